@@ -1,0 +1,1 @@
+"""VINA workbench: see an invertible network learn."""

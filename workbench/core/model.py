@@ -1,0 +1,59 @@
+"""Model: what an architecture builds, in standardised units. Draws nothing by itself: the caller brings the latent."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from workbench.core import capability
+
+
+def standard_normal_log_density(z: Tensor) -> Tensor:
+    """``log N(z; 0, I)`` in nats, summed over the last axis: (n, K) -> (n,)."""
+    return -0.5 * (z.square() + math.log(2 * math.pi)).sum(-1)
+
+
+class Model(nn.Module, ABC):
+    """A bijection between data ``x`` (n, D) and latent ``z`` (n, K), possibly given ``y`` (n, M).
+
+    ``y`` is ``None`` when ``context`` is 0. A log-determinant is always that of the map just applied, in nats.
+    """
+
+    def __init__(self, features: int, context: int, latent_features: int, capabilities: frozenset[str]) -> None:
+        super().__init__()
+        self.features, self.context, self.latent_features = features, context, latent_features
+        self.capabilities = capabilities
+
+    @abstractmethod
+    def latent(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+        """``T``: x (n, D) -> z (n, K) and log|det ∂z/∂x| (n,)."""
+
+    @abstractmethod
+    def inverse(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+        """``T⁻¹``: z (n, K) -> x (n, D) and log|det ∂x/∂z| (n,)."""
+
+    @abstractmethod
+    def stages(self, z: Tensor, y: Tensor | None) -> list[Tensor]:
+        """The latent, what each layer makes of it on the way to x, and x: tensors whose first two columns are drawn."""
+
+    def log_prob(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """log p(x | y) (n,) in nats by the change of variables, for models that have a density."""
+        if capability.DENSITY not in self.capabilities:
+            raise TypeError(f"{type(self).__name__} {capability.SENTENCES[capability.DENSITY]!r} does not hold")
+        z, log_det = self.latent(x, y)
+        return standard_normal_log_density(z) + log_det
+
+    def parameter_count(self) -> int:
+        """Number of trainable scalars."""
+        return sum(p.numel() for p in self.parameters() if p.requires_grad)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return next(self.parameters()).dtype

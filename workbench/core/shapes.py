@@ -1,0 +1,13 @@
+"""What is known of the data before a model is built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """Number of components of ``x`` (D) and of ``y`` (M; 0 when there is no observation)."""
+
+    x: int
+    y: int = 0
