@@ -19,9 +19,9 @@ class WorkbenchError(Exception):
         self.asked, self.expected, self.found, self.suggestion = asked, expected, found, suggestion
         parts = [asked.rstrip(".") + "."]
         if expected:
-            parts.append(f"Expected: {expected}.")
+            parts.append(f"Expected: {expected.rstrip(chr(46))}.")
         if found:
-            parts.append(f"Found: {found}.")
+            parts.append(f"Found: {found.rstrip(chr(46))}.")
         if suggestion:
             parts.append(suggestion[0].upper() + suggestion[1:].rstrip(".?") + ("?" if suggestion.endswith("?") else "."))
         super().__init__(" ".join(parts))

@@ -42,7 +42,7 @@ class Model(nn.Module, ABC):
     def log_prob(self, x: Tensor, y: Tensor | None) -> Tensor:
         """log p(x | y) (n,) in nats by the change of variables, for models that have a density."""
         if capability.DENSITY not in self.capabilities:
-            raise TypeError(f"{type(self).__name__} {capability.SENTENCES[capability.DENSITY]!r} does not hold")
+            raise TypeError(f"{type(self).__name__} has no tractable density")
         z, log_det = self.latent(x, y)
         return standard_normal_log_density(z) + log_det
 

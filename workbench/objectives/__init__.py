@@ -1,0 +1,17 @@
+"""Objectives: what is minimised, divergences put together."""
+
+from workbench.core.catalogue import Catalogue
+
+OBJECTIVES = Catalogue("objectives", "objective")
+
+from workbench.objectives.base import Batch, Context, Loss, Objective  # noqa: E402
+from workbench.objectives.inn import INNObjective  # noqa: E402
+from workbench.objectives.maximum_likelihood import MaximumLikelihood  # noqa: E402
+from workbench.objectives.reverse_kl import ReverseKL  # noqa: E402
+from workbench.objectives.variational import Variational  # noqa: E402
+
+for _member in (MaximumLikelihood, ReverseKL, INNObjective, Variational):
+    OBJECTIVES.register(_member)
+
+__all__ = ["OBJECTIVES", "Batch", "Context", "INNObjective", "Loss", "MaximumLikelihood", "Objective", "ReverseKL",
+           "Variational"]

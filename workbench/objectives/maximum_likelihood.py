@@ -1,0 +1,80 @@
+"""Maximum likelihood, for flows and for the invertible network with [y, z].
+
+Flow   L = -E log p(x | y)                                          in nats, in the data's own units
+INN    L = E[ |y - T_y(x)|²/(2σ²) + |pad|²/(2τ²) + |z|²/2 - log|det ∂T/∂x| ]    (review eq. 14)
+"""
+
+from __future__ import annotations
+
+import math
+
+import param
+import torch
+from torch import Tensor
+
+from workbench.core import capability
+from workbench.core.model import Model
+from workbench.objectives.base import Batch, Context, Loss, Objective
+
+
+class MaximumLikelihood(Objective):
+    """Negative log-likelihood (NLL) of the data under the model."""
+
+    key = "maximum_likelihood"
+    title = "Maximum likelihood"
+    summary = "Makes the data likely: forward KL, the usual way to train a flow; loss (14) for the INN."
+    reference = "Review of invertible neural networks, eqs. 1 and 14; Kruse et al. (2021)"
+    needs_model = frozenset({capability.LATENT})
+    live = frozenset({"sigma_y"})
+
+    sigma_y = param.Number(0.1, bounds=(1e-3, 10.0), doc="INN only: how closely T_y(x) must meet y, as a standard "
+                           "deviation in standardised units. Smaller is sharper and harder to train.")
+    sigma_padding = param.Number(0.1, bounds=(1e-3, 10.0), doc="INN only: standard deviation of the padding outputs "
+                                 "and of the noise put into padded inputs.")
+
+    def conflicts(self, problem, architecture) -> list[str]:
+        given = architecture.capabilities
+        if capability.DENSITY in given or capability.FORWARD in given:
+            return []
+        return [f"maximum likelihood needs a model that {capability.SENTENCES[capability.DENSITY]}; "
+                f"{architecture.title} has none"]
+
+    def build(self, model: Model, context: Context) -> Loss:
+        if capability.FORWARD in model.capabilities:
+            return InnLikelihood(self, context)
+        return FlowLikelihood(self, context)
+
+
+class FlowLikelihood(Loss):
+    """-E log p(x | y) in nats of the data's own units: the standardisation's volume is counted in."""
+
+    def parts(self, model: Model, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        offset = self.context.scale_x.log().sum()
+        return {"negative_log_likelihood": offset - model.log_prob(batch.x, batch.y).mean()}
+
+
+class InnLikelihood(Loss):
+    """Loss (14): the latent, the padding and the misfit of y are normal, and the volume is counted."""
+
+    def parts(self, model: Model, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        spec = self.objective
+        noise = torch.randn(len(batch), model.width - model.features, generator=generator,
+                            device=batch.x.device, dtype=batch.x.dtype) * spec.sigma_padding
+        out, log_det = model.forward_full(model.pad_x(batch.x, noise))
+        y, z, padding = model.split(out)
+        return {"misfit_y": ((y - batch.y).square().sum(-1) / (2 * spec.sigma_y**2)).mean(),
+                "padding": (padding.square().sum(-1) / (2 * spec.sigma_padding**2)).mean(),
+                "latent": (0.5 * z.square().sum(-1)).mean(),
+                "log_volume": -log_det.mean(),
+                "constant": self._constant(model, batch)}
+
+    def _constant(self, model: Model, batch: Batch) -> Tensor:
+        """Normalising constants, so that the sum is a likelihood in nats of the data's units."""
+        spec, shapes = self.objective, self.context.shapes
+        n_padding_out = model.width - shapes.y - model.latent_features
+        value = (0.5 * math.log(2 * math.pi) * model.width + shapes.y * math.log(spec.sigma_y)
+                 + n_padding_out * math.log(spec.sigma_padding))
+        # the padded input's own noise has an entropy that the model should not be charged for
+        n_padding_in = model.width - shapes.x
+        value -= n_padding_in * (0.5 * math.log(2 * math.pi * math.e) + math.log(spec.sigma_padding))
+        return self.context.scale_x.log().sum() + batch.x.new_tensor(value)
