@@ -1,0 +1,84 @@
+"""Architecture: what may be chosen of an invertible network; with the shapes of the data it becomes a Model."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import param
+from torch import nn
+
+from workbench.core import capability
+from workbench.core.errors import IncompatibleError
+from workbench.core.model import Model
+from workbench.core.shapes import Shapes
+from workbench.core.spec import Spec
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {"silu": nn.SiLU, "relu": nn.ReLU, "elu": nn.ELU, "gelu": nn.GELU, "tanh": nn.Tanh}
+
+
+@dataclass(frozen=True)
+class CostCard:
+    """What an architecture costs, in passes through its networks, as words for a card."""
+
+    density: str
+    sampling: str
+    inverse: str
+
+
+class Architecture(Spec):
+    """Base of every architecture.
+
+    A member gives its capabilities, its costs, why a format cannot be exported (an empty text where it can), and `assemble`.
+    """
+
+    capabilities: ClassVar[frozenset[str]] = frozenset()
+    cost: ClassVar[CostCard]
+    #: export format -> "" or the reason why it cannot be done; measured by tests/architectures/test_export_formats.py
+    formats: ClassVar[dict[str, str]] = {"graph": "", "onnx": ""}
+    #: the least number of components of x without an observation; a coupling has nothing to split in one component
+    least_features: ClassVar[int] = 1
+
+    def refusals(self, shapes: Shapes) -> list[str]:
+        """Why this architecture cannot be built for these shapes: sentences that say what to change; empty if it can."""
+        found = []
+        if shapes.x < 1 or shapes.y < 0:
+            found.append(f"{self.title} needs at least one component of x and cannot have {shapes.x} of x and {shapes.y} of y; "
+                         "choose a problem that has data.")
+        if shapes.y == 0 and capability.UNCONDITIONAL not in self.capabilities:
+            found.append(f"{self.title} predicts an observation y and this problem has none; choose an inverse problem, or "
+                         "another architecture, for instance RealNVP.")
+        if shapes.y == 0 and 1 <= shapes.x < self.least_features:
+            found.append(f"{self.title} splits x in two halves and x has only {shapes.x} component; choose a neural spline flow "
+                         "or a masked autoregressive flow, or a problem with two components.")
+        return found
+
+    def build(self, shapes: Shapes) -> Model:
+        """A freshly initialised model. Uses the global random generator of torch, here and never again.
+
+        Raises `IncompatibleError` with the first refusal.
+        """
+        refused = self.refusals(shapes)
+        if refused:
+            raise IncompatibleError(refused[0], found=f"{shapes.x} components of x, {shapes.y} of y")
+        return self.assemble(shapes)
+
+    @abstractmethod
+    def assemble(self, shapes: Shapes) -> Model:
+        """The model for shapes that are not refused."""
+
+
+class LayeredArchitecture(Architecture):
+    """Architectures that stack equal layers, each with a small fully connected network inside."""
+
+    transforms = param.Integer(default=6, bounds=(2, 64), doc="Number of invertible layers in a row. More layers bend space "
+                               "further and take proportionally longer.")
+    width = param.Integer(default=64, bounds=(4, 1024), doc="Units in each hidden layer of the networks inside.")
+    depth = param.Integer(default=2, bounds=(1, 8), doc="Hidden layers in each of the networks inside.")
+    activation = param.Selector(default="silu", objects=list(ACTIVATIONS),
+                                doc="Non-linearity of the networks inside. Smooth ones give smooth densities.")
+
+    def network(self) -> dict[str, Any]:
+        """Hidden sizes and activation, as zuko's networks take them."""
+        return {"hidden_features": [self.width] * self.depth, "activation": ACTIVATIONS[self.activation]}

@@ -1,0 +1,51 @@
+"""What NICE, RealNVP and the spline flow share: couplings with alternating masks, and linear layers between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch.distributions import Transform
+from zuko.flows.coupling import GeneralCouplingTransform
+from zuko.lazy import LazyTransform, UnconditionalTransform
+from zuko.transforms import LULinearTransform, PermutationTransform, RotationTransform
+
+from workbench.core import capability
+from workbench.core.shapes import Shapes
+
+#: every flow here has a density, an exact inverse that passes gradients, and takes a context or does without one
+FLOW_CAPABILITIES = frozenset({capability.DENSITY, capability.LATENT, capability.EXACT_INVERSE, capability.REPARAMETERISED,
+                               capability.CONDITIONAL, capability.UNCONDITIONAL})
+
+
+def coupling_layers(shapes: Shapes, transforms: int, *, univariate: Callable[..., Transform], parameters: Sequence[tuple],
+                    network: dict[str, Any], mixing: str = "none") -> list[LazyTransform]:
+    """``transforms`` couplings; neighbours keep and change opposite halves, so two of them reach every component.
+
+    ``univariate`` is the map of one component and ``parameters`` the shapes of what its conditioner must deliver. With a single
+    component there is nothing to split: each layer is then that map with parameters from y alone (or free ones).
+    """
+    layers: list[LazyTransform] = []
+    for number in range(transforms):
+        mask = torch.arange(shapes.x) % 2 == number % 2
+        layers.append(GeneralCouplingTransform(shapes.x, shapes.y, mask=mask, univariate=univariate, shapes=parameters, **network))
+        if number < transforms - 1 and shapes.x > 1:
+            layers.extend(_between(shapes.x, mixing))
+    return layers
+
+
+def _between(features: int, mixing: str) -> list[LazyTransform]:
+    """The layer between two couplings; rotations and LU layers start at the identity, permutations are drawn once and kept."""
+    if mixing == "permutation":
+        return [UnconditionalTransform(PermutationTransform, torch.randperm(features), buffer=True)]
+    if mixing == "rotation":
+        return [UnconditionalTransform(RotationTransform, torch.zeros(features, features))]
+    if mixing == "linear":
+        return [UnconditionalTransform(LULinearTransform, torch.eye(features))]
+    return []
+
+
+MIXING = ["none", "permutation", "rotation", "linear"]
+MIXING_DOC = ("What happens between two couplings, besides exchanging the halves: nothing, a fixed random permutation, a learned "
+              "rotation, or a learned linear map. Helps when x has many components.")
