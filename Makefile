@@ -1,0 +1,55 @@
+# Two commands do everything: `make serve` and `make test`. Each makes .venv if it is missing.
+# PYTHON= picks the interpreter (3.11 or later), PORT= the port of the studio, ARGS= is passed on to pytest.
+
+PYTHON ?= python3
+PORT   ?= 5006
+VENV   := .venv
+BIN    := $(VENV)/bin
+NOTEBOOK_OPTIONS := --nbval-lax --nbval-current-env --nbval-cell-timeout=300
+
+# An environment whose interpreter is gone (upgraded, moved) is made anew.
+ifneq ($(shell $(BIN)/python -c 'print(1)' 2>/dev/null),1)
+$(shell rm -f $(VENV)/.installed-*)
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test lab lint bench slow readme screenshot clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# The stamp is newer than both files, or the environment is brought up to date.
+$(VENV)/.installed-%: pyproject.toml constraints.txt tools/environment
+	@tools/environment "$(PYTHON)" "$*"
+	@touch $@
+
+serve: $(VENV)/.installed-export  ## the studio on http://localhost:$PORT (5006)
+	$(BIN)/python -m workbench serve --port $(PORT)
+
+test: $(VENV)/.installed-dev  ## the whole suite, notebooks and browser journey included
+	@tools/chromium
+	WORKBENCH_FAST=1 $(BIN)/python -m pytest $(NOTEBOOK_OPTIONS) $(ARGS)
+
+lab: $(VENV)/.installed-notebooks  ## JupyterLab on the notebooks
+	$(BIN)/python -m jupyter lab --notebook-dir=notebooks
+
+lint: $(VENV)/.installed-dev  ## ruff and the import contracts
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -c 'import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports())'
+
+slow: $(VENV)/.installed-dev  ## the tests that take minutes
+	$(BIN)/python -m pytest -m "slow and not gpu" tests $(ARGS)
+
+bench: $(VENV)/.installed-dev  ## measurements as tables; never fails on a time
+	$(BIN)/python -m pytest -m bench -s tests $(ARGS)
+
+readme: $(VENV)/.installed-dev  ## write the generated tables of README.md anew
+	$(BIN)/python tools/readme.py
+
+screenshot: $(VENV)/.installed-dev  ## write docs/studio.png anew
+	@tools/chromium
+	$(BIN)/python tools/screenshot.py
+
+clean:  ## remove .venv, caches and build products (runs stay where they are)
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,27 @@
+"""The Chromium that tests and the screenshot drive: where it is, how it is started. As a script: its path."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# No sandbox, because builds often run as root; and nothing that calls home.
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+             "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
+
+
+def find_chromium() -> str | None:
+    """Its path: what WORKBENCH_CHROMIUM names if that is set (and nothing else), else the first one on PATH."""
+    named = os.environ.get("WORKBENCH_CHROMIUM")
+    if named:
+        return shutil.which(named)
+    return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+if __name__ == "__main__":
+    found = find_chromium()
+    if not found:
+        sys.exit(1)
+    print(found)
