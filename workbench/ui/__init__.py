@@ -1,0 +1,1 @@
+"""Panel components, one a file. They talk to runs through the backends; no network ever lives in this process."""
