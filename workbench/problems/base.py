@@ -1,0 +1,186 @@
+"""What a problem is: where ``x`` and ``y`` come from, and what is known exactly about them.
+
+Public methods check that the capability is declared and that shapes are right, then call the hook of the same name
+with an underscore. A member writes hooks; nothing public is overridden.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from workbench.core import capability
+from workbench.core.catalogue import Catalogue
+from workbench.core.errors import DataError, IncompatibleError, WorkbenchError
+from workbench.core.shapes import Shapes
+from workbench.core.spec import Spec
+from workbench.core.variable import Variable
+
+Window = tuple[tuple[float, float], ...]
+
+PROBLEMS = Catalogue("problems", "problem")
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Pairs drawn from a problem, in data units: ``x`` (n, D) and ``y`` (n, M), float64, M = 0 without observation."""
+
+    x: Tensor
+    y: Tensor
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+class Problem(Spec):
+    """Base of every problem. A member gives ``x``, ``y``, ``window``, ``capabilities`` and the hooks it declares."""
+
+    @classmethod
+    def from_values(cls, values: dict[str, Any], folder: Path | str | None = None) -> Problem:
+        """From JSON-ready settings; ``folder`` is a run folder that `save_data` has written to."""
+        problem = super().from_values(values)
+        if folder is not None:
+            problem.load_data(Path(folder))
+        return problem
+
+    @classmethod
+    def unavailable(cls) -> str:
+        """Why this problem cannot be picked in a form at all; empty when it can."""
+        return ""
+
+    def refusals(self) -> list[str]:
+        """Why this problem cannot be used with these settings, one sentence each; empty when it can."""
+        return []
+
+    def save_data(self, folder: Path) -> None:
+        """Write data that the settings do not hold into ``folder/data``. Most problems have none."""
+
+    def load_data(self, folder: Path) -> None:
+        """Read back what `save_data` wrote."""
+
+    @property
+    def x(self) -> tuple[Variable, ...]:
+        """The D unknowns."""
+        raise NotImplementedError
+
+    @property
+    def y(self) -> tuple[Variable, ...]:
+        """The M observed quantities; empty where there is only a density."""
+        return ()
+
+    @property
+    def shapes(self) -> Shapes:
+        """D and M."""
+        return Shapes(len(self.x), len(self.y))
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What this problem gives with its present settings, words of `workbench.core.capability`."""
+        raise NotImplementedError
+
+    @property
+    def window(self) -> Window:
+        """(low, high) a variable of ``x``, in its unit: the axes of plots. Holds at least 95 % of each variable's draws."""
+        raise NotImplementedError
+
+    @property
+    def observation_window(self) -> Window:
+        """(low, high) a variable of ``y``, in its unit."""
+        return ()
+
+    @property
+    def default_observation(self) -> tuple[float, ...]:
+        """An observation (M,) worth looking at first."""
+        return ()
+
+    def draw(self, n: int, generator: torch.Generator) -> Samples:
+        """``n`` independent pairs, float64 on the CPU, from ``generator`` alone.
+
+        A problem made of rows gives at most all of them, shuffled, each once. Raises `DataError` with the first of
+        `refusals` where the problem is not ready.
+        """
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            raise DataError(f"Cannot draw {n!r} samples of '{self.key}'", expected="a whole number of at least 1")
+        self._ready()
+        x, y = self._draw(n, generator)
+        return Samples(x, x.new_zeros(len(x), 0) if y is None else y)
+
+    def log_density(self, x: Tensor) -> Tensor:
+        """Normalised log p(x) in nats: (n, D) -> (n,), in the dtype of ``x``, differentiable; -inf off the support."""
+        self._require(capability.LOG_DENSITY)
+        return self._log_density(self._points(x, "x", len(self.x)))
+
+    def log_joint(self, x: Tensor, y: Tensor) -> Tensor:
+        """Normalised log p(x, y) in nats: (n, D), (n, M) -> (n,), in the dtype of ``x``, differentiable in ``x``."""
+        self._require(capability.LOG_JOINT)
+        x = self._points(x, "x", len(self.x))
+        return self._log_joint(x, self._points(y, "y", len(self.y)).to(x))
+
+    def simulate(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """One observation for each ``x``: (n, D) -> (n, M); noise comes from ``generator``."""
+        self._require(capability.SIMULATE)
+        return self._simulate(self._points(x, "x", len(self.x)), generator)
+
+    def reference_posterior(self, observation: Any, n: int, generator: torch.Generator) -> Tensor:
+        """``n`` independent draws (n, D), float64, of the exact p(x | y = observation), observation (M,)."""
+        self._require(capability.REFERENCE_POSTERIOR)
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            raise DataError(f"Cannot draw {n!r} samples of the posterior", expected="a whole number of at least 1")
+        return self._reference_posterior(self.checked_observation(observation), n, generator)
+
+    def checked_observation(self, observation: Any) -> Tensor:
+        """``observation`` as a finite float64 tensor (M,), or `DataError`."""
+        try:
+            value = torch.as_tensor(observation, dtype=torch.float64, device="cpu").detach()
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise DataError("The observation is not made of numbers", found=repr(observation)[:80]) from error
+        names = ", ".join(v.name for v in self.y)
+        if value.shape != (len(self.y),):
+            raise DataError(f"The observation does not fit '{self.key}'", found=f"shape {tuple(value.shape)}",
+                            expected=f"{len(self.y)} numbers ({names})")
+        if not value.isfinite().all():
+            raise DataError("The observation is not finite", expected=f"finite numbers ({names})", found=str(value.tolist()))
+        return value
+
+    # hooks ------------------------------------------------------------------------------------------------------
+    def _draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        raise NotImplementedError
+
+    def _log_density(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def _log_joint(self, x: Tensor, y: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def _simulate(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        raise NotImplementedError
+
+    def _reference_posterior(self, observation: Tensor, n: int, generator: torch.Generator) -> Tensor:
+        raise NotImplementedError
+
+    # checks -----------------------------------------------------------------------------------------------------
+    def _ready(self) -> None:
+        reasons = self.refusals()
+        if reasons:
+            raise DataError(reasons[0])
+
+    def _require(self, wanted: str) -> None:
+        self._ready()
+        if wanted not in self.capabilities:
+            raise IncompatibleError(f"This needs a problem that {capability.SENTENCES[wanted]}",
+                                    found=f"'{self.key}', which gives {', '.join(sorted(self.capabilities)) or 'samples only'}")
+
+    def _points(self, values: Tensor, name: str, columns: int) -> Tensor:
+        if not isinstance(values, Tensor) or values.ndim != 2 or values.shape[1] != columns:
+            found = f"shape {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
+            raise DataError(f"{name} does not fit '{self.key}'", expected=f"a tensor (n, {columns})", found=found)
+        return values if values.is_floating_point() else values.to(torch.float64)
+
+
+def first_sentence(error: WorkbenchError) -> str:
+    """A whole error as one line for `Problem.refusals`."""
+    return " ".join(str(error).split())
