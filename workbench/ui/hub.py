@@ -38,17 +38,17 @@ class WakeHub:
             if document in self._documents:
                 self._documents[document][1] = False
 
-    def wake(self) -> None:
-        """From any thread: every session that is not yet on its way looks once."""
+    def wake(self, document: Any = None) -> None:
+        """From any thread: this session (all, without a document) looks once, unless it is on its way already."""
         with self._lock:
-            due = [(document, entry) for document, entry in self._documents.items() if not entry[1]]
+            due = [(d, entry) for d, entry in self._documents.items() if not entry[1] and document in (None, d)]
             for _, entry in due:
                 entry[1] = True
-        for document, entry in due:
+        for woken, entry in due:
             try:
-                document.add_next_tick_callback(partial(self._run, document, entry))
+                woken.add_next_tick_callback(partial(self._run, woken, entry))
             except Exception:  # the document has ended between the two lines
-                self.unregister(document)
+                self.unregister(woken)
 
     def _run(self, document: Any, entry: list) -> None:
         entry[1] = False  # before the body: what comes while it runs must wake it again
