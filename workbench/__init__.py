@@ -1,1 +1,26 @@
 """VINA workbench: see an invertible network learn."""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+# Looked up on first use: `import workbench` must not cost a second of torch for `workbench --help`.
+_PUBLIC = {
+    "Experiment": "workbench.training", "Run": "workbench.training", "Training": "workbench.training",
+    "FittedModel": "workbench.training", "Snapshot": "workbench.training", "SnapshotRequest": "workbench.training",
+    "Variable": "workbench.core.variable", "WorkbenchError": "workbench.core.errors",
+    "TableProblem": "workbench.problems", "SimulatorProblem": "workbench.problems",
+    "save": "workbench.export", "load": "workbench.export", "check": "workbench.export",
+    "export": "workbench.export", "diagnose": "workbench.diagnostics",
+}
+__all__ = ["__version__", *_PUBLIC]
+
+
+def __getattr__(name: str):
+    if name in _PUBLIC:
+        return getattr(import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module 'workbench' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,93 @@
+"""The data of a run: split, standardised, on the device; batches follow from seed and iteration alone."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from workbench.core.errors import DataError
+from workbench.core.shapes import Shapes
+from workbench.objectives.base import Batch
+
+_CONSTANT = 1e-12
+
+
+class Standardisation(nn.Module):
+    """Mean and standard deviation of x and y, learned from the training part; buffers, so they travel with the model."""
+
+    def __init__(self, shapes: Shapes) -> None:
+        super().__init__()
+        self.register_buffer("shift_x", torch.zeros(shapes.x))
+        self.register_buffer("scale_x", torch.ones(shapes.x))
+        self.register_buffer("shift_y", torch.zeros(shapes.y))
+        self.register_buffer("scale_y", torch.ones(shapes.y))
+
+    @classmethod
+    def learn(cls, x: Tensor, y: Tensor) -> Standardisation:
+        """From training data x (n, D), y (n, M), in float64. A column without spread keeps the scale 1."""
+        made = cls(Shapes(x.shape[1], y.shape[1])).to(torch.float64)
+        for name, values in (("x", x), ("y", y)):
+            if not values.shape[1]:
+                continue
+            scale = values.std(0, unbiased=False)
+            getattr(made, f"shift_{name}").copy_(values.mean(0))
+            getattr(made, f"scale_{name}").copy_(torch.where(scale > _CONSTANT, scale, torch.ones_like(scale)))
+        return made
+
+    def x_in(self, x: Tensor) -> Tensor:
+        return (x - self.shift_x) / self.scale_x
+
+    def x_out(self, x: Tensor) -> Tensor:
+        return self.shift_x + self.scale_x * x
+
+    def y_in(self, y: Tensor) -> Tensor:
+        return (y - self.shift_y) / self.scale_y
+
+    def y_out(self, y: Tensor) -> Tensor:
+        return self.shift_y + self.scale_y * y
+
+
+class RunData:
+    """Training and validation part as standardised tensors on the device.
+
+    Batches walk through a fresh permutation each epoch; the permutation is made from (seed, epoch), so that a resumed
+    run sees exactly what the uninterrupted one would have seen.
+    """
+
+    def __init__(self, problem, settings, *, seed: int, device: torch.device, dtype: torch.dtype) -> None:
+        generator = torch.Generator().manual_seed(seed)
+        drawn = problem.draw(settings.samples, generator)
+        n = len(drawn.x)
+        n_validation = max(1, round(n * settings.validation_fraction))
+        if n - n_validation < 2:
+            raise DataError("There are too few rows to train and validate", expected="at least 4", found=str(n))
+        order = torch.randperm(n, generator=generator)
+        held_out, train = order[:n_validation], order[n_validation:]
+        self.standardisation = Standardisation.learn(drawn.x[train], drawn.y[train])
+        self.seed, self.device, self.batch_size = seed, device, min(settings.batch_size, len(train))
+        self.has_y = drawn.y.shape[1] > 0
+        s = self.standardisation
+        self.train_x = s.x_in(drawn.x[train]).to(device, dtype)
+        self.train_y = s.y_in(drawn.y[train]).to(device, dtype)
+        self.held_out_x = s.x_in(drawn.x[held_out]).to(device, dtype)
+        self.held_out_y = s.y_in(drawn.y[held_out]).to(device, dtype)
+        self._epoch, self._permutation = -1, None
+
+    @property
+    def batches(self) -> int:
+        """Whole batches in an epoch; the remainder is reached in other epochs' permutations."""
+        return max(1, len(self.train_x) // self.batch_size)
+
+    def batch(self, index: int, progress: float) -> Batch:
+        """The ``index``-th batch since the start of the run."""
+        epoch, position = divmod(index, self.batches)
+        if epoch != self._epoch:
+            generator = torch.Generator().manual_seed((self.seed * 1_000_003 + epoch + 1) % 2**63)
+            self._permutation = torch.randperm(len(self.train_x), generator=generator).to(self.device)
+            self._epoch = epoch
+        rows = self._permutation[position * self.batch_size:(position + 1) * self.batch_size]
+        return Batch(self.train_x[rows], self.train_y[rows] if self.has_y else None, progress)
+
+    def held_out(self, limit: int, progress: float) -> Batch:
+        """The first ``limit`` held-out points: always the same ones."""
+        return Batch(self.held_out_x[:limit], self.held_out_y[:limit] if self.has_y else None, progress)

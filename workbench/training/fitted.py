@@ -1,0 +1,147 @@
+"""FittedModel: a trained network with its standardisation and its variables, in the data's own units.
+
+This is what leaves a run: the exporter saves it, diagnostics judge it, and its samples come out labelled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import xarray as xr
+from torch import Tensor
+
+from workbench.core import capability
+from workbench.core.errors import SpecError
+from workbench.core.model import Model
+from workbench.core.variable import Variable
+from workbench.training.data import Standardisation
+
+_CHUNK = 20_000
+
+
+class FittedModel:
+    """Model and units. All tensors in and out are in data units and on the model's device.
+
+    Parameters
+    ----------
+    model : the network, in standardised units.
+    standardisation : shift and scale of x and y.
+    x, y : the variables, in the order of the columns.
+    manifest : what is known of its making (the experiment's table, iteration), JSON-ready.
+    """
+
+    def __init__(self, model: Model, standardisation: Standardisation, x: Sequence[Variable], y: Sequence[Variable],
+                 manifest: dict | None = None) -> None:
+        self.model = model
+        self.standardisation = standardisation.to(model.device, model.dtype)
+        self.x, self.y, self.manifest = tuple(x), tuple(y), dict(manifest or {})
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        return self.model.capabilities
+
+    def _tensor(self, values, columns: int, what: str) -> Tensor:
+        tensor = torch.as_tensor(values, dtype=self.model.dtype, device=self.model.device)
+        if tensor.ndim == 1:
+            tensor = tensor[None, :]
+        if tensor.ndim != 2 or tensor.shape[1] != columns:
+            raise SpecError(f"The {what} has the wrong shape", expected=f"(n, {columns})", found=str(tuple(tensor.shape)))
+        if not torch.isfinite(tensor).all():
+            raise SpecError(f"The {what} holds values that are not finite", expected="numbers")
+        return tensor
+
+    def _observation(self, y, n: int) -> Tensor | None:
+        """y as (n, M) standardised rows; None for a model without y."""
+        if not self.y:
+            if y is not None and len(y):
+                raise SpecError("This model has no observation", expected="no y", found=f"{len(y)} values")
+            return None
+        names = ", ".join(v.name for v in self.y)
+        if y is None:
+            raise SpecError("This model needs an observation", expected=f"{len(self.y)} values ({names})", found="none")
+        rows = self._tensor(y, len(self.y), f"observation ({names})")
+        return self.standardisation.y_in(rows.expand(n, -1) if len(rows) == 1 else rows)
+
+    def latent(self, x, y=None) -> tuple[Tensor, Tensor]:
+        """x (n, D) -> z (n, K) and log|det ∂z/∂x| (n,), counting the units' volume."""
+        x = self._tensor(x, len(self.x), "x")
+        z, log_det = self.model.latent(self.standardisation.x_in(x), self._observation(y, len(x)))
+        return z, log_det - self.standardisation.scale_x.log().sum()
+
+    def inverse(self, z: Tensor, y=None) -> tuple[Tensor, Tensor]:
+        """z (n, K) -> x (n, D) and log|det ∂x/∂z| (n,)."""
+        x, log_det = self.model.inverse(z, self._observation(y, len(z)))
+        return self.standardisation.x_out(x), log_det + self.standardisation.scale_x.log().sum()
+
+    def log_prob(self, x, y=None) -> Tensor:
+        """log p(x | y) (n,) in nats of the data's units. Raises `SpecError` where there is no density."""
+        if capability.DENSITY not in self.capabilities:
+            raise SpecError("The density of this model was asked for", found="a model without a tractable density",
+                            suggestion="use samples instead")
+        x = self._tensor(x, len(self.x), "x")
+        value = self.model.log_prob(self.standardisation.x_in(x), self._observation(y, len(x)))
+        return value - self.standardisation.scale_x.log().sum()
+
+    def predict(self, x) -> Tensor:
+        """The network's own y (n, M) for x, for models that predict it."""
+        if capability.FORWARD not in self.capabilities:
+            raise SpecError("A prediction of y was asked for", found="a model that does not predict y")
+        return self.standardisation.y_out(self.model.predict(self.standardisation.x_in(self._tensor(x, len(self.x), "x"))))
+
+    @torch.no_grad()
+    def sample(self, n: int, observation=None, generator: torch.Generator | None = None) -> Tensor:
+        """n draws of x (n, D), given one observation (M,) or one for each draw (n, M)."""
+        if not isinstance(n, int) or n < 1:
+            raise SpecError("The number of draws must be a positive whole number", found=repr(n))
+        generator = generator or torch.Generator(device=self.model.device).manual_seed(0)
+        out = []
+        rows = None if observation is None else torch.as_tensor(observation, dtype=self.model.dtype)
+        for start in range(0, n, _CHUNK):
+            count = min(_CHUNK, n - start)
+            y = rows[start:start + count] if rows is not None and rows.ndim == 2 and len(rows) == n and n > 1 else rows
+            z = torch.randn(count, self.model.latent_features, generator=generator, device=self.model.device,
+                            dtype=self.model.dtype)
+            out.append(self.inverse(z, y)[0])
+        return torch.cat(out)
+
+    def posterior(self, observation) -> Posterior:
+        """p(x | y = observation) as something to sample from; the observation is checked at once."""
+        return Posterior(self, observation)
+
+    def sample_dataset(self, n: int, *, seed: int = 0) -> xr.Dataset:
+        """n draws of x without an observation, as a Dataset with dimension ``draw``."""
+        generator = torch.Generator(device=self.model.device).manual_seed(seed)
+        return to_dataset(self.sample(n, None, generator), self.x)
+
+
+class Posterior:
+    """The model's answer to one observation."""
+
+    def __init__(self, fitted: FittedModel, observation) -> None:
+        values = [float(v) for v in torch.as_tensor(observation, dtype=torch.float64).reshape(-1)]
+        if len(values) != len(fitted.y):
+            names = ", ".join(v.name for v in fitted.y) or "none: this problem has no y"
+            raise SpecError("The observation has the wrong number of values", expected=f"{len(fitted.y)} ({names})",
+                            found=str(len(values)))
+        self.fitted, self.observation = fitted, tuple(values)
+        fitted._observation([values], 1)
+
+    def sample(self, n: int = 1000, *, seed: int = 0) -> xr.Dataset:
+        """n draws: dimension ``draw``, one variable a parameter, units in the attributes."""
+        generator = torch.Generator(device=self.fitted.model.device).manual_seed(seed)
+        made = to_dataset(self.fitted.sample(n, [self.observation], generator), self.fitted.x)
+        return made.assign_attrs(observation=list(self.observation), observation_names=[v.name for v in self.fitted.y])
+
+    @torch.no_grad()
+    def log_prob(self, x) -> Tensor:
+        """log p(x | y) (n,) in nats."""
+        return self.fitted.log_prob(x, [self.observation])
+
+
+def to_dataset(x: Tensor, variables: Sequence[Variable]) -> xr.Dataset:
+    """Draws (n, D) as a Dataset: one variable a column, with unit, symbol and description."""
+    values = x.detach().cpu().double().numpy()
+    return xr.Dataset({v.name: ("draw", values[:, i], {"units": v.unit, "long_name": v.symbol or v.name,
+                                                       "description": v.description})
+                       for i, v in enumerate(variables)}, coords={"draw": range(len(values))})

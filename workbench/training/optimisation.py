@@ -1,0 +1,60 @@
+"""Optimiser, learning-rate schedule and moving average of the weights."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from workbench.training.settings import Training
+
+_FLOOR = 0.01
+
+
+def make_optimiser(parameters, settings: Training, *, learning_rate: float | None = None) -> torch.optim.Optimizer:
+    """Adam or AdamW as the settings say. An adversarial game gets less momentum, see `critic_optimiser`."""
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[settings.optimiser]
+    return kind(parameters, lr=settings.learning_rate if learning_rate is None else learning_rate,
+                weight_decay=settings.weight_decay)
+
+
+def critic_optimiser(parameters, learning_rate: float) -> torch.optim.Optimizer:
+    """Adam with the momentum usual for critics, betas (0.5, 0.9)."""
+    return torch.optim.Adam(parameters, lr=learning_rate, betas=(0.5, 0.9))
+
+
+def schedule(settings: Training, iteration: int, steps: int) -> float:
+    """Factor on the peak learning rate before step ``iteration`` (counted from 0): warm-up, then cosine down to 1 %."""
+    rise = min(1.0, (iteration + 1) / (settings.warm_up + 1))
+    if settings.schedule == "constant":
+        return rise
+    span = max(1, steps - settings.warm_up)
+    along = min(1.0, max(0.0, (iteration - settings.warm_up) / span))
+    return rise * (_FLOOR + (1 - _FLOOR) * 0.5 * (1 + math.cos(math.pi * along)))
+
+
+class Average:
+    """Exponential moving average (EMA) of a module's floating-point state, with the usual start-up correction."""
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.decay, self.updates = decay, 0
+        self.state = {k: v.detach().clone() for k, v in module.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, module: nn.Module) -> None:
+        self.updates += 1
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        for name, value in module.state_dict().items():
+            if value.is_floating_point():
+                self.state[name].lerp_(value, 1 - decay)
+            else:
+                self.state[name].copy_(value)
+
+    def state_dict(self) -> dict:
+        return {"updates": self.updates, "state": self.state}
+
+    def load_state_dict(self, saved: dict) -> None:
+        self.updates = saved["updates"]
+        for name, value in saved["state"].items():
+            self.state[name].copy_(value)
