@@ -35,7 +35,7 @@ lab: $(VENV)/.installed-notebooks  ## JupyterLab on the notebooks
 
 lint: $(VENV)/.installed-dev  ## ruff and the import contracts
 	$(BIN)/python -m ruff check .
-	$(BIN)/python -c 'import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports())'
+	$(BIN)/python -c 'import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_logo=True))'
 
 slow: $(VENV)/.installed-dev  ## the tests that take minutes
 	$(BIN)/python -m pytest -m "slow and not gpu" tests $(ARGS)

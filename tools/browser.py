@@ -9,11 +9,12 @@ import sys
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # No sandbox, because builds often run as root; and nothing that calls home.
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-             "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
+             "--disable-background-networking", "--disable-component-update", "--disable-sync",
+             "--disable-dev-shm-usage"]
 
 
 def find_chromium() -> str | None:
-    """Its path: what WORKBENCH_CHROMIUM names if that is set (and nothing else), else the first one on PATH."""
+    """Its path: what WORKBENCH_CHROMIUM names if that is set, and nothing else then; or the first on PATH."""
     named = os.environ.get("WORKBENCH_CHROMIUM")
     if named:
         return shutil.which(named)

@@ -1,0 +1,309 @@
+"""The rules of the house that a tool can check. Every guard is also shown something wrong and must refuse it."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from tools import readme
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = ("workbench", "apps", "tools", "tests", "notebooks", "datasets", ".ci")
+LONGEST_MODULE, LONGEST_FUNCTION, LONGEST_APP = 400, 60, 60
+CONFIGURATION = tomllib.loads((ROOT / "pyproject.toml").read_text())
+CONTRACTS = [contract["name"] for contract in CONFIGURATION["tool"]["importlinter"]["contracts"]]
+
+#: Marks of unfinished work, paths of one machine, and documents that are not part of this repository.
+STRAY = re.compile(
+    "|".join(
+        (
+            r"\bTO" r"DO\b",
+            r"\bFIX" r"ME\b",
+            r"\bX{3}\b",
+            r"/work/",
+            r"/opt/(wheels|pypi)",
+            r"/root/",
+            r"\b(house|systems|vina|benchmarks|holoviz|peers|contract)\.md\b",
+        )
+    )
+)
+
+
+def python_files(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def text_files() -> Iterator[Path]:
+    """Every file of the repository that people read, without folders of caches."""
+    yield from (
+        path
+        for path in ROOT.iterdir()
+        if path.is_file() and path.suffix in (".md", ".toml", ".yml", ".cff", ".txt")
+    )
+    yield ROOT / "Makefile"
+    for folder in FOLDERS:
+        for path in sorted((ROOT / folder).rglob("*")):
+            hidden = any(part.startswith(("__pycache__", ".ipynb_checkpoints")) for part in path.parts)
+            if (
+                path.is_file()
+                and not hidden
+                and path.suffix in (".py", ".md", ".ipynb", ".json", ".toml", "")
+            ):
+                yield path
+
+
+# ---- style
+
+def ruff(*arguments: str, text: str | None = None) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "ruff", "check", "--no-cache", "--output-format=concise", *arguments],
+        cwd=ROOT,
+        input=text,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_ruff_is_content():
+    checked = ruff(".")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_ruff_sees_a_long_line_and_an_unused_import():
+    said = ruff(
+        "--stdin-filename", "workbench/example.py", "-", text="import os\n\nname = '" + "a" * 110 + "'\n"
+    ).stdout
+    assert "F401" in said and "E501" in said
+
+
+# ---- frontiers and layers
+
+def contracts(folder: Path) -> dict[str, bool]:
+    """Each import contract of pyproject.toml and whether the package in ``folder`` keeps it."""
+    done = subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports; lint_imports(no_cache=True, no_logo=True)"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=None,
+    )
+    found = {
+        name: state == "KEPT"
+        for name, state in re.findall(r"^(.+?) (KEPT|BROKEN)", done.stdout, re.MULTILINE)
+    }
+    assert set(found) == set(CONTRACTS), done.stdout + done.stderr
+    return found
+
+
+def test_every_import_contract_is_kept():
+    broken = [name for name, kept in contracts(ROOT).items() if not kept]
+    assert not broken, f"run `make lint` to see the imports that break: {broken}"
+
+
+def test_every_import_contract_can_break(tmp_path):
+    shutil.copytree(ROOT / "workbench", tmp_path / "workbench", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for package, line in {
+        "core": "import workbench.ui",
+        "objectives": "import xarray",
+        "diagnostics": "import holoviews",
+        "plots": "import torch",
+        "export": "import panel",
+        "ui": "import torch",
+    }.items():
+        (tmp_path / "workbench" / package / "trespasser.py").write_text(line + "\n")
+    kept = [name for name, state in contracts(tmp_path).items() if state]
+    assert not kept, f"these contracts did not notice a trespasser: {kept}"
+
+
+# ---- size
+
+def long_modules(files: Iterable[Path], limit: int = LONGEST_MODULE) -> list[str]:
+    lengths = ((path, path.read_text().count("\n")) for path in files)
+    return [f"{path.name}: {length} lines" for path, length in lengths if length > limit]
+
+
+def functions(files: Iterable[Path]) -> Iterator[tuple[Path, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield path, node
+
+
+def long_functions(files: Iterable[Path]) -> list[str]:
+    return [
+        f"{path.name}: {node.name}"
+        for path, node in functions(files)
+        if node.end_lineno - node.lineno + 1 > LONGEST_FUNCTION
+    ]
+
+
+def test_no_module_and_no_function_is_too_long():
+    files = python_files("workbench", "apps", "tools")
+    assert not long_modules(files) + long_functions(files)
+
+
+def test_apps_only_compose():
+    assert not long_modules(python_files("apps"), LONGEST_APP)
+
+
+def test_length_guards_see_what_is_too_long(tmp_path):
+    (long := tmp_path / "long.py").write_text("def long():\n" + "    pass\n" * 401)
+    assert long_modules([long]) and long_functions([long])
+
+
+# ---- what must not stand in the code
+
+def loose_code(files: Iterable[Path]) -> list[str]:
+    """Assertions (what a user gets wrong is raised), pickles and unguarded torch.load (what comes in is not run)."""
+    found = []
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Assert):
+                found.append(f"{path.name}:{node.lineno} assert")
+            if isinstance(node, ast.Import) and any(
+                alias.name in ("pickle", "cloudpickle", "dill") for alias in node.names
+            ):
+                found.append(f"{path.name}:{node.lineno} pickle")
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load":
+                safe = any(k.arg == "weights_only" and ast.unparse(k.value) == "True" for k in node.keywords)
+                found += [] if safe else [f"{path.name}:{node.lineno} torch.load without weights_only=True"]
+    return found
+
+
+def test_no_assert_no_pickle_no_unguarded_load():
+    assert not loose_code(python_files("workbench", "apps"))
+
+
+def test_the_guard_sees_loose_code(tmp_path):
+    (loose := tmp_path / "loose.py").write_text(
+        "import pickle\nassert True\ntorch.load(path)\ntorch.load(p, weights_only=True)\n"
+    )
+    assert len(loose_code([loose])) == 3
+
+
+def strays(files: Iterable[Path]) -> list[str]:
+    return [
+        f"{path.name}: {found.group()}"
+        for path in files
+        for found in STRAY.finditer(path.read_text(errors="replace"))
+    ]
+
+
+def test_nothing_unfinished_and_nothing_of_one_machine_is_left():
+    assert not strays(path for path in text_files() if path != Path(__file__).resolve())
+
+
+def test_the_guard_sees_strays(tmp_path):
+    (stray := tmp_path / "stray.md").write_text("TODO: see /work/here\n")
+    assert len(strays([stray])) == 2
+
+
+# ---- catalogues say it once
+
+def catalogues() -> list:
+    from workbench.architectures import ARCHITECTURES
+    from workbench.critics import CRITICS
+    from workbench.diagnostics import DIAGNOSTICS
+    from workbench.divergences import DIVERGENCES
+    from workbench.objectives import OBJECTIVES
+    from workbench.problems import PROBLEMS
+
+    return [PROBLEMS, ARCHITECTURES, OBJECTIVES, DIVERGENCES, CRITICS, DIAGNOSTICS]
+
+
+def unsaid(member) -> list[str]:
+    """What the menus, tooltips and tables would miss of a member."""
+    found = [] if re.fullmatch(r"[a-z][a-z0-9_]*", member.key) else [f"'{member.key}' is not snake_case"]
+    if not (member.title and member.summary.endswith(".") and member.reference):
+        found.append(f"{member.key}: title, summary (a sentence) or reference is missing")
+    return found + [f"{member.key}.{s.name} has no doc" for s in member.settings() if not s.doc]
+
+
+def test_every_member_and_every_setting_is_described():
+    assert not [
+        complaint for catalogue in catalogues() for member in catalogue for complaint in unsaid(member)
+    ]
+
+
+def test_the_guard_sees_what_is_unsaid():
+    import param
+
+    from workbench.core.spec import Spec
+
+    class Mute(Spec):
+        key, title, summary = "NotSnake", "Mute", "no sentence"
+        width = param.Integer(1)
+
+    assert len(unsaid(Mute)) == 3
+
+
+# ---- papers of the project agree
+
+def test_readme_tables_are_those_of_the_catalogues():
+    text = readme.README.read_text(encoding="utf-8")
+    assert {found[1] for found in readme.MARKED.findall(text)} == set(readme.TABLES)
+    assert readme.filled(text) == text, "run `make readme`"
+
+
+def test_a_stale_table_is_seen():
+    stale = "<!-- table: objectives -->\nold\n<!-- end of table -->"
+    assert readme.filled(stale) != stale
+
+
+def pinned() -> dict[str, str]:
+    lines = (
+        line
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if line and not line.startswith("#")
+    )
+    return dict(line.split("==") for line in lines)
+
+
+def plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def requirements() -> list[Requirement]:
+    project = CONFIGURATION["project"]
+    lists = [project["dependencies"], *project["optional-dependencies"].values()]
+    return [r for group in lists for r in map(Requirement, group) if r.name != project["name"]]
+
+
+def test_constraints_are_exact_portable_and_complete():
+    pins = {plain(name): version for name, version in pinned().items()}
+    assert pins["torch"] == "2.13.0"
+    assert not [
+        name for name, version in pins.items() if "+" in version or name.startswith(("nvidia", "triton"))
+    ]
+    assert not [str(r) for r in requirements() if not r.specifier.contains(pins.get(plain(r.name), "0"))]
+
+
+def test_conda_users_get_the_same_packages():
+    names = {
+        plain(name)
+        for name in re.findall(
+            r"^\s*- ([A-Za-z0-9_.-]+)", (ROOT / "environment.yml").read_text(), re.MULTILINE
+        )
+    }
+    conda = {"torch": "pytorch"}
+    wanted = {plain(Requirement(r).name) for r in CONFIGURATION["project"]["dependencies"]}
+    assert not {name for name in wanted if conda.get(name, name) not in names}
+
+
+@pytest.mark.parametrize(
+    "paper, pattern", [("CITATION.cff", r"^version: (\S+)$"), ("CHANGELOG.md", r"^## \[([0-9.]+)\]")]
+)
+def test_papers_name_the_same_version(paper, pattern):
+    assert (
+        re.search(pattern, (ROOT / paper).read_text(), re.MULTILINE)[1] == CONFIGURATION["project"]["version"]
+    )

@@ -1,0 +1,84 @@
+"""The generated tables of README.md, from the catalogues. As a script: writes them anew (`make readme`)."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table; a bar inside a cell is escaped."""
+    head = list(head)
+    lines = [head, ["---"] * len(head), *([str(cell).replace("|", "\\|") for cell in row] for row in rows)]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def problems() -> str:
+    from workbench.core import capability
+    from workbench.problems import PROBLEMS
+
+    known = {capability.LOG_DENSITY: "density", capability.LOG_JOINT: "joint density",
+             capability.SIMULATE: "simulator", capability.REFERENCE_POSTERIOR: "posterior"}
+    rows = []
+    for member in PROBLEMS:
+        problem = member()
+        ready = not problem.refusals()
+        exact = ", ".join(word for name, word in known.items() if ready and name in problem.capabilities)
+        rows.append((f"`{member.key}`", member.summary, len(problem.x) if ready else "yours",
+                     (len(problem.y) or "–") if ready else "yours", exact or "–", member.reference or "–"))
+    return table(("key", "what it is", "x", "y", "known exactly", "source"), rows)
+
+
+def architectures() -> str:
+    from workbench.architectures import ARCHITECTURES
+
+    return table(("key", "what it does", "density", "sampling", "inverse", "source"),
+                 ((f"`{a.key}`", a.summary, a.cost.density, a.cost.sampling, a.cost.inverse, a.reference)
+                  for a in ARCHITECTURES))
+
+
+def objectives() -> str:
+    from workbench.core import capability
+    from workbench.objectives import OBJECTIVES
+
+    def needs(member) -> str:
+        sentences = [f"a model that {capability.SENTENCES[c]}" for c in sorted(member.needs_model)]
+        sentences += [f"a problem that {capability.SENTENCES[c]}" for c in sorted(member.needs_problem)]
+        return "; ".join(sentences) or "–"
+
+    return table(("key", "what is minimised", "needs", "source"),
+                 ((f"`{o.key}`", o.summary, needs(o), o.reference) for o in OBJECTIVES))
+
+
+def diagnostics() -> str:
+    from workbench.diagnostics import DIAGNOSTICS
+
+    return table(("key", "what it judges", "source"),
+                 ((f"`{d.key}`", d.summary, d.reference or "–") for d in DIAGNOSTICS))
+
+
+TABLES: dict[str, Callable[[], str]] = {"problems": problems, "architectures": architectures,
+                                        "objectives": objectives, "diagnostics": diagnostics}
+
+
+def filled(text: str) -> str:
+    """``text`` with what stands between each pair of markers replaced by the table of that name."""
+    return MARKED.sub(lambda found: found[1] + TABLES[found[2]]() + found[3], text)
+
+
+def main() -> None:
+    text = README.read_text(encoding="utf-8")
+    missing = set(TABLES) - {found[1] for found in MARKED.findall(text)}
+    if missing:
+        sys.exit(f"README.md has no markers for: {', '.join(sorted(missing))}")
+    README.write_text(filled(text), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
