@@ -66,11 +66,11 @@ class Loss(nn.Module, ABC):
     """
 
     validates: bool = True
-    critic: nn.Module | None = None
 
     def __init__(self, objective: Objective, context: Context) -> None:
         super().__init__()
         self.objective, self.context = objective, context
+        self.critic: nn.Module | None = None
 
     @abstractmethod
     def parts(self, model: Model, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
