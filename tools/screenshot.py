@@ -1,0 +1,88 @@
+"""Write docs/studio.png: the studio with its trained example, as a visitor first sees it. `make screenshot`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tools.browser import ARGUMENTS, find_chromium  # noqa: E402
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(address: str, server: subprocess.Popen, seconds: float) -> None:
+    """Until the server answers; an error when it ended or stays silent."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if server.poll() is not None:
+            sys.exit("The studio's server ended before it answered; run `make serve` to see why.")
+        try:
+            urllib.request.urlopen(address, timeout=30).close()
+            return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.5)
+    sys.exit(f"The studio did not answer within {seconds:.0f} s.")
+
+
+def settle(page: Page, seconds: float) -> None:
+    """Until plots are drawn and two looks a second apart are the same, or the time is over."""
+    end, last = time.monotonic() + seconds, b""
+    page.wait_for_selector("canvas", state="attached", timeout=seconds * 1000)
+    while time.monotonic() < end:
+        page.wait_for_timeout(2000)
+        now = page.screenshot()
+        if now == last:
+            return
+        last = now
+
+
+def main() -> None:
+    reader = argparse.ArgumentParser(description=__doc__)
+    reader.add_argument("--out", type=Path, default=ROOT / "docs" / "studio.png")
+    reader.add_argument("--address", help="of a studio that is served already; default: serve one")
+    reader.add_argument("--wait", type=float, default=60, help="seconds to wait for the plots")
+    asked = reader.parse_args()
+    chromium = find_chromium() or sys.exit("Chromium was not found; set WORKBENCH_CHROMIUM to its path.")
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
+        server, address = None, asked.address
+        if address is None:
+            port = free_port()
+            address = f"http://localhost:{port}/"
+            server = subprocess.Popen([sys.executable, "-m", "workbench", "serve", "--port", str(port)], cwd=ROOT,
+                                      env={**os.environ, "WORKBENCH_HOME": home, "BOKEH_RESOURCES": "server"})
+        try:
+            if server is not None:
+                wait_for(address, server, 120)
+            browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+            page = browser.new_page(viewport={"width": 1440, "height": 900})
+            page.goto(address, wait_until="load", timeout=120_000)
+            settle(page, asked.wait)
+            page.screenshot(path=asked.out)
+            browser.close()
+        finally:
+            if server is not None:
+                server.terminate()
+                server.wait(20)
+    print(asked.out)
+
+
+if __name__ == "__main__":
+    main()
