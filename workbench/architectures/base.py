@@ -15,7 +15,8 @@ from workbench.core.model import Model
 from workbench.core.shapes import Shapes
 from workbench.core.spec import Spec
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {"silu": nn.SiLU, "relu": nn.ReLU, "elu": nn.ELU, "gelu": nn.GELU, "tanh": nn.Tanh}
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "silu": nn.SiLU, "relu": nn.ReLU, "elu": nn.ELU, "gelu": nn.GELU, "tanh": nn.Tanh}
 
 
 @dataclass(frozen=True)
@@ -30,28 +31,28 @@ class CostCard:
 class Architecture(Spec):
     """Base of every architecture.
 
-    A member gives its capabilities, its costs, why a format cannot be exported (an empty text where it can), and `assemble`.
+    A member gives its capabilities, its costs, why a format cannot be exported, and `assemble`.
     """
 
     capabilities: ClassVar[frozenset[str]] = frozenset()
     cost: ClassVar[CostCard]
-    #: export format -> "" or the reason why it cannot be done; measured by tests/architectures/test_export_formats.py
+    #: export format -> "" where it works, or the reason why it does not; tests/architectures measures it
     formats: ClassVar[dict[str, str]] = {"graph": "", "onnx": ""}
-    #: the least number of components of x without an observation; a coupling has nothing to split in one component
+    #: the least number of components of x where there is no observation
     least_features: ClassVar[int] = 1
 
     def refusals(self, shapes: Shapes) -> list[str]:
-        """Why this architecture cannot be built for these shapes: sentences that say what to change; empty if it can."""
+        """Why this architecture cannot be built for these shapes: sentences that say what to change."""
         found = []
-        if shapes.x < 1 or shapes.y < 0:
-            found.append(f"{self.title} needs at least one component of x and cannot have {shapes.x} of x and {shapes.y} of y; "
-                         "choose a problem that has data.")
+        if shapes.x < 1:
+            found.append(f"{self.title} needs at least one component of x and the problem has none; "
+                         "choose a problem with data.")
         if shapes.y == 0 and capability.UNCONDITIONAL not in self.capabilities:
-            found.append(f"{self.title} predicts an observation y and this problem has none; choose an inverse problem, or "
-                         "another architecture, for instance RealNVP.")
+            found.append(f"{self.title} predicts an observation y from x and this problem has no y; choose an "
+                         "inverse problem, or another architecture, for instance RealNVP.")
         if shapes.y == 0 and 1 <= shapes.x < self.least_features:
-            found.append(f"{self.title} splits x in two halves and x has only {shapes.x} component; choose a neural spline flow "
-                         "or a masked autoregressive flow, or a problem with two components.")
+            found.append(f"{self.title} splits x in two and x has only one component; choose a problem with two "
+                         "components, or another architecture, for instance the neural spline flow.")
         return found
 
     def build(self, shapes: Shapes) -> Model:
@@ -72,12 +73,14 @@ class Architecture(Spec):
 class LayeredArchitecture(Architecture):
     """Architectures that stack equal layers, each with a small fully connected network inside."""
 
-    transforms = param.Integer(default=6, bounds=(2, 64), doc="Number of invertible layers in a row. More layers bend space "
-                               "further and take proportionally longer.")
-    width = param.Integer(default=64, bounds=(4, 1024), doc="Units in each hidden layer of the networks inside.")
-    depth = param.Integer(default=2, bounds=(1, 8), doc="Hidden layers in each of the networks inside.")
-    activation = param.Selector(default="silu", objects=list(ACTIVATIONS),
-                                doc="Non-linearity of the networks inside. Smooth ones give smooth densities.")
+    transforms = param.Integer(default=6, bounds=(2, 64), doc="""
+        Number of invertible layers in a row. More layers bend space further and take proportionally longer.""")
+    width = param.Integer(default=64, bounds=(4, 1024), doc="""
+        Units in each hidden layer of the networks inside.""")
+    depth = param.Integer(default=2, bounds=(1, 8), doc="""
+        Hidden layers in each of the networks inside.""")
+    activation = param.Selector(default="silu", objects=list(ACTIVATIONS), doc="""
+        Non-linearity of the networks inside. Smooth ones give smooth densities.""")
 
     def network(self) -> dict[str, Any]:
         """Hidden sizes and activation, as zuko's networks take them."""

@@ -1,0 +1,103 @@
+"""Two-sided affine coupling: both halves change in one block, each by what a network reads off the other.
+
+forward   v₁ = u₁ ⊙ exp s₂(u₂) + t₂(u₂),   v₂ = u₂ ⊙ exp s₁(v₁) + t₁(v₁)
+log-det   Σ s₂(u₂) + Σ s₁(v₁)
+inverse   u₂ = (v₂ − t₁(v₁)) ⊙ exp(−s₁(v₁)),   u₁ = (v₁ − t₂(u₂)) ⊙ exp(−s₂(u₂))
+          s = (2c/π) arctan(ŝ/c) stays within ±c, so that no single block can explode or collapse space
+Source: Ardizzone et al. 2019, Analyzing Inverse Problems with Invertible Neural Networks, arXiv:1808.04730,
+equations (7) and (8); the couplings are those of Dinh et al. 2017, arXiv:1605.08803.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.distributions import Transform, constraints
+from zuko.lazy import LazyTransform
+from zuko.nn import MLP
+
+
+def soft_clamp(values: Tensor, limit: float) -> Tensor:
+    """Smooth, increasing, within ±limit."""
+    return (2 * limit / math.pi) * torch.atan(values / limit)
+
+
+class TwoSidedCouplingTransform(Transform):
+    """The block for given networks; ``inverted`` swaps its two directions, each of which costs two networks."""
+
+    domain = constraints.real_vector
+    codomain = constraints.real_vector
+    bijective = True
+
+    def __init__(self, block: TwoSidedCoupling, context: Tensor | None, *, inverted: bool = False) -> None:
+        super().__init__()
+        self.block, self.context, self.inverted = block, context, inverted
+
+    @property
+    def inv(self) -> Transform:
+        return TwoSidedCouplingTransform(self.block, self.context, inverted=not self.inverted)
+
+    def call_and_ladj(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        return self._backward(u) if self.inverted else self._forward(u)
+
+    def _call(self, u: Tensor) -> Tensor:
+        return self.call_and_ladj(u)[0]
+
+    def _inverse(self, v: Tensor) -> Tensor:
+        return self.inv.call_and_ladj(v)[0]
+
+    def log_abs_det_jacobian(self, u: Tensor, v: Tensor) -> Tensor:
+        return self.call_and_ladj(u)[1]
+
+    def _forward(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        u_1, u_2 = self.block.split(u)
+        s_2, t_2 = self.block.scale_and_shift(self.block.second, u_2, self.context)
+        v_1 = u_1 * s_2.exp() + t_2
+        s_1, t_1 = self.block.scale_and_shift(self.block.first, v_1, self.context)
+        v_2 = u_2 * s_1.exp() + t_1
+        return torch.cat((v_1, v_2), dim=-1), s_2.sum(-1) + s_1.sum(-1)
+
+    def _backward(self, v: Tensor) -> tuple[Tensor, Tensor]:
+        v_1, v_2 = self.block.split(v)
+        s_1, t_1 = self.block.scale_and_shift(self.block.first, v_1, self.context)
+        u_2 = (v_2 - t_1) * (-s_1).exp()
+        s_2, t_2 = self.block.scale_and_shift(self.block.second, u_2, self.context)
+        u_1 = (v_1 - t_2) * (-s_2).exp()
+        return torch.cat((u_1, u_2), dim=-1), -s_2.sum(-1) - s_1.sum(-1)
+
+
+class TwoSidedCoupling(LazyTransform):
+    """The block with its two networks; mixes with zuko's transforms.
+
+    Parameters
+    ----------
+    features : at least two; the first half (rounded down) is u₁, the rest u₂.
+    context : number of components that both networks see besides (0 for none).
+    clamp : largest |s|.
+    network : hidden sizes and activation, passed to zuko's ``MLP``.
+    """
+
+    def __init__(self, features: int, context: int = 0, *, clamp: float = 2.0, network: dict[str, Any]) -> None:
+        super().__init__()
+        if features < 2:
+            raise ValueError(f"a coupling splits its input in two and cannot split {features} component")
+        self.clamp = clamp
+        self.sizes = (features // 2, features - features // 2)
+        self.first = MLP(self.sizes[0] + context, 2 * self.sizes[1], **network)
+        self.second = MLP(self.sizes[1] + context, 2 * self.sizes[0], **network)
+
+    def forward(self, c: Tensor | None = None) -> Transform:
+        return TwoSidedCouplingTransform(self, c)
+
+    def split(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        """(…, W) -> its two halves."""
+        return u[..., :self.sizes[0]], u[..., self.sizes[0]:]
+
+    def scale_and_shift(self, network: MLP, half: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Clamped log-scale and shift that ``network`` reads off one half (and the context)."""
+        seen = half if context is None else torch.cat((half, context), dim=-1)
+        log_scale, shift = network(seen).chunk(2, dim=-1)
+        return soft_clamp(log_scale, self.clamp), shift
