@@ -1,0 +1,6 @@
+"""Where a run lives, behind one small interface: in the caller's own thread, or in a worker process."""
+
+from workbench.backends.base import LIVE, OVER, Backend, Handle, Status
+from workbench.backends.inline import InlineBackend, InlineHandle
+
+__all__ = ["LIVE", "OVER", "Backend", "Handle", "InlineBackend", "InlineHandle", "Status"]
