@@ -1,4 +1,4 @@
-"""Write docs/studio.png: the studio with its trained example, as a visitor first sees it. `make screenshot`."""
+"""Write docs/studio.png: the studio with its trained example, as a visitor first sees it."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def main() -> None:
         if address is None:
             port = free_port()
             address = f"http://localhost:{port}/"
-            server = subprocess.Popen([sys.executable, "-m", "workbench", "serve", "--port", str(port)], cwd=ROOT,
-                                      env={**os.environ, "WORKBENCH_HOME": home, "BOKEH_RESOURCES": "server"})
+            command = [sys.executable, "-m", "workbench", "serve", "--port", str(port)]
+            server = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "WORKBENCH_HOME": home})
         try:
             if server is not None:
                 wait_for(address, server, 120)
