@@ -6,7 +6,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 # Before anything imports torch, and inherited by every process that a test starts.
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -16,10 +15,9 @@ os.environ["BOKEH_RESOURCES"] = "server"
 
 import pytest  # noqa: E402
 
-from tools.browser import ARGUMENTS, find_chromium  # noqa: E402
+from tools.browser import ARGUMENTS, find_chromium, leaves  # noqa: E402
 
 NOTEBOOK_OUTPUT_SECONDS = 120
-LOCAL = {"localhost", "127.0.0.1", "::1", ""}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -74,9 +72,3 @@ def page(browser) -> Iterator:
     yield page
     context.close()
     assert not complaints, "\n".join(complaints)
-
-
-def leaves(url: str) -> bool:
-    """True for an address that is not on this machine (data:, blob: and about: never leave the page)."""
-    parts = urlsplit(url)
-    return parts.scheme in ("http", "https", "ws", "wss") and (parts.hostname or "") not in LOCAL

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from tools import readme
+from tools import browser, readme
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("workbench", "apps", "tools", "tests", "notebooks", "datasets", ".ci")
@@ -308,3 +308,12 @@ def test_papers_name_the_same_version(paper, pattern):
     assert (
         re.search(pattern, (ROOT / paper).read_text(), re.MULTILINE)[1] == CONFIGURATION["project"]["version"]
     )
+
+
+# ---- the browser guard
+
+@pytest.mark.parametrize("url, out", [("http://localhost:5006/", False), ("ws://127.0.0.1:1/ws", False),
+                                      ("data:,", False), ("blob:http://localhost/1", False),
+                                      ("https://example.org/a.js", True), ("http://localhost.example.org/", True)])
+def test_a_request_that_leaves_this_machine_is_seen(url, out):
+    assert browser.leaves(url) is out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from urllib.parse import urlsplit
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # No sandbox, because builds often run as root; and nothing that calls home.
@@ -19,6 +20,12 @@ def find_chromium() -> str | None:
     if named:
         return shutil.which(named)
     return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+def leaves(url: str) -> bool:
+    """True for an address that is not on this machine (data:, blob: and about: never leave the page)."""
+    parts = urlsplit(url)
+    return parts.scheme in ("http", "https", "ws", "wss") and parts.hostname not in ("localhost", "127.0.0.1", "::1")
 
 
 if __name__ == "__main__":
