@@ -12,12 +12,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from workbench.backends import Backend, Handle, ProcessBackend
+from workbench.backends import Backend, Handle
 from workbench.core.errors import RunError
 from workbench.training import Experiment, Record, Snapshot, SnapshotRequest
 
 #: Seconds after which a job that rests and is watched by nobody gives its worker back.
 IDLE_SECONDS = 120.0
+#: Records kept for the curves of a long run; the run's folder has them all.
+LONGEST_HISTORY = 6000
 
 
 class Job:
@@ -45,9 +47,9 @@ class Job:
             if self.history and snapshot.iteration < last:  # a recovery went back: what came after it is void
                 self.history = [r for r in self.history if r.iteration <= snapshot.iteration]
                 last = self.history[-1].iteration if self.history else -1
-            self.history = self.history + [r for r in snapshot.records if r.iteration > last]
+            self.history = thinned(self.history + [r for r in snapshot.records if r.iteration > last])
 
-    def ask(self, views: tuple[str, ...], observation: tuple[float, ...] | None) -> None:
+    def ask(self, views: tuple[str, ...], observation: tuple[float, ...]) -> None:
         """Ask for a snapshot with these views; the records since the last one come with it."""
         history = self.history
         since = history[-1].iteration if history else 0
@@ -67,6 +69,14 @@ class Job:
             self.left_at = time.monotonic()
 
         return leave
+
+
+def thinned(history: list[Record]) -> list[Record]:
+    """A long history with every second of its older records left out; those with a validation stay."""
+    if len(history) <= LONGEST_HISTORY:
+        return history
+    half = len(history) // 2
+    return [r for i, r in enumerate(history[:half]) if i % 2 == 0 or r.validation] + history[half:]
 
 
 class Jobs:
@@ -152,5 +162,7 @@ def jobs() -> Jobs:
     global _shared
     with _making:
         if _shared is None:
+            from workbench.backends import ProcessBackend
+
             _shared = Jobs(ProcessBackend(), limit=int(os.environ.get("WORKBENCH_WORKERS", "4")))
         return _shared

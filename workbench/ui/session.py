@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import param
@@ -34,7 +33,7 @@ class Session(param.Parameterized):
     snapshot = param.ClassSelector(class_=Snapshot, default=None, allow_None=True, doc="What the views show.")
     shown = param.ClassSelector(class_=Experiment, default=None, allow_None=True, doc="Experiment of what is shown.")
     dirty = param.Boolean(False, doc="The choices differ from the shown run: they are for a new one.")
-    observation = param.Tuple(default=None, length=None, allow_None=True, doc="y whose posterior is looked at.")
+    observation = param.Parameter((), doc="y whose posterior is looked at, a tuple; empty without y.")
     title = param.String("", doc="What is shown, in words.")
 
     def __init__(self, jobs: Jobs, *, say: Callable[[str, str], None] | None = None) -> None:
@@ -55,7 +54,7 @@ class Session(param.Parameterized):
         self.job, self.opener, self._seen, self._asked_at, self._next = job, None, 0, 0.0, 0.0
         self._leave = job.watch(self, lambda: self.wake())
         self.history, self._wanted = job.history, None
-        observation = self.observation if self._same_problem(job.experiment) else None
+        observation = self.observation if self._same_problem(job.experiment) else ()
         self.param.update(shown=job.experiment, title=title or job.experiment.title, snapshot=None,
                           observation=observation or default_observation(job.experiment), status=job.handle.status())
         self.judge()
@@ -202,10 +201,9 @@ class Session(param.Parameterized):
             self.job.ask(self.views, self.observation)
 
 
-def default_observation(experiment: Experiment) -> tuple[float, ...] | None:
-    """Where the posterior is looked at first; None for a problem without y."""
-    values = experiment.problem.default_observation if experiment.problem.shapes.y else ()
-    return tuple(float(v) for v in values) or None
+def default_observation(experiment: Experiment) -> tuple[float, ...]:
+    """Where the posterior is looked at first; empty for a problem without y."""
+    return tuple(float(v) for v in experiment.problem.default_observation) if experiment.problem.shapes.y else ()
 
 
 def frozen(experiment: Experiment) -> dict:
@@ -218,7 +216,3 @@ def frozen(experiment: Experiment) -> dict:
             settings.pop(name, None)
     return values
 
-
-def with_records(snapshot: Snapshot, records: list) -> Snapshot:
-    """The snapshot with the whole history instead of the last piece."""
-    return replace(snapshot, records=tuple(records))

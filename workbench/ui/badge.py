@@ -1,0 +1,43 @@
+"""Badge: whether the network can still be inverted, as a colour, a word and the figures behind it."""
+
+from __future__ import annotations
+
+import panel as pn
+
+from workbench.diagnostics import invertibility
+from workbench.training import Snapshot
+from workbench.ui import text
+
+WORDS = {"green": "invertible", "amber": "nearly invertible", "red": "not invertible", "unknown": "not measured"}
+SIGNS = {"green": "✓", "amber": "!", "red": "✗", "unknown": "–"}
+
+
+class Badge(pn.viewable.Viewer):
+    """Errors of x → z → x and z → x → z, and the share of latents that a round trip loses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pane = pn.pane.HTML(badge(None), margin=(4, 8, 4, 4), css_classes=["wb-badge-pane"])
+
+    def show(self, snapshot: Snapshot | None) -> None:
+        self._pane.object = badge(snapshot)
+
+    def __panel__(self):
+        return self._pane
+
+
+def badge(snapshot: Snapshot | None) -> str:
+    """The badge as HTML; the sentence is its tooltip."""
+    if snapshot is None or "invertibility_xzx" not in snapshot.arrays:
+        return html("unknown", ("–", "–", "–"), "Round trips have not been measured yet.")
+    data = invertibility(snapshot)
+    there, back = (text.number(float(v)) for v in data["largest"].values)
+    lost = f"{100 * float(data['lost_share'].max()):.2g} %"
+    return html(data.attrs["verdict"], (there, back, lost), data.attrs["sentence"])
+
+
+def html(verdict: str, figures: tuple[str, str, str], sentence: str) -> str:
+    there, back, lost = figures
+    return (f'<div class="wb-badge {verdict}" title="{text.escape(sentence)}">'
+            f'<b>{SIGNS[verdict]} {WORDS[verdict]}</b>'
+            f'<span>x→z→x {there}</span><span>z→x→z {back}</span><span>lost {lost}</span></div>')

@@ -1,0 +1,120 @@
+"""Board: the live views of what is shown, in a grid that fits on one screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import combinations
+
+import panel as pn
+import panel_material_ui as pmui
+
+from workbench.ui.badge import Badge
+from workbench.ui.card import ViewCard, dataset, make_card
+from workbench.ui.observation import Observation
+from workbench.ui.session import Session
+from workbench.ui.views import VIEWS, applicable, asked, at_first
+
+#: Height that header, transport bar and tool row take from the window, in pixels.
+ABOVE = 178
+
+
+class Board(pn.viewable.Viewer):
+    """Cards for the views that apply, the badge, and the choice of variables, observation and views."""
+
+    def __init__(self, session: Session, guard: Callable[[Callable[[], None]], None]) -> None:
+        super().__init__()
+        self.session, self._guard = session, guard
+        self.pair, self.shown_names, self._offered = (0, 1), (), None
+        self.cards: dict[str, ViewCard] = {}
+        self.badge, self.observation = Badge(), Observation(session, guard)
+        self.pairs = pmui.Select(label="variables drawn", size="small", width=150, margin=(6, 3), visible=False,
+                                 css_classes=["wb-pair"], description="The two variables of x that the plots draw.")
+        self.chooser = pmui.CheckButtonGroup(size="small", margin=(8, 4), css_classes=["wb-views"], color="default")
+        self.pairs.param.watch(self._pair_chosen, "value")
+        self.chooser.param.watch(self._views_chosen, "value")
+        self.grid = pn.FlexBox(gap="6px", margin=(0, 6), sizing_mode="stretch_width", css_classes=["wb-board"])
+        tools = pn.Row(self.badge, self.pairs, self.observation, pn.layout.HSpacer(), self.chooser, margin=0,
+                       sizing_mode="stretch_width", css_classes=["wb-tools"])
+        self._layout = pn.Column(tools, self.grid, margin=0, sizing_mode="stretch_width")
+        session.param.watch(lambda *_: self.refresh(), "shown")
+        session.param.watch(lambda *_: self.draw(), "snapshot")
+        self.refresh()
+
+    # ---- which views
+    def refresh(self) -> None:
+        """Offer what applies to what is shown now."""
+        experiment = self.session.shown
+        if experiment is None:
+            return
+        names = applicable(experiment)
+        if names != self._offered:
+            self._offered = names
+            self.chooser.param.update(options={VIEWS[n].title: n for n in names}, value=list(at_first(experiment)))
+        variables = experiment.problem.x
+        pairs = {f"{variables[i].label}, {variables[j].label}": (i, j)
+                 for i, j in combinations(range(len(variables)), 2)}
+        if list(pairs.values()) != list(self.pairs.options or ()) or set(pairs) != set(self.pairs.options):
+            self.pairs.param.update(options=pairs or {"x": (0, 1)}, value=(0, 1), visible=len(variables) > 2)
+        self.place()
+        self.draw()
+
+    def _views_chosen(self, event) -> None:
+        if event.new is not None and self.session.shown is not None:
+            self.place()
+            self.draw()
+            self.session.look()
+
+    def _pair_chosen(self, event) -> None:
+        self.pair = tuple(event.new or (0, 1))
+        self.draw()
+
+    def place(self) -> None:
+        """Put the chosen cards into the grid and tell the session what to ask for."""
+        experiment = self.session.shown
+        names = tuple(n for n in self._offered if n in self.chooser.value)
+        self.session.views = asked(names, experiment)
+        if names == self.shown_names:
+            return
+        self.shown_names = names
+        for name in names:
+            if name not in self.cards:
+                self.cards[name] = make_card(VIEWS[name], self._tapped)
+        columns = min(3, len(names)) or 1
+        rows = -(-len(names) // columns)
+        for name in names:
+            self.cards[name].__panel__().styles = place_style(columns, rows)
+        self.grid.objects = [self.cards[name] for name in names]
+
+    # ---- drawing
+    def draw(self) -> None:
+        """Feed every visible card; the badge is always fed."""
+        session = self.session
+        if session.shown is None:
+            return
+        for name in self.shown_names:
+            card = self.cards[name]
+            if session.snapshot is None and card.plot is not None and self._fits(card):
+                continue  # the new run's first snapshot comes at once: no flash of emptiness
+            card.show(dataset(card.view, session.snapshot, session.shown, session.history, self.pair))
+        self.badge.show(session.snapshot)
+
+    def _fits(self, card: ViewCard) -> bool:
+        """Whether what the card shows is of the problem that is shown now."""
+        empty = dataset(card.view, None, self.session.shown, [], self.pair)
+        return all(card.data.attrs.get(key) == value for key, value in empty.attrs.items() if key.endswith("_label"))
+
+    def _tapped(self, first: float, second: float) -> None:
+        session = self.session
+        if session.shown is None or not session.observation:
+            return
+        tapped = (first, second) if len(session.observation) > 1 else (first,)
+        self._guard(lambda: session.observe(tapped + tuple(session.observation[len(tapped):])))
+
+    def __panel__(self):
+        return self._layout
+
+
+def place_style(columns: int, rows: int) -> dict[str, str]:
+    """Width and height of one card: the whole grid fits under the bars of a window of 720 pixels."""
+    return {"flex": f"1 1 calc({100 / columns:.2f}% - 8px)", "max-width": f"calc({100 / columns:.2f}% - 4px)",
+            "height": f"calc((100vh - {ABOVE}px) / {min(rows, 2)} - 6px)", "min-height": "220px"}

@@ -1,0 +1,124 @@
+"""Controls: the sidebar, where an experiment is picked and turned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+
+from workbench.core.errors import SpecError, WorkbenchError
+from workbench.training.device import pick_device
+from workbench.ui.choices import KINDS
+from workbench.ui.cost import CostCard
+from workbench.ui.form import HALF, Form
+from workbench.ui.picker import Picker
+from workbench.ui.session import Session
+
+DEVICES = {"auto": "Automatic", "cpu": "CPU", "cuda": "CUDA GPU", "mps": "Apple GPU"}
+FIRST_SETTINGS = ("learning_rate", "batch_size", "samples")
+
+
+class Controls(pn.viewable.Viewer):
+    """Pickers for problem, architecture and objective with their settings, the cost card, training and device."""
+
+    def __init__(self, session: Session, guard: Callable[[Callable[[], None]], None],
+                 extras: dict[str, Callable[[Any], Any]] | None = None) -> None:
+        super().__init__()
+        self.session, self.choices, self._guard = session, session.choices, guard
+        extras = extras or {}
+        self.cost = CostCard(self.choices)
+        self.pickers = {kind: Picker(kind, self.choices, on_pick=self._picked, on_error=self._refused,
+                                     on_change=lambda name, value, kind=kind: self._changed(kind, name, value),
+                                     extra=lambda spec: extras[spec.key](spec) if spec.key in extras else None)
+                        for kind in KINDS}
+        self._training = pn.Column(margin=0, sizing_mode="stretch_width")
+        self._more = pn.Column(margin=0, sizing_mode="stretch_width")
+        self.accordion = pmui.Accordion(("Training", self._training), ("More training settings", self._more),
+                                        active=[0], margin=(4, 0), sizing_mode="stretch_width", css_classes=["wb-accordion"])
+        self.device = self._device_picker()
+        self._put_training()
+        self.notice = pn.pane.HTML("", visible=False, margin=(4, 6), sizing_mode="stretch_width")
+        self._layout = pn.Column(self.notice, self.pickers["problem"], self.pickers["architecture"], self.cost,
+                                 self.pickers["objective"], self.accordion, margin=(4, 4), sizing_mode="stretch_width",
+                                 css_classes=["wb-controls"])
+        session.param.watch(lambda *_: self.cost.refresh(self._parameters()), ["snapshot", "dirty"])
+
+    def _parameters(self) -> int | None:
+        session = self.session
+        return session.snapshot.parameters if session.snapshot is not None and not session.dirty else None
+
+    # ---- what the user does
+    def _picked(self, kind: str, key: str) -> None:
+        said = self.choices.pick(kind, key)
+        self.refresh()
+        for sentence in said:
+            self.session.say("info", sentence)
+
+    def _changed(self, kind: str, name: str, value: Any) -> None:
+        part = self.choices.training if kind == "training" else self.choices.spec(kind)
+        if name in part.live:
+            self._guard(lambda: self.session.set_live(f"{kind}.{name}", value))
+        elif kind in KINDS:
+            for picker in self.pickers.values():
+                picker.refresh()
+        self.session.judge()
+        self.cost.refresh(self._parameters())
+
+    def _refused(self, error: SpecError) -> None:
+        self.session.say("error", str(error))
+
+    # ---- what is shown
+    def refresh(self) -> None:
+        """Show what the choices hold: after a pick, a link, an opened run."""
+        for picker in self.pickers.values():
+            picker.refresh()
+        if self.form.spec is not self.choices.training:
+            self._put_training()
+        self._steps.value, self._seed.value = self.choices.steps, self.choices.seed
+        self.session.judge()
+        self.cost.refresh(self._parameters())
+
+    def _put_training(self) -> None:
+        spec = self.choices.training
+        names = {s.name for s in spec.settings()}
+        heard = {"on_change": lambda name, value: self._changed("training", name, value), "on_error": self._refused}
+        self.form = Form(spec, skip=frozenset(names - set(FIRST_SETTINGS)), **heard)
+        self.more = Form(spec, skip=frozenset(FIRST_SETTINGS), **heard)
+        self._steps = pmui.IntInput(label="Steps", value=self.choices.steps, start=1, end=100_000_000, step=100,
+                                    description="Planned number of optimiser steps; the schedule's length.",
+                                    css_classes=["wb-set-steps"], **HALF)
+        self._seed = pmui.IntInput(label="Seed", value=self.choices.seed, start=0, end=2**31 - 1, step=1,
+                                   description="Everything random of the run follows from it: same seed, same run.",
+                                   css_classes=["wb-set-seed"], **HALF)
+        self._steps.param.watch(lambda event: self._whole("steps", event.new), "value")
+        self._seed.param.watch(lambda event: self._whole("seed", event.new), "value")
+        self._training.objects = [pn.FlexBox(self._steps, self._seed, gap="0px", margin=0), self.form, self.device]
+        self._more.objects = [self.more]
+
+    def _whole(self, name: str, value: int | None) -> None:
+        if value is not None and value != getattr(self.choices, name):
+            setattr(self.choices, name, value)
+            self.session.judge()
+
+    def _device_picker(self) -> pmui.Select:
+        reasons = {name: device_reason(name) for name in DEVICES}
+        options = {f"{title} — {reasons[name]}" if reasons[name] else title: name for name, title in DEVICES.items()}
+        picker = pmui.Select(label="Device", options=options, value="auto", size="small", width=282, margin=(5, 3),
+                             disabled_options=[name for name, reason in reasons.items() if reason],
+                             description="Where a new run is trained.", css_classes=["wb-device"])
+        picker.param.watch(lambda event: setattr(self.session, "device", event.new), "value")
+        return picker
+
+    def __panel__(self):
+        return self._layout
+
+
+def device_reason(name: str) -> str:
+    """Why a device cannot be had here; empty when it can."""
+    try:
+        pick_device(name)
+    except WorkbenchError as error:
+        return f"not there (needs {error.expected})" if error.expected else "not there"
+    return ""

@@ -1,0 +1,33 @@
+"""Cost card: what the picked architecture costs, before anything is trained."""
+
+from __future__ import annotations
+
+import panel as pn
+
+from workbench.core.capability import EXACT_INVERSE
+from workbench.ui import text
+from workbench.ui.choices import Choices
+
+
+class CostCard(pn.viewable.Viewer):
+    """Density, sampling, inverse and number of parameters of the picked architecture on the picked problem."""
+
+    def __init__(self, choices: Choices) -> None:
+        super().__init__()
+        self.choices = choices
+        self._pane = pn.pane.HTML("", margin=(4, 6), sizing_mode="stretch_width", css_classes=["wb-cost"])
+        self.refresh()
+
+    def refresh(self, parameters: int | None = None) -> None:
+        """``parameters`` is known once a worker has built the network of these very choices."""
+        spec = self.choices.spec("architecture")
+        cost = spec.cost
+        counted = f"{parameters:,}".replace(",", " ") if parameters else "counted when the run starts"
+        exact = "exact" if EXACT_INVERSE in spec.capabilities else "numerical"
+        inverse = cost.inverse if exact in cost.inverse or "numerical" in cost.inverse else f"{exact}, {cost.inverse}"
+        rows = (("density", cost.density), ("sampling", cost.sampling), ("inverse", inverse), ("parameters", counted))
+        self._pane.object = '<table class="wb-table">' + "".join(
+            f"<tr><th>{name}</th><td>{text.escape(value)}</td></tr>" for name, value in rows) + "</table>"
+
+    def __panel__(self):
+        return self._pane

@@ -1,0 +1,28 @@
+"""Serving the studio: on this machine only, unless somebody says otherwise."""
+
+from __future__ import annotations
+
+import atexit
+import os
+
+
+def serve(port: int = 5006, address: str = "localhost", show: bool = False, *, origins: tuple[str, ...] = ()) -> None:
+    """Serve the studio until it is interrupted.
+
+    Parameters
+    ----------
+    address : the interface to listen on; the default is reached from this machine only.
+    origins : further ``host:port`` from which a browser may connect.
+    """
+    os.environ.setdefault("BOKEH_RESOURCES", "server")  # no request leaves this machine
+    import panel as pn
+
+    from workbench.ui.jobs import jobs
+    from workbench.ui.studio import studio
+
+    registry = jobs()
+    atexit.register(registry.close)
+    allowed = [f"localhost:{port}", f"127.0.0.1:{port}", *origins]
+    print(f"The studio is on http://{address}:{port}  (Ctrl+C stops it)", flush=True)
+    pn.serve({"/": studio}, port=port, address=address, show=show, title="VINA workbench",
+             websocket_origin=allowed, autoreload=False)

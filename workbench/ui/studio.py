@@ -1,0 +1,73 @@
+"""Studio: the whole page put together from its parts, one a browser session."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+
+from workbench.ui import style
+from workbench.ui.banner import Banner
+from workbench.ui.board import Board
+from workbench.ui.controls import Controls
+from workbench.ui.hub import WakeHub
+from workbench.ui.jobs import Jobs, jobs
+from workbench.ui.notices import guard, on_exception, say
+from workbench.ui.opening import open_first
+from workbench.ui.session import Session
+from workbench.ui.transport import Transport
+
+#: Milliseconds between two looks of a session's own, beside the wake-ups.
+PULSE = 250
+HUB = WakeHub()
+
+
+class Studio(pn.viewable.Viewer):
+    """Sidebar, transport bar, live views and the panels behind the buttons above."""
+
+    def __init__(self, registry: Jobs | None = None) -> None:
+        super().__init__()
+        self.session = Session(registry or jobs(), say=say)
+        self.controls = Controls(self.session, guard)
+        self.transport = Transport(self.session, guard)
+        self.banner = Banner(self.session, guard)
+        self.board = Board(self.session, guard)
+        self.live = pn.Column(self.transport, self.banner, self.board, margin=0, sizing_mode="stretch_width")
+        self.page = pmui.Page(title="VINA workbench", sidebar=[self.controls], main=[self.live], sidebar_width=316,
+                              sidebar_variant="persistent", theme_config=style.THEME, sx=style.PAGE_SX)
+        guard(lambda: open_first(self.session, pn.state.session_args))
+        self.controls.refresh()
+        self._document = pn.state.curdoc
+        if self._document is not None:
+            self._connect()
+
+    def _connect(self) -> None:
+        """Wake-ups begin when the browser is there; what came earlier is caught by the pulse."""
+        document, session = self._document, self.session
+        session.wake = lambda: HUB.wake(document)
+        pn.state.onload(lambda: HUB.register(document, self._look))
+        pn.state.on_session_destroyed(lambda context: self.close())
+        pn.state.add_periodic_callback(self._pulse, PULSE)
+
+    def _look(self) -> None:
+        guard(self.session.look)
+
+    def _pulse(self) -> None:
+        HUB.rearm(self._document)
+        self._look()
+
+    def close(self) -> None:
+        """The browser is gone; may be called twice."""
+        HUB.unregister(self._document)
+        self.session.close()
+
+    def __panel__(self) -> Any:
+        return self.page
+
+
+def studio() -> Studio:
+    """What an app script calls, once a browser session."""
+    pn.extension(notifications=True, throttled=True, raw_css=[style.SHEET], exception_handler=on_exception,
+                 reconnect=True, disconnect_notification="The connection to the server is lost; trying again …")
+    return Studio()

@@ -1,0 +1,66 @@
+"""Which views there are, which of them apply to an experiment, and what each asks of a snapshot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from workbench.core import capability
+from workbench.training import Experiment
+
+
+@dataclass(frozen=True)
+class View:
+    """A view of the board: diagnostics and plots have a function of the same name."""
+
+    name: str
+    title: str
+    asks: tuple[str, ...]
+    about: str
+
+
+VIEWS = {view.name: view for view in (
+    View("samples", "Samples", ("samples",), "Data beside what the network draws."),
+    View("density", "Density", ("density", "samples"),
+         "The network's density; the lines hold 50 % and 90 % of the target."),
+    View("resimulation", "Observations", ("posterior", "samples"),
+         "Tap to choose the observation. The posterior's draws, sent through the simulator, should land on it."),
+    View("posterior", "Posterior", ("posterior",), "The network's posterior beside the reference, where one is known."),
+    View("arm", "Arm", ("posterior",), "Every pose that the posterior proposes."),
+    View("latent", "Latent", ("latent",), "The data's code; it should fill the rings like a standard normal."),
+    View("grid", "Layers", ("grid",), "A latent lattice, warped layer by layer into the data."),
+    View("losses", "Loss", (), "Every part of the loss, on training and validation data."),
+    View("invertibility", "Round trips", ("invertibility",), "How far a round trip through the network misses."),
+)}
+
+MOST_AT_ONCE = 6
+
+
+def applicable(experiment: Experiment) -> tuple[str, ...]:
+    """Names of the views that mean something for this experiment, the most telling first."""
+    problem, given = experiment.problem, experiment.architecture.capabilities
+    planar = problem.shapes.x >= 2
+    if problem.shapes.y:
+        names = ["resimulation", "posterior"]
+        names += ["arm"] if hasattr(problem, "arm") else []
+    else:
+        names = ["samples", "density"] if planar else ["samples"]
+    names += ["latent"] if capability.LATENT in given else []
+    names += ["grid"] if planar and capability.LATENT in given else []
+    names += ["losses", "invertibility"]
+    if problem.shapes.y:
+        names += ["density", "samples"] if planar else ["samples"]
+    return tuple(names)
+
+
+def at_first(experiment: Experiment) -> tuple[str, ...]:
+    """What is shown before the user chooses."""
+    return applicable(experiment)[:MOST_AT_ONCE]
+
+
+def asked(names: tuple[str, ...], experiment: Experiment) -> tuple[str, ...]:
+    """What a snapshot must hold for these views. Round trips are always asked for: the badge shows them."""
+    found = dict.fromkeys(ask for name in names for ask in VIEWS[name].asks)
+    if "density" in names and experiment.problem.shapes.y:
+        found["posterior"] = None
+    found["invertibility"] = None
+    return tuple(found)
