@@ -314,6 +314,7 @@ def test_papers_name_the_same_version(paper, pattern):
 
 @pytest.mark.parametrize("url, out", [("http://localhost:5006/", False), ("ws://127.0.0.1:1/ws", False),
                                       ("data:,", False), ("blob:http://localhost/1", False),
-                                      ("https://example.org/a.js", True), ("http://localhost.example.org/", True)])
+                                      ("https://example.org/a.js", True),
+                                      ("http://localhost.example.org/", True)])
 def test_a_request_that_leaves_this_machine_is_seen(url, out):
     assert browser.leaves(url) is out

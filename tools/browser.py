@@ -25,7 +25,8 @@ def find_chromium() -> str | None:
 def leaves(url: str) -> bool:
     """True for an address that is not on this machine (data:, blob: and about: never leave the page)."""
     parts = urlsplit(url)
-    return parts.scheme in ("http", "https", "ws", "wss") and parts.hostname not in ("localhost", "127.0.0.1", "::1")
+    here = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    return parts.scheme in ("http", "https", "ws", "wss") and not here
 
 
 if __name__ == "__main__":
