@@ -1,7 +1,7 @@
 """What a problem is: where ``x`` and ``y`` come from, and what is known exactly about them.
 
-Public methods check that the capability is declared and that shapes are right, then call the hook of the same name
-with an underscore. A member writes hooks; nothing public is overridden.
+Public methods check that the capability is declared and that shapes are right, then call the hook of the
+same name with an underscore. A member writes hooks; nothing public is overridden.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PROBLEMS = Catalogue("problems", "problem")
 
 @dataclass(frozen=True)
 class Samples:
-    """Pairs drawn from a problem, in data units: ``x`` (n, D) and ``y`` (n, M), float64, M = 0 without observation."""
+    """Pairs drawn from a problem, in data units: ``x`` (n, D) and ``y`` (n, M; 0 without observation), float64."""
 
     x: Tensor
     y: Tensor
@@ -37,7 +37,7 @@ class Samples:
 
 
 class Problem(Spec):
-    """Base of every problem. A member gives ``x``, ``y``, ``window``, ``capabilities`` and the hooks it declares."""
+    """Base of every problem. A member gives ``x``, ``y``, ``window``, ``capabilities`` and what it declares."""
 
     @classmethod
     def from_values(cls, values: dict[str, Any], folder: Path | str | None = None) -> Problem:
@@ -84,7 +84,7 @@ class Problem(Spec):
 
     @property
     def window(self) -> Window:
-        """(low, high) a variable of ``x``, in its unit: the axes of plots. Holds at least 95 % of each variable's draws."""
+        """(low, high) a variable of ``x``, in its unit: the axes of plots, with 95 % of its draws or more."""
         raise NotImplementedError
 
     @property
@@ -100,22 +100,24 @@ class Problem(Spec):
     def draw(self, n: int, generator: torch.Generator) -> Samples:
         """``n`` independent pairs, float64 on the CPU, from ``generator`` alone.
 
-        A problem made of rows gives at most all of them, shuffled, each once. Raises `DataError` with the first of
-        `refusals` where the problem is not ready.
+        A problem made of rows gives at most all of them, shuffled, each once. Raises `DataError` with the first
+        of `refusals` where the problem is not ready.
         """
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-            raise DataError(f"Cannot draw {n!r} samples of '{self.key}'", expected="a whole number of at least 1")
+            raise DataError(
+                f"Cannot draw {n!r} samples of '{self.key}'", expected="a whole number of at least 1"
+            )
         self._ready()
         x, y = self._draw(n, generator)
         return Samples(x, x.new_zeros(len(x), 0) if y is None else y)
 
     def log_density(self, x: Tensor) -> Tensor:
-        """Normalised log p(x) in nats: (n, D) -> (n,), in the dtype of ``x``, differentiable; -inf off the support."""
+        """Normalised log p(x) in nats: (n, D) -> (n,), dtype of ``x``, differentiable; -inf off the support."""
         self._require(capability.LOG_DENSITY)
         return self._log_density(self._points(x, "x", len(self.x)))
 
     def log_joint(self, x: Tensor, y: Tensor) -> Tensor:
-        """Normalised log p(x, y) in nats: (n, D), (n, M) -> (n,), in the dtype of ``x``, differentiable in ``x``."""
+        """Normalised log p(x, y) in nats: (n, D), (n, M) -> (n,), dtype of ``x``, differentiable in it."""
         self._require(capability.LOG_JOINT)
         x = self._points(x, "x", len(self.x))
         return self._log_joint(x, self._points(y, "y", len(self.y)).to(x))
@@ -129,7 +131,9 @@ class Problem(Spec):
         """``n`` independent draws (n, D), float64, of the exact p(x | y = observation), observation (M,)."""
         self._require(capability.REFERENCE_POSTERIOR)
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-            raise DataError(f"Cannot draw {n!r} samples of the posterior", expected="a whole number of at least 1")
+            raise DataError(
+                f"Cannot draw {n!r} samples of the posterior", expected="a whole number of at least 1"
+            )
         return self._reference_posterior(self.checked_observation(observation), n, generator)
 
     def checked_observation(self, observation: Any) -> Tensor:
@@ -140,13 +144,20 @@ class Problem(Spec):
             raise DataError("The observation is not made of numbers", found=repr(observation)[:80]) from error
         names = ", ".join(v.name for v in self.y)
         if value.shape != (len(self.y),):
-            raise DataError(f"The observation does not fit '{self.key}'", found=f"shape {tuple(value.shape)}",
-                            expected=f"{len(self.y)} numbers ({names})")
+            raise DataError(
+                f"The observation does not fit '{self.key}'",
+                found=f"shape {tuple(value.shape)}",
+                expected=f"{len(self.y)} numbers ({names})",
+            )
         if not value.isfinite().all():
-            raise DataError("The observation is not finite", expected=f"finite numbers ({names})", found=str(value.tolist()))
+            raise DataError(
+                "The observation is not finite",
+                expected=f"finite numbers ({names})",
+                found=str(value.tolist()),
+            )
         return value
 
-    # hooks ------------------------------------------------------------------------------------------------------
+    # hooks --------------------------------------------------------------------------------------------
     def _draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         raise NotImplementedError
 
@@ -162,7 +173,7 @@ class Problem(Spec):
     def _reference_posterior(self, observation: Tensor, n: int, generator: torch.Generator) -> Tensor:
         raise NotImplementedError
 
-    # checks -----------------------------------------------------------------------------------------------------
+    # checks -------------------------------------------------------------------------------------------
     def _ready(self) -> None:
         reasons = self.refusals()
         if reasons:
@@ -171,13 +182,17 @@ class Problem(Spec):
     def _require(self, wanted: str) -> None:
         self._ready()
         if wanted not in self.capabilities:
-            raise IncompatibleError(f"This needs a problem that {capability.SENTENCES[wanted]}",
-                                    found=f"'{self.key}', which gives {', '.join(sorted(self.capabilities)) or 'samples only'}")
+            raise IncompatibleError(
+                f"This needs a problem that {capability.SENTENCES[wanted]}",
+                found=f"'{self.key}', which gives {', '.join(sorted(self.capabilities)) or 'samples only'}",
+            )
 
     def _points(self, values: Tensor, name: str, columns: int) -> Tensor:
         if not isinstance(values, Tensor) or values.ndim != 2 or values.shape[1] != columns:
             found = f"shape {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
-            raise DataError(f"{name} does not fit '{self.key}'", expected=f"a tensor (n, {columns})", found=found)
+            raise DataError(
+                f"{name} does not fit '{self.key}'", expected=f"a tensor (n, {columns})", found=found
+            )
         return values if values.is_floating_point() else values.to(torch.float64)
 
 

@@ -1,15 +1,16 @@
 """A planar arm on a vertical rail: which rail height and joint angles bring the hand to a point?
 
 Prior:    x₁ ~ N(0, 0.25²) m, x₂, x₃, x₄ ~ N(0, 0.5²) rad; links l = (0.5, 0.5, 1) m.
-Forward:  y = (Σ lᵢ cos aᵢ, x₁ + Σ lᵢ sin aᵢ) = (horizontal, vertical), without noise, with the links' absolute angles
-          code:   a = (x₂, x₂ + x₃, x₂ + x₃ + x₄)            (the authors' released program)
-          paper:  a = (x₂, x₃ - x₂, x₄ - x₃ - x₂)            (the printed formula; not a relabelling of the other)
+Forward:  y = (Σ lᵢ cos aᵢ, x₁ + Σ lᵢ sin aᵢ) = (horizontal, vertical), no noise; the links' absolute angles are
+          code:   a = (x₂, x₂ + x₃, x₂ + x₃ + x₄)      (the authors' released program)
+          paper:  a = (x₂, x₃ - x₂, x₄ - x₃ - x₂)      (the printed formula; not a relabelling of the other)
 Posterior: on the surface f(x) = y the density is prior(x) / √det(J Jᵀ) in surface measure (co-area formula).
-Sampler:  chart j leaves joint angle j and the rail free to be solved for. With the others fixed the horizontal is
-          C + R cos(θ + δ), so θ = -δ ± arccos((h - C)/R), two elbow branches, and x₁ follows from the vertical. A chart
-          that draws the others from the prior has the surface density prior(others) |∂h/∂θⱼ| / √det(J Jᵀ) / 2. An even
-          mixture of the three charts gives the weight 1 / Σⱼ |∂h/∂θⱼ| / prior(θⱼ, x₁): where one chart folds another
-          does not, so the weight is bounded, and rejection makes the draws exact and independent. No tolerance anywhere.
+Sampler:  chart j leaves joint angle j and the rail free to be solved for. With the others fixed the horizontal
+          is C + R cos(θ + δ), so θ = -δ ± arccos((h - C)/R), two elbow branches, and x₁ follows from the
+          vertical. A chart that draws the others from the prior has the surface density
+          prior(others) |∂h/∂θⱼ| / √det(J Jᵀ) / 2. An even mixture of the three charts gives the weight
+          1 / Σⱼ |∂h/∂θⱼ| / prior(θⱼ, x₁): where one chart folds another does not, so the weight is bounded, and
+          rejection makes the draws exact and independent. There is no tolerance anywhere.
 Left out: angles beyond half a turn, which the prior holds less than 1e-9 likely.
 """
 
@@ -41,19 +42,28 @@ class InverseKinematics(Problem):
     summary = "An arm with three joints on a rail: all the poses that bring its hand to a given point."
     reference = "Kruse et al. 2021, arXiv 2101.10763, section 4.1; Ardizzone et al. 2019, arXiv 1808.04730"
 
-    convention = param.Selector(default="code", objects=["code", "paper"],
-                                doc="How joint angles add up: as in the authors' released program, or as printed in the paper.")
+    convention = param.Selector(
+        default="code",
+        objects=["code", "paper"],
+        doc="How joint angles add up: as in the authors' released program, or as printed in the paper.",
+    )
 
     @property
     def x(self):
-        return (Variable("rail_height", "x₁", "m", description="Height of the arm's base on its rail."),
-                *(Variable(f"joint_{i}", s, "rad", description=f"Angle of joint {i}.")
-                  for i, s in enumerate(("x₂", "x₃", "x₄"), 1)))
+        return (
+            Variable("rail_height", "x₁", "m", description="Height of the arm's base on its rail."),
+            *(
+                Variable(f"joint_{i}", s, "rad", description=f"Angle of joint {i}.")
+                for i, s in enumerate(("x₂", "x₃", "x₄"), 1)
+            ),
+        )
 
     @property
     def y(self):
-        return (Variable("horizontal", "y₁", "m", description="Horizontal position of the hand."),
-                Variable("vertical", "y₂", "m", description="Vertical position of the hand."))
+        return (
+            Variable("horizontal", "y₁", "m", description="Horizontal position of the hand."),
+            Variable("vertical", "y₂", "m", description="Vertical position of the hand."),
+        )
 
     @property
     def capabilities(self):
@@ -77,7 +87,7 @@ class InverseKinematics(Problem):
         return (1.5, 0.0)
 
     def arm(self, x: Tensor) -> Tensor:
-        """Positions (n, 4, 2) in m, (horizontal, vertical), of base, two joints and hand for poses ``x`` (n, 4)."""
+        """(horizontal, vertical) in m of base, two joints and hand, (n, 4, 2), for poses ``x`` (n, 4)."""
         x = self._points(x, "x", 4)
         angles = self._angles(x)
         steps = torch.stack([angles.cos(), angles.sin()], -1) * x.new_tensor(LINKS)[:, None]
@@ -99,7 +109,7 @@ class InverseKinematics(Problem):
         x = normal(n, 4, generator) * torch.tensor(PRIOR_SCALES, dtype=torch.float64)
         return x, self._simulate(x, generator)
 
-    # the exact posterior ------------------------------------------------------------------------------------------
+    # the exact posterior --------------------------------------------------------------------------------
     def _wave(self, x: Tensor, joint: int) -> tuple[Tensor, Tensor, Tensor]:
         """C, R, δ (n,) of horizontal = C + R cos(θ + δ) as a function of x[:, joint] alone."""
         heights = []
@@ -112,13 +122,15 @@ class InverseKinematics(Problem):
         return middle, torch.hypot(cosine, sine), torch.atan2(sine, cosine)
 
     def _candidates(self, observation: Tensor, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Poses (m, 4) that reach the observation, m <= n, from the mixture of charts, with their weights (m,)."""
+        """Poses (m, 4), m <= n, that reach the observation, from the mixture of charts, and their weights (m,)."""
         x, _ = self._draw(n, generator)
         branch = torch.where(uniform(n, generator) < 0.5, 1.0, -1.0).double()
         for joint, rows in zip((1, 2, 3), torch.arange(n).tensor_split(3), strict=True):
             middle, radius, phase = self._wave(x[rows], joint)
             ratio = (observation[0] - middle) / radius
-            angle = torch.where(ratio.abs() <= 1, branch[rows] * ratio.clamp(-1, 1).arccos() - phase, torch.nan)
+            angle = torch.where(
+                ratio.abs() <= 1, branch[rows] * ratio.clamp(-1, 1).arccos() - phase, torch.nan
+            )
             x[rows, joint] = torch.remainder(angle + math.pi, 2 * math.pi) - math.pi
         x = x[x.isfinite().all(1)]
         x[:, 0] = 0.0
@@ -128,7 +140,7 @@ class InverseKinematics(Problem):
     def _weights(self, x: Tensor) -> Tensor:
         """Posterior density over proposal density, up to a constant (m,)."""
         scales = x.new_tensor(PRIOR_SCALES)
-        bells = (-0.5 * (x / scales).square())
+        bells = -0.5 * (x / scales).square()
         total = torch.zeros_like(x[:, 0])
         for joint in (1, 2, 3):
             _, radius, phase = self._wave(x, joint)
@@ -150,6 +162,9 @@ class InverseKinematics(Problem):
             found = sum(int((m > bound).sum()) for m in marks)
             if found >= n:
                 return torch.cat([k[m > bound] for k, m in zip(kept, marks, strict=True)])[:n].contiguous()
-        raise DataError(f"The posterior at {observation.tolist()} cannot be drawn", expected="a point that the arm can reach",
-                        found=f"{found} of {n} poses in {_BATCH * _BATCHES} tries",
-                        suggestion="choose a point inside the observation window")
+        raise DataError(
+            f"The posterior at {observation.tolist()} cannot be drawn",
+            expected="a point that the arm can reach",
+            found=f"{found} of {n} poses in {_BATCH * _BATCHES} tries",
+            suggestion="choose a point inside the observation window",
+        )

@@ -2,8 +2,8 @@
 
 Prior:      X ~ N(0, Σ), X in R^D.                Observation:  Y = A X + σ ε, ε ~ N(0, I), Y in R^M, M < D.
 Posterior:  N(K y, Σ - K A Σ) with V = A Σ Aᵀ + σ² I and K = Σ Aᵀ V⁻¹.
-Realising map (σ = 0): T*(x) = (A x, B x) with B Σ Aᵀ = 0 and B Σ Bᵀ = I sends (X) to (Y, Z), Z ~ N(0, I) independent
-of Y; its inverse is (y, z) -> K y + L z with L = Σ Bᵀ and L Lᵀ = Σ - K A Σ.
+Realising map (σ = 0): T*(x) = (A x, B x) with B Σ Aᵀ = 0 and B Σ Bᵀ = I sends X to (Y, Z), Z ~ N(0, I)
+independent of Y; its inverse is (y, z) -> K y + L z with L = Σ Bᵀ and L Lᵀ = Σ - K A Σ.
 """
 
 from __future__ import annotations
@@ -53,7 +53,10 @@ def _parts(features: int, observations: int, noise: float, seed: int) -> LinearG
 def _gaussian_log_density(residual: Tensor, covariance: Tensor) -> Tensor:
     factor = torch.linalg.cholesky(covariance).to(residual)
     white = torch.linalg.solve_triangular(factor, residual.T, upper=False)
-    return -0.5 * (white.square().sum(0) + len(covariance) * math.log(2 * math.pi)) - factor.diagonal().log().sum()
+    return (
+        -0.5 * (white.square().sum(0) + len(covariance) * math.log(2 * math.pi))
+        - factor.diagonal().log().sum()
+    )
 
 
 @PROBLEMS.register
@@ -62,13 +65,21 @@ class LinearGaussian(Problem):
 
     key = "linear_gaussian"
     title = "Linear Gaussian"
-    summary = "A Gaussian vector observed through a matrix; the posterior and an exact network are known in closed form."
-    reference = "Rasmussen & Williams 2006, Gaussian Processes for Machine Learning, appendix A.2 (conditioning)"
+    summary = "A Gaussian vector seen through a matrix: the posterior and an exact network are known in closed form."
+    reference = (
+        "Rasmussen & Williams 2006, Gaussian Processes for Machine Learning, appendix A.2 (conditioning)"
+    )
 
     features = param.Integer(3, bounds=(2, 32), doc="Number D of unknowns x.")
-    observations = param.Integer(1, bounds=(1, 31), doc="Number M of observed numbers y; must be smaller than the unknowns.")
-    noise = param.Number(0.0, bounds=(0.0, 2.0), doc="Standard deviation of the noise on y; 0 observes A x exactly.")
-    matrix_seed = param.Integer(0, bounds=(0, 2**31 - 1), doc="Seed of the prior covariance and of the matrix A.")
+    observations = param.Integer(
+        1, bounds=(1, 31), doc="Number M of observed numbers y; must be smaller than the unknowns."
+    )
+    noise = param.Number(
+        0.0, bounds=(0.0, 2.0), doc="Standard deviation of the noise on y; 0 observes A x exactly."
+    )
+    matrix_seed = param.Integer(
+        0, bounds=(0, 2**31 - 1), doc="Seed of the prior covariance and of the matrix A."
+    )
 
     @property
     def x(self):
@@ -76,12 +87,16 @@ class LinearGaussian(Problem):
 
     @property
     def y(self):
-        return tuple(Variable(f"y{i}", "y" + str(i).translate(_DIGITS)) for i in range(1, self.observations + 1))
+        return tuple(
+            Variable(f"y{i}", "y" + str(i).translate(_DIGITS)) for i in range(1, self.observations + 1)
+        )
 
     @property
     def capabilities(self):
         known = {capability.OBSERVATION, capability.SIMULATE, capability.REFERENCE_POSTERIOR}
-        return frozenset(known | ({capability.LOG_JOINT, capability.FULL_SUPPORT} if self.noise > 0 else set()))
+        return frozenset(
+            known | ({capability.LOG_JOINT, capability.FULL_SUPPORT} if self.noise > 0 else set())
+        )
 
     @property
     def window(self):
@@ -98,7 +113,9 @@ class LinearGaussian(Problem):
     def refusals(self):
         if self.observations < self.features:
             return []
-        return [f"'{self.key}' needs fewer observations than features: {self.observations} are not fewer than {self.features}."]
+        return [
+            f"'{self.key}' needs fewer observations than features; there are {self.observations} and {self.features}."
+        ]
 
     @property
     def parts(self) -> LinearGaussianParts:
@@ -107,7 +124,7 @@ class LinearGaussian(Problem):
         return _parts(self.features, self.observations, float(self.noise), self.matrix_seed)
 
     def posterior_moments(self, observation) -> tuple[Tensor, Tensor]:
-        """Exact posterior mean (D,) and covariance (D, D; of rank D - M where noise is 0) for an observation (M,)."""
+        """Exact posterior mean (D,) and covariance (D, D), of rank D - M without noise, for an observation (M,)."""
         p, y = self.parts, self.checked_observation(observation)
         covariance = p.covariance - p.gain @ p.operator @ p.covariance
         return p.gain @ y, 0.5 * (covariance + covariance.T)
@@ -115,11 +132,15 @@ class LinearGaussian(Problem):
     def realising_map(self) -> Tensor:
         """The matrix [A; B] (D, D) of T*: x -> (y, z) for noise 0, with z ~ N(0, I) independent of y."""
         if self.noise > 0:
-            raise IncompatibleError("An exact map from x to (y, z) exists only without noise", found=f"noise={self.noise}")
+            raise IncompatibleError(
+                "An exact map from x to (y, z) exists only without noise", found=f"noise={self.noise}"
+            )
         p = self.parts
         # the rows of Nᵀ span what A S cannot see (Σ = S Sᵀ); then B = Nᵀ S⁻¹
-        unseen = torch.linalg.svd(p.operator @ p.factor, full_matrices=True).Vh[self.observations:]
-        return torch.cat([p.operator, torch.linalg.solve_triangular(p.factor, unseen, upper=False, left=False)])
+        unseen = torch.linalg.svd(p.operator @ p.factor, full_matrices=True).Vh[self.observations :]
+        return torch.cat(
+            [p.operator, torch.linalg.solve_triangular(p.factor, unseen, upper=False, left=False)]
+        )
 
     def _draw(self, n, generator):
         x = normal(n, self.features, generator) @ self.parts.factor.T
@@ -132,11 +153,13 @@ class LinearGaussian(Problem):
     def _log_joint(self, x, y):
         p, identity = self.parts, torch.eye(self.observations, dtype=torch.float64)
         residual = y - x @ p.operator.to(x).T
-        return _gaussian_log_density(x, p.covariance) + _gaussian_log_density(residual, self.noise**2 * identity)
+        return _gaussian_log_density(x, p.covariance) + _gaussian_log_density(
+            residual, self.noise**2 * identity
+        )
 
     def _reference_posterior(self, observation, n, generator):
         mean, covariance = self.posterior_moments(observation)
         variances, directions = torch.linalg.eigh(covariance)
         if self.noise == 0:
-            variances[:self.observations] = 0.0  # the directions that y fixes; eigh sorts upwards
+            variances[: self.observations] = 0.0  # the directions that y fixes; eigh sorts upwards
         return mean + (normal(n, self.features, generator) * variances.clamp(min=0).sqrt()) @ directions.T

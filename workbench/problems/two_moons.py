@@ -1,6 +1,7 @@
 """Two half circles that interlock, blurred by Gaussian noise.
 
-Curve:    c₁(t) = (cos πt, sin πt), c₂(t) = (1 - cos πt, 1/2 - sin πt), t uniform on (0, 1), each with probability 1/2.
+Curve:    c₁(t) = (cos πt, sin πt), c₂(t) = (1 - cos πt, 1/2 - sin πt), t uniform on (0, 1),
+          each with probability 1/2.
 Density:  the curves' Gaussian blur, by quadrature along the arc to float64 accuracy.
 """
 
@@ -39,7 +40,9 @@ class TwoMoons(PlanarDensity):
     summary = "Two interlocking half circles: a density in two parts that are thin and bent."
     reference = "Pedregosa et al. 2011, scikit-learn (the shape); the density is ours"
 
-    noise = param.Number(0.1, bounds=(0.02, 0.5), doc="Standard deviation of the Gaussian noise around the half circles.")
+    noise = param.Number(
+        0.1, bounds=(0.02, 0.5), doc="Standard deviation of the Gaussian noise around the half circles."
+    )
 
     @property
     def window(self):

@@ -1,0 +1,332 @@
+"""Reading tables from files without ever running code that a file brings.
+
+CSV through pandas, Parquet through pyarrow, NetCDF and Zarr through xarray. Nothing is unpickled: array codecs
+of Zarr are checked against a list before the store is opened, and object arrays are refused. xarray and pyarrow
+are imported where a file needs them.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from workbench.core.errors import DataError, did_you_mean
+
+MAXIMUM_BYTES = 2 * 2**30
+MAXIMUM_COLUMNS = 10_000
+SUFFIXES = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".nc": "netcdf",
+    ".nc4": "netcdf",
+    ".netcdf": "netcdf",
+    ".zarr": "zarr",
+}
+_SAFE_CODECS = {
+    "adler32",
+    "astype",
+    "bitround",
+    "blosc",
+    "bytes",
+    "bz2",
+    "crc32",
+    "crc32c",
+    "default",
+    "delta",
+    "endian",
+    "fixedscaleoffset",
+    "fletcher32",
+    "gzip",
+    "lz4",
+    "lzma",
+    "packbits",
+    "quantize",
+    "regular",
+    "sharding_indexed",
+    "shuffle",
+    "transpose",
+    "vlen-utf8",
+    "v2",
+    "zlib",
+    "zstd",
+}
+_UNIT = re.compile(r"^(?P<name>.+?)\s*\[(?P<unit>[^\[\]]*)\]$")
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """Columns as they were found. ``units`` and ``descriptions`` hold only what the source says."""
+
+    frame: pd.DataFrame
+    units: dict[str, str] = field(default_factory=dict)
+    descriptions: dict[str, str] = field(default_factory=dict)
+
+
+def read_table(source: Any, wanted: Iterable[str] = ()) -> RawTable:
+    """A table from a path, a pandas DataFrame or an xarray Dataset.
+
+    ``wanted`` names the columns to read (all when empty). A heading such as ``height [m]`` is the column
+    ``height`` in the unit m. Raises `DataError` for anything that cannot be read as it is.
+    """
+    wanted = list(wanted)
+    if isinstance(source, (str, Path)):
+        return _read_file(Path(source), wanted)
+    if isinstance(source, pd.DataFrame):
+        return _from_frame(source, wanted)
+    if type(source).__module__.partition(".")[0] == "xarray" and hasattr(source, "data_vars"):
+        return _from_dataset(source, wanted)
+    raise DataError(
+        "The table is of a kind that cannot be read",
+        found=type(source).__name__,
+        expected="a path, a pandas DataFrame or an xarray Dataset",
+    )
+
+
+def _read_file(path: Path, wanted: list[str]) -> RawTable:
+    kind = SUFFIXES.get(path.suffix.lower())
+    if kind is None:
+        raise DataError(
+            f"The table '{path.name}' has an unknown ending",
+            expected=", ".join(SUFFIXES),
+            found=path.suffix or "no ending",
+            suggestion=did_you_mean(path.suffix, SUFFIXES),
+        )
+    if not (path.is_dir() if kind == "zarr" else path.is_file()):
+        beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise DataError(
+            f"The table '{path}' was not found",
+            expected="a Zarr folder" if kind == "zarr" else "a file",
+            found="a folder" if path.is_dir() else "nothing there" if not path.exists() else "a file",
+            suggestion=did_you_mean(path.name, beside),
+        )
+    size = (
+        sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+        if path.is_dir()
+        else path.stat().st_size
+    )
+    _limit(size, f"The table '{path.name}'")
+    try:
+        return {"csv": _read_csv, "parquet": _read_parquet, "netcdf": _read_netcdf, "zarr": _read_zarr}[kind](
+            path, wanted
+        )
+    except DataError:
+        raise
+    except (ValueError, OSError, RuntimeError, KeyError, TypeError, EOFError, AttributeError) as error:
+        raise DataError(
+            f"The table '{path.name}' could not be read",
+            expected=f"a sound {kind} file",
+            found=f"{type(error).__name__}: {str(error)[:200]}",
+        ) from error
+
+
+def _limit(size: int, what: str) -> None:
+    if size > MAXIMUM_BYTES:
+        raise DataError(
+            f"{what} is too large",
+            expected=f"at most {MAXIMUM_BYTES / 2**30:g} GiB",
+            found=f"{size / 2**30:.1f} GiB",
+            suggestion="keep fewer rows or columns",
+        )
+
+
+def _read_csv(path: Path, wanted: list[str]) -> RawTable:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        first = file.readline()
+    if not first.strip():
+        raise DataError(
+            f"The table '{path.name}' is empty", expected="a first line with the names of the columns"
+        )
+    separator = max(",;\t|", key=first.count)
+    heading = [name.strip() for name in next(csv.reader([first], delimiter=separator))]
+    chosen, names = _choose(heading, wanted)
+    if all(re.fullmatch(r"[-+\d.eE]+", name) for name in heading):
+        raise DataError(
+            f"The table '{path.name}' has no names of columns",
+            found=f"a first line {first.strip()[:60]!r}",
+            expected="a first line with the names of the columns",
+        )
+    # pandas would rename duplicates silently, so columns go by position
+    frame = pd.read_csv(
+        path,
+        sep=separator,
+        header=None,
+        skiprows=1,
+        usecols=sorted(chosen),
+        encoding="utf-8-sig",
+        skipinitialspace=True,
+        low_memory=False,
+        names=range(len(heading)),
+        index_col=False,
+    )
+    return _named(frame[chosen], names)
+
+
+def _read_parquet(path: Path, wanted: list[str]) -> RawTable:
+    import pyarrow.parquet as parquet
+
+    with parquet.ParquetFile(path) as file:
+        schema = file.schema_arrow
+        chosen, names = _choose(schema.names, wanted)
+        _limit(8 * file.metadata.num_rows * len(chosen), f"The table '{path.name}'")
+        table = file.read(columns=[schema.names[i] for i in chosen])
+    raw = _named(table.to_pandas(ignore_metadata=True)[[schema.names[i] for i in chosen]], names)
+    for name, i in zip(raw.frame.columns, chosen, strict=True):
+        known = {k.decode(): v.decode() for k, v in (schema.field(i).metadata or {}).items()}
+        _note(raw, name, known)
+    return raw
+
+
+def _note(raw: RawTable, name: str, attributes: dict) -> None:
+    for key, kept in (("units", raw.units), ("long_name", raw.descriptions)):
+        if isinstance(attributes.get(key), str) and attributes[key].strip() not in ("", "1"):
+            kept[name] = attributes[key].strip()
+
+
+def _read_netcdf(path: Path, wanted: list[str]) -> RawTable:
+    import xarray
+
+    with xarray.open_dataset(path) as dataset:
+        return _from_dataset(dataset, wanted)
+
+
+def _read_zarr(path: Path, wanted: list[str]) -> RawTable:
+    _refuse_strange_codecs(path)
+    import xarray
+
+    with xarray.open_zarr(path, chunks=None) as dataset:
+        return _from_dataset(dataset, wanted)
+
+
+def _refuse_strange_codecs(path: Path) -> None:
+    """Some array codecs run code on reading (pickle): only codecs known to be plain are let through."""
+    for part in path.rglob("*"):
+        if part.is_symlink():
+            raise DataError(f"The table '{path.name}' is refused", found=f"a link '{part.name}' inside it")
+        if part.name in (".zarray", ".zmetadata", "zarr.json"):
+            strange = sorted(_codecs(json.loads(part.read_text(encoding="utf-8"))) - _SAFE_CODECS)
+            if strange:
+                raise DataError(
+                    f"The table '{path.name}' is refused",
+                    expected="arrays of plain numbers or text",
+                    found=f"the array codec '{strange[0]}', which is not known to be harmless",
+                )
+
+
+def _codecs(node: Any) -> set[str]:
+    """Names of codecs anywhere in Zarr metadata, of version 2 (``id``) or 3 (``name``)."""
+    if isinstance(node, list):
+        return set().union(*(_codecs(v) for v in node)) if node else set()
+    if not isinstance(node, dict):
+        return set()
+    found = {str(node["id"]).lower()} if "id" in node else set()
+    for key, value in node.items():
+        if key in ("codecs", "index_codecs"):
+            entries = value if isinstance(value, list) else [value]
+            found |= {
+                str(e.get("name", e.get("id", e)) if isinstance(e, dict) else e)
+                .lower()
+                .removeprefix("numcodecs.")
+                for e in entries
+            }
+        if key not in ("attributes", "attrs") and not key.endswith(".zattrs"):
+            found |= _codecs(value)
+    return found
+
+
+def _from_frame(frame: pd.DataFrame, wanted: list[str]) -> RawTable:
+    chosen, names = _choose([str(c) for c in frame.columns], wanted)
+    _limit(8 * len(frame) * len(chosen), "The table")
+    return _named(frame.iloc[:, chosen], names)
+
+
+def _from_dataset(dataset: Any, wanted: list[str]) -> RawTable:
+    import xarray
+
+    everything = [str(n) for n in dataset.variables]
+    chosen, names = _choose(everything, wanted)
+    parts = [dataset.variables[everything[i]] for i in chosen]
+    widest = max(parts, key=lambda p: p.ndim)
+    for name, part in zip(names, parts, strict=True):
+        if part.dtype.kind == "O" and wanted:
+            raise DataError(
+                f"The column '{name[0]}' is refused", expected="numbers", found="an array of objects"
+            )
+        if not set(part.dims) <= set(widest.dims) and wanted:
+            raise DataError(
+                "The chosen variables do not share their dimensions",
+                expected=f"dimensions {widest.dims}",
+                found=f"'{name[0]}' with {part.dims}",
+            )
+    together = [
+        (n, p)
+        for n, p in zip(names, parts, strict=True)
+        if set(p.dims) <= set(widest.dims) and p.dtype.kind != "O"
+    ]
+    _limit(8 * widest.size * len(together), "The table")
+    columns = xarray.broadcast_variables(widest, *(p for _, p in together))[1:]
+    raw = _named(
+        pd.DataFrame({i: c.to_numpy().ravel() for i, c in enumerate(columns)}), [n for n, _ in together]
+    )
+    for name, (_, part) in zip(raw.frame.columns, together, strict=True):
+        _note(raw, name, part.attrs)
+    return raw
+
+
+def _choose(heading: list[str], wanted: list[str]) -> tuple[list[int], list[tuple[str, str]]]:
+    """Positions of the wanted columns in the heading (all when none is wanted) and their (name, unit)."""
+    if len(heading) > MAXIMUM_COLUMNS:
+        raise DataError(
+            "The table has too many columns", expected=f"at most {MAXIMUM_COLUMNS}", found=str(len(heading))
+        )
+    twice = (
+        sorted({name for name in heading if heading.count(name) > 1})
+        if len(set(heading)) < len(heading)
+        else []
+    )
+    clash = [
+        name for name in twice if not wanted or name in wanted or any(_bare(name)[0] == w for w in wanted)
+    ]
+    if clash:
+        raise DataError(
+            "Two columns of the table have the same name",
+            found=", ".join(map(repr, clash[:5])),
+            suggestion="rename one of them",
+        )
+    names = [_bare(name) for name in heading]
+    bare = [n for n, _ in names]
+    if len(set(bare)) < len(bare):
+        names = [(name, "") for name in heading]  # 'a [m]' and 'a [s]' stay apart under their full headings
+    if not wanted:
+        return list(range(len(heading))), names
+    places = {name: i for i, name in enumerate(heading)} | {n: i for i, (n, _) in enumerate(names)}
+    unknown = [name for name in wanted if name not in places]
+    if unknown:
+        shown = ", ".join(n for n, _ in names[:20]) + (", …" if len(names) > 20 else "")
+        raise DataError(
+            f"The table has no column '{unknown[0]}'",
+            expected=f"columns among {shown}",
+            found=", ".join(map(repr, unknown[:5])),
+            suggestion=did_you_mean(unknown[0], places),
+        )
+    chosen = [places[name] for name in wanted]
+    return chosen, [names[i] for i in chosen]
+
+
+def _bare(heading: str) -> tuple[str, str]:
+    match = _UNIT.match(heading)
+    return (match["name"], match["unit"].strip()) if match else (heading, "")
+
+
+def _named(frame: pd.DataFrame, names: list[tuple[str, str]]) -> RawTable:
+    frame = frame.set_axis([n for n, _ in names], axis=1).reset_index(drop=True)
+    return RawTable(frame, {n: unit for n, unit in names if unit})
