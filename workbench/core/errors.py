@@ -23,7 +23,11 @@ class WorkbenchError(Exception):
         if found:
             parts.append(f"Found: {found.rstrip(chr(46))}.")
         if suggestion:
-            parts.append(suggestion[0].upper() + suggestion[1:].rstrip(".?") + ("?" if suggestion.endswith("?") else "."))
+            parts.append(
+                suggestion[0].upper()
+                + suggestion[1:].rstrip(".?")
+                + ("?" if suggestion.endswith("?") else ".")
+            )
         super().__init__(" ".join(parts))
 
     def __reduce__(self):

@@ -1,4 +1,5 @@
-"""Model: what an architecture builds, in standardised units. Draws nothing by itself: the caller brings the latent."""
+"""Model: what an architecture builds, in standardised units. Draws nothing by itself: the caller brings
+the latent."""
 
 from __future__ import annotations
 
@@ -19,10 +20,13 @@ def standard_normal_log_density(z: Tensor) -> Tensor:
 class Model(nn.Module, ABC):
     """A bijection between data ``x`` (n, D) and latent ``z`` (n, K), possibly given ``y`` (n, M).
 
-    ``y`` is ``None`` when ``context`` is 0. A log-determinant is always that of the map just applied, in nats.
+    ``y`` is ``None`` when ``context`` is 0. A log-determinant is always that of the map just applied, in
+    nats.
     """
 
-    def __init__(self, features: int, context: int, latent_features: int, capabilities: frozenset[str]) -> None:
+    def __init__(
+        self, features: int, context: int, latent_features: int, capabilities: frozenset[str]
+    ) -> None:
         super().__init__()
         self.features, self.context, self.latent_features = features, context, latent_features
         self.capabilities = capabilities
@@ -37,7 +41,8 @@ class Model(nn.Module, ABC):
 
     @abstractmethod
     def stages(self, z: Tensor, y: Tensor | None) -> list[Tensor]:
-        """The latent, what each layer makes of it on the way to x, and x: tensors whose first two columns are drawn."""
+        """The latent, what each layer makes of it on the way to x, and x: tensors whose first two columns
+        are drawn."""
 
     def log_prob(self, x: Tensor, y: Tensor | None) -> Tensor:
         """log p(x | y) (n,) in nats by the change of variables, for models that have a density."""

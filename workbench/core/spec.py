@@ -13,13 +13,20 @@ import param
 
 from workbench.core.errors import SpecError, did_you_mean
 
-_KINDS = ((param.Boolean, "boolean"), (param.Integer, "integer"), (param.Number, "number"),
-          (param.Selector, "choice"), (param.List, "list"), (param.String, "text"))
+_KINDS = (
+    (param.Boolean, "boolean"),
+    (param.Integer, "integer"),
+    (param.Number, "number"),
+    (param.Selector, "choice"),
+    (param.List, "list"),
+    (param.String, "text"),
+)
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One parameter of a Spec, described for a form: ``kind`` is boolean, integer, number, choice, list or text."""
+    """One parameter of a Spec, described for a form: ``kind`` is boolean, integer, number, choice, list or
+    text."""
 
     name: str
     kind: str
@@ -43,9 +50,12 @@ class Spec(param.Parameterized):
         known = {n for n in type(self).param if n != "name"}
         for name in values:
             if name not in known:
-                raise SpecError(f"{self._called()} has no setting '{name}'",
-                                expected=", ".join(sorted(known)) or "no settings", found=name,
-                                suggestion=did_you_mean(name, known))
+                raise SpecError(
+                    f"{self._called()} has no setting '{name}'",
+                    expected=", ".join(sorted(known)) or "no settings",
+                    found=name,
+                    suggestion=did_you_mean(name, known),
+                )
         try:
             super().__init__(**values)
         except (ValueError, TypeError) as error:
@@ -68,8 +78,17 @@ class Spec(param.Parameterized):
                 continue
             options = tuple(parameter.objects) if kind == "choice" else ()
             bounds = tuple(getattr(parameter, "bounds", None) or ())
-            found.append(Setting(name, kind, parameter.default, bounds, options,
-                                 " ".join((parameter.doc or "").split()), name in cls.live))
+            found.append(
+                Setting(
+                    name,
+                    kind,
+                    parameter.default,
+                    bounds,
+                    options,
+                    " ".join((parameter.doc or "").split()),
+                    name in cls.live,
+                )
+            )
         return tuple(found)
 
     def values(self) -> dict[str, Any]:
@@ -78,27 +97,38 @@ class Spec(param.Parameterized):
 
     def changed(self) -> dict[str, Any]:
         """Only the settings that differ from their defaults."""
-        return {s.name: _plain(getattr(self, s.name)) for s in self.settings()
-                if _plain(getattr(self, s.name)) != _plain(s.default)}
+        return {
+            s.name: _plain(getattr(self, s.name))
+            for s in self.settings()
+            if _plain(getattr(self, s.name)) != _plain(s.default)
+        }
 
     @classmethod
     def from_values(cls, values: dict[str, Any]) -> Spec:
         """From JSON; unknown names and values out of bounds raise `SpecError`."""
         if not isinstance(values, dict):
-            raise SpecError(f"The settings of {cls._called()} must be a table of names and values",
-                            found=type(values).__name__)
+            raise SpecError(
+                f"The settings of {cls._called()} must be a table of names and values",
+                found=type(values).__name__,
+            )
         return cls(**values)
 
     def set(self, name: str, value: Any) -> None:
         """Change one setting with the same checks as the constructor; nothing changes when it is refused."""
         names = [s.name for s in self.settings()]
         if name not in names:
-            raise SpecError(f"{self._called()} has no setting '{name}'", expected=", ".join(names) or "no settings",
-                            found=name, suggestion=did_you_mean(name, names))
+            raise SpecError(
+                f"{self._called()} has no setting '{name}'",
+                expected=", ".join(names) or "no settings",
+                found=name,
+                suggestion=did_you_mean(name, names),
+            )
         try:
             setattr(self, name, value)
         except (ValueError, TypeError) as error:
-            raise SpecError(f"Setting '{name}' of {self._called()} cannot be {value!r}", found=str(error)) from error
+            raise SpecError(
+                f"Setting '{name}' of {self._called()} cannot be {value!r}", found=str(error)
+            ) from error
 
     def copy(self) -> Spec:
         """An independent Spec with the same values."""
@@ -121,15 +151,22 @@ def _plain(value: Any) -> Any:
 
 
 def parse_setting(spec: type[Spec], name: str, text: str) -> Any:
-    """A value typed on a command line or in a link (``"8"``, ``"true"``, ``"a,b"``) as the setting's own type."""
+    """A value typed on a command line or in a link (``"8"``, ``"true"``, ``"a,b"``) as the setting's own
+    type."""
     setting = next((s for s in spec.settings() if s.name == name), None)
     if setting is None:
         names = [s.name for s in spec.settings()]
-        raise SpecError(f"{spec._called()} has no setting '{name}'", expected=", ".join(names) or "no settings",
-                        found=name, suggestion=did_you_mean(name, names))
+        raise SpecError(
+            f"{spec._called()} has no setting '{name}'",
+            expected=", ".join(names) or "no settings",
+            found=name,
+            suggestion=did_you_mean(name, names),
+        )
     try:
         if setting.kind == "boolean":
-            return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[text.lower()]
+            return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[
+                text.lower()
+            ]
         if setting.kind == "integer":
             return int(text)
         if setting.kind == "number":
@@ -140,6 +177,7 @@ def parse_setting(spec: type[Spec], name: str, text: str) -> Any:
             default = setting.default or [""]
             return [type(default[0])(part.strip()) for part in text.split(",") if part.strip()]
     except (KeyError, ValueError) as error:
-        raise SpecError(f"Setting '{name}' cannot be '{text}'", expected=f"a value of kind {setting.kind}",
-                        found=text) from error
+        raise SpecError(
+            f"Setting '{name}' cannot be '{text}'", expected=f"a value of kind {setting.kind}", found=text
+        ) from error
     return text

@@ -32,8 +32,11 @@ class Variable:
         if not isinstance(self.name, str) or not self.name.strip():
             raise SpecError("A variable needs a name", expected="a non-empty text", found=repr(self.name))
         if not self.low < self.high:
-            raise SpecError(f"The bounds of variable '{self.name}' are not an interval",
-                            expected="low < high", found=f"low={self.low}, high={self.high}")
+            raise SpecError(
+                f"The bounds of variable '{self.name}' are not an interval",
+                expected="low < high",
+                found=f"low={self.low}, high={self.high}",
+            )
 
     @property
     def label(self) -> str:
@@ -43,7 +46,12 @@ class Variable:
 
     def to_dict(self) -> dict:
         """JSON-ready; infinite bounds are left out."""
-        values = {"name": self.name, "symbol": self.symbol, "unit": self.unit, "description": self.description}
+        values = {
+            "name": self.name,
+            "symbol": self.symbol,
+            "unit": self.unit,
+            "description": self.description,
+        }
         if math.isfinite(self.low):
             values["low"] = self.low
         if math.isfinite(self.high):

@@ -18,12 +18,17 @@ class MLP(Spec):
 
     width = param.Integer(64, bounds=(2, 2048), doc="Units in each hidden layer.")
     depth = param.Integer(2, bounds=(1, 8), doc="Number of hidden layers.")
-    activation = param.Selector(default="relu", objects=["relu", "leaky_relu", "silu", "tanh"],
-                                doc="Non-linearity between the layers.")
+    activation = param.Selector(
+        default="relu",
+        objects=["relu", "leaky_relu", "silu", "tanh"],
+        doc="Non-linearity between the layers.",
+    )
 
     def build(self, features: int) -> nn.Module:
         """A module (n, features) -> (n, 1)."""
-        kind = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "silu": nn.SiLU, "tanh": nn.Tanh}[self.activation]
+        kind = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "silu": nn.SiLU, "tanh": nn.Tanh}[
+            self.activation
+        ]
         sizes = [features] + [self.width] * self.depth
         layers: list[nn.Module] = []
         for before, after in zip(sizes[:-1], sizes[1:], strict=True):

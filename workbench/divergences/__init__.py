@@ -11,5 +11,11 @@ from workbench.divergences.maximum_mean_discrepancy import MaximumMeanDiscrepanc
 for _member in (JensenShannon, MaximumMeanDiscrepancy):
     DIVERGENCES.register(_member)
 
-__all__ = ["DIVERGENCES", "Divergence", "JensenShannon", "MaximumMeanDiscrepancy", "VariationalDivergence",
-           "mmd_squared"]
+__all__ = [
+    "DIVERGENCES",
+    "Divergence",
+    "JensenShannon",
+    "MaximumMeanDiscrepancy",
+    "VariationalDivergence",
+    "mmd_squared",
+]

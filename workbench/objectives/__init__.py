@@ -13,5 +13,14 @@ from workbench.objectives.variational import Variational  # noqa: E402
 for _member in (MaximumLikelihood, ReverseKL, INNObjective, Variational):
     OBJECTIVES.register(_member)
 
-__all__ = ["OBJECTIVES", "Batch", "Context", "INNObjective", "Loss", "MaximumLikelihood", "Objective", "ReverseKL",
-           "Variational"]
+__all__ = [
+    "OBJECTIVES",
+    "Batch",
+    "Context",
+    "INNObjective",
+    "Loss",
+    "MaximumLikelihood",
+    "Objective",
+    "ReverseKL",
+    "Variational",
+]

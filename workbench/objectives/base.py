@@ -16,7 +16,8 @@ from workbench.core.spec import Spec
 
 @dataclass(frozen=True)
 class Batch:
-    """A mini-batch in standardised units: x (n, D), y (n, M) or None; ``progress`` runs from 0 to 1 over the run."""
+    """A mini-batch in standardised units: x (n, D), y (n, M) or None; ``progress`` runs from 0 to 1 over
+    the run."""
 
     x: Tensor
     y: Tensor | None
@@ -44,7 +45,8 @@ class Context:
 class Objective(Spec):
     """Base of the catalogue's members.
 
-    ``needs_model`` and ``needs_problem`` name capabilities; ``conflicts`` (below) may add sentences of its own.
+    ``needs_model`` and ``needs_problem`` name capabilities; ``conflicts`` (below) may add sentences of its
+    own.
     """
 
     needs_model: ClassVar[frozenset[str]] = frozenset()
@@ -62,7 +64,8 @@ class Objective(Spec):
 class Loss(nn.Module, ABC):
     """A sum of named, weighted parts, computed on a batch with the generator that it is handed.
 
-    ``validates`` says whether a smaller value on held-out data means a better model (not so for a game with a critic).
+    ``validates`` says whether a smaller value on held-out data means a better model (not so for a game
+    with a critic).
     """
 
     validates: bool = True
@@ -83,7 +86,9 @@ class Loss(nn.Module, ABC):
     def total(self, parts: dict[str, Tensor], progress: float) -> Tensor:
         """The weighted sum: what is minimised. A part of weight 0 is only watched."""
         weights = self.weights(progress)
-        terms = [weights.get(name, 1.0) * value for name, value in parts.items() if weights.get(name, 1.0) != 0.0]
+        terms = [
+            weights.get(name, 1.0) * value for name, value in parts.items() if weights.get(name, 1.0) != 0.0
+        ]
         return torch.stack(terms).sum()
 
     def critic_loss(self, model: Model, batch: Batch, generator: torch.Generator) -> Tensor:

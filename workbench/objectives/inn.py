@@ -25,18 +25,26 @@ class INNObjective(Objective):
 
     key = "inn"
     title = "INN: L_y + λ_z L_z + λ_x L_x"
-    summary = "Supervises y, and lets MMD make the latent normal and independent of y, and the samples like the data."
+    summary = "Supervises y; MMD makes the latent normal and independent of y, and the samples like the data."
     reference = "Ardizzone et al. (2019), arXiv:1808.04730; VINA eq. 2 with D = MMD"
     needs_model = frozenset({capability.FORWARD, capability.LATENT, capability.EXACT_INVERSE})
     needs_problem = frozenset({capability.OBSERVATION})
     live = frozenset({"weight_y", "weight_z", "weight_x", "weight_reconstruction", "noise_y", "noise_z"})
 
     weight_y = param.Number(10.0, bounds=(0, 1e4), doc="Weight of the supervised loss L_y.")
-    weight_z = param.Number(50.0, bounds=(0, 1e4), doc="Weight λ_z of the MMD on the joint of y and the latent.")
+    weight_z = param.Number(
+        50.0, bounds=(0, 1e4), doc="Weight λ_z of the MMD on the joint of y and the latent."
+    )
     weight_x = param.Number(50.0, bounds=(0, 1e4), doc="Weight λ_x of the MMD on x, reached by a ramp.")
-    weight_reconstruction = param.Number(1.0, bounds=(0, 1e4), doc="Weight of the padding loss and of the "
-                                         "reconstruction of x from noisy outputs (only with padding).")
-    noise_y = param.Number(0.02, bounds=(0, 1), doc="Noise on y in the backward passes, in standardised units.")
+    weight_reconstruction = param.Number(
+        1.0,
+        bounds=(0, 1e4),
+        doc="Weight of the padding loss and of the "
+        "reconstruction of x from noisy outputs (only with padding).",
+    )
+    noise_y = param.Number(
+        0.02, bounds=(0, 1), doc="Noise on y in the backward passes, in standardised units."
+    )
     noise_z = param.Number(0.02, bounds=(0, 1), doc="Noise on the latent in the reconstruction.")
     noise_padding = param.Number(0.01, bounds=(0, 1), doc="Noise put into padding inputs and outputs.")
 
@@ -53,10 +61,13 @@ class INNLoss(Loss):
         out, _ = model.forward_full(model.pad_x(x, noise))
         y_hat, z_hat, padding = model.split(out)
         z = draw_latent(model, len(x), x, generator)
-        parts = {"misfit_y": (y_hat - y).square().sum(-1).mean(),
-                 "mmd_latent": mmd_squared(torch.cat([y_hat.detach(), z_hat], -1), torch.cat([y, z], -1),
-                                           kernel_name="forward"),
-                 "mmd_x": self._mmd_x(model, x, y, z, generator)}
+        parts = {
+            "misfit_y": (y_hat - y).square().sum(-1).mean(),
+            "mmd_latent": mmd_squared(
+                torch.cat([y_hat.detach(), z_hat], -1), torch.cat([y, z], -1), kernel_name="forward"
+            ),
+            "mmd_x": self._mmd_x(model, x, y, z, generator),
+        }
         if model.width > min(model.features, y.shape[-1] + model.latent_features):
             parts["padding"] = padding.square().sum(-1).mean() if padding.shape[-1] else x.new_zeros(())
             parts["reconstruction"] = self._reconstruction(model, x, y_hat, z_hat, padding, generator)
@@ -68,14 +79,16 @@ class INNLoss(Loss):
         n_padding = model.width - y.shape[-1] - z.shape[-1]
         padding = self._noise(len(x), n_padding, spec.noise_padding, x, generator)
         x_back, _ = model.inverse_full(model.join(y_noisy, z, padding))
-        return mmd_squared(x_back[:, :model.features], x, kernel_name="backward")
+        return mmd_squared(x_back[:, : model.features], x, kernel_name="backward")
 
     def _reconstruction(self, model, x, y_hat, z_hat, padding, generator) -> Tensor:
         spec = self.objective
-        noisy = [part + self._noise(*part.shape, size, x, generator)
-                 for part, size in ((y_hat, spec.noise_y), (z_hat, spec.noise_z), (padding, spec.noise_padding))]
+        noisy = [
+            part + self._noise(*part.shape, size, x, generator)
+            for part, size in ((y_hat, spec.noise_y), (z_hat, spec.noise_z), (padding, spec.noise_padding))
+        ]
         x_back, _ = model.inverse_full(model.join(*noisy))
-        return (x_back[:, :model.features] - x).square().sum(-1).mean()
+        return (x_back[:, : model.features] - x).square().sum(-1).mean()
 
     @staticmethod
     def _noise(n: int, features: int, size: float, like: Tensor, generator) -> Tensor:
@@ -84,5 +97,10 @@ class INNLoss(Loss):
     def weights(self, progress: float) -> dict[str, float]:
         spec = self.objective
         ramp = min(1.0, 2.0 * _START_OF_RAMP ** (1.0 - min(max(progress, 0.0), 1.0)))
-        return {"misfit_y": spec.weight_y, "mmd_latent": spec.weight_z, "mmd_x": spec.weight_x * ramp,
-                "padding": spec.weight_reconstruction, "reconstruction": spec.weight_reconstruction}
+        return {
+            "misfit_y": spec.weight_y,
+            "mmd_latent": spec.weight_z,
+            "mmd_x": spec.weight_x * ramp,
+            "padding": spec.weight_reconstruction,
+            "reconstruction": spec.weight_reconstruction,
+        }

@@ -27,17 +27,26 @@ class MaximumLikelihood(Objective):
     needs_model = frozenset({capability.LATENT})
     live = frozenset({"sigma_y"})
 
-    sigma_y = param.Number(0.1, bounds=(1e-3, 10.0), doc="INN only: how closely T_y(x) must meet y, as a standard "
-                           "deviation in standardised units. Smaller is sharper and harder to train.")
-    sigma_padding = param.Number(0.1, bounds=(1e-3, 10.0), doc="INN only: standard deviation of the padding outputs "
-                                 "and of the noise put into padded inputs.")
+    sigma_y = param.Number(
+        0.1,
+        bounds=(1e-3, 10.0),
+        doc="INN only: how closely T_y(x) must meet y, as a standard "
+        "deviation in standardised units. Smaller is sharper and harder to train.",
+    )
+    sigma_padding = param.Number(
+        0.1,
+        bounds=(1e-3, 10.0),
+        doc="INN only: standard deviation of the padding outputs and of the noise put into padded inputs.",
+    )
 
     def conflicts(self, problem, architecture) -> list[str]:
         given = architecture.capabilities
         if capability.DENSITY in given or capability.FORWARD in given:
             return []
-        return [f"maximum likelihood needs a model that {capability.SENTENCES[capability.DENSITY]}; "
-                f"{architecture.title} has none"]
+        return [
+            f"maximum likelihood needs a model that {capability.SENTENCES[capability.DENSITY]}; "
+            f"{architecture.title} has none"
+        ]
 
     def build(self, model: Model, context: Context) -> Loss:
         if capability.FORWARD in model.capabilities:
@@ -58,22 +67,35 @@ class InnLikelihood(Loss):
 
     def parts(self, model: Model, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         spec = self.objective
-        noise = torch.randn(len(batch), model.width - model.features, generator=generator,
-                            device=batch.x.device, dtype=batch.x.dtype) * spec.sigma_padding
+        noise = (
+            torch.randn(
+                len(batch),
+                model.width - model.features,
+                generator=generator,
+                device=batch.x.device,
+                dtype=batch.x.dtype,
+            )
+            * spec.sigma_padding
+        )
         out, log_det = model.forward_full(model.pad_x(batch.x, noise))
         y, z, padding = model.split(out)
-        return {"misfit_y": ((y - batch.y).square().sum(-1) / (2 * spec.sigma_y**2)).mean(),
-                "padding": (padding.square().sum(-1) / (2 * spec.sigma_padding**2)).mean(),
-                "latent": (0.5 * z.square().sum(-1)).mean(),
-                "log_volume": -log_det.mean(),
-                "constant": self._constant(model, batch)}
+        return {
+            "misfit_y": ((y - batch.y).square().sum(-1) / (2 * spec.sigma_y**2)).mean(),
+            "padding": (padding.square().sum(-1) / (2 * spec.sigma_padding**2)).mean(),
+            "latent": (0.5 * z.square().sum(-1)).mean(),
+            "log_volume": -log_det.mean(),
+            "constant": self._constant(model, batch),
+        }
 
     def _constant(self, model: Model, batch: Batch) -> Tensor:
         """Normalising constants, so that the sum is a likelihood in nats of the data's units."""
         spec, shapes = self.objective, self.context.shapes
         n_padding_out = model.width - shapes.y - model.latent_features
-        value = (0.5 * math.log(2 * math.pi) * model.width + shapes.y * math.log(spec.sigma_y)
-                 + n_padding_out * math.log(spec.sigma_padding))
+        value = (
+            0.5 * math.log(2 * math.pi) * model.width
+            + shapes.y * math.log(spec.sigma_y)
+            + n_padding_out * math.log(spec.sigma_padding)
+        )
         # the padded input's own noise has an entropy that the model should not be charged for
         n_padding_in = model.width - shapes.x
         value -= n_padding_in * (0.5 * math.log(2 * math.pi * math.e) + math.log(spec.sigma_padding))

@@ -29,19 +29,26 @@ class ReverseKL(Objective):
         given = problem.capabilities
         if capability.OBSERVATION in given:
             if capability.LOG_JOINT not in given:
-                return [f"reverse KL needs a problem that {capability.SENTENCES[capability.LOG_JOINT]}; "
-                        f"{problem.title} has none (or its noise is zero)"]
+                return [
+                    f"reverse KL needs a problem that {capability.SENTENCES[capability.LOG_JOINT]}; "
+                    f"{problem.title} has none (or its noise is zero)"
+                ]
             return []
-        missing = [c for c in (capability.LOG_DENSITY, capability.FULL_SUPPORT) if c not in given]
-        return [f"reverse KL needs a problem that {capability.SENTENCES[missing[0]]}; {problem.title} does not qualify"
-                ] if missing else []
+        for need in (capability.LOG_DENSITY, capability.FULL_SUPPORT):
+            if need not in given:
+                return [
+                    f"reverse KL needs a problem that {capability.SENTENCES[need]}; "
+                    f"{problem.title} does not qualify"
+                ]
+        return []
 
     def build(self, model: Model, context: Context) -> Loss:
         return ReverseKLLoss(self, context)
 
 
 class ReverseKLLoss(Loss):
-    """E[log q - log p] in nats. With an observation it lacks the constant E log p(y), which no model can change."""
+    """E[log q - log p] in nats. With an observation it lacks the constant E log p(y), which no model can
+    change."""
 
     def parts(self, model: Model, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         known = self.context

@@ -2,7 +2,8 @@
 
 Backward joint (the default because it identifies the posterior; vina.md §7):
     D( P_{X,Y} || P_{T⁻¹(Y,Z), Y} ) = sup_v  E[gain(v(x, y))] - E[cost(v(T⁻¹(y, z), y))]
-The critic climbs, the model descends the same value (exact gradient, no non-saturating trick). Without y it is
+The critic climbs, the model descends the same value (exact gradient, no non-saturating trick). Without y
+it is
 D(P_X || P_{T⁻¹(Z)}). For an invertible network with [y, z] the supervised L_y is added.
 """
 
@@ -27,29 +28,48 @@ class Variational(Objective):
     summary = "A critic measures a divergence between data and model, and the model descends it."
     reference = "VINA eqs. 2, 6, 9 and 10, arXiv:2602.20480"
     needs_model = frozenset({capability.REPARAMETERISED})
-    live = frozenset({"weight_divergence", "weight_y", "weight_likelihood", "critic_learning_rate", "critic_steps",
-                      "gradient_penalty"})
+    live = frozenset(
+        {
+            "weight_divergence",
+            "weight_y",
+            "weight_likelihood",
+            "critic_learning_rate",
+            "critic_steps",
+            "gradient_penalty",
+        }
+    )
 
     divergence = param.Selector(
-        default="jensen_shannon", doc="Which divergence the critic estimates.",
-        objects=[d.key for d in DIVERGENCES if issubclass(d, VariationalDivergence)])
+        default="jensen_shannon",
+        doc="Which divergence the critic estimates.",
+        objects=[d.key for d in DIVERGENCES if issubclass(d, VariationalDivergence)],
+    )
     weight_divergence = param.Number(1.0, bounds=(0, 1e4), doc="Weight λ of the divergence.")
-    weight_y = param.Number(10.0, bounds=(0, 1e4), doc="Weight of the supervised loss L_y (networks that predict y).")
-    weight_likelihood = param.Number(0.0, bounds=(0, 1e3), doc="Weight of the negative log-likelihood, for a hybrid; "
-                                     "0 only watches it (models with a density).")
+    weight_y = param.Number(
+        10.0, bounds=(0, 1e4), doc="Weight of the supervised loss L_y (networks that predict y)."
+    )
+    weight_likelihood = param.Number(
+        0.0,
+        bounds=(0, 1e3),
+        doc="Weight of the negative log-likelihood, for a hybrid; 0 only watches it (models with a density).",
+    )
     critic_width = param.Integer(64, bounds=(2, 2048), doc="Units in each hidden layer of the critic.")
     critic_depth = param.Integer(2, bounds=(1, 8), doc="Hidden layers of the critic.")
     critic_steps = param.Integer(2, bounds=(1, 20), doc="Critic steps for each step of the model.")
     critic_learning_rate = param.Number(2e-3, bounds=(1e-6, 1.0), doc="Learning rate of the critic.")
-    gradient_penalty = param.Number(0.01, bounds=(0, 100), doc="Weight of the critic's squared gradient on data (R1): "
-                                    "steadies the game, 0 leaves it out.")
+    gradient_penalty = param.Number(
+        0.01,
+        bounds=(0, 100),
+        doc="Weight of the critic's squared gradient on data (R1): steadies the game, 0 leaves it out.",
+    )
 
     def build(self, model: Model, context: Context) -> Loss:
         return VariationalLoss(self, context)
 
 
 class VariationalLoss(Loss):
-    """Parts: the divergence's current estimate, L_y where the network predicts y, and the watched likelihood."""
+    """Parts: the divergence's current estimate, L_y where the network predicts y, and the watched
+    likelihood."""
 
     validates = False
 
@@ -67,8 +87,9 @@ class VariationalLoss(Loss):
             parts["misfit_y"] = (model.predict(batch.x) - batch.y).square().sum(-1).mean()
         if capability.DENSITY in model.capabilities:
             with torch.set_grad_enabled(torch.is_grad_enabled() and self.objective.weight_likelihood > 0):
-                parts["negative_log_likelihood"] = (self.context.scale_x.log().sum()
-                                                    - model.log_prob(batch.x, batch.y).mean())
+                parts["negative_log_likelihood"] = (
+                    self.context.scale_x.log().sum() - model.log_prob(batch.x, batch.y).mean()
+                )
         return parts
 
     def critic_loss(self, model: Model, batch: Batch, generator: torch.Generator) -> Tensor:
@@ -79,7 +100,7 @@ class VariationalLoss(Loss):
         logits = self.critic(real)
         loss = -self.divergence.value(logits, self.critic(fake))
         if penalty > 0:
-            slope, = torch.autograd.grad(logits.sum(), real, create_graph=True)
+            (slope,) = torch.autograd.grad(logits.sum(), real, create_graph=True)
             loss = loss + 0.5 * penalty * slope.square().sum(-1).mean()
         return loss
 
@@ -93,5 +114,8 @@ class VariationalLoss(Loss):
 
     def weights(self, progress: float) -> dict[str, float]:
         spec = self.objective
-        return {spec.divergence: spec.weight_divergence, "misfit_y": spec.weight_y,
-                "negative_log_likelihood": spec.weight_likelihood}
+        return {
+            spec.divergence: spec.weight_divergence,
+            "misfit_y": spec.weight_y,
+            "negative_log_likelihood": spec.weight_likelihood,
+        }

@@ -9,5 +9,21 @@ from workbench.training.run import Run
 from workbench.training.settings import Training
 from workbench.training.snapshot import VIEWS, Snapshot, SnapshotRequest
 
-__all__ = ["Experiment", "FittedModel", "History", "Posterior", "Record", "Run", "RunFolder", "RunInfo", "Runs",
-           "Snapshot", "SnapshotRequest", "Training", "VIEWS", "fits", "home", "refusals"]
+__all__ = [
+    "Experiment",
+    "FittedModel",
+    "History",
+    "Posterior",
+    "Record",
+    "Run",
+    "RunFolder",
+    "RunInfo",
+    "Runs",
+    "Snapshot",
+    "SnapshotRequest",
+    "Training",
+    "VIEWS",
+    "fits",
+    "home",
+    "refusals",
+]

@@ -1,4 +1,5 @@
-"""What fits together: the one place where needs meet capabilities. The form greys out with the same sentence."""
+"""What fits together: the one place where needs meet capabilities. The form greys out with the same
+sentence."""
 
 from __future__ import annotations
 
@@ -18,21 +19,29 @@ def refusals(problem: Spec, architecture: Spec, objective: Spec) -> list[str]:
     reasons = [_clause(r) for r in architecture.refusals(problem.shapes)]
     given = architecture.capabilities
     if problem.shapes.y and capability.CONDITIONAL not in given:
-        reasons.append(f"{problem.title} has an observation y, and {architecture.title} cannot be conditioned on one")
+        reasons.append(
+            f"{problem.title} has an observation y, and {architecture.title} cannot be conditioned on one"
+        )
     for need in sorted(objective.needs_model - given):
-        reasons.append(f"{objective.title} needs a model that {capability.SENTENCES[need]}; {architecture.title} "
-                       "does not")
+        reasons.append(
+            f"{objective.title} needs a model that {capability.SENTENCES[need]}; {architecture.title} "
+            "does not"
+        )
     for need in sorted(objective.needs_problem - problem.capabilities):
-        reasons.append(f"{objective.title} needs a problem that {capability.SENTENCES[need]}; {problem.title} does not")
+        reasons.append(
+            f"{objective.title} needs a problem that {capability.SENTENCES[need]}; {problem.title} does not"
+        )
     if not reasons:
         reasons += objective.conflicts(problem, architecture)
     return reasons
 
 
 def fits(part: str, key: str, experiment) -> str:
-    """Why member ``key`` cannot take the place of ``part`` in this experiment, with its default settings; else "".
+    """Why member ``key`` cannot take the place of ``part`` in this experiment, with its default settings;
+    else "".
 
-    A problem is judged by whether any architecture and objective can run it, since choosing it may change those too.
+    A problem is judged by whether any architecture and objective can run it, since choosing it may change
+    those too.
     """
     catalogue = {"problem": PROBLEMS, "architecture": ARCHITECTURES, "objective": OBJECTIVES}[part]
     current = getattr(experiment, part)

@@ -13,7 +13,8 @@ _CONSTANT = 1e-12
 
 
 class Standardisation(nn.Module):
-    """Mean and standard deviation of x and y, learned from the training part; buffers, so they travel with the model."""
+    """Mean and standard deviation of x and y, learned from the training part; buffers, so they travel with
+    the model."""
 
     def __init__(self, shapes: Shapes) -> None:
         super().__init__()
@@ -31,7 +32,9 @@ class Standardisation(nn.Module):
                 continue
             scale = values.std(0, unbiased=False)
             getattr(made, f"shift_{name}").copy_(values.mean(0))
-            getattr(made, f"scale_{name}").copy_(torch.where(scale > _CONSTANT, scale, torch.ones_like(scale)))
+            getattr(made, f"scale_{name}").copy_(
+                torch.where(scale > _CONSTANT, scale, torch.ones_like(scale))
+            )
         return made
 
     def x_in(self, x: Tensor) -> Tensor:
@@ -50,7 +53,8 @@ class Standardisation(nn.Module):
 class RunData:
     """Training and validation part as standardised tensors on the device.
 
-    Batches walk through a fresh permutation each epoch; the permutation is made from (seed, epoch), so that a resumed
+    Batches walk through a fresh permutation each epoch; the permutation is made from (seed, epoch), so
+    that a resumed
     run sees exactly what the uninterrupted one would have seen.
     """
 
@@ -60,7 +64,9 @@ class RunData:
         n = len(drawn.x)
         n_validation = max(1, round(n * settings.validation_fraction))
         if n - n_validation < 2:
-            raise DataError("There are too few rows to train and validate", expected="at least 4", found=str(n))
+            raise DataError(
+                "There are too few rows to train and validate", expected="at least 4", found=str(n)
+            )
         order = torch.randperm(n, generator=generator)
         held_out, train = order[:n_validation], order[n_validation:]
         self.standardisation = Standardisation.learn(drawn.x[train], drawn.y[train])
@@ -85,7 +91,7 @@ class RunData:
             generator = torch.Generator().manual_seed((self.seed * 1_000_003 + epoch + 1) % 2**63)
             self._permutation = torch.randperm(len(self.train_x), generator=generator).to(self.device)
             self._epoch = epoch
-        rows = self._permutation[position * self.batch_size:(position + 1) * self.batch_size]
+        rows = self._permutation[position * self.batch_size : (position + 1) * self.batch_size]
         return Batch(self.train_x[rows], self.train_y[rows] if self.has_y else None, progress)
 
     def held_out(self, limit: int, progress: float) -> Batch:

@@ -15,12 +15,23 @@ def pick_device(name: str = "auto") -> torch.device:
         return torch.device("mps") if torch.backends.mps.is_available() else torch.device("cpu")
     kind, _, index = str(name).partition(":")
     if kind not in ("cpu", "cuda", "mps") or (index and not index.isdigit()):
-        raise RunError(f"Device '{name}' is unknown", expected="auto, cpu, cuda, cuda:N or mps", found=str(name),
-                       suggestion=did_you_mean(kind, ("auto", "cpu", "cuda", "mps")))
+        raise RunError(
+            f"Device '{name}' is unknown",
+            expected="auto, cpu, cuda, cuda:N or mps",
+            found=str(name),
+            suggestion=did_you_mean(kind, ("auto", "cpu", "cuda", "mps")),
+        )
     if kind == "cuda" and torch.cuda.device_count() <= int(index or 0):
-        raise RunError(f"Device '{name}' is not there", expected=f"an index below {torch.cuda.device_count()}"
-                       if torch.cuda.is_available() else "a machine with a CUDA device", found="none such",
-                       suggestion="use --device auto or cpu")
+        raise RunError(
+            f"Device '{name}' is not there",
+            expected=f"an index below {torch.cuda.device_count()}"
+            if torch.cuda.is_available()
+            else "a machine with a CUDA device",
+            found="none such",
+            suggestion="use --device auto or cpu",
+        )
     if kind == "mps" and not torch.backends.mps.is_available():
-        raise RunError("Device 'mps' is not there", expected="a Mac with Metal", suggestion="use --device auto or cpu")
+        raise RunError(
+            "Device 'mps' is not there", expected="a Mac with Metal", suggestion="use --device auto or cpu"
+        )
     return torch.device(name)

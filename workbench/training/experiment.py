@@ -1,4 +1,5 @@
-"""Experiment: a problem, an architecture, an objective, training settings and a seed; a short text says it all."""
+"""Experiment: a problem, an architecture, an objective, training settings and a seed; a short text says it
+all."""
 
 from __future__ import annotations
 
@@ -35,9 +36,16 @@ class Experiment:
     seed : everything random of the run follows from it.
     """
 
-    def __init__(self, problem: str | Spec | dict, architecture: str | Spec | dict = "neural_spline_coupling",
-                 objective: str | Spec | dict = "maximum_likelihood", training: Training | dict | None = None,
-                 *, steps: int = 2000, seed: int = 0) -> None:
+    def __init__(
+        self,
+        problem: str | Spec | dict,
+        architecture: str | Spec | dict = "neural_spline_coupling",
+        objective: str | Spec | dict = "maximum_likelihood",
+        training: Training | dict | None = None,
+        *,
+        steps: int = 2000,
+        seed: int = 0,
+    ) -> None:
         self.problem = _member("problem", problem)
         self.architecture = _member("architecture", architecture)
         self.objective = _member("objective", objective)
@@ -54,23 +62,37 @@ class Experiment:
         """Raise `IncompatibleError` when the parts do not fit together."""
         reasons = self.refusals()
         if reasons:
-            raise IncompatibleError(f"{self.architecture.title} with {self.objective.title} cannot be run on "
-                                    f"{self.problem.title}", found="; ".join(reasons),
-                                    suggestion="choose another architecture, objective or problem")
+            raise IncompatibleError(
+                f"{self.architecture.title} with {self.objective.title} cannot be run on "
+                f"{self.problem.title}",
+                found="; ".join(reasons),
+                suggestion="choose another architecture, objective or problem",
+            )
 
     # ---- changes
     def replace(self, **changes: Any) -> Experiment:
         """A copy with other parts, steps or seed."""
-        values = {"problem": self.problem, "architecture": self.architecture, "objective": self.objective,
-                  "training": self.training, "steps": self.steps, "seed": self.seed}
+        values = {
+            "problem": self.problem,
+            "architecture": self.architecture,
+            "objective": self.objective,
+            "training": self.training,
+            "steps": self.steps,
+            "seed": self.seed,
+        }
         for name in changes:
             if name not in values:
-                raise SpecError(f"An experiment has no part '{name}'", expected=", ".join(values), found=name,
-                                suggestion=did_you_mean(name, values))
+                raise SpecError(
+                    f"An experiment has no part '{name}'",
+                    expected=", ".join(values),
+                    found=name,
+                    suggestion=did_you_mean(name, values),
+                )
         return Experiment(**(values | changes))
 
     def with_setting(self, name: str, value: Any) -> Experiment:
-        """A copy with one setting changed: ``"architecture.transforms"`` or, where only one part has it, ``"transforms"``.
+        """A copy with one setting changed: ``"architecture.transforms"`` or, where only one part has it,
+        ``"transforms"``.
 
         A text is read as the setting's own type, as on a command line.
         """
@@ -80,7 +102,7 @@ class Experiment:
         spec = getattr(self, part)
         if isinstance(value, str):
             value = parse_setting(type(spec), setting, value)
-        changed = _copy(spec)
+        changed = spec.copy()
         changed.set(setting, value)
         return self.replace(**{part: changed})
 
@@ -91,43 +113,69 @@ class Experiment:
         part, dot, setting = name.partition(".")
         if dot:
             if part not in parts:
-                raise SpecError(f"There is no part '{part}' to set", expected=", ".join(parts), found=name,
-                                suggestion=did_you_mean(part, parts))
+                raise SpecError(
+                    f"There is no part '{part}' to set",
+                    expected=", ".join(parts),
+                    found=name,
+                    suggestion=did_you_mean(part, parts),
+                )
             return part, setting
         found = [p for p in parts if name in {s.name for s in getattr(self, p).settings()}]
         if len(found) == 1:
             return found[0], name
         everything = [f"{p}.{s.name}" for p in parts for s in getattr(self, p).settings()]
         if found:
-            raise SpecError(f"Setting '{name}' stands in several parts", found=name,
-                            expected=" or ".join(f"{p}.{name}" for p in found))
+            raise SpecError(
+                f"Setting '{name}' stands in several parts",
+                found=name,
+                expected=" or ".join(f"{p}.{name}" for p in found),
+            )
         short = {e.partition(".")[2]: e for e in everything}
-        raise SpecError(f"No part of the experiment has a setting '{name}'", found=name,
-                        expected=", ".join(everything), suggestion=did_you_mean(name, short))
+        raise SpecError(
+            f"No part of the experiment has a setting '{name}'",
+            found=name,
+            expected=", ".join(everything),
+            suggestion=did_you_mean(name, short),
+        )
 
     # ---- texts
     def to_dict(self) -> dict[str, Any]:
         """All values and the version: what a file keeps."""
-        return {"version": VERSION,
-                **{p: {"key": getattr(self, p).key, "settings": getattr(self, p).values()} for p in _PARTS},
-                "training": self.training.values(), "steps": self.steps, "seed": self.seed}
+        return {
+            "version": VERSION,
+            **{p: {"key": getattr(self, p).key, "settings": getattr(self, p).values()} for p in _PARTS},
+            "training": self.training.values(),
+            "steps": self.steps,
+            "seed": self.seed,
+        }
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], *, folder: Path | None = None) -> Experiment:
-        """From `to_dict`'s table, with every key and value checked. ``folder`` holds data that the problem brought."""
+        """From `to_dict`'s table, with every key and value checked. ``folder`` holds data that the problem
+        brought."""
         if not isinstance(values, dict):
             raise SpecError("An experiment is a table of names and values", found=type(values).__name__)
         known = ("version", *_PARTS, "training", "steps", "seed")
         for name in values:
             if name not in known:
-                raise SpecError(f"An experiment has no key '{name}'", expected=", ".join(known), found=str(name),
-                                suggestion=did_you_mean(str(name), known))
+                raise SpecError(
+                    f"An experiment has no key '{name}'",
+                    expected=", ".join(known),
+                    found=str(name),
+                    suggestion=did_you_mean(str(name), known),
+                )
         version = values.get("version", VERSION)
         if not isinstance(version, int) or not 1 <= version <= VERSION:
-            raise SpecError("This experiment is written in a version that is not known here",
-                            expected=f"version 1 to {VERSION}", found=str(version), suggestion="update the workbench")
+            raise SpecError(
+                "This experiment is written in a version that is not known here",
+                expected=f"version 1 to {VERSION}",
+                found=str(version),
+                suggestion="update the workbench",
+            )
         if "problem" not in values:
-            raise SpecError("An experiment needs a problem", expected=", ".join(PROBLEMS.keys()), found="none")
+            raise SpecError(
+                "An experiment needs a problem", expected=", ".join(PROBLEMS.keys()), found="none"
+            )
         arguments = {k: v for k, v in values.items() if k != "version"}
         if folder is not None:
             arguments["problem"] = _member("problem", values["problem"], folder=folder)
@@ -164,8 +212,11 @@ class Experiment:
         if "=" in text or "://" in text:
             text = (parse_qs(urlparse(text).query).get("e") or [""])[0]
         if not text or len(text) > _LONGEST_LINK:
-            raise SpecError("The link carries no experiment", expected="a text of at most "
-                            f"{_LONGEST_LINK} characters after e=", found=f"{len(text)} characters")
+            raise SpecError(
+                "The link carries no experiment",
+                expected=f"a text of at most {_LONGEST_LINK} characters after e=",
+                found=f"{len(text)} characters",
+            )
         try:
             unpack = zlib.decompressobj()
             raw = unpack.decompress(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), _LONGEST_TEXT)
@@ -173,11 +224,16 @@ class Experiment:
                 raise ValueError("too long when unpacked")
             values = json.loads(raw)
         except (ValueError, zlib.error, binascii.Error) as error:
-            raise SpecError("The link's experiment cannot be read", found=str(error),
-                            suggestion="copy the whole link again") from error
-        experiment = cls.from_dict(values)
-        _refuse_travel(experiment.problem)
-        return experiment
+            raise SpecError(
+                "The link's experiment cannot be read",
+                found=str(error),
+                suggestion="copy the whole link again",
+            ) from error
+        named = values.get("problem") if isinstance(values, dict) else None
+        key = named.get("key") if isinstance(named, dict) else named
+        if isinstance(key, str) and key in PROBLEMS:
+            _refuse_travel(PROBLEMS[key])  # before anything is made: a link must not make a server read files
+        return cls.from_dict(values)
 
     def to_python(self) -> str:
         """A script that repeats this experiment."""
@@ -185,12 +241,22 @@ class Experiment:
         for part in _PARTS:
             spec = getattr(self, part)
             changed = spec.changed()
-            lines.append(f"    {part}={spec.key!r}," if not changed
-                         else f"    {part}={{'key': {spec.key!r}, 'settings': {changed!r}}},")
+            lines.append(
+                f"    {part}={spec.key!r},"
+                if not changed
+                else f"    {part}={{'key': {spec.key!r}, 'settings': {changed!r}}},"
+            )
         if self.training.changed():
             lines.append(f"    training={self.training.changed()!r},")
-        lines += [f"    steps={self.steps}, seed={self.seed},", ")", "run = wb.Run(experiment)", "for record in run:",
-                  "    pass", "print(run.history[-1])", ""]
+        lines += [
+            f"    steps={self.steps}, seed={self.seed},",
+            ")",
+            "run = wb.Run(experiment)",
+            "for record in run:",
+            "    pass",
+            "print(run.history[-1])",
+            "",
+        ]
         return "\n".join(lines)
 
     @property
@@ -200,8 +266,14 @@ class Experiment:
 
     def copy(self) -> Experiment:
         """Independent Specs with the same values: what a Run takes."""
-        return Experiment(_copy(self.problem), _copy(self.architecture), _copy(self.objective), _copy(self.training),
-                          steps=self.steps, seed=self.seed)
+        return Experiment(
+            self.problem.copy(),
+            self.architecture.copy(),
+            self.objective.copy(),
+            self.training.copy(),
+            steps=self.steps,
+            seed=self.seed,
+        )
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Experiment) and self.to_dict() == other.to_dict()
@@ -209,36 +281,46 @@ class Experiment:
     __hash__ = None
 
     def __repr__(self) -> str:
-        return (f"Experiment({self.problem!r}, {self.architecture!r}, {self.objective!r}, {self.training!r}, "
-                f"steps={self.steps}, seed={self.seed})")
+        return (
+            f"Experiment({self.problem!r}, {self.architecture!r}, {self.objective!r}, {self.training!r}, "
+            f"steps={self.steps}, seed={self.seed})"
+        )
 
 
 def _member(part: str, given: str | Spec | dict, *, folder: Path | None = None) -> Spec:
     catalogue = _PARTS[part]
     if isinstance(given, Spec):
         if given.key not in catalogue or not isinstance(given, catalogue[given.key]):
-            raise SpecError(f"{type(given).__name__} is not a {catalogue.noun}", expected=", ".join(catalogue.keys()),
-                            found=type(given).__name__)
+            raise SpecError(
+                f"{type(given).__name__} is not a {catalogue.noun}",
+                expected=", ".join(catalogue.keys()),
+                found=type(given).__name__,
+            )
         return given
     if isinstance(given, str):
         return catalogue.make(given)
-    if not isinstance(given, dict) or not isinstance(given.get("key"), str) or set(given) - {"key", "settings"}:
-        raise SpecError(f"The {part} must be a key, a Spec or a table with 'key' and 'settings'", found=repr(given)[:200])
+    if (
+        not isinstance(given, dict)
+        or not isinstance(given.get("key"), str)
+        or set(given) - {"key", "settings"}
+    ):
+        raise SpecError(
+            f"The {part} must be a key, a Spec or a table with 'key' and 'settings'", found=repr(given)[:200]
+        )
     member, settings = catalogue[given["key"]], given.get("settings", {})
     if folder is not None:
         return member.from_values(settings, folder=folder)
     return member.from_values(settings)
 
 
-def _copy(spec: Spec) -> Spec:
-    return spec.copy()
-
-
-def _refuse_travel(problem: Spec) -> None:
-    if not getattr(problem, "travels", True):
-        raise SpecError(f"A link cannot carry the problem '{problem.key}'", found="data or functions of your own",
-                        expected="a problem that is made from its settings alone",
-                        suggestion="send the run's export, or the data file and the experiment's JSON")
+def _refuse_travel(problem: Spec | type[Spec]) -> None:
+    if getattr(problem, "reads_files", False) or problem.key == "simulator":
+        raise SpecError(
+            f"A link cannot carry the problem '{problem.key}'",
+            found="data or functions of your own",
+            expected="a problem that is made from its settings alone",
+            suggestion="send the run's export, or the data file and the experiment's JSON",
+        )
 
 
 def _whole(name: str, value: Any, low: int, high: int) -> int:

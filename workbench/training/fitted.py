@@ -31,8 +31,14 @@ class FittedModel:
     manifest : what is known of its making (the experiment's table, iteration), JSON-ready.
     """
 
-    def __init__(self, model: Model, standardisation: Standardisation, x: Sequence[Variable], y: Sequence[Variable],
-                 manifest: dict | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        standardisation: Standardisation,
+        x: Sequence[Variable],
+        y: Sequence[Variable],
+        manifest: dict | None = None,
+    ) -> None:
         self.model = model
         self.standardisation = standardisation.to(model.device, model.dtype)
         self.x, self.y, self.manifest = tuple(x), tuple(y), dict(manifest or {})
@@ -46,7 +52,9 @@ class FittedModel:
         if tensor.ndim == 1:
             tensor = tensor[None, :]
         if tensor.ndim != 2 or tensor.shape[1] != columns:
-            raise SpecError(f"The {what} has the wrong shape", expected=f"(n, {columns})", found=str(tuple(tensor.shape)))
+            raise SpecError(
+                f"The {what} has the wrong shape", expected=f"(n, {columns})", found=str(tuple(tensor.shape))
+            )
         if not torch.isfinite(tensor).all():
             raise SpecError(f"The {what} holds values that are not finite", expected="numbers")
         return tensor
@@ -59,7 +67,9 @@ class FittedModel:
             return None
         names = ", ".join(v.name for v in self.y)
         if y is None:
-            raise SpecError("This model needs an observation", expected=f"{len(self.y)} values ({names})", found="none")
+            raise SpecError(
+                "This model needs an observation", expected=f"{len(self.y)} values ({names})", found="none"
+            )
         rows = self._tensor(y, len(self.y), f"observation ({names})")
         return self.standardisation.y_in(rows.expand(n, -1) if len(rows) == 1 else rows)
 
@@ -77,8 +87,11 @@ class FittedModel:
     def log_prob(self, x, y=None) -> Tensor:
         """log p(x | y) (n,) in nats of the data's units. Raises `SpecError` where there is no density."""
         if capability.DENSITY not in self.capabilities:
-            raise SpecError("The density of this model was asked for", found="a model without a tractable density",
-                            suggestion="use samples instead")
+            raise SpecError(
+                "The density of this model was asked for",
+                found="a model without a tractable density",
+                suggestion="use samples instead",
+            )
         x = self._tensor(x, len(self.x), "x")
         value = self.model.log_prob(self.standardisation.x_in(x), self._observation(y, len(x)))
         return value - self.standardisation.scale_x.log().sum()
@@ -87,7 +100,9 @@ class FittedModel:
         """The network's own y (n, M) for x, for models that predict it."""
         if capability.FORWARD not in self.capabilities:
             raise SpecError("A prediction of y was asked for", found="a model that does not predict y")
-        return self.standardisation.y_out(self.model.predict(self.standardisation.x_in(self._tensor(x, len(self.x), "x"))))
+        return self.standardisation.y_out(
+            self.model.predict(self.standardisation.x_in(self._tensor(x, len(self.x), "x")))
+        )
 
     @torch.no_grad()
     def sample(self, n: int, observation=None, generator: torch.Generator | None = None) -> Tensor:
@@ -99,9 +114,18 @@ class FittedModel:
         rows = None if observation is None else torch.as_tensor(observation, dtype=self.model.dtype)
         for start in range(0, n, _CHUNK):
             count = min(_CHUNK, n - start)
-            y = rows[start:start + count] if rows is not None and rows.ndim == 2 and len(rows) == n and n > 1 else rows
-            z = torch.randn(count, self.model.latent_features, generator=generator, device=self.model.device,
-                            dtype=self.model.dtype)
+            y = (
+                rows[start : start + count]
+                if rows is not None and rows.ndim == 2 and len(rows) == n and n > 1
+                else rows
+            )
+            z = torch.randn(
+                count,
+                self.model.latent_features,
+                generator=generator,
+                device=self.model.device,
+                dtype=self.model.dtype,
+            )
             out.append(self.inverse(z, y)[0])
         return torch.cat(out)
 
@@ -122,8 +146,11 @@ class Posterior:
         values = [float(v) for v in torch.as_tensor(observation, dtype=torch.float64).reshape(-1)]
         if len(values) != len(fitted.y):
             names = ", ".join(v.name for v in fitted.y) or "none: this problem has no y"
-            raise SpecError("The observation has the wrong number of values", expected=f"{len(fitted.y)} ({names})",
-                            found=str(len(values)))
+            raise SpecError(
+                "The observation has the wrong number of values",
+                expected=f"{len(fitted.y)} ({names})",
+                found=str(len(values)),
+            )
         self.fitted, self.observation = fitted, tuple(values)
         fitted._observation([values], 1)
 
@@ -131,7 +158,9 @@ class Posterior:
         """n draws: dimension ``draw``, one variable a parameter, units in the attributes."""
         generator = torch.Generator(device=self.fitted.model.device).manual_seed(seed)
         made = to_dataset(self.fitted.sample(n, [self.observation], generator), self.fitted.x)
-        return made.assign_attrs(observation=list(self.observation), observation_names=[v.name for v in self.fitted.y])
+        return made.assign_attrs(
+            observation=list(self.observation), observation_names=[v.name for v in self.fitted.y]
+        )
 
     @torch.no_grad()
     def log_prob(self, x) -> Tensor:
@@ -142,6 +171,14 @@ class Posterior:
 def to_dataset(x: Tensor, variables: Sequence[Variable]) -> xr.Dataset:
     """Draws (n, D) as a Dataset: one variable a column, with unit, symbol and description."""
     values = x.detach().cpu().double().numpy()
-    return xr.Dataset({v.name: ("draw", values[:, i], {"units": v.unit, "long_name": v.symbol or v.name,
-                                                       "description": v.description})
-                       for i, v in enumerate(variables)}, coords={"draw": range(len(values))})
+    return xr.Dataset(
+        {
+            v.name: (
+                "draw",
+                values[:, i],
+                {"units": v.unit, "long_name": v.symbol or v.name, "description": v.description},
+            )
+            for i, v in enumerate(variables)
+        },
+        coords={"draw": range(len(values))},
+    )

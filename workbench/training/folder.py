@@ -1,8 +1,8 @@
 """A run as a folder that outlives browser, server and worker; and the shelf on which the folders stand.
 
-    experiment.json   all settings, with a version          history.jsonl   one record a step
-    status.json       state, iteration, process, heartbeat  events.jsonl    recoveries, early stops
-    checkpoint.pt     tensors and numbers, no code          data/           what the problem brought along
+experiment.json   all settings, with a version          history.jsonl   one record a step
+status.json       state, iteration, process, heartbeat  events.jsonl    recoveries, early stops
+checkpoint.pt     tensors and numbers, no code          data/           what the problem brought along
 """
 
 from __future__ import annotations
@@ -73,10 +73,15 @@ class RunFolder:
         try:
             values = json.loads((self.path / "experiment.json").read_text())
         except FileNotFoundError as error:
-            raise RunError(f"'{self.path.name}' is not a run", expected="a folder with experiment.json",
-                           found=str(self.path)) from error
+            raise RunError(
+                f"'{self.path.name}' is not a run",
+                expected="a folder with experiment.json",
+                found=str(self.path),
+            ) from error
         except json.JSONDecodeError as error:
-            raise RunError(f"The experiment of run '{self.path.name}' is damaged", found=str(error)) from error
+            raise RunError(
+                f"The experiment of run '{self.path.name}' is damaged", found=str(error)
+            ) from error
         return Experiment.from_dict(values, folder=self.path)
 
     # ---- status
@@ -93,8 +98,9 @@ class RunFolder:
             return {"state": "stopped", "iteration": 0, "time": 0.0, "pid": 0}
         if status.get("state") in _ALIVE and not _alive(int(status.get("pid", 0))):
             status["state"] = "killed"
-            status["message"] = ("The process of this run ended without a word. "
-                                 "Resume continues from the last checkpoint.")
+            status["message"] = (
+                "The process of this run ended without a word. Resume continues from the last checkpoint."
+            )
         return status
 
     # ---- checkpoint and history
@@ -107,8 +113,12 @@ class RunFolder:
         """The last checkpoint's tensors and numbers; nothing in it is ever executed."""
         path = self.path / "checkpoint.pt"
         if not path.exists():
-            raise RunError(f"Run '{self.id}' has no checkpoint yet", expected="checkpoint.pt", found="none",
-                           suggestion="start the run again from its experiment")
+            raise RunError(
+                f"Run '{self.id}' has no checkpoint yet",
+                expected="checkpoint.pt",
+                found="none",
+                suggestion="start the run again from its experiment",
+            )
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:
@@ -188,8 +198,11 @@ class Runs:
     def list(self) -> list[RunInfo]:
         if not self.root.is_dir():
             return []
-        infos = [self._info(RunFolder(path)) for path in self.root.iterdir()
-                 if path.is_dir() and (path / "experiment.json").exists()]
+        infos = [
+            self._info(RunFolder(path))
+            for path in self.root.iterdir()
+            if path.is_dir() and (path / "experiment.json").exists()
+        ]
         return sorted(infos, key=lambda info: info.created, reverse=True)
 
     def _info(self, folder: RunFolder) -> RunInfo:
@@ -200,13 +213,27 @@ class Runs:
             title = " · ".join(values[part]["key"] for part in ("problem", "architecture", "objective"))
             steps = int(values.get("steps", 0))
         except (OSError, ValueError, KeyError, TypeError, WorkbenchError):
-            title, steps, status = "damaged", 0, {"state": "failed", "message": "experiment.json cannot be read"}
-        return RunInfo(folder.id, folder.path, title, status.get("state", "stopped"), int(status.get("iteration", 0)),
-                       steps, created, status.get("message", ""))
+            title, steps, status = (
+                "damaged",
+                0,
+                {"state": "failed", "message": "experiment.json cannot be read"},
+            )
+        return RunInfo(
+            folder.id,
+            folder.path,
+            title,
+            status.get("state", "stopped"),
+            int(status.get("iteration", 0)),
+            steps,
+            created,
+            status.get("message", ""),
+        )
 
     def delete(self, run_id: str) -> None:
         """Remove a run's folder. A run that is alive must be stopped first."""
         folder = self.folder(run_id)
         if folder.status()["state"] in _ALIVE:
-            raise RunError(f"Run '{run_id}' is still alive", expected="a run that has ended", suggestion="stop it first")
+            raise RunError(
+                f"Run '{run_id}' is still alive", expected="a run that has ended", suggestion="stop it first"
+            )
         shutil.rmtree(folder.path)

@@ -1,4 +1,5 @@
-"""The non-finite guard: roll back to the last good state, lower the learning rate, keep the batch, give up in the end."""
+"""The non-finite guard: roll back to the last good state, lower the learning rate, keep the batch, give up
+in the end."""
 
 from __future__ import annotations
 
@@ -43,23 +44,33 @@ class Guard:
     def recover(self, iteration: int, what: str) -> dict[str, Any]:
         """Go back and slow down; returns the event. Raises `NonFiniteError` when that was done too often."""
         if self.recoveries >= self.allowed:
-            raise NonFiniteError(f"Training stopped at iteration {iteration}: {what} is not finite",
-                                 expected="finite numbers",
-                                 found=f"{self.recoveries} recoveries did not help",
-                                 suggestion="lower the learning rate, clip the gradient harder, or look at the kept "
-                                            "batch for outliers")
+            raise NonFiniteError(
+                f"Training stopped at iteration {iteration}: {what} is not finite",
+                expected="finite numbers",
+                found=f"{self.recoveries} recoveries did not help",
+                suggestion="lower the learning rate, clip the gradient harder, or look at the kept "
+                "batch for outliers",
+            )
         self.recoveries += 1
         self.factor *= _SLOWER
         for name, watched in self.watched.items():
             watched.load_state_dict(copy.deepcopy(self.good[name]))
-        return {"kind": "recovery", "iteration": iteration, "learning_rate_factor": self.factor,
-                "message": f"At iteration {iteration} {what} was not finite: went back to iteration "
-                           f"{self.good_iteration} and halved the learning rate "
-                           f"({self.recoveries} of {self.allowed})."}
+        return {
+            "kind": "recovery",
+            "iteration": iteration,
+            "learning_rate_factor": self.factor,
+            "message": f"At iteration {iteration} {what} was not finite: went back to iteration "
+            f"{self.good_iteration} and halved the learning rate "
+            f"({self.recoveries} of {self.allowed}).",
+        }
 
     def state_dict(self) -> dict[str, Any]:
-        return {"factor": self.factor, "recoveries": self.recoveries, "good": self.good,
-                "good_iteration": self.good_iteration}
+        return {
+            "factor": self.factor,
+            "recoveries": self.recoveries,
+            "good": self.good,
+            "good_iteration": self.good_iteration,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.factor, self.recoveries = state["factor"], state["recoveries"]

@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, field
 class Record:
     """One optimiser step.
 
-    ``parts`` holds ``loss`` (the weighted sum) and every unweighted part by name; ``validation`` the same on held-out
+    ``parts`` holds ``loss`` (the weighted sum) and every unweighted part by name; ``validation`` the same
+    on held-out
     data at the steps where it was computed, otherwise it is empty. ``seconds`` is training time so far.
     """
 
@@ -53,8 +54,10 @@ class History:
     def columns(self) -> dict[str, list[float]]:
         """Iterations, and each training part, as equally long lists."""
         names = list(self._records[-1].parts) if self._records else []
-        return {"iteration": [r.iteration for r in self._records],
-                **{n: [r.parts.get(n, float("nan")) for r in self._records] for n in names}}
+        return {
+            "iteration": [r.iteration for r in self._records],
+            **{n: [r.parts.get(n, float("nan")) for r in self._records] for n in names},
+        }
 
     def truncated(self, iteration: int) -> History:
         """Only what happened up to and including this iteration."""

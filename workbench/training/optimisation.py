@@ -12,11 +12,16 @@ from workbench.training.settings import Training
 _FLOOR = 0.01
 
 
-def make_optimiser(parameters, settings: Training, *, learning_rate: float | None = None) -> torch.optim.Optimizer:
+def make_optimiser(
+    parameters, settings: Training, *, learning_rate: float | None = None
+) -> torch.optim.Optimizer:
     """Adam or AdamW as the settings say. An adversarial game gets less momentum, see `critic_optimiser`."""
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[settings.optimiser]
-    return kind(parameters, lr=settings.learning_rate if learning_rate is None else learning_rate,
-                weight_decay=settings.weight_decay)
+    return kind(
+        parameters,
+        lr=settings.learning_rate if learning_rate is None else learning_rate,
+        weight_decay=settings.weight_decay,
+    )
 
 
 def critic_optimiser(parameters, learning_rate: float) -> torch.optim.Optimizer:
@@ -25,7 +30,8 @@ def critic_optimiser(parameters, learning_rate: float) -> torch.optim.Optimizer:
 
 
 def schedule(settings: Training, iteration: int, steps: int) -> float:
-    """Factor on the peak learning rate before step ``iteration`` (counted from 0): warm-up, then cosine down to 1 %."""
+    """Factor on the peak learning rate before step ``iteration`` (counted from 0): warm-up, then cosine
+    down to 1 %."""
     rise = min(1.0, (iteration + 1) / (settings.warm_up + 1))
     if settings.schedule == "constant":
         return rise
@@ -35,7 +41,8 @@ def schedule(settings: Training, iteration: int, steps: int) -> float:
 
 
 class Average:
-    """Exponential moving average (EMA) of a module's floating-point state, with the usual start-up correction."""
+    """Exponential moving average (EMA) of a module's floating-point state, with the usual start-up
+    correction."""
 
     def __init__(self, module: nn.Module, decay: float) -> None:
         self.decay, self.updates = decay, 0

@@ -37,12 +37,14 @@ class Run:
     device : auto, cpu, cuda, cuda:N or mps.
     folder : where `save` puts checkpoint, history and status; without one nothing is written.
 
-    Same seed, same run: batches, latents and initial weights follow from ``experiment.seed`` alone, and a run that
+    Same seed, same run: batches, latents and initial weights follow from ``experiment.seed`` alone, and a
+    run that
     is stopped and resumed goes on exactly (bit for bit on a CPU) as if it had never stopped.
     """
 
-    def __init__(self, experiment: Experiment, *, device: str = "auto", folder: str | Path | RunFolder | None = None
-                 ) -> None:
+    def __init__(
+        self, experiment: Experiment, *, device: str = "auto", folder: str | Path | RunFolder | None = None
+    ) -> None:
         experiment.check()
         self.experiment = experiment.copy()
         self.settings, self.problem = self.experiment.training, self.experiment.problem
@@ -95,7 +97,8 @@ class Run:
         return min(1.0, self.iteration / self.experiment.steps)
 
     def step(self) -> Record:
-        """One optimiser step (and the critic's, where there is one). Returns its record; a step past the end is allowed."""
+        """One optimiser step (and the critic's, where there is one). Returns its record; a step past the
+        end is allowed."""
         start = time.perf_counter()
         while True:
             batch = self.data.batch(self.iteration, self.progress)
@@ -139,7 +142,11 @@ class Run:
         if not finite(values[0]):
             return {}, "the loss"
         total.backward()
-        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.gradient_clip or float("inf")))
+        norm = float(
+            torch.nn.utils.clip_grad_norm_(
+                self.model.parameters(), self.settings.gradient_clip or float("inf")
+            )
+        )
         if not finite(norm):
             return {}, "the gradient"
         self.optimiser.step()
@@ -158,8 +165,10 @@ class Run:
         return ""
 
     def _recover(self, batch, trouble: str) -> None:
-        self.bad_batch = {"x": batch.x.cpu().numpy(), "y": np.zeros((len(batch), 0)) if batch.y is None
-                          else batch.y.cpu().numpy()}
+        self.bad_batch = {
+            "x": batch.x.cpu().numpy(),
+            "y": np.zeros((len(batch), 0)) if batch.y is None else batch.y.cpu().numpy(),
+        }
         if self.folder is not None:
             np.savez(self.folder.path / f"nonfinite-{self.iteration}.npz", **self.bad_batch)
         self.events.append(self.guard.recover(self.iteration, trouble))
@@ -198,12 +207,17 @@ class Run:
             self.guard.watched["average"] = self.average
         self.guard.good = {}
         self.guard.keep(self.iteration)
-        why = ("Validation stopped improving" if self.stopped_early else "The planned steps are done")
-        kept = f"; the weights of iteration {self.best_iteration} are kept" if self.best_state is not None else ""
+        why = "Validation stopped improving" if self.stopped_early else "The planned steps are done"
+        kept = (
+            f"; the weights of iteration {self.best_iteration} are kept"
+            if self.best_state is not None
+            else ""
+        )
         self.events.append({"kind": "finished", "iteration": self.iteration, "message": f"{why}{kept}."})
 
     class _Looking:
-        """Puts the averaged weights in place while something is looked at, and the training weights back after."""
+        """Puts the averaged weights in place while something is looked at, and the training weights back
+        after."""
 
         def __init__(self, run: Run) -> None:
             self.run = run
@@ -226,7 +240,8 @@ class Run:
 
     # ---- changes while it runs
     def set(self, name: str, value: Any) -> None:
-        """Change a live setting: ``learning_rate``, ``objective.weight_z``, or ``steps`` to plan a longer run."""
+        """Change a live setting: ``learning_rate``, ``objective.weight_z``, or ``steps`` to plan a longer
+        run."""
         if name == "steps":
             self.experiment = self.experiment.replace(steps=value)
             self.finished = self.finished and self.iteration >= value
@@ -234,22 +249,35 @@ class Run:
         part, dot, setting = name.partition(".")
         if not dot:
             setting = name
-            part = next((p for p in _LIVE_PARTS if name in {s.name for s in getattr(self.experiment, p).settings()}), "")
+            part = next(
+                (p for p in _LIVE_PARTS if name in {s.name for s in getattr(self.experiment, p).settings()}),
+                "",
+            )
         live = {f"{p}.{s}" for p in _LIVE_PARTS for s in getattr(self.experiment, p).live} | {"steps"}
         if f"{part}.{setting}" not in live:
-            raise SpecError(f"'{name}' cannot be changed while a run goes on", expected=", ".join(sorted(live)),
-                            found=name, suggestion=did_you_mean(name, [entry.partition('.')[2] for entry in live])
-                            or "reset and start a new run with it")
+            raise SpecError(
+                f"'{name}' cannot be changed while a run goes on",
+                expected=", ".join(sorted(live)),
+                found=name,
+                suggestion=did_you_mean(name, [entry.partition(".")[2] for entry in live])
+                or "reset and start a new run with it",
+            )
         getattr(self.experiment, part).set(setting, value)
 
     # ---- looking
     @property
     def fitted(self) -> FittedModel:
-        """The network in data units, with the weights that are to be looked at (a copy: training goes on beside it)."""
+        """The network in data units, with the weights that are to be looked at (a copy: training goes on
+        beside it)."""
         with self.looking():
             model = copy.deepcopy(self.model).eval()
-        return FittedModel(model, copy.deepcopy(self.data.standardisation), self.problem.x, self.problem.y,
-                           {"experiment": self.experiment.to_dict(), "iteration": self.iteration})
+        return FittedModel(
+            model,
+            copy.deepcopy(self.data.standardisation),
+            self.problem.x,
+            self.problem.y,
+            {"experiment": self.experiment.to_dict(), "iteration": self.iteration},
+        )
 
     def posterior(self, observation) -> Posterior:
         """p(x | y = observation); ``.sample(n)`` gives an xarray.Dataset."""
@@ -279,15 +307,25 @@ class Run:
     # ---- state
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next step depends on, as tensors, numbers and texts."""
-        return {"iteration": self.iteration, "seconds": self.seconds, "finished": self.finished,
-                "stopped_early": self.stopped_early, "steps": self.experiment.steps,
-                "live": {p: getattr(self.experiment, p).values() for p in _LIVE_PARTS},
-                "generator": self.generator.get_state(), "guard": self.guard.state_dict(),
-                "best": {"loss": self.best_loss, "iteration": self.best_iteration, "stale": self._stale,
-                         "state": self.best_state},
-                "events": list(self.events),
-                "standardisation": self.data.standardisation.state_dict(),
-                **{name: watched.state_dict() for name, watched in self.guard.watched.items()}}
+        return {
+            "iteration": self.iteration,
+            "seconds": self.seconds,
+            "finished": self.finished,
+            "stopped_early": self.stopped_early,
+            "steps": self.experiment.steps,
+            "live": {p: getattr(self.experiment, p).values() for p in _LIVE_PARTS},
+            "generator": self.generator.get_state(),
+            "guard": self.guard.state_dict(),
+            "best": {
+                "loss": self.best_loss,
+                "iteration": self.best_iteration,
+                "stale": self._stale,
+                "state": self.best_state,
+            },
+            "events": list(self.events),
+            "standardisation": self.data.standardisation.state_dict(),
+            **{name: watched.state_dict() for name, watched in self.guard.watched.items()},
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict` of a run of the same experiment."""
@@ -318,10 +356,12 @@ class Run:
         if folder is not None:
             self.attach(folder)
         if self.folder is None:
-            raise RunError("This run has no folder to be saved to", expected="run.save(folder) or Run(…, folder=…)")
+            raise RunError(
+                "This run has no folder to be saved to", expected="run.save(folder) or Run(…, folder=…)"
+            )
         self.folder.append_history(self.history.since(self._written))
         self._written = self.iteration
-        for event in self.events[self._events_written:]:
+        for event in self.events[self._events_written :]:
             self.folder.append_event(event)
         self._events_written = len(self.events)
         self.folder.write_checkpoint(self.state_dict())
@@ -330,10 +370,16 @@ class Run:
 
     def brief(self) -> dict[str, Any]:
         """The numbers for a status line."""
-        return {"iteration": self.iteration, "steps": self.experiment.steps, "device": str(self.device),
-                "steps_per_second": round(self.steps_per_second, 3), "seconds": round(self.seconds, 3),
-                "parameters": self.parameters, "loss": self.history[-1].loss if len(self.history) else None,
-                "message": self.events[-1]["message"] if self.events else ""}
+        return {
+            "iteration": self.iteration,
+            "steps": self.experiment.steps,
+            "device": str(self.device),
+            "steps_per_second": round(self.steps_per_second, 3),
+            "seconds": round(self.seconds, 3),
+            "parameters": self.parameters,
+            "loss": self.history[-1].loss if len(self.history) else None,
+            "message": self.events[-1]["message"] if self.events else "",
+        }
 
     @classmethod
     def resume(cls, folder: str | Path | RunFolder, *, device: str = "auto") -> Run:
@@ -343,8 +389,9 @@ class Run:
         try:
             run.load_state_dict(kept.checkpoint())
         except (KeyError, RuntimeError, ValueError, TypeError) as error:
-            raise RunError(f"The checkpoint of run '{kept.id}' does not fit its experiment",
-                           found=str(error)[:300]) from error
+            raise RunError(
+                f"The checkpoint of run '{kept.id}' does not fit its experiment", found=str(error)[:300]
+            ) from error
         run.folder = kept
         run.history = kept.history(until=run.iteration)
         kept.rewrite_history(run.history)

@@ -17,21 +17,46 @@ class Training(Spec):
 
     learning_rate = param.Number(2e-3, bounds=(1e-7, 1.0), doc="Step size of the optimiser at its peak.")
     batch_size = param.Integer(256, bounds=(2, 1_000_000), doc="Points in a mini-batch.")
-    samples = param.Integer(20_000, bounds=(64, 50_000_000), doc="Points drawn from the problem, or at most used of "
-                            "a table, for training and validation together.")
-    optimiser = param.Selector(default="adam", objects=["adam", "adamw"], doc="Adam, or AdamW with decoupled weight "
-                               "decay.")
-    weight_decay = param.Number(0.0, bounds=(0, 1), doc="L2 regularisation (Adam) or decoupled decay (AdamW).")
-    schedule = param.Selector(default="cosine", objects=["cosine", "constant"], doc="How the learning rate falls over "
-                              "the planned steps.")
-    warm_up = param.Integer(50, bounds=(0, 1_000_000), doc="Steps over which the learning rate rises to its peak.")
-    gradient_clip = param.Number(5.0, bounds=(0, 1e6), doc="Largest norm of the gradient; 0 switches clipping off.")
-    validation_fraction = param.Number(0.1, bounds=(0.01, 0.5), doc="Share of the data held out for validation.")
+    samples = param.Integer(
+        20_000,
+        bounds=(64, 50_000_000),
+        doc="Points drawn from the problem, or at most used of "
+        "a table, for training and validation together.",
+    )
+    optimiser = param.Selector(
+        default="adam", objects=["adam", "adamw"], doc="Adam, or AdamW with decoupled weight decay."
+    )
+    weight_decay = param.Number(
+        0.0, bounds=(0, 1), doc="L2 regularisation (Adam) or decoupled decay (AdamW)."
+    )
+    schedule = param.Selector(
+        default="cosine",
+        objects=["cosine", "constant"],
+        doc="How the learning rate falls over the planned steps.",
+    )
+    warm_up = param.Integer(
+        50, bounds=(0, 1_000_000), doc="Steps over which the learning rate rises to its peak."
+    )
+    gradient_clip = param.Number(
+        5.0, bounds=(0, 1e6), doc="Largest norm of the gradient; 0 switches clipping off."
+    )
+    validation_fraction = param.Number(
+        0.1, bounds=(0.01, 0.5), doc="Share of the data held out for validation."
+    )
     validate_every = param.Integer(50, bounds=(1, 1_000_000), doc="Steps between two validations.")
-    early_stopping = param.Boolean(True, doc="Stop when validation no longer improves, and keep the best weights.")
-    patience = param.Integer(20, bounds=(1, 100_000), doc="Validations without improvement before stopping early.")
-    averaging = param.Number(0.0, bounds=(0, 0.99999), doc="Decay of the exponential moving average (EMA) of the "
-                             "weights that are looked at and exported; 0 switches it off.")
+    early_stopping = param.Boolean(
+        True, doc="Stop when validation no longer improves, and keep the best weights."
+    )
+    patience = param.Integer(
+        20, bounds=(1, 100_000), doc="Validations without improvement before stopping early."
+    )
+    averaging = param.Number(
+        0.0,
+        bounds=(0, 0.99999),
+        doc="Decay of the exponential moving average (EMA) of the "
+        "weights that are looked at and exported; 0 switches it off.",
+    )
     precision = param.Selector(default="float32", objects=["float32", "float64"], doc="Floating point type.")
-    recoveries = param.Integer(5, bounds=(0, 100), doc="How often a non-finite loss may be rolled back before the run "
-                               "gives up.")
+    recoveries = param.Integer(
+        5, bounds=(0, 100), doc="How often a non-finite loss may be rolled back before the run gives up."
+    )

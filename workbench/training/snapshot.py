@@ -1,6 +1,7 @@
 """Snapshots: what a run shows of itself, with eyes that hold still.
 
-The latent points, the data points, the lattice and the grid are drawn once from the seed: what moves on the screen
+The latent points, the data points, the lattice and the grid are drawn once from the seed: what moves on
+the screen
 is learning. A snapshot is a frozen bundle of NumPy arrays; diagnostics put labels on them.
 """
 
@@ -22,7 +23,8 @@ _POINTS, _PROBED, _LATTICE, _GRID, _ARMS = 1000, 256, 21, 80, 60
 
 @dataclass(frozen=True)
 class SnapshotRequest:
-    """Which views, for which observation (data units; empty: the problem's own), and the records after ``since``."""
+    """Which views, for which observation (data units; empty: the problem's own), and the records after
+    ``since``."""
 
     views: tuple[str, ...] = VIEWS
     observation: tuple[float, ...] = ()
@@ -31,17 +33,23 @@ class SnapshotRequest:
     def __post_init__(self) -> None:
         for view in self.views:
             if view not in VIEWS:
-                raise SpecError(f"There is no view '{view}'", expected=", ".join(VIEWS), found=str(view),
-                                suggestion=did_you_mean(view, VIEWS))
+                raise SpecError(
+                    f"There is no view '{view}'",
+                    expected=", ".join(VIEWS),
+                    found=str(view),
+                    suggestion=did_you_mean(view, VIEWS),
+                )
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One look at a run. Arrays in data units unless their name says ``latent``, ``grid`` or ``invertibility``.
+    """One look at a run. Arrays in data units unless their name says ``latent``, ``grid`` or
+    ``invertibility``.
 
     samples: data_x (N, D), data_y (N, M), samples_x (N, D) · latent: latent_z, latent_reference (N, K) ·
     density: density_x0, density_x1 (G,), density (G, G) with rows along x1, density_target where known ·
-    grid: (L, G, G, 2), latent first, data (data units) last · posterior: observation (M,), posterior_x, reference_x,
+    grid: (L, G, G, 2), latent first, data (data units) last · posterior: observation (M,), posterior_x,
+    reference_x,
     resimulated_y, arm (A, 4, 2) where they exist · invertibility: invertibility_xzx, invertibility_zxz (N,)
     """
 
@@ -69,21 +77,24 @@ class Eyes:
         data, model, problem = run.data, run.model, run.problem
         held_out = data.held_out(_POINTS, 0.0)
         if len(held_out) < _POINTS:  # small tables: look at training points too
-            more = data.train_x[:_POINTS - len(held_out)], data.train_y[:_POINTS - len(held_out)]
+            more = data.train_x[: _POINTS - len(held_out)], data.train_y[: _POINTS - len(held_out)]
             self.x = torch.cat([held_out.x, more[0]])
             self.y = torch.cat([held_out.y, more[1]]) if data.has_y else None
         else:
             self.x, self.y = held_out.x, held_out.y
         n = len(self.x)
-        self.z = torch.randn(n, model.latent_features, generator=generator, dtype=torch.float64).to(run.device, run.dtype)
+        self.z = torch.randn(n, model.latent_features, generator=generator, dtype=torch.float64).to(
+            run.device, run.dtype
+        )
         self.window = tuple(tuple(float(v) for v in w) for w in problem.window)
-        self.observation_window = tuple(tuple(float(v) for v in w) for w in problem.observation_window) \
-            if data.has_y else ()
+        self.observation_window = (
+            tuple(tuple(float(v) for v in w) for w in problem.observation_window) if data.has_y else ()
+        )
         side = torch.linspace(-3, 3, _LATTICE, dtype=torch.float64)
         lattice = torch.stack(torch.meshgrid(side, side, indexing="xy"), -1).reshape(-1, 2)
         self.lattice = torch.zeros(len(lattice), max(2, model.latent_features), dtype=torch.float64)
         self.lattice[:, :2] = lattice
-        self.lattice = self.lattice[:, :model.latent_features].to(run.device, run.dtype)
+        self.lattice = self.lattice[:, : model.latent_features].to(run.device, run.dtype)
         self._references: dict[tuple[float, ...], np.ndarray] = {}
         self._target: np.ndarray | None = None
 
@@ -93,7 +104,9 @@ class Eyes:
             if len(self._references) > 50:
                 self._references.clear()
             generator = torch.Generator().manual_seed(seed + 4)
-            drawn = problem.reference_posterior(torch.tensor(observation, dtype=torch.float64), _POINTS, generator)
+            drawn = problem.reference_posterior(
+                torch.tensor(observation, dtype=torch.float64), _POINTS, generator
+            )
             self._references[observation] = drawn.numpy()
         return self._references[observation]
 
@@ -118,11 +131,22 @@ def take_snapshot(run, request: SnapshotRequest) -> Snapshot:
     with run.looking(), torch.no_grad():
         for view in request.views:
             arrays |= _MAKERS[view](run, observation)
-    return Snapshot(iteration=run.iteration, seconds=run.seconds, steps=run.experiment.steps,
-                    steps_per_second=run.steps_per_second, device=str(run.device), parameters=run.parameters,
-                    finished=run.finished, x=tuple(run.problem.x), y=tuple(run.problem.y), window=run.eyes.window,
-                    observation_window=run.eyes.observation_window, records=run.history.since(request.since),
-                    events=tuple(run.events), arrays=arrays)
+    return Snapshot(
+        iteration=run.iteration,
+        seconds=run.seconds,
+        steps=run.experiment.steps,
+        steps_per_second=run.steps_per_second,
+        device=str(run.device),
+        parameters=run.parameters,
+        finished=run.finished,
+        x=tuple(run.problem.x),
+        y=tuple(run.problem.y),
+        window=run.eyes.window,
+        observation_window=run.eyes.observation_window,
+        records=run.history.since(request.since),
+        events=tuple(run.events),
+        arrays=arrays,
+    )
 
 
 def _observation(run, request: SnapshotRequest) -> tuple[float, ...]:
@@ -131,8 +155,11 @@ def _observation(run, request: SnapshotRequest) -> tuple[float, ...]:
     values = tuple(float(v) for v in (request.observation or run.problem.default_observation))
     if len(values) != len(run.problem.y) or not np.isfinite(values).all():
         names = ", ".join(v.name for v in run.problem.y)
-        raise SpecError("The observation does not fit this problem", expected=f"{len(run.problem.y)} numbers ({names})",
-                        found=str(values))
+        raise SpecError(
+            "The observation does not fit this problem",
+            expected=f"{len(run.problem.y)} numbers ({names})",
+            found=str(values),
+        )
     return values
 
 
@@ -155,8 +182,11 @@ def _out(run, x: torch.Tensor) -> np.ndarray:
 def _samples(run, observation) -> dict[str, np.ndarray]:
     eyes = run.eyes
     made, _ = run.model.inverse(eyes.z, eyes.y)
-    y = np.zeros((len(eyes.x), 0)) if eyes.y is None else \
-        run.data.standardisation.y_out(eyes.y.cpu().double()).numpy()
+    y = (
+        np.zeros((len(eyes.x), 0))
+        if eyes.y is None
+        else run.data.standardisation.y_out(eyes.y.cpu().double()).numpy()
+    )
     return {"data_x": _out(run, eyes.x), "data_y": y, "samples_x": _out(run, made)}
 
 
@@ -172,9 +202,14 @@ def _density(run, observation) -> dict[str, np.ndarray]:
     points = torch.stack(torch.meshgrid(axis0, axis1, indexing="xy"), -1).reshape(-1, 2)
     s = run.data.standardisation
     x = s.x_in(points).to(run.device, run.dtype)
-    log_density = _numpy(run.model.log_prob(x, _conditions(run, observation, len(x)))) - float(s.scale_x.log().sum())
-    found = {"density_x0": axis0.numpy(), "density_x1": axis1.numpy(),
-             "density": np.exp(log_density).reshape(_GRID, _GRID)}
+    log_density = _numpy(run.model.log_prob(x, _conditions(run, observation, len(x)))) - float(
+        s.scale_x.log().sum()
+    )
+    found = {
+        "density_x0": axis0.numpy(),
+        "density_x1": axis1.numpy(),
+        "density": np.exp(log_density).reshape(_GRID, _GRID),
+    }
     if not run.data.has_y and capability.LOG_DENSITY in run.problem.capabilities:
         found["density_target"] = run.eyes.target_density(run.problem, points)
     return found
@@ -217,8 +252,10 @@ def _invertibility(run, observation) -> dict[str, np.ndarray]:
     back, _ = run.model.inverse(forward, _own_y(run, x, y))
     generated, _ = run.model.inverse(z, y)
     again, _ = run.model.latent(generated, y)
-    return {"invertibility_xzx": _numpy((back - x).abs().amax(-1)),
-            "invertibility_zxz": _numpy((again - z).abs().amax(-1))}
+    return {
+        "invertibility_xzx": _numpy((back - x).abs().amax(-1)),
+        "invertibility_zxz": _numpy((again - z).abs().amax(-1)),
+    }
 
 
 def _own_y(run, x, y):
@@ -226,5 +263,11 @@ def _own_y(run, x, y):
     return run.model.predict(x) if capability.FORWARD in run.model.capabilities else y
 
 
-_MAKERS = {"samples": _samples, "latent": _latent, "density": _density, "grid": _grid, "posterior": _posterior,
-           "invertibility": _invertibility}
+_MAKERS = {
+    "samples": _samples,
+    "latent": _latent,
+    "density": _density,
+    "grid": _grid,
+    "posterior": _posterior,
+    "invertibility": _invertibility,
+}
