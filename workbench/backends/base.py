@@ -1,9 +1,9 @@
-"""A run as it is seen from outside, wherever it lives: a `Backend` starts it, a `Handle` steers and looks at it.
+"""A run as it is seen from outside: a `Backend` starts it, a `Handle` steers it and looks at it.
 
 The one who looks asks and is never pushed. Commands return at once; what became of them stands in
-`Handle.status`. A snapshot is asked for with `Handle.request`, of which at most one is under way (a credit, not a
-queue), and is picked up with `Handle.latest` when its version has changed. `Handle.subscribe` only says *that*
-something is new.
+`Handle.status`. A snapshot is asked for with `Handle.request`, of which at most one is under way
+(a credit, not a queue), and is picked up with `Handle.latest` when its version has changed.
+`Handle.subscribe` only says *that* something is new.
 """
 
 from __future__ import annotations
@@ -34,9 +34,10 @@ OVER = frozenset({FAILED, KILLED, STOPPED})
 class Status:
     """What is known of a run now.
 
-    ``iteration`` of ``steps`` steps are done; ``steps_per_second`` is over the last second or so; ``loss`` is the
-    last one (nan before the first step); ``message`` is the answer to the last command or the reason of the state,
-    one sentence or empty; ``saved`` is the iteration of the checkpoint in the folder (-1: none known).
+    ``iteration`` of ``steps`` steps are done; ``steps_per_second`` is over the last second or so;
+    ``loss`` is the last one (nan before the first step); ``message`` is the answer to the last
+    command or the reason of the state, one sentence or empty; ``saved`` is the iteration of the
+    checkpoint in the folder (-1: none known).
     """
 
     state: str = STARTING
@@ -55,12 +56,13 @@ class Status:
 
 
 class Handle(ABC):
-    """Steers one run. Commands return at once (but for an eager `InlineBackend`) and never raise for the run's sake.
+    """Steers one run. Commands never raise for the run's sake, and return at once (but inline, where
+    somebody has to do the training).
 
-    ``experiment`` is what was started and ``folder`` where it is kept; ``id`` cannot be guessed. Methods may be
-    called from any thread. A subclass brings `_command` (take a command to the run) and `_give_time` (what `wait`
-    does between two looks); it calls `_publish_status`, `_publish_snapshot`, `_return_credit` and `_acknowledge`
-    with what the run answers.
+    ``experiment`` is what was started and ``folder`` where it is kept; ``id`` cannot be guessed. Methods
+    may be called from any thread. A subclass brings `_command` (take a command to the run) and
+    `_give_time` (what `wait` does between two looks); it calls `_publish_status`, `_publish_snapshot`,
+    `_return_credit` and `_acknowledge` with what the run answers.
     """
 
     def __init__(self, experiment: Experiment, folder: Path) -> None:
@@ -136,7 +138,8 @@ class Handle(ABC):
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call ``callback()`` when status or snapshot are new, from any thread; returns how to unsubscribe.
 
-        The callback carries no data and must be quick: schedule a look, don't look. One that raises is dropped.
+        The callback carries no data and must be quick: schedule a look, don't look. One that raises is
+        dropped.
         """
         key = object()
         with self._lock:
@@ -152,8 +155,8 @@ class Handle(ABC):
     def wait(self, *states: str, timeout: float = 60.0) -> Status:
         """Wait until all commands so far are carried out and the state is one of ``states``.
 
-        Without ``states``: until nothing is being trained. RunError after ``timeout`` seconds, or at once when
-        the run is over and the state cannot come any more.
+        Without ``states``: until nothing is being trained. RunError after ``timeout`` seconds, or at
+        once when the run is over and the state cannot come any more.
         """
         wanted = frozenset(states) or (LIVE | OVER) - {STARTING, RUNNING}
         return self.wait_for(lambda status: status.state in wanted, timeout=timeout,
@@ -237,7 +240,7 @@ class Backend(ABC):
     @abstractmethod
     def start(self, experiment: Experiment | None = None, *, folder: Path | str | None = None,
               device: str = "auto", resume: bool = False) -> Handle:
-        """A new run, paused before its first step, or with ``resume`` the one in ``folder``, at its checkpoint.
+        """A new run, paused before its first step, or with ``resume`` the one in ``folder``, as saved.
 
         ``folder`` is the run's own folder; without it the run gets a new one among `workbench.training.Runs`.
         Raises `WorkbenchError` at once for what can be seen at once (an impossible experiment, a missing
@@ -251,7 +254,7 @@ class Backend(ABC):
 
 def prepare(experiment: Experiment | None, folder: Path | str | None, *,
             resume: bool) -> tuple[Experiment, RunFolder]:
-    """The experiment and the folder of a run that is about to start, after the checks that need no network."""
+    """Experiment and folder of a run that is about to start, after the checks that need no network."""
     if resume:
         return _prepare_old(folder)
     if experiment is None:
@@ -262,8 +265,9 @@ def prepare(experiment: Experiment | None, folder: Path | str | None, *,
         return experiment, RunFolder.create()
     run_folder = RunFolder(folder)
     if run_folder.has_checkpoint:
-        raise RunError(f"The folder '{run_folder.id}' already holds a run", expected="a new or an empty folder",
-                       found=str(run_folder.path), suggestion="choose another folder, or resume this run")
+        raise RunError(f"The folder '{run_folder.id}' already holds a run",
+                       expected="a new or an empty folder", found=str(run_folder.path),
+                       suggestion="choose another folder, or resume this run")
     run_folder.path.mkdir(parents=True, exist_ok=True)
     return experiment, run_folder
 
@@ -283,10 +287,11 @@ def _prepare_old(folder: Path | str | None) -> tuple[Experiment, RunFolder]:
 def refuse_functions(experiment: Experiment) -> None:
     """A problem made of the user's own functions lives where it was made; it cannot go to another process."""
     problem = experiment.problem
-    if not getattr(problem, "travels", True) and not getattr(problem, "has_data", False):
-        raise IncompatibleError(f"The problem '{problem.key}' is made of functions, which cannot be sent to "
-                                "another process", expected="a problem that is made of settings or of data",
-                                suggestion="use InlineBackend, or Run itself, where the functions are defined")
+    if problem.unavailable():
+        raise IncompatibleError(f"The problem '{problem.key}' cannot be sent to a worker process",
+                                expected="a problem that is made of settings or of data",
+                                found="functions that live in this process",
+                                suggestion="use InlineBackend or Run itself where the functions are")
 
 
 def _merged(waiting: SnapshotRequest | None, request: SnapshotRequest) -> SnapshotRequest:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -22,8 +23,9 @@ SNAPSHOT_SHARE, SNAPSHOT_PATIENCE = 0.04, 2.0
 class Operator:
     """Drives one Run step by step and keeps its folder.
 
-    The caller alternates `apply` (a command), `answer` (the snapshot that is due, if any), `turn` (one step)
-    and `keep` (checkpoint and heartbeat when it is time). Nothing here raises for the run's sake: see `status`.
+    The caller alternates `apply` (a command), `answer` (the snapshot that is due, if any), `turn` (one
+    step) and `keep` (checkpoint and heartbeat when it is time). Nothing here raises for the run's sake:
+    see `status`.
     """
 
     def __init__(self, make: Callable[[], Run], folder: RunFolder, *, wall_clock: float = math.inf) -> None:
@@ -34,7 +36,7 @@ class Operator:
         self._wall_clock, self._trained = wall_clock, 0.0
         self._wanted: SnapshotRequest | None = None
         self._wanted_at = self._answered_at = self._answer_cost = 0.0
-        self._looked_for: tuple = ()
+        self._looked_for: deque = deque(maxlen=4)
         self._saved_at = self._beat_at = time.monotonic()
         self._rate = _Rate()
         with self._guard("The run could not be started"):
@@ -97,8 +99,11 @@ class Operator:
         self._save()
         self._tell(message=f"Saved at step {self.run.iteration}.")
 
-    def _on_stop(self) -> None:
-        self.close(STOPPED, f"Stopped and saved at step {self.run.iteration}.")
+    def _on_stop(self, reason: str = "Stopped") -> None:
+        with self._guard("The last checkpoint could not be written"):
+            self._save()
+            self._left = 0
+            self._tell(state=STOPPED, message=f"{reason}; saved at step {self.run.iteration}.")
 
     def _on_snapshot(self, request: SnapshotRequest) -> None:
         self._wanted, self._wanted_at = request, time.monotonic()
@@ -121,24 +126,25 @@ class Operator:
             elif self._trained > self._wall_clock:
                 self._trained = 0.0
                 self._save()
-                self._rest(f"Paused: this server trains a run for at most {self._wall_clock / 60:g} minutes at once.")
+                self._rest(f"Paused: a run trains for at most {self._wall_clock / 60:g} min at once here.")
             elif news:
                 self._tell(message=news)
 
     def answer(self) -> Snapshot | None:
         """The snapshot that is due.
 
-        While training, snapshots get a small share of the time, so that looking does not slow learning down; what
-        was not looked at just before (another view, another observation) is answered at once.
+        While training, snapshots get a small share of the time, so that looking does not slow learning
+        down; what was not looked at lately (another view or observation) is answered at once.
         """
         request, now = self._wanted, time.monotonic()
         if request is None or not self.status.live:
             return None
         looked_for = (request.views, request.observation)
         rest = min(self._answer_cost / SNAPSHOT_SHARE, SNAPSHOT_PATIENCE)
-        if self.training and looked_for == self._looked_for and now < self._answered_at + rest:
+        if self.training and looked_for in self._looked_for and now < self._answered_at + rest:
             return None
-        self._wanted, self._looked_for = None, looked_for
+        self._wanted = None
+        self._looked_for.append(looked_for)
         try:
             return self.run.snapshot(request)
         except Exception as error:  # looking must never end a run
@@ -162,15 +168,6 @@ class Operator:
         if now > self._beat_at + BEAT_EVERY:
             self._write_status()
 
-    def close(self, state: str, message: str) -> None:
-        """Save and let go: the last thing that happens to a live run."""
-        if not self.status.live:
-            return
-        with self._guard("The last checkpoint could not be written"):
-            self._save()
-            self._left = 0
-            self._tell(state=state, message=message)
-
     # ---- inside
     def _rest(self, message: str = "") -> None:
         self._left = 0
@@ -193,7 +190,7 @@ class Operator:
     def _write_status(self) -> None:
         self._beat_at = time.monotonic()
         with suppress(OSError):  # a full disk must not stop the training; the next checkpoint will say so
-            known = {**(self.run.brief() if self.run is not None else {}), **_plain(self.status)}
+            known = {**(self.run.brief() if self.run is not None else {}), **json_ready(self.status)}
             self.folder.write_status(known.pop("state"), **known)
 
     def _guard(self, what: str) -> _Guard:
@@ -246,7 +243,7 @@ class _Rate:
         return self._value
 
 
-def _plain(status: Status) -> dict:
-    """JSON-ready; JSON knows no nan."""
+def json_ready(status: Status) -> dict:
+    """For a run's folder; JSON knows no nan."""
     return {name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in asdict(status).items()}

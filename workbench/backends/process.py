@@ -1,0 +1,320 @@
+"""Every run in a worker process of its own: networks, CUDA and crashes stay out of the server.
+
+A worker is a fresh interpreter (never a fork, which would inherit threads and CUDA), started with a command
+line of its own. The spawn of `multiprocessing` would import the server's ``__main__`` again in each worker:
+under ``panel serve`` that costs two seconds and 40 MB each, and a script without a guard could start none.
+One idle worker is kept warm, because most of a start is the import of torch.
+"""
+
+from __future__ import annotations
+
+import atexit
+import math
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import workbench
+from workbench.backends.base import (
+    FINISHED,
+    KILLED,
+    PAUSED,
+    STARTING,
+    Backend,
+    Handle,
+    Status,
+    prepare,
+    refuse_functions,
+)
+from workbench.backends.operator import json_ready
+from workbench.core.errors import RunError
+from workbench.training import Experiment, RunFolder
+
+#: Seconds that a worker may take to save and stop before it is killed.
+PATIENCE = 15.0
+#: Seconds after a worker was taken before the next idle one is started: the run that starts goes first.
+REFILL_AFTER = 3.0
+_SWEEP_EVERY = 5.0
+_CODE = "import os; os.nice(5); from workbench.backends.worker import main; main()"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one server grants.
+
+    ``workers``: live ones at once. ``idle``: seconds after which a run at rest that nobody looks at is saved
+    and stopped. ``wall_clock``: seconds of training after which a run is paused.
+    """
+
+    workers: int = 8
+    idle: float = 1800.0
+    wall_clock: float = math.inf
+
+    @classmethod
+    def from_environment(cls) -> Limits:
+        """``WORKBENCH_MAX_WORKERS``, ``WORKBENCH_IDLE_MINUTES``, ``WORKBENCH_MAX_TRAINING_MINUTES``."""
+        return cls(int(_number("WORKBENCH_MAX_WORKERS", cls.workers)),
+                   60 * _number("WORKBENCH_IDLE_MINUTES", cls.idle / 60),
+                   60 * _number("WORKBENCH_MAX_TRAINING_MINUTES", cls.wall_clock))
+
+
+def _number(name: str, default: float) -> float:
+    try:
+        value = float(os.environ.get(name) or default)
+    except ValueError:
+        value = -1.0
+    if not value > 0:
+        raise RunError(f"The environment variable {name} is not usable", expected="a number above 0",
+                       found=repr(os.environ.get(name)))
+    return value
+
+
+class _Worker:
+    """A process that waits for its order, and the pipe to it."""
+
+    def __init__(self) -> None:
+        if not hasattr(os, "getppid") or os.name != "posix":
+            raise RunError("Worker processes need Linux or macOS", found=sys.platform,
+                           suggestion="use InlineBackend, or the Windows Subsystem for Linux")
+        self.connection, theirs = multiprocessing.Pipe()
+        with theirs:
+            command = [sys.executable, "-P", "-c", _CODE, str(theirs.fileno()), str(os.getpid())]
+            self.process = subprocess.Popen(command, env=_environment(), pass_fds=(theirs.fileno(),),
+                                            stdin=subprocess.DEVNULL)
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def dismiss(self) -> None:
+        """End a worker that has no order: it has nothing to save."""
+        self.connection.close()
+        self.process.kill()
+        self.process.wait()
+
+
+def _environment() -> dict[str, str]:
+    """The server's, with the package importable and the threads that a worker may use."""
+    package = str(Path(workbench.__file__).resolve().parent.parent)
+    path = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+    threads = os.environ.get("WORKBENCH_THREADS") or os.environ.get("OMP_NUM_THREADS") or "1"
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path), "OMP_NUM_THREADS": threads}
+
+
+class ProcessHandle(Handle):
+    """A handle whose run lives in a worker.
+
+    Two threads belong to it: one writes commands, so that no caller ever waits for the pipe; the other reads
+    answers and is the only one that replaces status and snapshot.
+    """
+
+    def __init__(self, experiment: Experiment, folder: RunFolder, worker: _Worker, order: dict) -> None:
+        super().__init__(experiment, folder.path)
+        self._run_folder, self._process = folder, worker.process
+        self._connection: Connection = worker.connection
+        self._final: Status | None = None
+        self._stop_by = math.inf
+        self._outbox: SimpleQueue = SimpleQueue()
+        self._outbox.put(order)
+        for target in (self._write, self._read):
+            threading.Thread(target=target, name=f"{target.__name__}-{self.id[:6]}", daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        """The worker's process id."""
+        return self._process.pid
+
+    def let_go(self, reason: str) -> None:
+        """Stop, and say why."""
+        self._send("stop", reason)
+
+    def kill(self) -> None:
+        """End the worker at once, without saving."""
+        self._process.kill()
+
+    def _command(self, name: str, *arguments: Any) -> None:
+        if name == "stop":
+            self._stop_by = min(self._stop_by, time.monotonic() + PATIENCE)
+        self._outbox.put((name, *arguments))
+
+    def _give_time(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def _write(self) -> None:
+        with suppress(OSError, ValueError):  # a worker that has gone is the reader's business
+            while (message := self._outbox.get()) is not None:
+                self._connection.send(message)
+
+    def _read(self) -> None:
+        try:
+            while True:
+                if self._connection.poll(0.5):
+                    self._take(*self._connection.recv())
+                elif time.monotonic() > self._stop_by:
+                    self.kill()
+        except (EOFError, OSError):
+            pass
+        self._bury()
+
+    def _take(self, kind: str, content: Any, handled: int) -> None:
+        self._acknowledge(handled)
+        if kind == "over":
+            self._final = content
+        elif kind == "status":
+            self._publish_status(content)
+            self._outbox.put(("seen",))
+        elif content is None:
+            self._return_credit()
+        else:
+            self._publish_snapshot(content)
+
+    def _bury(self) -> None:
+        """The pipe has ended: say what became of the run, once its process is really gone."""
+        try:
+            code = self._process.wait(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
+        self._outbox.put(None)
+        status = self._final
+        if status is None:
+            status = replace(self._status, state=KILLED, steps_per_second=0.0, message=self._epitaph(code))
+            with suppress(OSError):
+                self._run_folder.write_status(**json_ready(status))
+        self._publish_status(status)
+        self._connection.close()
+
+    def _epitaph(self, code: int) -> str:
+        if time.monotonic() > self._stop_by:
+            why = f"it did not stop within {PATIENCE:.0f} seconds"
+        elif code == -signal.SIGKILL:
+            why = "signal KILL: somebody ended it, or the machine ran out of memory"
+        else:
+            name = signal.Signals(-code).name[3:] if code < 0 else ""
+            why = f"signal {name}, see worker.log" if name else f"exit code {code}, see worker.log"
+        at = f"step {self._status.saved}" if self._status.saved >= 0 else "an earlier step"
+        rest = f"Resume goes on from the checkpoint at {at}" if self._run_folder.has_checkpoint else \
+            "There is no checkpoint yet"
+        return f"The worker was killed at step {self._status.iteration} ({why}). {rest}."
+
+
+class ProcessBackend(Backend):
+    """Spawns a worker for every run, keeps one warm, and grants no more than its limits."""
+
+    def __init__(self, *, warm: bool = True, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits.from_environment()
+        self._warm, self._idle = warm, None
+        self._handles: dict[str, ProcessHandle] = {}
+        self._lock, self._closed = threading.RLock(), threading.Event()
+        self._sweeper: threading.Thread | None = None
+        atexit.register(self.close)
+
+    def warm_up(self) -> None:
+        """Have an idle worker ready for the next run; returns at once."""
+        with self._lock:
+            if self._warm and not self._closed.is_set() and (self._idle is None or not self._idle.alive):
+                self._idle = _Worker()
+
+    def start(self, experiment: Experiment | None = None, *, folder: Path | str | None = None,
+              device: str = "auto", resume: bool = False) -> ProcessHandle:
+        """As `Backend.start`; to resume what a worker of this backend has gives the handle that it has.
+
+        Raises RunError when all workers that the limits allow are busy or being looked at.
+        """
+        with self._lock:
+            known = self._of(folder) if resume and folder is not None else None
+            if known is not None:
+                return known
+            self._make_room()
+            if experiment is not None:
+                refuse_functions(experiment)
+            experiment, run_folder = prepare(experiment, folder, resume=resume)
+            if not resume:
+                run_folder.write_experiment(experiment)
+                run_folder.write_status(STARTING)
+            order = {"folder": str(run_folder.path.resolve()), "device": device, "resume": resume,
+                     "wall_clock": self.limits.wall_clock}
+            handle = ProcessHandle(experiment, run_folder, self._take_worker(), order)
+            self._handles[handle.id] = handle
+            if self._sweeper is None:
+                self._sweeper = threading.Thread(target=self._sweep, name="sweep", daemon=True)
+                self._sweeper.start()
+            return handle
+
+    def get(self, id: str) -> ProcessHandle | None:
+        """The handle with this id, also for a while after its run is over; None when there is none."""
+        with self._lock:
+            return self._handles.get(id)
+
+    def handles(self) -> list[ProcessHandle]:
+        """All handles, oldest first."""
+        with self._lock:
+            return list(self._handles.values())
+
+    def close(self) -> None:
+        """Save and stop every run, wait until the workers are gone, and end the idle one."""
+        self._closed.set()
+        atexit.unregister(self.close)
+        with self._lock:
+            idle, self._idle = self._idle, None
+        if idle is not None:
+            idle.dismiss()
+        live = [handle for handle in self.handles() if handle.live]
+        for handle in live:
+            handle.let_go("The server was closed")
+        deadline = time.monotonic() + PATIENCE + 1
+        while any(handle.live for handle in live) and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+    # ---- inside
+    def _of(self, folder: Path | str) -> ProcessHandle | None:
+        path = Path(folder).resolve()
+        return next((h for h in self._handles.values() if h.live and h.folder.resolve() == path), None)
+
+    def _take_worker(self) -> _Worker:
+        if self._closed.is_set():
+            raise RunError("This backend was closed", suggestion="make a new ProcessBackend")
+        worker, self._idle = self._idle, None
+        if worker is None or not worker.alive:
+            worker = _Worker()
+        if self._warm:
+            timer = threading.Timer(REFILL_AFTER, self.warm_up)
+            timer.daemon = True
+            timer.start()
+        return worker
+
+    def _make_room(self) -> None:
+        live = [handle for handle in self._handles.values() if handle.live]
+        if len(live) < self.limits.workers:
+            return
+        unwatched = [h for h in live if h.state in (PAUSED, FINISHED) and _unseen_for(h) > 60]
+        if not unwatched:
+            raise RunError("No worker is free for another run", found=f"{len(live)} runs in the works",
+                           expected=f"at most {self.limits.workers}",
+                           suggestion="stop one of them, or wait until one has finished and is left")
+        max(unwatched, key=_unseen_for).let_go("Stopped to make room for another run")
+
+    def _sweep(self) -> None:
+        while not self._closed.wait(_SWEEP_EVERY):
+            for handle in self.handles():
+                if _unseen_for(handle) < self.limits.idle:
+                    continue
+                if not handle.live:
+                    with self._lock:
+                        self._handles.pop(handle.id, None)
+                elif handle.state in (PAUSED, FINISHED):
+                    handle.let_go("Stopped because nobody had looked for a while")
+
+
+def _unseen_for(handle: Handle) -> float:
+    return time.monotonic() - handle.looked_at
