@@ -12,5 +12,5 @@ ARCHITECTURES = Catalogue("architectures", "architecture")
 for _member in (NICE, RealNVP, NeuralSplineCoupling, MAF, INN):
     ARCHITECTURES.register(_member)
 
-__all__ = ["ARCHITECTURES", "INN", "MAF", "NICE", "Architecture", "CostCard", "InnModel", "NeuralSplineCoupling",
-           "RealNVP"]
+__all__ = ["ARCHITECTURES", "INN", "MAF", "NICE", "Architecture", "CostCard", "InnModel",
+           "NeuralSplineCoupling", "RealNVP"]

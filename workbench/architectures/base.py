@@ -1,4 +1,4 @@
-"""Architecture: what may be chosen of an invertible network; with the shapes of the data it becomes a Model."""
+"""Architecture: what may be chosen of an invertible network; with the shapes of the data it is a Model."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ class Architecture(Spec):
             found.append(f"{self.title} needs at least one component of x and the problem has none; "
                          "choose a problem with data.")
         if shapes.y == 0 and capability.UNCONDITIONAL not in self.capabilities:
-            found.append(f"{self.title} predicts an observation y from x and this problem has no y; choose an "
-                         "inverse problem, or another architecture, for instance RealNVP.")
+            found.append(f"{self.title} predicts an observation y from x and this problem has no y; "
+                         "choose an inverse problem, or another architecture, for instance RealNVP.")
         if shapes.y == 0 and 1 <= shapes.x < self.least_features:
-            found.append(f"{self.title} splits x in two and x has only one component; choose a problem with two "
-                         "components, or another architecture, for instance the neural spline flow.")
+            found.append(f"{self.title} splits x in two and x has only one component; choose a problem with "
+                         "two components, or another architecture, for instance the neural spline flow.")
         return found
 
     def build(self, shapes: Shapes) -> Model:
@@ -74,7 +74,8 @@ class LayeredArchitecture(Architecture):
     """Architectures that stack equal layers, each with a small fully connected network inside."""
 
     transforms = param.Integer(default=6, bounds=(2, 64), doc="""
-        Number of invertible layers in a row. More layers bend space further and take proportionally longer.""")
+        Number of invertible layers in a row. More layers bend space further and take proportionally
+        longer.""")
     width = param.Integer(default=64, bounds=(4, 1024), doc="""
         Units in each hidden layer of the networks inside.""")
     depth = param.Integer(default=2, bounds=(1, 8), doc="""

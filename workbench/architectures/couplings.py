@@ -1,4 +1,4 @@
-"""What NICE, RealNVP and the spline flow share: couplings with alternating masks, and linear layers between them."""
+"""What NICE, RealNVP and the spline flow share: couplings with alternating masks, linear layers between."""
 
 from __future__ import annotations
 
@@ -14,29 +14,32 @@ from zuko.transforms import LULinearTransform, PermutationTransform, RotationTra
 from workbench.core import capability
 from workbench.core.shapes import Shapes
 
-#: every flow here has a density, an exact inverse that passes gradients, and takes a context or does without one
-FLOW_CAPABILITIES = frozenset({capability.DENSITY, capability.LATENT, capability.EXACT_INVERSE, capability.REPARAMETERISED,
-                               capability.CONDITIONAL, capability.UNCONDITIONAL})
+#: every flow here has a density, an exact inverse that passes gradients, and takes a context or does without
+FLOW_CAPABILITIES = frozenset({
+    capability.DENSITY, capability.LATENT, capability.EXACT_INVERSE, capability.REPARAMETERISED,
+    capability.CONDITIONAL, capability.UNCONDITIONAL})
 
 
-def coupling_layers(shapes: Shapes, transforms: int, *, univariate: Callable[..., Transform], parameters: Sequence[tuple],
-                    network: dict[str, Any], mixing: str = "none") -> list[LazyTransform]:
-    """``transforms`` couplings; neighbours keep and change opposite halves, so two of them reach every component.
+def coupling_layers(shapes: Shapes, transforms: int, *, univariate: Callable[..., Transform],
+                    parameters: Sequence[tuple], network: dict[str, Any], mixing: str) -> list[LazyTransform]:
+    """``transforms`` couplings; neighbours keep and change opposite halves, so two reach every component.
 
-    ``univariate`` is the map of one component and ``parameters`` the shapes of what its conditioner must deliver. With a single
-    component there is nothing to split: each layer is then that map with parameters from y alone (or free ones).
+    ``univariate`` is the map of one component and ``parameters`` the shapes of what its conditioner delivers.
+    With a single component there is nothing to split: each layer is then that map with parameters that
+    depend on y alone, or on nothing.
     """
     layers: list[LazyTransform] = []
     for number in range(transforms):
         mask = torch.arange(shapes.x) % 2 == number % 2
-        layers.append(GeneralCouplingTransform(shapes.x, shapes.y, mask=mask, univariate=univariate, shapes=parameters, **network))
+        layers.append(GeneralCouplingTransform(shapes.x, shapes.y, mask=mask, univariate=univariate,
+                                               shapes=parameters, **network))
         if number < transforms - 1 and shapes.x > 1:
             layers.extend(_between(shapes.x, mixing))
     return layers
 
 
 def _between(features: int, mixing: str) -> list[LazyTransform]:
-    """The layer between two couplings; rotations and LU layers start at the identity, permutations are drawn once and kept."""
+    """What stands between two couplings; learned maps start at the identity, permutations are drawn once."""
     if mixing == "permutation":
         return [UnconditionalTransform(PermutationTransform, torch.randperm(features), buffer=True)]
     if mixing == "rotation":
@@ -47,5 +50,5 @@ def _between(features: int, mixing: str) -> list[LazyTransform]:
 
 
 MIXING = ["none", "permutation", "rotation", "linear"]
-MIXING_DOC = ("What happens between two couplings, besides exchanging the halves: nothing, a fixed random permutation, a learned "
-              "rotation, or a learned linear map. Helps when x has many components.")
+MIXING_DOC = ("What stands between two couplings, besides exchanging the halves: nothing, a fixed random "
+              "permutation, a learned rotation, or a learned linear map. Helps when x has many components.")

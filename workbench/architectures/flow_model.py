@@ -23,22 +23,23 @@ def check_rows(name: str, rows: Tensor, columns: int) -> None:
 def check_context(y: Tensor | None, context: int, rows: int) -> None:
     """An observation exactly where the model has one, with one row a point. Raises `DataError`."""
     if context == 0 and y is not None:
-        raise DataError("This model has no observation y", expected="y=None", found=f"y of shape {tuple(y.shape)}",
+        raise DataError("This model has no observation y", expected="y=None", found=f"shape {tuple(y.shape)}",
                         suggestion="leave y out, or choose a problem with an observation")
     if context > 0 and y is None:
-        raise DataError("This model needs an observation y", expected=f"a table of shape (n, {context})", found="y=None")
+        raise DataError("This model needs an observation y", expected=f"shape (n, {context})", found="None")
     if y is not None:
         check_rows("observation y", y, context)
         if y.shape[0] != rows:
-            raise DataError("There must be one row of y for each point", expected=f"{rows} rows", found=f"{y.shape[0]} rows")
+            raise DataError("There must be one row of y for each point", expected=f"{rows} rows",
+                            found=f"{y.shape[0]} rows")
 
 
 class ZukoFlowModel(Model):
-    """x -> z through ``layers``, in that order; y enters the conditioner networks of the layers that have one.
+    """x -> z through ``layers``, in that order; y enters the networks inside those that have one.
 
     Parameters
     ----------
-    layers : lazy transforms; each maps (n, D) to (n, D). Nothing in them may draw random numbers after construction.
+    layers : lazy transforms; each maps (n, D) to (n, D) and draws no random numbers after construction.
     shapes : D and M.
     capabilities : what the architecture declares.
     """
@@ -63,7 +64,7 @@ class ZukoFlowModel(Model):
         return steps[-1], total
 
     def stages(self, z: Tensor, y: Tensor | None) -> list[Tensor]:
-        """z, what each layer makes of it on the way back, and x: one more tensor (n, D) than there are layers."""
+        """z, what each layer makes of it on the way back, and x: one tensor (n, D) more than layers."""
         return self._inverse_steps(z, y)[0]
 
     def _inverse_steps(self, z: Tensor, y: Tensor | None) -> tuple[list[Tensor], Tensor]:

@@ -1,11 +1,11 @@
 """INN: one bijection from x to its observation y together with a latent z that keeps what y does not tell.
 
-forward   T([x, pad_x]) = [y, z, pad_z];  blocks of two-sided affine couplings, fixed permutations between them
+forward   T([x, pad_x]) = [y, z, pad_z];  two-sided affine couplings, fixed permutations between them
 log-det   Σ over the blocks of Σ s₁ + Σ s₂; a permutation has none
-inverse   T⁻¹([y, z, pad_z]) = [x, pad_x];  posterior draws for an observation y are T⁻¹([y, z, 0]) with z ~ N(0, I)
-Layout    W = max(D, M + K) + padding + …: input x in columns 0…D−1, padding after it;
-          output y in columns 0…M−1, z in columns M…M+K−1, padding after it.
-          K = D − M where D > M, otherwise D; plus extra_latent.
+inverse   T⁻¹([y, z, pad_z]) = [x, pad_x];  T⁻¹([y, z, 0]) with z ~ N(0, I) is a draw of x given y
+Layout    K = D − M where D > M, otherwise D; plus extra_latent.  W = max(D, M + K) + padding.
+          input: x in columns 0 … D−1, padding after it;
+          output: y in columns 0 … M−1, z in columns M … M+K−1, padding after it.
 Source: Ardizzone et al. 2019, Analyzing Inverse Problems with Invertible Neural Networks, arXiv:1808.04730.
 """
 
@@ -32,8 +32,9 @@ from workbench.core.shapes import Shapes
 class InnModel(Model):
     """The bijection of width ``width`` on the padded x, and the views of it that the other parts need.
 
-    It has no density of x in the sense of `Model.log_prob`: where it is trained by likelihood, the density is that of
-    ``[y, z, pad_z]`` under a model of its own (see the objectives). Its log-determinants are those of the padded map.
+    It has no density of x in the sense of `Model.log_prob`: where it is trained by likelihood, the density is
+    that of ``[y, z, pad_z]`` under a model of its own (see the objectives). Its log-determinants are those of
+    the padded map.
 
     Attributes
     ----------
@@ -104,7 +105,7 @@ class InnModel(Model):
         return self.split(self.forward_full(self.pad_x(x))[0])[0]
 
     def latent(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """x (n, D) -> z (n, K) and log|det| (n,) of the padded map at padding zero. y is not needed and not used."""
+        """x (n, D) -> z (n, K) and log|det| (n,) of the padded map at padding zero. y is not used."""
         if y is not None:
             check_context(y, self.context, x.shape[0])
         out, log_det = self.forward_full(self.pad_x(x))
@@ -116,14 +117,15 @@ class InnModel(Model):
         return padded[:, :self.features], log_det
 
     def stages(self, z: Tensor, y: Tensor | None) -> list[Tensor]:
-        """[z, y, pad_z] first, so that its first two columns are the latent's; then each block's (n, W); x (n, D) last."""
+        """[z, y, pad_z] first, so that the latent comes first; then each block's (n, W); x (n, D) last."""
         steps, _ = self._inverse_steps(self.join(self._needed(y), z))
         y_part, z_part, padding = self.split(steps[0])
         return [torch.cat((z_part, y_part, padding), dim=-1), *steps[1:-1], steps[-1][:, :self.features]]
 
     def _needed(self, y: Tensor | None) -> Tensor:
         if y is None:
-            raise DataError("This model needs an observation y", expected=f"shape (n, {self.context})", found="y=None")
+            raise DataError("This model needs an observation y", expected=f"shape (n, {self.context})",
+                            found="y=None")
         return y
 
 
@@ -132,19 +134,20 @@ class INN(LayeredArchitecture):
 
     key = "inn"
     title = "Invertible neural network"
-    summary = "One bijection predicts y from x and keeps in a latent z what y leaves open; run backwards it samples x."
+    summary = ("One bijection predicts y from x and keeps in a latent z what y leaves open; run backwards it "
+               "samples x.")
     reference = ("Ardizzone et al. (2019), Analyzing Inverse Problems with Invertible Neural Networks, ICLR, "
                  "arXiv:1808.04730")
-    capabilities = frozenset({capability.LATENT, capability.EXACT_INVERSE, capability.CONDITIONAL, capability.FORWARD,
-                              capability.REPARAMETERISED})
-    cost: ClassVar[CostCard] = CostCard(density="none of x alone", sampling="1 pass", inverse="exact, 1 pass")
+    capabilities = frozenset({capability.LATENT, capability.EXACT_INVERSE, capability.CONDITIONAL,
+                              capability.FORWARD, capability.REPARAMETERISED})
+    cost: ClassVar[CostCard] = CostCard(density="none of x", sampling="1 pass", inverse="exact, 1 pass")
 
     clamp = param.Number(default=2.0, bounds=(0.1, 10.0), doc="""
         Largest log-scale of one coupling: it stretches by exp(clamp) at most.""")
     extra_latent = param.Integer(default=0, bounds=(0, 32), doc="""
         Latent components beyond the number that x has over y.""")
     padding = param.Integer(default=0, bounds=(0, 64), doc="""
-        Further columns of padding on both sides. They give the network room, and it has to learn to ignore them.""")
+        More columns of padding on both sides. They give the network room; it must learn to ignore them.""")
 
     def assemble(self, shapes: Shapes) -> InnModel:
         latent_features = (shapes.x - shapes.y if shapes.x > shapes.y else shapes.x) + self.extra_latent
@@ -152,6 +155,7 @@ class INN(LayeredArchitecture):
         blocks: list[nn.Module] = []
         for number in range(self.transforms):
             if number > 0:
-                blocks.append(UnconditionalTransform(PermutationTransform, torch.randperm(width), buffer=True))
+                order = torch.randperm(width)
+                blocks.append(UnconditionalTransform(PermutationTransform, order, buffer=True))
             blocks.append(TwoSidedCoupling(width, clamp=self.clamp, network=self.network()))
         return InnModel(shapes, blocks, latent_features, width, self.capabilities)

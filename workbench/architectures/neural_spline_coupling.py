@@ -1,7 +1,8 @@
-"""Neural spline flow (NSF) with couplings: each component passes through a monotone rational-quadratic spline.
+"""Neural spline flow (NSF): each component passes through a monotone rational-quadratic spline.
 
-forward   z_a = x_a,  z_b = g(x_b; θ(x_a, y));  g is monotone on [−B, B] with K bins and the identity outside; in a bin with
-          corners (u₀, v₀), (u₁, v₁), slopes d₀, d₁ at them, σ = (v₁ − v₀)/(u₁ − u₀), ξ = (u − u₀)/(u₁ − u₀):
+forward   z_a = x_a,  z_b = g(x_b; θ(x_a, y));  g is monotone on [−B, B] and the identity outside;
+          in a bin with corners (u₀, v₀), (u₁, v₁) and slopes d₀, d₁ at them,
+          σ = (v₁ − v₀)/(u₁ − u₀), ξ = (u − u₀)/(u₁ − u₀):
           g(u) = v₀ + (v₁ − v₀) [σ ξ² + d₀ ξ(1 − ξ)] / [σ + (d₀ + d₁ − 2σ) ξ(1 − ξ)]
 log-det   Σ log g'(x_b),  g' = σ² [d₁ ξ² + 2σ ξ(1 − ξ) + d₀ (1 − ξ)²] / [σ + (d₀ + d₁ − 2σ) ξ(1 − ξ)]²
 inverse   x_b = g⁻¹(z_b; θ(z_a, y)), the root of a quadratic
@@ -27,20 +28,24 @@ class NeuralSplineCoupling(LayeredArchitecture):
 
     key = "neural_spline_coupling"
     title = "Neural spline flow"
-    summary = "Half of the components passes through monotone splines whose knots a network reads off the other half."
-    reference = "Durkan, Bekasov, Murray & Papamakarios (2019), Neural Spline Flows, NeurIPS, arXiv:1906.04032"
+    summary = ("Half of the components passes through monotone splines whose knots a network reads off the "
+               "other half.")
+    reference = ("Durkan, Bekasov, Murray & Papamakarios (2019), Neural Spline Flows, NeurIPS, "
+                 "arXiv:1906.04032")
     capabilities = FLOW_CAPABILITIES
     cost: ClassVar[CostCard] = CostCard(density="1 pass", sampling="1 pass", inverse="exact, 1 pass")
 
     transforms = param.Integer(default=6)
-    bins = param.Integer(default=8, bounds=(2, 64), doc="Pieces of each spline. More pieces draw finer detail.")
-    bound = param.Number(default=5.0, bounds=(1.0, 20.0), doc="The splines act between −bound and +bound, in standard deviations "
-                         "of the data; further out they are the identity.")
+    bins = param.Integer(default=8, bounds=(2, 64), doc="""
+        Pieces of each spline. More pieces draw finer detail.""")
+    bound = param.Number(default=5.0, bounds=(1.0, 20.0), doc="""
+        The splines act between −bound and +bound, in standard deviations of the data; further out they are
+        the identity.""")
     mixing = param.Selector(default="none", objects=MIXING, doc=MIXING_DOC)
 
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:
         spline = partial(MonotonicRQSTransform, bound=self.bound)
         parameters = ((self.bins,), (self.bins,), (self.bins - 1,))
-        layers = coupling_layers(shapes, self.transforms, univariate=spline, parameters=parameters, network=self.network(),
-                                 mixing=self.mixing)
+        layers = coupling_layers(shapes, self.transforms, univariate=spline, parameters=parameters,
+                                 network=self.network(), mixing=self.mixing)
         return ZukoFlowModel(layers, shapes, self.capabilities)

@@ -1,6 +1,7 @@
 """NICE: additive couplings, which move volume about without changing it, and one learned scale at the end.
 
-forward   z_a = x_a,  z_b = x_b + t(x_a, y), layer by layer, a and b exchanging places;  then z_i = exp(a_i) z_i
+forward   z_a = x_a,  z_b = x_b + t(x_a, y), a and b exchanging places from layer to layer;
+          at the end z_i ← exp(a_i) z_i
 log-det   Σ a_i, the same for every point: before the scale the map preserves volume
 inverse   x_b = z_b − t(z_a, y)
 Source: Dinh, Krueger & Bengio 2014, NICE: Non-linear Independent Components Estimation, arXiv:1410.8516.
@@ -21,7 +22,7 @@ from workbench.core.shapes import Shapes
 
 
 class NICE(LayeredArchitecture):
-    """Non-linear independent components estimation. (zuko's class of this name is affine; this one is additive.)"""
+    """Non-linear independent components estimation; additive, while zuko's class of this name is affine."""
 
     key = "nice"
     title = "NICE"

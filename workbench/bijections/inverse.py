@@ -1,11 +1,12 @@
-"""The inverse of a coupling or autoregressive layer and its log-determinant from the same conditioner outputs.
+"""The inverse of a coupling or autoregressive layer and its log-determinant, from one conditioner output.
 
 Coupling        u_a = v_a,  u_b = f⁻¹(v_b; θ(v_a))         log|det ∂u/∂v| = −Σ log|f'(u_b; θ(v_a))|
 Autoregressive  u_i = f⁻¹(v_i; θ_i(u_{<i})), D sweeps      log|det ∂u/∂v| = −Σ log|f'(u_i; θ_i(u_{<i}))|
 
-zuko's generic inverse runs the conditioner once more for the log-determinant alone; for a coupling this doubles the cost of a
-sample and of its gradient. The values are the same.
-Source: Dinh, Sohl-Dickstein & Bengio 2017, arXiv:1605.08803; Papamakarios, Pavlakou & Murray 2017, arXiv:1705.07057.
+zuko's generic inverse runs the conditioner once more for the log-determinant alone; for a coupling this
+doubles the cost of a sample and of its gradient. The values are the same.
+Source: Dinh, Sohl-Dickstein & Bengio 2017, arXiv:1605.08803 (couplings);
+Papamakarios, Pavlakou & Murray 2017, arXiv:1705.07057 (autoregressive).
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ def soft_clamp(values: Tensor, limit: float) -> Tensor:
 
 
 class TwoSidedCouplingTransform(Transform):
-    """The block for given networks; ``inverted`` swaps its two directions, each of which costs two networks."""
+    """The block for a given context; ``inverted`` swaps its two directions, which cost the same."""
 
     domain = constraints.real_vector
     codomain = constraints.real_vector
@@ -80,7 +80,7 @@ class TwoSidedCoupling(LazyTransform):
     network : hidden sizes and activation, passed to zuko's ``MLP``.
     """
 
-    def __init__(self, features: int, context: int = 0, *, clamp: float = 2.0, network: dict[str, Any]) -> None:
+    def __init__(self, features: int, context: int = 0, *, clamp: float, network: dict[str, Any]) -> None:
         super().__init__()
         if features < 2:
             raise ValueError(f"a coupling splits its input in two and cannot split {features} component")
