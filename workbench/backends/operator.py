@@ -174,7 +174,7 @@ class Operator:
         self._tell(state=FINISHED if self.run.finished else PAUSED, message=message)
 
     def _save(self) -> None:
-        self.run.save()
+        self.run.save(state=self.status.state)
         self._saved_at = time.monotonic()
         self.status = replace(self.status, saved=self.run.iteration)
 

@@ -108,7 +108,7 @@ def _make(folder: RunFolder, order: dict) -> Run:
 
 
 def _rehearse(connection: Connection) -> None:
-    """A first step makes torch import its parts, for a second or more: an idle worker does that beforehand."""
+    """A first step makes torch import its parts, for a second or more; an idle worker does it beforehand."""
     if not connection.poll(0):
         with suppress(Exception):
             Run(Experiment("two_moons", "realnvp", training={"samples": 256}, steps=1), device="cpu").step()
@@ -125,7 +125,7 @@ def _log_into(folder: RunFolder) -> None:
 
 
 def _outlive_no_parent(parent: int) -> None:
-    """The pipe's end says that the server is gone; where a step hangs, this ends it anyway."""
+    """The pipe's end says that the server is gone; where a step hangs, this ends it all the same."""
     while os.getppid() == parent:
         time.sleep(1.0)
     time.sleep(GRACE)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import platform
 import re
 import secrets
 import shutil
@@ -17,6 +18,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import torch
 
 from workbench.core.errors import RunError, WorkbenchError
@@ -25,6 +27,8 @@ from workbench.training.history import History, Record
 
 _RUN_ID = re.compile(r"[a-z0-9]{6,64}")
 _ALIVE = ("starting", "running", "paused")
+#: Seconds without a heartbeat after which a process on another machine is taken for dead.
+_SILENCE = 60.0
 
 
 def home() -> Path:
@@ -86,8 +90,9 @@ class RunFolder:
 
     # ---- status
     def write_status(self, state: str, **values) -> None:
-        """``state`` with whatever else is known; process id and time are added."""
-        known = {"state": state, "pid": os.getpid(), "time": time.time(), **values}
+        """``state`` with whatever else is known; machine, process id and time are added."""
+        here = {"host": platform.node(), "pid": os.getpid(), "time": time.time()}
+        known = {"state": state, **here, **values}
         write_whole(self.path / "status.json", json.dumps(known).encode())
 
     def status(self) -> dict:
@@ -96,7 +101,7 @@ class RunFolder:
             status = json.loads((self.path / "status.json").read_text())
         except (FileNotFoundError, json.JSONDecodeError):
             return {"state": "stopped", "iteration": 0, "time": 0.0, "pid": 0}
-        if status.get("state") in _ALIVE and not _alive(int(status.get("pid", 0))):
+        if status.get("state") in _ALIVE and not _alive(status):
             status["state"] = "killed"
             status["message"] = (
                 "The process of this run ended without a word. Resume continues from the last checkpoint."
@@ -154,19 +159,23 @@ class RunFolder:
             stream.write(json.dumps(event) + "\n")
 
 
-def _alive(pid: int) -> bool:
-    if pid <= 0:
-        return False
+def _alive(status: dict) -> bool:
+    """Whether the process that wrote this status is still there.
+
+    Process numbers are given out again, and mean nothing on another machine that shares the folder: there
+    the heartbeat counts.
+    """
+    written = float(status.get("time", 0.0))
+    if status.get("host", platform.node()) != platform.node():
+        return time.time() - written < _SILENCE
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        process = psutil.Process(int(status.get("pid", 0)))
+        started_before = process.create_time() <= written + 1.0  # clocks are read to a hundredth of a second
+        return started_before and process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.AccessDenied:
+        return True
+    except (psutil.Error, ValueError):
         return False
-    except PermissionError:
-        return True
-    try:  # a zombie answers signals but does nothing any more
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return True
 
 
 @dataclass(frozen=True)

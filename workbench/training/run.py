@@ -351,8 +351,11 @@ class Run:
         self.folder.write_experiment(self.experiment)
         return self.folder
 
-    def save(self, folder: str | Path | None = None) -> RunFolder:
-        """Write checkpoint, history and status into the run's folder."""
+    def save(self, folder: str | Path | None = None, *, state: str = "") -> RunFolder:
+        """Write checkpoint, history and status into the run's folder.
+
+        ``state`` is what the status says; without it, that the run is finished or was stopped.
+        """
         if folder is not None:
             self.attach(folder)
         if self.folder is None:
@@ -365,7 +368,7 @@ class Run:
             self.folder.append_event(event)
         self._events_written = len(self.events)
         self.folder.write_checkpoint(self.state_dict())
-        self.folder.write_status("finished" if self.finished else "stopped", **self.brief())
+        self.folder.write_status(state or ("finished" if self.finished else "stopped"), **self.brief())
         return self.folder
 
     def brief(self) -> dict[str, Any]:
