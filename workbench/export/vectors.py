@@ -1,0 +1,92 @@
+"""Test vectors: what the model said when it was saved. Loading asks it again, and refuses a model that answers otherwise.
+
+They are computed in float64 whatever the model's own type, so that another machine's rounding (1e-13) stays far below
+the tolerance (1e-6 of each quantity's scale), and a changed weight far above it.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor
+
+from workbench.core import capability
+from workbench.core.errors import ExportError, RefusedError
+from workbench.training import FittedModel
+
+ROWS, FEWEST_ROWS = 24, 4
+_RELATIVE, _RESOLUTION = 1e-6, 1e-12
+
+
+def exact_copy(fitted: FittedModel) -> FittedModel:
+    """The same model in float64 on the CPU."""
+    model = copy.deepcopy(fitted.model).to("cpu", torch.float64).eval()
+    return FittedModel(model, copy.deepcopy(fitted.standardisation), fitted.x, fitted.y, fitted.manifest)
+
+
+@torch.no_grad()
+def answers(exact: FittedModel, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What the model makes of x (n, D), y (n, M) and z (n, K): latent, inverse, their log-determinants, and what else
+    it can do. ``samples`` of a posterior are ``inverse`` at normal z, so they are among them."""
+    y = inputs["y"] if exact.y else None
+    found = dict(zip(("latent", "latent_log_det"), exact.latent(inputs["x"], y), strict=True))
+    found |= dict(zip(("inverse", "inverse_log_det"), exact.inverse(inputs["z"], y), strict=True))
+    if capability.DENSITY in exact.capabilities:
+        found["log_prob"] = exact.log_prob(inputs["x"], y)
+    if capability.FORWARD in exact.capabilities:
+        found["predict"] = exact.predict(inputs["x"])
+    return {name: value.contiguous() for name, value in found.items()}
+
+
+def make(exact: FittedModel) -> dict[str, Tensor]:
+    """Inputs and answers, by names ``input.…`` and ``output.…``. Raises `ExportError` for a model that gives no numbers."""
+    generator, s = torch.Generator().manual_seed(0), exact.standardisation
+
+    def normal(columns: int) -> Tensor:
+        return torch.randn(ROWS, columns, generator=generator, dtype=torch.float64)
+
+    z, y = normal(exact.model.latent_features), s.y_out(normal(len(exact.y)))
+    # a third further out than data are: a change there is seen as well
+    x = s.x_out(torch.cat([normal(len(exact.x))[:ROWS - ROWS // 3], 2.5 * normal(len(exact.x))[:ROWS // 3]]))
+    inputs = {"x": x, "y": y, "z": z}
+    outputs = answers(exact, inputs)
+    good = torch.stack([value.reshape(ROWS, -1).isfinite().all(1) for value in outputs.values()]).all(0)
+    if int(good.sum()) < FEWEST_ROWS:
+        raise ExportError("This model cannot be exported", expected="finite numbers from the network",
+                          found=f"{ROWS - int(good.sum())} of {ROWS} trial points without", suggestion="train it "
+                          "again with a smaller learning rate")
+    return {f"input.{k}": v[good].contiguous() for k, v in inputs.items()} | \
+           {f"output.{k}": v[good].contiguous() for k, v in outputs.items()}
+
+
+def shapes(exact: FittedModel, rows: int) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every tensor that `make` gives for this model."""
+    n_x, n_y, n_z = len(exact.x), len(exact.y), exact.model.latent_features
+    found = {"input.x": (rows, n_x), "input.y": (rows, n_y), "input.z": (rows, n_z), "output.latent": (rows, n_z),
+             "output.latent_log_det": (rows,), "output.inverse": (rows, n_x), "output.inverse_log_det": (rows,)}
+    if capability.DENSITY in exact.capabilities:
+        found["output.log_prob"] = (rows,)
+    if capability.FORWARD in exact.capabilities:
+        found["output.predict"] = (rows, n_y)
+    return found
+
+
+def compare(name: str, exact: FittedModel, stored: dict[str, Tensor]) -> float:
+    """The largest deviation, in units of the tolerance (below 1). Raises `RefusedError` where it is above."""
+    inputs = {key.removeprefix("input."): value for key, value in stored.items() if key.startswith("input.")}
+    s, worst, where = exact.standardisation, 0.0, ""
+    units = {"inverse": (s.shift_x, s.scale_x), "predict": (s.shift_y, s.scale_y)}
+    for key, value in answers(exact, inputs).items():
+        was = stored[f"output.{key}"]
+        shift, scale = units.get(key, (0.0, 1.0))
+        allowed = _RELATIVE * (scale + (was - shift).abs()) + _RESOLUTION * was.abs()
+        far = float(torch.nan_to_num((value - was).abs() / allowed, nan=float("inf")).max())
+        if far > worst:
+            worst, where = far, key
+    if worst > 1:
+        raise RefusedError(f"The file '{name}' is refused: the model does not say what it said when it was saved",
+                           expected="the stored answers to its test vectors", found=f"'{where}' is off by {worst:.1e} "
+                           "times the tolerance: a weight was changed, or this version computes something else",
+                           suggestion="get the file again from where it came, or use the versions in its manifest")
+    return worst
