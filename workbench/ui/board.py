@@ -15,7 +15,9 @@ from workbench.ui.session import Session
 from workbench.ui.views import VIEWS, applicable, asked, at_first
 
 #: Height that header, transport bar and tool row take from the window, in pixels.
-ABOVE = 178
+ABOVE = 160
+CHOOSER_SX = {"& .MuiToggleButton-root": {"textTransform": "none", "padding": "2px 8px", "fontSize": "12px",
+                                          "whiteSpace": "nowrap"}}
 
 
 class Board(pn.viewable.Viewer):
@@ -29,10 +31,12 @@ class Board(pn.viewable.Viewer):
         self.badge, self.observation = Badge(), Observation(session, guard)
         self.pairs = pmui.Select(label="variables drawn", size="small", width=150, margin=(6, 3), visible=False,
                                  css_classes=["wb-pair"], description="The two variables of x that the plots draw.")
-        self.chooser = pmui.CheckButtonGroup(size="small", margin=(8, 4), css_classes=["wb-views"], color="default")
+        self.chooser = pmui.CheckButtonGroup(size="small", margin=(8, 4), css_classes=["wb-views"],
+                                            color="primary", sx=CHOOSER_SX)
         self.pairs.param.watch(self._pair_chosen, "value")
         self.chooser.param.watch(self._views_chosen, "value")
-        self.grid = pn.FlexBox(gap="6px", margin=(0, 6), sizing_mode="stretch_width", css_classes=["wb-board"])
+        self.grid = pn.Row(styles={"flex-wrap": "wrap", "gap": "6px"}, margin=(0, 6), sizing_mode="stretch_width",
+                           css_classes=["wb-board"])
         tools = pn.Row(self.badge, self.pairs, self.observation, pn.layout.HSpacer(), self.chooser, margin=0,
                        sizing_mode="stretch_width", css_classes=["wb-tools"])
         self._layout = pn.Column(tools, self.grid, margin=0, sizing_mode="stretch_width")

@@ -13,6 +13,9 @@ from workbench.training import Experiment
 from workbench.ui import text
 from workbench.ui.views import View
 
+#: The page's theme sizes the texts of a plot relative to this.
+FONT = ".bk-Canvas { font-size: 11.5px !important; }"
+
 
 class ViewCard(pn.viewable.Viewer):
     """A titled plot with its Pipe. Nothing is built before it is shown, and nothing is drawn while it is hidden."""
@@ -31,7 +34,7 @@ class ViewCard(pn.viewable.Viewer):
 
     def draw(self, data: Any) -> Any:
         """Dataset -> HoloViews; called by the DynamicMap."""
-        return getattr(plots, self.view.name)(data)
+        return getattr(plots, self.view.name)(data).relabel("")  # the card has a title of its own
 
     def streams(self) -> list[hv.streams.Stream]:
         self.pipe = hv.streams.Pipe(data=self.data)
@@ -44,7 +47,7 @@ class ViewCard(pn.viewable.Viewer):
             self.plot = hv.DynamicMap(self.draw, streams=self.streams())
             self.connect(self.plot)
             self.body.objects = [pn.pane.HoloViews(self.plot, sizing_mode="stretch_both", linked_axes=False, margin=0,
-                                                   min_height=150)]
+                                                   min_height=150, stylesheets=[FONT])]
         else:
             self.pipe.send(data)
         self.heading.object = self._heading(self.caption(data))
@@ -78,7 +81,7 @@ class LayerCard(ViewCard):
         return [*super().streams(), self.stage]
 
     def draw(self, data: Any, layer: int = -1) -> Any:
-        return plots.grid(data, layer)
+        return plots.grid(data, layer).relabel("")
 
     def show(self, data: Any) -> None:
         last = max(1, data.sizes["stage"] - 1)

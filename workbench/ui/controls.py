@@ -12,8 +12,9 @@ from workbench.core.errors import SpecError, WorkbenchError
 from workbench.training.device import pick_device
 from workbench.ui.choices import KINDS
 from workbench.ui.cost import CostCard
-from workbench.ui.form import HALF, Form
+from workbench.ui.form import HALF, Form, wrapping
 from workbench.ui.picker import Picker
+from workbench.ui.section import Section
 from workbench.ui.session import Session
 
 DEVICES = {"auto": "Automatic", "cpu": "CPU", "cuda": "CUDA GPU", "mps": "Apple GPU"}
@@ -35,13 +36,12 @@ class Controls(pn.viewable.Viewer):
                         for kind in KINDS}
         self._training = pn.Column(margin=0, sizing_mode="stretch_width")
         self._more = pn.Column(margin=0, sizing_mode="stretch_width")
-        self.accordion = pmui.Accordion(("Training", self._training), ("More training settings", self._more),
-                                        active=[0], margin=(4, 0), sizing_mode="stretch_width", css_classes=["wb-accordion"])
+        self.sections = [Section("Training", self._training, open=True), Section("More training", self._more)]
         self.device = self._device_picker()
         self._put_training()
         self.notice = pn.pane.HTML("", visible=False, margin=(4, 6), sizing_mode="stretch_width")
         self._layout = pn.Column(self.notice, self.pickers["problem"], self.pickers["architecture"], self.cost,
-                                 self.pickers["objective"], self.accordion, margin=(4, 4), sizing_mode="stretch_width",
+                                 self.pickers["objective"], *self.sections, margin=(4, 4), width=304,
                                  css_classes=["wb-controls"])
         session.param.watch(lambda *_: self.cost.refresh(self._parameters()), ["snapshot", "dirty"])
 
@@ -94,7 +94,7 @@ class Controls(pn.viewable.Viewer):
                                    css_classes=["wb-set-seed"], **HALF)
         self._steps.param.watch(lambda event: self._whole("steps", event.new), "value")
         self._seed.param.watch(lambda event: self._whole("seed", event.new), "value")
-        self._training.objects = [pn.FlexBox(self._steps, self._seed, gap="0px", margin=0), self.form, self.device]
+        self._training.objects = [wrapping(self._steps, self._seed), self.form, self.device]
         self._more.objects = [self.more]
 
     def _whole(self, name: str, value: int | None) -> None:

@@ -15,6 +15,7 @@ from workbench.ui import text
 
 #: A positive range that spans more than this factor gets a logarithmic slider.
 LOGARITHMIC_SPAN = 1e3
+WIDTH = 296
 HALF = {"width": 138, "margin": (5, 3), "size": "small"}
 FULL = {"width": 282, "margin": (5, 3), "size": "small"}
 
@@ -31,7 +32,7 @@ class Form(pn.viewable.Viewer):
         for name, widget in self.widgets.items():
             watched = "value_throttled" if "value_throttled" in widget.param else "value"
             widget.param.watch(lambda event, name=name: self._take(name, event.new), watched)
-        self._layout = pn.FlexBox(*self.widgets.values(), gap="0px", margin=0, sizing_mode="stretch_width")
+        self._layout = wrapping(*self.widgets.values())
 
     def _take(self, name: str, shown: Any) -> None:
         if self._putting or shown is None:
@@ -67,6 +68,11 @@ class Form(pn.viewable.Viewer):
 
     def __panel__(self):
         return self._layout
+
+
+def wrapping(*objects: Any) -> pn.Row:
+    """Side by side while there is room, then on the next line."""
+    return pn.Row(*objects, styles={"flex-wrap": "wrap"}, margin=0, width=WIDTH)
 
 
 def widget_for(setting: Setting, value: Any) -> pn.widgets.Widget:

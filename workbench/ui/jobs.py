@@ -6,14 +6,12 @@ the address. What nobody looks at any more trains to its end, is saved, and give
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from workbench.backends import Backend, Handle
-from workbench.core.errors import RunError
+from workbench.backends import Backend, Handle, ProcessBackend
 from workbench.training import Experiment, Record, Snapshot, SnapshotRequest
 
 #: Seconds after which a job that rests and is watched by nobody gives its worker back.
@@ -80,25 +78,21 @@ def thinned(history: list[Record]) -> list[Record]:
 
 
 class Jobs:
-    """All jobs by id. Every method may be called from any thread."""
+    """All jobs by id. Every method may be called from any thread. How many there may be is the backend's business."""
 
-    def __init__(self, backend: Backend, *, limit: int = 4) -> None:
-        self.backend, self.limit = backend, limit
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
 
     def start(self, experiment: Experiment, *, device: str = "auto") -> Job:
         """A new run in a folder of its own, paused before its first step."""
-        self._make_room()
+        self.sweep()
         return self._add(self.backend.start(experiment, device=device))
 
     def open(self, folder: Path, *, device: str = "auto") -> Job:
         """The run in a folder: the job that has it, or a new one that goes on from the last checkpoint."""
-        folder = Path(folder)
-        for job in self.live():
-            if job.handle.folder == folder:
-                return job
-        self._make_room()
+        self.sweep()
         return self._add(self.backend.start(folder=folder, device=device, resume=True))
 
     def find(self, id: str) -> Job | None:
@@ -134,23 +128,12 @@ class Jobs:
             job.handle.stop()
         self.backend.close()
 
-    def _make_room(self) -> None:
-        self.sweep()
-        live = self.live()
-        if len(live) < self.limit:
-            return
-        for job in live:
-            if not job.watchers and job.handle.state in ("paused", "finished"):
-                job.handle.stop()
-                return
-        raise RunError(f"This server trains {self.limit} runs at a time and all places are taken",
-                       suggestion="wait until one has finished, or pause one and leave it")
-
     def _add(self, handle: Handle) -> Job:
-        job = Job(handle)
         with self._lock:
-            self._jobs[job.id] = job
-        return job
+            known = self._jobs.get(handle.id)  # a run that is opened twice has one handle, and one job
+            if known is None:
+                known = self._jobs[handle.id] = Job(handle)
+            return known
 
 
 _shared: Jobs | None = None
@@ -162,7 +145,7 @@ def jobs() -> Jobs:
     global _shared
     with _making:
         if _shared is None:
-            from workbench.backends import ProcessBackend
-
-            _shared = Jobs(ProcessBackend(), limit=int(os.environ.get("WORKBENCH_WORKERS", "4")))
+            backend = ProcessBackend()
+            backend.warm_up()
+            _shared = Jobs(backend)
         return _shared

@@ -26,7 +26,7 @@ class Transport(pn.viewable.Viewer):
         self.one = button("skip_next", "Train exactly one step.", "wb-step", label="1")
         self.hundred = button("fast_forward", "Train exactly 100 steps.", "wb-step-100", label="100")
         self.reset = button("restart_alt", "Back to iteration 0: a new, untrained run of what is picked.", "wb-reset")
-        self.readout = pn.pane.HTML(readout(session), margin=(6, 6), sizing_mode="stretch_width",
+        self.readout = pn.pane.HTML(readout(session), margin=(6, 6, 6, 14), sizing_mode="stretch_width",
                                     css_classes=["wb-readout"])
         self.play.on_click(lambda _: guard(session.play))
         self.pause.on_click(lambda _: guard(session.pause))
@@ -57,7 +57,7 @@ class Transport(pn.viewable.Viewer):
 def button(icon: str, tooltip: str, css: str, label: str = "") -> pmui.Button:
     """A small outlined button."""
     return pmui.Button(label=label, icon=icon, description=tooltip, css_classes=[css], size="small", margin=(6, 2),
-                       variant="outlined", color="default", width=None if label else 44)
+                       variant="outlined", color="default", width=76 if label else 64)
 
 
 def readout(session: Session) -> str:
