@@ -176,7 +176,8 @@ class Run:
     # ---- validation, early stopping, the end
     def _validate(self) -> dict[str, float]:
         generator = torch.Generator(device=self.device).manual_seed(self.experiment.seed + 2)
-        batch = self.data.held_out(_HELD_OUT, self.progress)
+        # at full weights whatever the ramp: validation losses of different iterations must be comparable
+        batch = self.data.held_out(_HELD_OUT, 1.0)
         with self.looking(), torch.no_grad():
             parts = self.loss.parts(self.model, batch, generator)
             total = self.loss.total(parts, batch.progress)
