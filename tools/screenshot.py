@@ -42,13 +42,13 @@ def wait_for(address: str, server: subprocess.Popen, seconds: float) -> None:
 
 
 def settle(page: Page, seconds: float) -> None:
-    """Until plots are drawn and two looks a second apart are the same, or the time is over."""
+    """Until the run has started, plots are drawn and two looks apart are the same, or the time is over."""
     end, last = time.monotonic() + seconds, b""
     page.wait_for_selector("canvas", state="attached", timeout=seconds * 1000)
     while time.monotonic() < end:
-        page.wait_for_timeout(2000)
+        page.wait_for_timeout(3000)
         now = page.screenshot()
-        if now == last:
+        if now == last and not page.get_by_text("starting").count():
             return
         last = now
 
