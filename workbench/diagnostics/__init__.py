@@ -1,0 +1,31 @@
+"""Numbers about a run as labelled Datasets: views of a snapshot, and diagnostics that pass a verdict."""
+
+from __future__ import annotations
+
+from workbench.diagnostics.views import (
+    VIEWS,
+    arm,
+    density,
+    empty,
+    grid,
+    invertibility,
+    latent,
+    losses,
+    posterior,
+    resimulation,
+    samples,
+)
+
+__all__ = [
+    "VIEWS",
+    "arm",
+    "density",
+    "empty",
+    "grid",
+    "invertibility",
+    "latent",
+    "losses",
+    "posterior",
+    "resimulation",
+    "samples",
+]

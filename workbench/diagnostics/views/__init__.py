@@ -1,0 +1,62 @@
+"""What one look at a run shows: a snapshot goes in, a labelled Dataset with fixed eyes comes out.
+
+Every view is ``view(snapshot, *, pair=(0, 1)) -> xarray.Dataset``. A view always has the same variables;
+what the snapshot does not hold is there with length zero, so that a plot built before the first step can be
+fed later. Nothing in here imports torch: a snapshot is numbers already.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import xarray as xr
+
+from workbench.core.errors import SpecError, did_you_mean
+from workbench.diagnostics.views.arm import arm
+from workbench.diagnostics.views.common import blank
+from workbench.diagnostics.views.density import density
+from workbench.diagnostics.views.grid import grid
+from workbench.diagnostics.views.invertibility import invertibility
+from workbench.diagnostics.views.latent import latent
+from workbench.diagnostics.views.losses import losses
+from workbench.diagnostics.views.posterior import posterior
+from workbench.diagnostics.views.resimulation import resimulation
+from workbench.diagnostics.views.samples import samples
+
+#: Every view by its name; a plot of the same name draws it.
+VIEWS = {
+    view.__name__: view
+    for view in (samples, latent, density, grid, losses, posterior, resimulation, arm, invertibility)
+}
+
+
+def empty(view: str, problem: Any = None, **settings: Any) -> xr.Dataset:
+    """The Dataset of ``view`` before anything has happened, with the axes of ``problem`` where one is given.
+
+    Parameters ---------- view : a key of `VIEWS`; anything else raises `SpecError`. problem : anything with
+    ``x``, ``y``, ``window`` and ``observation_window`` (a Problem or a Snapshot), or None. settings :
+    passed to the view (``pair``, or ``steps`` for the losses).
+    """
+    if view not in VIEWS:
+        raise SpecError(
+            f"There is no view '{view}'",
+            expected=", ".join(VIEWS),
+            found=str(view),
+            suggestion=did_you_mean(view, VIEWS),
+        )
+    return VIEWS[view](blank(problem), **settings)
+
+
+__all__ = [
+    "VIEWS",
+    "arm",
+    "density",
+    "empty",
+    "grid",
+    "invertibility",
+    "latent",
+    "losses",
+    "posterior",
+    "resimulation",
+    "samples",
+]

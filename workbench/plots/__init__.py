@@ -1,0 +1,49 @@
+"""Datasets as HoloViews elements: ``hv.DynamicMap(plots.samples, streams=[hv.streams.Pipe(data=dataset)])``.
+
+Every plot is a pure function of a Dataset from `workbench.diagnostics.views` (fresh, or read from a file),
+returns the same structure whatever the data, and keeps its axes where the attributes put them.
+"""
+
+from __future__ import annotations
+
+from workbench.plots.arm import arm
+from workbench.plots.density import density
+from workbench.plots.grid import grid
+from workbench.plots.invertibility import invertibility
+from workbench.plots.latent import latent
+from workbench.plots.losses import losses
+from workbench.plots.marginals import marginals
+from workbench.plots.posterior import posterior
+from workbench.plots.resimulation import resimulation
+from workbench.plots.samples import samples
+
+#: Every plot by its name. Each draws the view of the same name; ``marginals`` draws the posterior's Dataset.
+PLOTS = {
+    plot.__name__: plot
+    for plot in (
+        samples,
+        latent,
+        density,
+        grid,
+        losses,
+        posterior,
+        marginals,
+        resimulation,
+        arm,
+        invertibility,
+    )
+}
+
+__all__ = [
+    "PLOTS",
+    "arm",
+    "density",
+    "grid",
+    "invertibility",
+    "latent",
+    "losses",
+    "marginals",
+    "posterior",
+    "resimulation",
+    "samples",
+]

@@ -1,0 +1,57 @@
+"""The model's density as colour, the target as contours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import holoviews as hv
+import numpy as np
+import xarray as xr
+
+from workbench.plots.style import (
+    COLOUR_BAR,
+    DENSITY_RAMP,
+    FIGURE,
+    KNOWN,
+    LEGEND,
+    dimensions,
+    hold_still,
+    joined,
+    line,
+    register,
+)
+
+
+def _colour_limits(plot: Any, element: Any) -> None:
+    hold_still(plot, element)
+    low, high = element.get(0).vdims[0].range
+    for subplot in plot.subplots.values():
+        mapper = subplot.handles.get("color_color_mapper") or subplot.handles.get("color_mapper")
+        if mapper is not None and (mapper.low, mapper.high) != (low, high):
+            mapper.update(low=low, high=high)
+
+
+register(
+    hv.opts.Image("DensityModel", cmap=DENSITY_RAMP, colorbar=True, colorbar_opts=COLOUR_BAR),
+    hv.opts.Curve("DensityTarget", color=KNOWN, line_width=1.5, line_dash="dashed"),
+    hv.opts.Overlay("Density", hooks=[_colour_limits], **FIGURE, **LEGEND),
+)
+
+
+def density(data: xr.Dataset) -> hv.Overlay:
+    """Colour limits are fixed by the target; dashed lines hold 50 % and 90 % of the target."""
+    axes = dimensions(data, "density")
+    height = hv.Dimension(
+        "density_value", label="density", range=tuple(float(v) for v in data.attrs["color_limits"])
+    )
+    values = data["model"].values
+    grid = (data["horizontal"].values, data["vertical"].values, np.maximum(values, 0.0))
+    image = hv.Image(grid, axes, height, group="DensityModel", label="model")
+    contours = line(
+        data["contour_horizontal"].values,
+        data["contour_vertical"].values,
+        axes,
+        "DensityTarget",
+        "target, 50 % and 90 %",
+    )
+    return joined([image, contours], data, "Density")

@@ -1,0 +1,76 @@
+"""The parts of the loss over the iterations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import holoviews as hv
+import numpy as np
+import xarray as xr
+from bokeh.models import Legend, LegendItem
+
+from workbench.plots.style import FIGURE, FONT_SIZES, LEGEND, SERIES, dimensions, hold_still, joined, register
+
+
+def _name_lines(plot: Any, element: Any) -> None:
+    """Hook: the names of the parts come and go with the objective, so the legend is written here."""
+    hold_still(plot, element)
+    names = element.get(0).dimension_values("losses_part", expanded=False)
+    seen = plot.handles["workbench"]
+    if seen.get("parts") == list(names):
+        return
+    seen["parts"] = list(names)
+    if "items" not in seen:
+        seen["items"] = _swatches(plot.state)
+    for i, item in enumerate(seen["items"]):
+        used = i < len(names)
+        item.update(label={"value": str(names[i]) if used else f"unused {i}"}, visible=used)
+
+
+def _swatches(figure: Any) -> list[LegendItem]:
+    """A legend with one place for each colour, filled and emptied by name; its lines are drawn nowhere."""
+    lines = [figure.line([np.nan], [np.nan], line_color=colour, line_width=2.5) for colour in SERIES]
+    items = [
+        LegendItem(label={"value": f"unused {i}"}, renderers=[line], visible=False)
+        for i, line in enumerate(lines)
+    ]
+    figure.add_layout(
+        Legend(items=items, label_text_font_size=FONT_SIZES["legend"], **LEGEND["legend_opts"]), "above"
+    )
+    return items
+
+
+register(
+    hv.opts.Contours("LossesTrain", color="losses_color", line_width=1.2, alpha=0.75, show_legend=False),
+    hv.opts.Contours(
+        "LossesValidation", color="losses_color", line_width=2, line_dash="6 3", show_legend=False
+    ),
+    hv.opts.Overlay("Losses", hooks=[_name_lines], **FIGURE, **LEGEND),
+)
+
+
+def losses(data: xr.Dataset) -> hv.Overlay:
+    """Solid lines for training, dashed ones for validation; the total is the first colour."""
+    axes = dimensions(data, "losses")
+    return joined(
+        [_lines(data, "train", axes, "LossesTrain"), _lines(data, "validation", axes, "LossesValidation")],
+        data,
+        "Losses",
+    )
+
+
+def _lines(data: xr.Dataset, kind: str, axes: list[hv.Dimension], group: str) -> hv.Contours:
+    names = [str(n) for n in data["part"].values]
+    iteration, value = data[f"{kind}_iteration"].values, data[kind].values
+    paths = []
+    for i, name in enumerate(names):
+        kept = np.isfinite(iteration[i])
+        paths.append(
+            {
+                axes[0].name: iteration[i][kept],
+                axes[1].name: value[i][kept],
+                "losses_part": name,
+                "losses_color": SERIES[i % len(SERIES)],
+            }
+        )
+    return hv.Contours(paths, axes, ["losses_part", "losses_color"], group=group)

@@ -1,0 +1,37 @@
+"""Posterior draws of a pair of variables beside the reference posterior."""
+
+from __future__ import annotations
+
+import holoviews as hv
+import xarray as xr
+
+from workbench.plots.style import (
+    FIGURE,
+    KNOWN,
+    LEGEND,
+    MODEL,
+    dimensions,
+    hold_still,
+    joined,
+    points,
+    register,
+)
+
+register(
+    hv.opts.Points("PosteriorReference", color=KNOWN, size=4, alpha=0.45, line_alpha=0),
+    hv.opts.Points("PosteriorModel", color=MODEL, size=5, alpha=0.7, marker="x", line_width=1),
+    hv.opts.Overlay("Posterior", hooks=[hold_still], **FIGURE, **LEGEND),
+)
+
+
+def posterior(data: xr.Dataset) -> hv.Overlay:
+    """Dots for the reference where there is one, crosses for the model."""
+    axes = dimensions(data, "posterior")
+    return joined(
+        [
+            points(data, "reference", axes, "PosteriorReference", "reference"),
+            points(data, "posterior", axes, "PosteriorModel", "model"),
+        ],
+        data,
+        "Posterior",
+    )

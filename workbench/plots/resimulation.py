@@ -1,0 +1,42 @@
+"""Resimulated observations around the chosen one. Tap it to choose another (hv.streams.Tap)."""
+
+from __future__ import annotations
+
+import holoviews as hv
+import xarray as xr
+
+from workbench.plots.style import (
+    FIGURE,
+    KNOWN,
+    LEGEND,
+    MODEL,
+    NEUTRAL,
+    dimensions,
+    hold_still,
+    joined,
+    points,
+    register,
+)
+
+register(
+    hv.opts.Points("ResimulationData", color=NEUTRAL, size=3, alpha=0.35, line_alpha=0),
+    hv.opts.Points("ResimulationModel", color=MODEL, size=5, alpha=0.7, marker="x", line_width=1),
+    hv.opts.Points(
+        "ResimulationChosen", color=KNOWN, size=13, marker="circle_cross", fill_alpha=0.0, line_width=2
+    ),
+    hv.opts.Overlay("Resimulation", hooks=[hold_still], **FIGURE, **LEGEND),
+)
+
+
+def resimulation(data: xr.Dataset) -> hv.Overlay:
+    """Grey dots for all data, crosses for the resimulated posterior, a target for the chosen observation."""
+    axes = dimensions(data, "resimulation")
+    return joined(
+        [
+            points(data, "data", axes, "ResimulationData", "data"),
+            points(data, "resimulated", axes, "ResimulationModel", "resimulated"),
+            points(data, "observation", axes, "ResimulationChosen", "observed"),
+        ],
+        data,
+        "Resimulation",
+    )

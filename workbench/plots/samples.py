@@ -1,0 +1,37 @@
+"""Data beside what the model draws."""
+
+from __future__ import annotations
+
+import holoviews as hv
+import xarray as xr
+
+from workbench.plots.style import (
+    FIGURE,
+    KNOWN,
+    LEGEND,
+    MODEL,
+    dimensions,
+    hold_still,
+    joined,
+    points,
+    register,
+)
+
+register(
+    hv.opts.Points("SamplesData", color=KNOWN, size=4, alpha=0.45, line_alpha=0),
+    hv.opts.Points("SamplesModel", color=MODEL, size=5, alpha=0.7, marker="x", line_width=1),
+    hv.opts.Overlay("Samples", hooks=[hold_still], **FIGURE, **LEGEND),
+)
+
+
+def samples(data: xr.Dataset) -> hv.Overlay:
+    """Dots for the data, crosses for the model's samples."""
+    axes = dimensions(data, "samples")
+    return joined(
+        [
+            points(data, "data", axes, "SamplesData", "data"),
+            points(data, "model", axes, "SamplesModel", "model"),
+        ],
+        data,
+        "Samples",
+    )

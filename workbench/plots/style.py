@@ -1,0 +1,170 @@
+"""One look for every plot: colours, sizes and the hook that keeps axes still.
+
+Colours: blue is what is known (data, reference, target), orange is what the model makes of it. Both have a
+contrast of at least 3 to 1 against white and against a dark page, differ for every kind of colour vision,
+and never stand alone: the marker or the dash differs too. Backgrounds are transparent and text colours are
+left to the page.
+
+Options are registered once for each plot's own group instead of being set on every frame: that halves the
+time of an update. Ranges, labels and titles travel in the elements' dimensions and label, and the hook
+writes them to the figure only when they have changed, so that a user's zoom survives an update and a new
+problem moves the axes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import holoviews as hv
+import holoviews.plotting.bokeh  # noqa: F401  registers the renderer
+import numpy as np
+import xarray as xr
+
+hv.Store.set_current_backend("bokeh")
+# on a machine without a fast graphics card WebGL draws slower than the canvas
+hv.renderer("bokeh").webgl = False
+
+KNOWN, MODEL = "#2e7fcb", "#d4670c"
+#: For more than two things at once, in this order: total loss first.
+SERIES = ("#d4670c", "#2e7fcb", "#1f9270", "#bd5fa5", "#8a7b1c", "#8673c8", "#c9524a", "#6c7f8c")
+#: Lines that belong to neither (rings, thresholds, frames): grey that shows on light and dark.
+NEUTRAL = "#868686"
+#: From nothing to the model's orange, so that an empty region is the page itself.
+DENSITY_RAMP = [f"#d4670c{round(255 * min(1.0, i / 254) ** 0.75):02x}" for i in range(255)]
+#: Dense blue-green over grey to thin orange-red, for signed changes.
+SIGNED_RAMP_ENDS = ("#d4670c", "#b9b4ac", "#2e7fcb")
+
+SIDES = ("horizontal", "vertical")
+MIN_HEIGHT = 260
+FONT_SIZES = {
+    "title": "10pt",
+    "labels": "9pt",
+    "xticks": "8pt",
+    "yticks": "8pt",
+    "legend": "8pt",
+    "cticks": "8pt",
+    "clabel": "8pt",
+}
+FIGURE = {
+    "responsive": True,
+    "min_height": MIN_HEIGHT,
+    "framewise": False,
+    "show_title": False,
+    "fontsize": FONT_SIZES,
+    "default_tools": ["pan", "wheel_zoom", "reset", "save"],
+    "active_tools": [],
+    "toolbar": "above",
+    "autohide_toolbar": True,
+}
+COLOUR_BAR = {
+    "width": 8,
+    "padding": 4,
+    "background_fill_alpha": 0.0,
+    "border_line_alpha": 0.0,
+    "bar_line_alpha": 0.0,
+    "major_tick_line_color": NEUTRAL,
+    "title_text_font_style": "normal",
+}
+LEGEND = {
+    "legend_position": "top",
+    "legend_opts": {
+        "background_fill_alpha": 0.0,
+        "border_line_alpha": 0.0,
+        "padding": 0,
+        "margin": 2,
+        "spacing": 12,
+        "label_standoff": 3,
+        "glyph_width": 16,
+        "glyph_height": 14,
+        "orientation": "horizontal",
+    },
+}
+
+
+def signed_ramp(steps: int = 255) -> list[str]:
+    """Orange over grey to blue, mixed linearly: hex colours."""
+    low, middle, high = (
+        np.array([int(c[i : i + 2], 16) for i in (1, 3, 5)], dtype=float) for c in SIGNED_RAMP_ENDS
+    )
+    places = np.linspace(-1, 1, steps)
+    mixed = [middle + abs(t) * ((high if t > 0 else low) - middle) for t in places]
+    return ["#" + "".join(f"{round(v):02x}" for v in colour) for colour in mixed]
+
+
+def register(*options: hv.Options) -> None:
+    """Default options of one plot's own groups."""
+    hv.opts.defaults(*options)
+
+
+def dimensions(data: xr.Dataset, prefix: str) -> list[hv.Dimension]:
+    """Both axes, named after the plot so that no two plots are linked; label and range from attrs."""
+    return axes(
+        prefix,
+        [str(data.attrs[f"{side}_label"]) for side in SIDES],
+        [data.attrs[f"{side}_window"] for side in SIDES],
+    )
+
+
+def axes(prefix: str, labels: Sequence[str], windows: Sequence[Sequence[float]]) -> list[hv.Dimension]:
+    """Two dimensions. HoloViews mixes up equal labels, so these are kept apart by a blank."""
+    first, second = labels
+    labels = (first or " ", (second or " ") + (" " if (second or " ") == (first or " ") else ""))
+    return [
+        hv.Dimension(f"{prefix}_{side}", label=label, range=tuple(float(v) for v in window))
+        for side, label, window in zip(SIDES, labels, windows, strict=True)
+    ]
+
+
+def points(data: xr.Dataset, name: str, axes: list[hv.Dimension], group: str, label: str) -> hv.Points:
+    """The cloud ``<name>_horizontal``, ``<name>_vertical``."""
+    columns = {axis.name: data[f"{name}_{side}"].values for axis, side in zip(axes, SIDES, strict=True)}
+    return hv.Points(columns, axes, group=group, label=label, datatype=["dictionary"])
+
+
+def line(horizontal: Any, vertical: Any, axes: list[hv.Dimension], group: str, label: str) -> hv.Curve:
+    """A line that NaN interrupts."""
+    columns = {
+        axes[0].name: np.asarray(horizontal, dtype=float),
+        axes[1].name: np.asarray(vertical, dtype=float),
+    }
+    return hv.Curve(columns, axes[:1], axes[1:], group=group, label=label, datatype=["dictionary"])
+
+
+def joined(elements: Sequence[hv.Element], data: xr.Dataset, group: str) -> hv.Overlay:
+    """The elements on one pair of axes, titled."""
+    return hv.Overlay(list(elements), group=group, label=str(data.attrs["title"]))
+
+
+def hold_still(plot: Any, element: Any) -> None:
+    """Hook: page-coloured figure once; range, axis labels and title whenever the data says something new."""
+    figure = plot.state
+    seen = plot.handles.setdefault("workbench", {})
+    if not seen:
+        _dress(figure)
+    first = next(iter(element.values())) if isinstance(element, hv.Overlay) else element
+    for side, axis in zip("xy", first.dimensions()[:2], strict=True):
+        if seen.get(side) != axis.range:
+            seen[side] = axis.range
+            plot.handles[f"{side}_range"].update(
+                start=axis.range[0], end=axis.range[1], reset_start=axis.range[0], reset_end=axis.range[1]
+            )
+        if seen.get(f"{side}_label") != axis.label:
+            seen[f"{side}_label"] = plot.handles[f"{side}axis"].axis_label = axis.label
+    if seen.get("title") != element.label:
+        seen["title"] = figure.title.text = element.label
+
+
+def _dress(figure: Any) -> None:
+    figure.update(background_fill_alpha=0.0, border_fill_alpha=0.0, outline_line_color=None)
+    figure.xgrid.visible = figure.ygrid.visible = False
+    figure.title.update(text_font_size=FONT_SIZES["title"], text_font_style="normal")
+    for axis in (*figure.xaxis, *figure.yaxis):
+        axis.update(
+            axis_label_text_font_style="normal",
+            axis_label_standoff=4,
+            minor_tick_line_alpha=0.0,
+            axis_line_color=NEUTRAL,
+            axis_line_alpha=0.6,
+            major_tick_line_color=NEUTRAL,
+        )
