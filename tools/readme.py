@@ -21,17 +21,24 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def problems() -> str:
     from workbench.core import capability
+    from workbench.core.errors import WorkbenchError
     from workbench.problems import PROBLEMS
 
-    known = {capability.LOG_DENSITY: "density", capability.LOG_JOINT: "joint density",
+    words = {capability.LOG_DENSITY: "density", capability.LOG_JOINT: "joint density",
              capability.SIMULATE: "simulator", capability.REFERENCE_POSTERIOR: "posterior"}
-    rows = []
-    for member in PROBLEMS:
-        problem = member()
-        ready = not problem.refusals()
-        exact = ", ".join(word for name, word in known.items() if ready and name in problem.capabilities)
-        rows.append((f"`{member.key}`", member.summary, len(problem.x) if ready else "yours",
-                     (len(problem.y) or "–") if ready else "yours", exact or "–", member.reference or "–"))
+
+    def known(member) -> tuple[str, str, str]:
+        """D, M and what is exact; a problem that needs the user's own data or function has none of it yet."""
+        try:
+            problem = member()
+        except WorkbenchError:
+            return "yours", "yours", "–"
+        if problem.refusals():
+            return "yours", "yours", "–"
+        exact = ", ".join(word for name, word in words.items() if name in problem.capabilities)
+        return str(len(problem.x)), str(len(problem.y) or "–"), exact or "–"
+
+    rows = ((f"`{p.key}`", p.summary, *known(p), p.reference or "–") for p in PROBLEMS)
     return table(("key", "what it is", "x", "y", "known exactly", "source"), rows)
 
 
