@@ -38,7 +38,7 @@ def text_files() -> Iterator[Path]:
     suffixes = (".py", ".md", ".ipynb", ".json", ".toml", ".yml", ".cff", ".txt", "")
     inside = (path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*")))
     for path in [*ROOT.iterdir(), *inside]:
-        hidden = any(part in ("__pycache__", ".ipynb_checkpoints") for part in path.parts) or path.name == ".git"
+        hidden = {"__pycache__", ".ipynb_checkpoints", ".git"}.intersection(path.parts)
         if path.is_file() and path.suffix in suffixes and not hidden:
             yield path
 
