@@ -31,7 +31,7 @@ test: $(VENV)/.installed-dev  ## the whole suite, notebooks and browser journey 
 	WORKBENCH_FAST=1 $(BIN)/python -m pytest $(NOTEBOOK_OPTIONS) $(ARGS)
 
 lab: $(VENV)/.installed-notebooks  ## JupyterLab on the notebooks
-	$(BIN)/python -m jupyter lab --notebook-dir=notebooks
+	$(BIN)/python -m jupyter lab --notebook-dir=notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
 
 lint: $(VENV)/.installed-dev  ## ruff and the import contracts
 	$(BIN)/python -m ruff check .
