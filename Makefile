@@ -21,7 +21,7 @@ help:  ## this list
 # The stamp is newer than both files, or the environment is brought up to date.
 $(VENV)/.installed-%: pyproject.toml constraints.txt tools/environment
 	@tools/environment "$(PYTHON)" "$*"
-	@touch $@
+	@touch $@ $(if $(filter dev,$*),$(VENV)/.installed-export $(VENV)/.installed-notebooks)
 
 serve: $(VENV)/.installed-export  ## the studio on http://localhost:$PORT (5006)
 	$(BIN)/python -m workbench serve --port $(PORT)
