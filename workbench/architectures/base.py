@@ -16,7 +16,7 @@ from workbench.core.shapes import Shapes
 from workbench.core.spec import Spec
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "silu": nn.SiLU, "relu": nn.ReLU, "elu": nn.ELU, "gelu": nn.GELU, "tanh": nn.Tanh}
+    "relu": nn.ReLU, "silu": nn.SiLU, "elu": nn.ELU, "gelu": nn.GELU, "tanh": nn.Tanh}
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class LayeredArchitecture(Architecture):
         Units in each hidden layer of the networks inside.""")
     depth = param.Integer(default=2, bounds=(1, 8), doc="""
         Hidden layers in each of the networks inside.""")
-    activation = param.Selector(default="silu", objects=list(ACTIVATIONS), doc="""
+    activation = param.Selector(default="relu", objects=list(ACTIVATIONS), doc="""
         Non-linearity of the networks inside. Smooth ones give smooth densities.""")
 
     def network(self) -> dict[str, Any]:

@@ -1,0 +1,114 @@
+"""The laws of an invertible network as functions of its two directions, so that a wrong one can break them.
+
+A *direction* takes a batch (n, D) and gives the image (n, K) with log|det| (n,).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from workbench.architectures import ARCHITECTURES
+from workbench.core.model import Model
+from workbench.core.shapes import Shapes
+
+Direction = Callable[[Tensor], tuple[Tensor, Tensor]]
+
+SHAPES = (Shapes(2, 0), Shapes(4, 2), Shapes(3, 1), Shapes(2, 4), Shapes(1, 0), Shapes(1, 3))
+CASES = [(key, shapes) for key in ARCHITECTURES.keys() for shapes in SHAPES
+         if not ARCHITECTURES.make(key).refusals(shapes)]
+
+
+def name_of(value: object) -> str:
+    return f"{value.x}-{value.y}" if isinstance(value, Shapes) else str(value)
+
+
+def built(key: str, shapes: Shapes, *, seed: int = 0, **settings) -> Model:
+    """A model in float64 with shaken weights, so that nothing holds merely because of the initialisation."""
+    torch.manual_seed(seed)
+    model = ARCHITECTURES.make(key, **settings).build(shapes).double()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.1)
+    return model
+
+
+def batch(shapes: Shapes, rows: int = 32, *, seed: int = 1) -> tuple[Tensor, Tensor | None]:
+    """Standard normal x (n, D) and y (n, M), or None."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(rows, shapes.x, generator=generator, dtype=torch.float64)
+    y = torch.randn(rows, shapes.y, generator=generator, dtype=torch.float64) if shapes.y else None
+    return x, y
+
+
+def directions(model: Model, y: Tensor | None) -> tuple[Direction, Direction, int]:
+    """Both directions of the bijection and its width; the INN is one only together with its padding."""
+    if hasattr(model, "forward_full"):
+        return model.forward_full, model.inverse_full, model.width
+    return (lambda x: model.latent(x, _rows(y, x))), (lambda z: model.inverse(z, _rows(y, z))), model.features
+
+
+def _rows(y: Tensor | None, points: Tensor) -> Tensor | None:
+    """As many observations as points: autograd asks for one point at a time."""
+    return None if y is None else y[:points.shape[0]]
+
+
+def round_trip_error(there: Direction, back: Direction, points: Tensor) -> float:
+    """max |back(there(p)) − p|."""
+    return (back(there(points)[0])[0] - points).abs().max().item()
+
+
+def log_det_error(direction: Direction, points: Tensor) -> float:
+    """max difference between the reported log|det| and that of the Jacobian by autograd, point by point.
+
+    The direction sees one point at a time, hence only the first row of a context.
+    """
+    worst = 0.0
+    for point in points:
+        jacobian = torch.autograd.functional.jacobian(lambda p: direction(p[None])[0][0], point)
+        reported = direction(point[None])[1][0]
+        worst = max(worst, (torch.linalg.slogdet(jacobian)[1] - reported).abs().item())
+    return worst
+
+
+def opposite_log_dets_error(there: Direction, back: Direction, points: Tensor) -> float:
+    """max |log|det there| + log|det back||."""
+    image, log_det = there(points)
+    return (log_det + back(image)[1]).abs().max().item()
+
+
+def unreached(module: nn.Module, loss: Tensor) -> list[str]:
+    """Names of the parameters that get no gradient from the loss, or only zeros."""
+    named = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
+    gradients = torch.autograd.grad(loss, [p for _, p in named], allow_unused=True)
+    return [name for (name, _), gradient in zip(named, gradients, strict=True)
+            if gradient is None or not gradient.abs().max() > 0]
+
+
+def batch_dependence(direction: Direction, points: Tensor) -> float:
+    """max difference between the image of a point alone and in its batch; the context must not vary."""
+    together, alone = direction(points), [direction(p[None]) for p in points]
+    return max((whole - torch.cat(parts)).abs().max().item()
+               for whole, parts in zip(together, zip(*alone, strict=True), strict=True))
+
+
+def draws_random_numbers(call: Callable[[], object]) -> bool:
+    """Whether torch's global generator moved."""
+    before = torch.get_rng_state()
+    call()
+    return not torch.equal(before, torch.get_rng_state())
+
+
+def integral(log_density: Callable[[Tensor], Tensor], window: list[tuple[float, float]],
+             points: int) -> float:
+    """Of exp(log_density) over a box in one or two dimensions, by the midpoint rule."""
+    middles = (torch.arange(points, dtype=torch.float64) + 0.5) / points
+    axes = [low + (high - low) * middles for low, high in window]
+    grid = torch.cartesian_prod(*axes).reshape(-1, len(window))
+    cell = 1.0
+    for low, high in window:
+        cell *= (high - low) / points
+    with torch.no_grad():
+        return float(sum(log_density(part).exp().sum() for part in grid.split(50_000)) * cell)

@@ -1,0 +1,103 @@
+"""What every card says: settings, costs, capabilities, refusals."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tests.architectures.laws import SHAPES, batch, directions, round_trip_error
+from workbench.architectures import ARCHITECTURES, CostCard
+from workbench.core import capability
+from workbench.core.errors import IncompatibleError, SpecError
+from workbench.core.shapes import Shapes
+
+members = pytest.mark.parametrize("key", ARCHITECTURES.keys())
+
+
+def test_the_members_are_there():
+    assert ARCHITECTURES.keys() == ["nice", "realnvp", "neural_spline_coupling", "maf", "inn"]
+
+
+@members
+def test_a_card_is_complete(key):
+    member = ARCHITECTURES[key]
+    assert member.summary.endswith(".") and "arXiv" in member.reference
+    assert isinstance(member.cost, CostCard)
+    assert all((member.cost.density, member.cost.sampling, member.cost.inverse))
+    assert member.capabilities <= set(capability.SENTENCES)
+    assert set(member.formats) == {"graph", "onnx"}
+    for setting in member.settings():
+        assert setting.doc.endswith("."), setting.name
+        assert setting.kind in {"choice", "boolean"} or len(setting.bounds) == 2, setting.name
+
+
+@members
+def test_a_module_opens_with_its_equations(key):
+    import importlib
+    card = importlib.import_module(ARCHITECTURES[key].__module__).__doc__
+    assert all(word in card for word in ("forward", "log-det", "inverse", "Source:"))
+
+
+@members
+@pytest.mark.parametrize("shapes", [*SHAPES, Shapes(0, 0)], ids=lambda s: f"{s.x}-{s.y}")
+def test_refusals_are_sentences_and_build_keeps_to_them(key, shapes):
+    spec = ARCHITECTURES.make(key)
+    refused = spec.refusals(shapes)
+    for sentence in refused:
+        assert sentence[0].isupper() and sentence.endswith(".") and "choose" in sentence
+    if refused:
+        with pytest.raises(IncompatibleError, match="choose"):
+            spec.build(shapes)
+    else:
+        model = spec.build(shapes)
+        assert (model.features, model.context, model.capabilities) == (shapes.x, shapes.y, spec.capabilities)
+        assert model.parameter_count() > 0
+
+
+def test_who_refuses_what():
+    refused = {key: [(s.x, s.y) for s in SHAPES if ARCHITECTURES.make(key).refusals(s)]
+               for key in ARCHITECTURES.keys()}
+    assert refused == {"nice": [(1, 0)], "realnvp": [(1, 0)], "neural_spline_coupling": [], "maf": [],
+                       "inn": [(2, 0), (1, 0)]}
+
+
+@members
+def test_every_choice_builds_and_inverts(key):
+    shapes = Shapes(3, 2)
+    for setting in ARCHITECTURES[key].settings():
+        for option in setting.options:
+            torch.manual_seed(0)
+            spec = ARCHITECTURES.make(key, width=8, transforms=2, **{setting.name: option})
+            model = spec.build(shapes).double()
+            there, back, width = directions(model, batch(shapes)[1])
+            points = torch.randn(32, width, dtype=torch.float64)
+            assert round_trip_error(there, back, points) < 1e-9, (setting.name, option)
+
+
+@members
+def test_settings_change_the_network(key):
+    shapes = Shapes(4, 2)
+    default = ARCHITECTURES.make(key).build(shapes).parameter_count()
+    for larger in ({"transforms": 12}, {"width": 96}, {"depth": 3}):
+        assert ARCHITECTURES.make(key, **larger).build(shapes).parameter_count() > default
+
+
+@members
+def test_settings_are_checked(key):
+    with pytest.raises(SpecError, match="Did you mean 'transforms'"):
+        ARCHITECTURES.make(key, transform=3)
+    with pytest.raises(SpecError):
+        ARCHITECTURES.make(key, transforms=0)
+
+
+@members
+def test_building_uses_the_global_generator_only(key):
+    """A caller who forks torch's generator gets the same network and leaves no trace."""
+    shapes, before = Shapes(4, 2), torch.get_rng_state()
+    found = []
+    for _ in range(2):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(7)
+            found.append(ARCHITECTURES.make(key).build(shapes).state_dict())
+    assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
+    assert torch.equal(before, torch.get_rng_state())

@@ -1,0 +1,81 @@
+"""`Architecture.formats` is measured, not believed: what it promises works, and what it refuses does fail."""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+import pytest
+import torch
+from torch import nn
+
+from tests.architectures.laws import batch, name_of
+from workbench.architectures import ARCHITECTURES
+from workbench.core import capability
+from workbench.core.shapes import Shapes
+
+CALLS = [(key, shapes, call) for key in ARCHITECTURES.keys() for shapes in (Shapes(2, 0), Shapes(4, 2))
+         for call in ("latent", "inverse", "log_prob")
+         if not ARCHITECTURES.make(key).refusals(shapes)
+         and (call != "log_prob" or capability.DENSITY in ARCHITECTURES[key].capabilities)]
+calls = pytest.mark.parametrize(("key", "shapes", "call"), CALLS, ids=name_of)
+
+
+class Call(nn.Module):
+    """One method of a model as a module, which is what exporters take."""
+
+    def __init__(self, model, call):
+        super().__init__()
+        self.model, self.call = model, call
+
+    def forward(self, points, y=None):
+        found = getattr(self.model, self.call)(points, y)
+        return found if isinstance(found, tuple) else (found,)
+
+
+def exported(key, shapes, call):
+    """The call, its traced program for any number of rows, and inputs of two lengths, the traced first."""
+    torch.manual_seed(0)
+    model = ARCHITECTURES.make(key, transforms=2, width=8, depth=1).build(shapes).eval()
+    module = Call(model, call)
+    inputs = []
+    for rows in (5, 40):
+        x, y = batch(shapes, rows)
+        points = torch.randn(rows, model.latent_features) if call == "inverse" else x.float()
+        points[:4] *= 4.0   # also where a spline is the identity
+        inputs.append((points,) if y is None else (points, y.float()))
+    rows = torch.export.Dim("rows", min=2)
+    dynamic = tuple({0: rows} for _ in inputs[0])
+    program = torch.export.export(module, inputs[0], dynamic_shapes=dynamic)
+    return module, program, dynamic, inputs
+
+
+#: tracing takes seconds: what is left out here is close to what is left in, and runs with the slow tests
+QUICK = [call if call[1] == Shapes(4, 2) and call[2] != "latent" else pytest.param(*call, marks=pytest.mark.slow)
+         for call in CALLS]
+
+
+@pytest.mark.parametrize(("key", "shapes", "call"), QUICK, ids=name_of)
+def test_graph(key, shapes, call):
+    assert ARCHITECTURES[key].formats["graph"] == ""
+    module, program, _, (_, inputs) = exported(key, shapes, call)
+    for mine, theirs in zip(module(*inputs), program.module()(*inputs), strict=True):
+        assert torch.allclose(mine, theirs, atol=1e-6)
+
+
+@pytest.mark.slow
+@calls
+def test_onnx(key, shapes, call):
+    runtime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    assert ARCHITECTURES[key].formats["onnx"] == ""
+    module, _, dynamic, (example, inputs) = exported(key, shapes, call)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")   # the exporter warns about itself
+        program = torch.onnx.export(module, example, dynamic_shapes=dynamic, dynamo=True, verbose=False)
+    file = io.BytesIO()
+    program.save(file)
+    session = runtime.InferenceSession(file.getvalue(), providers=["CPUExecutionProvider"])
+    named = {i.name: value.numpy() for i, value in zip(session.get_inputs(), inputs, strict=True)}
+    for mine, theirs in zip(module(*inputs), session.run(None, named), strict=True):
+        assert torch.allclose(mine, torch.from_numpy(theirs), atol=1e-4)

@@ -1,0 +1,83 @@
+"""Each law is shown a network that breaks it: a guard that has never been seen to fail guards nothing."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from tests.architectures import laws
+from workbench.core.shapes import Shapes
+
+SHAPES = Shapes(2, 0)
+
+
+@pytest.fixture
+def model():
+    return laws.built("realnvp", SHAPES, transforms=2, width=8)
+
+
+@pytest.fixture
+def both(model):
+    there, back, _ = laws.directions(model, None)
+    return there, back
+
+
+@pytest.fixture
+def some():
+    return laws.batch(SHAPES, 6)[0]
+
+
+def test_an_inverse_that_is_a_little_off_is_caught(both, some):
+    there, back = both
+
+    def off(z):
+        x, log_det = back(z)
+        return x * (1 + 1e-7), log_det
+
+    assert laws.round_trip_error(there, back, some) < 1e-9 < laws.round_trip_error(there, off, some)
+    assert laws.round_trip_error(off, there, some) > 1e-9
+
+
+def test_a_log_det_that_is_a_little_off_is_caught(both, some):
+    there, back = both
+
+    def off(x):
+        z, log_det = there(x)
+        return z, log_det * (1 + 1e-6)
+
+    assert laws.log_det_error(there, some) < 1e-9 < laws.log_det_error(off, some)
+    assert laws.opposite_log_dets_error(off, back, some) > 1e-9
+
+
+def test_a_log_det_of_the_wrong_sign_is_caught(both, some):
+    there, back = both
+    wrong = lambda z: (back(z)[0], -back(z)[1])  # noqa: E731
+    assert laws.log_det_error(wrong, some) > 1e-3
+    assert laws.opposite_log_dets_error(there, wrong, some) > 1e-3
+
+
+def test_a_parameter_without_gradient_is_caught(model, some):
+    model.dead, model.zeroed = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
+    loss = model.log_prob(some, None).sum() + (0 * model.zeroed).sum()
+    assert laws.unreached(model, loss) == ["dead", "zeroed"]
+
+
+def test_a_network_that_normalises_over_its_batch_is_caught(both, some):
+    there, _ = both
+    mixed = lambda x: (there(x)[0] - there(x)[0].mean(0), there(x)[1])  # noqa: E731
+    assert laws.batch_dependence(there, some) < 1e-10 < laws.batch_dependence(mixed, some)
+
+
+def test_a_network_that_draws_is_caught(both, some):
+    there, _ = both
+    assert laws.draws_random_numbers(lambda: there(some + torch.randn_like(some)))
+
+
+def test_a_density_that_is_not_normalised_is_caught(model):
+    window = [(-12.0, 12.0), (-12.0, 12.0)]
+    assert laws.integral(lambda x: model.log_prob(x, None), window, 300) == pytest.approx(1.0, abs=2e-3)
+    larger = lambda x: model.log_prob(x, None) + 0.01  # noqa: E731
+    assert laws.integral(larger, window, 300) != pytest.approx(1.0, abs=2e-3)
+    without = lambda x: model.log_prob(x, None) - model.latent(x, None)[1]  # noqa: E731
+    assert laws.integral(without, window, 300) != pytest.approx(1.0, abs=2e-3)
