@@ -51,8 +51,8 @@ def exported(key, shapes, call):
 
 
 #: tracing takes seconds: what is left out here is close to what is left in, and runs with the slow tests
-QUICK = [call if call[1] == Shapes(4, 2) and call[2] != "latent" else pytest.param(*call, marks=pytest.mark.slow)
-         for call in CALLS]
+QUICK = [c if c[1] == Shapes(4, 2) and c[2] != "latent" else pytest.param(*c, marks=pytest.mark.slow)
+         for c in CALLS]
 
 
 @pytest.mark.parametrize(("key", "shapes", "call"), QUICK, ids=name_of)
