@@ -65,6 +65,8 @@ def _lines(data: xr.Dataset, kind: str, axes: list[hv.Dimension], group: str) ->
     paths = []
     for i, name in enumerate(names):
         kept = np.isfinite(iteration[i])
+        if not kept.any():
+            continue  # a path without points would leave its colour without a range
         paths.append(
             {
                 axes[0].name: iteration[i][kept],
