@@ -1,7 +1,7 @@
 """The zip around an exported model: written the same way each time, read with every size known beforehand.
 
-Members are stored, not compressed, so that a small file cannot unpack to a large one, and nothing is ever unpacked to
-the disk, so that a member's name cannot lead anywhere.
+Members are stored, not compressed, so that a small file cannot unpack to a large one, and nothing is ever
+unpacked to the disk, so that a member's name cannot lead anywhere.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def write_archive(path: Path, members: dict[str, bytes]) -> None:
 
 
 def read_archive(path: Path, limits: dict[str, int], *, largest: int = LARGEST_FILE) -> dict[str, bytes]:
-    """The members named in ``limits`` (name -> most bytes), all of them and no others. Raises `RefusedError`."""
+    """The members named in ``limits`` (name -> most bytes), all and no others. Raises `RefusedError`."""
     asked = f"The file '{path.name}' cannot be opened as an exported model"
     try:
         size = path.stat().st_size
@@ -43,11 +43,19 @@ def read_archive(path: Path, limits: dict[str, int], *, largest: int = LARGEST_F
             return {name: _read(archive, name, limit) for name, limit in limits.items()}
     except FileNotFoundError as error:
         raise RefusedError(asked, expected="a file", found=f"nothing at {path}") from error
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError, OSError, ValueError) as error:
+    except (
+        zipfile.BadZipFile,
+        zipfile.LargeZipFile,
+        NotImplementedError,
+        EOFError,
+        OSError,
+        ValueError,
+    ) as error:
         if isinstance(error, RefusedError):
             raise
-        raise RefusedError(asked, expected="a zip file written by wb.save", found=str(error) or type(error).__name__
-                           ) from error
+        raise RefusedError(
+            asked, expected="a zip file written by wb.save", found=str(error) or type(error).__name__
+        ) from error
 
 
 def _read(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
@@ -60,16 +68,31 @@ def _check_members(asked: str, found: list[zipfile.ZipInfo], limits: dict[str, i
     listed = ", ".join(repr(name[:80]) for name in names[:8]) or "an empty zip"
     if len(names) > len(limits) or sorted(names) != sorted(limits):
         missing, extra = sorted(set(limits) - set(names)), sorted(set(names) - set(limits))
-        what = [f"{title}: {', '.join(n[:80] for n in some[:5])}" for title, some in
-                (("missing", missing), ("not expected", extra)) if some]
-        raise RefusedError(asked, expected=f"exactly the members {', '.join(limits)}",
-                           found="; ".join(what) or f"a member twice, in {listed}")
+        what = [
+            f"{title}: {', '.join(n[:80] for n in some[:5])}"
+            for title, some in (("missing", missing), ("not expected", extra))
+            if some
+        ]
+        raise RefusedError(
+            asked,
+            expected=f"exactly the members {', '.join(limits)}",
+            found="; ".join(what) or f"a member twice, in {listed}",
+        )
     for member in found:
-        if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 0x1 or \
-                member.compress_size != member.file_size:
-            raise RefusedError(asked, expected="members stored as they are",
-                               found=f"'{member.filename}' compressed or encrypted",
-                               suggestion="use the file as wb.save wrote it")
+        if (
+            member.compress_type != zipfile.ZIP_STORED
+            or member.flag_bits & 0x1
+            or member.compress_size != member.file_size
+        ):
+            raise RefusedError(
+                asked,
+                expected="members stored as they are",
+                found=f"'{member.filename}' compressed or encrypted",
+                suggestion="use the file as wb.save wrote it",
+            )
         if member.file_size > limits[member.filename]:
-            raise RefusedError(asked, expected=f"'{member.filename}' with at most {limits[member.filename]} bytes",
-                               found=f"{member.file_size} bytes")
+            raise RefusedError(
+                asked,
+                expected=f"'{member.filename}' with at most {limits[member.filename]} bytes",
+                found=f"{member.file_size} bytes",
+            )

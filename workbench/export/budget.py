@@ -7,13 +7,25 @@ from torch.overrides import TorchFunctionMode
 
 from workbench.core.errors import RefusedError
 
-_MAKERS = {"empty", "zeros", "ones", "full", "eye", "rand", "randn", "randperm", "arange", "linspace", "tensor"}
+_MAKERS = {
+    "empty",
+    "zeros",
+    "ones",
+    "full",
+    "eye",
+    "rand",
+    "randn",
+    "randperm",
+    "arange",
+    "linspace",
+    "tensor",
+}
 
 
 class Budget(TorchFunctionMode):
-    """Context in which new tensors may hold four times ``numbers`` and a little for small helpers; more is refused.
+    """Context in which new tensors may hold four times ``numbers``, and a little for helpers; more is refused.
 
-    Counts what torch's factories give (`torch.empty` and its kin), which is where every layer's weights come from.
+    Counts what torch's factories give (`torch.empty` and its kin), where every layer's weights come from.
     """
 
     def __init__(self, numbers: int) -> None:
@@ -25,6 +37,8 @@ class Budget(TorchFunctionMode):
         if isinstance(made, Tensor) and getattr(function, "__name__", "") in _MAKERS:
             self.left -= made.numel()
             if self.left < 0:
-                raise RefusedError("The network that is described is far larger than the weights that are given",
-                                   expected="a description that fits its weights")
+                raise RefusedError(
+                    "The network that is described is far larger than the weights that are given",
+                    expected="a description that fits its weights",
+                )
         return made

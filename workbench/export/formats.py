@@ -33,8 +33,10 @@ class ExportFormat(ABC):
         """Why a model of this architecture cannot be exported so, as a sentence; empty when it can."""
         missing = [name for name in self.packages if find_spec(name) is None]
         if missing:
-            return (f"{self.title} needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed; "
-                    f"install the extra '{self.extra}': pip install 'vina-workbench[{self.extra}]'.")
+            return (
+                f"{self.title} needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed; "
+                f"install the extra '{self.extra}': pip install 'vina-workbench[{self.extra}]'."
+            )
         if self.one_function and function == "log_prob" and capability.DENSITY not in capabilities:
             return f"{ARCHITECTURES[architecture].title} has no tractable density, so there is no log_prob to export."
         return getattr(ARCHITECTURES[architecture], "formats", {}).get(self.key, "")

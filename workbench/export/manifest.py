@@ -21,9 +21,21 @@ DTYPES = ("float32", "float64")
 MOST_VARIABLES = 4096
 
 _KEYS: dict[str, type | tuple[type, ...]] = {
-    "kind": str, "format_version": int, "versions": dict, "architecture": dict, "shapes": dict, "x": list, "y": list,
-    "dtype": str, "capabilities": list, "seed": int, "iteration": int, "experiment": dict, "members": dict,
-    "digest": str}
+    "kind": str,
+    "format_version": int,
+    "versions": dict,
+    "architecture": dict,
+    "shapes": dict,
+    "x": list,
+    "y": list,
+    "dtype": str,
+    "capabilities": list,
+    "seed": int,
+    "iteration": int,
+    "experiment": dict,
+    "members": dict,
+    "digest": str,
+}
 
 
 @dataclass(frozen=True)
@@ -58,13 +70,20 @@ def describe(fitted: FittedModel, members: dict[str, bytes]) -> bytes:
     experiment = public_experiment(fitted.manifest.get("experiment"))
     model = fitted.model
     table = {
-        "kind": KIND, "format_version": FORMAT_VERSION, "versions": _versions(),
+        "kind": KIND,
+        "format_version": FORMAT_VERSION,
+        "versions": _versions(),
         "architecture": experiment["architecture"],
         "shapes": {"x": model.features, "y": len(fitted.y), "latent": model.latent_features},
-        "x": [v.to_dict() for v in fitted.x], "y": [v.to_dict() for v in fitted.y],
-        "dtype": str(model.dtype).removeprefix("torch."), "capabilities": sorted(model.capabilities),
-        "seed": experiment["seed"], "iteration": int(fitted.manifest.get("iteration", 0)), "experiment": experiment,
-        "members": {name: {"bytes": len(data), "sha256": sha256(data)} for name, data in members.items()}}
+        "x": [v.to_dict() for v in fitted.x],
+        "y": [v.to_dict() for v in fitted.y],
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "capabilities": sorted(model.capabilities),
+        "seed": experiment["seed"],
+        "iteration": int(fitted.manifest.get("iteration", 0)),
+        "experiment": experiment,
+        "members": {name: {"bytes": len(data), "sha256": sha256(data)} for name, data in members.items()},
+    }
     try:
         return json.dumps(table | {"digest": digest(table)}, indent=2, allow_nan=False).encode()
     except (TypeError, ValueError) as error:
@@ -74,8 +93,12 @@ def describe(fitted: FittedModel, members: dict[str, bytes]) -> bytes:
 def public_experiment(table: dict | None) -> dict[str, Any]:
     """The experiment without what is private to one machine: data and paths stay at home, the rest travels."""
     if not isinstance(table, dict) or "architecture" not in table:
-        raise ExportError("This model cannot be exported", expected="a model that knows its experiment",
-                          found="one without", suggestion="export the run, or a model that was loaded from a file")
+        raise ExportError(
+            "This model cannot be exported",
+            expected="a model that knows its experiment",
+            found="one without",
+            suggestion="export the run, or a model that was loaded from a file",
+        )
     problem = dict(table["problem"])
     if problem.get("key") not in PROBLEMS or stays_home(PROBLEMS[problem["key"]]):
         problem["settings"] = {}
@@ -84,8 +107,11 @@ def public_experiment(table: dict | None) -> dict[str, Any]:
 
 def stays_home(problem) -> bool:
     """True for problems made of the user's own files or functions, of which an export says only the name."""
-    return bool(getattr(problem, "reads_files", False) or problem.unavailable()
-                or not getattr(problem, "travels", True))
+    return bool(
+        getattr(problem, "reads_files", False)
+        or problem.unavailable()
+        or not getattr(problem, "travels", True)
+    )
 
 
 def _versions() -> dict[str, str]:
@@ -109,13 +135,20 @@ def read(name: str, data: bytes) -> Manifest:
     if not isinstance(found, int) or isinstance(found, bool) or found < 1:
         raise RefusedError(asked, expected="a format version", found=repr(found)[:80])
     if found > FORMAT_VERSION:
-        raise RefusedError(f"{asked}: it was written by a newer workbench", expected=f"format version {FORMAT_VERSION}"
-                           " or older", found=f"version {found}", suggestion="update the workbench")
+        raise RefusedError(
+            f"{asked}: it was written by a newer workbench",
+            expected=f"format version {FORMAT_VERSION} or older",
+            found=f"version {found}",
+            suggestion="update the workbench",
+        )
     _check_keys(asked, table)
     if table["digest"] != digest(table):
-        raise RefusedError(f"{asked}: its manifest was changed after it was written", expected="the checksum "
-                           f"{table['digest'][:12]}…", found=f"{digest(table)[:12]}…",
-                           suggestion="get the file again from where it came")
+        raise RefusedError(
+            f"{asked}: its manifest was changed after it was written",
+            expected=f"the checksum {table['digest'][:12]}…",
+            found=f"{digest(table)[:12]}…",
+            suggestion="get the file again from where it came",
+        )
     return _checked(asked, table)
 
 
@@ -126,18 +159,27 @@ def _parse(asked: str, data: bytes) -> dict[str, Any]:
     try:
         table = json.loads(data.decode("utf-8"), parse_constant=refuse)
     except (ValueError, RecursionError) as error:
-        raise RefusedError(f"{asked}: its manifest cannot be read", expected="JSON", found=str(error)[:200]) from error
+        raise RefusedError(
+            f"{asked}: its manifest cannot be read", expected="JSON", found=str(error)[:200]
+        ) from error
     if not isinstance(table, dict):
-        raise RefusedError(f"{asked}: its manifest cannot be read", expected="a table", found=type(table).__name__)
+        raise RefusedError(
+            f"{asked}: its manifest cannot be read", expected="a table", found=type(table).__name__
+        )
     return table
 
 
 def _check_keys(asked: str, table: dict[str, Any]) -> None:
     missing, extra = sorted(set(_KEYS) - set(table)), sorted(set(table) - set(_KEYS))
     if missing or extra:
-        raise RefusedError(f"{asked}: its manifest is not complete", expected=", ".join(_KEYS),
-                           found=f"missing {', '.join(missing) or 'none'}; unknown {', '.join(extra)[:200] or 'none'}")
-    wrong = [key for key, kind in _KEYS.items() if not isinstance(table[key], kind) or isinstance(table[key], bool)]
+        raise RefusedError(
+            f"{asked}: its manifest is not complete",
+            expected=", ".join(_KEYS),
+            found=f"missing {', '.join(missing) or 'none'}; unknown {', '.join(extra)[:200] or 'none'}",
+        )
+    wrong = [
+        key for key, kind in _KEYS.items() if not isinstance(table[key], kind) or isinstance(table[key], bool)
+    ]
     if wrong:
         raise RefusedError(f"{asked}: its manifest holds a value of the wrong kind", found=", ".join(wrong))
 
@@ -153,26 +195,42 @@ def _checked(asked: str, table: dict[str, Any]) -> Manifest:
     except (WorkbenchError, TypeError) as error:
         raise RefusedError(f"{asked}: it cannot be built here", found=str(error)[:600]) from error
     sizes = [shapes.get(part) for part in ("x", "y", "latent")]
-    if any(isinstance(n, bool) or not isinstance(n, int) or not 0 <= n <= MOST_VARIABLES for n in sizes) \
-            or sizes[:2] != [len(x), len(y)] or not x:
-        raise RefusedError(f"{asked}: its shapes do not fit its variables", found=f"shapes {shapes}, {len(x)} variables"
-                           f" x and {len(y)} y"[:200], expected=f"at most {MOST_VARIABLES} of each")
+    if (
+        any(isinstance(n, bool) or not isinstance(n, int) or not 0 <= n <= MOST_VARIABLES for n in sizes)
+        or sizes[:2] != [len(x), len(y)]
+        or not x
+    ):
+        raise RefusedError(
+            f"{asked}: its shapes do not fit its variables",
+            found=f"shapes {shapes}, {len(x)} variables x and {len(y)} y"[:200],
+            expected=f"at most {MOST_VARIABLES} of each",
+        )
     if table["dtype"] not in DTYPES:
-        raise RefusedError(f"{asked}: its numbers are of an unknown type", expected=" or ".join(DTYPES),
-                           found=table["dtype"][:40])
+        raise RefusedError(
+            f"{asked}: its numbers are of an unknown type",
+            expected=" or ".join(DTYPES),
+            found=table["dtype"][:40],
+        )
     for name, member in table["members"].items():
         if not isinstance(member, dict) or not isinstance(member.get("sha256"), str):
             raise RefusedError(f"{asked}: it has no checksum for '{name[:80]}'")
-    return Manifest(key, settings, sizes[0], sizes[1], sizes[2], x, y, table["dtype"], table["members"], table)
+    return Manifest(
+        key, settings, sizes[0], sizes[1], sizes[2], x, y, table["dtype"], table["members"], table
+    )
 
 
 def check_members(name: str, manifest: Manifest, members: dict[str, bytes]) -> None:
     """Every other member is the one that the manifest speaks of. Raises `RefusedError`."""
     asked = f"The file '{name}' is refused"
     if set(manifest.members) != set(members):
-        raise RefusedError(asked, expected=f"checksums of {', '.join(members)}", found=", ".join(manifest.members)[:200])
+        raise RefusedError(
+            asked, expected=f"checksums of {', '.join(members)}", found=", ".join(manifest.members)[:200]
+        )
     for member, data in members.items():
         if sha256(data) != manifest.members[member]["sha256"]:
-            raise RefusedError(f"{asked}: '{member}' was damaged or changed after it was written",
-                               expected=f"the checksum {manifest.members[member]['sha256'][:12]}…",
-                               found=f"{sha256(data)[:12]}…", suggestion="get the file again from where it came")
+            raise RefusedError(
+                f"{asked}: '{member}' was damaged or changed after it was written",
+                expected=f"the checksum {manifest.members[member]['sha256'][:12]}…",
+                found=f"{sha256(data)[:12]}…",
+                suggestion="get the file again from where it came",
+            )

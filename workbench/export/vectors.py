@@ -48,23 +48,36 @@ def make(exact: FittedModel) -> dict[str, Tensor]:
 
     z, y = normal(exact.model.latent_features), s.y_out(normal(len(exact.y)))
     # a third further out than data are: a change there is seen as well
-    x = s.x_out(torch.cat([normal(len(exact.x))[:ROWS - ROWS // 3], 2.5 * normal(len(exact.x))[:ROWS // 3]]))
+    x = s.x_out(
+        torch.cat([normal(len(exact.x))[: ROWS - ROWS // 3], 2.5 * normal(len(exact.x))[: ROWS // 3]])
+    )
     inputs = {"x": x, "y": y, "z": z}
     outputs = answers(exact, inputs)
     good = torch.stack([value.reshape(ROWS, -1).isfinite().all(1) for value in outputs.values()]).all(0)
     if int(good.sum()) < FEWEST_ROWS:
-        raise ExportError("This model cannot be exported", expected="finite numbers from the network",
-                          found=f"{ROWS - int(good.sum())} of {ROWS} trial points without", suggestion="train it "
-                          "again with a smaller learning rate")
-    return {f"input.{k}": v[good].contiguous() for k, v in inputs.items()} | \
-           {f"output.{k}": v[good].contiguous() for k, v in outputs.items()}
+        raise ExportError(
+            "This model cannot be exported",
+            expected="finite numbers from the network",
+            found=f"{ROWS - int(good.sum())} of {ROWS} trial points without",
+            suggestion="train it again with a smaller learning rate",
+        )
+    return {f"input.{k}": v[good].contiguous() for k, v in inputs.items()} | {
+        f"output.{k}": v[good].contiguous() for k, v in outputs.items()
+    }
 
 
 def shapes(exact: FittedModel, rows: int) -> dict[str, tuple[int, ...]]:
     """Name and shape of every tensor that `make` gives for this model."""
     n_x, n_y, n_z = len(exact.x), len(exact.y), exact.model.latent_features
-    found = {"input.x": (rows, n_x), "input.y": (rows, n_y), "input.z": (rows, n_z), "output.latent": (rows, n_z),
-             "output.latent_log_det": (rows,), "output.inverse": (rows, n_x), "output.inverse_log_det": (rows,)}
+    found = {
+        "input.x": (rows, n_x),
+        "input.y": (rows, n_y),
+        "input.z": (rows, n_z),
+        "output.latent": (rows, n_z),
+        "output.latent_log_det": (rows,),
+        "output.inverse": (rows, n_x),
+        "output.inverse_log_det": (rows,),
+    }
     if capability.DENSITY in exact.capabilities:
         found["output.log_prob"] = (rows,)
     if capability.FORWARD in exact.capabilities:
@@ -85,8 +98,11 @@ def compare(name: str, exact: FittedModel, stored: dict[str, Tensor]) -> float:
         if far > worst:
             worst, where = far, key
     if worst > 1:
-        raise RefusedError(f"The file '{name}' is refused: the model does not say what it said when it was saved",
-                           expected="the stored answers to its test vectors", found=f"'{where}' is off by {worst:.1e} "
-                           "times the tolerance: a weight was changed, or this version computes something else",
-                           suggestion="get the file again from where it came, or use the versions in its manifest")
+        raise RefusedError(
+            f"The file '{name}' is refused: the model does not say what it said when it was saved",
+            expected="the stored answers to its test vectors",
+            found=f"'{where}' is off by {worst:.1e} "
+            "times the tolerance: a weight was changed, or this version computes something else",
+            suggestion="get the file again from where it came, or use the versions in its manifest",
+        )
     return worst

@@ -1,8 +1,8 @@
 """Format ``weights``: a zip of tensors, a manifest in JSON and test vectors. It carries no code, and loads without its problem.
 
-    manifest.json         what to build, in which version it was written, checksums    (manifest.py)
-    model.safetensors     weights and standardisation
-    vectors.safetensors   test vectors, asked again when the file is loaded            (vectors.py)
+manifest.json         what to build, in which version it was written, checksums    (manifest.py)
+model.safetensors     weights and standardisation
+vectors.safetensors   test vectors, asked again when the file is loaded            (vectors.py)
 """
 
 from __future__ import annotations
@@ -40,16 +40,23 @@ class Weights(ExportFormat):
     suffix = ".zip"
 
     def write(self, fitted: FittedModel, path: Path) -> dict[str, Any]:
-        tensors = {f"model.{k}": v for k, v in fitted.model.state_dict().items()} \
-            | {f"standardisation.{k}": v for k, v in fitted.standardisation.state_dict().items()}
+        tensors = {f"model.{k}": v for k, v in fitted.model.state_dict().items()} | {
+            f"standardisation.{k}": v for k, v in fitted.standardisation.state_dict().items()
+        }
         broken = [k for k, v in tensors.items() if v.is_floating_point() and not v.isfinite().all()]
         if broken:
-            raise ExportError("This model cannot be exported", expected="finite weights", found=", ".join(broken[:5]),
-                              suggestion="go back to an earlier checkpoint")
+            raise ExportError(
+                "This model cannot be exported",
+                expected="finite weights",
+                found=", ".join(broken[:5]),
+                suggestion="go back to an earlier checkpoint",
+            )
         # a view or two names of one tensor would be refused by the format; copies are small
         kept = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
-        members = {MODEL: safetensors.torch.save(kept),
-                   VECTORS: safetensors.torch.save(vectors.make(vectors.exact_copy(fitted)))}
+        members = {
+            MODEL: safetensors.torch.save(kept),
+            VECTORS: safetensors.torch.save(vectors.make(vectors.exact_copy(fitted))),
+        }
         write_archive(path, {MANIFEST: manifest.describe(fitted, members), **members})
         _, report = _open(path)
         return report
@@ -73,7 +80,11 @@ def load(path: str | Path) -> FittedModel:
 def check(path: str | Path) -> dict[str, Any]:
     """What a file is and whether `load` would take it: ``ok``, ``error`` (a sentence or ""), and what is known of it."""
     path = Path(path)
-    report = {"file": path.name, "format": Weights.key, "bytes": path.stat().st_size if path.is_file() else None}
+    report = {
+        "file": path.name,
+        "format": Weights.key,
+        "bytes": path.stat().st_size if path.is_file() else None,
+    }
     try:
         return report | {"ok": True, "error": ""} | _open(path)[1]
     except RefusedError as error:
@@ -91,15 +102,27 @@ def _open(path: Path) -> tuple[FittedModel, dict[str, Any]]:
     rows = len(stored["input.z"]) if "input.z" in stored and stored["input.z"].ndim else 0
     if not rows:
         raise RefusedError(f"The file '{path.name}' is refused: it has no test vectors")
-    _compare_layout(path.name, VECTORS, stored, {k: (s, torch.float64) for k, s in vectors.shapes(exact, rows).items()})
+    _compare_layout(
+        path.name, VECTORS, stored, {k: (s, torch.float64) for k, s in vectors.shapes(exact, rows).items()}
+    )
     worst = vectors.compare(path.name, exact, stored)
     table = told.table
-    return fitted, {"format_version": table["format_version"], "versions": table["versions"],
-                    "architecture": told.architecture, "shapes": table["shapes"], "x": [v.name for v in told.x],
-                    "y": [v.name for v in told.y], "dtype": told.dtype, "capabilities": table["capabilities"],
-                    "problem": table["experiment"].get("problem", {}).get("key"), "seed": table["seed"],
-                    "iteration": table["iteration"], "parameters": fitted.model.parameter_count(),
-                    "test_vectors": rows, "deviation": worst}
+    return fitted, {
+        "format_version": table["format_version"],
+        "versions": table["versions"],
+        "architecture": told.architecture,
+        "shapes": table["shapes"],
+        "x": [v.name for v in told.x],
+        "y": [v.name for v in told.y],
+        "dtype": told.dtype,
+        "capabilities": table["capabilities"],
+        "problem": table["experiment"].get("problem", {}).get("key"),
+        "seed": table["seed"],
+        "iteration": table["iteration"],
+        "parameters": fitted.model.parameter_count(),
+        "test_vectors": rows,
+        "deviation": worst,
+    }
 
 
 def _tensors(name: str, member: str, data: bytes) -> dict[str, Tensor]:
@@ -107,16 +130,22 @@ def _tensors(name: str, member: str, data: bytes) -> dict[str, Tensor]:
     try:
         length = struct.unpack("<Q", data[:8])[0]
         if length > min(_HEADER, len(data)):
-            raise RefusedError(asked, expected=f"a header of at most {_HEADER} bytes", found=f"{length} bytes")
-        json.loads(data[8:8 + length])
+            raise RefusedError(
+                asked, expected=f"a header of at most {_HEADER} bytes", found=f"{length} bytes"
+            )
+        json.loads(data[8 : 8 + length])
         found = safetensors.torch.load(data)
     except (SafetensorError, struct.error, ValueError, KeyError, RecursionError) as error:
         if isinstance(error, RefusedError):
             raise
-        raise RefusedError(asked, expected="tensors in the safetensors format", found=str(error)[:200]) from error
+        raise RefusedError(
+            asked, expected="tensors in the safetensors format", found=str(error)[:200]
+        ) from error
     broken = [k for k, v in found.items() if v.is_floating_point() and not v.isfinite().all()]
     if broken:
-        raise RefusedError(f"The file '{name}' is refused: it holds values that are not finite", found=", ".join(broken[:5]))
+        raise RefusedError(
+            f"The file '{name}' is refused: it holds values that are not finite", found=", ".join(broken[:5])
+        )
     return found
 
 
@@ -133,11 +162,16 @@ def _build(name: str, told: manifest.Manifest, tensors: dict[str, Tensor]) -> Fi
     except WorkbenchError as error:
         raise RefusedError(f"{asked}: its model cannot be built", found=str(error)[:600]) from error
     standardisation = Standardisation(shapes).to(dtype)
-    expected = {f"model.{k}": (tuple(v.shape), v.dtype) for k, v in model.state_dict().items()} \
-        | {f"standardisation.{k}": (tuple(v.shape), v.dtype) for k, v in standardisation.state_dict().items()}
+    expected = {f"model.{k}": (tuple(v.shape), v.dtype) for k, v in model.state_dict().items()} | {
+        f"standardisation.{k}": (tuple(v.shape), v.dtype) for k, v in standardisation.state_dict().items()
+    }
     _compare_layout(name, MODEL, tensors, expected)
     if model.latent_features != told.latent:
-        raise RefusedError(f"{asked}: its latent has the wrong size", expected=str(model.latent_features), found=str(told.latent))
+        raise RefusedError(
+            f"{asked}: its latent has the wrong size",
+            expected=str(model.latent_features),
+            found=str(told.latent),
+        )
     for part, module in (("model.", model), ("standardisation.", standardisation)):
         module.load_state_dict({k.removeprefix(part): v for k, v in tensors.items() if k.startswith(part)})
     if not all((tensors[f"standardisation.scale_{c}"] > 0).all() for c in "xy"):
@@ -150,10 +184,17 @@ def _compare_layout(name: str, member: str, found: dict[str, Tensor], expected: 
     asked = f"The file '{name}' is refused: '{member}' does not hold the tensors of its model"
     missing, extra = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
     if missing or extra:
-        raise RefusedError(asked, expected=f"{len(expected)} tensors", found=f"missing {', '.join(missing[:3]) or 'none'}; "
-                           f"unknown {', '.join(extra[:3])[:200] or 'none'}")
+        raise RefusedError(
+            asked,
+            expected=f"{len(expected)} tensors",
+            found=f"missing {', '.join(missing[:3]) or 'none'}; "
+            f"unknown {', '.join(extra[:3])[:200] or 'none'}",
+        )
     for key, (shape, dtype) in expected.items():
         tensor = found[key]
         if tuple(tensor.shape) != tuple(shape) or tensor.dtype != dtype:
-            raise RefusedError(asked, expected=f"'{key}' of shape {tuple(shape)} and type {dtype}",
-                               found=f"shape {tuple(tensor.shape)} and type {tensor.dtype}")
+            raise RefusedError(
+                asked,
+                expected=f"'{key}' of shape {tuple(shape)} and type {dtype}",
+                found=f"shape {tuple(tensor.shape)} and type {tensor.dtype}",
+            )

@@ -1,0 +1,52 @@
+"""The command line: every verb is one call into the packages below; errors are sentences, never tracebacks.
+
+Exit codes: 0 done; 1 an error of the workbench itself; 2 something that the user can mend, or a file that is
+refused; 130 interrupted, after the run was saved.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+from workbench.cli.arguments import parser
+from workbench.core.errors import WorkbenchError
+
+INTERRUPTED = 130
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        args = parser(as_json="--json" in words).parse_args(words)
+        if "command" not in args:
+            parser().print_help()
+            return 0
+        return args.command(args) or 0
+    except SystemExit as error:  # argparse has said what it had to say
+        return int(error.code or 0)
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # whoever read the output has seen enough; without this, Python complains once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (WorkbenchError, OSError) as error:
+        return _fail(str(error), "--json" in words, 2)
+    except Exception as error:
+        if os.environ.get("WORKBENCH_TRACEBACK"):
+            raise
+        sentence = f"Something unexpected went wrong: {type(error).__name__}: {error}."
+        return _fail(f"{sentence} Set WORKBENCH_TRACEBACK=1 to see where.", "--json" in words, 1)
+
+
+def _fail(sentence: str, as_json: bool, code: int) -> int:
+    print(f"workbench: {sentence}", file=sys.stderr)
+    if as_json:
+        print(json.dumps({"error": sentence}))
+    return code

@@ -1,0 +1,131 @@
+"""What can be typed. Nothing heavy is imported here, so that ``--help`` answers at once."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from typing import NoReturn
+
+from workbench import __version__
+from workbench.core.errors import did_you_mean
+
+LISTS = ("problems", "architectures", "objectives", "divergences", "critics", "diagnostics", "studies")
+FORMATS = ("weights", "graph", "onnx", "notebook")
+FUNCTIONS = ("inverse", "latent", "log_prob")
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with "did you mean", and with its errors as JSON where JSON was asked for."""
+
+    as_json = False
+
+    def error(self, message: str) -> NoReturn:
+        wrong = re.search(r"invalid choice: '?([^']*?)'? \(choose from (.*)\)", message)
+        if wrong:
+            options = [option.strip(" '") for option in wrong[2].split(",")]
+            hint = did_you_mean(wrong[1], options)
+            message = f"there is no '{wrong[1]}' here, only {', '.join(options)}{'; ' + hint if hint else ''}"
+        self.print_usage(sys.stderr)
+        if self.as_json:
+            print(json.dumps({"error": message}))
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def parser(*, as_json: bool = False) -> argparse.ArgumentParser:
+    """All commands and options; ``as_json`` says whether errors go to stdout as JSON too."""
+    kind = type("Parser", (Parser,), {"as_json": as_json})
+    top = kind(prog="workbench", description="See invertible networks learn.", allow_abbrev=False)
+    top.add_argument("--version", action="version", version=f"vina-workbench {__version__}")
+    strict = partial(kind, allow_abbrev=False)
+    verbs = top.add_subparsers(title="commands", metavar="COMMAND", parser_class=strict)
+
+    def verb(name: str, text: str, *, module: str = "verbs") -> argparse.ArgumentParser:
+        made = verbs.add_parser(name, help=text, description=text)
+        made.set_defaults(command=_later(module, name))
+        if name != "serve":
+            made.add_argument("--json", action="store_true", help="JSON on stdout")
+        return made
+
+    verb("list", "What there is to pick.").add_argument("what", choices=LISTS)
+    _train(verb("train", "Train an experiment; the run is a folder.", module="training"))
+    _sample(verb("sample", "Draw from a trained model."))
+    _diagnose(verb("diagnose", "Judge a trained run: calibration, latent, density, inverse."))
+    _export(verb("export", "Write a trained model to a file that is checked against the model."))
+    verb("check", "Say what an exported model is, and whether it would be loaded.").add_argument(
+        "file", metavar="FILE"
+    )
+    _serve(verb("serve", "Serve the studio on this machine."))
+    return top
+
+
+def _later(module: str, name: str) -> Callable:
+    """The function of a verb, imported when it is called."""
+
+    def command(args: argparse.Namespace) -> int | None:
+        return getattr(import_module(f"workbench.cli.{module}"), f"{name}_command")(args)
+
+    return command
+
+
+def _train(made: argparse.ArgumentParser) -> None:
+    made.add_argument("experiment", nargs="?", metavar="experiment.json", help="an experiment as a file")
+    for part in ("problem", "architecture", "objective"):
+        made.add_argument(f"--{part}", metavar="KEY", help=f"see: workbench list {part}s")
+    made.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        dest="settings",
+        help="a setting: width=32, or objective.weight_z=2 where the name stands in several parts",
+    )
+    made.add_argument("--data", metavar="FILE", help="a table of your own (CSV, Parquet, NetCDF or Zarr)")
+    made.add_argument("--x", metavar="A,B", help="the table's columns that are sought")
+    made.add_argument("--y", metavar="C,D", help="the table's columns that are observed")
+    made.add_argument("--steps", type=int, metavar="N", help="planned optimiser steps (2000)")
+    made.add_argument("--seed", type=int, metavar="S", help="everything random follows from it (0)")
+    made.add_argument("--out", metavar="DIR", help="folder of the run (a new one on the studio's shelf)")
+    made.add_argument("--resume", metavar="DIR", help="go on with a run from its last checkpoint")
+    made.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
+
+
+def _model(made: argparse.ArgumentParser) -> None:
+    made.add_argument("model", metavar="DIR", help="folder of a run, or an exported model")
+
+
+def _sample(made: argparse.ArgumentParser) -> None:
+    _model(made)
+    made.add_argument("--observation", metavar="1.5,0", help="the observed values, in the order of y")
+    made.add_argument("--draws", type=int, default=1000, metavar="N", help="how many (1000)")
+    made.add_argument("--seed", type=int, default=0, metavar="S", help="same seed, same draws (0)")
+    made.add_argument("--out", metavar="FILE", help="where the draws go: .nc (NetCDF) or .csv")
+    made.add_argument("--arviz", action="store_true", help="group the NetCDF file as ArviZ reads it")
+
+
+def _diagnose(made: argparse.ArgumentParser) -> None:
+    _model(made)
+    made.add_argument("--only", metavar="A,B", help="only these (see: workbench list diagnostics)")
+    made.add_argument("--seed", type=int, default=0, metavar="S", help="same seed, same verdict (0)")
+
+
+def _export(made: argparse.ArgumentParser) -> None:
+    _model(made)
+    made.add_argument("--format", choices=FORMATS, default="weights")
+    made.add_argument("--out", metavar="FILE", required=True)
+    made.add_argument(
+        "--function",
+        choices=FUNCTIONS,
+        default="inverse",
+        help="what a graph or an ONNX file computes: x from z (which samples), z from x, or the log-density",
+    )
+
+
+def _serve(made: argparse.ArgumentParser) -> None:
+    made.add_argument("--port", type=int, default=5006)
+    made.add_argument("--address", default="localhost", help="interface to listen on (this machine only)")
+    made.add_argument("--show", action="store_true", help="open a browser window")

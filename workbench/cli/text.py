@@ -1,0 +1,47 @@
+"""What is typed as lists, and what is printed as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from workbench.core.errors import SpecError
+
+
+def names(text: str | None) -> list[str]:
+    """``a, b`` as a list of words."""
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
+
+
+def numbers(text: str | None) -> list[float] | None:
+    """``1.5,0`` as numbers; None where nothing was given."""
+    if text is None:
+        return None
+    try:
+        return [float(part) for part in names(text)]
+    except ValueError as error:
+        raise SpecError(
+            "The observation is not made of numbers",
+            expected="numbers with commas between them, as in 1.5,0",
+            found=text,
+            suggestion="write --observation=-1,2 when the first number is negative",
+        ) from error
+
+
+def plain(value: Any) -> Any:
+    """JSON-ready: numbers that are not finite become null, arrays become lists."""
+    if isinstance(value, dict):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(entry) for entry in value]
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def print_json(value: Any) -> None:
+    """One line on stdout."""
+    print(json.dumps(plain(value), allow_nan=False))

@@ -1,0 +1,182 @@
+"""``workbench train``: an experiment from options, a table or a file; trained here, with a bar on stderr."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from tqdm import tqdm
+
+from workbench.backends import Handle, InlineBackend
+from workbench.cli.text import names, print_json
+from workbench.core.errors import RunError, SpecError
+from workbench.problems import PROBLEMS, Problem
+from workbench.training import Experiment, Run
+
+_INTERRUPTED = 130
+_PARTS = ("problem", "architecture", "objective", "training")
+
+
+def train_command(args: argparse.Namespace) -> int:
+    """Train, save, and say what came of it."""
+    handle = _start(args)
+    try:
+        run = _intact(handle)
+        if args.resume:
+            _change(run, args)
+        before = run.brief()
+        interrupted = _advance(handle)
+        _intact(handle)
+    finally:
+        # whatever happens, the folder must not say that somebody still works in it
+        if handle.status().state in ("starting", "running", "paused"):
+            handle.stop()
+    _report(handle, before, as_json=args.json)
+    if interrupted:
+        print(f"Interrupted and saved. Go on with: workbench train --resume {handle.folder}", file=sys.stderr)
+    return _INTERRUPTED if interrupted else 0
+
+
+# ---- what is trained
+def _start(args: argparse.Namespace) -> Handle:
+    backend = InlineBackend(eager=False)
+    if not args.resume:
+        return backend.start(experiment(args), folder=args.out, device=args.device)
+    chosen = ("experiment", "problem", "architecture", "objective", "data", "x", "y", "out", "seed")
+    given = [name for name in chosen if getattr(args, name) is not None]
+    if given:
+        raise SpecError(
+            "A run that goes on keeps its experiment",
+            expected="--resume DIR with --steps, --set or --device",
+            found=", ".join(given),
+        )
+    return backend.start(folder=args.resume, device=args.device, resume=True)
+
+
+def experiment(args: argparse.Namespace) -> Experiment:
+    """The experiment that the options describe, on top of the one in a file where there is one."""
+    chosen = {part: getattr(args, part) for part in ("architecture", "objective") if getattr(args, part)}
+    problem = _table(args) if args.data or args.x or args.y else args.problem
+    if args.experiment:
+        made = Experiment.from_json(Path(args.experiment).read_text(encoding="utf-8"))
+        made = made.replace(**chosen, **({"problem": problem} if problem else {}))
+    elif problem:
+        made = Experiment(problem, **chosen)
+    else:
+        raise SpecError(
+            "There is nothing to train",
+            expected="--problem KEY, --data FILE, or an experiment's file",
+            found="none of them",
+            suggestion="try 'workbench train --problem two_moons'; 'workbench list problems' names them all",
+        )
+    for name, value in _settings(args):
+        made = made.with_setting(name, value)
+    whole = {name: getattr(args, name) for name in ("steps", "seed") if getattr(args, name) is not None}
+    return made.replace(**whole)
+
+
+def _settings(args: argparse.Namespace) -> list[tuple[str, str]]:
+    pairs = [text.partition("=") for text in args.settings]
+    wrong = [name for name, equals, _ in pairs if not equals]
+    if wrong:
+        raise SpecError("A setting cannot be read", expected="--set name=value", found=wrong[0])
+    return [(name.strip(), value.strip()) for name, _, value in pairs]
+
+
+def _table(args: argparse.Namespace) -> Problem:
+    """The problem of the user's own table; its rows are read later, when --set has said how."""
+    if args.problem not in (None, "table"):
+        asked = f"The problem '{args.problem}' takes no table"
+        raise SpecError(asked, expected="--problem table", found="--data, --x or --y")
+    if not args.data or not args.x:
+        raise SpecError(
+            "A table needs its file and its columns",
+            expected="--data FILE --x a,b (and --y c,d where something is observed)",
+            found="--data without --x" if args.data else "no --data",
+        )
+    if not Path(args.data).exists():
+        raise SpecError("The table cannot be found", expected="a file", found=f"nothing at {args.data}")
+    path = str(Path(args.data).resolve())
+    return PROBLEMS.make("table", path=path, x_columns=names(args.x), y_columns=names(args.y))
+
+
+def _change(run: Run, args: argparse.Namespace) -> None:
+    """What a run that goes on may still take: more steps, and settings that may change while it runs."""
+    if args.steps is not None:
+        run.set("steps", args.steps)
+    for name, value in _settings(args):
+        changed = run.experiment.with_setting(name, value)
+        for part in _PARTS:
+            old, new = (getattr(e, part).values() for e in (run.experiment, changed))
+            for setting in new:
+                if new[setting] != old[setting]:
+                    run.set(f"{part}.{setting}", new[setting])
+
+
+# ---- training
+def _intact(handle: Handle) -> Run:
+    """The run behind a handle, or the error that ended it."""
+    status = handle.status()
+    if status.state == "failed" or handle.training_run is None:
+        raise RunError(status.message)
+    return handle.training_run
+
+
+def _advance(handle: Handle) -> bool:
+    """Train to the end; True when somebody interrupted it."""
+    run = _intact(handle)
+    steps = run.experiment.steps
+    bar = tqdm(total=steps, initial=min(run.iteration, steps), unit="step", file=sys.stderr, mininterval=0.5)
+    with bar, _Interruption() as interruption:
+        handle.run()
+        while handle.status().state == "running" and not interruption.asked:
+            bar.update(handle.advance(1))
+            bar.set_postfix(loss=f"{handle.status().loss:.4g}", refresh=False)
+    return interruption.asked
+
+
+class _Interruption:
+    """Ctrl+C, or a scheduler's request to end, is heard between two steps; a second one is obeyed at once."""
+
+    def __enter__(self) -> _Interruption:
+        self.asked, self.before = False, {}
+        if threading.current_thread() is threading.main_thread():
+            numbers = (signal.SIGINT, signal.SIGTERM)
+            self.before = {number: signal.signal(number, self._hear) for number in numbers}
+        return self
+
+    def _hear(self, *_: object) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+
+def _report(handle: Handle, before: dict, *, as_json: bool) -> None:
+    run = handle.training_run
+    after, state = run.brief(), handle.status().state
+    steps, seconds = after["iteration"] - before["iteration"], after["seconds"] - before["seconds"]
+    if as_json:
+        return print_json(
+            {
+                "run": str(handle.folder),
+                "state": state,
+                "steps": run.iteration,
+                "seconds": after["seconds"],
+                "steps_per_second": round(steps / seconds, 3) if seconds > 0 else None,
+                "loss": after["loss"],
+                "validation_loss": run.best_loss,
+                "parameters": run.parameters,
+                "device": str(run.device),
+                "events": run.events,
+            }
+        )
+    loss = "" if after["loss"] is None else f", loss {after['loss']:.4g}"
+    print(f"{run.experiment.title}: {state} at step {run.iteration} after {after['seconds']:.1f} s{loss}")
+    print(handle.folder)

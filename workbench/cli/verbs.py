@@ -1,0 +1,131 @@
+"""The verbs other than ``train``: list, sample, diagnose, export, check, serve."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import textwrap
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from workbench.cli.text import names, numbers, print_json
+from workbench.core.errors import SpecError
+
+
+# ---- list
+def list_command(args: argparse.Namespace) -> None:
+    """The cards of a catalogue."""
+    cards = _cards(args.what)
+    if args.json:
+        return print_json(cards)
+    width = max([len(card["key"]) for card in cards], default=0) + 2
+    columns = max(60, min(110, shutil.get_terminal_size().columns))
+    for card in cards:
+        start, text = card["key"].ljust(width), f"{card['title']}. {card['summary']}"
+        print(textwrap.fill(text, columns, initial_indent=start, subsequent_indent=" " * width))
+    if not cards:
+        print(f"There are no {args.what} yet.", file=sys.stderr)
+
+
+def _cards(what: str) -> list[dict[str, Any]]:
+    if what == "studies":  # a catalogue without members so far
+        return []
+    catalogue = getattr(import_module(f"workbench.{what}"), what.upper())
+    cards = catalogue.cards()
+    if what == "architectures":
+        for card, member in zip(cards, catalogue, strict=True):
+            card["capabilities"] = sorted(member.capabilities)
+            card["cost"], card["formats"] = asdict(member.cost), dict(member.formats)
+    return cards
+
+
+# ---- what is done with a trained model
+def _opened(where: str):
+    """The run in a folder, or the model in an exported file."""
+    if not Path(where).exists():
+        expected = "a run's folder or an exported model"
+        raise SpecError("There is no trained model", expected=expected, found=f"nothing at {where}")
+    if Path(where).is_dir():
+        from workbench.training import Run
+
+        return Run.resume(where)
+    from workbench.export import load
+
+    return load(where)
+
+
+def sample_command(args: argparse.Namespace) -> None:
+    """Draws from a posterior, or from a density where nothing is observed."""
+    from workbench.export.posterior import check_path, summary, write_samples
+
+    if args.out:
+        check_path(args.out, arviz=args.arviz)
+    opened, observation = _opened(args.model), numbers(args.observation)
+    fitted = getattr(opened, "fitted", opened)
+    if fitted.y and observation is None:
+        wanted = ", ".join(v.name for v in fitted.y)
+        raise SpecError(
+            "This model needs an observation", expected=f"--observation with {wanted}", found="none"
+        )
+    if observation is None:
+        draws = fitted.sample_dataset(args.draws, seed=args.seed)
+    else:
+        draws = fitted.posterior(observation).sample(args.draws, seed=args.seed)
+    out = str(write_samples(draws, args.out, arviz=args.arviz)) if args.out else None
+    found = summary(draws)
+    if args.json:
+        told = {"out": out, "draws": args.draws, "observation": observation}
+        return print_json(told | {"variables": found})
+    for name, row in found.items():
+        quantiles = f"5 % {row['q05']:.4g}, median {row['median']:.4g}, 95 % {row['q95']:.4g}"
+        print(f"{name:<24} {row['mean']:>10.4g} ± {row['sd']:.3g} {row['unit']}  ({quantiles})")
+    if out:
+        print(out)
+
+
+def diagnose_command(args: argparse.Namespace) -> None:
+    """Verdicts of the diagnostics on a trained model."""
+    from workbench.diagnostics import diagnose
+
+    found = diagnose(_opened(args.model), only=names(args.only), seed=args.seed)
+    print_json(found) if args.json else print(found)
+
+
+def export_command(args: argparse.Namespace) -> None:
+    """A trained model as a file."""
+    from workbench.export import export
+
+    path = export(_opened(args.model), args.format, args.out, function=args.function)
+    size = path.stat().st_size
+    if args.json:
+        return print_json({"out": str(path), "format": args.format, "bytes": size})
+    print(f"{path}: {size} bytes, checked against the model")
+
+
+def check_command(args: argparse.Namespace) -> int:
+    """What a file is; exit code 2 where it is refused."""
+    from workbench.export import check
+
+    report = check(args.file)
+    if args.json:
+        print_json(report)
+    elif report["ok"]:
+        shapes = report["shapes"]
+        print(
+            f"{report['file']}: {report['architecture']}, trained on {report['problem']} for "
+            f"{report['iteration']} steps; {shapes['x']} x, {shapes['y']} y, {report['parameters']} parameters. "
+            f"The {report['test_vectors']} test vectors agree."
+        )
+    if not report["ok"]:
+        print(f"workbench: {report['error']}", file=sys.stderr)
+    return 0 if report["ok"] else 2
+
+
+def serve_command(args: argparse.Namespace) -> None:
+    """The studio, until it is interrupted."""
+    from workbench.ui.serve import serve
+
+    serve(port=args.port, address=args.address, show=args.show)
