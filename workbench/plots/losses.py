@@ -65,12 +65,12 @@ def _lines(data: xr.Dataset, kind: str, axes: list[hv.Dimension], group: str) ->
     paths = []
     for i, name in enumerate(names):
         kept = np.isfinite(iteration[i])
-        if not kept.any():
-            continue  # a path without points would leave its colour without a range
+        # a path without a point would leave its colour without a range: one that is drawn nowhere stands in
+        shown = [iteration[i][kept], value[i][kept]] if kept.any() else [np.full(2, np.nan)] * 2
         paths.append(
             {
-                axes[0].name: iteration[i][kept],
-                axes[1].name: value[i][kept],
+                axes[0].name: shown[0],
+                axes[1].name: shown[1],
                 "losses_part": name,
                 "losses_color": SERIES[i % len(SERIES)],
             }
