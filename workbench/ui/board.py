@@ -99,7 +99,8 @@ class Board(pn.viewable.Viewer):
             card = self.cards[name]
             if session.snapshot is None and card.plot is not None and self._fits(card):
                 continue  # the new run's first snapshot comes at once: no flash of emptiness
-            card.show(dataset(card.view, session.snapshot, session.shown, session.history, self.pair))
+            self._guard(lambda card=card: card.show(
+                dataset(card.view, session.snapshot, session.shown, session.history, self.pair)))
         self.badge.show(session.snapshot)
 
     def _fits(self, card: ViewCard) -> bool:
