@@ -37,6 +37,7 @@ SIGNED_RAMP_ENDS = ("#d4670c", "#b9b4ac", "#2e7fcb")
 
 SIDES = ("horizontal", "vertical")
 MIN_HEIGHT = 260
+TOOLS = ["pan", "wheel_zoom", "reset", "save"]
 FONT_SIZES = {
     "title": "10pt",
     "labels": "9pt",
@@ -52,7 +53,7 @@ FIGURE = {
     "framewise": False,
     "show_title": False,
     "fontsize": FONT_SIZES,
-    "default_tools": ["pan", "wheel_zoom", "reset", "save"],
+    "default_tools": TOOLS,
     "active_tools": [],
     "toolbar": "above",
     "autohide_toolbar": True,
@@ -93,7 +94,9 @@ def signed_ramp(steps: int = 255) -> list[str]:
 
 
 def register(*options: hv.Options) -> None:
-    """Default options of one plot's own groups."""
+    """Default options of one plot's own groups; elements inside an overlay get its few tools as well."""
+    for option in options:
+        option.kwargs.setdefault("default_tools", TOOLS)
     hv.opts.defaults(*options)
 
 
@@ -157,6 +160,8 @@ def hold_still(plot: Any, element: Any) -> None:
 
 def _dress(figure: Any) -> None:
     figure.update(background_fill_alpha=0.0, border_fill_alpha=0.0, outline_line_color=None)
+    # a page is scrolled over its plots: zooming and panning wait until a tool is chosen
+    figure.toolbar.update(active_drag=None, active_scroll=None, active_tap=None)
     figure.xgrid.visible = figure.ygrid.visible = False
     figure.title.update(text_font_size=FONT_SIZES["title"], text_font_style="normal")
     for axis in (*figure.xaxis, *figure.yaxis):

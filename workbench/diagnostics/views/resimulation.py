@@ -11,7 +11,7 @@ from workbench.diagnostics.views.common import axis_attrs, cloud, common_attrs, 
 
 
 def resimulation(snapshot: Any, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
-    """All observations ``data_*``, those of the posterior's draws ``resimulated_*``, the chosen ``observation_*``.
+    """All observations ``data_*``, the posterior's ``resimulated_*`` and the chosen ``observation_*``.
 
     ``error`` is the root mean squared distance of the resimulated to the chosen observation in the units of
     y (NaN where the problem cannot simulate). ``pair`` picks the components of y.

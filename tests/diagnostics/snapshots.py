@@ -1,0 +1,97 @@
+"""Snapshots made by hand: everything a run can show, nothing trained."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from workbench.core.variable import Variable
+from workbench.training.history import Record
+from workbench.training.snapshot import Snapshot
+
+
+def records(count: int, parts: tuple[str, ...] = ("fit", "mmd")) -> tuple[Record, ...]:
+    """Falling losses, validated every tenth step."""
+    found = []
+    for i in range(1, count + 1):
+        values = {
+            name: (k + 1) * math.exp(-i / 50) + 0.1 * math.sin(7 * i + k) for k, name in enumerate(parts)
+        }
+        values["loss"] = sum(values.values())
+        found.append(Record(i, 0.01 * i, 1e-3, values, dict(values) if i % 10 == 0 else {}))
+    return tuple(found)
+
+
+def flow_arrays(n: int = 200, side: int = 40) -> dict[str, np.ndarray]:
+    """A two-dimensional density model: two unit-free blobs against one."""
+    generator = np.random.default_rng(0)
+    places = np.linspace(-2.95, 2.95, side)
+    first, second = np.meshgrid(places, places)
+    target = np.exp(-0.5 * (first**2 + second**2)) / (2 * np.pi)
+    model = np.exp(-0.5 * ((first - 1) ** 2 + (second / 0.5) ** 2)) / np.pi
+    lattice = np.stack(np.meshgrid(np.linspace(-3, 3, 9), np.linspace(-3, 3, 9)), -1)
+    return {
+        "data_x": generator.normal(size=(n, 2)),
+        "data_y": np.zeros((n, 0)),
+        "samples_x": generator.normal(size=(n, 2)) + 0.3,
+        "latent_z": generator.normal(size=(n, 2)),
+        "latent_reference": generator.normal(size=(n, 2)),
+        "density_x0": places,
+        "density_x1": places,
+        "density": model,
+        "density_target": target,
+        "grid": np.stack([lattice, lattice * 0.5, lattice * [0.5, 0.25]]),
+        "invertibility_xzx": np.abs(generator.normal(size=n)) * 1e-6,
+        "invertibility_zxz": np.abs(generator.normal(size=n)) * 1e-5,
+    }
+
+
+def arm_arrays(n: int = 200) -> dict[str, np.ndarray]:
+    """An inverse problem with four unknowns, two observed numbers and arms to draw."""
+    generator = np.random.default_rng(1)
+    joints = generator.normal(size=(20, 4, 2)).cumsum(1)
+    return {
+        "data_x": generator.normal(size=(n, 4)),
+        "data_y": generator.normal(size=(n, 2)),
+        "samples_x": generator.normal(size=(n, 4)),
+        "latent_z": generator.normal(size=(n, 4)),
+        "latent_reference": generator.normal(size=(n, 4)),
+        "grid": np.zeros((3, 5, 5, 2)) + np.stack(np.meshgrid(np.arange(5.0), np.arange(5.0)), -1),
+        "observation": np.array([1.5, 0.0]),
+        "posterior_x": generator.normal(size=(n, 4)),
+        "reference_x": generator.normal(size=(n, 4)),
+        "resimulated_y": generator.normal(size=(n, 2)) * 0.1 + [1.5, 0.0],
+        "arm": joints,
+        "arm_reference": joints + 0.1,
+        "invertibility_xzx": np.full(n, 1e-6),
+        "invertibility_zxz": np.full(n, 1e-6),
+    }
+
+
+def snapshot(kind: str = "flow", **changes) -> Snapshot:
+    """``kind`` "flow" (no observation) or "arm"; ``changes`` replace fields."""
+    flow = kind == "flow"
+    x = tuple(Variable(f"x{i}", f"x{i}", "" if flow else "rad") for i in range(2 if flow else 4))
+    fields = {
+        "iteration": 120,
+        "seconds": 1.2,
+        "steps": 400,
+        "steps_per_second": 100.0,
+        "device": "cpu",
+        "parameters": 1000,
+        "finished": False,
+        "x": x,
+        "y": () if flow else (Variable("h", "h", "m"), Variable("v", "v", "m")),
+        "window": ((-3.0, 3.0),) * len(x),
+        "observation_window": () if flow else ((-0.35, 2.25), (-2.6, 2.6)),
+        "records": records(120),
+        "arrays": flow_arrays() if flow else arm_arrays(),
+    }
+    return Snapshot(**(fields | changes))
+
+
+def without(taken: Snapshot, *names: str) -> Snapshot:
+    """The snapshot without these arrays."""
+    kept = {key: value for key, value in taken.arrays.items() if key not in names}
+    return Snapshot(**{**{k: getattr(taken, k) for k in taken.__dataclass_fields__}, "arrays": kept})
