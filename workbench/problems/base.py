@@ -27,7 +27,7 @@ PROBLEMS = Catalogue("problems", "problem")
 
 @dataclass(frozen=True)
 class Samples:
-    """Pairs drawn from a problem, in data units: ``x`` (n, D) and ``y`` (n, M; 0 without observation), float64."""
+    """Pairs drawn from a problem, in data units, float64: ``x`` (n, D) and ``y`` (n, M), M = 0 if none."""
 
     x: Tensor
     y: Tensor
@@ -37,7 +37,7 @@ class Samples:
 
 
 class Problem(Spec):
-    """Base of every problem. A member gives ``x``, ``y``, ``window``, ``capabilities`` and what it declares."""
+    """Base of every problem. A member gives ``x``, ``y``, ``window``, ``capabilities`` and hooks."""
 
     @classmethod
     def from_values(cls, values: dict[str, Any], folder: Path | str | None = None) -> Problem:
@@ -100,8 +100,8 @@ class Problem(Spec):
     def draw(self, n: int, generator: torch.Generator) -> Samples:
         """``n`` independent pairs, float64 on the CPU, from ``generator`` alone.
 
-        A problem made of rows gives at most all of them, shuffled, each once. Raises `DataError` with the first
-        of `refusals` where the problem is not ready.
+        A problem made of rows gives at most all of them, shuffled, each once. Raises `DataError` with the
+        first of `refusals` where the problem is not ready.
         """
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise DataError(
@@ -112,7 +112,7 @@ class Problem(Spec):
         return Samples(x, x.new_zeros(len(x), 0) if y is None else y)
 
     def log_density(self, x: Tensor) -> Tensor:
-        """Normalised log p(x) in nats: (n, D) -> (n,), dtype of ``x``, differentiable; -inf off the support."""
+        """Normalised log p(x) in nats: (n, D) -> (n,), dtype of ``x``, differentiable; -inf off support."""
         self._require(capability.LOG_DENSITY)
         return self._log_density(self._points(x, "x", len(self.x)))
 

@@ -57,7 +57,7 @@ class EightModes(Problem):
     @property
     def y(self):
         return tuple(
-            Variable(f"label_{i}", f"label {i}", low=-0.5, high=1.5) for i in range(1, self._kinds + 1)
+            Variable(f"label_{i}", f"label {i}", low=0.0, high=1.0) for i in range(1, self._kinds + 1)
         )
 
     @property

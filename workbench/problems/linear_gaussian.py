@@ -65,7 +65,7 @@ class LinearGaussian(Problem):
 
     key = "linear_gaussian"
     title = "Linear Gaussian"
-    summary = "A Gaussian vector seen through a matrix: the posterior and an exact network are known in closed form."
+    summary = "A Gaussian vector seen through a matrix: posterior and exact network in closed form."
     reference = (
         "Rasmussen & Williams 2006, Gaussian Processes for Machine Learning, appendix A.2 (conditioning)"
     )
@@ -114,7 +114,7 @@ class LinearGaussian(Problem):
         if self.observations < self.features:
             return []
         return [
-            f"'{self.key}' needs fewer observations than features; there are {self.observations} and {self.features}."
+            f"'{self.key}' needs fewer observations than features ({self.observations}, {self.features})."
         ]
 
     @property
@@ -124,7 +124,7 @@ class LinearGaussian(Problem):
         return _parts(self.features, self.observations, float(self.noise), self.matrix_seed)
 
     def posterior_moments(self, observation) -> tuple[Tensor, Tensor]:
-        """Exact posterior mean (D,) and covariance (D, D), of rank D - M without noise, for an observation (M,)."""
+        """Posterior mean (D,) and covariance (D, D; rank D - M without noise) for an observation (M,)."""
         p, y = self.parts, self.checked_observation(observation)
         covariance = p.covariance - p.gain @ p.operator @ p.covariance
         return p.gain @ y, 0.5 * (covariance + covariance.T)

@@ -1,8 +1,8 @@
 """Reading tables from files without ever running code that a file brings.
 
-CSV through pandas, Parquet through pyarrow, NetCDF and Zarr through xarray. Nothing is unpickled: array codecs
-of Zarr are checked against a list before the store is opened, and object arrays are refused. xarray and pyarrow
-are imported where a file needs them.
+CSV through pandas, Parquet through pyarrow, NetCDF and Zarr through xarray. Nothing is unpickled: the array
+codecs of Zarr are checked against a list before the store is opened, and object arrays are refused. xarray
+and pyarrow are imported where a file needs them.
 """
 
 from __future__ import annotations
@@ -148,26 +148,29 @@ def _read_csv(path: Path, wanted: list[str]) -> RawTable:
         )
     separator = max(",;\t|", key=first.count)
     heading = [name.strip() for name in next(csv.reader([first], delimiter=separator))]
-    chosen, names = _choose(heading, wanted)
     if all(re.fullmatch(r"[-+\d.eE]+", name) for name in heading):
         raise DataError(
             f"The table '{path.name}' has no names of columns",
             found=f"a first line {first.strip()[:60]!r}",
             expected="a first line with the names of the columns",
         )
-    # pandas would rename duplicates silently, so columns go by position
+    chosen, names = _choose(heading, wanted)
+    # by position: pandas renames columns of the same name, and with names it swallows rows that are too long
     frame = pd.read_csv(
         path,
         sep=separator,
         header=None,
         skiprows=1,
-        usecols=sorted(chosen),
         encoding="utf-8-sig",
         skipinitialspace=True,
         low_memory=False,
-        names=range(len(heading)),
-        index_col=False,
     )
+    if frame.shape[1] != len(heading):
+        raise DataError(
+            f"The rows of '{path.name}' do not fit its first line",
+            expected=f"{len(heading)} values a row",
+            found=f"{frame.shape[1]} in the first row",
+        )
     return _named(frame[chosen], names)
 
 
@@ -203,7 +206,7 @@ def _read_zarr(path: Path, wanted: list[str]) -> RawTable:
     _refuse_strange_codecs(path)
     import xarray
 
-    with xarray.open_zarr(path, chunks=None) as dataset:
+    with xarray.open_zarr(path, chunks=None, consolidated=False) as dataset:
         return _from_dataset(dataset, wanted)
 
 
@@ -250,8 +253,6 @@ def _from_frame(frame: pd.DataFrame, wanted: list[str]) -> RawTable:
 
 
 def _from_dataset(dataset: Any, wanted: list[str]) -> RawTable:
-    import xarray
-
     everything = [str(n) for n in dataset.variables]
     chosen, names = _choose(everything, wanted)
     parts = [dataset.variables[everything[i]] for i in chosen]
@@ -273,7 +274,8 @@ def _from_dataset(dataset: Any, wanted: list[str]) -> RawTable:
         if set(p.dims) <= set(widest.dims) and p.dtype.kind != "O"
     ]
     _limit(8 * widest.size * len(together), "The table")
-    columns = xarray.broadcast_variables(widest, *(p for _, p in together))[1:]
+    shape = dict(zip(widest.dims, widest.shape, strict=True))
+    columns = [p.set_dims(shape).transpose(*widest.dims) for _, p in together]
     raw = _named(
         pd.DataFrame({i: c.to_numpy().ravel() for i, c in enumerate(columns)}), [n for n, _ in together]
     )

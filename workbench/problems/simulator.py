@@ -57,8 +57,8 @@ class SimulatorProblem(Problem):
     Parameters
     ----------
     prior : a function (n, torch.Generator) -> x (n, D), or a torch Distribution over D components.
-    simulate : a function x (n, D), float64 -> y (n, M), a tensor or an array. Noise that it takes from torch's
-        global generator is reproducible; noise of its own making is its own affair.
+    simulate : a function x (n, D), float64 -> y (n, M), a tensor or an array. Noise that it takes from
+        torch's global generator is reproducible; noise of its own making is its own affair.
     x, y : variables (or plain names), D and M of them; their bounds are checked on every draw.
 
     Raises `SpecError` when something is missing and `DataError` when a first trial goes wrong.
@@ -66,7 +66,7 @@ class SimulatorProblem(Problem):
 
     key = "simulator"
     title = "Your own simulator"
-    summary = "A prior and a Python function from a notebook or a script: what went in, given what came out?"
+    summary = "A prior and a Python function, from a notebook or a script: what went in, given what came out."
     reference = "Cranmer, Brehmer & Louppe 2020, PNAS 117 (simulation-based inference)"
 
     def __init__(
@@ -104,8 +104,8 @@ class SimulatorProblem(Problem):
     @classmethod
     def unavailable(cls) -> str:
         return (
-            "A simulator can only be made in a notebook or a script, "
-            "with SimulatorProblem(prior, simulate, x, y), because functions do not travel in links and files."
+            "A simulator can only be made in a notebook or a script, with "
+            "SimulatorProblem(prior, simulate, x, y), because functions do not travel in links and files."
         )
 
     def copy(self) -> SimulatorProblem:

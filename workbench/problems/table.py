@@ -153,7 +153,7 @@ class TableProblem(Problem):
 
     key = "table"
     title = "Your own table"
-    summary = "Rows of a CSV, Parquet, NetCDF or Zarr table: you say which columns are sought, which observed."
+    summary = "Rows of a CSV, Parquet, NetCDF or Zarr table: you say which columns are x and y."
     reference = "Your data"
     #: Reads files of the machine it runs on: a server should not take ``path`` from a link.
     reads_files = True
@@ -188,7 +188,7 @@ class TableProblem(Problem):
         if named and str(source):
             settings["path"] = str(source)
         super().__init__(**settings)
-        self._held, self._rows_cache = (None if named else source), None
+        self._held, self._stored, self._rows_cache = (None if named else source), "", None
         if not named or str(source):
             self._ready()
             self._rows()
@@ -196,7 +196,7 @@ class TableProblem(Problem):
     def copy(self) -> TableProblem:
         """The same settings and the same rows; a table given in Python is shared, not copied."""
         other = super().copy()
-        other._held, other._rows_cache = self._held, self._rows_cache
+        other._held, other._stored, other._rows_cache = self._held, self._stored, self._rows_cache
         return other
 
     def __eq__(self, other: object) -> bool:
@@ -210,7 +210,7 @@ class TableProblem(Problem):
         return [*self.x_columns, *self.y_columns]
 
     def refusals(self):
-        if self._held is None and not self.path:
+        if self._held is None and not (self._stored or self.path):
             return [
                 "Upload a table first (CSV, Parquet, NetCDF or Zarr), then say which columns are x and y."
             ]
@@ -228,7 +228,7 @@ class TableProblem(Problem):
     def _rows(self) -> _Rows:
         """The clean numbers, read once for each choice of columns."""
         if self._rows_cache is None or self._rows_cache.settings != self._settings_now():
-            self._rows_cache = self._read(self._held if self._held is not None else self.path)
+            self._rows_cache = self._read(self._held if self._held is not None else self._stored or self.path)
         return self._rows_cache
 
     def _read(self, source: Any) -> _Rows:
@@ -275,7 +275,7 @@ class TableProblem(Problem):
 
     def load_data(self, folder):
         if (Path(folder) / _FILE).is_file():
-            self._rows_cache = self._read(Path(folder) / _FILE)
+            self._stored, self._rows_cache = str(Path(folder) / _FILE), None
 
     @property
     def x(self):
