@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import os
+import platform
 import secrets
 import threading
 import time
@@ -277,7 +278,8 @@ def _prepare_old(folder: Path | str | None) -> tuple[Experiment, RunFolder]:
         raise RunError("A run is resumed from its folder", expected="folder=… of a saved run", found="none")
     run_folder = RunFolder(folder)
     experiment, status = run_folder.experiment(), run_folder.status()
-    if status["state"] in (STARTING, PAUSED, RUNNING) and status.get("pid") != os.getpid():
+    own = (status.get("host"), status.get("pid")) == (platform.node(), os.getpid())
+    if status["state"] in (STARTING, PAUSED, RUNNING) and not own:
         raise RunError(f"Run '{run_folder.id}' is already alive", expected="a run whose process has ended",
                        found=f"{status['state']} in process {status.get('pid')}",
                        suggestion="look at it there, or stop it first")

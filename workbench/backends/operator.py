@@ -64,6 +64,8 @@ class Operator:
             getattr(self, f"_on_{name}")(*arguments)
         except WorkbenchError as error:
             self._tell(message=str(error))
+        except Exception as error:
+            self._fail(f"The command '{name}' failed", error)
 
     def _on_run(self) -> None:
         self._train(math.inf)

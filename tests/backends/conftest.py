@@ -1,0 +1,57 @@
+"""One process backend, and one run a backend for most tests: what takes long is to start a worker."""
+
+from __future__ import annotations
+
+import pytest
+
+from workbench.backends import InlineBackend, ProcessBackend
+from workbench.training import Experiment
+
+
+@pytest.fixture(scope="session")
+def workers():
+    backend = ProcessBackend()
+    backend.warm_up()
+    yield backend
+    backend.close()
+
+
+@pytest.fixture(params=["inline", "process"], scope="session")
+def backend(request):
+    """Each of the two, to be kept to the same laws."""
+    if request.param == "inline":
+        return InlineBackend(eager=False)
+    return request.getfixturevalue("workers")
+
+
+@pytest.fixture(scope="session")
+def experiment():
+    """Small and quick, and far from its end."""
+    return Experiment("two_moons", {"key": "realnvp", "settings": {"transforms": 2}}, steps=100_000, seed=3,
+                      training={"samples": 512, "batch_size": 32, "early_stopping": False})
+
+
+@pytest.fixture(scope="session")
+def shared(backend, experiment, tmp_path_factory):
+    """A run that lives through many tests."""
+    handle = backend.start(experiment, folder=tmp_path_factory.mktemp("shared") / "run")
+    yield handle
+    handle.stop()
+
+
+@pytest.fixture
+def handle(shared):
+    """The shared run, at rest."""
+    shared.set("steps", 100_000)
+    shared.pause()
+    shared.wait("paused")
+    return shared
+
+
+@pytest.fixture
+def old_folder(experiment, tmp_path):
+    """The folder of a run that was stopped after 15 steps."""
+    handle = InlineBackend().start(experiment, folder=tmp_path / "old")
+    handle.step(15)
+    handle.stop()
+    return handle.folder
