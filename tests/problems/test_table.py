@@ -51,7 +51,7 @@ def test_every_format_gives_the_same_numbers_and_units(frame, tmp_path, ending):
     assert [v.name for v in problem.x] == ["b", "a"] and [v.unit for v in problem.x] == ["", "m"]
     assert [v.name for v in problem.y] == ["count"]
     drawn = problem.draw(10_000, torch.Generator().manual_seed(0))
-    assert len(problem) == len(drawn) == ROWS
+    assert problem.rows == len(drawn) == ROWS
     order = np.argsort(drawn.x[:, 0].numpy())
     expected = frame.sort_values("b")
     np.testing.assert_allclose(drawn.x.numpy()[order], expected[["b", "a"]].to_numpy(), rtol=1e-15)
@@ -119,6 +119,26 @@ def test_settings_can_be_chosen_one_by_one(csv_path):
     assert [v.name for v in problem.x] == ["lenght"]
 
 
+def test_a_table_that_failed_is_read_again_only_when_it_changed(frame, tmp_path, monkeypatch):
+    import workbench.problems.table as table
+
+    reads, read = [], table.read_table
+    monkeypatch.setattr(table, "read_table", lambda *asked: reads.append(asked) or read(*asked))
+    path = tmp_path / "late.csv"
+    problem = PROBLEMS.make("table", path=str(path), x_columns=["a"])
+    assert all("was not found" in problem.refusals()[0] for _ in range(5)) and len(reads) == 1
+    frame.to_csv(path, index=False)
+    assert problem.refusals() == [] == problem.refusals() and len(reads) == 2
+    assert problem.rows == ROWS and len(reads) == 2
+
+
+def test_one_column_under_two_names_is_chosen_twice(csv_path):
+    with pytest.raises(DataError, match="chosen twice"):
+        TableProblem(csv_path, x=["length"], y=["length [m]"])
+    asked_in_full = TableProblem(csv_path, x=["length [m]"], y=["mass"])
+    assert asked_in_full.x[0].name == "length" and asked_in_full.x[0].unit == "m"
+
+
 def test_columns_are_described_for_a_form(frame):
     frame["name"], frame["gap"] = "text", frame["a"].where(frame["a"] > 0)
     columns = {c.name: c for c in describe(frame)}
@@ -175,7 +195,7 @@ def test_what_is_wrong_with_a_table_is_said(frame, tmp_path, case):
 def test_missing_rows_are_dropped_on_request(frame):
     frame["a"] = frame["a"].where(frame.index > 9)
     problem = TableProblem(frame, x=["a"], y=["b"], missing="drop")
-    assert len(problem) == ROWS - 10
+    assert problem.rows == ROWS - 10
     frame["a"] = frame["a"].where(frame.index > 40)
     with pytest.raises(DataError, match="39 after rows with missing values were dropped"):
         TableProblem(frame, x=["a"], y=["b"], missing="drop")

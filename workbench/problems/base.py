@@ -7,6 +7,7 @@ same name with an underscore. A member writes hooks; nothing public is overridde
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -103,12 +104,12 @@ class Problem(Spec):
         A problem made of rows gives at most all of them, shuffled, each once. Raises `DataError` with the
         first of `refusals` where the problem is not ready.
         """
-        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+        if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
             raise DataError(
                 f"Cannot draw {n!r} samples of '{self.key}'", expected="a whole number of at least 1"
             )
         self._ready()
-        x, y = self._draw(n, generator)
+        x, y = self._draw(int(n), generator)
         return Samples(x, x.new_zeros(len(x), 0) if y is None else y)
 
     def log_density(self, x: Tensor) -> Tensor:
@@ -130,11 +131,11 @@ class Problem(Spec):
     def reference_posterior(self, observation: Any, n: int, generator: torch.Generator) -> Tensor:
         """``n`` independent draws (n, D), float64, of the exact p(x | y = observation), observation (M,)."""
         self._require(capability.REFERENCE_POSTERIOR)
-        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+        if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
             raise DataError(
                 f"Cannot draw {n!r} samples of the posterior", expected="a whole number of at least 1"
             )
-        return self._reference_posterior(self.checked_observation(observation), n, generator)
+        return self._reference_posterior(self.checked_observation(observation), int(n), generator)
 
     def checked_observation(self, observation: Any) -> Tensor:
         """``observation`` as a finite float64 tensor (M,), or `DataError`."""

@@ -321,6 +321,9 @@ def _choose(heading: list[str], wanted: list[str]) -> tuple[list[int], list[tupl
             suggestion=did_you_mean(unknown[0], places),
         )
     chosen = [places[name] for name in wanted]
+    if len(set(chosen)) < len(chosen):
+        again = next(name for i, name in enumerate(wanted) if chosen[i] in chosen[:i])
+        raise DataError(f"The column '{again}' was chosen twice", expected="each column once")
     return chosen, [names[i] for i in chosen]
 
 

@@ -63,6 +63,17 @@ def describe(source: Any) -> list[Column]:
     return columns
 
 
+def _stamp(source: Any) -> tuple:
+    """Changes when a file appears or is written anew."""
+    if not isinstance(source, str):
+        return ()
+    try:
+        status = Path(source).stat()
+    except OSError:
+        return ()
+    return status.st_mtime_ns, status.st_size
+
+
 def _numbers(column: pd.Series, name: str) -> np.ndarray:
     """A column as float64 with NaN where values are missing; `DataError` where it does not hold numbers."""
     kind = column.dtype
@@ -188,7 +199,9 @@ class TableProblem(Problem):
         if named and str(source):
             settings["path"] = str(source)
         super().__init__(**settings)
-        self._held, self._stored, self._rows_cache = (None if named else source), "", None
+        self._held, self._stored = (None if named else source), ""
+        self._rows_cache: _Rows | None = None
+        self._failure: tuple[tuple, WorkbenchError] | None = None
         if not named or str(source):
             self._ready()
             self._rows()
@@ -228,7 +241,16 @@ class TableProblem(Problem):
     def _rows(self) -> _Rows:
         """The clean numbers, read once for each choice of columns."""
         if self._rows_cache is None or self._rows_cache.settings != self._settings_now():
-            self._rows_cache = self._read(self._held if self._held is not None else self._stored or self.path)
+            source = self._held if self._held is not None else self._stored or self.path
+            now = (self._settings_now(), _stamp(source))
+            # a form asks many times: a table that failed is only read again once something has changed
+            if self._failure is not None and self._failure[0] == now:
+                raise self._failure[1].with_traceback(None)
+            try:
+                self._rows_cache = self._read(source)
+            except WorkbenchError as error:
+                self._failure = (now, error)
+                raise
         return self._rows_cache
 
     def _read(self, source: Any) -> _Rows:
@@ -293,7 +315,8 @@ class TableProblem(Problem):
     def capabilities(self):
         return frozenset({capability.OBSERVATION} if self.y_columns else ())
 
-    def __len__(self) -> int:
+    @property
+    def rows(self) -> int:
         """Number of usable rows."""
         return len(self._rows().values)
 
