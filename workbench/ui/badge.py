@@ -8,7 +8,12 @@ from workbench.diagnostics import invertibility
 from workbench.training import Snapshot
 from workbench.ui import text
 
-WORDS = {"green": "invertible", "amber": "nearly invertible", "red": "not invertible", "unknown": "not measured"}
+WORDS = {
+    "green": "invertible",
+    "amber": "nearly invertible",
+    "red": "not invertible",
+    "unknown": "not measured",
+}
 SIGNS = {"green": "✓", "amber": "!", "red": "✗", "unknown": "–"}
 
 
@@ -38,6 +43,8 @@ def badge(snapshot: Snapshot | None) -> str:
 
 def html(verdict: str, figures: tuple[str, str, str], sentence: str) -> str:
     there, back, lost = figures
-    return (f'<div class="wb-badge {verdict}" title="{text.escape(sentence)}">'
-            f'<b>{SIGNS[verdict]} {WORDS[verdict]}</b>'
-            f'<span>x→z→x {there}</span><span>z→x→z {back}</span><span>lost {lost}</span></div>')
+    return (
+        f'<div class="wb-badge {verdict}" title="{text.escape(sentence)}">'
+        f"<b>{SIGNS[verdict]} {WORDS[verdict]}</b>"
+        f"<span>x→z→x {there}</span><span>z→x→z {back}</span><span>lost {lost}</span></div>"
+    )

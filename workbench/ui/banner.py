@@ -18,11 +18,23 @@ class Banner(pn.viewable.Viewer):
         super().__init__()
         self.session = session
         self._text = pn.pane.HTML("", margin=(4, 8), sizing_mode="stretch_width")
-        self.resume = pmui.Button(label="Resume", icon="restore", size="small", margin=(3, 6), css_classes=["wb-resume"],
-                                  description="Go on from the last checkpoint.")
+        self.resume = pmui.Button(
+            label="Resume",
+            icon="restore",
+            size="small",
+            margin=(3, 6),
+            css_classes=["wb-resume"],
+            description="Go on from the last checkpoint.",
+        )
         self.resume.on_click(lambda _: guard(session.resume))
-        self._layout = pn.Row(self._text, self.resume, margin=0, sizing_mode="stretch_width", visible=False,
-                              css_classes=["wb-banner"])
+        self._layout = pn.Row(
+            self._text,
+            self.resume,
+            margin=0,
+            sizing_mode="stretch_width",
+            visible=False,
+            css_classes=["wb-banner"],
+        )
         session.param.watch(lambda *_: self.refresh(), ["status", "dirty", "shown"])
         self.refresh()
 
@@ -46,7 +58,15 @@ def message(session: Session) -> tuple[str, str, bool]:
         kept = f" up to step {status.saved}" if status.saved >= 0 else ""
         return "bad", f"The worker of this run was killed. Its checkpoint{kept} is safe.", True
     if status.state in ("failed", "stopped"):
-        return "bad" if status.state == "failed" else "info", status.message or f"This run is {status.state}.", True
+        return (
+            "bad" if status.state == "failed" else "info",
+            status.message or f"This run is {status.state}.",
+            True,
+        )
     if session.dirty and session.shown is not None and status.state != "none":
-        return "info", "The choices on the left differ from the run that is shown: they are for a new run.", False
+        return (
+            "info",
+            "The choices on the left differ from the run that is shown: they are for a new run.",
+            False,
+        )
     return "", "", False

@@ -16,8 +16,14 @@ from workbench.ui.views import VIEWS, applicable, asked, at_first
 
 #: Height that header, transport bar and tool row take from the window, in pixels.
 ABOVE = 160
-CHOOSER_SX = {"& .MuiToggleButton-root": {"textTransform": "none", "padding": "2px 8px", "fontSize": "12px",
-                                          "whiteSpace": "nowrap"}}
+CHOOSER_SX = {
+    "& .MuiToggleButton-root": {
+        "textTransform": "none",
+        "padding": "2px 8px",
+        "fontSize": "12px",
+        "whiteSpace": "nowrap",
+    }
+}
 
 
 class Board(pn.viewable.Viewer):
@@ -25,20 +31,40 @@ class Board(pn.viewable.Viewer):
 
     def __init__(self, session: Session, guard: Callable[[Callable[[], None]], None]) -> None:
         super().__init__()
-        self.session, self._guard = session, guard
+        self.session, self._guard, self.active = session, guard, True
         self.pair, self.shown_names, self._offered = (0, 1), (), None
         self.cards: dict[str, ViewCard] = {}
         self.badge, self.observation = Badge(), Observation(session, guard)
-        self.pairs = pmui.Select(label="variables drawn", size="small", width=150, margin=(6, 3), visible=False,
-                                 css_classes=["wb-pair"], description="The two variables of x that the plots draw.")
-        self.chooser = pmui.CheckButtonGroup(size="small", margin=(8, 4), css_classes=["wb-views"],
-                                            color="primary", sx=CHOOSER_SX)
+        self.pairs = pmui.Select(
+            label="variables drawn",
+            size="small",
+            width=150,
+            margin=(6, 3),
+            visible=False,
+            css_classes=["wb-pair"],
+            description="The two variables of x that the plots draw.",
+        )
+        self.chooser = pmui.CheckButtonGroup(
+            size="small", margin=(8, 4), css_classes=["wb-views"], color="primary", sx=CHOOSER_SX
+        )
         self.pairs.param.watch(self._pair_chosen, "value")
         self.chooser.param.watch(self._views_chosen, "value")
-        self.grid = pn.Row(styles={"flex-wrap": "wrap", "gap": "6px"}, margin=(0, 6), sizing_mode="stretch_width",
-                           css_classes=["wb-board"])
-        tools = pn.Row(self.badge, self.pairs, self.observation, pn.layout.HSpacer(), self.chooser, margin=0,
-                       sizing_mode="stretch_width", css_classes=["wb-tools"])
+        self.grid = pn.Row(
+            styles={"flex-wrap": "wrap", "gap": "6px"},
+            margin=(0, 6),
+            sizing_mode="stretch_width",
+            css_classes=["wb-board"],
+        )
+        tools = pn.Row(
+            self.badge,
+            self.pairs,
+            self.observation,
+            pn.layout.HSpacer(),
+            self.chooser,
+            margin=0,
+            sizing_mode="stretch_width",
+            css_classes=["wb-tools"],
+        )
         self._layout = pn.Column(tools, self.grid, margin=0, sizing_mode="stretch_width")
         session.param.watch(lambda *_: self.refresh(), "shown")
         session.param.watch(lambda *_: self.draw(), "snapshot")
@@ -53,10 +79,14 @@ class Board(pn.viewable.Viewer):
         names = applicable(experiment)
         if names != self._offered:
             self._offered = names
-            self.chooser.param.update(options={VIEWS[n].title: n for n in names}, value=list(at_first(experiment)))
+            self.chooser.param.update(
+                options={VIEWS[n].title: n for n in names}, value=list(at_first(experiment))
+            )
         variables = experiment.problem.x
-        pairs = {f"{variables[i].label}, {variables[j].label}": (i, j)
-                 for i, j in combinations(range(len(variables)), 2)}
+        pairs = {
+            f"{variables[i].label}, {variables[j].label}": (i, j)
+            for i, j in combinations(range(len(variables)), 2)
+        }
         if list(pairs.values()) != list(self.pairs.options or ()) or set(pairs) != set(self.pairs.options):
             self.pairs.param.update(options=pairs or {"x": (0, 1)}, value=(0, 1), visible=len(variables) > 2)
         self.place()
@@ -93,27 +123,32 @@ class Board(pn.viewable.Viewer):
     def draw(self) -> None:
         """Feed every visible card; the badge is always fed."""
         session = self.session
-        if session.shown is None:
+        if session.shown is None or not self.active:
             return
         for name in self.shown_names:
             card = self.cards[name]
             if session.snapshot is None and card.plot is not None and self._fits(card):
                 continue  # the new run's first snapshot comes at once: no flash of emptiness
-            self._guard(lambda card=card: card.show(
-                dataset(card.view, session.snapshot, session.shown, session.history, self.pair)))
+            self._guard(
+                lambda card=card: card.show(
+                    dataset(card.view, session.snapshot, session.shown, session.history, self.pair)
+                )
+            )
         self.badge.show(session.snapshot)
 
     def _fits(self, card: ViewCard) -> bool:
         """Whether what the card shows is of the problem that is shown now."""
         empty = dataset(card.view, None, self.session.shown, [], self.pair)
-        return all(card.data.attrs.get(key) == value for key, value in empty.attrs.items() if key.endswith("_label"))
+        return all(
+            card.data.attrs.get(key) == value for key, value in empty.attrs.items() if key.endswith("_label")
+        )
 
     def _tapped(self, first: float, second: float) -> None:
         session = self.session
         if session.shown is None or not session.observation:
             return
         tapped = (first, second) if len(session.observation) > 1 else (first,)
-        self._guard(lambda: session.observe(tapped + tuple(session.observation[len(tapped):])))
+        self._guard(lambda: session.observe(tapped + tuple(session.observation[len(tapped) :])))
 
     def __panel__(self):
         return self._layout
@@ -121,5 +156,9 @@ class Board(pn.viewable.Viewer):
 
 def place_style(columns: int, rows: int) -> dict[str, str]:
     """Width and height of one card: the whole grid fits under the bars of a window of 720 pixels."""
-    return {"flex": f"1 1 calc({100 / columns:.2f}% - 8px)", "max-width": f"calc({100 / columns:.2f}% - 4px)",
-            "height": f"calc((100vh - {ABOVE}px) / {min(rows, 2)} - 6px)", "min-height": "220px"}
+    return {
+        "flex": f"1 1 calc({100 / columns:.2f}% - 8px)",
+        "max-width": f"calc({100 / columns:.2f}% - 4px)",
+        "height": f"calc((100vh - {ABOVE}px) / {min(rows, 2)} - 6px)",
+        "min-height": "220px",
+    }

@@ -18,15 +18,21 @@ FONT = ".bk-Canvas { font-size: 11.5px !important; }"
 
 
 class ViewCard(pn.viewable.Viewer):
-    """A titled plot with its Pipe. Nothing is built before it is shown, and nothing is drawn while it is hidden."""
+    """A titled plot with its Pipe. Nothing is built before it is shown, and nothing is drawn while it is
+    hidden."""
 
     def __init__(self, view: View) -> None:
         super().__init__()
         self.view, self.data, self.pipe, self.plot = view, None, None, None
         self.heading = pn.pane.HTML(self._heading(""), margin=(2, 8, 0, 10), sizing_mode="stretch_width")
         self.body = pn.Column(margin=0, sizing_mode="stretch_both")
-        self._layout = pn.Column(pn.Row(self.heading, *self.tools(), margin=0, sizing_mode="stretch_width"), self.body,
-                                 sizing_mode="stretch_both", margin=0, css_classes=["wb-card", f"wb-view-{view.name}"])
+        self._layout = pn.Column(
+            pn.Row(self.heading, *self.tools(), margin=0, sizing_mode="stretch_width"),
+            self.body,
+            sizing_mode="stretch_both",
+            margin=0,
+            css_classes=["wb-card", f"wb-view-{view.name}"],
+        )
 
     def tools(self) -> list[Any]:
         """What stands right of the title."""
@@ -46,8 +52,16 @@ class ViewCard(pn.viewable.Viewer):
         if self.plot is None:
             self.plot = hv.DynamicMap(self.draw, streams=self.streams())
             self.connect(self.plot)
-            self.body.objects = [pn.pane.HoloViews(self.plot, sizing_mode="stretch_both", linked_axes=False, margin=0,
-                                                   min_height=150, stylesheets=[FONT])]
+            self.body.objects = [
+                pn.pane.HoloViews(
+                    self.plot,
+                    sizing_mode="stretch_both",
+                    linked_axes=False,
+                    margin=0,
+                    min_height=150,
+                    stylesheets=[FONT],
+                )
+            ]
         else:
             self.pipe.send(data)
         self.heading.object = self._heading(self.caption(data))
@@ -71,8 +85,17 @@ class LayerCard(ViewCard):
     """The warped lattice with a slider through the layers."""
 
     def tools(self) -> list[Any]:
-        self.slider = pmui.IntSlider(label="", start=0, end=1, value=1, width=118, margin=(0, 12, 0, 0), size="small",
-                                     show_value=False, css_classes=["wb-layer"])
+        self.slider = pmui.IntSlider(
+            label="",
+            start=0,
+            end=1,
+            value=1,
+            width=118,
+            margin=(0, 12, 0, 0),
+            size="small",
+            show_value=False,
+            css_classes=["wb-layer"],
+        )
         self.slider.param.watch(self._slid, "value")
         return [self.slider]
 

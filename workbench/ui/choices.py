@@ -16,7 +16,8 @@ START = {"problem": "two_moons", "architecture": "neural_spline_coupling", "obje
 class Choices:
     """One Spec a member, kept while the user goes back and forth, and the key that is picked of each kind.
 
-    The problem comes first: every problem may be picked. Architectures are judged beside the problem, objectives
+    The problem comes first: every problem may be picked. Architectures are judged beside the problem,
+    objectives
     beside both; what no longer fits after a pick is exchanged for the first that does, and said so.
     """
 
@@ -34,8 +35,12 @@ class Choices:
 
     def experiment(self) -> Experiment:
         """What is picked, as an Experiment of its own."""
-        return Experiment(**{kind: self.spec(kind) for kind in KINDS}, training=self.training, steps=self.steps,
-                          seed=self.seed).copy()
+        return Experiment(
+            **{kind: self.spec(kind) for kind in KINDS},
+            training=self.training,
+            steps=self.steps,
+            seed=self.seed,
+        ).copy()
 
     def take(self, experiment: Experiment) -> None:
         """Show another experiment (opened, linked): its Specs become the picked ones."""
@@ -49,7 +54,7 @@ class Choices:
         """Pick a member; returns a sentence for everything else that had to change with it."""
         self.picked[kind] = key
         said = []
-        for later in KINDS[KINDS.index(kind) + 1:]:
+        for later in KINDS[KINDS.index(kind) + 1 :]:
             reasons = self.reasons(later)
             if reasons[self.picked[later]]:
                 fitting = [k for k, reason in reasons.items() if not reason]
@@ -92,4 +97,3 @@ def first(sentences: list[str]) -> str:
 def titles(kind: str) -> dict[str, str]:
     """key -> title, in the order of the catalogue."""
     return {member.key: member.title for member in CATALOGUES[kind]}
-

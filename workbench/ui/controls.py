@@ -22,27 +22,47 @@ FIRST_SETTINGS = ("learning_rate", "batch_size", "samples")
 
 
 class Controls(pn.viewable.Viewer):
-    """Pickers for problem, architecture and objective with their settings, the cost card, training and device."""
+    """Pickers for problem, architecture and objective with their settings, the cost card, training and
+    device."""
 
-    def __init__(self, session: Session, guard: Callable[[Callable[[], None]], None],
-                 extras: dict[str, Callable[[Any], Any]] | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        guard: Callable[[Callable[[], None]], None],
+        extras: dict[str, Callable[[Any], Any]] | None = None,
+    ) -> None:
         super().__init__()
         self.session, self.choices, self._guard = session, session.choices, guard
         extras = extras or {}
         self.cost = CostCard(self.choices)
-        self.pickers = {kind: Picker(kind, self.choices, on_pick=self._picked, on_error=self._refused,
-                                     on_change=lambda name, value, kind=kind: self._changed(kind, name, value),
-                                     extra=lambda spec: extras[spec.key](spec) if spec.key in extras else None)
-                        for kind in KINDS}
+        self.pickers = {
+            kind: Picker(
+                kind,
+                self.choices,
+                on_pick=self._picked,
+                on_error=self._refused,
+                on_change=lambda name, value, kind=kind: self._changed(kind, name, value),
+                extra=lambda spec: extras[spec.key](spec) if spec.key in extras else None,
+            )
+            for kind in KINDS
+        }
         self._training = pn.Column(margin=0, sizing_mode="stretch_width")
         self._more = pn.Column(margin=0, sizing_mode="stretch_width")
         self.sections = [Section("Training", self._training, open=True), Section("More training", self._more)]
         self.device = self._device_picker()
         self._put_training()
         self.notice = pn.pane.HTML("", visible=False, margin=(4, 6), sizing_mode="stretch_width")
-        self._layout = pn.Column(self.notice, self.pickers["problem"], self.pickers["architecture"], self.cost,
-                                 self.pickers["objective"], *self.sections, margin=(4, 4), width=304,
-                                 css_classes=["wb-controls"])
+        self._layout = pn.Column(
+            self.notice,
+            self.pickers["problem"],
+            self.pickers["architecture"],
+            self.cost,
+            self.pickers["objective"],
+            *self.sections,
+            margin=(4, 4),
+            width=304,
+            css_classes=["wb-controls"],
+        )
         session.param.watch(lambda *_: self.cost.refresh(self._parameters()), ["snapshot", "dirty"])
 
     def _parameters(self) -> int | None:
@@ -83,15 +103,32 @@ class Controls(pn.viewable.Viewer):
     def _put_training(self) -> None:
         spec = self.choices.training
         names = {s.name for s in spec.settings()}
-        heard = {"on_change": lambda name, value: self._changed("training", name, value), "on_error": self._refused}
+        heard = {
+            "on_change": lambda name, value: self._changed("training", name, value),
+            "on_error": self._refused,
+        }
         self.form = Form(spec, skip=frozenset(names - set(FIRST_SETTINGS)), **heard)
         self.more = Form(spec, skip=frozenset(FIRST_SETTINGS), **heard)
-        self._steps = pmui.IntInput(label="Steps", value=self.choices.steps, start=1, end=100_000_000, step=100,
-                                    description="Planned number of optimiser steps; the schedule's length.",
-                                    css_classes=["wb-set-steps"], **HALF)
-        self._seed = pmui.IntInput(label="Seed", value=self.choices.seed, start=0, end=2**31 - 1, step=1,
-                                   description="Everything random of the run follows from it: same seed, same run.",
-                                   css_classes=["wb-set-seed"], **HALF)
+        self._steps = pmui.IntInput(
+            label="Steps",
+            value=self.choices.steps,
+            start=1,
+            end=100_000_000,
+            step=100,
+            description="Planned number of optimiser steps; the schedule's length.",
+            css_classes=["wb-set-steps"],
+            **HALF,
+        )
+        self._seed = pmui.IntInput(
+            label="Seed",
+            value=self.choices.seed,
+            start=0,
+            end=2**31 - 1,
+            step=1,
+            description="Everything random of the run follows from it: same seed, same run.",
+            css_classes=["wb-set-seed"],
+            **HALF,
+        )
         self._steps.param.watch(lambda event: self._whole("steps", event.new), "value")
         self._seed.param.watch(lambda event: self._whole("seed", event.new), "value")
         self._training.objects = [wrapping(self._steps, self._seed), self.form, self.device]
@@ -104,10 +141,20 @@ class Controls(pn.viewable.Viewer):
 
     def _device_picker(self) -> pmui.Select:
         reasons = {name: device_reason(name) for name in DEVICES}
-        options = {f"{title} — {reasons[name]}" if reasons[name] else title: name for name, title in DEVICES.items()}
-        picker = pmui.Select(label="Device", options=options, value="auto", size="small", width=282, margin=(5, 3),
-                             disabled_options=[name for name, reason in reasons.items() if reason],
-                             description="Where a new run is trained.", css_classes=["wb-device"])
+        options = {
+            f"{title} — {reasons[name]}" if reasons[name] else title: name for name, title in DEVICES.items()
+        }
+        picker = pmui.Select(
+            label="Device",
+            options=options,
+            value="auto",
+            size="small",
+            width=282,
+            margin=(5, 3),
+            disabled_options=[name for name, reason in reasons.items() if reason],
+            description="Where a new run is trained.",
+            css_classes=["wb-device"],
+        )
         picker.param.watch(lambda event: setattr(self.session, "device", event.new), "value")
         return picker
 

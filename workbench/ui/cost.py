@@ -10,7 +10,8 @@ from workbench.ui.choices import Choices
 
 
 class CostCard(pn.viewable.Viewer):
-    """Density, sampling, inverse and number of parameters of the picked architecture on the picked problem."""
+    """Density, sampling, inverse and number of parameters of the picked architecture on the picked
+    problem."""
 
     def __init__(self, choices: Choices) -> None:
         super().__init__()
@@ -24,10 +25,22 @@ class CostCard(pn.viewable.Viewer):
         cost = spec.cost
         counted = f"{parameters:,}".replace(",", " ") if parameters else "counted when the run starts"
         exact = "exact" if EXACT_INVERSE in spec.capabilities else "numerical"
-        inverse = cost.inverse if exact in cost.inverse or "numerical" in cost.inverse else f"{exact}, {cost.inverse}"
-        rows = (("density", cost.density), ("sampling", cost.sampling), ("inverse", inverse), ("parameters", counted))
-        self._pane.object = '<table class="wb-table">' + "".join(
-            f"<tr><th>{name}</th><td>{text.escape(value)}</td></tr>" for name, value in rows) + "</table>"
+        inverse = (
+            cost.inverse
+            if exact in cost.inverse or "numerical" in cost.inverse
+            else f"{exact}, {cost.inverse}"
+        )
+        rows = (
+            ("density", cost.density),
+            ("sampling", cost.sampling),
+            ("inverse", inverse),
+            ("parameters", counted),
+        )
+        self._pane.object = (
+            '<table class="wb-table">'
+            + "".join(f"<tr><th>{name}</th><td>{text.escape(value)}</td></tr>" for name, value in rows)
+            + "</table>"
+        )
 
     def __panel__(self):
         return self._pane

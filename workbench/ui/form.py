@@ -1,4 +1,5 @@
-"""Form: widgets for the settings of a Spec, read off the Spec itself (label, tooltip, bounds, options, live)."""
+"""Form: widgets for the settings of a Spec, read off the Spec itself (label, tooltip, bounds, options,
+live)."""
 
 from __future__ import annotations
 
@@ -21,10 +22,17 @@ FULL = {"width": 282, "margin": (5, 3), "size": "small"}
 
 
 class Form(pn.viewable.Viewer):
-    """One widget a setting. A refused value is put back and `on_error` hears why; an accepted one reaches `on_change`."""
+    """One widget a setting. A refused value is put back and `on_error` hears why; an accepted one reaches
+    `on_change`."""
 
-    def __init__(self, spec: Spec, *, on_change: Callable[[str, Any], None] | None = None,
-                 on_error: Callable[[SpecError], None] | None = None, skip: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        on_change: Callable[[str, Any], None] | None = None,
+        on_error: Callable[[SpecError], None] | None = None,
+        skip: frozenset[str] = frozenset(),
+    ) -> None:
         super().__init__()
         self.spec, self._on_change, self._on_error, self._putting = spec, on_change, on_error, False
         self.settings = {s.name: s for s in spec.settings() if s.name not in skip}
@@ -77,17 +85,26 @@ def wrapping(*objects: Any) -> pn.Row:
 
 def widget_for(setting: Setting, value: Any) -> pn.widgets.Widget:
     """The pmui widget that fits the kind and bounds of a setting."""
-    shared = {"label": text.label(setting.name) + (" ⚡" if setting.live else ""), "css_classes": [f"wb-set-{setting.name}"],
-              "description": setting.doc + (" It may change while the run goes on." if setting.live else "")}
+    shared = {
+        "label": text.label(setting.name) + (" ⚡" if setting.live else ""),
+        "css_classes": [f"wb-set-{setting.name}"],
+        "description": setting.doc + (" It may change while the run goes on." if setting.live else ""),
+    }
     shown = to_widget(setting, value)
     if setting.kind == "boolean":
         return pmui.Checkbox(value=bool(shown), **{**shared, **FULL})
     if setting.kind == "choice":
-        return pmui.Select(value=shown, options={text.label(str(o)): o for o in setting.options}, **shared, **HALF)
+        return pmui.Select(
+            value=shown, options={text.label(str(o)): o for o in setting.options}, **shared, **HALF
+        )
     if is_logarithmic(setting):
         options = sorted({*logarithmic_steps(*setting.bounds), shown})
-        return pmui.DiscreteSlider(value=shown, options=options, formatter="%g", **{**shared, **FULL, "width": 262,
-                                                                                   "margin": (5, 12)})
+        return pmui.DiscreteSlider(
+            value=shown,
+            options=options,
+            formatter="%g",
+            **{**shared, **FULL, "width": 262, "margin": (5, 12)},
+        )
     if setting.kind in ("integer", "number"):
         low, high = setting.bounds or (None, None)
         widget = pmui.IntInput if setting.kind == "integer" else pmui.FloatInput
@@ -106,7 +123,8 @@ def is_logarithmic(setting: Setting) -> bool:
 
 
 def logarithmic_steps(low: float, high: float) -> list[float]:
-    """1, 2, 3, 5 times powers of ten inside the bounds; an open lower end begins at a millionth of the upper."""
+    """1, 2, 3, 5 times powers of ten inside the bounds; an open lower end begins at a millionth of the
+    upper."""
     low = low if low and low > 0 else high * 1e-6
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     steps = [float(f"{m}e{e}") for e in exponents for m in (1, 2, 3, 5)]
@@ -138,5 +156,8 @@ def from_widget(setting: Setting, shown: Any) -> Any:
     try:
         return [kind(p) for p in parts]
     except ValueError as error:
-        raise SpecError(f"'{text.label(setting.name)}' cannot be '{shown}'", found=shown,
-                        expected=f"values of kind {kind.__name__} separated by commas") from error
+        raise SpecError(
+            f"'{text.label(setting.name)}' cannot be '{shown}'",
+            found=shown,
+            expected=f"values of kind {kind.__name__} separated by commas",
+        ) from error

@@ -1,6 +1,7 @@
 """WakeHub: other threads say that something is new; each browser session then looks for itself.
 
-Nothing but the wake-up crosses threads, and a session that has been woken is not woken again before it has looked.
+Nothing but the wake-up crosses threads, and a session that has been woken is not woken again before it has
+looked.
 So no queue can grow, and a slow session gets fewer frames instead of late ones.
 """
 
@@ -39,9 +40,12 @@ class WakeHub:
                 self._documents[document][1] = False
 
     def wake(self, document: Any = None) -> None:
-        """From any thread: this session (all, without a document) looks once, unless it is on its way already."""
+        """From any thread: this session (all, without a document) looks once, unless it is on its way
+        already."""
         with self._lock:
-            due = [(d, entry) for d, entry in self._documents.items() if not entry[1] and document in (None, d)]
+            due = [
+                (d, entry) for d, entry in self._documents.items() if not entry[1] and document in (None, d)
+            ]
             for _, entry in due:
                 entry[1] = True
         for woken, entry in due:

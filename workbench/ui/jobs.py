@@ -1,6 +1,7 @@
 """Jobs: the runs that this server takes care of, whoever looks at them. One registry a server process.
 
-A job belongs to the server, not to a browser: a reload finds it again by its id, which is hard to guess and stands in
+A job belongs to the server, not to a browser: a reload finds it again by its id, which is hard to guess and
+stands in
 the address. What nobody looks at any more trains to its end, is saved, and gives its worker back.
 """
 
@@ -78,7 +79,8 @@ def thinned(history: list[Record]) -> list[Record]:
 
 
 class Jobs:
-    """All jobs by id. Every method may be called from any thread. How many there may be is the backend's business."""
+    """All jobs by id. Every method may be called from any thread. How many there may be is the backend's
+    business."""
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
@@ -111,7 +113,8 @@ class Jobs:
             job.handle.stop()
 
     def sweep(self) -> None:
-        """Stop what rests unwatched and forget what is over and unwatched. Called now and then by any session."""
+        """Stop what rests unwatched and forget what is over and unwatched. Called now and then by any
+        session."""
         now = time.monotonic()
         with self._lock:
             idle = [j for j in self._jobs.values() if not j.watchers and now - j.left_at > IDLE_SECONDS]
@@ -141,7 +144,8 @@ _making = threading.Lock()
 
 
 def jobs() -> Jobs:
-    """The registry of this server process, made at first use. The app script runs once a session; this does not."""
+    """The registry of this server process, made at first use. The app script runs once a session; this does
+    not."""
     global _shared
     with _making:
         if _shared is None:

@@ -22,19 +22,25 @@ def say(kind: str, sentence: str) -> None:
 
 
 def guard(action: Callable[[], None]) -> bool:
-    """Do it; an error becomes a sentence, and what the workbench did not foresee goes to the server's log as well."""
+    """Do it; an error becomes a sentence, and what the workbench did not foresee goes to the server's log as
+    well."""
     try:
         action()
-    except WorkbenchError as error:
-        say("error", str(error))
-        return False
     except Exception as error:
-        on_exception(error)
+        tell(error)
         return False
     return True
 
 
+def tell(error: BaseException) -> str:
+    """Say an error on the page, log it when it was not foreseen, and return what was said."""
+    sentence = text.sentence(error)
+    if not isinstance(error, WorkbenchError):
+        log.error("An error reached the page", exc_info=error)
+    say("error", sentence)
+    return sentence
+
+
 def on_exception(error: BaseException) -> None:
     """For `pn.config.exception_handler`: what escaped every guard."""
-    log.error("An error reached the page", exc_info=error)
-    say("error", text.sentence(error))
+    tell(error)

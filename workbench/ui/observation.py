@@ -1,4 +1,5 @@
-"""Observation: the y whose posterior is looked at, typed as numbers (or tapped in the plot of observations)."""
+"""Observation: the y whose posterior is looked at, typed as numbers (or tapped in the plot of
+observations)."""
 
 from __future__ import annotations
 
@@ -39,9 +40,19 @@ class Observation(pn.viewable.Viewer):
             self._putting = False
 
     def _build(self, variables: tuple[Variable, ...]) -> None:
-        self.fields = [pmui.FloatInput(label=v.label, value=0.0, size="small", width=104, margin=(6, 3), step=0.1,
-                                       description=v.description or f"Observed value of {v.name}.",
-                                       css_classes=[f"wb-observed-{i}"]) for i, v in enumerate(variables)]
+        self.fields = [
+            pmui.FloatInput(
+                label=v.label,
+                value=0.0,
+                size="small",
+                width=104,
+                margin=(6, 3),
+                step=0.1,
+                description=v.description or f"Observed value of {v.name}.",
+                css_classes=[f"wb-observed-{i}"],
+            )
+            for i, v in enumerate(variables)
+        ]
         for field in self.fields:
             field.param.watch(self._typed, "value")
         heading = pn.pane.HTML('<span class="wb-name">posterior at</span>', margin=(14, 2, 0, 6))

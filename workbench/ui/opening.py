@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from workbench.core.errors import WorkbenchError
+from workbench.core.errors import SpecError, WorkbenchError
 from workbench.training import Experiment, Runs
+from workbench.ui import example
 from workbench.ui.session import Session
 
 KNOWN = {"run", "e"}
@@ -36,6 +37,8 @@ def _opened(session: Session, run_id: str) -> bool:
 def _linked(session: Session, link: str) -> bool:
     try:
         experiment = Experiment.from_link(link)
+        if getattr(experiment.problem, "reads_files", False):
+            raise SpecError("A link cannot name a file of this server", found=experiment.problem.key)
         experiment.check()
     except WorkbenchError as error:
         session.say("warning", f"The experiment in the address was ignored. {error}")
@@ -46,5 +49,12 @@ def _linked(session: Session, link: str) -> bool:
 
 
 def show_example(session: Session) -> None:
-    """The trained example; without one, the first choices are shown untrained."""
-    session.new_run(run=False)
+    """The trained example; it needs no worker. Where it is not shipped, the first choices are shown
+    untrained."""
+    if not example.exists():
+        session.new_run(run=False)
+        return
+    experiment, snapshot, records = example.read()
+    session.choices.take(experiment)
+    session.source = example.FOLDER / example.MODEL
+    session.show_still(experiment, snapshot, records, title="The trained example", opener=None)

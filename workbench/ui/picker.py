@@ -1,4 +1,5 @@
-"""Picker: one member of a catalogue and its settings. What does not fit is greyed out with its reason beside it."""
+"""Picker: one member of a catalogue and its settings. What does not fit is greyed out with its reason beside
+it."""
 
 from __future__ import annotations
 
@@ -27,20 +28,36 @@ class Picker(pn.viewable.Viewer):
     extra : a viewable of its own for members that need more than settings (a table, a drawing), or None.
     """
 
-    def __init__(self, kind: str, choices: Choices, *, on_pick: Callable[[str, str], None],
-                 on_change: Callable[[str, Any], None], on_error: Callable[[SpecError], None],
-                 extra: Callable[[Spec], Any] | None = None) -> None:
+    def __init__(
+        self,
+        kind: str,
+        choices: Choices,
+        *,
+        on_pick: Callable[[str, str], None],
+        on_change: Callable[[str, Any], None],
+        on_error: Callable[[SpecError], None],
+        extra: Callable[[Spec], Any] | None = None,
+    ) -> None:
         super().__init__()
         self.kind, self.choices, self._on_pick = kind, choices, on_pick
         self._on_change, self._on_error, self._extra = on_change, on_error, extra
         self._silent, self.form = False, None
-        self.select = pmui.Select(label=text.label(kind), size="small", width=292, margin=(8, 3, 0, 3),
-                                  css_classes=[f"wb-{kind}"], dropdown_height=420)
-        self.about = pn.pane.HTML("", margin=(2, 6, 0, 6), sizing_mode="stretch_width", css_classes=["wb-about"])
+        self.select = pmui.Select(
+            label=text.label(kind),
+            size="small",
+            width=292,
+            margin=(8, 3, 0, 3),
+            css_classes=[f"wb-{kind}"],
+            dropdown_height=420,
+        )
+        self.about = pn.pane.HTML(
+            "", margin=(2, 6, 0, 6), sizing_mode="stretch_width", css_classes=["wb-about"]
+        )
         self._settings = pn.Column(margin=0, sizing_mode="stretch_width")
         self.select.param.watch(self._picked, "value")
-        self._layout = pn.Column(self.select, self.about, self._settings, margin=(0, 0, 4, 0),
-                                 sizing_mode="stretch_width")
+        self._layout = pn.Column(
+            self.select, self.about, self._settings, margin=(0, 0, 4, 0), sizing_mode="stretch_width"
+        )
         self.refresh()
 
     def _picked(self, event) -> None:
@@ -50,11 +67,16 @@ class Picker(pn.viewable.Viewer):
     def refresh(self) -> None:
         """Show what the choices hold now: reasons, the picked member, its form."""
         reasons, spec = self.choices.reasons(self.kind), self.choices.spec(self.kind)
-        options = {option_label(member.title, reasons[member.key]): member.key for member in CATALOGUES[self.kind]}
+        options = {
+            option_label(member.title, reasons[member.key]): member.key for member in CATALOGUES[self.kind]
+        }
         self._silent = True
         try:
-            self.select.param.update(options=options, value=spec.key,
-                                     disabled_options=[k for k, reason in reasons.items() if reason])
+            self.select.param.update(
+                options=options,
+                value=spec.key,
+                disabled_options=[k for k, reason in reasons.items() if reason],
+            )
         finally:
             self._silent = False
         self.about.object = about(spec)
@@ -71,11 +93,15 @@ def option_label(title: str, reason: str) -> str:
     """A menu line: the title, and behind it why it cannot be had."""
     if not reason:
         return title
-    short = reason if len(reason) <= LONGEST_REASON else reason[:LONGEST_REASON - 1].rsplit(" ", 1)[0] + " …"
+    short = reason if len(reason) <= LONGEST_REASON else reason[: LONGEST_REASON - 1].rsplit(" ", 1)[0] + " …"
     return f"{title} — {short}"
 
 
 def about(spec: Spec) -> str:
     """One sentence and the paper."""
-    reference = f' <span class="wb-source" title="{text.escape(spec.reference)}">source</span>' if spec.reference else ""
+    reference = (
+        f' <span class="wb-source" title="{text.escape(spec.reference)}">source</span>'
+        if spec.reference
+        else ""
+    )
     return f'<div class="wb-note">{text.escape(spec.summary)}{reference}</div>'

@@ -12,9 +12,17 @@ class Section(pn.viewable.Viewer):
     def __init__(self, title: str, content: pn.viewable.Viewable, *, open: bool = False) -> None:
         super().__init__()
         self.content = content
-        self.button = pmui.Button(label=title, icon="expand_more", variant="text", color="default", size="small",
-                                  sizing_mode="stretch_width", margin=(4, 0, 0, 0), css_classes=["wb-section"],
-                                  sx={"justifyContent": "flex-start", "textTransform": "none", "fontWeight": 600})
+        self.button = pmui.Button(
+            label=title,
+            icon="expand_more",
+            variant="text",
+            color="default",
+            size="small",
+            sizing_mode="stretch_width",
+            margin=(4, 0, 0, 0),
+            css_classes=["wb-section"],
+            sx={"justifyContent": "flex-start", "textTransform": "none", "fontWeight": 600},
+        )
         self.button.on_click(lambda _: self.fold(self.content.visible))
         self._layout = pn.Column(self.button, content, margin=0, sizing_mode="stretch_width")
         self.fold(not open)

@@ -6,7 +6,9 @@ import atexit
 import os
 
 
-def serve(port: int = 5006, address: str = "localhost", show: bool = False, *, origins: tuple[str, ...] = ()) -> None:
+def serve(
+    port: int = 5006, address: str = "localhost", show: bool = False, *, origins: tuple[str, ...] = ()
+) -> None:
     """Serve the studio until it is interrupted.
 
     Parameters
@@ -24,5 +26,12 @@ def serve(port: int = 5006, address: str = "localhost", show: bool = False, *, o
     atexit.register(registry.close)
     allowed = [f"localhost:{port}", f"127.0.0.1:{port}", *origins]
     print(f"The studio is on http://{address}:{port}  (Ctrl+C stops it)", flush=True)
-    pn.serve({"/": studio}, port=port, address=address, show=show, title="VINA workbench",
-             websocket_origin=allowed, autoreload=False)
+    pn.serve(
+        {"/": studio},
+        port=port,
+        address=address,
+        show=show,
+        title="VINA workbench",
+        websocket_origin=allowed,
+        autoreload=False,
+    )

@@ -1,6 +1,7 @@
 """Session: what one open page looks at and has picked. No widgets here; components watch its parameters.
 
-The session never receives data from another thread. A job wakes it (through the hub), it then looks at the job's
+The session never receives data from another thread. A job wakes it (through the hub), it then looks at the
+job's
 status and newest snapshot, and asks for the next one when the last has been drawn.
 """
 
@@ -19,7 +20,8 @@ from workbench.training import Experiment, Snapshot
 from workbench.ui.choices import KINDS, Choices
 from workbench.ui.jobs import Job, Jobs
 
-#: Seconds between two snapshots of a running run: never less than the first, and so much more that drawing takes
+#: Seconds between two snapshots of a running run: never less than the first, and so much more that drawing
+#: takes
 #: at most this share of the session's time.
 REFRESH, DRAWING_SHARE = 0.5, 0.3
 #: A snapshot that was asked for and did not come in this time is asked for again.
@@ -27,11 +29,16 @@ PATIENCE = 8.0
 
 
 class Session(param.Parameterized):
-    """State of a page: the picked choices, the job that is looked at, its status and the snapshot on the screen."""
+    """State of a page: the picked choices, the job that is looked at, its status and the snapshot on the
+    screen."""
 
-    status = param.ClassSelector(class_=Status, default=Status(state="none"), doc="The newest status of the job.")
+    status = param.ClassSelector(
+        class_=Status, default=Status(state="none"), doc="The newest status of the job."
+    )
     snapshot = param.ClassSelector(class_=Snapshot, default=None, allow_None=True, doc="What the views show.")
-    shown = param.ClassSelector(class_=Experiment, default=None, allow_None=True, doc="Experiment of what is shown.")
+    shown = param.ClassSelector(
+        class_=Experiment, default=None, allow_None=True, doc="Experiment of what is shown."
+    )
     dirty = param.Boolean(False, doc="The choices differ from the shown run: they are for a new one.")
     observation = param.Parameter((), doc="y whose posterior is looked at, a tuple; empty without y.")
     title = param.String("", doc="What is shown, in words.")
@@ -43,7 +50,10 @@ class Session(param.Parameterized):
         self.say = say or (lambda kind, sentence: None)
         self.wake: Callable[[], None] = lambda: None
         self.history: list = []
-        self.opener: Callable[[], Job] | None = None  # makes a job of what is shown, where none is needed to look
+        self.opener: Callable[[], Job] | None = (
+            None  # makes a job of what is shown, where none is needed to look
+        )
+        self.source: Path | None = None  # the exported file of what is shown, where there is no job
         self._leave: Callable[[], None] | None = None
         self._seen, self._asked_at, self._next, self._wanted = 0, 0.0, 0.0, None
 
@@ -51,27 +61,51 @@ class Session(param.Parameterized):
     def attach(self, job: Job, *, title: str = "") -> None:
         """Look at this job from now on."""
         self.detach()
-        self.job, self.opener, self._seen, self._asked_at, self._next = job, None, 0, 0.0, 0.0
+        self.job, self.opener, self.source = job, None, None
+        self._seen, self._asked_at, self._next = 0, 0.0, 0.0
         self._leave = job.watch(self, lambda: self.wake())
         self.history, self._wanted = job.history, None
         observation = self.observation if self._same_problem(job.experiment) else ()
-        self.param.update(shown=job.experiment, title=title or job.experiment.title, snapshot=None,
-                          observation=observation or default_observation(job.experiment), status=job.handle.status())
+        self.param.update(
+            shown=job.experiment,
+            title=title or job.experiment.title,
+            snapshot=None,
+            observation=observation or default_observation(job.experiment),
+            status=job.handle.status(),
+        )
         self.judge()
         self.look()
 
-    def show_still(self, experiment: Experiment, snapshot: Snapshot, records: list, *, title: str,
-                   opener: Callable[[], Job] | None) -> None:
+    def show_still(
+        self,
+        experiment: Experiment,
+        snapshot: Snapshot,
+        records: list,
+        *,
+        title: str,
+        opener: Callable[[], Job] | None,
+    ) -> None:
         """Show something finished that needs no worker to be looked at (the example, an imported model)."""
         self.detach()
         self.job, self.opener, self.history = None, opener, list(records)
-        status = Status(state="finished", iteration=snapshot.iteration, steps=experiment.steps,
-                        steps_per_second=snapshot.steps_per_second, device=snapshot.device,
-                        loss=records[-1].parts.get("loss", math.nan) if records else math.nan)
+        status = Status(
+            state="finished",
+            iteration=snapshot.iteration,
+            steps=experiment.steps,
+            steps_per_second=snapshot.steps_per_second,
+            device=snapshot.device,
+            loss=records[-1].parts.get("loss", math.nan) if records else math.nan,
+        )
         observation = snapshot.arrays.get("observation")
-        self.param.update(shown=experiment, title=title, status=status, snapshot=snapshot,
-                          observation=default_observation(experiment) if observation is None
-                          else tuple(float(v) for v in observation))
+        self.param.update(
+            shown=experiment,
+            title=title,
+            status=status,
+            snapshot=snapshot,
+            observation=default_observation(experiment)
+            if observation is None
+            else tuple(float(v) for v in observation),
+        )
         self.judge()
 
     def detach(self) -> None:
@@ -109,7 +143,8 @@ class Session(param.Parameterized):
         self.param.trigger("title")
 
     def play(self) -> None:
-        """Go on with the shown run, or start what is picked when that is something else or the run has ended."""
+        """Go on with the shown run, or start what is picked when that is something else or the run has
+        ended."""
         if self.can_go_on:
             self.steer().handle.run()
         else:
@@ -139,6 +174,18 @@ class Session(param.Parameterized):
         self.choices.take(job.experiment)
         self.attach(job)
 
+    def play_shown(self) -> None:
+        """Train on what is shown."""
+        self.steer().handle.run()
+
+    def forget(self, folder: Path) -> None:
+        """Look away from the run in this folder, which is about to be removed, and let its worker go."""
+        if self.job is not None and self.job.handle.folder == folder:
+            job = self.job
+            self.detach()
+            job.handle.stop()
+            self.param.update(status=Status(state="none"), title="")
+
     def steer(self) -> Job:
         """The job behind what is shown; where there is none yet (the example), one is made."""
         if self.job is None:
@@ -165,7 +212,9 @@ class Session(param.Parameterized):
     @property
     def can_go_on(self) -> bool:
         """Whether play means going on with the shown run."""
-        return not self.dirty and self.job is not None and self.status.state in ("paused", "running", "starting")
+        return (
+            not self.dirty and self.job is not None and self.status.state in ("paused", "running", "starting")
+        )
 
     def judge(self) -> None:
         """Whether the choices are still those of the shown run, apart from what may change live."""
@@ -203,7 +252,9 @@ class Session(param.Parameterized):
 
 def default_observation(experiment: Experiment) -> tuple[float, ...]:
     """Where the posterior is looked at first; empty for a problem without y."""
-    return tuple(float(v) for v in experiment.problem.default_observation) if experiment.problem.shapes.y else ()
+    return (
+        tuple(float(v) for v in experiment.problem.default_observation) if experiment.problem.shapes.y else ()
+    )
 
 
 def frozen(experiment: Experiment) -> dict:
@@ -215,4 +266,3 @@ def frozen(experiment: Experiment) -> dict:
         for name in spec.live:
             settings.pop(name, None)
     return values
-

@@ -11,11 +11,15 @@ from workbench.ui import style
 from workbench.ui.banner import Banner
 from workbench.ui.board import Board
 from workbench.ui.controls import Controls
+from workbench.ui.exchange import Exchange
 from workbench.ui.hub import WakeHub
 from workbench.ui.jobs import Jobs, jobs
+from workbench.ui.navigation import Navigation
 from workbench.ui.notices import guard, on_exception, say
 from workbench.ui.opening import open_first
+from workbench.ui.runs import RunsPanel
 from workbench.ui.session import Session
+from workbench.ui.share import Share
 from workbench.ui.transport import Transport
 
 #: Milliseconds between two looks of a session's own, beside the wake-ups.
@@ -33,14 +37,40 @@ class Studio(pn.viewable.Viewer):
         self.transport = Transport(self.session, guard)
         self.banner = Banner(self.session, guard)
         self.board = Board(self.session, guard)
-        self.live = pn.Column(self.transport, self.banner, self.board, margin=0, sizing_mode="stretch_width")
-        self.page = pmui.Page(title="VINA workbench", sidebar=[self.controls], main=[self.live], sidebar_width=316,
-                              sidebar_variant="persistent", theme_config=style.THEME, sx=style.PAGE_SX)
+        live = pn.Column(self.transport, self.banner, self.board, margin=0, sizing_mode="stretch_width")
+        self.navigation = Navigation(live, self._makers(), self._turned)
+        self.page = pmui.Page(
+            title="VINA workbench",
+            sidebar=[self.controls],
+            main=self.navigation.main,
+            sidebar_width=316,
+            header=[pn.layout.HSpacer(), self.navigation],
+            sidebar_variant="persistent",
+            theme_config=style.THEME,
+            sx=style.PAGE_SX,
+        )
         guard(lambda: open_first(self.session, pn.state.session_args))
         self.controls.refresh()
         self._document = pn.state.curdoc
         if self._document is not None:
             self._connect()
+
+    def _makers(self) -> dict[str, Any]:
+        def back() -> None:
+            self.controls.refresh()
+            self.navigation.show("live")
+
+        return {
+            "runs": lambda: RunsPanel(self.session, guard, back),
+            "exchange": lambda: Exchange(self.session, back),
+            "share": lambda: Share(self.session, guard),
+        }
+
+    def _turned(self, page: str) -> None:
+        """Views that nobody sees are not drawn."""
+        self.board.active = page == "live"
+        if self.board.active:
+            self.board.draw()
 
     def _connect(self) -> None:
         """Wake-ups begin when the browser is there; what came earlier is caught by the pulse."""
@@ -68,6 +98,13 @@ class Studio(pn.viewable.Viewer):
 
 def studio() -> Studio:
     """What an app script calls, once a browser session."""
-    pn.extension(notifications=True, throttled=True, raw_css=[style.SHEET], exception_handler=on_exception,
-                 reconnect=True, disconnect_notification="The connection to the server is lost; trying again …")
+    pn.extension(
+        "tabulator",
+        notifications=True,
+        throttled=True,
+        raw_css=[style.SHEET],
+        exception_handler=on_exception,
+        reconnect=True,
+        disconnect_notification="The connection to the server is lost; trying again …",
+    )
     return Studio()

@@ -1,15 +1,27 @@
 """The look: palette and the few rules of CSS that every part shares, for light and dark."""
 
 THEME = {
-    "light": {"palette": {"primary": {"main": "#1d5f8a"}, "contrastThreshold": 4.5,
-                          "background": {"default": "#f6f7f9", "paper": "#ffffff"}}},
-    "dark": {"palette": {"primary": {"main": "#6db3e0"}, "contrastThreshold": 4.5,
-                         "background": {"default": "#14181d", "paper": "#1c2229"}}},
+    "light": {
+        "palette": {
+            "primary": {"main": "#1d5f8a"},
+            "contrastThreshold": 4.5,
+            "background": {"default": "#f6f7f9", "paper": "#ffffff"},
+        }
+    },
+    "dark": {
+        "palette": {
+            "primary": {"main": "#6db3e0"},
+            "contrastThreshold": 4.5,
+            "background": {"default": "#14181d", "paper": "#1c2229"},
+        }
+    },
 }
 
 #: The bar above: 48 pixels, so that six plots fit under it on a small screen.
-PAGE_SX = {"& .MuiToolbar-root": {"minHeight": "48px !important", "height": "48px"},
-           "& .MuiTypography-h3": {"fontSize": "1.15rem"}}
+PAGE_SX = {
+    "& .MuiToolbar-root": {"minHeight": "48px !important", "height": "48px"},
+    "& .MuiTypography-h3": {"fontSize": "1.15rem"},
+}
 
 #: Goes into every shadow root through the panes' stylesheets.
 SHEET = """
@@ -30,11 +42,17 @@ SHEET = """
 .wb-value.good { color: #2e7fcb; font-weight: 600; }
 .wb-value.bad { color: #c9524a; font-weight: 600; }
 .wb-badge { display: inline-flex; gap: 10px; align-items: center; border-radius: 6px; padding: 5px 10px; font-size: 12px;
-            line-height: 18px; white-space: nowrap; border: 1.5px solid #868686; font-variant-numeric: tabular-nums;
+            line-height: 18px; white-space: nowrap; border: 1.5px solid #868686; font-variant-numeric:
+            tabular-nums;
             color: var(--mui-palette-text-primary, inherit); }
 .wb-badge.green { border-color: #1f9270; background: #1f927022; }
 .wb-badge.amber { border-color: #c98a0c; background: #c98a0c22; }
 .wb-badge.red { border-color: #c9524a; background: #c9524a22; }
+.wb-heading { font-size: 17px; font-weight: 600; color: var(--mui-palette-text-primary, inherit); }
+.wb-reason { font-size: 12px; color: #c9524a; }
+.wb-message { font-size: 13px; padding: 5px 10px; border-radius: 6px; color: var(--mui-palette-text-primary, inherit);
+              background: #2e7fcb1f; border-left: 3px solid #2e7fcb; }
+.wb-message.bad { background: #c9524a1f; border-left-color: #c9524a; }
 .wb-table { font-size: 12px; border-collapse: collapse; width: 100%; color: var(--mui-palette-text-primary, inherit); }
 .wb-table th { text-align: left; font-weight: 400; color: var(--mui-palette-text-secondary, #5a6572); padding: 1px 8px 1px 0;
                white-space: nowrap; vertical-align: top; width: 72px; }

@@ -8,8 +8,14 @@ import math
 from workbench.core.errors import WorkbenchError
 
 STATES = {
-    "starting": "starting the worker …", "paused": "paused", "running": "training", "finished": "finished",
-    "failed": "failed", "killed": "worker killed", "stopped": "stopped", "example": "finished",
+    "starting": "starting the worker …",
+    "paused": "paused",
+    "running": "training",
+    "finished": "finished",
+    "failed": "failed",
+    "killed": "worker killed",
+    "stopped": "stopped",
+    "example": "finished",
     "none": "no run yet",
 }
 
@@ -61,8 +67,10 @@ def sentence(error: BaseException) -> str:
     if isinstance(error, WorkbenchError):
         return str(error)
     found = str(error).strip().splitlines()
-    return f"Something went wrong that the workbench did not expect ({type(error).__name__}" \
-           f"{': ' + found[0][:200] if found else ''}). The server's log has the details."
+    return (
+        f"Something went wrong that the workbench did not expect ({type(error).__name__}"
+        f"{': ' + found[0][:200] if found else ''}). The server's log has the details."
+    )
 
 
 def escape(text: str) -> str:

@@ -20,29 +20,54 @@ class Transport(pn.viewable.Viewer):
         super().__init__()
         self.session = session
         shared = {"size": "small", "margin": (6, 3)}
-        self.play = pmui.Button(label="Train", icon="play_arrow", color="primary", variant="contained", width=118,
-                                css_classes=["wb-play"], description="Start what is picked, or go on.", **shared)
+        self.play = pmui.Button(
+            label="Train",
+            icon="play_arrow",
+            color="primary",
+            variant="contained",
+            width=118,
+            css_classes=["wb-play"],
+            description="Start what is picked, or go on.",
+            **shared,
+        )
         self.pause = button("pause", "Pause after the step that is under way, and save.", "wb-pause")
         self.one = button("skip_next", "Train exactly one step.", "wb-step", label="1")
         self.hundred = button("fast_forward", "Train exactly 100 steps.", "wb-step-100", label="100")
-        self.reset = button("restart_alt", "Back to iteration 0: a new, untrained run of what is picked.", "wb-reset")
-        self.readout = pn.pane.HTML(readout(session), margin=(6, 6, 6, 14), sizing_mode="stretch_width",
-                                    css_classes=["wb-readout"])
+        self.reset = button(
+            "restart_alt", "Back to iteration 0: a new, untrained run of what is picked.", "wb-reset"
+        )
+        self.readout = pn.pane.HTML(
+            readout(session), margin=(6, 6, 6, 14), sizing_mode="stretch_width", css_classes=["wb-readout"]
+        )
         self.play.on_click(lambda _: guard(session.play))
         self.pause.on_click(lambda _: guard(session.pause))
         self.one.on_click(lambda _: guard(lambda: session.step(1)))
         self.hundred.on_click(lambda _: guard(lambda: session.step(100)))
         self.reset.on_click(lambda _: guard(lambda: session.new_run(run=False)))
         session.param.watch(lambda *_: self.refresh(), ["status", "dirty", "snapshot"])
-        self._layout = pn.Row(self.play, self.pause, self.one, self.hundred, self.reset, self.readout,
-                              margin=0, sizing_mode="stretch_width", css_classes=["wb-transport"])
+        self._layout = pn.Row(
+            self.play,
+            self.pause,
+            self.one,
+            self.hundred,
+            self.reset,
+            self.readout,
+            margin=0,
+            sizing_mode="stretch_width",
+            css_classes=["wb-transport"],
+        )
         self.refresh()
 
     def refresh(self) -> None:
         session, state = self.session, self.session.status.state
         running = state == "running"
-        label = "New run" if session.dirty or state in ("finished", "failed", "stopped", "none", "killed") else \
-                "Continue" if session.status.iteration else "Train"
+        label = (
+            "New run"
+            if session.dirty or state in ("finished", "failed", "stopped", "none", "killed")
+            else "Continue"
+            if session.status.iteration
+            else "Train"
+        )
         self.play.param.update(label=label, disabled=running and not session.dirty)
         self.pause.disabled = not running
         over = session.dirty is False and state in ("failed", "killed", "stopped", "none")
@@ -56,8 +81,17 @@ class Transport(pn.viewable.Viewer):
 
 def button(icon: str, tooltip: str, css: str, label: str = "") -> pmui.Button:
     """A small outlined button."""
-    return pmui.Button(label=label, icon=icon, description=tooltip, css_classes=[css], size="small", margin=(6, 2),
-                       variant="outlined", color="default", width=76 if label else 64)
+    return pmui.Button(
+        label=label,
+        icon=icon,
+        description=tooltip,
+        css_classes=[css],
+        size="small",
+        margin=(6, 2),
+        variant="outlined",
+        color="default",
+        width=76 if label else 64,
+    )
 
 
 def readout(session: Session) -> str:
@@ -65,12 +99,17 @@ def readout(session: Session) -> str:
     status, parts = session.status, {}
     if session.history:
         parts = session.history[-1].parts
-    cells = [cell("state", text.STATES.get(status.state, status.state), COLOURS.get(status.state, "")),
-             cell("iteration", text.counter(status.iteration), "number wb-iteration")]
+    cells = [
+        cell("state", text.STATES.get(status.state, status.state), COLOURS.get(status.state, "")),
+        cell("iteration", text.counter(status.iteration), "number wb-iteration"),
+    ]
     loss = parts.get("loss", status.loss)
     cells.append(cell("loss", text.number(loss) if loss == loss else "–", "number wb-loss"))
-    cells += [cell(text.label(name).lower(), text.number(value), "number")
-              for name, value in list(parts.items())[:5] if name != "loss" and len(parts) > 2]
+    cells += [
+        cell(text.label(name).lower(), text.number(value), "number")
+        for name, value in list(parts.items())[:5]
+        if name != "loss" and len(parts) > 2
+    ]
     speed = f"{status.steps_per_second:.0f}" if status.steps_per_second else "–"
     cells += [cell("steps/s", speed, "number"), cell("device", text.escape(status.device or "–"))]
     return '<div class="wb-cells" role="status">' + "".join(cells) + "</div>"

@@ -18,19 +18,46 @@ class View:
     about: str
 
 
-VIEWS = {view.name: view for view in (
-    View("samples", "Samples", ("samples",), "Data beside what the network draws."),
-    View("density", "Density", ("density", "samples"),
-         "The network's density; the lines hold 50 % and 90 % of the target."),
-    View("resimulation", "Observations", ("posterior", "samples"),
-         "Tap to choose the observation. The posterior's draws, sent through the simulator, should land on it."),
-    View("posterior", "Posterior", ("posterior",), "The network's posterior beside the reference, where one is known."),
-    View("arm", "Arm", ("posterior",), "Every pose that the posterior proposes."),
-    View("latent", "Latent", ("latent",), "The data's code; it should fill the rings like a standard normal."),
-    View("grid", "Layers", ("grid",), "A latent lattice, warped layer by layer into the data."),
-    View("losses", "Loss", (), "Every part of the loss, on training and validation data."),
-    View("invertibility", "Round trips", ("invertibility",), "How far a round trip through the network misses."),
-)}
+VIEWS = {
+    view.name: view
+    for view in (
+        View("samples", "Samples", ("samples",), "Data beside what the network draws."),
+        View(
+            "density",
+            "Density",
+            ("density", "samples"),
+            "The network's density; the lines hold 50 % and 90 % of the target.",
+        ),
+        View(
+            "resimulation",
+            "Observations",
+            ("posterior", "samples"),
+            "Tap to choose the observation. The posterior's draws, sent through the simulator, should land on
+            it.",
+        ),
+        View(
+            "posterior",
+            "Posterior",
+            ("posterior",),
+            "The network's posterior beside the reference, where one is known.",
+        ),
+        View("arm", "Arm", ("posterior",), "Every pose that the posterior proposes."),
+        View(
+            "latent",
+            "Latent",
+            ("latent",),
+            "The data's code; it should fill the rings like a standard normal.",
+        ),
+        View("grid", "Layers", ("grid",), "A latent lattice, warped layer by layer into the data."),
+        View("losses", "Loss", (), "Every part of the loss, on training and validation data."),
+        View(
+            "invertibility",
+            "Round trips",
+            ("invertibility",),
+            "How far a round trip through the network misses.",
+        ),
+    )
+}
 
 MOST_AT_ONCE = 6
 

@@ -1,0 +1,159 @@
+"""Errands: short work on networks and on files from outside, done in a process of its own and never in the
+server.
+
+The functions below run in that process; `Errands.send` hands one over and returns a Future.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from workbench.core.errors import RunError, WorkbenchError
+from workbench.training import home
+
+#: Address space that a file from outside may make the process use.
+MOST_MEMORY = 16 * 2**30
+#: Exports and uploads that are older than this are swept away.
+KEPT_SECONDS = 24 * 3600.0
+
+
+class Errands:
+    """One process that is started at the first errand and again after it has died."""
+
+    def __init__(self) -> None:
+        self._lock, self._pool = threading.Lock(), None
+
+    def send(self, work: Callable[..., Any], *arguments: Any) -> Future:
+        """Do ``work(*arguments)`` there. The Future raises what it raises; a process that dies is a
+        RunError."""
+        outer: Future = Future()
+
+        def hand_over(inner: Future) -> None:
+            error = inner.exception()
+            if isinstance(error, BrokenProcessPool):
+                self._drop()
+                error = RunError(
+                    "The helper process died over this", suggestion="try again, or use a smaller file"
+                )
+            if error is None:
+                outer.set_result(inner.result())
+            else:
+                outer.set_exception(error)
+
+        with self._lock:
+            if self._pool is None:
+                self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_begin)
+            self._pool.submit(work, *arguments).add_done_callback(hand_over)
+        return outer
+
+    def _drop(self) -> None:
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(wait=False)
+
+    def close(self) -> None:
+        self._drop()
+
+
+ERRANDS = Errands()
+
+
+def shelf(name: str) -> Path:
+    """A folder for files that come and go: ``exports`` or ``uploads``."""
+    path = home() / name
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def new_name(suffix: str) -> str:
+    """A file name of our own that cannot be guessed."""
+    return secrets.token_hex(12) + suffix
+
+
+# ---- what is done in the other process
+# -----------------------------------------------------------------------------
+def _begin() -> None:
+    import resource
+    from contextlib import suppress
+
+    os.environ["OMP_NUM_THREADS"] = "1"
+    with suppress(OSError, ValueError):
+        os.nice(5)
+        resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+
+
+def opened(source: str) -> Any:
+    """The model of a run's folder at its last checkpoint (which nothing here changes), or of an exported
+    file."""
+    from workbench.export import load
+    from workbench.training import Run, RunFolder
+
+    path = Path(source)
+    if path.is_file():
+        return load(path)
+    kept = RunFolder(path)
+    run = Run(kept.experiment(), device="cpu")
+    run.load_state_dict(kept.checkpoint())
+    return run.fitted
+
+
+def export_to(source: str, key: str, target: str) -> dict[str, Any]:
+    """Write an export, checked against the model; returns the exporter's report."""
+    from workbench.export import export
+
+    return export(opened(source), key, target)
+
+
+def adopt(file: str, root: str, history: str = "") -> str:
+    """An exported model as a finished run of its own, so that it can be looked at like any other. Returns
+    the run's id.
+
+    Raises `RefusedError` for a file that is not to be trusted, and `WorkbenchError` where its problem is not
+    here.
+    """
+    from workbench.export import load
+    from workbench.training import Experiment, Run, RunFolder
+
+    fitted = load(file)
+    experiment = Experiment.from_dict(fitted.manifest["experiment"])
+    run = Run(experiment, device="cpu")
+    run.model.load_state_dict(fitted.model.state_dict())
+    run.data.standardisation.load_state_dict(fitted.standardisation.state_dict())
+    run.iteration, run.finished = int(fitted.manifest["iteration"]), True
+    run.experiment = experiment.replace(steps=max(1, run.iteration))
+    folder = RunFolder.create(Path(root))
+    try:
+        run.attach(folder)
+        run.save()
+        if history:
+            (folder.path / "history.jsonl").write_text(history, encoding="utf-8")
+    except Exception as error:
+        raise WorkbenchError(
+            "The imported model could not be put among the runs", found=str(error)
+        ) from error
+    return folder.id
+
+
+def take_table(upload: str, target: str) -> list[dict[str, Any]]:
+    """Read an uploaded table and write its columns of numbers as Parquet of our own making; returns all
+    columns."""
+    from dataclasses import asdict
+
+    from workbench.problems.reading import read_table
+    from workbench.problems.table import describe
+
+    raw = read_table(upload)
+    columns = describe(upload)
+    usable = [c.name for c in columns if not c.refusal]
+    frame = raw.frame[usable].rename(columns={n: f"{n} [{raw.units[n]}]" for n in usable if raw.units.get(n)})
+    frame.astype("float64").to_parquet(target)
+    return [asdict(column) for column in columns]

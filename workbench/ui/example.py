@@ -1,0 +1,67 @@
+"""The trained example that the studio opens with: a real run, written by tools/make_example.py and shipped
+small."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+
+from workbench.core.variable import Variable
+from workbench.training import Experiment, Record, Snapshot
+
+FOLDER = Path(__file__).parent / "example_run"
+EXPERIMENT, MODEL, SNAPSHOT, HISTORY = "experiment.json", "model.zip", "snapshot.npz", "history.jsonl"
+_PLAIN = (
+    "iteration",
+    "seconds",
+    "steps",
+    "steps_per_second",
+    "device",
+    "parameters",
+    "finished",
+    "window",
+    "observation_window",
+)
+
+
+def exists() -> bool:
+    return all((FOLDER / name).is_file() for name in (EXPERIMENT, MODEL, SNAPSHOT, HISTORY))
+
+
+def read() -> tuple[Experiment, Snapshot, list[Record]]:
+    """Experiment, last snapshot and history of the example; no network is needed to look at it."""
+    experiment = Experiment.from_json((FOLDER / EXPERIMENT).read_text(encoding="utf-8"))
+    lines = (FOLDER / HISTORY).read_text(encoding="utf-8").splitlines()
+    return experiment, unpack((FOLDER / SNAPSHOT).read_bytes()), [Record.from_json(line) for line in lines]
+
+
+def pack(snapshot: Snapshot) -> bytes:
+    """A snapshot without its records as a compressed file of arrays; single precision is enough for the
+    eye."""
+    about = {name: getattr(snapshot, name) for name in _PLAIN}
+    about |= {side: [v.to_dict() for v in getattr(snapshot, side)] for side in "xy"}
+    arrays = {
+        f"array_{name}": np.asarray(values, dtype=np.float32) for name, values in snapshot.arrays.items()
+    }
+    stream = io.BytesIO()
+    np.savez_compressed(stream, about=np.frombuffer(json.dumps(about).encode(), dtype=np.uint8), **arrays)
+    return stream.getvalue()
+
+
+def unpack(data: bytes) -> Snapshot:
+    """The other way round. Nothing in the file is executed."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as stored:
+        about = json.loads(stored["about"].tobytes())
+        arrays = {
+            name.removeprefix("array_"): stored[name].astype(np.float64)
+            for name in stored.files
+            if name.startswith("array_")
+        }
+    for side in "xy":
+        about[side] = tuple(Variable.from_dict(v) for v in about[side])
+    for side in ("window", "observation_window"):
+        about[side] = tuple(tuple(w) for w in about[side])
+    return Snapshot(**about, arrays=arrays)
