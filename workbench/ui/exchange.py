@@ -130,7 +130,8 @@ class FormatRow(pn.viewable.Viewer):
             await self._saved()
             future = errands.ERRANDS.send(errands.export_to, str(source), self.key, str(target))
             await asyncio.wrap_future(future)
-            shown = f"{exchange.session.shown.problem.key}-{exchange.session.shown.architecture.key}{self.export.suffix}"
+            experiment = exchange.session.shown
+            shown = f"{experiment.problem.key}-{experiment.architecture.key}{self.export.suffix}"
             size = target.stat().st_size / 1024
             self.download.objects = [
                 pmui.FileDownload(
@@ -171,4 +172,5 @@ def heading(words: str) -> pn.pane.HTML:
 
 def describe(export, refusal: str) -> str:
     reason = f'<div class="wb-reason">Not available: {text.escape(refusal)}</div>' if refusal else ""
-    return f'<div><b>{text.escape(export.title)}</b> <span class="wb-note">{text.escape(export.summary)}</span>{reason}</div>'
+    summary = f'<span class="wb-note">{text.escape(export.summary)}</span>'
+    return f"<div><b>{text.escape(export.title)}</b> {summary}{reason}</div>"

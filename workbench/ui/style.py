@@ -25,15 +25,17 @@ PAGE_SX = {
 
 #: Goes into every shadow root through the panes' stylesheets.
 SHEET = """
-:host { --wb-soft: var(--mui-palette-text-secondary, #5a6572); --wb-line: var(--mui-palette-divider, #8885); }
-.wb-note, .wb-caption, .wb-name { color: var(--mui-palette-text-secondary, #5a6572); }
+:host { --wb-ink: var(--mui-palette-text-primary, inherit);
+        --wb-soft: var(--mui-palette-text-secondary, #5a6572);
+        --wb-line: var(--mui-palette-divider, #8885); }
+.wb-note, .wb-caption, .wb-name { color: var(--wb-soft); }
 .wb-note { font-size: 12px; line-height: 1.35; }
 .wb-source { border-bottom: 1px dotted currentColor; cursor: help; }
-.wb-title { font-size: 13px; font-weight: 600; color: var(--mui-palette-text-primary, inherit); white-space: nowrap;
+.wb-title { font-size: 13px; font-weight: 600; color: var(--wb-ink); white-space: nowrap;
             overflow: hidden; text-overflow: ellipsis; line-height: 20px; }
 .wb-caption { font-weight: 400; font-size: 12px; margin-left: 6px; }
 .wb-cells { display: flex; flex-wrap: nowrap; gap: 14px; align-items: flex-end; overflow: hidden;
-            color: var(--mui-palette-text-primary, inherit); }
+            color: var(--wb-ink); }
 .wb-cell { display: flex; flex-direction: column; min-width: 0; }
 .wb-name { font-size: 11px; line-height: 14px; white-space: nowrap; }
 .wb-value { font-size: 14px; line-height: 20px; white-space: nowrap; }
@@ -41,20 +43,21 @@ SHEET = """
 .wb-value.running { color: #1f9270; font-weight: 600; }
 .wb-value.good { color: #2e7fcb; font-weight: 600; }
 .wb-value.bad { color: #c9524a; font-weight: 600; }
-.wb-badge { display: inline-flex; gap: 10px; align-items: center; border-radius: 6px; padding: 5px 10px; font-size: 12px;
+.wb-badge { display: inline-flex; gap: 10px; align-items: center; border-radius: 6px; padding: 5px 10px;
+            font-size: 12px;
             line-height: 18px; white-space: nowrap; border: 1.5px solid #868686; font-variant-numeric:
             tabular-nums;
-            color: var(--mui-palette-text-primary, inherit); }
+            color: var(--wb-ink); }
 .wb-badge.green { border-color: #1f9270; background: #1f927022; }
 .wb-badge.amber { border-color: #c98a0c; background: #c98a0c22; }
 .wb-badge.red { border-color: #c9524a; background: #c9524a22; }
-.wb-heading { font-size: 17px; font-weight: 600; color: var(--mui-palette-text-primary, inherit); }
+.wb-heading { font-size: 17px; font-weight: 600; color: var(--wb-ink); }
 .wb-reason { font-size: 12px; color: #c9524a; }
-.wb-message { font-size: 13px; padding: 5px 10px; border-radius: 6px; color: var(--mui-palette-text-primary, inherit);
+.wb-message { font-size: 13px; padding: 5px 10px; border-radius: 6px; color: var(--wb-ink);
               background: #2e7fcb1f; border-left: 3px solid #2e7fcb; }
 .wb-message.bad { background: #c9524a1f; border-left-color: #c9524a; }
-.wb-table { font-size: 12px; border-collapse: collapse; width: 100%; color: var(--mui-palette-text-primary, inherit); }
-.wb-table th { text-align: left; font-weight: 400; color: var(--mui-palette-text-secondary, #5a6572); padding: 1px 8px 1px 0;
+.wb-table { font-size: 12px; border-collapse: collapse; width: 100%; color: var(--wb-ink); }
+.wb-table th { text-align: left; font-weight: 400; color: var(--wb-soft); padding: 1px 8px 1px 0;
                white-space: nowrap; vertical-align: top; width: 72px; }
 .wb-table td { padding: 1px 0; }
 """

@@ -116,4 +116,5 @@ def readout(session: Session) -> str:
 
 
 def cell(name: str, value: str, kind: str = "") -> str:
-    return f'<div class="wb-cell"><span class="wb-name">{name}</span><span class="wb-value {kind}">{value}</span></div>'
+    shown = f'<span class="wb-value {kind}">{value}</span>'
+    return f'<div class="wb-cell"><span class="wb-name">{name}</span>{shown}</div>'

@@ -32,8 +32,7 @@ VIEWS = {
             "resimulation",
             "Observations",
             ("posterior", "samples"),
-            "Tap to choose the observation. The posterior's draws, sent through the simulator, should land on
-            it.",
+            "Tap to choose the observation; resimulated draws of its posterior should land on it.",
         ),
         View(
             "posterior",
