@@ -1,5 +1,51 @@
 """A run leaves the house: weights that load anywhere, programs, notebooks, and samples as files."""
 
-from workbench.export.weights import check, load, save
+from __future__ import annotations
 
-__all__ = ["check", "load", "save"]
+from pathlib import Path
+from typing import Any
+
+from workbench.core.errors import ExportError, did_you_mean
+from workbench.export.formats import ExportFormat, fitted_of
+from workbench.export.graph import Graph
+from workbench.export.notebook import Notebook, notebook
+from workbench.export.onnx import Onnx
+from workbench.export.posterior import to_datatree, write_samples
+from workbench.export.weights import Weights, check, load, save
+
+#: Every format by its key.
+FORMATS: dict[str, ExportFormat] = {format.key: format for format in (Weights(), Graph(), Onnx(), Notebook())}
+
+
+def export(run_or_fitted: Any, format: str, path: str | Path, *, function: str = "inverse") -> Path:
+    """Write a run, or a fitted model, in one of `FORMATS`; the file is there only once it was checked.
+
+    ``function`` says what a graph or an ONNX file computes: inverse, latent, log_prob or predict.
+    Raises `ExportError` with the reason where it cannot be done.
+    """
+    if format not in FORMATS:
+        raise ExportError(
+            f"There is no export format '{format}'",
+            expected=", ".join(FORMATS),
+            found=str(format),
+            suggestion=did_you_mean(format, FORMATS),
+        )
+    fitted, path = fitted_of(run_or_fitted), Path(path)
+    key = fitted.manifest.get("experiment", {}).get("architecture", {}).get("key", "")
+    reason = FORMATS[format].refusal(key, function) if key else ""
+    if reason:
+        raise ExportError(f"{FORMATS[format].title} cannot be written", found=reason)
+    FORMATS[format].write(fitted, path, function)
+    return path
+
+
+__all__ = [
+    "FORMATS",
+    "check",
+    "export",
+    "load",
+    "notebook",
+    "save",
+    "to_datatree",
+    "write_samples",
+]

@@ -23,7 +23,7 @@ _MAKERS = {
 
 
 class Budget(TorchFunctionMode):
-    """Context in which new tensors may hold four times ``numbers``, and a little for helpers; more is refused.
+    """Context in which new tensors may hold four times ``numbers`` and a little more; beyond it is refused.
 
     Counts what torch's factories give (`torch.empty` and its kin), where every layer's weights come from.
     """

@@ -1,4 +1,4 @@
-"""The manifest of an exported model: all that is needed to build it again, and how to tell that nothing was changed."""
+"""The manifest of an exported model: what is needed to build it again, and to tell that it was not changed."""
 
 from __future__ import annotations
 
@@ -90,8 +90,31 @@ def describe(fitted: FittedModel, members: dict[str, bytes]) -> bytes:
         raise ExportError("The model's description cannot be written as JSON", found=str(error)) from error
 
 
+def describe_program(fitted: FittedModel, inputs: list[str], output: str) -> dict[str, Any]:
+    """What a program's file says of itself: its arguments and result, with variables and units by column."""
+    columns = {"x": fitted.x, "y": fitted.y}
+
+    def about(name: str) -> dict[str, Any]:
+        if name in columns:
+            return {"name": name, "columns": [v.to_dict() for v in columns[name]]}
+        if name == "log_prob":
+            return {"name": name, "unit": "nat"}
+        return {"name": name, "columns": fitted.model.latent_features, "distribution": "standard normal"}
+
+    experiment = public_experiment(fitted.manifest.get("experiment"))
+    return {
+        "kind": "vina-workbench program",
+        "versions": _versions(),
+        "inputs": [about(name) for name in inputs],
+        "output": about(output),
+        "dtype": str(fitted.model.dtype).removeprefix("torch."),
+        "experiment": experiment,
+        "iteration": int(fitted.manifest.get("iteration", 0)),
+    }
+
+
 def public_experiment(table: dict | None) -> dict[str, Any]:
-    """The experiment without what is private to one machine: data and paths stay at home, the rest travels."""
+    """The experiment without what is private to one machine: data and paths stay, the rest travels."""
     if not isinstance(table, dict) or "architecture" not in table:
         raise ExportError(
             "This model cannot be exported",
@@ -126,7 +149,7 @@ def _versions() -> dict[str, str]:
 
 # ---- reading
 def read(name: str, data: bytes) -> Manifest:
-    """Check a manifest's text from the outside in. Raises `RefusedError` with the first thing that is wrong."""
+    """Check a manifest's text from the outside in. Raises `RefusedError` at the first flaw."""
     asked = f"The file '{name}' is refused"
     table = _parse(asked, data)
     if table.get("kind") != KIND:
@@ -184,7 +207,19 @@ def _check_keys(asked: str, table: dict[str, Any]) -> None:
         raise RefusedError(f"{asked}: its manifest holds a value of the wrong kind", found=", ".join(wrong))
 
 
+def _check_experiment(asked: str, table: dict[str, Any]) -> None:
+    """Only its shape: the problem is not needed, and may not even exist here."""
+    experiment = table["experiment"]
+    parts = [experiment.get(part) for part in ("problem", "architecture", "objective")]
+    fits = all(isinstance(part, dict) and isinstance(part.get("key"), str) for part in parts)
+    if not fits or experiment["architecture"] != table["architecture"]:
+        raise RefusedError(
+            f"{asked}: its experiment is damaged", expected="problem, architecture and objective"
+        )
+
+
 def _checked(asked: str, table: dict[str, Any]) -> Manifest:
+    _check_experiment(asked, table)
     architecture, shapes = table["architecture"], table["shapes"]
     key, settings = architecture.get("key"), architecture.get("settings")
     if not isinstance(key, str) or not isinstance(settings, dict):

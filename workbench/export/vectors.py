@@ -1,7 +1,7 @@
-"""Test vectors: what the model said when it was saved. Loading asks it again, and refuses a model that answers otherwise.
+"""Test vectors: what the model said when it was saved. Loading asks it again, and refuses other answers.
 
-They are computed in float64 whatever the model's own type, so that another machine's rounding (1e-13) stays far below
-the tolerance (1e-6 of each quantity's scale), and a changed weight far above it.
+They are computed in float64 whatever the model's own type, so that another machine's rounding (1e-13) stays
+far below the tolerance (1e-6 of each quantity's scale), and a changed weight far above it.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ def exact_copy(fitted: FittedModel) -> FittedModel:
 
 @torch.no_grad()
 def answers(exact: FittedModel, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What the model makes of x (n, D), y (n, M) and z (n, K): latent, inverse, their log-determinants, and what else
-    it can do. ``samples`` of a posterior are ``inverse`` at normal z, so they are among them."""
+    """What the model makes of x (n, D), y (n, M) and z (n, K), by the names of its functions.
+
+    Samples of a posterior are ``inverse`` at normal z, so they are among the answers.
+    """
     y = inputs["y"] if exact.y else None
     found = dict(zip(("latent", "latent_log_det"), exact.latent(inputs["x"], y), strict=True))
     found |= dict(zip(("inverse", "inverse_log_det"), exact.inverse(inputs["z"], y), strict=True))
@@ -40,7 +42,7 @@ def answers(exact: FittedModel, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def make(exact: FittedModel) -> dict[str, Tensor]:
-    """Inputs and answers, by names ``input.…`` and ``output.…``. Raises `ExportError` for a model that gives no numbers."""
+    """Inputs and answers, as ``input.…`` and ``output.…``. Raises `ExportError` where there are no numbers."""
     generator, s = torch.Generator().manual_seed(0), exact.standardisation
 
     def normal(columns: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Format ``weights``: a zip of tensors, a manifest in JSON and test vectors. It carries no code, and loads without its problem.
+"""Format ``weights``: a zip of tensors, manifest and test vectors. It holds no code and needs no problem to load.
 
 manifest.json         what to build, in which version it was written, checksums    (manifest.py)
 model.safetensors     weights and standardisation
@@ -39,7 +39,7 @@ class Weights(ExportFormat):
     summary = "Everything that is needed to use the model again with this workbench; holds no code."
     suffix = ".zip"
 
-    def write(self, fitted: FittedModel, path: Path) -> dict[str, Any]:
+    def write(self, fitted: FittedModel, path: Path, function: str = "inverse") -> dict[str, Any]:
         tensors = {f"model.{k}": v for k, v in fitted.model.state_dict().items()} | {
             f"standardisation.{k}": v for k, v in fitted.standardisation.state_dict().items()
         }
@@ -72,13 +72,13 @@ def save(run_or_fitted, path: str | Path) -> Path:
 def load(path: str | Path) -> FittedModel:
     """The model in a file that `save` wrote, on the CPU. Nothing in the file is executed.
 
-    Raises `RefusedError` for a file that is damaged, changed, of a newer version, or that this workbench cannot build.
+    Raises `RefusedError` for a file that is damaged, changed, too new, or that this workbench cannot build.
     """
     return _open(Path(path))[0]
 
 
 def check(path: str | Path) -> dict[str, Any]:
-    """What a file is and whether `load` would take it: ``ok``, ``error`` (a sentence or ""), and what is known of it."""
+    """What a file is, and whether `load` would take it: ``ok``, ``error`` (a sentence or ""), and more."""
     path = Path(path)
     report = {
         "file": path.name,

@@ -1,0 +1,118 @@
+"""Format ``notebook``: a Jupyter notebook that repeats an experiment, looks at it, and samples from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import workbench
+from workbench.core.errors import ExportError, WorkbenchError
+from workbench.export.formats import ExportFormat
+from workbench.training import Experiment, FittedModel
+from workbench.training.folder import write_whole
+
+
+class Notebook(ExportFormat):
+    key = "notebook"
+    title = "Jupyter notebook"
+    summary = (
+        "A notebook that repeats the experiment, looks at it and samples; trains anew, holds no weights."
+    )
+    suffix = ".ipynb"
+
+    def write(self, fitted: FittedModel, path: Path, function: str = "inverse") -> dict[str, Any]:
+        table = fitted.manifest.get("experiment")
+        try:
+            experiment = Experiment.from_dict(table)
+        except WorkbenchError as error:
+            raise ExportError("A notebook cannot repeat this experiment", found=str(error)) from error
+        text = notebook(experiment)
+        write_whole(path, text.encode())
+        return {"cells": len(json.loads(text)["cells"])}
+
+
+def notebook(experiment: Experiment) -> str:
+    """The text of an .ipynb file, format 4.5, without outputs. Raises `ExportError` where nothing could run."""
+    reasons = experiment.refusals()
+    if reasons:
+        raise ExportError(
+            "A notebook cannot repeat this experiment",
+            found="; ".join(reasons),
+            expected="a problem that is made from its settings or from a file",
+        )
+    cells = [_cell(number, kind, text) for number, (kind, text) in enumerate(_story(experiment))]
+    kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+    about = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    return (
+        json.dumps({"cells": cells, "metadata": about, "nbformat": 4, "nbformat_minor": 5}, indent=1) + "\n"
+    )
+
+
+def _cell(number: int, kind: str, text: str) -> dict[str, Any]:
+    # an id follows from the cell, so that the same experiment gives the same file
+    name = hashlib.sha256(f"{number}{text}".encode()).hexdigest()[:12]
+    made = {"cell_type": kind, "id": name, "metadata": {}, "source": text.splitlines(keepends=True)}
+    return made | ({"execution_count": None, "outputs": []} if kind == "code" else {})
+
+
+def _story(experiment: Experiment) -> list[tuple[str, str]]:
+    problem, architecture, objective = experiment.problem, experiment.architecture, experiment.objective
+    made = experiment.to_python().partition("run = ")[0].rstrip()
+    story = [
+        (
+            "markdown",
+            f"# {experiment.title}\n\n"
+            f"*{problem.title}*: {problem.summary}\n\n*{architecture.title}*: {architecture.summary}\n\n"
+            f"*{objective.title}*: {objective.summary}\n\n"
+            f"Written by VINA workbench {workbench.__version__}. It trains anew; the same seed gives the same run.",
+        ),
+        (
+            "code",
+            "import holoviews as hv\n\nfrom workbench import diagnostics, plots\n\nhv.extension('bokeh')",
+        ),
+        ("code", made),
+        (
+            "markdown",
+            "## Train\n\nEach step gives a record: the parts of the loss, the learning rate, the time.",
+        ),
+        ("code", "run = wb.Run(experiment)\nfor record in run:\n    pass\nrecord"),
+        ("markdown", "## Look\n\nA snapshot is what can be seen of a run at one moment."),
+        ("code", "snapshot = run.snapshot()\nplots.losses(diagnostics.losses(run.snapshot()))"),
+        ("code", "plots.samples(diagnostics.samples(snapshot)) + plots.latent(diagnostics.latent(snapshot))"),
+    ]
+    return story + (_posterior(problem) if problem.y else _density(problem)) + _keep()
+
+
+def _density(problem) -> list[tuple[str, str]]:
+    draws = ("code", "samples = run.sample(1000)\nsamples")
+    if problem.shapes.x != 2:
+        return [draws]
+    picture = "plots.density(diagnostics.density(snapshot)) + plots.grid(diagnostics.grid(snapshot))"
+    return [("code", picture), draws]
+
+
+def _posterior(problem) -> list[tuple[str, str]]:
+    observation = [round(float(value), 6) for value in problem.default_observation]
+    names = ", ".join(v.label for v in problem.y)
+    return [
+        ("markdown", f"## Ask\n\nThe posterior: which x could have led to this observation ({names})?"),
+        ("code", f"observation = {observation}\nsamples = run.posterior(observation).sample(1000)\nsamples"),
+        (
+            "code",
+            "import workbench as wb\n\n"
+            "request = wb.SnapshotRequest(views=('posterior',), observation=tuple(observation))\n"
+            "plots.marginals(diagnostics.posterior(run.snapshot(request)))",
+        ),
+    ]
+
+
+def _keep() -> list[tuple[str, str]]:
+    return [
+        (
+            "markdown",
+            "## Keep\n\nThe file holds weights, a manifest and test vectors, no code; `wb.load` checks all of it.",
+        ),
+        ("code", "wb.save(run, 'model.zip')\nmodel = wb.load('model.zip')\nmodel.manifest['iteration']"),
+    ]

@@ -1,0 +1,103 @@
+"""A function of a model as a module of its own, in data units: what is traced for ``graph`` and ``onnx``."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from workbench.core import capability
+from workbench.core.errors import ExportError
+from workbench.training import FittedModel
+
+#: Each function with what goes in (besides y) and what comes out.
+FUNCTIONS = {
+    "inverse": ("z", "x"),
+    "latent": ("x", "z"),
+    "log_prob": ("x", "log_prob"),
+    "predict": ("x", "y"),
+}
+#: Numbers of rows that an export is tried with: it must not be made for one number only.
+_ROWS = (1, 7, 64)
+
+
+class Program(nn.Module):
+    """One function of a fitted model, without the checks of `FittedModel`, which cannot be traced.
+
+    inverse: z (n, K), y -> x (n, D). latent: x, y -> z. log_prob: x, y -> (n,) nats. predict: x -> y (n, M).
+    ``y`` (n, M) is an argument where the model has an observation.
+    """
+
+    def __init__(self, fitted: FittedModel, function: str) -> None:
+        super().__init__()
+        self.model = copy.deepcopy(fitted.model).cpu().eval().requires_grad_(False)
+        self.standardisation = copy.deepcopy(fitted.standardisation).cpu()
+        self.function = function
+        self.observed = bool(fitted.y) and function != "predict"
+        self.inputs = [FUNCTIONS[function][0], *(["y"] if self.observed else [])]
+        self.output = FUNCTIONS[function][1]
+
+    def forward(self, value: Tensor, y: Tensor | None = None) -> Tensor:
+        s = self.standardisation
+        y = s.y_in(y) if self.observed else None
+        if self.function == "inverse":
+            return s.x_out(self.model.inverse(value, y)[0])
+        value = s.x_in(value)
+        if self.function == "latent":
+            return self.model.latent(value, y)[0]
+        if self.function == "predict":
+            return s.y_out(self.model.predict(value))
+        return self.model.log_prob(value, y) - s.scale_x.log().sum()
+
+    def arguments(self, rows: int, seed: int = 0) -> tuple[Tensor, ...]:
+        """Typical inputs: normal latents, and x and y as spread as the training data."""
+        generator, s, dtype = torch.Generator().manual_seed(seed), self.standardisation, self.model.dtype
+
+        def normal(columns: int) -> Tensor:
+            return torch.randn(rows, columns, generator=generator, dtype=dtype)
+
+        from_latent = self.function == "inverse"
+        value = normal(self.model.latent_features) if from_latent else s.x_out(normal(len(s.shift_x)))
+        return (value, s.y_out(normal(len(s.shift_y)))) if self.observed else (value,)
+
+    @property
+    def scale(self) -> Tensor | float:
+        """By how much the output varies, in its own unit."""
+        return {"x": self.standardisation.scale_x, "y": self.standardisation.scale_y}.get(self.output, 1.0)
+
+
+def functions_of(capabilities: frozenset[str]) -> list[str]:
+    """The functions that a model with these capabilities has."""
+    needs = {"log_prob": capability.DENSITY, "predict": capability.FORWARD, "latent": capability.LATENT}
+    return [name for name in FUNCTIONS if name not in needs or needs[name] in capabilities]
+
+
+@torch.no_grad()
+def compare(title: str, program: Program, run: Callable[..., Tensor], tolerance: float) -> float:
+    """The largest deviation of an exported program from the model, relative to the output's scale.
+
+    ``run`` takes the program's arguments. Raises `ExportError` above ``tolerance``.
+    """
+    worst = 0.0
+    for rows in _ROWS:
+        arguments = program.arguments(rows, seed=rows)
+        wanted = program(*arguments)
+        found = run(*arguments)
+        if found.shape != wanted.shape:
+            raise _differs(title, f"an output of shape {tuple(wanted.shape)}", f"shape {tuple(found.shape)}")
+        off = (found - wanted).abs() / (program.scale + wanted.abs())
+        worst = max(worst, float(torch.nan_to_num(off, nan=float("inf")).max()))
+    if worst > tolerance:
+        raise _differs(title, f"the model's numbers to {tolerance:.0e}", f"a deviation of {worst:.1e}")
+    return worst
+
+
+def _differs(title: str, expected: str, found: str) -> ExportError:
+    return ExportError(
+        f"{title} was written, compared with the model, and thrown away because it differs",
+        expected=expected,
+        found=found,
+        suggestion="export the weights instead",
+    )
