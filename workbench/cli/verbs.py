@@ -116,7 +116,7 @@ def check_command(args: argparse.Namespace) -> int:
         shapes = report["shapes"]
         print(
             f"{report['file']}: {report['architecture']}, trained on {report['problem']} for "
-            f"{report['iteration']} steps; {shapes['x']} x, {shapes['y']} y, {report['parameters']} parameters."
+            f"{report['iteration']} steps; {shapes['x']} x, {shapes['y']} y, {report['parameters']} weights."
             f" The {report['test_vectors']} test vectors agree."
         )
     if not report["ok"]:

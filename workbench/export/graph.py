@@ -3,8 +3,9 @@
     program = torch.export.load("model.pt2").module()
     x = program(z, y)                                # float tensors with any number of rows, data units
 
-A description (variables, units, versions) lies beside it as the extra file ``manifest.json``. A program is made of
-operations; the workbench loads one only right after it wrote it, to check it. What it imports are weights.
+A description (variables, units, versions) lies beside it as the extra file ``manifest.json``. A program is
+made of operations: the workbench opens one only right after it wrote it, to check it. What
+it imports are weights.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The manifest of an exported model: what is needed to build it again, and to tell that it was not changed."""
+"""The manifest of an exported model: what is needed to build it again, and to tell that nobody changed it."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Notebook(ExportFormat):
 
 
 def notebook(experiment: Experiment) -> str:
-    """The text of an .ipynb file, format 4.5, without outputs. Raises `ExportError` where nothing could run."""
+    """The text of an .ipynb file (4.5, without outputs). Raises `ExportError` where nothing could run."""
     reasons = experiment.refusals()
     if reasons:
         raise ExportError(
@@ -66,7 +66,7 @@ def _story(experiment: Experiment) -> list[tuple[str, str]]:
             f"# {experiment.title}\n\n"
             f"*{problem.title}*: {problem.summary}\n\n*{architecture.title}*: {architecture.summary}\n\n"
             f"*{objective.title}*: {objective.summary}\n\n"
-            f"Written by VINA workbench {workbench.__version__}. It trains anew; the same seed gives the same run.",
+            f"Written by VINA workbench {workbench.__version__}. The same seed gives the same run.",
         ),
         (
             "code",
@@ -112,7 +112,7 @@ def _keep() -> list[tuple[str, str]]:
     return [
         (
             "markdown",
-            "## Keep\n\nThe file holds weights, a manifest and test vectors, no code; `wb.load` checks all of it.",
+            "## Keep\n\nThe file holds weights, a manifest and test vectors; `wb.load` checks them all.",
         ),
         ("code", "wb.save(run, 'model.zip')\nmodel = wb.load('model.zip')\nmodel.manifest['iteration']"),
     ]

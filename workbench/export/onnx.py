@@ -3,7 +3,7 @@
     session = onnxruntime.InferenceSession("model.onnx")
     x, = session.run(None, {"z": z, "y": y})         # float arrays with any number of rows, data units
 
-Variables, units and versions stand in the file's metadata. Needs the extra ``export``; checked in onnxruntime.
+Variables, units and versions stand in the metadata. Needs the extra ``export``; checked by onnxruntime.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def answers(exact: FittedModel, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def make(exact: FittedModel) -> dict[str, Tensor]:
-    """Inputs and answers, as ``input.…`` and ``output.…``. Raises `ExportError` where there are no numbers."""
+    """Inputs and answers, as ``input.…`` and ``output.…``. Raises `ExportError` without numbers."""
     generator, s = torch.Generator().manual_seed(0), exact.standardisation
 
     def normal(columns: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Format ``weights``: a zip of tensors, manifest and test vectors. It holds no code and needs no problem to load.
+"""Format ``weights``: a zip of tensors, manifest and test vectors; no code, and loads without its problem.
 
 manifest.json         what to build, in which version it was written, checksums    (manifest.py)
 model.safetensors     weights and standardisation
