@@ -56,6 +56,10 @@ class Objective(Spec):
         """Reasons, as sentences, beyond the declared needs."""
         return []
 
+    def unused(self, architecture) -> frozenset[str]:
+        """Settings that mean nothing for this architecture: a form leaves them out."""
+        return frozenset()
+
     @abstractmethod
     def build(self, model: Model, context: Context) -> Loss:
         """The loss; uses the global random numbers for initial weights only."""

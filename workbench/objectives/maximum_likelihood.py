@@ -48,6 +48,10 @@ class MaximumLikelihood(Objective):
             f"{architecture.title} has none"
         ]
 
+    def unused(self, architecture):
+        used = capability.FORWARD in architecture.capabilities
+        return frozenset() if used else frozenset({"sigma_y", "sigma_padding"})
+
     def build(self, model: Model, context: Context) -> Loss:
         if capability.FORWARD in model.capabilities:
             return InnLikelihood(self, context)

@@ -63,6 +63,10 @@ class Variational(Objective):
         doc="Weight of the critic's squared gradient on data (R1): steadies the game, 0 leaves it out.",
     )
 
+    def unused(self, architecture):
+        needs = {"weight_y": capability.FORWARD, "weight_likelihood": capability.DENSITY}
+        return frozenset(name for name, need in needs.items() if need not in architecture.capabilities)
+
     def build(self, model: Model, context: Context) -> Loss:
         return VariationalLoss(self, context)
 
