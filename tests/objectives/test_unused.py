@@ -30,7 +30,7 @@ def test_unused_settings_change_nothing_and_used_ones_do(objective, architecture
         torch.manual_seed(1)
         loss = objective(**values).build(model, known)
         generator = torch.Generator().manual_seed(2)
-        return float(loss.total(loss.parts(model, batch, generator), 1.0))
+        return float(loss.total(loss.parts(model, batch, generator), 1.0).detach())
 
     unused = objective().unused(made)
     assert unused <= {s.name for s in objective.settings()}
