@@ -35,6 +35,16 @@ def test_a_callback_can_pause_an_eager_run(experiment, tmp_path):
     assert handle.status().state == "paused" and handle.status().iteration == 5
 
 
+def test_an_interrupt_rests_the_run_and_reaches_the_caller(experiment, tmp_path, monkeypatch):
+    handle = InlineBackend().start(experiment, folder=tmp_path / "run")
+    step = handle.training_run.step
+    monkeypatch.setattr(handle.training_run, "step", lambda: step() if len(handle.training_run.history) < 3
+                        else (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        handle.run()
+    assert handle.status().state == "paused" and handle.status().iteration == 3
+
+
 def test_a_device_that_is_not_there_is_said(experiment, tmp_path):
     handle = InlineBackend().start(experiment, folder=tmp_path / "run", device="cuda:77")
     assert handle.status().state == "failed" and "cuda:77" in handle.status().message

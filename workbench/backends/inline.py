@@ -20,7 +20,7 @@ class InlineHandle(Handle):
     def __init__(self, experiment: Experiment, folder: RunFolder, make, *, eager: bool) -> None:
         super().__init__(experiment, folder.path)
         self._eager, self._inside = eager, False
-        self._operator = Operator(make, folder)
+        self._operator = Operator(make, folder, patience=0.0)  # whoever asks here waits for it anyway
         self._look()
 
     def advance(self, n: int = 1) -> int:
@@ -48,6 +48,10 @@ class InlineHandle(Handle):
             try:
                 while self._operator.training:
                     self.advance(1)
+            except BaseException:  # Ctrl-C, or the notebook's stop button
+                self._operator.interrupt()
+                self._look()
+                raise
             finally:
                 self._inside = False
 

@@ -17,7 +17,7 @@ from workbench.training import Run, RunFolder, Snapshot, SnapshotRequest
 #: Seconds of training between two checkpoints (at most 10 s may be lost), and between two heartbeats on disk.
 SAVE_EVERY, BEAT_EVERY = 8.0, 3.0
 #: While training, snapshots may take this share of the time; none waits for longer than the patience (s).
-SNAPSHOT_SHARE, SNAPSHOT_PATIENCE = 0.04, 2.0
+SNAPSHOT_SHARE, SNAPSHOT_PATIENCE = 0.04, 3.0
 
 
 class Operator:
@@ -28,14 +28,16 @@ class Operator:
     see `status`.
     """
 
-    def __init__(self, make: Callable[[], Run], folder: RunFolder, *, wall_clock: float = math.inf) -> None:
-        """``make()`` builds or resumes the run; after ``wall_clock`` seconds of training it is paused."""
+    def __init__(self, make: Callable[[], Run], folder: RunFolder, *, wall_clock: float = math.inf,
+                 patience: float = SNAPSHOT_PATIENCE) -> None:
+        """``make()`` builds or resumes the run; after ``wall_clock`` seconds of training it is paused, and no
+        snapshot waits for longer than ``patience`` seconds."""
         self.folder, self.run = folder, None
         self.status = Status()
         self._left: float = 0  # steps still to do: 0 at rest, infinite after "run"
-        self._wall_clock, self._trained = wall_clock, 0.0
+        self._wall_clock, self._trained, self._patience = wall_clock, 0.0, patience
         self._wanted: SnapshotRequest | None = None
-        self._wanted_at = self._answered_at = self._answer_cost = 0.0
+        self._answered_at = self._answer_cost = 0.0
         self._looked_for: deque = deque(maxlen=4)
         self._saved_at = self._beat_at = time.monotonic()
         self._rate = _Rate()
@@ -79,6 +81,8 @@ class Operator:
             self._tell(message=f"All {self.run.experiment.steps} steps are done; single steps still go on."
                        if not self.run.stopped_early else self.run.events[-1]["message"])
         elif steps > 0:
+            if not self.training:
+                self._trained = 0.0
             self._left = steps
             self._rate.start(self.run.iteration)
             self._tell(state=RUNNING, message="")
@@ -108,7 +112,7 @@ class Operator:
             self._tell(state=STOPPED, message=f"{reason}; saved at step {self.run.iteration}.")
 
     def _on_snapshot(self, request: SnapshotRequest) -> None:
-        self._wanted, self._wanted_at = request, time.monotonic()
+        self._wanted = request
 
     # ---- what the caller alternates
     def turn(self) -> None:
@@ -126,7 +130,6 @@ class Operator:
                 self._save()
                 self._rest(news)
             elif self._trained > self._wall_clock:
-                self._trained = 0.0
                 self._save()
                 self._rest(f"Paused: a run trains for at most {self._wall_clock / 60:g} min at once here.")
             elif news:
@@ -142,7 +145,7 @@ class Operator:
         if request is None or not self.status.live:
             return None
         looked_for = (request.views, request.observation)
-        rest = min(self._answer_cost / SNAPSHOT_SHARE, SNAPSHOT_PATIENCE)
+        rest = min(self._answer_cost / SNAPSHOT_SHARE, self._patience)
         if self.training and looked_for in self._looked_for and now < self._answered_at + rest:
             return None
         self._wanted = None
@@ -155,6 +158,11 @@ class Operator:
         finally:
             self._answered_at = time.monotonic()
             self._answer_cost = self._answered_at - now
+
+    def interrupt(self) -> None:
+        """Rest after a step that was broken off: what the folder holds is from before it."""
+        if self.training:
+            self._rest("Interrupted. Resume from the last checkpoint, or run on from where it is.")
 
     @property
     def owes(self) -> bool:
