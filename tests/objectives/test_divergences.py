@@ -58,7 +58,7 @@ def test_logit_forms_stay_finite_far_out():
 
 
 def test_the_conjugate_printed_in_the_paper_has_no_finite_supremum():
-    """vina.md §1.7: with log(1 + e^t) - log 2 the bound grows with the critic's height; ours does not."""
+    """With log(1 + e^t) - log 2 the bound grows with the critic's height; ours does not."""
     p, q = torch.tensor([0.9, 0.1]), torch.tensor([0.1, 0.9])
     printed = [
         float((p * g).sum() - (q * ((1 + g.exp()).log() - math.log(2))).sum())

@@ -1,6 +1,6 @@
 """The variational objective of VINA: L_y + λ D, with D the supremum over a critic.
 
-Backward joint (the default because it identifies the posterior; vina.md §7):
+Backward joint (the default because it identifies the posterior):
     D( P_{X,Y} || P_{T⁻¹(Y,Z), Y} ) = sup_v  E[gain(v(x, y))] - E[cost(v(T⁻¹(y, z), y))]
 The critic climbs, the model descends the same value (exact gradient, no non-saturating trick). Without y
 it is

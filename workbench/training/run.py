@@ -21,6 +21,7 @@ from workbench.training.fitted import FittedModel, Posterior
 from workbench.training.folder import RunFolder
 from workbench.training.guard import Guard, finite
 from workbench.training.history import History, Record
+from workbench.training.looking import Looking
 from workbench.training.optimisation import Average, critic_optimiser, make_optimiser, schedule
 from workbench.training.snapshot import Eyes, Snapshot, SnapshotRequest, take_snapshot
 
@@ -216,28 +217,9 @@ class Run:
         )
         self.events.append({"kind": "finished", "iteration": self.iteration, "message": f"{why}{kept}."})
 
-    class _Looking:
-        """Puts the averaged weights in place while something is looked at, and the training weights back
-        after."""
-
-        def __init__(self, run: Run) -> None:
-            self.run = run
-
-        def __enter__(self) -> None:
-            self.run.model.eval()
-            self.kept = None
-            if self.run.average is not None and not self.run.finished:
-                self.kept = {k: v.detach().clone() for k, v in self.run.model.state_dict().items()}
-                self.run.model.load_state_dict(self.run.average.state)
-
-        def __exit__(self, *_: object) -> None:
-            if self.kept is not None:
-                self.run.model.load_state_dict(self.kept)
-            self.run.model.train()
-
-    def looking(self) -> _Looking:
+    def looking(self) -> Looking:
         """Context in which ``model`` carries the weights that are to be looked at."""
-        return Run._Looking(self)
+        return Looking(self)
 
     # ---- changes while it runs
     def set(self, name: str, value: Any) -> None:
