@@ -16,7 +16,8 @@ from workbench.core.errors import did_you_mean
 
 LISTS = ("problems", "architectures", "objectives", "divergences", "critics", "diagnostics", "studies")
 FORMATS = ("weights", "graph", "onnx", "notebook")
-FUNCTIONS = ("inverse", "latent", "log_prob")
+FUNCTIONS = ("inverse", "latent", "log_prob", "predict")
+BUDGETS = ("fast", "thorough")
 
 
 class Parser(argparse.ArgumentParser):
@@ -109,6 +110,7 @@ def _sample(made: argparse.ArgumentParser) -> None:
 
 def _diagnose(made: argparse.ArgumentParser) -> None:
     _model(made)
+    made.add_argument("--budget", choices=BUDGETS, default="fast", help="seconds, or minutes (thorough)")
     made.add_argument("--only", metavar="A,B", help="only these (see: workbench list diagnostics)")
     made.add_argument("--seed", type=int, default=0, metavar="S", help="same seed, same verdict (0)")
 
@@ -121,7 +123,7 @@ def _export(made: argparse.ArgumentParser) -> None:
         "--function",
         choices=FUNCTIONS,
         default="inverse",
-        help="what a graph or an ONNX file computes: x from z (which samples), z from x, or the log-density",
+        help="what a graph or an ONNX file computes: x from z (sampling), z from x, the density, or y from x",
     )
 
 

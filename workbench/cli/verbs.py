@@ -90,8 +90,8 @@ def diagnose_command(args: argparse.Namespace) -> None:
     """Verdicts of the diagnostics on a trained model."""
     from workbench.diagnostics import diagnose
 
-    found = diagnose(_opened(args.model), only=names(args.only), seed=args.seed)
-    print_json(found) if args.json else print(found)
+    report = diagnose(_opened(args.model), only=names(args.only), seed=args.seed, budget=args.budget)
+    print_json(report.summary()) if args.json else print(report)
 
 
 def export_command(args: argparse.Namespace) -> None:

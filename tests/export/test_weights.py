@@ -1,0 +1,180 @@
+"""Saved models: the same numbers in a fresh process, nothing private, and an old file that still loads."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import safetensors.torch
+import torch
+
+import workbench as wb
+from tests.export.conftest import SMALL, small_run
+from tests.export.tampering import taken_apart
+from workbench.architectures import ARCHITECTURES
+from workbench.core import capability
+from workbench.core.errors import ExportError
+from workbench.export.vectors import answers, exact_copy
+
+DATA = Path(__file__).parent / "data"
+
+FRESH = """
+import sys
+from pathlib import Path
+import safetensors.torch
+import workbench as wb
+from tests.export.test_weights import evaluated
+for path in map(Path, sys.argv[1:]):
+    safetensors.torch.save_file(evaluated(wb.load(path)), path.with_suffix(".safetensors"))
+"""
+
+
+def evaluated(fitted) -> dict[str, torch.Tensor]:
+    """What a model says, in its own floating point type."""
+    generator = torch.Generator().manual_seed(5)
+    dtype = fitted.model.dtype
+    x, z = (torch.randn(50, n, generator=generator, dtype=dtype) for n in (len(fitted.x), fitted.model.latent_features))
+    y = torch.randn(50, len(fitted.y), generator=generator, dtype=dtype)
+    found = answers(fitted, {"x": x, "y": y, "z": z})
+    found["samples"] = fitted.sample(20, y[:1] if fitted.y else None)
+    return {name: value.contiguous() for name, value in found.items()}
+
+
+def fresh_process(*arguments: str, code: str = FRESH) -> str:
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code, *arguments], capture_output=True, text=True,
+                          cwd=Path(__file__).parents[2])
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_same_numbers_in_a_fresh_process(tmp_path):
+    before = {}
+    for problem in ("linear_gaussian", "two_moons"):
+        for key, architecture in ARCHITECTURES._members.items():
+            if problem == "two_moons" and capability.UNCONDITIONAL not in architecture.capabilities:
+                continue
+            run = small_run(key, problem)
+            before[wb.save(run, tmp_path / f"{key}_{problem}.zip")] = evaluated(run.fitted)
+    fresh_process(*map(str, before))
+    for path, wanted in before.items():
+        found = safetensors.torch.load_file(path.with_suffix(".safetensors"))
+        assert set(found) == set(wanted)
+        assert not [name for name in wanted if not torch.equal(found[name], wanted[name])], path.name
+
+
+def test_a_double_precision_model_stays_one(tmp_path):
+    experiment = wb.Experiment("two_moons", {"key": "realnvp", "settings": SMALL},
+                               training={"samples": 256, "precision": "float64"}, steps=2)
+    run = wb.Run(experiment, device="cpu")
+    run.step()
+    loaded = wb.load(wb.save(run, tmp_path / "model.zip"))
+    assert loaded.model.dtype == torch.float64
+    wanted, found = evaluated(run.fitted), evaluated(loaded)
+    assert not [name for name in wanted if not torch.equal(found[name], wanted[name])]
+
+
+def test_the_same_model_is_the_same_file(tmp_path):
+    first, second = (wb.save(small_run("maf"), tmp_path / name).read_bytes() for name in ("a.zip", "b.zip"))
+    assert first == second
+    again = wb.save(wb.load(tmp_path / "a.zip"), tmp_path / "c.zip").read_bytes()
+    assert first == again
+
+
+def test_the_report_says_what_a_file_is(saved):
+    report = wb.check(saved)
+    assert report["ok"] and report["error"] == "" and report["architecture"] == "realnvp"
+    assert report["problem"] == "linear_gaussian" and report["shapes"] == {"x": 3, "y": 1, "latent": 3}
+    assert report["bytes"] == saved.stat().st_size and report["deviation"] < 1 and report["iteration"] == 3
+    json.dumps(report)
+
+
+def test_loading_leaves_the_random_numbers_alone(saved):
+    torch.manual_seed(7)
+    wanted = torch.rand(3)
+    torch.manual_seed(7)
+    wb.load(saved)
+    assert torch.equal(torch.rand(3), wanted)
+
+
+def test_a_members_zip_can_be_read_by_others(saved):
+    members = taken_apart(saved)
+    manifest = json.loads(members["manifest.json"])
+    assert list(members) == ["manifest.json", "model.safetensors", "vectors.safetensors"]
+    assert manifest["architecture"] == {"key": "realnvp", "settings": small_run("realnvp").experiment.architecture.values()}
+    assert manifest["versions"]["workbench"] == wb.__version__ and manifest["seed"] == 1
+    with zipfile.ZipFile(saved) as archive:
+        assert archive.testzip() is None
+
+
+# ---- what is private stays at home
+def table_run(tmp_path: Path, source) -> wb.Run:
+    problem = wb.TableProblem(source, x=["secret_column_a", "b"], y=["c"])
+    experiment = wb.Experiment(problem, {"key": "realnvp", "settings": SMALL}, training={"batch_size": 16}, steps=2)
+    run = wb.Run(experiment, device="cpu")
+    run.step()
+    return run
+
+
+def frame() -> pd.DataFrame:
+    generator = torch.Generator().manual_seed(0)
+    return pd.DataFrame(torch.randn(80, 3, generator=generator).numpy(), columns=["secret_column_a", "b", "c"])
+
+
+def test_a_table_leaves_neither_its_path_nor_its_rows(tmp_path):
+    source = tmp_path / "private_folder" / "patients.csv"
+    source.parent.mkdir()
+    frame().to_csv(source, index=False)
+    run = table_run(tmp_path, str(source))
+    path = wb.save(run, tmp_path / "model.zip")
+    source.unlink()
+    assert b"private_folder" not in path.read_bytes() and b"patients" not in path.read_bytes()
+    loaded = wb.load(path)
+    assert [v.name for v in loaded.x + loaded.y] == ["secret_column_a", "b", "c"]
+    assert torch.equal(loaded.sample(5, [0.1]), run.fitted.sample(5, [0.1]))
+    assert wb.check(path)["problem"] == "table"
+
+
+def test_a_simulators_functions_are_not_needed(tmp_path):
+    problem = wb.SimulatorProblem(
+        prior=lambda n, generator: torch.randn(n, 2, generator=generator, dtype=torch.float64),
+        simulate=lambda x: x[:, :1] + 0.1 * torch.randn_like(x[:, :1]),
+        x=[wb.Variable("a", unit="m"), wb.Variable("b")],
+        y=[wb.Variable("c")],
+    )
+    run = wb.Run(wb.Experiment(problem, {"key": "realnvp", "settings": SMALL}, training={"samples": 128}, steps=2))
+    loaded = wb.load(wb.save(run, tmp_path / "model.zip"))
+    assert loaded.x[0].unit == "m" and torch.equal(loaded.sample(5, [0.1]), run.fitted.sample(5, [0.1]))
+
+
+# ---- what cannot be saved
+def test_only_models_are_saved(tmp_path):
+    with pytest.raises(ExportError, match="Only a run or a fitted model"):
+        wb.save("a text", tmp_path / "model.zip")
+
+
+def test_a_broken_model_is_not_saved_and_the_old_file_stays(tmp_path):
+    path = wb.save(small_run("realnvp"), tmp_path / "model.zip")
+    before = path.read_bytes()
+    fitted = small_run("realnvp").fitted
+    with torch.no_grad():
+        next(fitted.model.parameters())[0] = torch.nan
+    with pytest.raises(ExportError, match="finite weights"):
+        wb.save(fitted, path)
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
+# ---- files of older versions
+def test_an_old_file_still_loads_and_says_the_same():
+    """Written by version 0.1.0 (see data/README.md); it must load for as long as format version 1 is read."""
+    fitted = wb.load(DATA / "v1_realnvp.zip")
+    wanted = json.loads((DATA / "v1_realnvp.json").read_text())
+    exact = exact_copy(fitted)
+    inputs = {name: torch.tensor(value, dtype=torch.float64) for name, value in wanted["inputs"].items()}
+    for name, value in answers(exact, inputs).items():
+        torch.testing.assert_close(value, torch.tensor(wanted["answers"][name], dtype=torch.float64), rtol=1e-7, atol=1e-9)
+    assert [v.label for v in fitted.x] == wanted["labels"]
