@@ -53,7 +53,7 @@ def message(session: Session) -> tuple[str, str, bool]:
     status = session.status
     refusal = session.choices.refusal()
     if refusal:
-        return "bad", refusal, False
+        return "info" if session.choices.spec("problem").refusals() else "bad", refusal, False
     if status.state == "killed":
         kept = f" up to step {status.saved}" if status.saved >= 0 else ""
         return "bad", f"The worker of this run was killed. Its checkpoint{kept} is safe.", True

@@ -15,7 +15,7 @@ from workbench.ui.session import Session
 from workbench.ui.views import VIEWS, applicable, asked, at_first
 
 #: Height that header, transport bar and tool row take from the window, in pixels.
-ABOVE = 160
+ABOVE = 166
 CHOOSER_SX = {
     "& .MuiToggleButton-root": {
         "textTransform": "none",
@@ -45,7 +45,7 @@ class Board(pn.viewable.Viewer):
             description="The two variables of x that the plots draw.",
         )
         self.chooser = pmui.CheckButtonGroup(
-            size="small", margin=(8, 4), css_classes=["wb-views"], color="primary", sx=CHOOSER_SX
+            size="small", margin=(8, 4), css_classes=["wb-views"], color="default", sx=CHOOSER_SX
         )
         self.pairs.param.watch(self._pair_chosen, "value")
         self.chooser.param.watch(self._views_chosen, "value")
@@ -55,17 +55,29 @@ class Board(pn.viewable.Viewer):
             sizing_mode="stretch_width",
             css_classes=["wb-board"],
         )
+        self.chooser.visible = False
+        self.views = pmui.Button(
+            label="Views",
+            icon="grid_view",
+            variant="outlined",
+            color="default",
+            size="small",
+            margin=(8, 4),
+            css_classes=["wb-choose-views"],
+            description="Choose which views are shown.",
+        )
+        self.views.on_click(lambda _: setattr(self.chooser, "visible", not self.chooser.visible))
         tools = pn.Row(
             self.badge,
             self.pairs,
             self.observation,
             pn.layout.HSpacer(),
-            self.chooser,
+            self.views,
             margin=0,
             sizing_mode="stretch_width",
             css_classes=["wb-tools"],
         )
-        self._layout = pn.Column(tools, self.grid, margin=0, sizing_mode="stretch_width")
+        self._layout = pn.Column(tools, self.chooser, self.grid, margin=0, sizing_mode="stretch_width")
         session.param.watch(lambda *_: self.refresh(), "shown")
         session.param.watch(lambda *_: self.draw(), "snapshot")
         self.refresh()

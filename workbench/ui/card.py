@@ -10,11 +10,13 @@ import panel_material_ui as pmui
 
 from workbench import diagnostics, plots
 from workbench.training import Experiment
-from workbench.ui import text
+from workbench.ui import style, text
 from workbench.ui.views import View
 
 #: The page's theme sizes the texts of a plot relative to this.
 FONT = ".bk-Canvas { font-size: 11.5px !important; }"
+
+style.dress_plots()
 
 
 class ViewCard(pn.viewable.Viewer):

@@ -53,6 +53,10 @@ class Choices:
     def pick(self, kind: str, key: str) -> list[str]:
         """Pick a member; returns a sentence for everything else that had to change with it."""
         self.picked[kind] = key
+        return self.adapt(kind)
+
+    def adapt(self, kind: str) -> list[str]:
+        """Exchange what does not fit any more after a change of this kind; a sentence for each exchange."""
         said = []
         for later in KINDS[KINDS.index(kind) + 1 :]:
             reasons = self.reasons(later)
@@ -71,8 +75,10 @@ class Choices:
     def reason(self, kind: str, key: str) -> str:
         """One sentence, or an empty text."""
         if kind == "problem":
-            return ""
+            return CATALOGUES[kind][key].unavailable()
         problem = self.spec("problem")
+        if problem.refusals():
+            return ""  # a table that is not there yet says nothing about architectures
         if kind == "objective":
             return first(refusals(problem, self.spec("architecture"), self.spec("objective", key)))
         architecture, found = self.spec("architecture", key), []

@@ -12,12 +12,18 @@ from workbench.core.errors import SpecError, WorkbenchError
 from workbench.training.device import pick_device
 from workbench.ui.choices import KINDS
 from workbench.ui.cost import CostCard
+from workbench.ui.drawing import Drawing
 from workbench.ui.form import HALF, Form, wrapping
 from workbench.ui.picker import Picker
 from workbench.ui.section import Section
 from workbench.ui.session import Session
+from workbench.ui.upload import Upload
 
 DEVICES = {"auto": "Automatic", "cpu": "CPU", "cuda": "CUDA GPU", "mps": "Apple GPU"}
+EDITORS = {
+    "drawn": (Drawing, frozenset({"points"})),
+    "table": (Upload, frozenset({"path", "x_columns", "y_columns"})),
+}
 FIRST_SETTINGS = ("learning_rate", "batch_size", "samples")
 
 
@@ -29,11 +35,9 @@ class Controls(pn.viewable.Viewer):
         self,
         session: Session,
         guard: Callable[[Callable[[], None]], None],
-        extras: dict[str, Callable[[Any], Any]] | None = None,
     ) -> None:
         super().__init__()
         self.session, self.choices, self._guard = session, session.choices, guard
-        extras = extras or {}
         self.cost = CostCard(self.choices)
         self.pickers = {
             kind: Picker(
@@ -42,7 +46,7 @@ class Controls(pn.viewable.Viewer):
                 on_pick=self._picked,
                 on_error=self._refused,
                 on_change=lambda name, value, kind=kind: self._changed(kind, name, value),
-                extra=lambda spec: extras[spec.key](spec) if spec.key in extras else None,
+                extra=lambda spec, kind=kind: self._extra(kind, spec),
             )
             for kind in KINDS
         }
@@ -69,6 +73,13 @@ class Controls(pn.viewable.Viewer):
         session = self.session
         return session.snapshot.parameters if session.snapshot is not None and not session.dirty else None
 
+    def _extra(self, kind: str, spec: Any) -> tuple[Any, frozenset[str]]:
+        """Problems made of the user's own data get more than a form; with the settings that it takes over."""
+        editor, skip = EDITORS.get(spec.key if kind == "problem" else "", (None, frozenset()))
+        if editor is None:
+            return None, skip
+        return editor(spec, lambda name, value: self._changed(kind, name, value), self._refused), skip
+
     # ---- what the user does
     def _picked(self, kind: str, key: str) -> None:
         said = self.choices.pick(kind, key)
@@ -81,6 +92,8 @@ class Controls(pn.viewable.Viewer):
         if name in part.live:
             self._guard(lambda: self.session.set_live(f"{kind}.{name}", value))
         elif kind in KINDS:
+            for sentence in self.choices.adapt(kind):
+                self.session.say("info", sentence)
             for picker in self.pickers.values():
                 picker.refresh()
         self.session.judge()

@@ -35,6 +35,9 @@ class Form(pn.viewable.Viewer):
     ) -> None:
         super().__init__()
         self.spec, self._on_change, self._on_error, self._putting = spec, on_change, on_error, False
+        self.unused: frozenset[str] = (
+            frozenset()
+        )  # what the owner left out, so that it can tell when that changes
         self.settings = {s.name: s for s in spec.settings() if s.name not in skip}
         self.widgets = {name: widget_for(s, getattr(spec, name)) for name, s in self.settings.items()}
         for name, widget in self.widgets.items():

@@ -19,8 +19,8 @@ SX = {
         "fontSize": "14px",
     },
     "& .MuiToggleButton-root.Mui-selected, & .MuiToggleButton-root.Mui-selected:hover": {
-        "color": "#ffffff",
-        "backgroundColor": "#ffffff33",
+        "color": "#ffffff !important",
+        "backgroundColor": "#ffffff40 !important",
     },
 }
 

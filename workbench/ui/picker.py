@@ -15,7 +15,7 @@ from workbench.ui import text
 from workbench.ui.choices import CATALOGUES, Choices
 from workbench.ui.form import Form
 
-LONGEST_REASON = 110
+LONGEST_REASON = 84
 
 
 class Picker(pn.viewable.Viewer):
@@ -80,10 +80,21 @@ class Picker(pn.viewable.Viewer):
         finally:
             self._silent = False
         self.about.object = about(spec)
-        if self.form is None or self.form.spec is not spec:
-            self.form = Form(spec, on_change=self._on_change, on_error=self._on_error)
-            extra = self._extra(spec) if self._extra else None
-            self._settings.objects = [extra] if extra is not None else [self.form]
+        unused = self._unused(spec)
+        if self.form is None or self.form.spec is not spec or self.form.unused != unused:
+            extra, skip = self._extra(spec) if self._extra else (None, frozenset())
+            skip |= unused
+            self.form = Form(spec, on_change=self._on_change, on_error=self._on_error, skip=skip)
+            self.form.unused = unused
+            self._settings.objects = [self.form] if extra is None else [extra, self.form]
+
+    def _unused(self, spec: Spec) -> frozenset[str]:
+        """Settings that mean nothing beside the picked architecture."""
+        return (
+            frozenset(spec.unused(self.choices.spec("architecture")))
+            if hasattr(spec, "unused")
+            else frozenset()
+        )
 
     def __panel__(self):
         return self._layout

@@ -218,7 +218,11 @@ class Session(param.Parameterized):
 
     def judge(self) -> None:
         """Whether the choices are still those of the shown run, apart from what may change live."""
-        self.dirty = self.shown is None or frozen(self.choices.experiment()) != frozen(self.shown)
+        dirty = self.shown is None or frozen(self.choices.experiment()) != frozen(self.shown)
+        if dirty != self.dirty:
+            self.dirty = dirty
+        else:
+            self.param.trigger("dirty")  # the choices have changed all the same: a refusal may be gone
 
     # ---- looking
     def look(self) -> None:

@@ -51,7 +51,7 @@ class Studio(pn.viewable.Viewer):
         )
         guard(lambda: open_first(self.session, pn.state.session_args))
         self.controls.refresh()
-        self._document = pn.state.curdoc
+        self._document, self._settling = pn.state.curdoc, 0
         if self._document is not None:
             self._connect()
 
@@ -76,14 +76,22 @@ class Studio(pn.viewable.Viewer):
         """Wake-ups begin when the browser is there; what came earlier is caught by the pulse."""
         document, session = self._document, self.session
         session.wake = lambda: HUB.wake(document)
-        pn.state.onload(lambda: HUB.register(document, self._look))
+        pn.state.onload(self._loaded)
         pn.state.on_session_destroyed(lambda context: self.close())
         pn.state.add_periodic_callback(self._pulse, PULSE)
+
+    def _loaded(self) -> None:
+        HUB.register(self._document, self._look)
+        self._settling = 8  # pulses until texts are measured anew, with the page's fonts and sizes
 
     def _look(self) -> None:
         guard(self.session.look)
 
     def _pulse(self) -> None:
+        if self._settling:
+            self._settling -= 1
+            if not self._settling:
+                self.board.draw()
         HUB.rearm(self._document)
         self._look()
 

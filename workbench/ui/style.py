@@ -1,5 +1,7 @@
 """The look: palette and the few rules of CSS that every part shares, for light and dark."""
 
+import holoviews as hv
+
 THEME = {
     "light": {
         "palette": {
@@ -36,10 +38,12 @@ SHEET = """
 .wb-caption { font-weight: 400; font-size: 12px; margin-left: 6px; }
 .wb-cells { display: flex; flex-wrap: nowrap; gap: 14px; align-items: flex-end; overflow: hidden;
             color: var(--wb-ink); }
-.wb-cell { display: flex; flex-direction: column; min-width: 0; }
+.wb-cell { display: flex; flex-direction: column; flex: 0 0 auto; }
 .wb-name { font-size: 11px; line-height: 14px; white-space: nowrap; }
 .wb-value { font-size: 14px; line-height: 20px; white-space: nowrap; }
 .wb-value.number { font-variant-numeric: tabular-nums; font-weight: 600; }
+.wb-cell.last { flex: 1 1 0; min-width: 0; }
+.wb-shown { overflow: hidden; text-overflow: ellipsis; }
 .wb-value.running { color: #1f9270; font-weight: 600; }
 .wb-value.good { color: #2e7fcb; font-weight: 600; }
 .wb-value.bad { color: #c9524a; font-weight: 600; }
@@ -61,3 +65,14 @@ SHEET = """
                white-space: nowrap; vertical-align: top; width: 72px; }
 .wb-table td { padding: 1px 0; }
 """
+
+#: The plots' tools lie inside the frame and show when the mouse is there: no line is kept free for them.
+GROUPS = ("Samples", "Density", "Latent", "Losses", "Posterior", "Resimulation", "Arm", "Invertibility")
+INSIDE = {"backend_opts": {"plot.toolbar_inner": True}}
+
+
+def dress_plots() -> None:
+    """Options of the studio for plots that are defined elsewhere; said once, at import."""
+    hv.opts.defaults(
+        *(hv.opts.Overlay(group, **INSIDE) for group in GROUPS), hv.opts.Polygons("Grid", **INSIDE)
+    )

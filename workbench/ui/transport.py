@@ -70,7 +70,7 @@ class Transport(pn.viewable.Viewer):
         )
         self.play.param.update(label=label, disabled=running and not session.dirty)
         self.pause.disabled = not running
-        over = session.dirty is False and state in ("failed", "killed", "stopped", "none")
+        over = not session.dirty and state in ("finished", "failed", "killed", "stopped", "none")
         for step in (self.one, self.hundred):
             step.disabled = running or over
         self.readout.object = readout(session)
@@ -112,9 +112,11 @@ def readout(session: Session) -> str:
     ]
     speed = f"{status.steps_per_second:.0f}" if status.steps_per_second else "–"
     cells += [cell("steps/s", speed, "number"), cell("device", text.escape(status.device or "–"))]
+    if session.title:
+        cells.append(cell("shown", text.escape(session.title), "wb-shown", "last"))
     return '<div class="wb-cells" role="status">' + "".join(cells) + "</div>"
 
 
-def cell(name: str, value: str, kind: str = "") -> str:
+def cell(name: str, value: str, kind: str = "", place: str = "") -> str:
     shown = f'<span class="wb-value {kind}">{value}</span>'
-    return f'<div class="wb-cell"><span class="wb-name">{name}</span>{shown}</div>'
+    return f'<div class="wb-cell {place}"><span class="wb-name">{name}</span>{shown}</div>'
