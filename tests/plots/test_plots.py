@@ -206,7 +206,7 @@ def test_colours_show_on_light_and_on_dark(colour):
         assert (bright + 0.05) / (dim + 0.05) >= 3
 
 
-def test_plots_need_neither_networks_nor_an_application():
-    code = "import sys; import workbench.plots; print('torch' in sys.modules, 'workbench.training' in sys.modules)"
+def test_plots_need_neither_networks_nor_diagnostics():
+    code = "import sys; import workbench.plots; print('torch' in sys.modules, 'workbench.diagnostics' in sys.modules)"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert said.split() == ["False", "False"]

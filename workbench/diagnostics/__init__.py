@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from workbench.diagnostics.judged import BUDGETS, DIAGNOSTICS, Diagnostic
+from workbench.diagnostics.report import Report, diagnose
 from workbench.diagnostics.views import (
     VIEWS,
     arm,
@@ -17,9 +19,14 @@ from workbench.diagnostics.views import (
 )
 
 __all__ = [
+    "BUDGETS",
+    "DIAGNOSTICS",
+    "Diagnostic",
+    "Report",
     "VIEWS",
     "arm",
     "density",
+    "diagnose",
     "empty",
     "grid",
     "invertibility",

@@ -100,5 +100,5 @@ def _sentence(verdict: str, figures: np.ndarray) -> str:
     if verdict == "unknown":
         return "Not measured yet."
     lost, largest = np.nanmax(figures[:, 2]), np.nanmax(figures[:, 0])
-    share = f"{100 * lost:.2g} % of the points are lost" if lost else "no point is lost"
+    share = f"{100 * lost:.3g} % of the points are lost" if lost else "no point is lost"
     return f"Largest round-trip error {largest:.1e} standard deviations; {share}."

@@ -1,0 +1,240 @@
+"""Judged diagnostics: right models pass at the stated rate, known faults are caught, the rest is refused."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from tests.diagnostics.stand_ins import GaussianStandIn, TwoSided, TwoSidedStandIn, linear
+from workbench.core import capability
+from workbench.core.errors import IncompatibleError, SpecError
+from workbench.diagnostics import DIAGNOSTICS, diagnose
+from workbench.diagnostics.judged.base import fresh
+from workbench.problems import TableProblem, TwoMoons
+from workbench.training import Experiment, Run
+from workbench.training.data import RunData
+
+LINEAR, SIDES = linear(), TwoSided()
+EXACT, BOTH = GaussianStandIn(LINEAR), TwoSidedStandIn(SIDES)
+#: The false alarms that a 10 % test may give in 30 tries: more than 8 happens once in a hundred times.
+TRIES, LEVEL, MOST_ALARMS = 30, 0.1, 8
+TESTED = ("latent_normality", "held_out_density", "calibration", "posterior_mmd", "resimulation_error")
+
+
+def verdict(key: str, model, problem, seed: int = 0, **settings) -> str:
+    return DIAGNOSTICS.make(key, **settings).measure(model, problem, seed=seed).attrs["verdict"]
+
+
+def p_value(found: xr.Dataset) -> float:
+    name = next(n for n in ("smallest_corrected_p", "corrected_p", "p") if n in found)
+    return float(found[name].min())
+
+
+@pytest.mark.parametrize("key", TESTED)
+def test_an_exact_posterior_fails_no_more_often_than_stated(key):
+    settings = {"posterior_mmd": {"draws": 40}, "latent_normality": {"points": 400}}.get(key, {})
+    member = DIAGNOSTICS.make(key, level=LEVEL, **settings)
+    alarms = [member.measure(EXACT, LINEAR, seed=s).attrs["verdict"] != "green" for s in range(TRIES)]
+    assert sum(alarms) <= MOST_ALARMS
+
+
+@pytest.mark.parametrize("key", ["held_out_density", "calibration", "posterior_mmd"])
+def test_an_exact_posterior_with_two_modes_passes(key):
+    assert [verdict(key, BOTH, SIDES, seed) for seed in range(3)] == ["green"] * 3
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("fault", [{"width": 0.7}, {"shift": 0.5}, {"width": 1.4}], ids=str)
+@pytest.mark.parametrize("key", [k for k in TESTED if k != "resimulation_error"])
+def test_a_posterior_of_wrong_width_or_place_is_caught(key, fault, seed):
+    wrong = GaussianStandIn(LINEAR, **fault)
+    assert verdict(key, wrong, LINEAR, seed) in (("amber", "red") if key == "held_out_density" else ("red",))
+
+
+@pytest.mark.parametrize("key", ["held_out_density", "calibration", "posterior_mmd"])
+def test_a_missing_mode_is_caught(key):
+    assert verdict(key, TwoSidedStandIn(SIDES, right=1.0), SIDES) == "red"
+
+
+def test_resimulation_sees_a_shift_and_is_blind_to_a_missing_mode():
+    assert verdict("resimulation_error", GaussianStandIn(LINEAR, shift=0.5), LINEAR) == "red"
+    narrow = DIAGNOSTICS.make("resimulation_error", observations=2000).measure(
+        GaussianStandIn(LINEAR, width=0.7), LINEAR
+    )
+    assert (
+        narrow.attrs["verdict"] != "green" and narrow["share"] < 0
+    )  # narrower than the posterior lands closer than the truth would
+    assert verdict("resimulation_error", TwoSidedStandIn(SIDES, right=1.0), SIDES) == "green"
+
+
+def test_calibration_is_blind_to_the_prior_and_names_what_is_wrong():
+    narrow = DIAGNOSTICS.make("calibration").measure(GaussianStandIn(LINEAR, width=0.7), LINEAR)
+    assert "overconfident" in narrow.attrs["sentence"] and float(narrow["calibration_error"].max()) > 0.1
+    assert (narrow["coverage_error"].sel(quantity="x1").sel(q=0.68, method="nearest") < 0).all()
+
+    class Prior(GaussianStandIn):
+        capabilities = frozenset({capability.CONDITIONAL})
+
+        def __init__(self):
+            super().__init__(LINEAR)
+            self.capabilities = Prior.capabilities
+
+        def sample(self, n, observation=None, generator=None):
+            return LINEAR.draw(n, generator).x
+
+    assert verdict("calibration", Prior(), LINEAR) == "green"
+    assert verdict("posterior_mmd", Prior(), LINEAR) == "red"
+    assert verdict("resimulation_error", Prior(), LINEAR) == "red"
+
+
+def test_the_held_out_gap_is_the_divergence_in_nats():
+    found = DIAGNOSTICS.make("held_out_density", points=3000).measure(
+        GaussianStandIn(LINEAR, shift=0.5), LINEAR
+    )
+    factor = EXACT.factor
+    shift = torch.linalg.solve_triangular(
+        factor, GaussianStandIn(LINEAR, shift=0.5).offset[:, None], upper=False
+    )
+    exact = 0.5 * float(shift.square().sum())
+    assert abs(float(found["gap"]) - exact) < 0.1 * exact
+    assert abs(float(DIAGNOSTICS.make("held_out_density").measure(EXACT, LINEAR)["gap"])) < 1e-9
+
+
+def test_a_plain_density_is_compared_with_its_own():
+    problem = TwoMoons()
+
+    class Truth:
+        x, y, manifest = problem.x, (), {}
+        capabilities = frozenset({capability.DENSITY})
+
+        def sample(self, n, observation=None, generator=None):
+            return problem.draw(n, generator).x
+
+        def log_prob(self, x, y=None):
+            return problem.log_density(x)
+
+    found = DIAGNOSTICS.make("held_out_density").measure(Truth(), problem)
+    assert found.attrs["verdict"] == "green" and float(found["gap"]) == 0
+
+
+def test_numbers_of_the_posterior_distance_agree_with_their_definitions():
+    found = DIAGNOSTICS.make("posterior_mmd", draws=100).measure(EXACT, LINEAR)
+    # kernel 3 at distance 0: leaving the diagonals out takes about 3 (1/n + 1/m) off
+    assert float(found["biased_error"] - found["error"]) == pytest.approx(0.06, rel=0.2)
+    assert abs(float(found["floor"])) < 0.01
+
+
+def test_resimulation_knows_floor_and_baseline():
+    found = DIAGNOSTICS.make("resimulation_error", observations=4000).measure(EXACT, LINEAR)
+    evidence = float(LINEAR.parts.evidence[0, 0])
+    assert float(found["floor"]) == pytest.approx(2 * 0.5**2, rel=0.1)
+    assert float(found["baseline"]) == pytest.approx(2 * evidence, rel=0.1)
+    assert abs(float(found["share"])) < 0.02
+
+
+def test_invertibility_sees_what_the_inverse_misses():
+    assert verdict("invertibility", EXACT, LINEAR) == "green"
+    found = DIAGNOSTICS.make("invertibility").measure(GaussianStandIn(LINEAR, blur=0.1), LINEAR)
+    assert found.attrs["verdict"] == "red" and float(found["lost_share"].max()) == 1
+
+
+@pytest.mark.parametrize("key", ["calibration", "posterior_mmd", "resimulation_error", "held_out_density"])
+def test_draws_that_are_not_finite_are_red(key):
+    class Leaking(GaussianStandIn):
+        def sample(self, n, observation=None, generator=None):
+            x = super().sample(n, observation, generator)
+            x[::50] = torch.nan
+            return x
+
+    assert verdict(key, Leaking(LINEAR), LINEAR) == "red"
+
+
+@pytest.mark.parametrize("key", DIAGNOSTICS.keys())
+def test_same_seed_same_numbers_and_a_file_that_reads_back(key, tmp_path):
+    member = DIAGNOSTICS.make(key)
+    first, second, other = (member.measure(EXACT, LINEAR, seed=s) for s in (5, 5, 6))
+    xr.testing.assert_identical(first, second)
+    assert not first.equals(other)
+    first.to_netcdf(tmp_path / "found.nc", engine="netcdf4")
+    with xr.open_dataset(tmp_path / "found.nc", engine="netcdf4") as read:
+        xr.testing.assert_equal(read.load(), first)
+        assert read.attrs["verdict"] == first.attrs["verdict"]
+
+
+@pytest.mark.parametrize("key", DIAGNOSTICS.keys())
+def test_both_budgets_exist_and_the_level_is_a_setting(key):
+    assert DIAGNOSTICS[key].within("fast") == DIAGNOSTICS.make(key)
+    assert DIAGNOSTICS[key].within("thorough").values() != DIAGNOSTICS.make(key).values()
+    with pytest.raises(SpecError, match="[Dd]id you mean 'thorough'"):
+        DIAGNOSTICS[key].within("thorugh")
+    assert EXACT and DIAGNOSTICS.make(key).measure(EXACT, LINEAR).attrs["level"] == 0.01
+
+
+def test_what_does_not_apply_is_named_with_its_reason():
+    report = diagnose(BOTH, SIDES)
+    assert list(report) == DIAGNOSTICS.keys()
+    for key in ("invertibility", "latent_normality"):
+        assert report[key].attrs["verdict"] == "not applicable"
+        assert "latent code" in report[key].attrs["sentence"]
+    assert report.verdict == "green" and "Posterior distance" in str(report)
+    with pytest.raises(IncompatibleError, match="latent code"):
+        DIAGNOSTICS.make("invertibility").measure(BOTH, SIDES)
+    with pytest.raises(SpecError, match="without its problem"):
+        diagnose(BOTH)
+    with pytest.raises(SpecError, match="[Dd]id you mean 'calibration'"):
+        diagnose(BOTH, SIDES, only=["calibratoin"])
+
+
+def test_a_report_is_ready_for_json():
+    said = json.loads(json.dumps(diagnose(EXACT, LINEAR, only=["calibration"]).summary(), allow_nan=False))
+    assert (
+        said["verdict"] == "green" and said["diagnostics"]["calibration"]["numbers"]["non_finite_share"] == 0
+    )
+
+
+def test_a_run_and_its_model_are_judged_alike():
+    run = Run(
+        Experiment("two_moons", "realnvp", training={"samples": 500, "batch_size": 100}, steps=3, seed=0),
+        device="cpu",
+    )
+    run.step()
+    first, second = diagnose(run), diagnose(run.fitted)
+    assert first.verdict == "red" and first["invertibility"].attrs["verdict"] == "green"
+    assert first.summary() == second.summary()
+
+
+def test_fresh_data_are_not_the_training_data():
+    run = Run(
+        Experiment("two_moons", "realnvp", training={"samples": 300, "batch_size": 100}, steps=3, seed=0),
+        device="cpu",
+    )
+    seen = {tuple(row) for row in run.problem.draw(300, torch.Generator().manual_seed(0)).x.tolist()}
+    found = fresh(run.fitted, run.problem, 300, 914_000_017)
+    assert not seen & {tuple(row) for row in found.x.tolist()} and not found.in_sample
+
+
+def test_of_a_table_the_rows_that_training_did_not_see_are_taken(tmp_path):
+    generator = np.random.default_rng(0)
+    values = generator.normal(size=(300, 2))
+    path = tmp_path / "rows.csv"
+    path.write_text("a,b\n" + "\n".join(f"{a:.9f},{b:.9f}" for a, b in values))
+    problem = TableProblem(str(path), x=["a"], y=["b"])
+    experiment = Experiment(problem, "realnvp" if len(problem.x) > 1 else "maf", steps=3, seed=4)
+
+    class Carrier:
+        manifest = {"experiment": experiment.to_dict()}
+
+    data = RunData(problem, experiment.training, seed=4, device=torch.device("cpu"), dtype=torch.float64)
+    trained = data.standardisation.x_out(data.train_x)[:, 0].tolist()
+    kept = fresh(Carrier, problem, 1000, 0)
+    assert not kept.in_sample and len(kept.x) == len(data.held_out_x)
+    assert min(abs(a - b) for a in kept.x[:, 0].tolist() for b in trained) > 1e-12
+
+    class Stranger:
+        manifest = {}
+
+    assert fresh(Stranger, problem, 1000, 0).in_sample

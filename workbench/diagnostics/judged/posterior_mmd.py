@@ -1,0 +1,116 @@
+"""Distance of the model's posterior to the reference posterior, over many observations.
+
+Err_post     mean over fresh y of the unbiased MMD² between draws of the model and of the reference, with
+             the kernel Σ_h 1 / (1 + d²/h²), h in {0.05, 0.2, 0.9}, in raw units of x as published; also
+             biased, and unbiased with x in standard deviations of the prior, which is what the verdict
+             looks at.
+Floor        the same between two reference sets: what an exact posterior would score.
+Test         under the exact posterior model and second reference are exchangeable, so that the sign of
+             MMD²(model, first) − MMD²(second, first) is a coin for every observation: exact sign-flip test.
+Verdict      green: p at least the level. Amber: below, but the mean above the floor is under 0.01. Red
+             otherwise.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import param
+import torch
+
+from workbench.core import capability
+from workbench.core.errors import DataError
+from workbench.diagnostics.judged.base import (
+    DIAGNOSTICS,
+    NON_FINITE_SHARE,
+    Diagnostic,
+    dataset,
+    draws,
+    fresh,
+    lost_share,
+)
+from workbench.diagnostics.judged.statistics import percent, sign_flip
+from workbench.divergences import mmd_squared
+
+SMALL = 0.01
+
+
+@DIAGNOSTICS.register
+class PosteriorMmd(Diagnostic):
+    """Err_post with its floor."""
+
+    key = "posterior_mmd"
+    title = "Posterior distance"
+    summary = (
+        "Squared distance (MMD²) of the model's posterior to the exact one, beside that of two exact sets."
+    )
+    reference = "Kruse et al. 2021, arXiv 2101.10763, equation 10; Gretton et al. 2012"
+    needs_problem = frozenset({capability.OBSERVATION, capability.REFERENCE_POSTERIOR})
+    thorough = {"observations": 100, "draws": 1000}
+
+    observations = param.Integer(20, bounds=(12, 1000), doc="Number of fresh observations.")
+    draws = param.Integer(250, bounds=(20, 5000), doc="Draws of the model and of each reference set.")
+
+    def _measure(self, fitted, problem, seed):
+        data = fresh(fitted, problem, self.observations, seed)
+        drawn = draws(fitted, data.y, len(data.y), self.draws, seed)
+        generator = torch.Generator().manual_seed(seed + 4)
+        scale = data.x.std(0).clamp(min=1e-12) if len(data.x) > 2 else torch.ones(data.x.shape[1])
+        rows, kept, lost = [], [], lost_share(drawn)
+        for i, observation in enumerate(data.y):
+            try:
+                pair = problem.reference_posterior(observation, 2 * self.draws, generator).split(self.draws)
+            except DataError:
+                continue  # an observation in a far tail, where no exact draw can be had in reasonable time
+            model = drawn[i][drawn[i].isfinite().all(1)]
+            if len(model) >= 2:
+                rows.append(_distances(model, *pair, scale))
+                kept.append(i)
+        table = np.asarray(rows).reshape(-1, 5)
+        excess = table[:, 3] - table[:, 4]
+        p = sign_flip(excess, np.random.default_rng(seed)) if len(table) >= 8 else 0.0
+        above = float(excess.mean()) if len(table) else np.inf
+        verdict = "red" if lost > NON_FINITE_SHARE or not len(table) else _verdict(p, self.level, above)
+        error, floor = (float(table[:, k].mean()) if len(table) else np.nan for k in (0, 2))
+        return dataset(
+            {
+                "error": ((), error, {"long_name": "Err_post: unbiased MMD², raw units"}),
+                "biased_error": ((), float(table[:, 1].mean()) if len(table) else np.nan),
+                "floor": ((), floor, {"long_name": "unbiased MMD² between two reference sets, raw units"}),
+                "standardised_error": ((), float(table[:, 3].mean()) if len(table) else np.nan),
+                "standardised_floor": ((), float(table[:, 4].mean()) if len(table) else np.nan),
+                "error_by_observation": ("kept", table[:, 0]),
+                "floor_by_observation": ("kept", table[:, 2]),
+                "observation": (("kept", "observed"), data.y.numpy()[kept].reshape(len(kept), -1)),
+                "p": ((), p),
+                "non_finite_share": ((), lost),
+            },
+            verdict=verdict,
+            sentence=_sentence(error, floor, p, lost, len(data.y) - len(kept)),
+            data=data,
+            observed=("observed", [v.name for v in problem.y]),
+        )
+
+
+def _distances(model, first, second, scale) -> list[float]:
+    """Raw: unbiased, biased, floor; in standard deviations: unbiased, floor."""
+    raw = [
+        mmd_squared(model, first, unbiased=True),
+        mmd_squared(model, first),
+        mmd_squared(second, first, unbiased=True),
+    ]
+    model, first, second = (part / scale for part in (model, first, second))
+    scaled = [mmd_squared(model, first, unbiased=True), mmd_squared(second, first, unbiased=True)]
+    return [float(value) for value in (*raw, *scaled)]
+
+
+def _verdict(p: float, level: float, above: float) -> str:
+    if p >= level:
+        return "green"
+    return "amber" if above < SMALL else "red"
+
+
+def _sentence(error: float, floor: float, p: float, lost: float, skipped: int) -> str:
+    said = f"Squared distance to the exact posterior {error:.3g}, of two exact sets {floor:.2g}; p {p:.2g}."
+    if lost > NON_FINITE_SHARE:
+        said = f"{percent(lost)} of the posterior's draws are not finite. " + said
+    return said + (f" {skipped} observations had no reference." if skipped else "")

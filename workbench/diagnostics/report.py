@@ -1,0 +1,98 @@
+"""diagnose: every diagnostic that applies to a trained model, and why the others do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from workbench.core.errors import SpecError
+from workbench.diagnostics.judged import DIAGNOSTICS, VERDICTS
+from workbench.training import Experiment
+
+NOT_APPLICABLE = "not applicable"
+
+
+class Report(dict):
+    """Datasets by the key of their diagnostic, in the catalogue's order. Printed, it is a table."""
+
+    @property
+    def verdict(self) -> str:
+        """The worst of all verdicts; "not applicable" where there is none."""
+        found = [d.attrs["verdict"] for d in self.values() if d.attrs["verdict"] in VERDICTS]
+        return max(found, key=VERDICTS.index, default=NOT_APPLICABLE)
+
+    def summary(self) -> dict[str, Any]:
+        """JSON-ready: the verdict, and for each diagnostic its verdict, sentence and single numbers."""
+        return {
+            "verdict": self.verdict,
+            "diagnostics": {key: _summary(data) for key, data in self.items()},
+        }
+
+    def __str__(self) -> str:
+        rows = [(d.attrs["title"], d.attrs["verdict"], d.attrs["sentence"]) for d in self.values()]
+        return "\n".join(f"{title:<20} {verdict:<15} {sentence}" for title, verdict, sentence in rows)
+
+
+def _summary(data: xr.Dataset) -> dict[str, Any]:
+    numbers = {name: float(v) for name, v in data.data_vars.items() if v.ndim == 0}
+    return {
+        "verdict": data.attrs["verdict"],
+        "sentence": data.attrs["sentence"],
+        "numbers": {name: value if np.isfinite(value) else None for name, value in numbers.items()},
+    }
+
+
+def diagnose(
+    fitted: Any, problem: Any = None, *, seed: int = 0, budget: str = "fast", only: Iterable[str] = ()
+) -> Report:
+    """Run all diagnostics that apply.
+
+    Parameters
+    ----------
+    fitted : a Run or a FittedModel.
+    problem : what it was trained on; by default the run's own, or that of the experiment that the model
+        carries.
+    seed : same seed, same verdicts.
+    budget : "fast" (seconds) or "thorough" (minutes).
+    only : keys of the diagnostics to run (none: all); unknown ones raise `SpecError`.
+
+    Returns
+    -------
+    A dict of Datasets by key. What does not apply has the verdict "not applicable" and the reason as its
+    sentence.
+    """
+    model = getattr(fitted, "fitted", fitted)
+    problem = problem if problem is not None else getattr(fitted, "problem", None) or _problem(model)
+    members = [DIAGNOSTICS[key].within(budget) for key in (tuple(only) or DIAGNOSTICS.keys())]
+    report = Report()
+    for member in members:
+        reasons = member.refusals(model, problem)
+        report[member.key] = (
+            xr.Dataset(
+                attrs={
+                    "diagnostic": member.key,
+                    "title": member.title,
+                    "verdict": NOT_APPLICABLE,
+                    "sentence": " ".join(reasons),
+                    "seed": int(seed),
+                }
+            )
+            if reasons
+            else member.measure(model, problem, seed=seed)
+        )
+    return report
+
+
+def _problem(model: Any) -> Any:
+    """The problem of the experiment that a model carries. Raises `SpecError` where there is none."""
+    manifest = getattr(model, "manifest", {}) or {}
+    if "experiment" not in manifest:
+        raise SpecError(
+            "A model was to be diagnosed without its problem",
+            expected="a run, or a problem as the second argument",
+            found="a model that does not say what it was trained on",
+        )
+    return Experiment.from_dict(manifest["experiment"]).problem
