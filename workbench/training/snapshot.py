@@ -18,7 +18,7 @@ from workbench.core.variable import Variable
 from workbench.training.history import Record
 
 VIEWS = ("samples", "latent", "density", "grid", "posterior", "invertibility")
-_POINTS, _PROBED, _LATTICE, _GRID, _ARMS = 1000, 256, 21, 80, 60
+_POINTS, _PROBED, _LATTICE, _GRID, _ARMS = 1000, 128, 21, 64, 60
 
 
 @dataclass(frozen=True)
