@@ -1,4 +1,4 @@
-"""What somebody may do to a file: take it apart, change it, and put it together so that its checksums agree again."""
+"""What somebody may do to a file: take it apart, change it, put it together, and make its checksums agree."""
 
 from __future__ import annotations
 
@@ -38,8 +38,9 @@ def signed(members: Members, change: Callable[[dict], None] = lambda table: None
     return members | {"manifest.json": json.dumps(table).encode()}
 
 
-def retensored(members: Members, change: Callable[[dict[str, Tensor]], None],
-               name: str = "model.safetensors") -> Members:
+def retensored(
+    members: Members, change: Callable[[dict[str, Tensor]], None], name: str = "model.safetensors"
+) -> Members:
     """The members with changed tensors, signed."""
     tensors = safetensors.torch.load(members[name])
     change(tensors)

@@ -1,4 +1,4 @@
-"""Every way in which a file is refused has been seen, with its sentence; and nothing in a file is ever run."""
+"""Every way in which a file is refused has been seen, with its sentence; nothing in a file is ever run."""
 
 from __future__ import annotations
 
@@ -60,7 +60,9 @@ def test_a_missing_member(members, tmp_path, name):
 def test_an_extra_member(members, tmp_path, name):
     path = put_together(tmp_path / "model.zip", members | {name: b"print('hello')"})
     refused(path, "not expected: ")
-    assert [p.name for p in tmp_path.iterdir()] == ["model.zip"] and not (tmp_path.parent / "evil.py").exists()
+    assert [p.name for p in tmp_path.iterdir()] == ["model.zip"] and not (
+        tmp_path.parent / "evil.py"
+    ).exists()
 
 
 def test_a_member_twice(members, tmp_path):
@@ -74,7 +76,9 @@ def test_a_member_twice(members, tmp_path):
 
 
 def test_a_bomb_is_not_read(members, tmp_path, monkeypatch):
-    path = put_together(tmp_path / "model.zip", members | {MODEL: bytes(50_000_000)}, compression=zipfile.ZIP_DEFLATED)
+    path = put_together(
+        tmp_path / "model.zip", members | {MODEL: bytes(50_000_000)}, compression=zipfile.ZIP_DEFLATED
+    )
     assert path.stat().st_size < 100_000
 
     def read(*_):
@@ -106,7 +110,10 @@ def test_a_size_that_is_not_true(members, tmp_path):
 def test_a_damaged_member(members, tmp_path, name):
     data = bytearray(members[name])
     data[-3] ^= 1
-    refused(put_together(tmp_path / "model.zip", members | {name: bytes(data)}), f"'{name}' was damaged or changed")
+    refused(
+        put_together(tmp_path / "model.zip", members | {name: bytes(data)}),
+        f"'{name}' was damaged or changed",
+    )
 
 
 def test_a_changed_manifest(members, tmp_path):
@@ -127,11 +134,19 @@ def test_a_version_that_is_none(members, tmp_path, version):
 
 
 # ---- the manifest
-@pytest.mark.parametrize("text, sentence", [
-    (b"{", "cannot be read"), (b"[]", "a table"), (b"\xff\xfe", "cannot be read"), (b"{}", "a manifest of kind"),
-    (b"[" * 100_000, "cannot be read"), (b'{"seed": NaN}', "NaN is not a number"), (b"9" * 10_000, "cannot be read"),
-    (b'{"kind": "vina-workbench model", "format_version": 1}', "not complete"),
-])
+@pytest.mark.parametrize(
+    "text, sentence",
+    [
+        (b"{", "cannot be read"),
+        (b"[]", "a table"),
+        (b"\xff\xfe", "cannot be read"),
+        (b"{}", "a manifest of kind"),
+        (b"[" * 100_000, "cannot be read"),
+        (b'{"seed": NaN}', "NaN is not a number"),
+        (b"9" * 10_000, "cannot be read"),
+        (b'{"kind": "vina-workbench model", "format_version": 1}', "not complete"),
+    ],
+)
 def test_a_manifest_that_is_none(members, tmp_path, text, sentence):
     refused(put_together(tmp_path / "model.zip", members | {MANIFEST: text}), sentence)
 
@@ -149,6 +164,7 @@ def set_to(*path_and_value):
 
 def both(*path_and_value):
     """The architecture stands twice, in the experiment too."""
+
     def change(table: dict) -> None:
         set_to("architecture", *path_and_value)(table)
         set_to("experiment", "architecture", *path_and_value)(table)
@@ -156,42 +172,58 @@ def both(*path_and_value):
     return change
 
 
-@pytest.mark.parametrize("change, sentence", [
-    (both("key", "realnvq"), "did you mean 'realnvp'|Did you mean 'realnvp'"),
-    (both("key", 7), "names no architecture|experiment is damaged"),
-    (both("settings", {"width": 6, "wdith": 3}), "Did you mean 'width'"),
-    (both("settings", {"width": 10**9}), "cannot be built here"),
-    (both("settings", {"clamp": "import os"}), "cannot be built here"),
-    (both("settings", {"width": 1024, "depth": 8, "transforms": 64}), "far larger than the weights"),
-    (both("settings", {"width": 7, "depth": 1, "transforms": 2}), "of shape"),
-    (both("settings", {"width": 6, "depth": 1, "transforms": 3}), "missing model.layers"),
-    (set_to("architecture", "key", "maf"), "experiment is damaged"),
-    (set_to("experiment", "problem", ["two_moons"]), "experiment is damaged"),
-    (set_to("experiment", {}), "experiment is damaged"),
-    (set_to("shapes", {"x": 4, "y": 1, "latent": 3}), "shapes do not fit"),
-    (set_to("shapes", {"x": 3, "y": 1, "latent": 4}), "latent has the wrong size"),
-    (set_to("shapes", {"x": 3, "y": 1, "latent": 10**9}), "shapes do not fit"),
-    (set_to("x", []), "shapes do not fit"),
-    (set_to("x", [{"name": f"x{i}"} for i in range(100_000)]), "at most 2097152 bytes|shapes do not fit"),
-    (set_to("x", [{"name": "a", "code": "b"}] * 3), "unknown keys"),
-    (set_to("x", ["a", "b", "c"]), "cannot be built here"),
-    (set_to("dtype", "float16"), "unknown type"),
-    (set_to("dtype", "float64"), "of shape .* and type torch.float64"),
-    (set_to("members", {}), "checksums of"),
-    (set_to("members", MODEL, "none"), "no checksum"),
-    (set_to("seed", "one"), "wrong kind"),
-    (set_to("pickle", "gASV"), "unknown pickle"),
-])
+@pytest.mark.parametrize(
+    "change, sentence",
+    [
+        (both("key", "realnvq"), "did you mean 'realnvp'|Did you mean 'realnvp'"),
+        (both("key", 7), "names no architecture|experiment is damaged"),
+        (both("settings", {"width": 6, "wdith": 3}), "Did you mean 'width'"),
+        (both("settings", {"width": 10**9}), "cannot be built here"),
+        (both("settings", {"clamp": "import os"}), "cannot be built here"),
+        (both("settings", {"width": 1024, "depth": 8, "transforms": 64}), "far larger than the weights"),
+        (both("settings", {"width": 7, "depth": 1, "transforms": 2}), "of shape"),
+        (both("settings", {"width": 6, "depth": 1, "transforms": 3}), "missing model.layers"),
+        (set_to("architecture", "key", "maf"), "experiment is damaged"),
+        (set_to("experiment", "problem", ["two_moons"]), "experiment is damaged"),
+        (set_to("experiment", {}), "experiment is damaged"),
+        (set_to("shapes", {"x": 4, "y": 1, "latent": 3}), "shapes do not fit"),
+        (set_to("shapes", {"x": 3, "y": 1, "latent": 4}), "latent has the wrong size"),
+        (set_to("shapes", {"x": 3, "y": 1, "latent": 10**9}), "shapes do not fit"),
+        (set_to("x", []), "shapes do not fit"),
+        (set_to("x", [{"name": f"x{i}"} for i in range(100_000)]), "at most 2097152 bytes|shapes do not fit"),
+        (set_to("x", [{"name": "a", "code": "b"}] * 3), "unknown keys"),
+        (set_to("x", ["a", "b", "c"]), "a variable is a table"),
+        (set_to("x", [{"name": n, "unit": ["m"]} for n in "abc"]), "'unit' of a variable"),
+        (set_to("x", [{"name": n, "low": "0"} for n in "abc"]), "'low' of a variable"),
+        (set_to("dtype", "float16"), "unknown type"),
+        (set_to("dtype", "float64"), "of shape .* and type torch.float64"),
+        (set_to("members", {}), "checksums of"),
+        (set_to("members", MODEL, "none"), "no checksum"),
+        (set_to("seed", "one"), "wrong kind"),
+        (set_to("iteration", -1), "wrong kind"),
+        (set_to("pickle", "gASV"), "unknown pickle"),
+    ],
+)
 def test_a_forged_manifest(members, tmp_path, change, sentence):
     forged = signed(members, change)
     refused(put_together(tmp_path / "model.zip", forged), sentence)
 
 
 # ---- tensors
-@pytest.mark.parametrize("data", [b"", b"\x00" * 7, struct.pack("<Q", 2**40) + b"{}", b"\x02\0\0\0\0\0\0\0{]",
-                                  struct.pack("<Q", 40_000) + b"[" * 40_000])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x00" * 7,
+        struct.pack("<Q", 2**40) + b"{}",
+        b"\x02\0\0\0\0\0\0\0{]",
+        struct.pack("<Q", 40_000) + b"[" * 40_000,
+    ],
+)
 def test_tensors_that_are_none(members, tmp_path, data):
-    refused(put_together(tmp_path / "model.zip", signed(members | {MODEL: data})), f"'{MODEL}' cannot be read")
+    refused(
+        put_together(tmp_path / "model.zip", signed(members | {MODEL: data})), f"'{MODEL}' cannot be read"
+    )
 
 
 class Bomb:
@@ -238,23 +270,34 @@ def flip_scale(tensors):
     tensors["standardisation.scale_x"] *= -1
 
 
-@pytest.mark.parametrize("change, sentence", [
-    (rename, "missing .*unknown model.another"), (transpose, "of shape"), (halve, "type torch.float16"),
-    (break_weight(float("nan")), "not finite"), (break_weight(float("inf")), "not finite"),
-    (break_weight(1e30), "does not say what it said|not finite"), (flip_scale, "positive scales"),
-])
+@pytest.mark.parametrize(
+    "change, sentence",
+    [
+        (rename, "missing .*unknown model.another"),
+        (transpose, "of shape"),
+        (halve, "type torch.float16"),
+        (break_weight(float("nan")), "not finite"),
+        (break_weight(float("inf")), "not finite"),
+        (break_weight(1e30), "does not say what it said|not finite"),
+        (flip_scale, "positive scales"),
+    ],
+)
 def test_wrong_tensors(members, tmp_path, change, sentence):
     refused(put_together(tmp_path / "model.zip", retensored(members, change)), sentence)
 
 
-@pytest.mark.parametrize("change, sentence", [
-    (lambda t: t.clear(), "no test vectors"), (lambda t: t.pop("output.log_prob"), "missing output.log_prob"),
-    (lambda t: t["output.inverse"].add_(1e-4), "'inverse' is off"),
-    (lambda t: t["output.log_prob"].add_(1e-4), "'log_prob' is off"),
-    (lambda t: t.update({"input.z": torch.zeros((), dtype=torch.float64)}), "no test vectors"),
-    (lambda t: t.update({"input.z": t["input.z"][:0].contiguous()}), "no test vectors"),
-    (lambda t: t.update({"input.z": t["input.z"][:3].contiguous()}), "of shape"),
-])
+@pytest.mark.parametrize(
+    "change, sentence",
+    [
+        (lambda t: t.clear(), "no test vectors"),
+        (lambda t: t.pop("output.log_prob"), "missing output.log_prob"),
+        (lambda t: t["output.inverse"].add_(1e-4), "'inverse' is off"),
+        (lambda t: t["output.log_prob"].add_(1e-4), "'log_prob' is off"),
+        (lambda t: t.update({"input.z": torch.zeros((), dtype=torch.float64)}), "no test vectors"),
+        (lambda t: t.update({"input.z": t["input.z"][:0].contiguous()}), "no test vectors"),
+        (lambda t: t.update({"input.z": t["input.z"][:3].contiguous()}), "of shape"),
+    ],
+)
 def test_wrong_test_vectors(members, tmp_path, change, sentence):
     refused(put_together(tmp_path / "model.zip", retensored(members, change, VECTORS)), sentence)
 
@@ -268,10 +311,13 @@ def test_every_changed_weight_is_seen(tmp_path, key):
     names = sorted(trained) + [f"standardisation.{s}_{c}" for s in ("shift", "scale") for c in "xy"]
     assert trained <= set(tensors)
     for name in names:
+
         def change(tensors, name=name):
             tensors[name] += 1e-3 * (1 + tensors[name].abs())
 
-        refused(put_together(tmp_path / "model.zip", retensored(members, change)), "does not say what it said")
+        refused(
+            put_together(tmp_path / "model.zip", retensored(members, change)), "does not say what it said"
+        )
 
 
 # ---- anything at all

@@ -38,7 +38,10 @@ def evaluated(fitted) -> dict[str, torch.Tensor]:
     """What a model says, in its own floating point type."""
     generator = torch.Generator().manual_seed(5)
     dtype = fitted.model.dtype
-    x, z = (torch.randn(50, n, generator=generator, dtype=dtype) for n in (len(fitted.x), fitted.model.latent_features))
+    x, z = (
+        torch.randn(50, n, generator=generator, dtype=dtype)
+        for n in (len(fitted.x), fitted.model.latent_features)
+    )
     y = torch.randn(50, len(fitted.y), generator=generator, dtype=dtype)
     found = answers(fitted, {"x": x, "y": y, "z": z})
     found["samples"] = fitted.sample(20, y[:1] if fitted.y else None)
@@ -46,8 +49,12 @@ def evaluated(fitted) -> dict[str, torch.Tensor]:
 
 
 def fresh_process(*arguments: str, code: str = FRESH) -> str:
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code, *arguments], capture_output=True, text=True,
-                          cwd=Path(__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -68,8 +75,12 @@ def test_the_same_numbers_in_a_fresh_process(tmp_path):
 
 
 def test_a_double_precision_model_stays_one(tmp_path):
-    experiment = wb.Experiment("two_moons", {"key": "realnvp", "settings": SMALL},
-                               training={"samples": 256, "precision": "float64"}, steps=2)
+    experiment = wb.Experiment(
+        "two_moons",
+        {"key": "realnvp", "settings": SMALL},
+        training={"samples": 256, "precision": "float64"},
+        steps=2,
+    )
     run = wb.Run(experiment, device="cpu")
     run.step()
     loaded = wb.load(wb.save(run, tmp_path / "model.zip"))
@@ -105,7 +116,10 @@ def test_a_members_zip_can_be_read_by_others(saved):
     members = taken_apart(saved)
     manifest = json.loads(members["manifest.json"])
     assert list(members) == ["manifest.json", "model.safetensors", "vectors.safetensors"]
-    assert manifest["architecture"] == {"key": "realnvp", "settings": small_run("realnvp").experiment.architecture.values()}
+    assert manifest["architecture"] == {
+        "key": "realnvp",
+        "settings": small_run("realnvp").experiment.architecture.values(),
+    }
     assert manifest["versions"]["workbench"] == wb.__version__ and manifest["seed"] == 1
     with zipfile.ZipFile(saved) as archive:
         assert archive.testzip() is None
@@ -114,7 +128,9 @@ def test_a_members_zip_can_be_read_by_others(saved):
 # ---- what is private stays at home
 def table_run(tmp_path: Path, source) -> wb.Run:
     problem = wb.TableProblem(source, x=["secret_column_a", "b"], y=["c"])
-    experiment = wb.Experiment(problem, {"key": "realnvp", "settings": SMALL}, training={"batch_size": 16}, steps=2)
+    experiment = wb.Experiment(
+        problem, {"key": "realnvp", "settings": SMALL}, training={"batch_size": 16}, steps=2
+    )
     run = wb.Run(experiment, device="cpu")
     run.step()
     return run
@@ -122,7 +138,9 @@ def table_run(tmp_path: Path, source) -> wb.Run:
 
 def frame() -> pd.DataFrame:
     generator = torch.Generator().manual_seed(0)
-    return pd.DataFrame(torch.randn(80, 3, generator=generator).numpy(), columns=["secret_column_a", "b", "c"])
+    return pd.DataFrame(
+        torch.randn(80, 3, generator=generator).numpy(), columns=["secret_column_a", "b", "c"]
+    )
 
 
 def test_a_table_leaves_neither_its_path_nor_its_rows(tmp_path):
@@ -146,7 +164,9 @@ def test_a_simulators_functions_are_not_needed(tmp_path):
         x=[wb.Variable("a", unit="m"), wb.Variable("b")],
         y=[wb.Variable("c")],
     )
-    run = wb.Run(wb.Experiment(problem, {"key": "realnvp", "settings": SMALL}, training={"samples": 128}, steps=2))
+    run = wb.Run(
+        wb.Experiment(problem, {"key": "realnvp", "settings": SMALL}, training={"samples": 128}, steps=2)
+    )
     loaded = wb.load(wb.save(run, tmp_path / "model.zip"))
     assert loaded.x[0].unit == "m" and torch.equal(loaded.sample(5, [0.1]), run.fitted.sample(5, [0.1]))
 
@@ -176,5 +196,7 @@ def test_an_old_file_still_loads_and_says_the_same():
     exact = exact_copy(fitted)
     inputs = {name: torch.tensor(value, dtype=torch.float64) for name, value in wanted["inputs"].items()}
     for name, value in answers(exact, inputs).items():
-        torch.testing.assert_close(value, torch.tensor(wanted["answers"][name], dtype=torch.float64), rtol=1e-7, atol=1e-9)
+        torch.testing.assert_close(
+            value, torch.tensor(wanted["answers"][name], dtype=torch.float64), rtol=1e-7, atol=1e-9
+        )
     assert [v.label for v in fitted.x] == wanted["labels"]

@@ -203,6 +203,7 @@ def _check_keys(asked: str, table: dict[str, Any]) -> None:
     wrong = [
         key for key, kind in _KEYS.items() if not isinstance(table[key], kind) or isinstance(table[key], bool)
     ]
+    wrong += [key for key in ("seed", "iteration") if key not in wrong and table[key] < 0]
     if wrong:
         raise RefusedError(f"{asked}: its manifest holds a value of the wrong kind", found=", ".join(wrong))
 
@@ -224,22 +225,22 @@ def _checked(asked: str, table: dict[str, Any]) -> Manifest:
     key, settings = architecture.get("key"), architecture.get("settings")
     if not isinstance(key, str) or not isinstance(settings, dict):
         raise RefusedError(f"{asked}: it names no architecture", found=repr(architecture)[:120])
-    try:
-        ARCHITECTURES.make(key, **settings)
-        x, y = (tuple(Variable.from_dict(v) for v in table[part]) for part in "xy")
-    except (WorkbenchError, TypeError) as error:
-        raise RefusedError(f"{asked}: it cannot be built here", found=str(error)[:600]) from error
     sizes = [shapes.get(part) for part in ("x", "y", "latent")]
     if (
         any(isinstance(n, bool) or not isinstance(n, int) or not 0 <= n <= MOST_VARIABLES for n in sizes)
-        or sizes[:2] != [len(x), len(y)]
-        or not x
+        or sizes[:2] != [len(table["x"]), len(table["y"])]
+        or not table["x"]
     ):
         raise RefusedError(
             f"{asked}: its shapes do not fit its variables",
-            found=f"shapes {shapes}, {len(x)} variables x and {len(y)} y"[:200],
             expected=f"at most {MOST_VARIABLES} of each",
+            found=f"shapes {shapes}, {len(table['x'])} variables x and {len(table['y'])} y"[:200],
         )
+    try:
+        ARCHITECTURES.make(key, **settings)
+        x, y = (tuple(map(_variable, table[part])) for part in "xy")
+    except (WorkbenchError, TypeError) as error:
+        raise RefusedError(f"{asked}: it cannot be built here", found=str(error)[:600]) from error
     if table["dtype"] not in DTYPES:
         raise RefusedError(
             f"{asked}: its numbers are of an unknown type",
@@ -252,6 +253,17 @@ def _checked(asked: str, table: dict[str, Any]) -> Manifest:
     return Manifest(
         key, settings, sizes[0], sizes[1], sizes[2], x, y, table["dtype"], table["members"], table
     )
+
+
+def _variable(values: Any) -> Variable:
+    """A variable whose texts are texts and whose bounds are numbers. Raises `TypeError` or `SpecError`."""
+    if not isinstance(values, dict):
+        raise TypeError(f"a variable is a table, not {values!r}"[:200])
+    for key, value in values.items():
+        wanted = (int, float) if key in ("low", "high") else str
+        if not isinstance(value, wanted) or isinstance(value, bool) or len(str(value)) > 2000:
+            raise TypeError(f"'{key}' of a variable cannot be {value!r}"[:200])
+    return Variable.from_dict(values)
 
 
 def check_members(name: str, manifest: Manifest, members: dict[str, bytes]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from zuko.flows.coupling import GeneralCouplingTransform
 
 from workbench.core import capability
 from workbench.core.errors import ExportError
@@ -33,6 +34,7 @@ class Program(nn.Module):
     def __init__(self, fitted: FittedModel, function: str) -> None:
         super().__init__()
         self.model = copy.deepcopy(fitted.model).cpu().eval().requires_grad_(False)
+        _fix_masks(self.model)
         self.standardisation = copy.deepcopy(fitted.standardisation).cpu()
         self.function = function
         self.observed = bool(fitted.y) and function != "predict"
@@ -66,6 +68,33 @@ class Program(nn.Module):
     def scale(self) -> Tensor | float:
         """By how much the output varies, in its own unit."""
         return {"x": self.standardisation.scale_x, "y": self.standardisation.scale_y}.get(self.output, 1.0)
+
+
+class _FixedMask:
+    """A coupling's mask that knows its indices.
+
+    zuko looks them up in the mask at every call; to a tracer their number then depends on data, and the graph that
+    comes of it cannot be loaded again.
+    """
+
+    def __init__(self, mask: Tensor) -> None:
+        self.indices, self.others = mask.nonzero(), (~mask).nonzero()
+
+    def nonzero(self) -> Tensor:
+        return self.indices
+
+    def __invert__(self) -> _FixedMask:
+        other = copy.copy(self)
+        other.indices, other.others = self.others, self.indices
+        return other
+
+
+def _fix_masks(model: nn.Module) -> None:
+    for module in model.modules():
+        if isinstance(module, GeneralCouplingTransform):
+            mask = module.mask
+            del module.mask
+            module.mask = _FixedMask(mask)
 
 
 def functions_of(capabilities: frozenset[str]) -> list[str]:

@@ -1,0 +1,215 @@
+"""Graphs and ONNX files: the model's numbers, without the workbench, and refusals with their reasons.
+
+What each architecture declares in ``formats`` is measured over all of them in tests/architectures.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.export.conftest import small_run
+from workbench.architectures import ARCHITECTURES
+from workbench.core.errors import ExportError
+from workbench.export import FORMATS, export, graph, onnx
+from workbench.export.program import FUNCTIONS, Program, functions_of
+
+needs_onnx = pytest.mark.skipif(
+    any(importlib.util.find_spec(name) is None for name in FORMATS["onnx"].packages),
+    reason="the extra export is missing",
+)
+
+GRAPHS = """
+import json, sys, torch
+def run(path, inputs):
+    files = {"manifest.json": ""}
+    program = torch.export.load(path, extra_files=files).module()
+    return program(*map(torch.tensor, inputs.values())).tolist(), json.loads(files["manifest.json"])
+"""
+ONNX_FILES = """
+import json, sys, numpy, onnxruntime
+def run(path, inputs):
+    session = onnxruntime.InferenceSession(path)
+    about = session.get_modelmeta().custom_metadata_map["manifest.json"]
+    inputs = {name: numpy.array(value, dtype="float32") for name, value in inputs.items()}
+    return session.run(None, inputs)[0].tolist(), json.loads(about)
+"""
+ALONE = """
+outputs = [run(path, inputs) for path, inputs in json.loads(sys.stdin.read())]
+assert not [m for m in sys.modules if m.startswith(sys.argv[1])]
+print(json.dumps(outputs))
+"""
+TOLERANCE = {"rtol": 1e-4, "atol": 1e-4}
+
+
+def alone(code: str, absent: str, jobs: list) -> list[tuple]:
+    """What programs give, and say of themselves, in a process that knows nothing of this workbench."""
+    command = [sys.executable, "-c", code + ALONE, absent]
+    done = subprocess.run(
+        command, input=json.dumps(jobs), capture_output=True, text=True, cwd=jobs[0][0].rpartition("/")[0]
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def exported(fitted, format: str, path: Path, function: str) -> tuple[list, torch.Tensor]:
+    """A file with inputs for it, and the model's own answer to these."""
+    export(fitted, format, path, function=function)
+    value = torch.randn(9, fitted.model.latent_features if function == "inverse" else len(fitted.x))
+    y = torch.randn(9, len(fitted.y)) if fitted.y else None
+    inputs = {FUNCTIONS[function][0]: value.tolist()}
+    if fitted.y and function != "predict":
+        inputs["y"] = y.tolist()
+    found = fitted.predict(value) if function == "predict" else getattr(fitted, function)(value, y)
+    return [str(path), inputs], (found if function in ("predict", "log_prob") else found[0]).detach()
+
+
+def test_graphs_need_no_workbench(tmp_path):
+    jobs, wanted, keys = [], [], []
+    for key, member in ARCHITECTURES._members.items():
+        if member.formats["graph"]:
+            continue  # its refusal is a law of its own, below
+        job, answer = exported(small_run(key).fitted, "graph", tmp_path / f"{key}.pt2", "inverse")
+        jobs.append(job), wanted.append(answer), keys.append(key)
+    for (found, about), answer, key in zip(alone(GRAPHS, "workbench", jobs), wanted, keys, strict=True):
+        torch.testing.assert_close(torch.tensor(found), answer, **TOLERANCE)
+        assert about["experiment"]["architecture"]["key"] == key
+        assert [entry["name"] for entry in about["inputs"]] == ["z", "y"] and about["output"]["name"] == "x"
+
+
+@pytest.mark.parametrize(
+    "key, function", [("realnvp", "latent"), ("realnvp", "log_prob"), ("inn", "latent"), ("inn", "predict")]
+)
+def test_the_other_functions(tmp_path, key, function):
+    (path, inputs), wanted = exported(small_run(key).fitted, "graph", tmp_path / "model.pt2", function)
+    found = torch.export.load(path).module()(*map(torch.tensor, inputs.values()))
+    torch.testing.assert_close(found, wanted, **TOLERANCE)
+
+
+@needs_onnx
+def test_onnx_files_need_no_torch(tmp_path):
+    chosen = [
+        ("realnvp", "linear_gaussian", "inverse"),
+        ("nice", "two_moons", "log_prob"),
+        ("inn", "linear_gaussian", "latent"),
+    ]
+    jobs, wanted = zip(
+        *(
+            exported(small_run(key, problem).fitted, "onnx", tmp_path / f"{key}.onnx", function)
+            for key, problem, function in chosen
+        ),
+        strict=True,
+    )
+    for (found, about), answer, (_, _, function) in zip(
+        alone(ONNX_FILES, "torch", jobs), wanted, chosen, strict=True
+    ):
+        torch.testing.assert_close(torch.tensor(found), answer, **TOLERANCE)
+        assert about["output"]["name"] == FUNCTIONS[function][1] and about["versions"]["torch"]
+
+
+# ---- refusals
+def test_an_unknown_format(tmp_path):
+    with pytest.raises(ExportError, match="Did you mean 'onnx'"):
+        export(small_run("realnvp"), "onyx", tmp_path / "model.onnx")
+
+
+@pytest.mark.parametrize("key", ARCHITECTURES.keys())
+@pytest.mark.parametrize("format", ["graph", "onnx"])
+def test_what_is_declared_impossible_is_refused(tmp_path, key, format):
+    reason = ARCHITECTURES[key].formats[format]
+    assert FORMATS[format].refusal(key) == reason
+    if reason:
+        with pytest.raises(ExportError, match="cannot be written"):
+            export(small_run(key), format, tmp_path / "model")
+
+
+@pytest.mark.parametrize("format", ["graph", "onnx"])
+def test_what_an_architecture_declares_is_the_reason(tmp_path, monkeypatch, format):
+    monkeypatch.setitem(ARCHITECTURES["realnvp"].formats, format, "It solves an equation by bisection.")
+    with pytest.raises(ExportError, match="solves an equation by bisection"):
+        export(small_run("realnvp"), format, tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "workbench.export.formats.find_spec", lambda name: None if name == "onnxruntime" else 1
+    )
+    with pytest.raises(ExportError, match=r"onnxruntime.*pip install 'vina-workbench\[export\]'"):
+        export(small_run("realnvp"), "onnx", tmp_path / "model.onnx")
+
+
+@pytest.mark.parametrize("key", ARCHITECTURES.keys())
+def test_a_function_that_a_model_does_not_have(tmp_path, key):
+    for function in set(FUNCTIONS) - set(functions_of(ARCHITECTURES[key].capabilities)):
+        with pytest.raises(ExportError, match=f"has no function '{function}'; it has inverse"):
+            export(small_run(key), "graph", tmp_path / "model.pt2", function=function)
+    assert not list(tmp_path.iterdir())
+
+
+def changed(program: Program) -> Program:
+    with torch.no_grad():
+        for parameter in program.model.parameters():
+            parameter += 1e-2
+    return program
+
+
+def test_a_graph_that_differs_is_thrown_away(tmp_path, monkeypatch):
+    honest = graph.traced
+    monkeypatch.setattr(
+        graph, "traced", lambda program: honest(changed(Program(small_run("nice").fitted, "inverse")))
+    )
+    with pytest.raises(ExportError, match="thrown away because it differs.*a deviation of"):
+        export(small_run("nice"), "graph", tmp_path / "model.pt2")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_onnx_file_that_differs_is_thrown_away(tmp_path, monkeypatch):
+    monkeypatch.setattr(onnx.Onnx, "packages", ())
+    monkeypatch.setattr(onnx, "_converted", lambda program, about: b"")
+    monkeypatch.setattr(
+        onnx, "_runtime", lambda program, data: changed(Program(small_run("nice").fitted, "inverse"))
+    )
+    with pytest.raises(ExportError, match="thrown away because it differs"):
+        export(small_run("nice"), "onnx", tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_graph_for_one_number_of_rows_only_is_thrown_away(tmp_path, monkeypatch):
+    def fixed(program: Program) -> torch.export.ExportedProgram:
+        return torch.export.export(program, program.arguments(7), strict=False)
+
+    monkeypatch.setattr(graph, "traced", fixed)
+    with pytest.raises((ExportError, AssertionError, RuntimeError)):
+        export(small_run("nice"), "graph", tmp_path / "model.pt2")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_torch_cannot_trace_is_said_in_a_sentence():
+    program = Program(small_run("nice").fitted, "inverse")
+    program.model.inverse = lambda z, y: (z[: int(z.sum() > 0)], None)
+    with pytest.raises(ExportError, match="torch cannot trace this model") as caught:
+        graph.traced(program)
+    assert len(str(caught.value)) < 500 and "\n" not in str(caught.value)
+
+
+def test_export_says_nothing(tmp_path, capfd):
+    export(small_run("nice"), "graph", tmp_path / "model.pt2")
+    captured = capfd.readouterr()
+    assert captured.out + captured.err == ""
+
+
+def test_a_description_in_units(saved):
+    from workbench.export.manifest import describe_program
+
+    about = describe_program(small_run("realnvp").fitted, ["z", "y"], "x")
+    assert [column["name"] for column in about["output"]["columns"]] == ["x1", "x2", "x3"]
+    assert about["inputs"][0] == {"name": "z", "columns": 3, "distribution": "standard normal"}
+    json.dump(about, io.StringIO())
