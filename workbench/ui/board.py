@@ -15,7 +15,7 @@ from workbench.ui.session import Session
 from workbench.ui.views import VIEWS, applicable, asked, at_first
 
 #: Height that header, transport bar and tool row take from the window, in pixels.
-ABOVE = 166
+ABOVE = 174
 CHOOSER_SX = {
     "& .MuiToggleButton-root": {
         "textTransform": "none",
@@ -32,6 +32,7 @@ class Board(pn.viewable.Viewer):
     def __init__(self, session: Session, guard: Callable[[Callable[[], None]], None]) -> None:
         super().__init__()
         self.session, self._guard, self.active = session, guard, True
+        self._drawn = None  # the problem that the cards show
         self.pair, self.shown_names, self._offered = (0, 1), (), None
         self.cards: dict[str, ViewCard] = {}
         self.badge, self.observation = Badge(), Observation(session, guard)
@@ -137,9 +138,11 @@ class Board(pn.viewable.Viewer):
         session = self.session
         if session.shown is None or not self.active:
             return
+        same = self._drawn is not None and self._drawn == session.shown.problem
+        self._drawn = session.shown.problem
         for name in self.shown_names:
             card = self.cards[name]
-            if session.snapshot is None and card.plot is not None and self._fits(card):
+            if session.snapshot is None and card.plot is not None and same and name != "losses":
                 continue  # the new run's first snapshot comes at once: no flash of emptiness
             self._guard(
                 lambda card=card: card.show(
@@ -147,13 +150,6 @@ class Board(pn.viewable.Viewer):
                 )
             )
         self.badge.show(session.snapshot)
-
-    def _fits(self, card: ViewCard) -> bool:
-        """Whether what the card shows is of the problem that is shown now."""
-        empty = dataset(card.view, None, self.session.shown, [], self.pair)
-        return all(
-            card.data.attrs.get(key) == value for key, value in empty.attrs.items() if key.endswith("_label")
-        )
 
     def _tapped(self, first: float, second: float) -> None:
         session = self.session

@@ -14,7 +14,7 @@ from workbench.ui import style, text
 from workbench.ui.views import View
 
 #: The page's theme sizes the texts of a plot relative to this.
-FONT = ".bk-Canvas { font-size: 11.5px !important; }"
+FONT = ".bk-Canvas { font-size: 11px !important; }"
 
 style.dress_plots()
 

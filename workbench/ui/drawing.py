@@ -20,6 +20,7 @@ from workbench.ui import text
 #: Distance between two points along a stroke, in units of the canvas.
 SPACING = 0.12
 AXES = ["drawn_horizontal", "drawn_vertical"]
+BORDER = {"border": "1px dashed #868686", "border-radius": "6px"}
 FRAME = {
     "xlim": CANVAS[0],
     "ylim": CANVAS[1],
@@ -73,7 +74,9 @@ class Drawing(pn.viewable.Viewer):
         self.stream = hv.streams.FreehandDraw(source=path, num_objects=200)
         self.stream.add_subscriber(self._drawn)
         points = hv.DynamicMap(dots, streams=[self.dots])
-        pane = pn.pane.HoloViews(path * points, linked_axes=False, margin=(4, 4), css_classes=["wb-canvas"])
+        pane = pn.pane.HoloViews(
+            path * points, linked_axes=False, margin=(4, 4), css_classes=["wb-canvas"], styles=BORDER
+        )
         self.canvas.objects = [pane]
 
     def begin(self, points: list[list[float]]) -> None:

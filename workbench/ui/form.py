@@ -41,7 +41,7 @@ class Form(pn.viewable.Viewer):
         self.settings = {s.name: s for s in spec.settings() if s.name not in skip}
         self.widgets = {name: widget_for(s, getattr(spec, name)) for name, s in self.settings.items()}
         for name, widget in self.widgets.items():
-            watched = "value_throttled" if "value_throttled" in widget.param else "value"
+            watched = "value_throttled" if isinstance(widget, pmui.DiscreteSlider) else "value"
             widget.param.watch(lambda event, name=name: self._take(name, event.new), watched)
         self._layout = wrapping(*self.widgets.values())
 

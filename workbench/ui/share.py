@@ -43,7 +43,6 @@ class Share(pn.viewable.Viewer):
             callback=self._notebook,
             filename="experiment.ipynb",
             icon="menu_book",
-            variant="outlined",
             css_classes=["wb-notebook"],
         )
         self.file = pmui.FileDownload(
@@ -51,7 +50,6 @@ class Share(pn.viewable.Viewer):
             callback=self._json,
             filename="experiment.json",
             icon="data_object",
-            variant="outlined",
             css_classes=["wb-json"],
         )
         copies = [

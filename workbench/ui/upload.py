@@ -119,7 +119,7 @@ class Upload(pn.viewable.Viewer):
 
     def _state(self) -> None:
         said = self.spec.refusals()
-        self._say(said[0] if said else f"{len(self.spec)} rows are ready.", "info")
+        self._say(said[0] if said else "The table is ready.", "info")
 
     def _say(self, sentence: str, kind: str) -> None:
         self.note.object = f'<div class="wb-message {kind}">{text.escape(sentence)}</div>'

@@ -1,0 +1,69 @@
+"""Choices: what fits, what is exchanged, and why."""
+
+import pytest
+
+from workbench.training import Experiment
+from workbench.ui.choices import CATALOGUES, Choices
+from workbench.ui.picker import option_label
+from workbench.ui.views import VIEWS, applicable, asked, at_first
+
+
+def test_the_first_choices_fit():
+    assert Choices().refusal() == ""
+
+
+@pytest.mark.parametrize("key", CATALOGUES["problem"].keys())
+def test_after_any_problem_something_that_fits_is_picked(key):
+    choices = Choices()
+    if choices.reason("problem", key):
+        pytest.skip(choices.reason("problem", key))
+    choices.pick("problem", key)
+    assert choices.refusal() == "" or choices.spec("problem").refusals()
+
+
+def test_what_does_not_fit_has_a_reason_and_is_exchanged_with_a_sentence():
+    choices = Choices()
+    choices.pick("problem", "inverse_kinematics")
+    choices.pick("architecture", "inn")
+    said = choices.pick("problem", "two_moons")
+    assert choices.reason("architecture", "inn")
+    assert choices.picked["architecture"] != "inn" and any("Architecture changed" in s for s in said)
+
+
+def test_a_problem_that_is_not_ready_does_not_grey_out_the_rest():
+    choices = Choices()
+    choices.pick("problem", "drawn")
+    assert not any(choices.reasons("architecture").values())
+    assert "10 points" in choices.refusal()
+
+
+def test_settings_survive_going_back_and_forth():
+    choices = Choices()
+    choices.spec("architecture").set("transforms", 3)
+    choices.pick("architecture", "realnvp")
+    choices.pick("architecture", "neural_spline_coupling")
+    assert choices.spec("architecture").transforms == 3
+
+
+def test_an_opened_experiment_is_picked_and_independent():
+    experiment = Experiment("rings", "realnvp", "maximum_likelihood", steps=7, seed=3)
+    choices = Choices()
+    choices.take(experiment)
+    assert choices.experiment() == experiment
+    choices.spec("architecture").set("transforms", 4)
+    assert choices.experiment() != experiment
+
+
+def test_a_reason_stands_in_the_menu():
+    assert option_label("INN", "") == "INN"
+    assert option_label("INN", "It needs a y").startswith("INN — It needs")
+
+
+@pytest.mark.parametrize("key", ["two_moons", "inverse_kinematics", "linear_gaussian"])
+def test_views_apply_to_problems(key):
+    experiment = Experiment(key)
+    names = applicable(experiment)
+    assert set(names) <= set(VIEWS) and len(at_first(experiment)) == 6
+    assert ("posterior" in names) == bool(experiment.problem.y)
+    assert ("arm" in names) == (key == "inverse_kinematics")
+    assert "invertibility" in asked(names, experiment)

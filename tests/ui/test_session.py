@@ -1,0 +1,141 @@
+"""The session: what a page does with a run, without a browser and without a worker process."""
+
+import pytest
+
+from workbench.backends import InlineBackend
+from workbench.core.errors import WorkbenchError
+from workbench.training import Runs
+from workbench.ui.jobs import Jobs, thinned
+from workbench.ui.opening import open_first
+from workbench.ui.session import Session, frozen
+
+SMALL = {"transforms": 2, "width": 8, "depth": 1}
+
+
+@pytest.fixture
+def session(monkeypatch, tmp_path):
+    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path))
+    said = []
+    made = Session(Jobs(InlineBackend()), say=lambda kind, sentence: said.append((kind, sentence)))
+    made.said, made.views = said, ("samples", "invertibility")
+    made.choices.pick("architecture", "realnvp")
+    for name, value in SMALL.items():
+        made.choices.spec("architecture").set(name, value)
+    made.choices.training.set("samples", 200)
+    made.choices.training.set("batch_size", 32)
+    made.choices.steps = 6
+    yield made
+    made.close()
+    made.jobs.close()
+
+
+def test_a_new_run_is_shown_before_its_first_step(session):
+    session.new_run(run=False)
+    session.look()
+    assert session.status.state == "paused" and session.snapshot.iteration == 0
+    assert {"samples_x", "invertibility_xzx"} <= set(session.snapshot.arrays)
+
+
+def test_stepping_moves_by_exactly_that_many(session):
+    session.new_run(run=False)
+    session.step(1)
+    session.look()
+    assert session.status.iteration == 1
+    session.step(2)
+    session.look()
+    session.look()
+    assert session.status.iteration == 3 and [r.iteration for r in session.history] == [1, 2, 3]
+
+
+def test_playing_to_the_end_and_then_again_starts_a_new_run(session):
+    session.new_run()
+    session.look()
+    first = session.job
+    assert session.status.state == "finished" and not session.can_go_on
+    session.play()
+    assert session.job is not first
+
+
+def test_changed_choices_are_for_a_new_run_and_live_ones_are_not(session):
+    session.new_run(run=False)
+    session.choices.training.set("learning_rate", 1e-4)
+    session.set_live("training.learning_rate", 1e-4)
+    session.judge()
+    assert not session.dirty
+    session.choices.spec("architecture").set("transforms", 3)
+    session.judge()
+    assert session.dirty
+
+
+def test_what_is_live_is_not_compared(session):
+    experiment = session.choices.experiment()
+    assert "learning_rate" not in frozen(experiment)["training"]
+    assert "batch_size" in frozen(experiment)["training"]
+
+
+def test_an_impossible_choice_is_refused_with_a_sentence(session):
+    session.choices.pick("problem", "drawn")
+    with pytest.raises(WorkbenchError, match="10 points"):
+        session.new_run()
+
+
+def test_an_observation_is_looked_at(session):
+    session.choices.pick("problem", "inverse_kinematics")
+    session.views = ("posterior", "invertibility")
+    session.new_run(run=False)
+    session.observe((1.2, 0.3))
+    session.look()
+    assert session.snapshot.arrays["observation"].tolist() == [1.2, 0.3]
+
+
+def test_a_run_on_the_shelf_is_opened_with_its_experiment(session):
+    session.new_run()
+    wanted, folder = session.choices.experiment(), session.job.handle.folder
+    session.choices.pick("problem", "rings")
+    session.new_run(run=False)
+    session.open(folder)
+    session.look()
+    assert session.choices.experiment() == wanted and session.status.iteration == 6
+
+
+def test_a_link_is_followed(session):
+    experiment = session.choices.experiment().replace(seed=11)
+    open_first(session, {"e": [experiment.to_link().encode()]})
+    assert session.shown == experiment
+
+
+@pytest.mark.parametrize("arguments", [{"e": [b"nonsense"]}, {"run": [b"../../etc"]}, {"colour": [b"blue"]}])
+def test_what_cannot_be_followed_is_said_and_the_example_is_shown(session, arguments):
+    open_first(session, arguments)
+    assert session.said[0][0] == "warning" and "gnored" in session.said[0][1]
+    assert session.title == "The trained example" and session.job is None
+
+
+def test_the_link_of_the_users_own_files_is_not_followed(session):
+    from workbench.training import Experiment
+
+    experiment = Experiment({"key": "table", "settings": {"path": "/etc/passwd", "x_columns": ["a"]}})
+    try:
+        link = experiment.to_link()
+    except WorkbenchError:
+        return  # it does not even travel
+    open_first(session, {"e": [link.encode()]})
+    assert "gnored" in session.said[0][1]
+
+
+def test_leaving_gives_the_worker_back_and_the_folder_stays(session):
+    session.new_run(run=False)
+    job = session.job
+    session.detach()
+    assert not job.handle.live and Runs().list()[0].id == job.handle.folder.name
+
+
+def test_a_long_history_is_thinned_but_keeps_its_validations():
+    class Record:
+        def __init__(self, iteration):
+            self.iteration, self.validation = iteration, {"loss": 1.0} if iteration % 7 == 0 else {}
+
+    history = [Record(i) for i in range(7000)]
+    kept = thinned(history)
+    assert len(kept) < 6000 and kept[-1] is history[-1]
+    assert {r.iteration for r in kept} >= {i for i in range(7000) if i % 7 == 0}

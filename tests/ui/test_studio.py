@@ -1,0 +1,115 @@
+"""The page put together, without a browser: it opens with the example, follows a run, and its parts agree."""
+
+import holoviews as hv
+import pytest
+
+from workbench.backends import InlineBackend
+from workbench.ui import badge, drawing
+from workbench.ui.jobs import Jobs
+from workbench.ui.overlay import curves, overlay
+from workbench.ui.studio import Studio
+from workbench.ui.views import VIEWS
+
+# Panel's table calls pandas in a way that pandas 3 wants to lose
+pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword")
+
+
+@pytest.fixture
+def studio(monkeypatch, tmp_path):
+    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path))
+    made = Studio(Jobs(InlineBackend()))
+    yield made
+    made.session.close()
+    made.session.jobs.close()
+
+
+def test_it_opens_with_the_trained_example(studio):
+    assert studio.session.title == "The trained example"
+    assert "002 000" in studio.transport.readout.object and "finished" in studio.transport.readout.object
+    assert studio.transport.play.label == "New run"
+    assert "invertible" in studio.board.badge._pane.object
+
+
+def test_every_shown_view_is_drawn(studio):
+    for name in studio.board.shown_names:
+        figure = hv.render(studio.board.cards[name].plot)
+        assert figure.renderers, name
+
+
+def test_a_step_moves_counter_and_plots(studio):
+    session = studio.session
+    session.choices.training.set("samples", 200)
+    session.choices.steps = 20
+    studio.controls.refresh()
+    assert session.dirty and "new run" in studio.banner._text.object
+    session.step(1)
+    session.look()
+    session.look()
+    assert "000 001" in studio.transport.readout.object
+    assert session.snapshot.iteration == 1 and not session.dirty
+
+
+def test_an_inverse_problem_gets_its_own_views(studio):
+    studio.controls._picked("problem", "inverse_kinematics")
+    studio.session.choices.training.set("samples", 300)
+    studio.session.new_run(run=False)
+    studio.session.look()
+    assert studio.board.shown_names[:3] == ("resimulation", "posterior", "arm")
+    assert studio.board.pairs.visible and len(studio.board.observation.fields) == 2
+    studio.board._tapped(1.2, 0.4)
+    studio.session.look()
+    assert studio.session.observation == (1.2, 0.4)
+    assert [field.value for field in studio.board.observation.fields] == [1.2, 0.4]
+
+
+def test_hidden_views_are_neither_drawn_nor_asked_for(studio):
+    studio.board.chooser.value = ["losses"]
+    assert studio.session.views == ("invertibility",)
+    assert studio.board.shown_names == ("losses",) and len(studio.board.grid) == 1
+
+
+def test_a_greyed_architecture_says_why(studio):
+    picker = studio.controls.pickers["architecture"]
+    assert "inn" in picker.select.disabled_options
+    assert any(label.startswith("Invertible") and "—" in label for label in picker.select.options)
+
+
+@pytest.mark.parametrize("page", ["runs", "exchange", "share"])
+def test_every_page_can_be_turned_to(studio, page):
+    studio.navigation.show(page)
+    assert studio.navigation.places[page].visible and not studio.navigation.places["live"].visible
+    assert not studio.board.active
+
+
+def test_the_link_holds_the_experiment(studio):
+    from workbench.training import Experiment
+
+    studio.navigation.show("share")
+    link = studio.navigation._made["share"].link.value
+    assert Experiment.from_link(link) == studio.session.choices.experiment()
+    assert "wb.Run" in studio.navigation._made["share"].python.value
+
+
+def test_a_badge_without_numbers_says_so():
+    assert "not measured" in badge.badge(None)
+
+
+def test_losses_of_several_runs_lie_over_each_other():
+    from types import SimpleNamespace
+
+    def history(level):
+        return [SimpleNamespace(iteration=i, parts={"loss": level + i}, validation={}) for i in range(1, 5)]
+
+    data = curves([("one", history(0.0)), ("two", history(3.0))])
+    assert list(data["part"].values) == ["one", "two"]
+    assert hv.render(overlay(data))
+
+
+def test_strokes_become_points_inside_the_canvas():
+    points = drawing.along([-9, 9], [0, 0])
+    assert len(points) > 10 and all(-4 <= x <= 4 for x, _ in points)
+    assert drawing.along([], []) == []
+
+
+def test_every_view_has_a_sentence():
+    assert all(view.title and view.about for view in VIEWS.values())

@@ -1,0 +1,85 @@
+"""Uploads and imports: the server believes nothing that the browser says."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from workbench.core.errors import DataError, RefusedError
+from workbench.problems import PROBLEMS
+from workbench.ui import errands, example, upload
+from workbench.ui.upload import Upload, checked, sweep
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "suffix"),
+    [
+        (b"a,b\n1,2\n", "../../evil.csv", ".csv"),
+        (b"PAR1....", "t.parquet", ".parquet"),
+        (b"CDF\x01", "x.nc", ".nc"),
+    ],
+)
+def test_a_table_gets_a_name_of_our_own(data, name, suffix):
+    assert checked(data, name) == suffix
+    made = errands.new_name(suffix)
+    assert "/" not in made and made.endswith(suffix) and made != errands.new_name(suffix)
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "found"),
+    [
+        (b"#!/bin/sh", "evil.sh", "kind of file"),
+        (b"not parquet", "t.parquet", "not what its name says"),
+        (b"\x00\x01\x02", "t.csv", "not what its name says"),
+        (b"\x80\x04pickle", "model.pkl", "kind of file"),
+    ],
+)
+def test_what_is_not_a_table_is_refused(data, name, found):
+    with pytest.raises(DataError, match=found):
+        checked(data, name)
+
+
+def test_size_and_quota_are_limits_of_the_server(monkeypatch, tmp_path):
+    monkeypatch.setattr(upload, "LARGEST_TABLE", 10)
+    with pytest.raises(DataError, match="too large"):
+        checked(b"a,b\n1,2\n3,4\n", "t.csv")
+    monkeypatch.setattr(upload, "QUOTA", 10)
+    (tmp_path / "old").write_bytes(b"123456")
+    with pytest.raises(DataError, match="full"):
+        sweep(tmp_path, 6)
+
+
+def test_only_columns_of_numbers_are_kept(tmp_path):
+    source, target = tmp_path / "t.csv", tmp_path / "clean.parquet"
+    pd.DataFrame({"height [m]": np.arange(60.0), "b": np.arange(60), "word": "x"}).to_csv(source, index=False)
+    columns = errands.take_table(str(source), str(target))
+    assert {c["name"]: bool(c["refusal"]) for c in columns} == {"height": False, "b": False, "word": True}
+    spec = PROBLEMS.make("table")
+    form = Upload(spec, lambda *_: None, lambda error: None)
+    form._offer(target, columns, "t.csv")
+    form.x.value, form.y.value = ["height"], ["b"]
+    assert spec.refusals() == [] and [v.unit for v in spec.x] == ["m"] and [v.name for v in spec.y] == ["b"]
+
+
+def test_the_shipped_example_is_real_and_complete():
+    experiment, snapshot, records = example.read()
+    assert experiment.refusals() == [] and snapshot.iteration == experiment.steps == records[-1].iteration
+    assert {"samples_x", "density", "grid", "latent_z", "invertibility_xzx"} <= set(snapshot.arrays)
+    assert records[-1].loss < records[0].loss
+
+
+def test_an_exported_model_becomes_a_run_that_can_be_looked_at(tmp_path):
+    from workbench.training import Run, Runs, SnapshotRequest
+
+    found = errands.adopt(str(example.FOLDER / example.MODEL), str(tmp_path))
+    run = Run.resume(Runs(tmp_path).folder(found))
+    _, shipped, _ = example.read()
+    looked = run.snapshot(SnapshotRequest(views=("density",)))
+    assert run.finished and np.allclose(looked.arrays["density"], shipped.arrays["density"], atol=1e-3)
+
+
+def test_a_changed_file_is_refused(tmp_path):
+    data = bytearray((example.FOLDER / example.MODEL).read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    (tmp_path / "changed.zip").write_bytes(data)
+    with pytest.raises(RefusedError):
+        errands.adopt(str(tmp_path / "changed.zip"), str(tmp_path))
