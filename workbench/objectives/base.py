@@ -51,6 +51,8 @@ class Objective(Spec):
 
     needs_model: ClassVar[frozenset[str]] = frozenset()
     needs_problem: ClassVar[frozenset[str]] = frozenset()
+    #: The network's learning rate as a share of the training's; a game with a critic may want less than 1.
+    model_rate = 1.0
 
     def conflicts(self, problem, architecture) -> list[str]:
         """Reasons, as sentences, beyond the declared needs."""

@@ -36,6 +36,7 @@ class Variational(Objective):
             "critic_learning_rate",
             "critic_steps",
             "gradient_penalty",
+            "model_rate",
         }
     )
 
@@ -58,9 +59,14 @@ class Variational(Objective):
     critic_steps = param.Integer(2, bounds=(1, 20), doc="Critic steps for each step of the model.")
     critic_learning_rate = param.Number(2e-3, bounds=(1e-6, 1.0), doc="Learning rate of the critic.")
     gradient_penalty = param.Number(
-        0.01,
+        0.1,
         bounds=(0, 100),
         doc="Weight of the critic's squared gradient on data (R1): steadies the game, 0 leaves it out.",
+    )
+    model_rate = param.Number(
+        0.25,
+        bounds=(1e-3, 10.0),
+        doc="The network's learning rate as a share of the training's: slower than the critic's.",
     )
 
     def unused(self, architecture):
@@ -102,7 +108,8 @@ class VariationalLoss(Loss):
         penalty = self.objective.gradient_penalty
         real.requires_grad_(penalty > 0)
         logits = self.critic(real)
-        loss = -self.divergence.value(logits, self.critic(fake))
+        loss = -self.divergence.critic_value(logits, self.critic(fake))
+        loss = loss + self.divergence.penalty(self.critic, real, fake, generator)
         if penalty > 0:
             (slope,) = torch.autograd.grad(logits.sum(), real, create_graph=True)
             loss = loss + 0.5 * penalty * slope.square().sum(-1).mean()

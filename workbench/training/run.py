@@ -126,7 +126,7 @@ class Run:
         """One try: the parts, and what was not finite, if anything."""
         factor = schedule(self.settings, self.iteration, self.experiment.steps) * self.guard.factor
         for group in self.optimiser.param_groups:
-            group["lr"] = self.settings.learning_rate * factor
+            group["lr"] = self.settings.learning_rate * self.experiment.objective.model_rate * factor
         self.model.train()
         if self.critic_optimiser is not None:
             trouble = self._critic_steps(batch, factor)
