@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.cli.text import names, numbers, print_json
-from workbench.core.errors import SpecError
+from workbench.core.errors import RunError, SpecError, WorkbenchError
 
 
 # ---- list
@@ -44,17 +44,27 @@ def _cards(what: str) -> list[dict[str, Any]]:
 
 # ---- what is done with a trained model
 def _opened(where: str):
-    """The run in a folder, or the model in an exported file."""
+    """The run in a folder at its last checkpoint, or the model in an exported file."""
     if not Path(where).exists():
         expected = "a run's folder or an exported model"
         raise SpecError("There is no trained model", expected=expected, found=f"nothing at {where}")
-    if Path(where).is_dir():
-        from workbench.training import Run
+    if not Path(where).is_dir():
+        from workbench.export import load
 
-        return Run.resume(where)
-    from workbench.export import load
+        return load(where)
+    from workbench.training import Run, RunFolder
 
-    return load(where)
+    # not Run.resume, which takes the folder over: somebody may be training in it
+    folder = RunFolder(where)
+    run = Run(folder.experiment())
+    try:
+        run.load_state_dict(folder.checkpoint())
+    except (KeyError, RuntimeError, ValueError, TypeError) as error:
+        if isinstance(error, WorkbenchError):
+            raise
+        asked = f"The checkpoint of run '{folder.id}' does not fit its experiment"
+        raise RunError(asked, found=str(error)[:300]) from error
+    return run
 
 
 def sample_command(args: argparse.Namespace) -> None:

@@ -73,8 +73,8 @@ class Program(nn.Module):
 class _FixedMask:
     """A coupling's mask that knows its indices.
 
-    zuko looks them up in the mask at every call; to a tracer their number then depends on data, and the graph that
-    comes of it cannot be loaded again.
+    zuko looks them up in the mask at every call; to a tracer their number then depends on data, and the graph
+    that comes of it cannot be loaded again.
     """
 
     def __init__(self, mask: Tensor) -> None:

@@ -1,0 +1,459 @@
+"""The command line: what it prints as JSON, what it leaves on the disk, and how it says no."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+import workbench as wb
+from workbench.cli import main
+from workbench.cli.arguments import BUDGETS, FORMATS, FUNCTIONS, LISTS
+from workbench.cli.text import plain
+from workbench.training import RunFolder
+
+TINY = [
+    "--set",
+    "transforms=2",
+    "--set",
+    "width=6",
+    "--set",
+    "depth=1",
+    "--set",
+    "samples=256",
+    "--set",
+    "batch_size=64",
+]
+INVERSE = ["--problem", "linear_gaussian", "--architecture", "realnvp", *TINY]
+
+
+class Shell:
+    """Runs a command in this process and takes what it printed."""
+
+    def __init__(self, capsys) -> None:
+        self.capsys = capsys
+
+    def __call__(self, *words: str) -> tuple[int, str, str]:
+        self.capsys.readouterr()
+        code = main([str(word) for word in words])
+        said = self.capsys.readouterr()
+        assert "Traceback" not in said.err
+        return code, said.out, said.err
+
+    def json(self, *words: str):
+        code, out, _ = self(*words, "--json")
+        assert code == 0, out
+        assert out.count("\n") == 1 and "NaN" not in out and "Infinity" not in out
+        return json.loads(out)
+
+    def refuses(self, *words: str) -> str:
+        """Exit code 2, one sentence on stderr, and the same one as JSON."""
+        code, out, err = self(*words, "--json")
+        assert code == 2
+        sentence = json.loads(out)["error"]
+        assert sentence in err and list(json.loads(out)) == ["error"]
+        code, out, _ = self(*words)
+        assert code == 2 and out == ""
+        return sentence
+
+
+@pytest.fixture
+def shell(capsys) -> Shell:
+    return Shell(capsys)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    """The folder of a small finished run with an observation."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    assert main(["train", *INVERSE, "--steps", "5", "--out", str(folder)]) == 0
+    return folder
+
+
+# ---- help and lists
+def test_help_is_quick_and_imports_no_torch():
+    code = (
+        "import sys\nfrom workbench.cli import main\nassert main(['--help']) == 0\n"
+        "print(sorted({'torch', 'zuko', 'panel', 'xarray'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.endswith("[]\n")
+    for verb in ("list", "train", "sample", "diagnose", "export", "check", "serve"):
+        assert re.search(rf"^    {verb} ", done.stdout, re.MULTILINE)
+
+
+def test_as_a_module():
+    done = subprocess.run([sys.executable, "-m", "workbench", "--version"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"vina-workbench {wb.__version__}\n")
+
+
+def test_choices_said_twice_agree():
+    """The parser must not import torch, so it repeats a few names."""
+    from workbench import diagnostics, export
+    from workbench.export.program import FUNCTIONS as functions
+
+    assert (
+        set(FORMATS) == set(export.FORMATS)
+        and set(FUNCTIONS) == set(functions)
+        and BUDGETS == diagnostics.BUDGETS
+    )
+
+
+@pytest.mark.parametrize("what", LISTS)
+def test_lists(shell, what):
+    cards = shell.json("list", what)
+    assert isinstance(cards, list) and bool(cards) == (what != "studies")
+    for card in cards:
+        assert {"key", "title", "summary"} <= set(card)
+    code, out, _ = shell("list", what)
+    assert code == 0 and all(card["key"] in out and card["title"] in out for card in cards)
+
+
+def test_an_architecture_says_what_it_costs(shell):
+    card = next(card for card in shell.json("list", "architectures") if card["key"] == "maf")
+    assert (
+        card["cost"]["sampling"] == "D passes"
+        and "density" in card["capabilities"]
+        and "onnx" in card["formats"]
+    )
+
+
+# ---- train
+def test_train_tells_what_came_of_it(shell, tmp_path):
+    code, out, err = shell("train", *INVERSE, "--steps", 4, "--seed", 3, "--out", tmp_path / "run", "--json")
+    assert code == 0
+    found = json.loads(out)
+    assert {"run", "steps", "seconds", "steps_per_second", "loss", "parameters"} <= set(found)
+    assert found["run"] == str(tmp_path / "run") and found["steps"] == 4 and found["state"] == "finished"
+    assert math.isfinite(found["loss"]) and found["seconds"] > 0 and found["parameters"] > 0
+    assert "4/4" in err and "loss=" in err
+    kept = RunFolder(tmp_path / "run")
+    experiment = kept.experiment()
+    assert kept.status()["state"] == "finished" and len(kept.history()) == 4
+    assert experiment.architecture.width == 6 and experiment.training.samples == 256 and experiment.seed == 3
+
+
+def test_the_same_seed_is_the_same_run(shell, tmp_path):
+    losses = [shell.json("train", *INVERSE, "--steps", 3, "--out", tmp_path / name)["loss"] for name in "ab"]
+    assert losses[0] == losses[1]
+
+
+def test_without_a_folder_the_run_stands_on_the_shelf(shell, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path))
+    found = shell.json("train", "--problem", "two_moons", "--architecture", "nice", *TINY, "--steps", 2)
+    from workbench.training import Runs
+
+    assert [str(info.path) for info in Runs().list()] == [found["run"]]
+
+
+def test_train_from_a_file_with_changes(shell, tmp_path):
+    experiment = wb.Experiment(
+        "two_moons",
+        {"key": "realnvp", "settings": {"transforms": 2, "width": 6}},
+        training={"samples": 256},
+        steps=9,
+        seed=4,
+    )
+    (path := tmp_path / "experiment.json").write_text(experiment.to_json())
+    shell.json("train", path, "--steps", 2, "--set", "problem.noise=0.2", "--out", tmp_path / "run")
+    found = RunFolder(tmp_path / "run").experiment()
+    assert (found.steps, found.seed, found.problem.noise) == (2, 4, 0.2)
+    assert found.architecture == experiment.architecture
+
+
+@pytest.fixture
+def table(tmp_path) -> Path:
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame(random.normal(size=(80, 4)), columns=["a [m]", "b", "c", "d"])
+    frame.loc[3, "b"] = np.nan
+    frame.to_csv(tmp_path / "data.csv", index=False)
+    return tmp_path / "data.csv"
+
+
+def test_train_on_a_table_and_sample_without_it(shell, table, tmp_path):
+    words = [
+        "train",
+        "--data",
+        table,
+        "--x",
+        "a,b",
+        "--y",
+        "c,d",
+        "--architecture",
+        "realnvp",
+        *TINY[:6],
+        "--steps",
+        2,
+    ]
+    assert "missing" in shell.refuses(*words, "--out", tmp_path / "refused")
+    shell.json(*words, "--set", "missing=drop", "--out", tmp_path / "run")
+    table.unlink()
+    found = shell.json("sample", tmp_path / "run", "--observation", "0.1,0.2", "--draws", 7)
+    assert found["variables"]["a"]["unit"] == "m" and list(found["variables"]) == ["a", "b"]
+
+
+def test_resume_goes_on(shell, tmp_path):
+    straight = shell.json(
+        "train", *INVERSE, "--set", "schedule=constant", "--steps", 6, "--out", tmp_path / "a"
+    )
+    shell.json("train", *INVERSE, "--set", "schedule=constant", "--steps", 4, "--out", tmp_path / "b")
+    again = shell.json("train", "--resume", tmp_path / "b", "--steps", 6)
+    assert again["steps"] == straight["steps"] == 6 and again["loss"] == straight["loss"]
+    changed = shell.json("train", "--resume", tmp_path / "b", "--steps", 8, "--set", "learning_rate=0.01")
+    assert changed["steps"] == 8
+    assert (
+        RunFolder(tmp_path / "b").history()[-1].learning_rate
+        != RunFolder(tmp_path / "b").history()[2].learning_rate
+    )
+
+
+@pytest.mark.parametrize(
+    "words, sentence",
+    [
+        (["--problem", "two_mons"], "did you mean 'two_moons'|Did you mean 'two_moons'"),
+        (["--problem", "two_moons", "--architecture", "realnv"], "Did you mean 'realnvp'"),
+        (["--problem", "two_moons", "--objective", "max_likelihood"], "Did you mean 'maximum_likelihood'"),
+        (["--problem", "two_moons", "--set", "widht=3"], "Did you mean"),
+        (["--problem", "two_moons", "--set", "width=many"], "cannot be 'many'"),
+        (["--problem", "two_moons", "--set", "width"], "--set name=value"),
+        (["--problem", "two_moons", "--steps", "0"], "'steps' must be a whole number"),
+        (["--problem", "two_moons", "--device", "gpu"], "Device 'gpu' is unknown"),
+        (["--problem", "two_moons", "--objective", "inn"], "Two moons"),
+        (["--problem", "two_moons", "--data", "x.csv", "--x", "a"], "takes no table"),
+        (["--data", "nowhere.csv", "--x", "a"], "nothing at nowhere.csv"),
+        (["--data", "nowhere.csv"], "without --x"),
+        (["--problem", "simulator"], "notebook or a script"),
+        (["--problem", "drawn"], "Draw at least"),
+        (["nowhere.json"], "nowhere.json"),
+        (["--resume", "nowhere"], "is not a run"),
+        (["--resume", "nowhere", "--problem", "two_moons"], "keeps its experiment"),
+        ([], "nothing to train"),
+    ],
+)
+def test_what_cannot_be_trained(shell, tmp_path, monkeypatch, words, sentence):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path / "home"))
+    assert re.search(sentence, shell.refuses("train", *words))
+
+
+def test_a_run_is_not_overwritten(shell, trained):
+    before = (trained / "checkpoint.pt").read_bytes()
+    assert "already holds a run" in shell.refuses("train", *INVERSE, "--out", trained)
+    assert (trained / "checkpoint.pt").read_bytes() == before
+
+
+def test_a_setting_that_cannot_change_while_it_runs(shell, tmp_path):
+    shell.json("train", *INVERSE, "--steps", 2, "--out", tmp_path / "run")
+    assert "cannot be changed" in shell.refuses("train", "--resume", tmp_path / "run", "--set", "width=7")
+    assert RunFolder(tmp_path / "run").status()["state"] in ("finished", "stopped")
+
+
+def test_ctrl_c_saves_the_run_and_resume_goes_on(shell, tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "workbench",
+        "train",
+        *INVERSE,
+        "--steps",
+        "100000",
+        "--set",
+        "early_stopping=false",
+        "--out",
+        str(tmp_path / "run"),
+        "--json",
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1)
+    deadline = time.monotonic() + 60
+    while RunFolder(tmp_path / "run").status()["iteration"] < 1 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.kill(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    found = json.loads(out)
+    assert (
+        found["state"] == "stopped" and found["steps"] >= 1 and "--resume" in err and "Traceback" not in err
+    )
+    again = shell.json("train", "--resume", tmp_path / "run", "--steps", found["steps"] + 2)
+    assert again["steps"] == found["steps"] + 2 and again["state"] == "finished"
+
+
+# ---- sample
+def test_sample_writes_what_python_draws(shell, trained, tmp_path):
+    found = shell.json(
+        "sample", trained, "--observation", "0.5", "--draws", 30, "--out", tmp_path / "post.nc"
+    )
+    assert (
+        found["out"] == str(tmp_path / "post.nc") and found["draws"] == 30 and found["observation"] == [0.5]
+    )
+    wanted = wb.Run.resume(trained).posterior([0.5]).sample(30)
+    with xr.open_dataset(tmp_path / "post.nc") as draws:
+        xr.testing.assert_equal(draws.load(), wanted)
+    assert found["variables"]["x1"]["mean"] == pytest.approx(float(wanted["x1"].mean()))
+    code, out, _ = shell("sample", trained, "--observation", "0.5", "--out", tmp_path / "post.csv")
+    assert code == 0 and "x3" in out and (tmp_path / "post.csv").exists()
+
+
+def test_looking_at_a_run_changes_nothing_in_its_folder(shell, trained, tmp_path):
+    """Somebody may be training in it."""
+    before = {
+        path: (path.read_bytes(), path.stat().st_mtime_ns) for path in trained.rglob("*") if path.is_file()
+    }
+    shell.json("sample", trained, "--observation", "0.5", "--draws", 3)
+    shell.json("export", trained, "--out", tmp_path / "model.zip")
+    assert before == {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in trained.rglob("*") if p.is_file()}
+
+
+def test_a_damaged_checkpoint(shell, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "run")
+    table = json.loads((tmp_path / "run" / "experiment.json").read_text())
+    table["architecture"]["settings"]["width"] = 7
+    (tmp_path / "run" / "experiment.json").write_text(json.dumps(table))
+    assert "does not fit its experiment" in shell.refuses("sample", tmp_path / "run", "--observation", "1")
+    (tmp_path / "run" / "checkpoint.pt").write_bytes(b"torn")
+    assert "is damaged" in shell.refuses("sample", tmp_path / "run", "--observation", "1")
+
+
+def test_sample_a_density_and_for_arviz(shell, tmp_path, trained):
+    shell.json(
+        "train",
+        "--problem",
+        "two_moons",
+        "--architecture",
+        "nice",
+        *TINY,
+        "--steps",
+        2,
+        "--out",
+        tmp_path / "run",
+    )
+    assert shell.json("sample", tmp_path / "run", "--draws", 5)["observation"] is None
+    shell.json("sample", trained, "--observation=-0.5", "--out", tmp_path / "post.nc", "--arviz")
+    with xr.open_datatree(tmp_path / "post.nc") as tree:
+        assert tree["posterior"].sizes["draw"] == 1000
+
+
+@pytest.mark.parametrize(
+    "words, sentence",
+    [
+        ([], "needs an observation.*y1"),
+        (["--observation", "1,2"], "wrong number of values"),
+        (["--observation", "one"], "not made of numbers"),
+        (["--observation", "nan"], "not finite"),
+        (["--observation", "1", "--draws", "0"], "positive whole number"),
+        (["--observation", "1", "--out", "draws.pkl"], r"\.nc or \.csv"),
+    ],
+)
+def test_what_cannot_be_sampled(shell, trained, words, sentence):
+    assert re.search(sentence, shell.refuses("sample", trained, *words))
+
+
+@pytest.mark.parametrize("verb", ["sample", "diagnose"])
+def test_a_model_that_is_not_there(shell, tmp_path, verb):
+    assert "nothing at" in shell.refuses(verb, tmp_path / "nowhere")
+    assert "is not a run" in shell.refuses(verb, tmp_path)
+    (tmp_path / "model.zip").write_text("no model")
+    assert "cannot be opened" in shell.refuses(verb, tmp_path / "model.zip")
+
+
+# ---- diagnose, export, check
+def test_diagnose(shell, trained):
+    found = shell.json("diagnose", trained, "--only", "invertibility")
+    assert found["verdict"] == "green" and list(found["diagnostics"]) == ["invertibility"]
+    code, out, _ = shell("diagnose", trained, "--only", "invertibility")
+    assert code == 0 and "Invertibility" in out and "green" in out
+    assert "Did you mean 'calibration'" in shell.refuses("diagnose", trained, "--only", "calibratio")
+
+
+def test_export_check_and_use_the_file(shell, trained, tmp_path):
+    found = shell.json("export", trained, "--format", "weights", "--out", tmp_path / "model.zip")
+    assert found["bytes"] == (tmp_path / "model.zip").stat().st_size and found["format"] == "weights"
+    report = shell.json("check", tmp_path / "model.zip")
+    assert report["ok"] and report["architecture"] == "realnvp" and report["iteration"] == 5
+    code, out, _ = shell("check", tmp_path / "model.zip")
+    assert code == 0 and "realnvp, trained on linear_gaussian for 5 steps" in out
+    draws = [
+        shell.json("sample", model, "--observation", "0.5", "--draws", 9)["variables"]
+        for model in (trained, tmp_path / "model.zip")
+    ]
+    assert draws[0] == draws[1]
+
+
+def test_check_refuses(shell, tmp_path):
+    (tmp_path / "model.zip").write_text("no model")
+    code, out, err = shell("check", tmp_path / "model.zip", "--json")
+    report = json.loads(out)
+    assert code == 2 and not report["ok"] and report["error"] in err
+
+
+def test_export_a_notebook_and_what_cannot_be(shell, trained, tmp_path):
+    shell.json("export", trained, "--format", "notebook", "--out", tmp_path / "run.ipynb")
+    assert "cells" in json.loads((tmp_path / "run.ipynb").read_text())
+    sentence = shell.refuses(
+        "export", trained, "--format", "graph", "--function", "predict", "--out", tmp_path / "m.pt2"
+    )
+    assert "has no function 'predict'" in sentence
+    assert "did you mean 'onnx'" in shell.refuses(
+        "export", trained, "--format", "onx", "--out", tmp_path / "m"
+    )
+    assert not (tmp_path / "m").exists()
+
+
+# ---- words that are no commands, and what goes wrong inside
+@pytest.mark.parametrize(
+    "words, sentence",
+    [
+        (["trian"], "did you mean 'train'"),
+        (["list", "problem"], "did you mean 'problems'"),
+        (["train", "--step", "3"], "unrecognized arguments"),
+        (["train", "--steps", "many"], "invalid int value"),
+        (["export", "run"], "required: --out"),
+    ],
+)
+def test_what_cannot_be_read(shell, words, sentence):
+    assert sentence in shell.refuses(*words)
+
+
+def test_without_a_command_there_is_help(shell):
+    code, out, _ = shell()
+    assert code == 0 and "COMMAND" in out
+
+
+def test_a_bug_of_ours_is_a_sentence_too(shell, monkeypatch):
+    def broken(args):
+        raise ZeroDivisionError("one over zero")
+
+    monkeypatch.setattr("workbench.cli.verbs.list_command", broken)
+    code, out, err = shell("list", "problems", "--json")
+    assert (
+        code == 1 and "ZeroDivisionError: one over zero" in json.loads(out)["error"] and "TRACEBACK=1" in err
+    )
+    monkeypatch.setenv("WORKBENCH_TRACEBACK", "1")
+    with pytest.raises(ZeroDivisionError):
+        main(["list", "problems"])
+
+
+def test_serve_calls_the_studio(shell, monkeypatch):
+    import workbench.ui.serve as studio
+
+    asked = {}
+    monkeypatch.setattr(studio, "serve", lambda **options: asked.update(options))
+    assert shell("serve", "--port", 5099)[0] == 0
+    assert asked == {"port": 5099, "address": "localhost", "show": False}
+
+
+def test_json_knows_no_nan():
+    value = {"a": float("nan"), "b": [np.float64("inf"), np.arange(2)], "c": (True, None, Path("x"))}
+    assert plain(value) == {"a": None, "b": [None, [0, 1]], "c": [True, None, "x"]}
