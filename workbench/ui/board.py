@@ -53,7 +53,7 @@ class Board(pn.viewable.Viewer):
         self.grid = pn.Row(
             styles={"flex-wrap": "wrap", "gap": "6px"},
             margin=(0, 6),
-            sizing_mode="stretch_width",
+            sizing_mode="stretch_both",
             css_classes=["wb-board"],
         )
         self.chooser.visible = False
@@ -78,7 +78,7 @@ class Board(pn.viewable.Viewer):
             sizing_mode="stretch_width",
             css_classes=["wb-tools"],
         )
-        self._layout = pn.Column(tools, self.chooser, self.grid, margin=0, sizing_mode="stretch_width")
+        self._layout = pn.Column(tools, self.chooser, self.grid, margin=0, sizing_mode="stretch_both")
         session.param.watch(lambda *_: self.refresh(), "shown")
         session.param.watch(lambda *_: self.draw(), "snapshot")
         self.refresh()

@@ -42,7 +42,7 @@ class Navigation(pn.viewable.Viewer):
             margin=(4, 8),
             color="default",
         )
-        self.places = {"live": pn.Column(live, margin=0, sizing_mode="stretch_width")}
+        self.places = {"live": pn.Column(live, margin=0, sizing_mode="stretch_both")}
         self.places |= {
             name: pn.Column(margin=0, sizing_mode="stretch_width", visible=False) for name in makers
         }

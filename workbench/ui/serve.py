@@ -5,6 +5,9 @@ from __future__ import annotations
 import atexit
 import os
 
+#: Bytes of one message from a browser: a table or a model that is uploaded comes in one.
+MESSAGE = 96 * 2**20
+
 
 def serve(
     port: int = 5006, address: str = "localhost", show: bool = False, *, origins: tuple[str, ...] = ()
@@ -34,4 +37,6 @@ def serve(
         title="VINA workbench",
         websocket_origin=allowed,
         autoreload=False,
+        verbose=False,
+        websocket_max_message_size=MESSAGE,
     )

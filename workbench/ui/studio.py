@@ -37,7 +37,7 @@ class Studio(pn.viewable.Viewer):
         self.transport = Transport(self.session, guard)
         self.banner = Banner(self.session, guard)
         self.board = Board(self.session, guard)
-        live = pn.Column(self.transport, self.banner, self.board, margin=0, sizing_mode="stretch_width")
+        live = pn.Column(self.transport, self.banner, self.board, margin=0, sizing_mode="stretch_both")
         self.navigation = Navigation(live, self._makers(), self._turned)
         self.page = pmui.Page(
             title="VINA workbench",
@@ -82,7 +82,16 @@ class Studio(pn.viewable.Viewer):
 
     def _loaded(self) -> None:
         HUB.register(self._document, self._look)
+        self.session.param.watch(self._address, ["shown", "title"])
+        self._address()
         self._settling = 8  # pulses until texts are measured anew, with the page's fonts and sizes
+
+    def _address(self, *_events: Any) -> None:
+        """The page's address names the run that is shown, so that a reload comes back to it."""
+        job, location = self.session.job, pn.state.location
+        search = f"?run={job.handle.folder.name}" if job is not None else ""
+        if location is not None and location.search != search:
+            location.search = search
 
     def _look(self) -> None:
         guard(self.session.look)

@@ -1,0 +1,141 @@
+"""One whole journey in a real browser: open, pick, play, pause, step, tap, reload, export, share, import."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from pathlib import Path
+
+import pytest
+
+# machines that run tests are busy; a journey that waits is better than one that guesses
+PATIENCE = 120_000
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+
+
+class Studio:
+    """The studio as a user sees it."""
+
+    def __init__(self, page, address: str) -> None:
+        self.page = page
+        page.set_default_timeout(PATIENCE)
+        self.open(address)
+
+    def open(self, address: str) -> None:
+        self.page.goto(address)
+        self.page.wait_for_selector(".wb-iteration")
+        self.page.wait_for_selector("#loader", state="hidden")
+        self.page.wait_for_selector(".wb-card canvas")
+
+    @property
+    def iteration(self) -> int:
+        return int(self.page.locator(".wb-iteration").inner_text().replace(" ", ""))
+
+    def press(self, name: str) -> None:
+        self.page.locator(f".wb-{name} button").first.click()
+
+    def turn_to(self, name: str) -> None:
+        self.page.locator(".wb-pages").get_by_role("button", name=name, exact=True).click()
+
+    def pick(self, kind: str, title: str) -> None:
+        self.page.locator(f".wb-{kind} .MuiSelect-select").click()
+        self.page.get_by_role("menuitem", name=title).click()
+
+    def wait_for(self, what: str, *arguments) -> None:
+        """Until a condition on the readout's text holds; `what` is JavaScript over `text` and `number`."""
+        self.page.wait_for_function(
+            """([what, args]) => {
+                const find = (root) => {
+                    for (const e of root.querySelectorAll('*')) {
+                        if (e.className === 'wb-cells') return e;
+                        const inner = e.shadowRoot && find(e.shadowRoot);
+                        if (inner) return inner;
+                    }
+                };
+                const cells = find(document);
+                if (!cells) return false;
+                const text = cells.innerText;
+                const number = parseInt(cells.querySelector('.wb-iteration').innerText.replace(/\\s/g, ''));
+                return new Function('text', 'number', 'a', 'return ' + what)(text, number, args);
+            }""",
+            arg=[what, list(arguments)],
+            timeout=PATIENCE,
+        )
+
+    def picture(self, view: str) -> bytes:
+        return self.page.locator(f".wb-view-{view}").screenshot()
+
+
+def test_the_whole_journey(page, studio, tmp_path: Path):
+    # open: a trained example is there to look at
+    seen = Studio(page, studio)
+    assert seen.iteration == 2000
+    assert "The trained example" in page.locator(".wb-cells").inner_text()
+    assert "invertible" in page.locator(".wb-badge").inner_text()
+
+    # pick, and what does not fit has its reason in the menu
+    page.locator(".wb-architecture .MuiSelect-select").click()
+    refused = page.get_by_role("menuitem", name=re.compile("Invertible neural network —"))
+    assert refused.get_attribute("aria-disabled") == "true"
+    page.keyboard.press("Escape")
+    seen.pick("problem", "Inverse kinematics")
+    seen.pick("architecture", "RealNVP")
+    page.locator(".wb-message", has_text="for a new run").wait_for()
+
+    # play: the counter and the plots move
+    seen.press("play")
+    seen.wait_for("text.includes('training') && number > 3")
+    page.locator(".wb-view-posterior canvas").first.wait_for()
+    before, at = seen.picture("losses"), seen.iteration
+    seen.wait_for("number > a[0] + 20", at)
+    page.wait_for_timeout(3000)
+    assert seen.picture("losses") != before
+
+    # pause stops them, and a step is one step
+    seen.press("pause")
+    seen.wait_for("text.includes('paused')")
+    stopped = seen.iteration
+    page.wait_for_timeout(1500)
+    assert seen.iteration == stopped
+    seen.press("step")
+    seen.wait_for("number === a[0]", stopped + 1)
+
+    # tap an observation: its posterior is shown
+    page.locator(".wb-view-posterior .wb-caption", has_text="(1.5, 0)").wait_for()
+    plot = page.locator(".wb-view-resimulation canvas").first.bounding_box()
+    page.mouse.click(plot["x"] + 0.6 * plot["width"], plot["y"] + 0.35 * plot["height"])
+    page.locator(".wb-view-posterior .wb-caption", has_not_text="(1.5, 0)").wait_for()
+
+    # a reload comes back to the same run
+    assert "run=" in page.url
+    page.reload()
+    page.wait_for_selector(".wb-iteration")
+    seen.wait_for("number === a[0] && text.includes('paused')", stopped + 1)
+    page.wait_for_selector("#loader", state="hidden")
+
+    # export: a file that holds no code
+    seen.turn_to("Export")
+    seen.press("export-weights")
+    with page.expect_download() as download:
+        page.locator(".wb-download-weights").locator("button, a").first.click()
+    exported = tmp_path / "model.zip"
+    download.value.save_as(exported)
+    assert set(zipfile.ZipFile(exported).namelist()) == {
+        "manifest.json",
+        "model.safetensors",
+        "vectors.safetensors",
+    }
+
+    # reload by link: the same experiment, untrained
+    seen.turn_to("Share")
+    link = page.locator(".wb-link input").input_value()
+    assert link.startswith(studio) and "?e=" in link
+    seen.open(link)
+    seen.wait_for("number === 0 && text.includes('paused')")
+    assert "Inverse kinematics" in page.locator(".wb-problem .MuiSelect-select").inner_text()
+    assert "RealNVP" in page.locator(".wb-architecture .MuiSelect-select").inner_text()
+
+    # import the export: checked, and opened to be looked at
+    seen.turn_to("Export")
+    page.locator(".wb-import input[type=file]").set_input_files(exported)
+    seen.wait_for("number === a[0] && text.includes('finished')", stopped + 1)
