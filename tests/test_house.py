@@ -241,6 +241,22 @@ def test_a_stale_table_is_seen():
     assert readme.filled(stale) != stale
 
 
+def dead_links(files: Iterable[Path]) -> list[str]:
+    """Links of Markdown files to files that are not there."""
+    links = ((path, link) for path in files for link in re.findall(r"\]\(([^)#\s]+)", path.read_text()))
+    return [f"{path.name}: {link}" for path, link in links
+            if not link.startswith("http") and not (path.parent / link).exists()]
+
+
+def test_links_lead_somewhere():
+    assert not dead_links(path for path in text_files() if path.suffix == ".md")
+
+
+def test_a_dead_link_is_seen(tmp_path):
+    (page := tmp_path / "page.md").write_text("[here](page.md) [there](nowhere.md) [far](https://example.org)")
+    assert dead_links([page]) == ["page.md: nowhere.md"]
+
+
 def pinned() -> dict[str, str]:
     lines = (
         line
