@@ -5,10 +5,10 @@ from __future__ import annotations
 import param
 from torch import nn
 
-from workbench.core.spec import Spec
+from workbench.critics.base import Critic
 
 
-class MLP(Spec):
+class MLP(Critic):
     """Multilayer perceptron (MLP), by default the 64-64 ReLU network of VINA §4.1.2."""
 
     key = "mlp"

@@ -1,27 +1,33 @@
-"""Maximum mean discrepancy (MMD) with sums of inverse multiquadric kernels.
+"""Maximum mean discrepancy (MMD) with a choice of kernels.
 
 Definition   MMD²(P, Q) = E k(x,x') - 2 E k(x,y) + E k(y,y')
 Kernels      backward, forward: k = Σ_(C,a) C^a ((C + d²)/a)^(-a)  with the constants of Ardizzone et al.
              (2019);
-             multiscale: k = Σ_h 1 / (1 + d²/h²), h in {0.05, 0.2, 0.9} (the published comparison's ruler)
+             multiscale: k = Σ_h 1 / (1 + d²/h²), h in {0.05, 0.2, 0.9} (the published comparison's ruler);
+             gaussian: k = exp(-d²/(2h²)), h the length; gaussian_median: h the length times the median
+             distance in the pooled sample
 Estimator    biased (V-statistic, diagonals kept; never negative) for training, unbiased (U-statistic) for
              measuring
+Bias         upwards by about (1/n + 1/m) k(x, x), or none; with the median the kernel follows the sample
 Cost         n² kernel values
 """
 
 from __future__ import annotations
 
 import param
+import torch
 from torch import Tensor
 
 from workbench.core.errors import SpecError
-from workbench.divergences.base import Divergence
+from workbench.divergences.base import SampleDivergence
 
 #: (C, a) pairs of Ardizzone et al.'s released kernels.
 FORWARD = ((0.2, 2.0), (1.5, 2.0), (3.0, 2.0))
 BACKWARD = ((0.2, 0.1), (0.2, 0.5), (0.2, 2.0))
 #: Bandwidths h of the multiscale ruler.
 MULTISCALE = (0.05, 0.2, 0.9)
+
+KERNELS = ("multiscale", "forward", "backward", "gaussian", "gaussian_median")
 
 
 def _squared_distances(a: Tensor, b: Tensor) -> Tensor:
@@ -30,32 +36,42 @@ def _squared_distances(a: Tensor, b: Tensor) -> Tensor:
     return squared.clamp_min(0)
 
 
-def kernel(squared: Tensor, name: str) -> Tensor:
-    """The kernel as a function of squared distances, elementwise."""
+def kernel(squared: Tensor, name: str, length: float = 1.0) -> Tensor:
+    """The kernel as a function of squared distances, elementwise; ``length`` (in the units of x) is that of
+    the Gaussian."""
     if name == "multiscale":
         return sum(1 / (1 + squared / h**2) for h in MULTISCALE)
+    if name == "gaussian":
+        return (-0.5 * squared / length**2).exp()
     pairs = {"forward": FORWARD, "backward": BACKWARD}[name]
     return sum(c**a * ((c + squared) / a) ** (-a) for c, a in pairs)
 
 
-def mmd_squared(p: Tensor, q: Tensor, *, kernel_name: str = "multiscale", unbiased: bool = False) -> Tensor:
+def median_distance(p: Tensor, q: Tensor, largest: int = 500) -> float:
+    """Median distance between different points of the pooled sample (n + m, D), of at most ``largest`` a
+    side."""
+    pooled = torch.cat([p[:largest], q[:largest]]).detach()
+    rows, columns = torch.triu_indices(len(pooled), len(pooled), 1, device=pooled.device)
+    middle = float(_squared_distances(pooled, pooled)[rows, columns].median()) ** 0.5
+    return middle if middle > 0 else 1.0
+
+
+def mmd_squared(
+    p: Tensor, q: Tensor, *, kernel_name: str = "multiscale", unbiased: bool = False, length: float = 1.0
+) -> Tensor:
     """MMD² between samples p (n, D) and q (m, D): a scalar.
 
     ``unbiased`` leaves the diagonals out, so that the mean over equal laws is zero and single values may
-    be negative.
+    be negative. ``length`` is used by the Gaussian kernels.
     """
-    if p.ndim != 2 or q.ndim != 2 or p.shape[1] != q.shape[1]:
-        raise SpecError(
-            "MMD compares two samples of the same dimension",
-            expected="(n, D) and (m, D)",
-            found=f"{tuple(p.shape)} and {tuple(q.shape)}",
-        )
-    k_pp, k_qq, k_pq = (kernel(_squared_distances(a, b), kernel_name) for a, b in ((p, p), (q, q), (p, q)))
+    _check(p, q, unbiased)
+    kernel_name, length = _resolved(p, q, kernel_name, length)
+    k_pp, k_qq, k_pq = (
+        kernel(_squared_distances(a, b), kernel_name, length) for a, b in ((p, p), (q, q), (p, q))
+    )
     if not unbiased:
         return k_pp.mean() + k_qq.mean() - 2 * k_pq.mean()
     n, m = len(p), len(q)
-    if min(n, m) < 2:
-        raise SpecError("The unbiased MMD needs at least two samples on each side", found=f"{n} and {m}")
     return (
         (k_pp.sum() - k_pp.diagonal().sum()) / (n * (n - 1))
         + (k_qq.sum() - k_qq.diagonal().sum()) / (m * (m - 1))
@@ -63,7 +79,39 @@ def mmd_squared(p: Tensor, q: Tensor, *, kernel_name: str = "multiscale", unbias
     )
 
 
-class MaximumMeanDiscrepancy(Divergence):
+def witness(
+    points: Tensor, p: Tensor, q: Tensor, *, kernel_name: str = "multiscale", length: float = 1.0
+) -> Tensor:
+    """The optimal critic E k(u, x) - E k(u, y) at points u (k, D), not normalised: (k,).
+
+    Its mean over p less its mean over q is the biased MMD²; divided by its norm, MMD, the same gives MMD.
+    """
+    _check(p, q, False)
+    kernel_name, length = _resolved(p, q, kernel_name, length)
+    to_p, to_q = (kernel(_squared_distances(points, s), kernel_name, length).mean(-1) for s in (p, q))
+    return to_p - to_q
+
+
+def _resolved(p: Tensor, q: Tensor, name: str, length: float) -> tuple[str, float]:
+    if name == "gaussian_median":
+        return "gaussian", length * median_distance(p, q)
+    return name, length
+
+
+def _check(p: Tensor, q: Tensor, unbiased: bool) -> None:
+    if p.ndim != 2 or q.ndim != 2 or p.shape[1] != q.shape[1]:
+        raise SpecError(
+            "MMD compares two samples of the same dimension",
+            expected="(n, D) and (m, D)",
+            found=f"{tuple(p.shape)} and {tuple(q.shape)}",
+        )
+    if unbiased and min(len(p), len(q)) < 2:
+        raise SpecError(
+            "The unbiased MMD needs at least two samples on each side", found=f"{len(p)} and {len(q)}"
+        )
+
+
+class MaximumMeanDiscrepancy(SampleDivergence):
     """MMD² as a training loss (biased) or a ruler (unbiased)."""
 
     key = "maximum_mean_discrepancy"
@@ -72,18 +120,26 @@ class MaximumMeanDiscrepancy(Divergence):
         "Compares two samples through a kernel: no critic to train, and a gradient even on disjoint supports."
     )
     reference = "Gretton et al. (2012); kernels of Ardizzone et al. (2019)"
+    definition = "E k(x,x') - 2 E k(x,y) + E k(y,y')"
     estimator = "closed form in the samples"
     bias = "biased upwards by about (1/n + 1/m) k(x, x), or unbiased"
+    expense = "n² kernel values"
 
     kernel = param.Selector(
         default="multiscale",
-        objects=["multiscale", "forward", "backward"],
-        doc="Which sum of inverse multiquadrics: heavier tails see further, narrow ones see detail.",
+        objects=list(KERNELS),
+        doc="Which kernel: sums of inverse multiquadrics (heavy tails see further, narrow ones see detail), "
+        "or a Gaussian.",
+    )
+    length = param.Number(
+        1.0,
+        bounds=(1e-6, 1e6),
+        doc="Gaussian kernels: the length h in the units of x; with gaussian_median in median distances.",
     )
     unbiased = param.Boolean(
         default=False, doc="Leave the diagonals out: right for measuring, noisier for training."
     )
 
-    def between(self, p: Tensor, q: Tensor) -> Tensor:
+    def between(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """MMD² of samples p (n, D), q (m, D)."""
-        return mmd_squared(p, q, kernel_name=self.kernel, unbiased=self.unbiased)
+        return mmd_squared(p, q, kernel_name=self.kernel, unbiased=self.unbiased, length=self.length)

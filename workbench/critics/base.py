@@ -1,0 +1,17 @@
+"""What a critic is: a Spec of a class of functions u -> v, one logit for each point."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+from torch import nn
+
+from workbench.core.spec import Spec
+
+
+class Critic(Spec):
+    """The function class over which a variational divergence takes its supremum."""
+
+    @abstractmethod
+    def build(self, features: int) -> nn.Module:
+        """A module (n, features) -> (n, 1); uses the global random numbers for initial weights only."""

@@ -1,0 +1,66 @@
+"""What steadies the game between critic and model, each as a function.
+
+R1                 ½ E_P |∇v|²                     Mescheder, Geiger, Nowozin (2018), arXiv:1801.04406
+gradient penalty   E (|∇v(û)| - L)²,  û = ε u_P + (1-ε) u_Q;  one-sided: only where |∇v| > L
+                                                   Gulrajani et al. (2017), arXiv:1704.00028
+instance noise     u + s·N(0, I) on both samples   Sønderby et al. (2017), arXiv:1610.04490
+clamp              v held within ± limit           the public code of VINA uses 4
+
+R1 and the penalty cost a second derivative. Noise and clamp bias the value downwards: the noisy laws are
+closer than the true ones, and a clamped critic is a smaller class.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from workbench.core.errors import DataError
+
+
+def slopes(critic: nn.Module, points: Tensor) -> Tensor:
+    """|∇v| at points (n, D): (n,), with gradient in the critic's weights."""
+    points = points.detach().requires_grad_()
+    with torch.enable_grad():
+        (slope,) = torch.autograd.grad(critic(points).sum(), points, create_graph=True)
+    # the tiny floor keeps the root's derivative finite where the critic is flat
+    return (slope.square().sum(-1) + 1e-24).sqrt()
+
+
+def r1(critic: nn.Module, points: Tensor) -> Tensor:
+    """½ E|∇v|² at samples of the data (n, D): a scalar to be weighted and added to the critic's loss."""
+    return 0.5 * slopes(critic, points).square().mean()
+
+
+def gradient_penalty(
+    critic: nn.Module,
+    p: Tensor,
+    q: Tensor,
+    generator: torch.Generator | None = None,
+    *,
+    target: float = 1.0,
+    one_sided: bool = False,
+) -> Tensor:
+    """Mean squared deviation of |∇v| from ``target`` at random points between p (n, D) and q (m, D): a
+    scalar."""
+    if p.shape[1:] != q.shape[1:]:
+        raise DataError(
+            "A gradient penalty looks between samples of the same dimension",
+            expected="(n, D) and (m, D)",
+            found=f"{tuple(p.shape)} and {tuple(q.shape)}",
+        )
+    n = min(len(p), len(q))
+    mix = torch.rand(n, 1, generator=generator, device=p.device, dtype=p.dtype)
+    excess = slopes(critic, mix * p[:n] + (1 - mix) * q[:n]) - target
+    return (excess.clamp_min(0) if one_sided else excess).square().mean()
+
+
+def instance_noise(points: Tensor, size: float, generator: torch.Generator | None = None) -> Tensor:
+    """Points (n, D) with Gaussian noise of standard deviation ``size``, in their units."""
+    noise = torch.randn(points.shape, generator=generator, device=points.device, dtype=points.dtype)
+    return points + size * noise
+
+
+def clamp(logits: Tensor, limit: float) -> Tensor:
+    """Logits held within ± ``limit``; without gradient beyond."""
+    return logits.clamp(-limit, limit)

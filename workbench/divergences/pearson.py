@@ -1,0 +1,50 @@
+"""Pearson's χ² divergence.
+
+Definition   D(P||Q) = ∫ (p-q)²/q,  f(u) = (u-1)²,  f*(t) = t²/4 + t for t >= -2, else -1
+Estimator    sup over v of  E_P[v] - E_Q[f*(v)],  reached at v = 2 (p/q - 1)
+Bias         a lower bound for every critic; the value on the critic's own training samples is too high
+Cost         one critic pass over both samples: a least-squares fit of the ratio, linear in a linear critic
+Pinsker      TV <= sqrt(D)/2
+"""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+from workbench.divergences.base import FDivergence, tame
+
+
+class Pearson(FDivergence):
+    """Pearson χ² divergence χ²(P||Q)."""
+
+    key = "pearson"
+    title = "Pearson χ²"
+    summary = "Squared relative error of the ratio: heeds most where data are and the model is not."
+    reference = "Nowozin, Cseke, Tomioka (2016), f-GAN"
+    definition = "∫ (p-q)²/q"
+    pinsker = 0.5
+    pinsker_reason = "Cauchy-Schwarz: 2 TV = E_Q|p/q - 1| <= sqrt(D)."
+    slope_at_infinity = math.inf
+
+    def generator(self, ratio: Tensor) -> Tensor:
+        return (ratio - 1).square()
+
+    def conjugate(self, t: Tensor) -> Tensor:
+        # below -2 the supremum is at u = 0: the parabola would loosen the bound there
+        t = t.clamp_min(-2)
+        return 0.25 * t.square() + t
+
+    def gain(self, logits: Tensor) -> Tensor:
+        return logits
+
+    def cost(self, logits: Tensor) -> Tensor:
+        return self.conjugate(logits)
+
+    def optimal_logits(self, log_ratio: Tensor) -> Tensor:
+        return 2 * tame(log_ratio).expm1()
+
+    def log_ratio(self, logits: Tensor) -> Tensor:
+        # a ratio of zero or less, which a critic may claim, is read as a very small one
+        return (1 + 0.5 * logits).clamp_min(1e-12).log()

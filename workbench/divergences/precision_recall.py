@@ -1,0 +1,124 @@
+"""Precision-recall divergence with trade-off λ.
+
+Definition   D_λ(P||Q) = ∫ q f(p/q),  f(u) = max(λu, 1) - max(λ, 1);   f*(t) = t/λ + max(λ-1, 0) on [0, λ]
+             precision α_λ = ∫ min(λp, q) = min(1, λ) - D_λ,  recall β_λ = α_λ/λ
+Estimator    the critic climbs an auxiliary divergence and gives r = p/q; the model descends the primal form
+             min(1, λ) - E_Q[min(λr, 1)], or, symmetrised, with half of E_P[min(1/r, λ)]
+Bias         either sign: a plug-in of an estimated ratio, off by at most λ E_Q|r - p/q|
+Cost         one critic pass over both samples
+Pinsker      none for λ ≠ 1, where D_λ vanishes for some unequal laws; for λ = 1 it is the total variation
+
+Its own dual is of no use for training: the optimal critic λ 1{λp >= q} is a step, without gradient.
+"""
+
+from __future__ import annotations
+
+import math
+
+import param
+import torch
+from torch import Tensor
+
+from workbench.divergences.base import FDivergence, VariationalDivergence, discrete_primal
+from workbench.divergences.jensen_shannon import JensenShannon
+from workbench.divergences.kullback_leibler import KullbackLeibler
+from workbench.divergences.pearson import Pearson
+from workbench.divergences.reverse_kl import ReverseKullbackLeibler
+
+_AUXILIARIES = {d.key: d for d in (KullbackLeibler, Pearson, ReverseKullbackLeibler, JensenShannon)}
+
+
+class PrecisionRecall(VariationalDivergence):
+    """Precision-recall (PR) divergence: what the model loses in precision at one trade-off."""
+
+    key = "precision_recall"
+    title = "Precision-recall"
+    summary = "Large λ buys precision (no stray samples), small λ buys recall (no missed modes)."
+    reference = "Verine et al. (2023), arXiv:2305.18910; Simon et al. (2019)"
+    definition = "min(1, λ) - ∫ min(λp, q)"
+    estimator = "primal form with the critic's ratio"
+    bias = "either sign: a plug-in of the critic's ratio"
+    expense = "one critic pass over both samples"
+    invariant = True
+    from_ratio = True
+
+    trade_off = param.Number(
+        1.0, bounds=(1e-3, 1e3), doc="λ: above 1 precision counts more, below 1 recall; 1 is total variation."
+    )
+    auxiliary = param.Selector(
+        default="kl",
+        objects=list(_AUXILIARIES),
+        doc="The divergence that the critic climbs to learn p/q. With Pearson its gap "
+        "bounds the ratio's error.",
+    )
+    symmetrised = param.Boolean(
+        False,
+        doc="Estimate the precision on data and on model samples and take the mean.",
+    )
+
+    @property
+    def _helper(self) -> FDivergence:
+        return _AUXILIARIES[self.auxiliary]()
+
+    @property
+    def pinsker(self) -> float | None:
+        return 1.0 if self.trade_off == 1 else None
+
+    @property
+    def pinsker_reason(self) -> str:
+        if self.pinsker is None:
+            return (
+                f"With λ = {self.trade_off:g} ≠ 1 it vanishes for some unequal laws: no Pinsker inequality."
+            )
+        return "With λ = 1 it is the total variation, and TV <= 1."
+
+    @property
+    def slope_at_infinity(self) -> float:
+        """f'(∞)."""
+        return self.trade_off
+
+    def generator(self, ratio: Tensor) -> Tensor:
+        """f(u), elementwise."""
+        return (self.trade_off * ratio).clamp_min(1) - max(self.trade_off, 1)
+
+    def conjugate(self, t: Tensor) -> Tensor:
+        """f*(t), elementwise; below 0 it is that of u = 0, above λ infinite."""
+        known = t.clamp_min(0) / self.trade_off + max(self.trade_off - 1, 0)
+        return torch.where(t <= self.trade_off, known, math.inf)
+
+    def primal(self, p: Tensor, q: Tensor) -> Tensor:
+        """D_λ of two discrete laws (k,)."""
+        return discrete_primal(self.generator, self.slope_at_infinity, p, q)
+
+    def optimal_logits(self, log_ratio: Tensor) -> Tensor:
+        """The auxiliary divergence's optimal logit."""
+        return self._helper.optimal_logits(log_ratio)
+
+    def log_ratio(self, logits: Tensor) -> Tensor:
+        """log p/q as the critic sees it, elementwise."""
+        return self._helper.log_ratio(logits)
+
+    def critic_value(self, logits_p: Tensor, logits_q: Tensor) -> Tensor:
+        return self._helper.critic_value(logits_p, logits_q)
+
+    def value(self, logits_p: Tensor, logits_q: Tensor) -> Tensor:
+        return self._from_log_ratios(self.log_ratio(logits_p), self.log_ratio(logits_q))
+
+    def from_log_densities(
+        self, log_p_at_p: Tensor, log_q_at_p: Tensor, log_p_at_q: Tensor, log_q_at_q: Tensor
+    ) -> Tensor:
+        """Unbiased Monte Carlo value from the log-densities at samples of P (n,) and of Q (m,)."""
+        return self._from_log_ratios(log_p_at_p - log_q_at_p, log_p_at_q - log_q_at_q)
+
+    def _from_log_ratios(self, at_p: Tensor, at_q: Tensor) -> Tensor:
+        level = math.log(self.trade_off)
+        precision = (level + at_q).clamp_max(0).exp().mean()
+        if self.symmetrised:
+            precision = 0.5 * precision + 0.5 * (-at_p).clamp_max(level).exp().mean()
+        return min(1.0, self.trade_off) - precision
+
+
+def precision_recall_curve(p: Tensor, q: Tensor, trade_offs: Tensor) -> tuple[Tensor, Tensor]:
+    """Precision and recall (k,) of the model q against data p, discrete laws, at trade-offs (k,)."""
+    precision = torch.minimum(trade_offs[:, None] * p, q).sum(-1)
+    return precision, precision / trade_offs

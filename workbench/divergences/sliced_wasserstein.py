@@ -1,0 +1,66 @@
+"""Sliced Wasserstein distance.
+
+Definition   D(P, Q) = E_θ W_r^r(θᵀx, θᵀy),  θ uniform on the sphere, r = 1 or 2; in the units of x to the
+             power r
+Estimator    the mean over drawn directions; on a line W_r is exact, by sorting
+Bias         unbiased in the directions; upwards in the samples, since two samples of one law differ
+Cost         n log n for each direction
+"""
+
+from __future__ import annotations
+
+import param
+import torch
+from torch import Tensor
+
+from workbench.divergences.base import SampleDivergence
+
+#: Directions without a generator come from this seed, so that a loss that is looked at twice is the same.
+_SEED = 0
+
+
+def directions(count: int, features: int, like: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Unit vectors (count, features), uniform on the sphere."""
+    if generator is None:
+        generator = torch.Generator(like.device).manual_seed(_SEED)
+    drawn = torch.randn(count, features, generator=generator, device=like.device, dtype=like.dtype)
+    return drawn / drawn.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+
+
+def line_wasserstein(p: Tensor, q: Tensor, order: int) -> Tensor:
+    """W_r^r between the columns of p (n, S) and of q (m, S): (S,). Exact also for n ≠ m."""
+    p, q = p.sort(0).values, q.sort(0).values
+    if len(p) == len(q):
+        return (p - q).abs().pow(order).mean(0)
+    # both quantile functions are constant between the levels i/n and j/m
+    levels = torch.cat(
+        [torch.arange(1, k + 1, dtype=torch.float64, device=p.device) / k for k in (len(p), len(q))]
+    )
+    levels = levels.sort().values
+    widths = levels.diff(prepend=levels.new_zeros(1))
+    middle = levels - 0.5 * widths
+    rank_p, rank_q = ((middle * k).long().clamp_max(k - 1) for k in (len(p), len(q)))
+    return ((p[rank_p] - q[rank_q]).abs().pow(order) * widths[:, None].to(p)).sum(0)
+
+
+class SlicedWasserstein(SampleDivergence):
+    """Sliced Wasserstein (SW) distance to the power of its order."""
+
+    key = "sliced_wasserstein"
+    title = "Sliced Wasserstein"
+    summary = "Mean over directions of the exact distance on a line: cheap transport for large samples."
+    reference = "Rabin et al. (2012); Bonneel et al. (2015)"
+    definition = "E over directions θ of W_r^r(θᵀx, θᵀy)"
+    estimator = "sorting, on drawn directions"
+    bias = "biased upwards by the scatter of the samples; unbiased in the directions"
+    expense = "n log n for each direction"
+
+    order = param.Selector(
+        default=2, objects=[1, 2], doc="1: mean distance; 2: mean squared distance, smoother."
+    )
+    slices = param.Integer(50, bounds=(1, 10_000), doc="How many directions are drawn: more is less noisy.")
+
+    def between(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """The value for samples p (n, D), q (m, D), in the units of x to the power ``order``."""
+        theta = directions(self.slices, p.shape[1], p, generator)
+        return line_wasserstein(p @ theta.T, q @ theta.T, self.order).mean()
