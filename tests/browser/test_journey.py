@@ -65,6 +65,14 @@ class Studio:
     def picture(self, view: str) -> bytes:
         return self.page.locator(f".wb-view-{view}").screenshot()
 
+    def wait_for_change(self, view: str, before: bytes) -> None:
+        """Until a plot looks different."""
+        for _ in range(PATIENCE // 1000):
+            if self.picture(view) != before:
+                return
+            self.page.wait_for_timeout(1000)
+        raise AssertionError(f"The view {view} did not move")
+
 
 def test_the_whole_journey(page, studio, tmp_path: Path):
     # open: a trained example is there to look at
@@ -88,8 +96,7 @@ def test_the_whole_journey(page, studio, tmp_path: Path):
     page.locator(".wb-view-posterior canvas").first.wait_for()
     before, at = seen.picture("losses"), seen.iteration
     seen.wait_for("number > a[0] + 20", at)
-    page.wait_for_timeout(3000)
-    assert seen.picture("losses") != before
+    seen.wait_for_change("losses", before)
 
     # pause stops them, and a step is one step
     seen.press("pause")

@@ -56,7 +56,9 @@ def test_an_inverse_problem_gets_its_own_views(studio):
     studio.session.look()
     assert studio.board.shown_names[:3] == ("resimulation", "posterior", "arm")
     assert studio.board.pairs.visible and len(studio.board.observation.fields) == 2
-    studio.board._tapped(1.2, 0.4)
+    card = studio.board.cards["resimulation"]
+    assert "tap" in hv.render(card.plot).subscribed_events
+    card.tap.event(x=1.2, y=0.4)
     studio.session.look()
     assert studio.session.observation == (1.2, 0.4)
     assert [field.value for field in studio.board.observation.fields] == [1.2, 0.4]

@@ -53,7 +53,6 @@ class ViewCard(pn.viewable.Viewer):
         self.data = data
         if self.plot is None:
             self.plot = hv.DynamicMap(self.draw, streams=self.streams())
-            self.connect(self.plot)
             self.body.objects = [
                 pn.pane.HoloViews(
                     self.plot,
@@ -67,9 +66,6 @@ class ViewCard(pn.viewable.Viewer):
         else:
             self.pipe.send(data)
         self.heading.object = self._heading(self.caption(data))
-
-    def connect(self, plot: hv.DynamicMap) -> None:
-        """Streams that listen to the plot (a tap) are made here."""
 
     def caption(self, data: Any) -> str:
         """What is said beside the title; by default what the Dataset's own title adds."""
@@ -131,9 +127,14 @@ class ObservationCard(ViewCard):
         super().__init__(view)
         self._on_tap = on_tap
 
-    def connect(self, plot: hv.DynamicMap) -> None:
-        self.tap = hv.streams.Tap(source=plot, x=None, y=None)
+    def streams(self) -> list[hv.streams.Stream]:
+        # among the streams and not with `source=`: only so does an overlay's figure listen to it
+        self.tap = hv.streams.Tap(x=None, y=None)
         self.tap.add_subscriber(self._tapped)
+        return [*super().streams(), self.tap]
+
+    def draw(self, data: Any, x: float | None = None, y: float | None = None) -> Any:
+        return super().draw(data)
 
     def _tapped(self, x=None, y=None, **_) -> None:
         if x is not None and y is not None:
