@@ -8,6 +8,7 @@ from itertools import combinations
 import panel as pn
 import panel_material_ui as pmui
 
+from workbench.training import Experiment
 from workbench.ui.badge import Badge
 from workbench.ui.card import ViewCard, dataset, make_card
 from workbench.ui.observation import Observation
@@ -32,6 +33,7 @@ class Board(pn.viewable.Viewer):
     def __init__(self, session: Session, guard: Callable[[Callable[[], None]], None]) -> None:
         super().__init__()
         self.session, self._guard, self.active = session, guard, True
+        self._silent, self._pairs_offered = False, None
         self._drawn = None  # the problem that the cards show
         self.pair, self.shown_names, self._offered = (0, 1), (), None
         self.cards: dict[str, ViewCard] = {}
@@ -89,31 +91,37 @@ class Board(pn.viewable.Viewer):
         experiment = self.session.shown
         if experiment is None:
             return
+        self._silent = True
+        try:
+            self._offer(experiment)
+        finally:
+            self._silent = False
+        self.place()
+        self.draw()
+
+    def _offer(self, experiment: Experiment) -> None:
         names = applicable(experiment)
         if names != self._offered:
             self._offered = names
             self.chooser.param.update(
                 options={VIEWS[n].title: n for n in names}, value=list(at_first(experiment))
             )
-        variables = experiment.problem.x
-        pairs = {
-            f"{variables[i].label}, {variables[j].label}": (i, j)
-            for i, j in combinations(range(len(variables)), 2)
-        }
-        if list(pairs.values()) != list(self.pairs.options or ()) or set(pairs) != set(self.pairs.options):
-            self.pairs.param.update(options=pairs or {"x": (0, 1)}, value=(0, 1), visible=len(variables) > 2)
-        self.place()
-        self.draw()
+        x = experiment.problem.x
+        pairs = {f"{x[i].label}, {x[j].label}": (i, j) for i, j in combinations(range(len(x)), 2)}
+        if pairs != self._pairs_offered:
+            self._pairs_offered, self.pair = pairs, (0, 1)
+            self.pairs.param.update(options=pairs or {"x": (0, 1)}, value=(0, 1), visible=len(x) > 2)
 
     def _views_chosen(self, event) -> None:
-        if event.new is not None and self.session.shown is not None:
+        if event.new is not None and self.session.shown is not None and not self._silent:
             self.place()
             self.draw()
             self.session.look()
 
     def _pair_chosen(self, event) -> None:
-        self.pair = tuple(event.new or (0, 1))
-        self.draw()
+        if not self._silent:
+            self.pair = tuple(event.new or (0, 1))
+            self.draw()
 
     def place(self) -> None:
         """Put the chosen cards into the grid and tell the session what to ask for."""
@@ -142,8 +150,9 @@ class Board(pn.viewable.Viewer):
         self._drawn = session.shown.problem
         for name in self.shown_names:
             card = self.cards[name]
-            if session.snapshot is None and card.plot is not None and same and name != "losses":
-                continue  # the new run's first snapshot comes at once: no flash of emptiness
+            if session.snapshot is None:  # it comes in a moment: no flash of emptiness meanwhile
+                card.wait(hidden=not same or name == "losses")
+                continue
             self._guard(
                 lambda card=card: card.show(
                     dataset(card.view, session.snapshot, session.shown, session.history, self.pair)

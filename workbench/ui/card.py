@@ -48,9 +48,14 @@ class ViewCard(pn.viewable.Viewer):
         self.pipe = hv.streams.Pipe(data=self.data)
         return [self.pipe]
 
+    def wait(self, *, hidden: bool) -> None:
+        """Nothing to show yet; what is there may stay when it is of the same problem."""
+        self.body.visible = not hidden
+        self.heading.object = self._heading("…")
+
     def show(self, data: Any) -> None:
         """Draw this Dataset; the first one builds the plot."""
-        self.data = data
+        self.data, self.body.visible = data, True
         if self.plot is None:
             self.plot = hv.DynamicMap(self.draw, streams=self.streams())
             self.body.objects = [

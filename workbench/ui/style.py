@@ -22,6 +22,7 @@ THEME = {
 #: The bar above: 48 pixels, so that six plots fit under it on a small screen.
 PAGE_SX = {
     "& .MuiToolbar-root": {"minHeight": "48px !important", "height": "48px"},
+    "& .MuiAppBar-root": {"backgroundColor": "#1d5f8a !important", "color": "#ffffff !important"},
     "& .MuiTypography-h3": {"fontSize": "1.15rem"},
 }
 
@@ -68,7 +69,7 @@ SHEET = """
 
 #: The plots' tools lie inside the frame and show when the mouse is there: no line is kept free for them.
 GROUPS = ("Samples", "Density", "Latent", "Losses", "Posterior", "Resimulation", "Arm", "Invertibility")
-INSIDE = {"backend_opts": {"plot.toolbar_inner": True}}
+INSIDE = {"min_height": 150, "backend_opts": {"plot.toolbar_inner": True}}
 
 
 def dress_plots() -> None:
