@@ -115,3 +115,14 @@ def test_strokes_become_points_inside_the_canvas():
 
 def test_every_view_has_a_sentence():
     assert all(view.title and view.about for view in VIEWS.values())
+
+
+@pytest.mark.parametrize("view", VIEWS.values(), ids=lambda view: view.name)
+def test_a_plot_may_be_as_low_as_its_card(view):
+    from workbench import diagnostics
+    from workbench.ui.card import make_card
+
+    card = make_card(view, lambda *_: None)
+    card.show(diagnostics.empty(view.name))
+    figure = hv.render(card.plot)
+    assert figure.min_height <= 150 and figure.toolbar_inner

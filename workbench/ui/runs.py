@@ -14,11 +14,13 @@ import panel_material_ui as pmui
 from workbench.core.errors import RunError
 from workbench.training import RunInfo, Runs
 from workbench.ui import text
+from workbench.ui.choices import CATALOGUES
 from workbench.ui.overlay import curves, overlay
 from workbench.ui.session import Session
 
 COLUMNS = ["run", "state", "iteration", "steps", "started", "id"]
 MOST_CURVES = 8
+WIDTHS = {"run": "50%", "state": "15%", "iteration": "11%", "steps": "9%", "started": "15%"}
 
 
 class RunsPanel(pn.viewable.Viewer):
@@ -42,7 +44,8 @@ class RunsPanel(pn.viewable.Viewer):
             sizing_mode="stretch_width",
             css_classes=["wb-runs-table"],
             theme="simple",
-            widths={"run": "52%", "state": "16%"},
+            widths=WIDTHS,
+            stylesheets=[".tabulator { font-size: 12.5px !important; }"],
         )
         self.open = action("Open", "visibility", "Look at this run, at its last checkpoint.", "wb-open")
         self.resume = action("Resume", "play_arrow", "Open it and train on.", "wb-resume-run")
@@ -90,8 +93,7 @@ class RunsPanel(pn.viewable.Viewer):
         """Read the shelf."""
         self.infos = self.runs.list()
         rows = [
-            (i.title, text.STATES.get(i.state, i.state), i.iteration, i.steps or "", when(i.created), i.id)
-            for i in self.infos
+            (titled(i.title), state(i), i.iteration, i.steps or "", when(i.created), i.id) for i in self.infos
         ]
         self.table.param.update(value=pd.DataFrame(rows, columns=COLUMNS), selection=[])
         self._ticked()
@@ -109,7 +111,7 @@ class RunsPanel(pn.viewable.Viewer):
         self.pipe.send(
             curves(
                 [
-                    (f"{i.title.split(' · ')[0]} · {i.id[-4:]}", self.runs.folder(i.id).history())
+                    (f"{titled(i.title).split(' · ')[0]} · {i.id[-4:]}", self.runs.folder(i.id).history())
                     for i in ticked[:MOST_CURVES]
                 ]
             )
@@ -151,6 +153,18 @@ def action(label: str, icon: str, tooltip: str, css: str) -> Any:
         css_classes=[css],
         margin=(6, 4),
     )
+
+
+def titled(keys: str) -> str:
+    """The titles of the members whose keys a run's folder names."""
+    parts = dict(zip(CATALOGUES, keys.split(" · "), strict=False))
+    return " · ".join(CATALOGUES[k][v].title if v in CATALOGUES[k] else v for k, v in parts.items())
+
+
+def state(info: RunInfo) -> str:
+    """A run that was let go after its last step is a finished one."""
+    done = info.state == "stopped" and 0 < info.steps <= info.iteration
+    return "finished" if done else text.STATES.get(info.state, info.state).rstrip(" …")
 
 
 def when(created: float) -> str:

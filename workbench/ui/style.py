@@ -75,5 +75,5 @@ INSIDE = {"min_height": 150, "backend_opts": {"plot.toolbar_inner": True}}
 def dress_plots() -> None:
     """Options of the studio for plots that are defined elsewhere; said once, at import."""
     hv.opts.defaults(
-        *(hv.opts.Overlay(group, **INSIDE) for group in GROUPS), hv.opts.Polygons("Grid", **INSIDE)
+        *(hv.opts.Overlay(group, **INSIDE) for group in GROUPS), hv.opts.QuadMesh("Grid", **INSIDE)
     )

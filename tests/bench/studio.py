@@ -1,0 +1,185 @@
+"""What the studio costs and how quickly it answers, measured in real browsers. Prints a table; fails on nothing.
+
+    python tests/bench/studio.py [--browsers 1,4] [--seconds 20] [--sessions 30]
+
+lateness      how much later than asked a 10 ms sleep on the server's loop returns while a run is being trained
+to screen     from the worker's snapshot to the text that the browser shows for it (counter in the readout)
+speed lost    training steps per second with the studio watching, against the same run with nobody watching
+first content from the request to the counter and the first plot on the screen
+sessions      pages opened and closed one after the other: sessions left, and growth of the server's memory
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+os.environ["BOKEH_RESOURCES"] = "server"
+
+from tools.browser import ARGUMENTS, find_chromium  # noqa: E402
+
+
+class Server:
+    """A studio in this process, on a thread of its own, with a probe on its loop."""
+
+    def __init__(self, home: str) -> None:
+        os.environ["WORKBENCH_HOME"] = home
+        import panel as pn
+
+        from workbench.ui.jobs import jobs
+        from workbench.ui.studio import studio
+
+        self.jobs, self.late = jobs(), []
+        self.server = pn.serve(
+            {"/": studio}, port=0, address="localhost", show=False, start=False, verbose=False,
+            unused_session_lifetime_milliseconds=2000, check_unused_sessions_milliseconds=1000,
+        )  # fmt: skip
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+        while not getattr(self, "loop", None):
+            time.sleep(0.05)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(asyncio.new_event_loop())
+        self.server.start()
+        self.loop = self.server.io_loop
+        self.loop.add_callback(self._probe)
+        self.loop.start()
+
+    async def _probe(self) -> None:
+        while True:
+            begun = time.perf_counter()
+            await asyncio.sleep(0.01)
+            self.late.append(time.perf_counter() - begun - 0.01)
+
+    @property
+    def address(self) -> str:
+        return f"http://localhost:{self.server.port}/"
+
+    @property
+    def sessions(self) -> int:
+        return len(self.server.get_sessions("/"))
+
+
+def open_page(browser, address: str) -> tuple[object, float]:
+    page, begun = browser.new_page(viewport={"width": 1280, "height": 720}), time.perf_counter()
+    page.goto(address)
+    page.wait_for_selector(".wb-iteration", timeout=120_000)
+    page.wait_for_selector(".wb-card canvas", timeout=120_000)
+    return page, time.perf_counter() - begun
+
+
+def counter(page) -> int:
+    return int(page.locator(".wb-iteration").inner_text().replace(" ", ""))
+
+
+def experiment():
+    from workbench.training import Experiment
+
+    training = {"early_stopping": False, "samples": 5000}
+    return Experiment(
+        "two_moons", {"key": "realnvp", "settings": {"width": 32}}, training=training, steps=1_000_000
+    )
+
+
+def speed(handle, seconds: float) -> float:
+    """Steps per second by the clock; the status says where the run is without any browser."""
+    first, begun = handle.status().iteration, time.perf_counter()
+    time.sleep(seconds)
+    return (handle.status().iteration - first) / (time.perf_counter() - begun)
+
+
+def watched(server: Server, browser, count: int, seconds: float) -> dict[str, float]:
+    job = server.jobs.start(experiment(), device="cpu")
+    job.handle.wait("paused", timeout=120)
+    job.handle.run()
+    speed(job.handle, 3)
+    alone = speed(job.handle, seconds)
+    pages = [open_page(browser, f"{server.address}?run={job.handle.folder.name}") for _ in range(count)]
+    time.sleep(5)
+    server.late.clear()
+    delays, steps = [], []
+    end, seen = time.perf_counter() + seconds, 0
+    first, begun = job.handle.status().iteration, time.perf_counter()
+    while time.perf_counter() < end:
+        version, snapshot = job.handle.latest()
+        if version == seen or snapshot is None:
+            time.sleep(0.01)
+            continue
+        seen, asked = version, time.perf_counter()
+        while counter(pages[0][0]) < snapshot.iteration and time.perf_counter() < end:
+            pass
+        delays.append(time.perf_counter() - asked)
+        steps.append(snapshot.iteration)
+    together = (job.handle.status().iteration - first) / (time.perf_counter() - begun)
+    late = sorted(server.late) or [0.0]
+    for page, _ in pages:
+        page.close()
+    job.handle.stop()
+    return {
+        "browsers": count,
+        "first content [s]": max(taken for _, taken in pages),
+        "lateness p50 [ms]": 1e3 * late[len(late) // 2],
+        "lateness p99 [ms]": 1e3 * late[int(0.99 * (len(late) - 1))],
+        "to screen, median [ms]": 1e3 * sorted(delays)[len(delays) // 2] if delays else float("nan"),
+        "snapshots a second": len(steps) / seconds,
+        "steps/s alone": alone,
+        "steps/s watched": together,
+        "speed lost [%]": 100 * (1 - together / alone),
+    }
+
+
+def opened_and_closed(server: Server, browser, count: int) -> dict[str, float]:
+    process, sizes = psutil.Process(), []
+    for _ in range(count):
+        page, _ = open_page(browser, server.address)
+        page.close()
+        time.sleep(0.2)
+        sizes.append(process.memory_info().rss / 2**20)
+    time.sleep(8)
+    warm = min(len(sizes) - 1, 5)
+    return {
+        "pages": count,
+        "sessions left": server.sessions,
+        "memory after 5 [MB]": sizes[warm],
+        "memory at the end [MB]": process.memory_info().rss / 2**20,
+    }
+
+
+def table(rows: list[dict[str, float]]) -> None:
+    for name in rows[0]:
+        print(f"{name:26}" + "".join(f"{row[name]:>12.1f}" for row in rows))
+    print(flush=True)
+
+
+def main() -> None:
+    reader = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    reader.add_argument("--browsers", default="1,4")
+    reader.add_argument("--seconds", type=float, default=20.0)
+    reader.add_argument("--sessions", type=int, default=30)
+    asked = reader.parse_args()
+    from playwright.sync_api import sync_playwright
+
+    with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
+        server = Server(home)
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
+        print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
+        table([watched(server, browser, int(n), asked.seconds) for n in asked.browsers.split(",")])
+        if asked.sessions:
+            table([opened_and_closed(server, browser, asked.sessions)])
+        browser.close()
+        server.jobs.close()
+
+
+if __name__ == "__main__":
+    main()
