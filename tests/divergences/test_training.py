@@ -1,0 +1,46 @@
+"""Every variational divergence can be trained with, for flows and for invertible networks."""
+
+import math
+
+import pytest
+import torch
+
+from workbench.divergences import DIVERGENCES, VariationalDivergence
+from workbench.objectives import OBJECTIVES
+from workbench.training import Experiment, Run
+
+KEYS = [d.key for d in DIVERGENCES if issubclass(d, VariationalDivergence)]
+
+
+def experiment(key, problem="two_moons", architecture="realnvp"):
+    objective = OBJECTIVES.make("variational", divergence=key, critic_width=8)
+    return Experiment(
+        problem=problem,
+        architecture=architecture,
+        objective=objective,
+        training={"samples": 200, "batch_size": 32},
+        steps=3,
+        seed=0,
+    )
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("problem, architecture", [("two_moons", "realnvp"), ("inverse_kinematics", "inn")])
+def test_three_steps_stay_finite(key, problem, architecture):
+    run = Run(experiment(key, problem, architecture))
+    records = list(run)
+    assert len(records) == 3 and all(math.isfinite(record.parts[key]) for record in records)
+    assert not run.events
+
+
+def test_the_choices_are_the_catalogue_and_the_default_is_jensen_shannon():
+    assert list(OBJECTIVES["variational"].param["divergence"].objects) == KEYS
+    assert OBJECTIVES.make("variational").divergence == "jensen_shannon"
+
+
+def test_for_precision_recall_critic_and_model_climb_and_descend_different_numbers():
+    """The critic learns the ratio through the auxiliary divergence, the model descends the primal estimate."""
+    made = DIVERGENCES.make("precision_recall", trade_off=2.0)
+    at_p, at_q = torch.tensor([0.5, 2.0]), torch.tensor([-1.0, 1.5])
+    assert made.critic_value(at_p, at_q) == DIVERGENCES.make("kl").critic_value(at_p, at_q)
+    assert made.critic_value(at_p, at_q) != made.value(at_p, at_q)

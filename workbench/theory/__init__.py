@@ -1,0 +1,73 @@
+"""The theory of the paper as functions: constants, bounds, Lipschitz constants, moments, gaps, and what they
+assume."""
+
+from workbench.theory.assumptions import Assumption, assumptions
+from workbench.theory.bounds import (
+    Bound,
+    averaged_posterior_bound,
+    conditional_bound,
+    flow_bound,
+    learned_bound,
+    learned_flow_bound,
+    rate,
+)
+from workbench.theory.constants import (
+    moment_constant,
+    pinsker_constant,
+    total_variation_bound,
+    wasserstein_from_total_variation,
+)
+from workbench.theory.gap import VariationalGap, variational_gap
+from workbench.theory.linear_gaussian import LinearGaussian, Perturbed, perturbed
+from workbench.theory.lipschitz import (
+    LipschitzConstants,
+    bounded_residual_constants,
+    bounded_residual_displacement,
+    estimate_lipschitz,
+    residual_constants,
+)
+from workbench.theory.moments import Moment, moment, pareto_moment, pareto_rate
+from workbench.theory.propositions import (
+    best_radius,
+    conjugate_extremes,
+    gap_bound,
+    moment_bound,
+    uniform_deviation_y,
+    uniform_deviation_z,
+)
+
+__all__ = [
+    "Assumption",
+    "Bound",
+    "LinearGaussian",
+    "LipschitzConstants",
+    "Moment",
+    "Perturbed",
+    "VariationalGap",
+    "assumptions",
+    "averaged_posterior_bound",
+    "best_radius",
+    "bounded_residual_constants",
+    "bounded_residual_displacement",
+    "conditional_bound",
+    "conjugate_extremes",
+    "estimate_lipschitz",
+    "flow_bound",
+    "gap_bound",
+    "learned_bound",
+    "learned_flow_bound",
+    "moment",
+    "moment_bound",
+    "moment_constant",
+    "pareto_moment",
+    "pareto_rate",
+    "perturbed",
+    "pinsker_constant",
+    "rate",
+    "residual_constants",
+    "total_variation_bound",
+    "uniform_deviation_y",
+    "uniform_deviation_z",
+    "variational_gap",
+    "wasserstein_from_total_variation",
+]

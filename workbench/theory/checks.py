@@ -1,0 +1,57 @@
+"""Checked arguments: a bound that is fed nonsense says so instead of printing a number."""
+
+from __future__ import annotations
+
+import math
+
+from workbench.core.errors import IncompatibleError, SpecError
+
+
+def number(name: str, value: float) -> float:
+    """A finite number, as float."""
+    value = float(value)
+    if not math.isfinite(value):
+        raise SpecError(f"A bound needs {name} as a number", expected="a finite number", found=str(value))
+    return value
+
+
+def inside(name: str, value: float, low: float, high: float, *, open_low: bool = False) -> float:
+    """A finite number in [low, high], or in (low, high]."""
+    value = number(name, value)
+    if value < low or value > high or (open_low and value == low):
+        bracket = "(" if open_low else "["
+        raise SpecError(
+            f"A bound needs {name} within its range",
+            expected=f"{bracket}{low:g}, {high:g}]",
+            found=f"{value:g}",
+        )
+    return value
+
+
+def positive(name: str, value: float) -> float:
+    """A finite number above 0."""
+    value = number(name, value)
+    if value <= 0:
+        raise SpecError(f"A bound needs {name} above 0", expected="a positive number", found=f"{value:g}")
+    return value
+
+
+def not_negative(name: str, value: float, tolerance: float = 0.0) -> float:
+    """A finite number of at least 0, up to rounding by ``tolerance``."""
+    value = number(name, value)
+    if value < -tolerance:
+        raise SpecError(f"A bound needs {name} of at least 0", expected="0 or more", found=f"{value:g}")
+    return value
+
+
+def at_least_one(name: str, value: float) -> float:
+    """A finite number of at least 1."""
+    value = number(name, value)
+    if value < 1:
+        raise SpecError(f"A bound needs {name} of at least 1", expected="1 or more", found=f"{value:g}")
+    return value
+
+
+def refuse(asked: str, reason: str) -> IncompatibleError:
+    """The clear refusal where a theorem does not apply."""
+    return IncompatibleError(asked, found=reason, suggestion="take an f-divergence with a Pinsker constant")

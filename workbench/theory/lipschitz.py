@@ -1,0 +1,119 @@
+"""Lipschitz constants of a bijection and its inverse: declared by its class, or estimated from Jacobians.
+
+declared    residual blocks x + F(x) with Lip(F) <= ℓ < 1:  Lip(T) <= (1+ℓ)^M,  Lip(T⁻¹) <= (1-ℓ)^(-M)
+            F(x) = W2 tanh(W1 x + b1) + b2 with norms <= s and |b2| <= B:  ℓ = s²,  |T(x) - x| <= M (s sqrt H
+            + B)
+estimated   the largest singular value of ∂z/∂x and of ∂x/∂z over given points, by singular values (small D)
+            or by power iteration (large D): both *lower* bounds of the true constants
+
+A bound that is fed an estimate is therefore itself only an estimate, and says so.
+Source: VINA Definition 3.1; Behrmann et al. (2019), arXiv:1811.00995, Lemma 2.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from workbench.core.errors import DataError
+from workbench.core.model import Model
+from workbench.theory.checks import at_least_one, inside, not_negative, positive
+
+#: Up to this many components the Jacobian is written down and its singular values are computed.
+_SMALL = 64
+
+
+@dataclass(frozen=True)
+class LipschitzConstants:
+    """Of T and of T⁻¹. ``source`` is "declared" (upper bounds) or "measured" (the largest slope that was
+    seen)."""
+
+    forward: float
+    inverse: float
+    source: str
+
+    @property
+    def largest(self) -> float:
+        """J of (INN1)."""
+        return max(self.forward, self.inverse)
+
+
+def residual_constants(*, blocks: int, contraction: float) -> LipschitzConstants:
+    """Declared constants of ``blocks`` residual blocks with Lip(F) <= ``contraction`` < 1."""
+    blocks = int(at_least_one("the number of blocks", blocks))
+    contraction = inside("the contraction", contraction, 0, 1 - 1e-12)
+    return LipschitzConstants((1 + contraction) ** blocks, (1 - contraction) ** -blocks, "declared")
+
+
+def bounded_residual_constants(*, blocks: int, norm: float) -> LipschitzConstants:
+    """Those of VINA's Definition 3.1, from the bound s on the norms of both matrices of each block."""
+    return residual_constants(blocks=blocks, contraction=inside("the norm s", norm, 0, 1 - 1e-12) ** 2)
+
+
+def bounded_residual_displacement(*, blocks: int, norm: float, width: int, bias: float) -> float:
+    """J0 of Definition 3.1: |T(x) - x| <= M (s sqrt H + B), and the same for T⁻¹, in the units of x."""
+    inner = not_negative("the norm s", norm) * math.sqrt(at_least_one("the width H", width))
+    return int(at_least_one("the number of blocks", blocks)) * (inner + not_negative("the bias B", bias))
+
+
+def estimate_lipschitz(
+    model: Model, x: Tensor, y: Tensor | None = None, *, seed: int = 0
+) -> LipschitzConstants:
+    """The steepest slopes of x -> z at x (n, D) and of z -> x at their latents, in standardised units.
+
+    For a conditional model they are those at fixed y. Lower bounds of the true constants.
+    """
+    if x.ndim != 2 or x.shape[1] != model.features or not torch.isfinite(x).all():
+        raise DataError(
+            "Lipschitz constants are estimated at finite points of the model's dimension",
+            expected=f"(n, {model.features})",
+            found=str(tuple(x.shape)),
+        )
+    with torch.no_grad():
+        z, _ = model.latent(x, y)
+    forward = steepest(lambda u: model.latent(u, y)[0], x, seed=seed)
+    inverse = steepest(lambda u: model.inverse(u, y)[0], z, seed=seed)
+    return LipschitzConstants(forward, inverse, "measured")
+
+
+def steepest(function: Callable[[Tensor], Tensor], points: Tensor, *, seed: int = 0) -> float:
+    """The largest singular value of the Jacobian of a row-wise function over points (n, D)."""
+    if points.shape[1] <= _SMALL:
+        return float(torch.linalg.matrix_norm(jacobians(function, points), ord=2).max())
+    return power_iteration(function, points, seed=seed)
+
+
+def jacobians(function: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
+    """(n, K, D) for a function whose rows do not see each other: one backward pass for each output."""
+    points = points.detach().requires_grad_()
+    with torch.enable_grad():
+        out = function(points)
+        rows = [
+            torch.autograd.grad(out[:, k].sum(), points, retain_graph=True)[0] for k in range(out.shape[1])
+        ]
+    return torch.stack(rows, 1)
+
+
+def power_iteration(
+    function: Callable[[Tensor], Tensor], points: Tensor, *, steps: int = 50, seed: int = 0
+) -> float:
+    """The largest singular value over points (n, D) by power iteration on JᵀJ, all points at once: from
+    below."""
+    steps = int(positive("the number of steps", steps))
+    generator = torch.Generator(points.device).manual_seed(seed)
+    direction = torch.randn(points.shape, generator=generator, device=points.device, dtype=points.dtype)
+    points = points.detach().requires_grad_()
+    with torch.enable_grad():
+        out = function(points)
+        # J v by a double backward: the gradient of Jᵀw is linear in w
+        dummy = torch.zeros_like(out, requires_grad=True)
+        (pulled,) = torch.autograd.grad(out, points, dummy, create_graph=True)
+        for _ in range(steps):
+            direction = direction / direction.norm(dim=1, keepdim=True).clamp_min(1e-300)
+            (image,) = torch.autograd.grad(pulled, dummy, direction, retain_graph=True)
+            (direction,) = torch.autograd.grad(out, points, image, retain_graph=True)
+    return float(image.detach().norm(dim=1).max())
