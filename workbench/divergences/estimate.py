@@ -106,7 +106,7 @@ def estimate(
     p, q = (torch.as_tensor(s) for s in (samples_p, samples_q))
     _check(p, q, _FEWEST_WITH_CRITIC if isinstance(made, VariationalDivergence) else _FEWEST)
     generator = torch.Generator().manual_seed(seed)
-    p, q = (s.detach().double()[torch.randperm(len(s), generator=generator)] for s in (p, q))
+    p, q = (s.detach().cpu().double()[torch.randperm(len(s), generator=generator)] for s in (p, q))
     if isinstance(made, SampleDivergence):
         p, q = p[:largest], q[:largest]
         value = float(made.between(p, q, generator))

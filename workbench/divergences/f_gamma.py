@@ -41,7 +41,7 @@ def best_shift(divergence: FDivergence, values: Tensor, steps: int = 80) -> Tens
     It lies between min g - f'(1) and max g - f'(1), since there (f*)' is 1. Golden section, in double
     precision; the error of the minimum is of second order in that of ν.
     """
-    g = values.detach().flatten().double()
+    g = values.detach().flatten().double().cpu()
     slope = divergence.gain(divergence.optimal_logits(g.new_zeros(())))
     low, high = float(g.min() - slope), float(g.max() - slope)
 
