@@ -1,8 +1,8 @@
-"""What the studio costs and how quickly it answers, measured in real browsers. Prints a table; fails on nothing.
+"""What the studio costs and how quickly it answers, in real browsers. Prints tables and fails on nothing.
 
     python tests/bench/studio.py [--browsers 1,4] [--seconds 20] [--sessions 30]
 
-lateness      how much later than asked a 10 ms sleep on the server's loop returns while a run is being trained
+lateness      how much later than asked a 10 ms sleep on the server's loop returns while a run is trained
 to screen     from the worker's snapshot to the text that the browser shows for it (counter in the readout)
 speed lost    training steps per second with the studio watching, against the same run with nobody watching
 first content from the request to the counter and the first plot on the screen
@@ -40,17 +40,23 @@ class Server:
         from workbench.ui.studio import studio
 
         self.jobs, self.late = jobs(), []
-        self.server = pn.serve(
-            {"/": studio}, port=0, address="localhost", show=False, start=False, verbose=False,
-            unused_session_lifetime_milliseconds=2000, check_unused_sessions_milliseconds=1000,
-        )  # fmt: skip
-        self.thread = threading.Thread(target=self._run, daemon=True)
-        self.thread.start()
-        while not getattr(self, "loop", None):
+        self.panel, self.page, self.loop = pn, studio, None
+        threading.Thread(target=self._run, daemon=True).start()
+        while self.loop is None:
             time.sleep(0.05)
 
     def _run(self) -> None:
         asyncio.set_event_loop(asyncio.new_event_loop())
+        self.server = self.panel.serve(
+            {"/": self.page},
+            port=0,
+            address="localhost",
+            show=False,
+            start=False,
+            verbose=False,
+            unused_session_lifetime_milliseconds=2000,
+            check_unused_sessions_milliseconds=1000,
+        )
         self.server.start()
         self.loop = self.server.io_loop
         self.loop.add_callback(self._probe)
