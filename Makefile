@@ -41,7 +41,8 @@ slow: $(VENV)/.installed-dev  ## the tests that take minutes
 	$(BIN)/python -m pytest -m "slow and not gpu" tests $(ARGS)
 
 bench: $(VENV)/.installed-dev  ## measurements as tables; never fails on a time
-	$(BIN)/python -m pytest -m bench -s tests $(ARGS)
+	@for script in tests/bench/*.py; do echo "== $$script"; $(BIN)/python $$script $(ARGS) || exit 1; done
+	$(BIN)/python -m pytest -m bench -s tests || [ $$? = 5 ]  # 5: nothing is marked
 
 readme: $(VENV)/.installed-dev  ## write the generated tables of README.md anew
 	$(BIN)/python tools/readme.py
