@@ -97,7 +97,7 @@ def measured():
     """Every divergence between the two Gaussians, with the default critic."""
     p, q = samples(800, seed=2)
     return {
-        d.key: estimate(d.key, p, q, steps=60, batch_size=256)
+        d.key: estimate(d.key, p, q, steps=30, batch_size=128)
         for d in DIVERGENCES
     }  # fmt: skip
 

@@ -293,6 +293,18 @@ def test_between_point_masses_and_below_both_of_its_limits(base, lipschitz, laws
         assert best > 0.9 * float(divergence.primal(p, q))
 
 
+def test_penalties_hold_a_linear_critic_to_its_slope(normal):
+    """Slope 5: c (5 - 1)² on both sides of 1, c (5/L - 1)⁺² for (f, Γ)."""
+    critic, (p, q) = torch.nn.Linear(1, 1).double(), (normal(0, 20), normal(1, 20))
+    torch.nn.init.constant_(critic.weight, 5.0)
+    for key, settings, expected in (
+        ("wasserstein_critic", {"penalty_weight": 3.0}, 3 * 16),
+        ("f_gamma", {"penalty_weight": 3.0, "lipschitz": 2.0}, 3 * 1.5**2),
+        ("f_gamma", {"penalty_weight": 3.0, "lipschitz": 6.0}, 0.0),
+    ):
+        assert DIVERGENCES.make(key, **settings).penalty(critic, p, q, None).item() == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("key", ["wasserstein_critic", "f_gamma"])
 def test_disjoint_supports_still_give_a_gradient_through_a_trained_critic(key):
     """Two uniform laws ten apart: after some steps the critic leads the model back, and (f, Γ) stays

@@ -17,6 +17,17 @@ def test_point_masses_give_the_kernels_closed_form(name):
     assert torch.isclose(mmd_squared(a, b, kernel_name=name, length=0.7), 2 * (k[0] - k[1]))
 
 
+def test_kernels_are_as_written():
+    squared = torch.tensor(2.25, dtype=torch.float64)
+    assert float(kernel(squared, "gaussian", 0.7)) == pytest.approx(math.exp(-2.25 / (2 * 0.49)))
+    multiscale = sum(1 / (1 + 2.25 / h**2) for h in (0.05, 0.2, 0.9))
+    assert float(kernel(squared, "multiscale")) == pytest.approx(multiscale)
+    forward = sum(c**2 * ((c + 2.25) / 2) ** -2 for c in (0.2, 1.5, 3.0))
+    assert float(kernel(squared, "forward")) == pytest.approx(forward)
+    backward = sum(0.2**a * ((0.2 + 2.25) / a) ** -a for a in (0.1, 0.5, 2.0))
+    assert float(kernel(squared, "backward")) == pytest.approx(backward)
+
+
 @pytest.mark.parametrize("name", KERNELS)
 def test_dual_equals_primal_at_the_witness(name, normal):
     """MMD is the supremum over the unit ball, reached at the witness divided by its norm, which is MMD."""
