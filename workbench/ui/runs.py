@@ -31,22 +31,7 @@ class RunsPanel(pn.viewable.Viewer):
     ) -> None:
         super().__init__()
         self.session, self._guard, self._on_open, self.runs = session, guard, on_open, Runs()
-        self.table = pn.widgets.Tabulator(
-            pd.DataFrame(columns=COLUMNS),
-            selectable="checkbox",
-            show_index=False,
-            disabled=True,
-            hidden_columns=["id"],
-            pagination="local",
-            page_size=9,
-            layout="fit_columns",
-            height=330,
-            sizing_mode="stretch_width",
-            css_classes=["wb-runs-table"],
-            theme="simple",
-            widths=WIDTHS,
-            stylesheets=[".tabulator { font-size: 12.5px !important; }"],
-        )
+        self.table = empty_table()
         self.open = action("Open", "visibility", "Look at this run, at its last checkpoint.", "wb-open")
         self.resume = action("Resume", "play_arrow", "Open it and train on.", "wb-resume-run")
         self.delete = action(
@@ -71,23 +56,19 @@ class RunsPanel(pn.viewable.Viewer):
             linked_axes=False,
             stylesheets=[".bk-Canvas { font-size: 12px !important; }"],
         )
+        self._listen()
+        buttons = [self.open, self.resume, self.delete, self.sure, self.again, self.note]
+        bar = pn.Row(*buttons, margin=0, sizing_mode="stretch_width")
+        self._layout = pn.Column(bar, self.table, self.plot, sizing_mode="stretch_width", margin=(4, 12))
+
+    def _listen(self) -> None:
+        guard = self._guard
         self.open.on_click(lambda _: guard(lambda: self._open(resume=False)))
         self.resume.on_click(lambda _: guard(lambda: self._open(resume=True)))
         self.delete.on_click(lambda _: self._ask())
         self.sure.on_click(lambda _: guard(self._delete))
         self.again.on_click(lambda _: guard(self.refresh))
         self.table.param.watch(lambda _: guard(self._ticked), "selection")
-        bar = pn.Row(
-            self.open,
-            self.resume,
-            self.delete,
-            self.sure,
-            self.again,
-            self.note,
-            margin=0,
-            sizing_mode="stretch_width",
-        )
-        self._layout = pn.Column(bar, self.table, self.plot, sizing_mode="stretch_width", margin=(4, 12))
 
     def refresh(self) -> None:
         """Read the shelf."""
@@ -141,6 +122,26 @@ class RunsPanel(pn.viewable.Viewer):
 
     def __panel__(self):
         return self._layout
+
+
+def empty_table() -> pn.widgets.Tabulator:
+    """The shelf before it was read."""
+    return pn.widgets.Tabulator(
+        pd.DataFrame(columns=COLUMNS),
+        selectable="checkbox",
+        show_index=False,
+        disabled=True,
+        hidden_columns=["id"],
+        pagination="local",
+        page_size=9,
+        layout="fit_columns",
+        height=330,
+        sizing_mode="stretch_width",
+        css_classes=["wb-runs-table"],
+        theme="simple",
+        widths=WIDTHS,
+        stylesheets=[".tabulator { font-size: 12.5px !important; }"],
+    )
 
 
 def action(label: str, icon: str, tooltip: str, css: str) -> Any:
