@@ -6,12 +6,20 @@ __version__ = "0.1.0"
 
 # Looked up on first use: `import workbench` must not cost a second of torch for `workbench --help`.
 _PUBLIC = {
-    "Experiment": "workbench.training", "Run": "workbench.training", "Training": "workbench.training",
-    "FittedModel": "workbench.training", "Snapshot": "workbench.training", "SnapshotRequest": "workbench.training",
-    "Variable": "workbench.core.variable", "WorkbenchError": "workbench.core.errors",
-    "TableProblem": "workbench.problems", "SimulatorProblem": "workbench.problems",
-    "save": "workbench.export", "load": "workbench.export", "check": "workbench.export",
-    "export": "workbench.export", "diagnose": "workbench.diagnostics",
+    "Experiment": "workbench.training",
+    "Run": "workbench.training",
+    "Training": "workbench.training",
+    "FittedModel": "workbench.training",
+    "Snapshot": "workbench.training",
+    "SnapshotRequest": "workbench.training",
+    "Variable": "workbench.core.variable",
+    "WorkbenchError": "workbench.core.errors",
+    "TableProblem": "workbench.problems",
+    "SimulatorProblem": "workbench.problems",
+    "save": "workbench.export",
+    "load": "workbench.export",
+    "check": "workbench.export",
+    "diagnose": "workbench.diagnostics",
 }
 __all__ = ["__version__", *_PUBLIC]
 
