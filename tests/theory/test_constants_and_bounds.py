@@ -124,6 +124,22 @@ def test_the_learned_bound_has_the_rate_of_the_theorem():
         assert math.log(flow[0] / flow[1]) / math.log(100) == pytest.approx(theory.rate(a), rel=1e-9)
 
 
+def test_the_learned_bound_is_put_together_as_written():
+    """L_y <= 2 (u + λ r) and D <= 2 (u/λ + r) + η, with u = 0.01, r = 0.02, λ = 2, η = 0.005, p_A = ½ and c_f
+    = ½."""
+    bound = theory.learned_bound(
+        DIVERGENCES.make("pearson"), deviation_y=0.01, deviation_z=0.02, gap=0.005, weight=2.0, moment=2.0,
+        lipschitz=3.0, a=1.0, probability=0.5,
+    )  # fmt: skip
+    assert bound.supervised == pytest.approx(3 * math.sqrt(2 * (0.01 + 2 * 0.02) / 0.5))
+    total_variation = 0.5 * math.sqrt(2 * (0.01 / 2 + 0.02) + 0.005)
+    assert bound.unsupervised == pytest.approx(3 * 4 * math.sqrt(2 * total_variation) / 0.5)
+    flow = theory.learned_flow_bound(
+        DIVERGENCES.make("pearson"), deviation=0.02, gap=0.005, moment=2.0, lipschitz=3.0, a=1.0
+    )
+    assert flow.value == pytest.approx(3 * 4 * math.sqrt(2 * 0.5 * math.sqrt(0.045)))
+
+
 @pytest.mark.parametrize(
     "change, named",
     [
