@@ -46,7 +46,12 @@ def notebook(experiment: Experiment) -> str:
     kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
     about = {"kernelspec": kernel, "language_info": {"name": "python"}}
     return (
-        json.dumps({"cells": cells, "metadata": about, "nbformat": 4, "nbformat_minor": 5}, indent=1) + "\n"
+        json.dumps(
+            {"cells": cells, "metadata": about, "nbformat": 4, "nbformat_minor": 5},
+            indent=1,
+            ensure_ascii=False,
+        )
+        + "\n"
     )
 
 
@@ -55,6 +60,19 @@ def _cell(number: int, kind: str, text: str) -> dict[str, Any]:
     name = hashlib.sha256(f"{number}{text}".encode()).hexdigest()[:12]
     made = {"cell_type": kind, "id": name, "metadata": {}, "source": text.splitlines(keepends=True)}
     return made | ({"execution_count": None, "outputs": []} if kind == "code" else {})
+
+
+_START = """import holoviews as hv
+
+from workbench import diagnostics, plots
+
+hv.extension("bokeh", inline=True)
+
+
+def show(*pictures, width=430, height=340):
+    \"\"\"Pictures side by side, two in a row.\"\"\"
+    sized = [picture.opts(responsive=False, width=width, height=height) for picture in pictures]
+    return sized[0] if len(sized) == 1 else hv.Layout(sized).cols(2).opts(shared_axes=False)"""
 
 
 def _story(experiment: Experiment) -> list[tuple[str, str]]:
@@ -68,10 +86,7 @@ def _story(experiment: Experiment) -> list[tuple[str, str]]:
             f"*{objective.title}*: {objective.summary}\n\n"
             f"Written by VINA workbench {workbench.__version__}. The same seed gives the same run.",
         ),
-        (
-            "code",
-            "import holoviews as hv\n\nfrom workbench import diagnostics, plots\n\nhv.extension('bokeh')",
-        ),
+        ("code", _START),
         ("code", made),
         (
             "markdown",
@@ -79,8 +94,15 @@ def _story(experiment: Experiment) -> list[tuple[str, str]]:
         ),
         ("code", "run = wb.Run(experiment)\nfor record in run:\n    pass\nrecord"),
         ("markdown", "## Look\n\nA snapshot is what can be seen of a run at one moment."),
-        ("code", "snapshot = run.snapshot()\nplots.losses(diagnostics.losses(run.snapshot()))"),
-        ("code", "plots.samples(diagnostics.samples(snapshot)) + plots.latent(diagnostics.latent(snapshot))"),
+        (
+            "code",
+            "snapshot = run.snapshot()\n"
+            "show(plots.losses(diagnostics.losses(snapshot)), width=800, height=300)",
+        ),
+        (
+            "code",
+            "show(plots.samples(diagnostics.samples(snapshot)), plots.latent(diagnostics.latent(snapshot)))",
+        ),
     ]
     return story + (_posterior(problem) if problem.y else _density(problem)) + _keep()
 
@@ -89,7 +111,7 @@ def _density(problem) -> list[tuple[str, str]]:
     draws = ("code", "samples = run.sample(1000)\nsamples")
     if problem.shapes.x != 2:
         return [draws]
-    picture = "plots.density(diagnostics.density(snapshot)) + plots.grid(diagnostics.grid(snapshot))"
+    picture = "show(plots.density(diagnostics.density(snapshot)), plots.grid(diagnostics.grid(snapshot)))"
     return [("code", picture), draws]
 
 
@@ -101,9 +123,9 @@ def _posterior(problem) -> list[tuple[str, str]]:
         ("code", f"observation = {observation}\nsamples = run.posterior(observation).sample(1000)\nsamples"),
         (
             "code",
-            "import workbench as wb\n\n"
             "request = wb.SnapshotRequest(views=('posterior',), observation=tuple(observation))\n"
-            "plots.marginals(diagnostics.posterior(run.snapshot(request)))",
+            "answer = diagnostics.posterior(run.snapshot(request))\n"
+            "show(plots.posterior(answer), plots.marginals(answer))",
         ),
     ]
 

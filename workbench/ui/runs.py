@@ -20,7 +20,8 @@ from workbench.ui.session import Session
 
 COLUMNS = ["run", "state", "iteration", "steps", "started", "id"]
 MOST_CURVES = 8
-WIDTHS = {"run": "50%", "state": "15%", "iteration": "11%", "steps": "9%", "started": "15%"}
+# pixels, not shares: a table that is filled before it is seen would take shares of nothing
+WIDTHS = {"run": 440, "state": 130, "iteration": 100, "steps": 90, "started": 140}
 
 
 class RunsPanel(pn.viewable.Viewer):
