@@ -11,25 +11,45 @@ from workbench.problems.two_spirals import TwoSpirals
 from workbench.problems.drawn import Drawn
 from workbench.problems.linear_gaussian import LinearGaussian
 from workbench.problems.inverse_kinematics import InverseKinematics
+from workbench.problems.inverse_ballistics import InverseBallistics
+from workbench.problems.sine_wave import SineWave
 from workbench.problems.eight_modes import EightModes
+from workbench.problems.two_moons_posterior import TwoMoonsPosterior
+from workbench.problems.gaussian_linear import GaussianLinear
+from workbench.problems.gaussian_linear_uniform import GaussianLinearUniform
+from workbench.problems.gaussian_mixture import GaussianMixture
+from workbench.problems.slcp import SimpleLikelihoodComplexPosterior
+from workbench.problems.bernoulli_glm import BernoulliGLM
+from workbench.problems.sir import SusceptibleInfectedRecovered
+from workbench.problems.lotka_volterra import LotkaVolterra
 from workbench.problems.table import TableProblem, describe
 from workbench.problems.simulator import SimulatorProblem
 
 __all__ = [
     "PROBLEMS",
+    "BernoulliGLM",
     "Checkerboard",
     "Drawn",
     "EightGaussians",
     "EightModes",
+    "GaussianLinear",
+    "GaussianLinearUniform",
+    "GaussianMixture",
+    "InverseBallistics",
     "InverseKinematics",
     "LinearGaussian",
+    "LotkaVolterra",
     "Pinwheel",
     "Problem",
     "Rings",
     "Samples",
+    "SimpleLikelihoodComplexPosterior",
     "SimulatorProblem",
+    "SineWave",
+    "SusceptibleInfectedRecovered",
     "TableProblem",
     "TwoMoons",
+    "TwoMoonsPosterior",
     "TwoSpirals",
     "describe",
 ]

@@ -18,11 +18,9 @@ from torch import Tensor
 
 from workbench.core import capability
 from workbench.core.errors import IncompatibleError
-from workbench.core.variable import Variable
 from workbench.problems.base import PROBLEMS, Problem
 from workbench.problems.mixture import normal
-
-_DIGITS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+from workbench.problems.numbered import numbered
 
 
 @dataclass(frozen=True)
@@ -83,13 +81,11 @@ class LinearGaussian(Problem):
 
     @property
     def x(self):
-        return tuple(Variable(f"x{i}", "x" + str(i).translate(_DIGITS)) for i in range(1, self.features + 1))
+        return numbered("x", "x", self.features)
 
     @property
     def y(self):
-        return tuple(
-            Variable(f"y{i}", "y" + str(i).translate(_DIGITS)) for i in range(1, self.observations + 1)
-        )
+        return numbered("y", "y", self.observations)
 
     @property
     def capabilities(self):
