@@ -139,7 +139,7 @@ def test_the_mean_log_posterior_is_the_known_optimum(key, known):
 
 @pytest.mark.parametrize("mean", [0.0, 0.9, -1.4, 8.0, -40.0])
 def test_truncated_normals_are_those_of_scipy(mean):
-    scale, means = 0.3, torch.full((3000,), mean).double()
+    scale, means = 0.3, torch.full((3000,), mean, dtype=torch.float64)
     drawn = truncated_normal_draw(means, scale, -1.0, 1.0, seeded())
     law = stats.truncnorm((-1 - mean) / scale, (1 - mean) / scale, mean, scale)
     assert ((drawn >= -1) & (drawn <= 1)).all()
@@ -292,9 +292,9 @@ def test_epidemic_counts_have_their_binomial_density():
     )
     expected = stats.binom(1000, share).logpmf(drawn.y.numpy()).sum(1) + prior
     np.testing.assert_allclose(problem.log_joint(drawn.x, drawn.y).numpy(), expected, rtol=1e-8)
-    y = problem.simulate(double((0.4, 0.125)).expand(20_000, -1), seeded())
-    np.testing.assert_allclose(y.mean(0).numpy(), problem.default_observation, atol=0.6)
-    assert float(y[:, 3].var()) == pytest.approx(307 * (1 - 0.307), rel=0.05)
+    y = problem.simulate(double((0.4, 0.125)).expand(8000, -1), seeded())
+    np.testing.assert_allclose(y.mean(0).numpy(), problem.default_observation, atol=1.0)
+    assert float(y[:, 3].var()) == pytest.approx(307 * (1 - 0.307), rel=0.08)
 
 
 def test_counts_of_prey_have_their_log_normal_density():

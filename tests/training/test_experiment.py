@@ -99,6 +99,7 @@ def test_with_setting_reads_texts_and_names_the_part_when_it_must():
         ("two_moons", "inn", "maximum_likelihood", "no y"),
         ("checkerboard", "realnvp", "reverse_kl", "positive everywhere"),
         ("inverse_kinematics", "realnvp", "reverse_kl", "joint density"),
+        ("slcp", "realnvp", "reverse_kl", "positive everywhere"),
         ("inverse_kinematics", "maf", "inn", "predicts y"),
     ],
 )

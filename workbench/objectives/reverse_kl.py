@@ -33,6 +33,11 @@ class ReverseKL(Objective):
                     f"reverse KL needs a problem that {capability.SENTENCES[capability.LOG_JOINT]}; "
                     f"{problem.title} has none (or its noise is zero)"
                 ]
+            if capability.FULL_SUPPORT not in given:
+                return [
+                    f"reverse KL needs a problem that {capability.SENTENCES[capability.FULL_SUPPORT]}; "
+                    f"the prior of {problem.title} ends at its bounds"
+                ]
             return []
         for need in (capability.LOG_DENSITY, capability.FULL_SUPPORT):
             if need not in given:

@@ -31,7 +31,7 @@ GRAVITY, DRAG, MASS = 9.81, 0.25, 0.2
 PLACE_SCALE, HEIGHT_MEAN, HEIGHT_SCALE, SPEED_MEAN = 0.5, 1.5, 0.5, 15.0
 STEEPNESS = (0.1 * math.pi / 2, 0.9 * math.pi / 2)
 _ITERATIONS, _ON_THE_GRAPH = 8, 2
-_BATCH, _BATCHES = 50_000, 400
+_BATCH, _BATCHES = 20_000, 1000
 
 
 def impact_time(height: Tensor, rise: Tensor) -> Tensor:
@@ -107,7 +107,7 @@ class InverseBallistics(Problem):
         return (5.0,)
 
     def flight(self, x: Tensor, points: int = 50) -> Tensor:
-        """(horizontal, vertical) in m (n, points, 2) at equal times from launch to impact, for ``x`` (n, 4)."""
+        """(horizontal, vertical) in m (n, points, 2) at equal times from launch to impact; ``x`` (n, 4)."""
         x = self._points(x, "x", 4)
         along, rise = x[:, 3] * x[:, 2].cos(), x[:, 3] * x[:, 2].sin()
         share = torch.linspace(0, 1, points, dtype=x.dtype, device=x.device)
