@@ -1,4 +1,4 @@
-"""The tasks of the simulation-based inference benchmark: closed forms, independent codes, published samples."""
+"""The tasks of the simulation-based inference benchmark: closed forms, other codes, published samples."""
 
 from __future__ import annotations
 
@@ -317,3 +317,12 @@ def test_impossible_rates_and_counts_have_no_density(key):
     drawn = problem.draw(3, seeded())
     assert (problem.log_joint(-drawn.x, drawn.y) == -math.inf).all()
     assert (problem.log_joint(drawn.x, -1 - drawn.y) == -math.inf).all()
+
+
+def test_rates_that_cannot_be_solved_give_nan_and_no_density(monkeypatch):
+    monkeypatch.setattr("workbench.problems.populations._MOST_STEPS", 8)
+    problem = PROBLEMS.make("lotka_volterra")
+    x = torch.cat([problem.draw(3, seeded()).x, 40 * torch.ones(1, 4).double()])
+    y = double(problem.default_observation).expand(4, -1)
+    assert problem.simulate(x, seeded())[3].isnan().any()
+    assert problem.log_joint(x, y)[3] == -math.inf
