@@ -138,6 +138,19 @@ def test_the_wave_posterior_is_what_rejection_finds(height):
     assert mmd_is_small(accepted, exact)
 
 
+@pytest.mark.parametrize("height", [0.1, -0.3])
+def test_the_share_of_the_first_wave_is_what_rejection_finds(height):
+    problem = PROBLEMS.make("sine_wave")
+    accepted = near(problem, height, 0.004, 5000, 6)
+    exact = problem.reference_posterior((height,), 20_000, seeded(8))
+    first, second = ((3 * math.pi * x[:, 0]).sin().numpy() for x in (accepted, exact))
+    assert len(first) > 3000 and stats.ks_2samp(first, second).pvalue > 1e-3
+    # draws that forget the second wave's own law, for which s would be an arcsine number, are caught
+    middle = 0.5 * height
+    careless = middle + (1 - abs(middle)) * np.sin(math.pi * (np.random.default_rng(0).random(20_000) - 0.5))
+    assert stats.ks_2samp(first, careless).pvalue < 1e-3
+
+
 def test_ranks_of_the_truth_are_uniform_on_the_wave():
     assert ranks_are_uniform(PROBLEMS.make("sine_wave"), (0, 1)) > 1e-3
 
