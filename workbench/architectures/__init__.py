@@ -1,16 +1,32 @@
 """Invertible networks to choose from. A new member costs one file and one line here."""
 
 from workbench.architectures.base import Architecture, CostCard
+from workbench.architectures.bernstein_polynomial import BernsteinPolynomial
+from workbench.architectures.continuous import Continuous
+from workbench.architectures.gaussianization import Gaussianization
+from workbench.architectures.glow import Glow
+from workbench.architectures.iaf import IAF
 from workbench.architectures.inn import INN, InnModel
 from workbench.architectures.maf import MAF
+from workbench.architectures.neural_autoregressive import NeuralAutoregressive
+from workbench.architectures.neural_circular_spline import NeuralCircularSpline
+from workbench.architectures.neural_spline_autoregressive import NeuralSplineAutoregressive
 from workbench.architectures.neural_spline_coupling import NeuralSplineCoupling
 from workbench.architectures.nice import NICE
 from workbench.architectures.realnvp import RealNVP
+from workbench.architectures.residual_flow import ResidualFlow, ResidualFlowModel
+from workbench.architectures.sum_of_squares_polynomial import SumOfSquaresPolynomial
+from workbench.architectures.unconstrained_neural_autoregressive import UnconstrainedNeuralAutoregressive
 from workbench.core.catalogue import Catalogue
 
 ARCHITECTURES = Catalogue("architectures", "architecture")
-for _member in (NICE, RealNVP, NeuralSplineCoupling, MAF, INN):
+for _member in (NICE, RealNVP, Glow, NeuralSplineCoupling, MAF, IAF, NeuralSplineAutoregressive,
+                NeuralAutoregressive, UnconstrainedNeuralAutoregressive, SumOfSquaresPolynomial,
+                BernsteinPolynomial, Gaussianization, NeuralCircularSpline, Continuous,
+                ResidualFlow, INN):
     ARCHITECTURES.register(_member)
 
-__all__ = ["ARCHITECTURES", "INN", "MAF", "NICE", "Architecture", "CostCard", "InnModel",
-           "NeuralSplineCoupling", "RealNVP"]
+__all__ = ["ARCHITECTURES", "INN", "IAF", "MAF", "NICE", "Architecture", "BernsteinPolynomial", "Continuous",
+           "CostCard", "Gaussianization", "Glow", "InnModel", "NeuralAutoregressive", "NeuralCircularSpline",
+           "NeuralSplineAutoregressive", "NeuralSplineCoupling", "RealNVP", "ResidualFlow", "ResidualFlowModel", "SumOfSquaresPolynomial",
+           "UnconstrainedNeuralAutoregressive"]

@@ -21,11 +21,15 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 
 @dataclass(frozen=True)
 class CostCard:
-    """What an architecture costs, in passes through its networks, as words for a card."""
+    """What an architecture costs, in passes through its networks, as words for a card.
+
+    ``warning`` is a sentence on what to mind, empty where there is nothing.
+    """
 
     density: str
     sampling: str
     inverse: str
+    warning: str = ""
 
 
 class Architecture(Spec):
@@ -38,6 +42,9 @@ class Architecture(Spec):
     cost: ClassVar[CostCard]
     #: export format -> "" where it works, or the reason why it does not; tests/architectures measures it
     formats: ClassVar[dict[str, str]] = {"graph": "", "onnx": ""}
+    #: how closely both directions and their log-dets agree in double precision, in standardised units and nats,
+    #: within three standard deviations; larger than rounding where an inverse is searched or an ODE solved
+    inverse_tolerance: ClassVar[float] = 1e-9
     #: the least number of components of x where there is no observation
     least_features: ClassVar[int] = 1
 

@@ -1,4 +1,4 @@
-"""What NICE, RealNVP and the spline flow share: couplings with alternating masks, linear layers between."""
+"""What NICE, RealNVP, Glow and the spline flow share: couplings with alternating masks, linear layers between."""
 
 from __future__ import annotations
 
@@ -18,6 +18,13 @@ from workbench.core.shapes import Shapes
 FLOW_CAPABILITIES = frozenset({
     capability.DENSITY, capability.LATENT, capability.EXACT_INVERSE, capability.REPARAMETERISED,
     capability.CONDITIONAL, capability.UNCONDITIONAL})
+#: the same where the inverse is searched for or integrated, to a tolerance
+SEARCHED_CAPABILITIES = FLOW_CAPABILITIES - {capability.EXACT_INVERSE}
+
+#: where the monotone maps with linear tails end, in standard deviations of the data
+TAILS = 10.0
+TAILS_DOC = ("Further out than this, in standard deviations of the data, the map of each component goes on as a "
+             "straight line; the search for the inverse stays within.")
 
 
 def coupling_layers(shapes: Shapes, transforms: int, *, univariate: Callable[..., Transform],

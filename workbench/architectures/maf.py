@@ -15,17 +15,16 @@ from functools import partial
 from typing import ClassVar
 
 import param
-import torch
-from zuko.flows.autoregressive import MaskedAutoregressiveTransform
 from zuko.transforms import MonotonicAffineTransform
 
-from workbench.architectures.base import CostCard, LayeredArchitecture
+from workbench.architectures.autoregressive import AutoregressiveArchitecture
+from workbench.architectures.base import CostCard
 from workbench.architectures.couplings import FLOW_CAPABILITIES
 from workbench.architectures.flow_model import ZukoFlowModel
 from workbench.core.shapes import Shapes
 
 
-class MAF(LayeredArchitecture):
+class MAF(AutoregressiveArchitecture):
     """With a single component and no y this is a scale and a shift: it can only fit a Gaussian."""
 
     key = "maf"
@@ -37,21 +36,11 @@ class MAF(LayeredArchitecture):
     capabilities = FLOW_CAPABILITIES
     cost: ClassVar[CostCard] = CostCard(density="1 pass", sampling="D passes", inverse="exact, D passes")
 
-    order = param.Selector(default="reversed", objects=["reversed", "random"], doc="""
-        The order of the components: reversed from one layer to the next, or drawn anew for each layer.""")
     clamp = param.Number(default=3.0, bounds=(0.1, 10.0), doc="""
         Largest log-scale of one layer: it stretches by exp(clamp) at most. Small values are stable, large
         ones reach sharp densities with few layers.""")
 
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:
         affine = partial(MonotonicAffineTransform, slope=math.exp(-self.clamp))
-        layers = [MaskedAutoregressiveTransform(shapes.x, shapes.y, order=self._order(shapes.x, number),
-                                                univariate=affine, shapes=((), ()), **self.network())
-                  for number in range(self.transforms)]
+        layers = self.autoregressive_layers(shapes, lambda: affine, ((), ()))
         return ZukoFlowModel(layers, shapes, self.capabilities)
-
-    def _order(self, features: int, number: int) -> torch.Tensor:
-        if self.order == "random":
-            return torch.randperm(features)
-        ascending = torch.arange(features)
-        return ascending if number % 2 == 0 else ascending.flip(0)

@@ -19,6 +19,9 @@ from zuko.transforms import AutoregressiveTransform, CouplingTransform
 
 def forward_and_log_det(transform: Transform, u: Tensor) -> tuple[Tensor, Tensor]:
     """``v = f(u)``: u (n, D) -> v (n, D) and log|det ∂v/∂u| (n,)."""
+    turned = transform.inv
+    if isinstance(turned, AutoregressiveTransform):   # the inverse autoregressive flow's slow direction
+        return inverse_and_log_det(turned, u)
     v, log_det = transform.call_and_ladj(u)
     return v, per_point(log_det)
 

@@ -1,0 +1,49 @@
+"""Gaussianization flow (GF): rotations, and between them each component is made normal by itself.
+
+forward   v_i = Φ⁻¹( (1/K) Σ_k Φ(exp(a_{ik}(y)) x_i + b_{ik}(y)) );  then a rotation exp(A − Aᵀ)
+log-det   Σ_i of the logarithm of each derivative; a rotation has none
+inverse   Rᵀ, and x_i by bisection and Newton steps: no component waits for another
+Source: Meng, Song, Song & Ermon 2020, Gaussianization Flows, arXiv:2003.01941.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import param
+import torch
+from zuko.flows.gaussianization import ElementWiseTransform
+from zuko.lazy import UnconditionalTransform
+from zuko.transforms import RotationTransform
+
+from workbench.architectures.base import CostCard, LayeredArchitecture
+from workbench.architectures.couplings import SEARCHED_CAPABILITIES
+from workbench.architectures.flow_model import ZukoFlowModel
+from workbench.bijections.gaussianization import GaussianizationTransform
+from workbench.core.shapes import Shapes
+
+
+class Gaussianization(LayeredArchitecture):
+    """The only flow here without a network where there is no y: width, depth and activation are those for y."""
+
+    key = "gaussianization"
+    title = "Gaussianization flow"
+    summary = "Each component is made normal by a learned mixture, then all are rotated, over and over."
+    reference = "Meng, Song, Song & Ermon (2020), Gaussianization Flows, AISTATS, arXiv:2003.01941"
+    capabilities = SEARCHED_CAPABILITIES
+    cost: ClassVar[CostCard] = CostCard(
+        density="1 pass", sampling="1 pass, 30 evaluations", inverse="numerical, 1 pass",
+        warning="The inverse is found by bisection; width, depth and activation matter only where there is a y.")
+
+    components = param.Integer(default=8, bounds=(1, 64), doc="""
+        Normal distributions in the mixture of each component and layer.""")
+
+    def assemble(self, shapes: Shapes) -> ZukoFlowModel:
+        layers = []
+        for number in range(self.transforms):
+            if number > 0 and shapes.x > 1:
+                layers.append(UnconditionalTransform(RotationTransform, torch.randn(shapes.x, shapes.x)))
+            layers.append(ElementWiseTransform(shapes.x, shapes.y, univariate=GaussianizationTransform,
+                                               shapes=((self.components,), (self.components,)),
+                                               **self.network()))
+        return ZukoFlowModel(layers, shapes, self.capabilities)

@@ -1,0 +1,46 @@
+"""Neural autoregressive flow (NAF): a monotone network maps each component, steered by those before it.
+
+forward   z_i = f(x_i; c_i(x_{<i}, y)); f is a network with positive weights and two-sided ELUs, c_i a signal
+log-det   Σ_i log ∂f/∂x_i, by automatic differentiation
+inverse   x_i by bisection and Newton steps, one component after the other; linear beyond ±B
+Source: Huang, Krueger, Lacoste & Courville 2018, Neural Autoregressive Flows, arXiv:1804.00779.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import param
+from zuko.flows.neural import MNN
+
+from workbench.architectures.autoregressive import AutoregressiveArchitecture
+from workbench.architectures.base import CostCard
+from workbench.architectures.couplings import SEARCHED_CAPABILITIES, TAILS, TAILS_DOC
+from workbench.architectures.flow_model import ZukoFlowModel
+from workbench.bijections.linear_tails import LinearTails
+from workbench.core.shapes import Shapes
+
+
+class NeuralAutoregressive(AutoregressiveArchitecture):
+    """Universal for densities in principle; its samples are the dearest here."""
+
+    key = "neural_autoregressive"
+    title = "Neural autoregressive flow"
+    summary = "Each component passes through a monotone network that is steered by the components before it."
+    reference = "Huang, Krueger, Lacoste & Courville (2018), Neural Autoregressive Flows, ICML, arXiv:1804.00779"
+    capabilities = SEARCHED_CAPABILITIES
+    cost: ClassVar[CostCard] = CostCard(
+        density="1 pass", sampling="20 D passes", inverse="numerical, 20 D passes",
+        warning="The inverse is found by bisection.")
+
+    transforms = param.Integer(default=3)
+    signal = param.Integer(default=16, bounds=(1, 128), doc="""
+        Numbers that the masked network hands to the monotone network of each component.""")
+    bound = param.Number(default=TAILS, bounds=(1.0, 100.0), doc=TAILS_DOC)
+
+    def assemble(self, shapes: Shapes) -> ZukoFlowModel:
+        hidden = self.network()["hidden_features"]
+        layers = self.autoregressive_layers(
+            shapes, lambda: LinearTails(MNN(signal=self.signal, stack=shapes.x, hidden_features=hidden),
+                                        self.bound), ((self.signal,),))
+        return ZukoFlowModel(layers, shapes, self.capabilities)

@@ -1,0 +1,45 @@
+"""Autoregressive neural spline flow: monotone splines whose knots depend on the components before.
+
+forward   z_i = g(x_i; θ_i(x_{<i}, y)), a monotone rational-quadratic spline on [−B, B], the identity outside
+log-det   Σ_i log g'(x_i; θ_i)
+inverse   x_i = g⁻¹(z_i; θ_i(x_{<i}, y)), the root of a quadratic, one component after the other: D passes a layer
+Source: Durkan, Bekasov, Murray & Papamakarios 2019, Neural Spline Flows, arXiv:1906.04032.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import ClassVar
+
+import param
+from zuko.transforms import MonotonicRQSTransform
+
+from workbench.architectures.autoregressive import AutoregressiveArchitecture
+from workbench.architectures.base import CostCard
+from workbench.architectures.couplings import FLOW_CAPABILITIES
+from workbench.architectures.flow_model import ZukoFlowModel
+from workbench.architectures.neural_spline_coupling import LEAST_SLOPE
+from workbench.core.shapes import Shapes
+
+
+class NeuralSplineAutoregressive(AutoregressiveArchitecture):
+    """The same splines as in the couplings: more flexible a layer, and D times slower to sample."""
+
+    key = "neural_spline_autoregressive"
+    title = "Autoregressive neural spline flow"
+    summary = "Each component passes through a monotone spline whose knots depend on the components before it."
+    reference = "Durkan, Bekasov, Murray & Papamakarios (2019), Neural Spline Flows, NeurIPS, arXiv:1906.04032"
+    capabilities = FLOW_CAPABILITIES
+    cost: ClassVar[CostCard] = CostCard(density="1 pass", sampling="D passes", inverse="exact, D passes")
+
+    transforms = param.Integer(default=3)
+    bins = param.Integer(default=8, bounds=(2, 64), doc="""
+        Pieces of each spline. More pieces draw finer detail.""")
+    bound = param.Number(default=5.0, bounds=(1.0, 20.0), doc="""
+        The splines act between −bound and +bound, in standard deviations of the data; further out they are
+        the identity.""")
+
+    def assemble(self, shapes: Shapes) -> ZukoFlowModel:
+        spline = partial(MonotonicRQSTransform, bound=self.bound, slope=LEAST_SLOPE)
+        layers = self.autoregressive_layers(shapes, lambda: spline, ((self.bins,), (self.bins,), (self.bins - 1,)))
+        return ZukoFlowModel(layers, shapes, self.capabilities)

@@ -1,0 +1,47 @@
+"""Unconstrained neural autoregressive flow (UNAF): each component is the integral of a positive network.
+
+forward   z_i = β_i(x_{<i}, y) + ∫₀^{x_i} g(u; c_i(x_{<i}, y)) du, by Gauss-Legendre quadrature at 32 points
+log-det   Σ_i log g(x_i; c_i);  g = exp(h / (1 + |h/7|)) lies between exp(−7) and exp(7)
+inverse   x_i by bisection and Newton steps, one component after the other; linear beyond ±B
+Source: Wehenkel & Louppe 2019, Unconstrained Monotonic Neural Networks, arXiv:1908.05164.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import param
+from zuko.flows.neural import UMNN
+
+from workbench.architectures.autoregressive import AutoregressiveArchitecture
+from workbench.architectures.base import CostCard
+from workbench.architectures.couplings import SEARCHED_CAPABILITIES, TAILS, TAILS_DOC
+from workbench.architectures.flow_model import ZukoFlowModel
+from workbench.bijections.linear_tails import LinearTails
+from workbench.core.shapes import Shapes
+
+
+class UnconstrainedNeuralAutoregressive(AutoregressiveArchitecture):
+    """Its network may have any weights; the price is a quadrature wherever another flow has one evaluation."""
+
+    key = "unconstrained_neural_autoregressive"
+    title = "Unconstrained neural autoregressive flow"
+    summary = "Each component is the integral of a positive network that is steered by the components before it."
+    reference = "Wehenkel & Louppe (2019), Unconstrained Monotonic Neural Networks, NeurIPS, arXiv:1908.05164"
+    capabilities = SEARCHED_CAPABILITIES
+    cost: ClassVar[CostCard] = CostCard(
+        density="1 pass, 32 integrands", sampling="20 D passes, 32 integrands each",
+        inverse="numerical, 20 D passes",
+        warning="The integral is a quadrature and the inverse is found by bisection.")
+
+    transforms = param.Integer(default=3)
+    signal = param.Integer(default=16, bounds=(1, 128), doc="""
+        Numbers that the masked network hands to the integrand of each component.""")
+    bound = param.Number(default=TAILS, bounds=(1.0, 100.0), doc=TAILS_DOC)
+
+    def assemble(self, shapes: Shapes) -> ZukoFlowModel:
+        hidden = self.network()["hidden_features"]
+        layers = self.autoregressive_layers(
+            shapes, lambda: LinearTails(UMNN(signal=self.signal, stack=shapes.x, hidden_features=hidden),
+                                        self.bound), ((self.signal,), ()))
+        return ZukoFlowModel(layers, shapes, self.capabilities)

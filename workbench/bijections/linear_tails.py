@@ -1,0 +1,74 @@
+"""A monotone map of one component, continued by straight lines outside an interval.
+
+forward   v = f(w) + f'(w) (u − w),  w = u held within ±B: f itself inside, its tangents at the ends outside
+log-det   log f'(w)
+inverse   outside [f(−B), f(B)] a straight line is inverted; inside, bisection and Newton steps
+Source: ours. The monotone maps of zuko are inverted within a fixed interval and clamp beyond it without a
+word; with tails each of them reaches every real number, so that no latent is without its point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Transform, constraints
+
+from workbench.bijections.root import bisect, polish
+
+_STEPS = 18
+
+
+class LinearTailsTransform(Transform):
+    """``inner`` (element by element, increasing) within ±``bound``, linear outside; any shape."""
+
+    domain = constraints.real
+    codomain = constraints.real
+    bijective = True
+    sign = +1
+
+    def __init__(self, inner: Transform, bound: float) -> None:
+        super().__init__()
+        self.inner, self.bound = inner, bound
+
+    def call_and_ladj(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        held = u.clamp(-self.bound, self.bound)
+        value, log_slope = self.inner.call_and_ladj(held)
+        return value + log_slope.exp() * (u - held), log_slope
+
+    def _call(self, u: Tensor) -> Tensor:
+        return self.call_and_ladj(u)[0]
+
+    def log_abs_det_jacobian(self, u: Tensor, v: Tensor) -> Tensor:
+        return self.call_and_ladj(u)[1]
+
+    def _inverse(self, v: Tensor) -> Tensor:
+        start = self._start(v)
+        return polish(start, *self.inner.call_and_ladj(start), v)
+
+    @torch.no_grad()
+    def _start(self, v: Tensor) -> Tensor:
+        """Close to the root inside; exactly at the end beyond which v lies, where a Newton step is exact."""
+        low, high = torch.full_like(v, -self.bound), torch.full_like(v, self.bound)
+        found = bisect(self.inner, v, low, high, _STEPS)
+        found = polish(found, *self.inner.call_and_ladj(found), v).clamp(-self.bound, self.bound)
+        found = torch.where(v <= self.inner(low), low, found)
+        return torch.where(v >= self.inner(high), high, found)
+
+
+class LinearTails(nn.Module):
+    """What takes the parameters of ``univariate`` and gives its transform with tails.
+
+    Parameters
+    ----------
+    univariate : constructor of the monotone transform, or a module that is one.
+    bound : where the tails begin, in the unit of the input.
+    """
+
+    def __init__(self, univariate: Callable[..., Transform], bound: float) -> None:
+        super().__init__()
+        self.univariate, self.bound = univariate, bound
+
+    def forward(self, *parameters: Tensor) -> Transform:
+        return LinearTailsTransform(self.univariate(*parameters), self.bound)
