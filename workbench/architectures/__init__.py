@@ -26,7 +26,8 @@ for _member in (NICE, RealNVP, Glow, NeuralSplineCoupling, MAF, IAF, NeuralSplin
                 ResidualFlow, INN):
     ARCHITECTURES.register(_member)
 
-__all__ = ["ARCHITECTURES", "INN", "IAF", "MAF", "NICE", "Architecture", "BernsteinPolynomial", "Continuous",
-           "CostCard", "Gaussianization", "Glow", "InnModel", "NeuralAutoregressive", "NeuralCircularSpline",
-           "NeuralSplineAutoregressive", "NeuralSplineCoupling", "RealNVP", "ResidualFlow", "ResidualFlowModel", "SumOfSquaresPolynomial",
+__all__ = ["ARCHITECTURES", "IAF", "INN", "MAF", "NICE", "Architecture", "BernsteinPolynomial", "Continuous",
+           "CostCard", "Gaussianization", "Glow", "InnModel", "NeuralAutoregressive",
+           "NeuralCircularSpline", "NeuralSplineAutoregressive", "NeuralSplineCoupling", "RealNVP",
+           "ResidualFlow", "ResidualFlowModel", "SumOfSquaresPolynomial",
            "UnconstrainedNeuralAutoregressive"]

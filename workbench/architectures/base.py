@@ -42,8 +42,8 @@ class Architecture(Spec):
     cost: ClassVar[CostCard]
     #: export format -> "" where it works, or the reason why it does not; tests/architectures measures it
     formats: ClassVar[dict[str, str]] = {"graph": "", "onnx": ""}
-    #: how closely both directions and their log-dets agree in double precision, in standardised units and nats,
-    #: within three standard deviations; larger than rounding where an inverse is searched or an ODE solved
+    #: how closely both directions and their log-dets agree in double precision and within about five standard
+    #: deviations, in standardised units and nats; larger than rounding where an ODE is solved, for instance
     inverse_tolerance: ClassVar[float] = 1e-9
     #: the least number of components of x where there is no observation
     least_features: ClassVar[int] = 1

@@ -1,11 +1,11 @@
 """Bernstein polynomial flow (BPF): each component passes through an increasing Bernstein polynomial.
 
-forward   z_i = Σ_m θ_{im} b_m((x_i + B) / 2B),  θ_{i0} < θ_{i1} < …, read off x_{<i} and y; the identity beyond ±B
+forward   z_i = Σ_m θ_{im} b_m((x_i + B) / 2B),  θ_{i0} < θ_{i1} < … by x_{<i} and y; the identity beyond
 log-det   Σ_i log of the derivative at x_i, by automatic differentiation
-inverse   x_i by bisection and Newton steps, one component after the other
+inverse   x_i by searching the root, one component after the other
 Source: Sick, Hothorn & Dürr 2020, Deep transformation models, arXiv:2004.00464;
-Arpogaus et al. 2022, Short-Term Density Forecasting of Low-Voltage Load using Bernstein-Polynomial Normalizing
-Flows, arXiv:2204.13939.
+Arpogaus et al. 2022, Short-Term Density Forecasting using Bernstein-Polynomial Normalizing Flows,
+arXiv:2204.13939.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from zuko.transforms import BoundedBernsteinTransform
 
 from workbench.architectures.autoregressive import AutoregressiveArchitecture
 from workbench.architectures.base import CostCard
-from workbench.architectures.couplings import SEARCHED_CAPABILITIES
+from workbench.architectures.couplings import SEARCHED_CAPABILITIES, SEARCHED_FORMATS
 from workbench.architectures.flow_model import ZukoFlowModel
 from workbench.bijections.linear_tails import LinearTails
 from workbench.core.shapes import Shapes
@@ -32,13 +32,14 @@ class BernsteinPolynomial(AutoregressiveArchitecture):
 
     key = "bernstein_polynomial"
     title = "Bernstein polynomial flow"
-    summary = "Each component passes through an increasing Bernstein polynomial that depends on those before it."
+    summary = "Each component passes through a Bernstein polynomial that depends on those before it."
     reference = ("Arpogaus et al. (2022), Short-Term Density Forecasting of Low-Voltage Load using "
                  "Bernstein-Polynomial Normalizing Flows, arXiv:2204.13939")
     capabilities = SEARCHED_CAPABILITIES
     cost: ClassVar[CostCard] = CostCard(
-        density="1 pass", sampling="D passes, 20 evaluations each", inverse="numerical, D passes",
-        warning="The inverse is found by bisection; points beyond the bound are left as they are.")
+        density="1 pass", sampling="D passes, about 8 evaluations each", inverse="numerical, D passes",
+        warning="The inverse is searched for; points beyond the bound are left as they are.")
+    formats: ClassVar[dict[str, str]] = SEARCHED_FORMATS
 
     transforms = param.Integer(default=3)
     degree = param.Integer(default=16, bounds=(2, 64), doc="""

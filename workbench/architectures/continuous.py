@@ -1,7 +1,7 @@
 """Continuous normalizing flow (CNF, FFJORD): points move along a learned velocity field.
 
 forward   z = x(1),  dx/dt = f(x, t, y),  x(0) = x, by an adaptive Dormand-Prince method; one field a layer
-log-det   ∫₀¹ tr ∂f/∂x dt along the way; the trace is exact, D backward passes through f
+log-det   ∫₀¹ tr ∂f/∂x dt along the way; the trace is exact
 inverse   the same equation from t = 1 back to t = 0
 Source: Grathwohl et al. 2019, FFJORD, arXiv:1810.01367; Chen et al. 2018, Neural ODEs, arXiv:1806.07366.
 """
@@ -11,15 +11,16 @@ from __future__ import annotations
 from typing import ClassVar
 
 import param
-from zuko.flows.continuous import FFJTransform
 
 from workbench.architectures.base import CostCard, LayeredArchitecture
 from workbench.architectures.couplings import SEARCHED_CAPABILITIES
 from workbench.architectures.flow_model import ZukoFlowModel
+from workbench.bijections.free_form import FreeForm
+from workbench.bijections.smooth_network import SMOOTH
 from workbench.core.shapes import Shapes
 
-_NO_GRAPH = ("A continuous flow is integrated in steps whose size and number depend on the data, which a traced "
-             "graph cannot hold; export the weights.")
+_NO_GRAPH = ("A continuous flow is integrated in steps whose size and number depend on the data, which a "
+             "traced graph cannot hold; export the weights.")
 
 
 class Continuous(LayeredArchitecture):
@@ -33,14 +34,14 @@ class Continuous(LayeredArchitecture):
     capabilities = SEARCHED_CAPABILITIES
     inverse_tolerance = 3e-4
     cost: ClassVar[CostCard] = CostCard(
-        density="an ODE with D backward passes a step", sampling="an ODE with D backward passes a step",
+        density="an ODE, some tens of passes", sampling="an ODE, some tens of passes",
         inverse="numerical, an ODE",
-        warning="The steps are chosen for a whole batch, so that a point's density depends, within the tolerance, "
-                "on the other points of its batch.")
+        warning="The steps are chosen for a whole batch, so that a point's density depends, within the "
+                "tolerance, on the other points of its batch.")
     formats: ClassVar[dict[str, str]] = {"graph": _NO_GRAPH, "onnx": _NO_GRAPH}
 
     transforms = param.Integer(default=2)
-    activation = param.Selector(default="elu", objects=["elu", "silu", "gelu", "tanh"], doc="""
+    activation = param.Selector(default="silu", objects=list(SMOOTH), doc="""
         Non-linearity of the velocity fields. All of them are smooth: the trace is a derivative.""")
     frequencies = param.Integer(default=3, bounds=(1, 16), doc="""
         Number of waves by which the velocity fields are told the time.""")
@@ -48,6 +49,7 @@ class Continuous(LayeredArchitecture):
         Relative tolerance of the integration, the absolute one being a tenth of it. Smaller is slower.""")
 
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:
-        layers = [FFJTransform(shapes.x, shapes.y, freqs=self.frequencies, rtol=self.tolerance,
-                               atol=0.1 * self.tolerance, **self.network()) for _ in range(self.transforms)]
+        hidden, activation = [self.width] * self.depth, SMOOTH[self.activation]
+        layers = [FreeForm(shapes.x, shapes.y, hidden, activation, frequencies=self.frequencies,
+                           tolerance=self.tolerance) for _ in range(self.transforms)]
         return ZukoFlowModel(layers, shapes, self.capabilities)

@@ -1,4 +1,4 @@
-"""What NICE, RealNVP, Glow and the spline flow share: couplings with alternating masks, linear layers between."""
+"""What NICE, RealNVP, Glow and the splines share: couplings with alternating masks, linear layers between."""
 
 from __future__ import annotations
 
@@ -20,11 +20,15 @@ FLOW_CAPABILITIES = frozenset({
     capability.CONDITIONAL, capability.UNCONDITIONAL})
 #: the same where the inverse is searched for or integrated, to a tolerance
 SEARCHED_CAPABILITIES = FLOW_CAPABILITIES - {capability.EXACT_INVERSE}
+_NO_SEARCH = ("Its inverse is searched for until it is found, in a number of steps that depends on the data, "
+              "which a traced graph cannot hold; export the weights.")
+#: why such a flow is exported as weights only
+SEARCHED_FORMATS = {"graph": _NO_SEARCH, "onnx": _NO_SEARCH}
 
 #: where the monotone maps with linear tails end, in standard deviations of the data
 TAILS = 10.0
-TAILS_DOC = ("Further out than this, in standard deviations of the data, the map of each component goes on as a "
-             "straight line; the search for the inverse stays within.")
+TAILS_DOC = ("Further out than this, in standard deviations of the data, the map of each component goes on "
+             "as a straight line; the search for the inverse stays within.")
 
 
 def coupling_layers(shapes: Shapes, transforms: int, *, univariate: Callable[..., Transform],

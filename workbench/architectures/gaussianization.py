@@ -2,7 +2,7 @@
 
 forward   v_i = Φ⁻¹( (1/K) Σ_k Φ(exp(a_{ik}(y)) x_i + b_{ik}(y)) );  then a rotation exp(A − Aᵀ)
 log-det   Σ_i of the logarithm of each derivative; a rotation has none
-inverse   Rᵀ, and x_i by bisection and Newton steps: no component waits for another
+inverse   Rᵀ, and x_i by searching the root: no component waits for another
 Source: Meng, Song, Song & Ermon 2020, Gaussianization Flows, arXiv:2003.01941.
 """
 
@@ -17,14 +17,14 @@ from zuko.lazy import UnconditionalTransform
 from zuko.transforms import RotationTransform
 
 from workbench.architectures.base import CostCard, LayeredArchitecture
-from workbench.architectures.couplings import SEARCHED_CAPABILITIES
+from workbench.architectures.couplings import SEARCHED_CAPABILITIES, SEARCHED_FORMATS
 from workbench.architectures.flow_model import ZukoFlowModel
 from workbench.bijections.gaussianization import GaussianizationTransform
 from workbench.core.shapes import Shapes
 
 
 class Gaussianization(LayeredArchitecture):
-    """The only flow here without a network where there is no y: width, depth and activation are those for y."""
+    """The only flow without a network where there is no y: width, depth and activation are those for y."""
 
     key = "gaussianization"
     title = "Gaussianization flow"
@@ -32,8 +32,9 @@ class Gaussianization(LayeredArchitecture):
     reference = "Meng, Song, Song & Ermon (2020), Gaussianization Flows, AISTATS, arXiv:2003.01941"
     capabilities = SEARCHED_CAPABILITIES
     cost: ClassVar[CostCard] = CostCard(
-        density="1 pass", sampling="1 pass, 30 evaluations", inverse="numerical, 1 pass",
-        warning="The inverse is found by bisection; width, depth and activation matter only where there is a y.")
+        density="1 pass", sampling="1 pass, about 8 evaluations", inverse="numerical, 1 pass",
+        warning="The inverse is searched for. Width, depth and activation matter only with a y.")
+    formats: ClassVar[dict[str, str]] = SEARCHED_FORMATS
 
     components = param.Integer(default=8, bounds=(1, 64), doc="""
         Normal distributions in the mixture of each component and layer.""")

@@ -30,8 +30,8 @@ class Glow(LayeredArchitecture):
 
     key = "glow"
     title = "Glow"
-    summary = ("RealNVP's couplings with learned linear maps between them, and a normalisation that the first "
-               "batch sets.")
+    summary = ("RealNVP's couplings with learned linear maps between them, and a normalisation that the "
+               "first batch sets.")
     reference = ("Kingma & Dhariwal (2018), Glow: Generative Flow with Invertible 1x1 Convolutions, NeurIPS, "
                  "arXiv:1807.03039")
     capabilities = FLOW_CAPABILITIES

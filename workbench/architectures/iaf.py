@@ -28,9 +28,10 @@ class IAF(AutoregressiveArchitecture):
 
     key = "iaf"
     title = "Inverse autoregressive flow"
-    summary = "Each component of x is scaled and shifted by what a masked network reads off the latent before it."
-    reference = ("Kingma, Salimans, Jozefowicz, Chen, Sutskever & Welling (2016), Improved Variational Inference "
-                 "with Inverse Autoregressive Flow, NeurIPS, arXiv:1606.04934")
+    summary = ("Each component of x is scaled and shifted by what a masked network reads off the latent "
+               "before it.")
+    reference = ("Kingma et al. (2016), Improved Variational Inference with Inverse Autoregressive Flow, "
+                 "NeurIPS, arXiv:1606.04934")
     capabilities = FLOW_CAPABILITIES
     cost: ClassVar[CostCard] = CostCard(density="D passes", sampling="1 pass", inverse="exact, 1 pass")
 

@@ -2,7 +2,7 @@
 
 forward   z_i = f(x_i; c_i(x_{<i}, y)); f is a network with positive weights and two-sided ELUs, c_i a signal
 log-det   Σ_i log ∂f/∂x_i, by automatic differentiation
-inverse   x_i by bisection and Newton steps, one component after the other; linear beyond ±B
+inverse   x_i by searching the root, one component after the other; linear beyond ±B
 Source: Huang, Krueger, Lacoste & Courville 2018, Neural Autoregressive Flows, arXiv:1804.00779.
 """
 
@@ -15,7 +15,7 @@ from zuko.flows.neural import MNN
 
 from workbench.architectures.autoregressive import AutoregressiveArchitecture
 from workbench.architectures.base import CostCard
-from workbench.architectures.couplings import SEARCHED_CAPABILITIES, TAILS, TAILS_DOC
+from workbench.architectures.couplings import SEARCHED_CAPABILITIES, SEARCHED_FORMATS, TAILS, TAILS_DOC
 from workbench.architectures.flow_model import ZukoFlowModel
 from workbench.bijections.linear_tails import LinearTails
 from workbench.core.shapes import Shapes
@@ -27,11 +27,13 @@ class NeuralAutoregressive(AutoregressiveArchitecture):
     key = "neural_autoregressive"
     title = "Neural autoregressive flow"
     summary = "Each component passes through a monotone network that is steered by the components before it."
-    reference = "Huang, Krueger, Lacoste & Courville (2018), Neural Autoregressive Flows, ICML, arXiv:1804.00779"
+    reference = ("Huang, Krueger, Lacoste & Courville (2018), Neural Autoregressive Flows, ICML, "
+                 "arXiv:1804.00779")
     capabilities = SEARCHED_CAPABILITIES
     cost: ClassVar[CostCard] = CostCard(
-        density="1 pass", sampling="20 D passes", inverse="numerical, 20 D passes",
-        warning="The inverse is found by bisection.")
+        density="1 pass", sampling="about 8 D passes", inverse="numerical, about 8 D passes",
+        warning="The inverse is searched for.")
+    formats: ClassVar[dict[str, str]] = SEARCHED_FORMATS
 
     transforms = param.Integer(default=3)
     signal = param.Integer(default=16, bounds=(1, 128), doc="""

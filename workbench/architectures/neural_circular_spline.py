@@ -2,7 +2,7 @@
 
 forward   θ = π tanh(k x);  each layer turns by half a circle and maps θ_i by a circular monotone spline whose
           knots depend on θ_{<i} and y;  z = √2 erf⁻¹(θ / π)
-log-det   log(π k) − 2 log cosh(k x), Σ_i of the splines' log-slopes, and z²/2 − ½ log 2π, summed over components
+log-det   Σ_i of log(π k) − 2 log cosh(k x_i), the splines' log-slopes, and z_i²/2 − ½ log 2π
 inverse   backwards, each step in closed form; D passes a layer
 Source: Rezende et al. 2020, Normalizing Flows on Tori and Spheres, arXiv:2002.02428, section 2.
 Our data are real numbers, not angles, hence the first map: −∞ and +∞ become the same point of the circle.
@@ -31,14 +31,15 @@ class NeuralCircularSpline(AutoregressiveArchitecture):
 
     key = "neural_circular_spline"
     title = "Neural circular spline flow"
-    summary = "Each component is laid around a circle and passes through circular splines that depend on those before."
+    summary = ("Each component is laid around a circle and passes through circular splines that depend on "
+               "those before it.")
     reference = "Rezende et al. (2020), Normalizing Flows on Tori and Spheres, ICML, arXiv:2002.02428"
     capabilities = FLOW_CAPABILITIES
     inverse_tolerance = 1e-5
     cost: ClassVar[CostCard] = CostCard(
         density="1 pass", sampling="D passes", inverse="exact, D passes",
-        warning="Latent and data are torn at one point of each component, and in single precision points beyond "
-                "about six standard deviations are lost on the way back.")
+        warning="Latent and data are torn at one point of each component, and in single precision points "
+                "beyond about six standard deviations are lost on the way back.")
 
     transforms = param.Integer(default=3)
     bins = param.Integer(default=8, bounds=(2, 64), doc="""
@@ -46,6 +47,7 @@ class NeuralCircularSpline(AutoregressiveArchitecture):
 
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:
         spline = partial(CircularRQSTransform, slope=LEAST_SLOPE)
-        layers = self.autoregressive_layers(shapes, lambda: spline, ((self.bins,), (self.bins,), (self.bins - 1,)))
+        parameters = ((self.bins,), (self.bins,), (self.bins - 1,))
+        layers = self.autoregressive_layers(shapes, lambda: spline, parameters)
         return ZukoFlowModel([UnconditionalTransform(OntoCircleTransform), *layers,
                               UnconditionalTransform(CircleToNormalTransform)], shapes, self.capabilities)

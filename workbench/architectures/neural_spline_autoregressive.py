@@ -2,7 +2,7 @@
 
 forward   z_i = g(x_i; θ_i(x_{<i}, y)), a monotone rational-quadratic spline on [−B, B], the identity outside
 log-det   Σ_i log g'(x_i; θ_i)
-inverse   x_i = g⁻¹(z_i; θ_i(x_{<i}, y)), the root of a quadratic, one component after the other: D passes a layer
+inverse   x_i = g⁻¹(z_i; θ_i(x_{<i}, y)), the root of a quadratic, one after the other: D passes a layer
 Source: Durkan, Bekasov, Murray & Papamakarios 2019, Neural Spline Flows, arXiv:1906.04032.
 """
 
@@ -27,8 +27,9 @@ class NeuralSplineAutoregressive(AutoregressiveArchitecture):
 
     key = "neural_spline_autoregressive"
     title = "Autoregressive neural spline flow"
-    summary = "Each component passes through a monotone spline whose knots depend on the components before it."
-    reference = "Durkan, Bekasov, Murray & Papamakarios (2019), Neural Spline Flows, NeurIPS, arXiv:1906.04032"
+    summary = "Each component passes through a monotone spline whose knots depend on those before it."
+    reference = ("Durkan, Bekasov, Murray & Papamakarios (2019), Neural Spline Flows, NeurIPS, "
+                 "arXiv:1906.04032")
     capabilities = FLOW_CAPABILITIES
     cost: ClassVar[CostCard] = CostCard(density="1 pass", sampling="D passes", inverse="exact, D passes")
 
@@ -41,5 +42,6 @@ class NeuralSplineAutoregressive(AutoregressiveArchitecture):
 
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:
         spline = partial(MonotonicRQSTransform, bound=self.bound, slope=LEAST_SLOPE)
-        layers = self.autoregressive_layers(shapes, lambda: spline, ((self.bins,), (self.bins,), (self.bins - 1,)))
+        parameters = ((self.bins,), (self.bins,), (self.bins - 1,))
+        layers = self.autoregressive_layers(shapes, lambda: spline, parameters)
         return ZukoFlowModel(layers, shapes, self.capabilities)

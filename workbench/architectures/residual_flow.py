@@ -24,8 +24,8 @@ from workbench.bijections.residual import Residual
 from workbench.bijections.smooth_network import CONTRACTIVE
 from workbench.core.shapes import Shapes
 
-_NO_GRAPH = ("Its inverse repeats until it stands still and its weights are held to their norms by an eigenvalue "
-             "solver; a traced graph can do neither; export the weights.")
+_NO_GRAPH = ("Its inverse repeats until it stands still, in a number of steps that depends on the data, which "
+             "a traced graph cannot hold; export the weights.")
 
 
 class ResidualFlowModel(ZukoFlowModel):
@@ -45,7 +45,7 @@ class ResidualFlowModel(ZukoFlowModel):
 
     @property
     def iterations(self) -> tuple[int, ...]:
-        """How many times each block's network was evaluated in the last inverse, in the order of the layers."""
+        """Evaluations of each block's network in the last inverse, in the order of the layers."""
         return tuple(layer.iterations for layer in self.layers)
 
 
@@ -69,11 +69,12 @@ class ResidualFlow(LayeredArchitecture):
     activation = param.Selector(default="lipswish", objects=list(CONTRACTIVE), doc="""
         Non-linearity of the networks inside: smooth, and of slope at most one. Lipswish is x σ(x) / 1.1.""")
     lipschitz = param.Number(default=0.9, bounds=(0.1, 0.98), doc="""
-        Largest Lipschitz constant L of the network in a block, which stretches by 1 + L and shrinks by 1 − L at
-        most. Near one the flow is flexible and the inverse slow.""")
-    log_det = param.Selector(default="automatic", objects=["automatic", "exact", "series", "unbiased"], doc="""
-        The log-determinant in training: exact, the power series cut off (biased), or ended at random (unbiased
-        but noisy). Automatic is exact up to four components and unbiased beyond.""")
+        Largest Lipschitz constant L of the network in a block, which stretches by 1 + L and shrinks by 1 − L
+        at most. Near one the flow is flexible and the inverse slow.""")
+    log_det = param.Selector(default="automatic", objects=["automatic", "exact", "series", "unbiased"],
+                             doc="""
+        The log-determinant in training: exact, the power series cut off (biased), or ended at random
+        (unbiased but noisy). Automatic is exact up to four components and unbiased beyond.""")
     terms = param.Integer(default=5, bounds=(1, 50), doc="""
         Terms of the series; of the unbiased estimate, those that are always there.""")
     probes = param.Integer(default=1, bounds=(1, 16), doc="""
@@ -93,6 +94,6 @@ class ResidualFlow(LayeredArchitecture):
         for _ in range(self.transforms):
             network = Contraction(shapes.x, shapes.y, hidden, activation, lipschitz=self.lipschitz,
                                   bias_bound=self.bias_bound if self.bounded else math.inf)
-            layers.append(Residual(shapes.x, network, method=self.log_det, terms=self.terms, probes=self.probes,
-                                   tolerance=self.tolerance))
+            layers.append(Residual(shapes.x, network, method=self.log_det, terms=self.terms,
+                                   probes=self.probes, tolerance=self.tolerance))
         return ResidualFlowModel(layers, shapes, self.capabilities)

@@ -1,8 +1,8 @@
 """Sum-of-squares polynomial flow (SOSPF): each component is the integral of a positive polynomial.
 
-forward   z_i = β_i + ∫₀^{x_i} (ε + (1/K) Σ_k (1 + Σ_l a_{ikl} (u/10)^l)²) du,  a_i and β_i read off x_{<i} and y
+forward   z_i = β_i + ∫₀^{x_i} (ε + (1/K) Σ_k (1 + Σ_l a_{ikl} (u/10)^l)²) du,  a_i, β_i read off x_{<i} and y
 log-det   Σ_i log of the integrand at x_i
-inverse   x_i by bisection and Newton steps, one component after the other; linear beyond ±B
+inverse   x_i by searching the root, one component after the other; linear beyond ±B
 Source: Jaini, Selby & Yu 2019, Sum-of-Squares Polynomial Flow, arXiv:1905.02325.
 """
 
@@ -15,7 +15,7 @@ from zuko.flows.polynomial import ShiftedSOSPTransform
 
 from workbench.architectures.autoregressive import AutoregressiveArchitecture
 from workbench.architectures.base import CostCard
-from workbench.architectures.couplings import SEARCHED_CAPABILITIES, TAILS, TAILS_DOC
+from workbench.architectures.couplings import SEARCHED_CAPABILITIES, SEARCHED_FORMATS, TAILS, TAILS_DOC
 from workbench.architectures.flow_model import ZukoFlowModel
 from workbench.bijections.linear_tails import LinearTails
 from workbench.core.shapes import Shapes
@@ -26,12 +26,13 @@ class SumOfSquaresPolynomial(AutoregressiveArchitecture):
 
     key = "sum_of_squares_polynomial"
     title = "Sum-of-squares polynomial flow"
-    summary = "Each component passes through an increasing polynomial whose coefficients depend on those before it."
+    summary = "Each component passes through an increasing polynomial that depends on those before it."
     reference = "Jaini, Selby & Yu (2019), Sum-of-Squares Polynomial Flow, ICML, arXiv:1905.02325"
     capabilities = SEARCHED_CAPABILITIES
     cost: ClassVar[CostCard] = CostCard(
-        density="1 pass", sampling="D passes, 20 evaluations each", inverse="numerical, D passes",
-        warning="The inverse is found by bisection.")
+        density="1 pass", sampling="D passes, about 8 evaluations each", inverse="numerical, D passes",
+        warning="The inverse is searched for.")
+    formats: ClassVar[dict[str, str]] = SEARCHED_FORMATS
 
     transforms = param.Integer(default=3)
     degree = param.Integer(default=4, bounds=(1, 10), doc="""

@@ -2,7 +2,7 @@
 
 forward   z_i = β_i(x_{<i}, y) + ∫₀^{x_i} g(u; c_i(x_{<i}, y)) du, by Gauss-Legendre quadrature at 32 points
 log-det   Σ_i log g(x_i; c_i);  g = exp(h / (1 + |h/7|)) lies between exp(−7) and exp(7)
-inverse   x_i by bisection and Newton steps, one component after the other; linear beyond ±B
+inverse   x_i by searching the root, one component after the other; linear beyond ±B
 Source: Wehenkel & Louppe 2019, Unconstrained Monotonic Neural Networks, arXiv:1908.05164.
 """
 
@@ -15,32 +15,36 @@ from zuko.flows.neural import UMNN
 
 from workbench.architectures.autoregressive import AutoregressiveArchitecture
 from workbench.architectures.base import CostCard
-from workbench.architectures.couplings import SEARCHED_CAPABILITIES, TAILS, TAILS_DOC
+from workbench.architectures.couplings import SEARCHED_CAPABILITIES, SEARCHED_FORMATS, TAILS, TAILS_DOC
 from workbench.architectures.flow_model import ZukoFlowModel
 from workbench.bijections.linear_tails import LinearTails
 from workbench.core.shapes import Shapes
 
 
 class UnconstrainedNeuralAutoregressive(AutoregressiveArchitecture):
-    """Its network may have any weights; the price is a quadrature wherever another flow has one evaluation."""
+    """Its network may have any weights; the price is a quadrature where others have one evaluation."""
 
     key = "unconstrained_neural_autoregressive"
     title = "Unconstrained neural autoregressive flow"
-    summary = "Each component is the integral of a positive network that is steered by the components before it."
+    summary = "Each component is the integral of a positive network, steered by the components before it."
     reference = "Wehenkel & Louppe (2019), Unconstrained Monotonic Neural Networks, NeurIPS, arXiv:1908.05164"
     capabilities = SEARCHED_CAPABILITIES
     cost: ClassVar[CostCard] = CostCard(
-        density="1 pass, 32 integrands", sampling="20 D passes, 32 integrands each",
-        inverse="numerical, 20 D passes",
-        warning="The integral is a quadrature and the inverse is found by bisection.")
+        density="1 pass, 32 integrands", sampling="about 8 D passes, 32 integrands each",
+        inverse="numerical, about 8 D passes",
+        warning="The integral is a quadrature and the inverse is searched for.")
+    formats: ClassVar[dict[str, str]] = SEARCHED_FORMATS
 
-    transforms = param.Integer(default=3)
+    transforms = param.Integer(default=2)
     signal = param.Integer(default=16, bounds=(1, 128), doc="""
         Numbers that the masked network hands to the integrand of each component.""")
+    integrand_width = param.Integer(default=32, bounds=(4, 256), doc="""
+        Units in each of the two hidden layers of the integrand, which is evaluated 32 times as often as the
+        masked network.""")
     bound = param.Number(default=TAILS, bounds=(1.0, 100.0), doc=TAILS_DOC)
 
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:
-        hidden = self.network()["hidden_features"]
+        hidden = [self.integrand_width] * 2
         layers = self.autoregressive_layers(
             shapes, lambda: LinearTails(UMNN(signal=self.signal, stack=shapes.x, hidden_features=hidden),
                                         self.bound), ((self.signal,), ()))

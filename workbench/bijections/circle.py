@@ -5,7 +5,7 @@ log-det   log(π k) − 2 log cosh(k u)
 inverse   u = artanh(θ / π) / k
 to normal z = Φ⁻¹((1 + θ/π) / 2) = √2 erf⁻¹(θ / π);  log-det  ½ log(π/2) − log π + z²/2
 inverse   θ = π erf(z / √2)
-Source: ours; circular flows after Rezende et al. 2020, Normalizing Flows on Tori and Spheres, arXiv:2002.02428.
+Source: ours; circular flows after Rezende et al. 2020, Flows on Tori and Spheres, arXiv:2002.02428.
 """
 
 from __future__ import annotations

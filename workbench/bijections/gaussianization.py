@@ -3,7 +3,7 @@
 forward   v = Φ⁻¹( (1/K) Σ_k Φ(exp(a_k) u + b_k) )
 log-det   log (1/K) Σ_k exp(a_k) φ(exp(a_k) u + b_k) − log φ(v)
 inverse   v lies between the smallest and the largest of exp(a_k) u + b_k, so that u lies between the smallest
-          and the largest (v − b_k) exp(−a_k): bisection there and Newton steps
+          and the largest (v − b_k) exp(−a_k): a root is searched there
 Source: Meng, Song, Song & Ermon 2020, Gaussianization Flows, arXiv:2003.01941; Chen & Gopinath 2000.
 All of it in logarithms of the smaller tail, for 1 − Φ(6) is already zero in single precision.
 """
@@ -16,10 +16,9 @@ import torch
 from torch import Tensor
 from torch.distributions import Transform, constraints
 
-from workbench.bijections.root import bisect, polish
+from workbench.bijections.root import polish, search
 from workbench.bijections.two_sided_coupling import soft_clamp
 
-_STEPS = 28
 #: Largest |a|: a mixture's component is at least exp(−5) wide.
 _LARGEST = 5.0
 
@@ -55,8 +54,7 @@ class GaussianizationTransform(Transform):
     def _inverse(self, v: Tensor) -> Tensor:
         with torch.no_grad():
             ends = (v[..., None] - self.shift) * (-self.log_scale).exp()
-            start = bisect(self._call, v, ends.amin(-1), ends.amax(-1), _STEPS)
-            start = polish(start, *self.call_and_ladj(start), v)
+            start = search(self.call_and_ladj, v, ends.amin(-1), ends.amax(-1))
         return polish(start, *self.call_and_ladj(start), v)
 
 

@@ -2,7 +2,7 @@
 
 forward   v = f(w) + f'(w) (u − w),  w = u held within ±B: f itself inside, its tangents at the ends outside
 log-det   log f'(w)
-inverse   outside [f(−B), f(B)] a straight line is inverted; inside, bisection and Newton steps
+inverse   outside [f(−B), f(B)] a straight line is inverted; inside, a root is searched
 Source: ours. The monotone maps of zuko are inverted within a fixed interval and clamp beyond it without a
 word; with tails each of them reaches every real number, so that no latent is without its point.
 """
@@ -15,9 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Transform, constraints
 
-from workbench.bijections.root import bisect, polish
-
-_STEPS = 18
+from workbench.bijections.root import polish, search
 
 
 class LinearTailsTransform(Transform):
@@ -51,8 +49,7 @@ class LinearTailsTransform(Transform):
     def _start(self, v: Tensor) -> Tensor:
         """Close to the root inside; exactly at the end beyond which v lies, where a Newton step is exact."""
         low, high = torch.full_like(v, -self.bound), torch.full_like(v, self.bound)
-        found = bisect(self.inner, v, low, high, _STEPS)
-        found = polish(found, *self.inner.call_and_ladj(found), v).clamp(-self.bound, self.bound)
+        found = search(self.inner.call_and_ladj, v, low, high)
         found = torch.where(v <= self.inner(low), low, found)
         return torch.where(v >= self.inner(high), high, found)
 

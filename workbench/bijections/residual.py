@@ -88,7 +88,7 @@ def _mixed(seed: int, count: int) -> int:
 
 
 class ResidualTransform(Transform):
-    """The block for a given context, with its weights held to their bounds once; ``inverted`` swaps directions."""
+    """The block for a given context, its weights held to their bounds; ``inverted`` swaps directions."""
 
     domain = constraints.real_vector
     codomain = constraints.real_vector
@@ -138,8 +138,10 @@ class ResidualTransform(Transform):
     @torch.no_grad()
     def _fixed_point(self, v: Tensor) -> Tensor:
         u, block = v, self.block
-        for block.iterations in range(1, block.most_iterations + 1):
+        block.iterations = 0
+        while block.iterations < block.most_iterations:
             before, u = u, v - self._linearise(u)[0]
+            block.iterations += 1
             if bool((u - before).abs().amax() <= block.tolerance * (1 + u.abs().amax())):
                 break
         return u

@@ -43,8 +43,9 @@ def _lipswish(h: Tensor) -> tuple[Tensor, Tensor]:
     return value / 1.1, slope / 1.1   # the slope of x σ(x) reaches 1.0998
 
 
-#: Smooth, for a log-determinant is made of slopes; the last two have slopes above one where they stand bare.
-CONTRACTIVE: dict[str, Activation] = {"lipswish": _lipswish, "elu": _elu, "tanh": _tanh, "softplus": _softplus}
+#: All of them smooth, for log-determinants are made of slopes; the first table has none above one.
+CONTRACTIVE: dict[str, Activation] = {
+    "lipswish": _lipswish, "elu": _elu, "tanh": _tanh, "softplus": _softplus}
 SMOOTH: dict[str, Activation] = {"silu": _silu, "elu": _elu, "tanh": _tanh, "softplus": _softplus}
 
 
@@ -82,9 +83,9 @@ class SmoothNetwork(nn.Module):
         super().__init__()
         sizes = [features, *hidden, features]
         self.activation = activation
-        self.matrices = nn.ParameterList(_uniform(out, inside, inside + (0 if n else context))
-                                         for n, (inside, out) in enumerate(zip(sizes, sizes[1:], strict=False)))
-        self.biases = nn.ParameterList(_uniform(out, 0, inside) for inside, out in zip(sizes, sizes[1:], strict=False))
+        layers = list(zip(sizes[:-1], sizes[1:], strict=True))
+        self.matrices = nn.ParameterList(_uniform((out, inside), inside) for inside, out in layers)
+        self.biases = nn.ParameterList(_uniform((out,), inside) for inside, out in layers)
         self.seen = nn.Linear(context, sizes[1], bias=False) if context else None
 
     def linearise(self, x: Tensor, c: Tensor | None, matrices: Sequence[Tensor],
@@ -101,7 +102,6 @@ class SmoothNetwork(nn.Module):
         return h, Slope(matrices, derivatives)
 
 
-def _uniform(out: int, inside: int, fan: int) -> nn.Parameter:
-    """Uniform within ±1/√fan, as torch initialises its linear layers; a vector where ``inside`` is 0."""
-    shape = (out, inside) if inside else (out,)
+def _uniform(shape: tuple[int, ...], fan: int) -> nn.Parameter:
+    """Uniform within ±1/√fan, as torch initialises its linear layers."""
     return nn.Parameter((2 * torch.rand(shape) - 1) / math.sqrt(fan))

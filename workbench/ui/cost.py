@@ -35,6 +35,7 @@ class CostCard(pn.viewable.Viewer):
             ("sampling", cost.sampling),
             ("inverse", inverse),
             ("parameters", counted),
+            *([("mind", cost.warning)] if cost.warning else []),
         )
         self._pane.object = (
             '<table class="wb-table">'
