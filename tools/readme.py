@@ -46,8 +46,8 @@ def architectures() -> str:
     from workbench.architectures import ARCHITECTURES
 
     return table(("key", "what it does", "density", "sampling", "inverse", "source"),
-                 ((f"`{a.key}`", f"{a.summary} {a.cost.warning}".strip(), a.cost.density, a.cost.sampling, a.cost.inverse, a.reference)
-                  for a in ARCHITECTURES))
+                 ((f"`{a.key}`", f"{a.summary} {a.cost.warning}".strip(), a.cost.density, a.cost.sampling,
+                   a.cost.inverse, a.reference) for a in ARCHITECTURES))
 
 
 def objectives() -> str:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 import torch
 from torch import Tensor, nn
 
 from workbench.architectures import ARCHITECTURES
+from workbench.core import capability
 from workbench.core.model import Model
 from workbench.core.shapes import Shapes
 
@@ -19,6 +21,11 @@ Direction = Callable[[Tensor], tuple[Tensor, Tensor]]
 SHAPES = (Shapes(2, 0), Shapes(4, 2), Shapes(3, 1), Shapes(2, 4), Shapes(1, 0), Shapes(1, 3))
 CASES = [(key, shapes) for key in ARCHITECTURES.keys() for shapes in SHAPES
          if not ARCHITECTURES.make(key).refusals(shapes)]
+#: a law holds for small networks or for none
+SMALL = {"transforms": 3, "width": 16, "depth": 2}
+_TINY = {"transforms": 2, "width": 8, "depth": 1}
+#: a searched or integrated inverse takes its time: by default two shapes, the others with the slow tests
+_QUICK = (Shapes(2, 0), Shapes(3, 1))
 
 
 def name_of(value: object) -> str:
@@ -28,11 +35,30 @@ def name_of(value: object) -> str:
 def built(key: str, shapes: Shapes, *, seed: int = 0, **settings) -> Model:
     """A model in float64 with shaken weights, so that nothing holds merely because of the initialisation."""
     torch.manual_seed(seed)
-    model = ARCHITECTURES.make(key, **settings).build(shapes).double()
+    model = ARCHITECTURES.make(key, **(_TINY if numerical(key) else SMALL) | settings).build(shapes).double()
     with torch.no_grad():
+        model.latent(*batch(shapes, 64, seed=seed + 100))   # what the first batch sets is set
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter), alpha=0.1)
     return model
+
+
+def parametrised(cases: list[tuple[str, Shapes]]):
+    """Over these cases of key and shapes, what is dear marked as slow."""
+    marked = [pytest.param(key, shapes, id=f"{key}-{name_of(shapes)}",
+                           marks=[pytest.mark.slow] if numerical(key) and shapes not in _QUICK else [])
+              for key, shapes in cases]
+    return pytest.mark.parametrize(("key", "shapes"), marked)
+
+
+def numerical(key: str) -> bool:
+    """Whether the inverse is searched for or integrated."""
+    return capability.EXACT_INVERSE not in ARCHITECTURES[key].capabilities
+
+
+def tolerance(key: str) -> float:
+    """What the member declares."""
+    return ARCHITECTURES[key].inverse_tolerance
 
 
 def batch(shapes: Shapes, rows: int = 32, *, seed: int = 1) -> tuple[Tensor, Tensor | None]:

@@ -14,9 +14,11 @@ from tests.architectures.laws import (
     draws_random_numbers,
     integral,
     log_det_error,
-    name_of,
+    numerical,
     opposite_log_dets_error,
+    parametrised,
     round_trip_error,
+    tolerance,
     unreached,
 )
 from workbench.architectures import ARCHITECTURES
@@ -24,9 +26,9 @@ from workbench.core import capability
 from workbench.core.errors import DataError
 from workbench.core.model import standard_normal_log_density
 
-cases = pytest.mark.parametrize(("key", "shapes"), CASES, ids=name_of)
+cases = parametrised(CASES)
 DENSITIES = [(key, s) for key, s in CASES if capability.DENSITY in ARCHITECTURES[key].capabilities]
-densities = pytest.mark.parametrize(("key", "shapes"), DENSITIES, ids=name_of)
+densities = parametrised(DENSITIES)
 
 
 def points(model, y, rows=32, scale=1.0):
@@ -39,13 +41,13 @@ def points(model, y, rows=32, scale=1.0):
 @cases
 def test_data_to_latent_and_back(key, shapes):
     there, back, some = points(built(key, shapes), batch(shapes)[1], scale=2.0)
-    assert round_trip_error(there, back, some) < 1e-9
+    assert round_trip_error(there, back, some) < tolerance(key)
 
 
 @cases
 def test_latent_to_data_and_back(key, shapes):
     there, back, some = points(built(key, shapes), batch(shapes)[1], scale=2.0)
-    assert round_trip_error(back, there, some) < 1e-9
+    assert round_trip_error(back, there, some) < tolerance(key)
 
 
 @cases
@@ -59,20 +61,20 @@ def test_round_trips_in_single_precision(key, shapes):
 
 @cases
 def test_log_det_is_that_of_the_jacobian(key, shapes):
-    there, _, some = points(built(key, shapes), batch(shapes)[1], rows=4)
-    assert log_det_error(there, some) < 1e-9
+    there, _, some = points(built(key, shapes), batch(shapes)[1], rows=2 if numerical(key) else 4)
+    assert log_det_error(there, some) < tolerance(key)
 
 
 @cases
 def test_log_det_of_the_inverse_is_that_of_its_jacobian(key, shapes):
-    _, back, some = points(built(key, shapes), batch(shapes)[1], rows=4)
-    assert log_det_error(back, some) < 1e-9
+    _, back, some = points(built(key, shapes), batch(shapes)[1], rows=2 if numerical(key) else 4)
+    assert log_det_error(back, some) < tolerance(key)
 
 
 @cases
 def test_log_dets_of_the_two_directions_are_opposite(key, shapes):
     there, back, some = points(built(key, shapes), batch(shapes)[1])
-    assert opposite_log_dets_error(there, back, some) < 1e-9
+    assert opposite_log_dets_error(there, back, some) < tolerance(key)
 
 
 @cases
@@ -94,8 +96,9 @@ def test_gradient_reaches_every_parameter_through_samples(key, shapes):
 @cases
 def test_a_point_does_not_depend_on_its_batch(key, shapes):
     y = batch(shapes)[1]
-    there, back, some = points(built(key, shapes), None if y is None else y[:1].expand(8, -1), rows=8)
-    assert max(batch_dependence(there, some), batch_dependence(back, some)) < 1e-10
+    rows = 3 if numerical(key) else 8
+    there, back, some = points(built(key, shapes), None if y is None else y[:1].expand(rows, -1), rows=rows)
+    assert max(batch_dependence(there, some), batch_dependence(back, some)) < tolerance(key)
 
 
 @cases
@@ -167,7 +170,7 @@ def test_density_integrates_to_one(key, shapes):
     centre, reach = x.mean(0), 1.6 * (x - x.mean(0)).abs().amax(0)
     window = [(float(c - r), float(c + r)) for c, r in zip(centre, reach, strict=True)]
     total = integral(lambda p: model.log_prob(p, None if y is None else y.expand(p.shape[0], -1)), window,
-                     20_000 if shapes.x == 1 else 400)
+                     20_000 if shapes.x == 1 else 150 if numerical(key) else 400)
     assert total == pytest.approx(1.0, abs=2e-3)
 
 

@@ -24,8 +24,8 @@ from workbench.bijections.residual import Residual
 from workbench.bijections.smooth_network import CONTRACTIVE
 from workbench.core.shapes import Shapes
 
-_NO_GRAPH = ("Its inverse repeats until it stands still, in a number of steps that depends on the data, which "
-             "a traced graph cannot hold; export the weights.")
+_NO_GRAPH = ("Its inverse repeats until it stands still, in a number of steps that depends on the data, "
+             "which a traced graph cannot hold; export the weights.")
 
 
 class ResidualFlowModel(ZukoFlowModel):
