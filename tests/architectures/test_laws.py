@@ -170,7 +170,7 @@ def test_density_integrates_to_one(key, shapes):
     centre, reach = x.mean(0), 1.6 * (x - x.mean(0)).abs().amax(0)
     window = [(float(c - r), float(c + r)) for c, r in zip(centre, reach, strict=True)]
     total = integral(lambda p: model.log_prob(p, None if y is None else y.expand(p.shape[0], -1)), window,
-                     20_000 if shapes.x == 1 else 150 if numerical(key) else 400)
+                     20_000 if shapes.x == 1 else 300 if numerical(key) else 400)
     assert total == pytest.approx(1.0, abs=2e-3)
 
 
