@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from workbench.architectures import ARCHITECTURES
+from workbench.core import capability
 from workbench.core.errors import NonFiniteError, RunError, SpecError
 from workbench.objectives import OBJECTIVES
 from workbench.objectives.base import Batch
@@ -38,7 +39,10 @@ def runnable():
             for objective in OBJECTIVES.keys():
                 experiment = tiny(problem, architecture, objective)
                 if not refusals(experiment.problem, experiment.architecture, experiment.objective):
-                    yield pytest.param(experiment, id=f"{problem}-{architecture}-{objective}")
+                    dear = capability.EXACT_INVERSE not in experiment.architecture.capabilities
+                    usual = problem in ("two_moons", "linear_gaussian") and objective == "maximum_likelihood"
+                    marks = [pytest.mark.slow] if dear and not usual else []
+                    yield pytest.param(experiment, id=f"{problem}-{architecture}-{objective}", marks=marks)
 
 
 def weights(run):
