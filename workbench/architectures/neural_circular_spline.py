@@ -40,6 +40,9 @@ class NeuralCircularSpline(AutoregressiveArchitecture):
         density="1 pass", sampling="D passes", inverse="exact, D passes",
         warning="Latent and data are torn at one point of each component, and in single precision points "
                 "beyond about six standard deviations are lost on the way back.")
+    formats: ClassVar[dict[str, str]] = {
+        "graph": "", "onnx": "Its latent is a quantile of the normal distribution, for which ONNX has no operator; "
+                             "export the graph or the weights instead."}
 
     transforms = param.Integer(default=3)
     bins = param.Integer(default=8, bounds=(2, 64), doc="""
