@@ -41,8 +41,8 @@ class NeuralCircularSpline(AutoregressiveArchitecture):
         warning="Latent and data are torn at one point of each component, and in single precision points "
                 "beyond about six standard deviations are lost on the way back.")
     formats: ClassVar[dict[str, str]] = {
-        "graph": "", "onnx": "Its latent is a quantile of the normal distribution, for which ONNX has no operator; "
-                             "export the graph or the weights instead."}
+        "graph": "",
+        "onnx": "Its latent is a quantile of the normal distribution, which ONNX lacks; export the graph."}
 
     transforms = param.Integer(default=3)
     bins = param.Integer(default=8, bounds=(2, 64), doc="""
