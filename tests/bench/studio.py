@@ -105,6 +105,21 @@ def speed(handle, seconds: float) -> float:
     return (handle.status().iteration - first) / (time.perf_counter() - begun)
 
 
+def screen_delays(handle, page, seconds: float) -> list[float]:
+    """Seconds from a snapshot's arrival at the server to its iteration in the page's readout (to 30 ms)."""
+    delays, end, seen = [], time.perf_counter() + seconds, handle.latest()[0]
+    while time.perf_counter() < end:
+        version, snapshot = handle.latest()
+        if version == seen or snapshot is None:
+            time.sleep(0.01)
+            continue
+        seen, asked = version, time.perf_counter()
+        while counter(page) < snapshot.iteration and time.perf_counter() < end:
+            time.sleep(0.03)
+        delays.append(time.perf_counter() - asked)
+    return delays
+
+
 def watched(server: Server, browser, count: int, seconds: float) -> dict[str, float]:
     job = server.jobs.start(experiment(), device="cpu")
     job.handle.wait("paused", timeout=120)
@@ -112,23 +127,12 @@ def watched(server: Server, browser, count: int, seconds: float) -> dict[str, fl
     speed(job.handle, 3)
     alone = speed(job.handle, seconds)
     pages = [open_page(browser, f"{server.address}?run={job.handle.folder.name}") for _ in range(count)]
-    time.sleep(5)
+    time.sleep(8)
     server.late.clear()
-    delays, steps = [], []
-    end, seen = time.perf_counter() + seconds, 0
-    first, begun = job.handle.status().iteration, time.perf_counter()
-    while time.perf_counter() < end:
-        version, snapshot = job.handle.latest()
-        if version == seen or snapshot is None:
-            time.sleep(0.01)
-            continue
-        seen, asked = version, time.perf_counter()
-        while counter(pages[0][0]) < snapshot.iteration and time.perf_counter() < end:
-            pass
-        delays.append(time.perf_counter() - asked)
-        steps.append(snapshot.iteration)
-    together = (job.handle.status().iteration - first) / (time.perf_counter() - begun)
+    before, together = job.handle.latest()[0], speed(job.handle, seconds)  # nobody asks the page meanwhile
+    shown = job.handle.latest()[0] - before
     late = sorted(server.late) or [0.0]
+    delays = screen_delays(job.handle, pages[0][0], seconds)
     for page, _ in pages:
         page.close()
     job.handle.stop()
@@ -138,7 +142,7 @@ def watched(server: Server, browser, count: int, seconds: float) -> dict[str, fl
         "lateness p50 [ms]": 1e3 * late[len(late) // 2],
         "lateness p99 [ms]": 1e3 * late[int(0.99 * (len(late) - 1))],
         "to screen, median [ms]": 1e3 * sorted(delays)[len(delays) // 2] if delays else float("nan"),
-        "snapshots a second": len(steps) / seconds,
+        "snapshots a second": shown / seconds,
         "steps/s alone": alone,
         "steps/s watched": together,
         "speed lost [%]": 100 * (1 - together / alone),
