@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 # machines that run tests are busy; a journey that waits is better than one that guesses
 PATIENCE = 120_000
@@ -135,6 +136,7 @@ def test_the_whole_journey(page, studio, tmp_path: Path):
 
     # reload by link: the same experiment, untrained
     seen.turn_to("Share")
+    expect(page.locator(".wb-link input")).to_have_value(re.compile(r"\?e=."), timeout=PATIENCE)
     link = page.locator(".wb-link input").input_value()
     assert link.startswith(studio) and "?e=" in link
     seen.open(link)

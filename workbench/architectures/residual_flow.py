@@ -58,7 +58,7 @@ class ResidualFlow(LayeredArchitecture):
     reference = ("Behrmann, Grathwohl, Chen, Duvenaud & Jacobsen (2019), Invertible Residual Networks, ICML, "
                  "arXiv:1811.00995; Chen et al. (2019), Residual Flows, NeurIPS, arXiv:1906.02735")
     capabilities = SEARCHED_CAPABILITIES
-    inverse_tolerance = 1e-8
+    inverse_tolerance = 1e-7
     cost: ClassVar[CostCard] = CostCard(
         density="1 pass and D × D determinants", sampling="some tens of passes",
         inverse="numerical, a fixed point a block",

@@ -16,8 +16,6 @@ from workbench.ui.views import View
 #: The page's theme sizes the texts of a plot relative to this.
 FONT = ".bk-Canvas { font-size: 11px !important; }"
 
-style.dress_plots()
-
 
 class ViewCard(pn.viewable.Viewer):
     """A titled plot with its Pipe. Nothing is built before it is shown, and nothing is drawn while it is
@@ -25,6 +23,7 @@ class ViewCard(pn.viewable.Viewer):
 
     def __init__(self, view: View) -> None:
         super().__init__()
+        style.dress_plots()
         self.view, self.data, self.pipe, self.plot = view, None, None, None
         self.heading = pn.pane.HTML(self._heading(""), margin=(2, 8, 0, 10), sizing_mode="stretch_width")
         self.body = pn.Column(margin=0, sizing_mode="stretch_both")

@@ -1,5 +1,7 @@
 """The look: palette and the few rules of CSS that every part shares, for light and dark."""
 
+import functools
+
 import holoviews as hv
 
 THEME = {
@@ -72,8 +74,9 @@ GROUPS = ("Samples", "Density", "Latent", "Losses", "Posterior", "Resimulation",
 INSIDE = {"min_height": 150, "backend_opts": {"plot.toolbar_inner": True}}
 
 
+@functools.cache
 def dress_plots() -> None:
-    """Options of the studio for plots that are defined elsewhere; said once, at import."""
+    """Options of the studio for plots that are defined elsewhere; said once, when the first page is built."""
     hv.opts.defaults(
         *(hv.opts.Overlay(group, **INSIDE) for group in GROUPS), hv.opts.QuadMesh("Grid", **INSIDE)
     )
