@@ -8,6 +8,7 @@ import warnings
 import pytest
 import torch
 from torch import nn
+from zuko.utils import GaussLegendre
 
 from tests.architectures.laws import batch, name_of
 from workbench.architectures import ARCHITECTURES
@@ -31,6 +32,13 @@ class Call(nn.Module):
     def forward(self, points, y=None):
         found = getattr(self.model, self.call)(points, y)
         return found if isinstance(found, tuple) else (found,)
+
+
+@pytest.fixture(autouse=True)
+def no_traced_nodes():
+    """zuko keeps its quadrature's nodes; those of a tracing that failed are no numbers, and would stay."""
+    yield
+    GaussLegendre.nodes.cache_clear()
 
 
 def exported(key, shapes, call):
