@@ -19,7 +19,7 @@ def test_the_members_are_there():
         "nice", "realnvp", "glow", "neural_spline_coupling", "maf", "iaf", "neural_spline_autoregressive",
         "neural_autoregressive", "unconstrained_neural_autoregressive", "sum_of_squares_polynomial",
         "bernstein_polynomial", "gaussianization", "neural_circular_spline", "continuous", "residual_flow",
-        "inn"]
+        "inn", "conditional_inn"]
 
 
 @members
@@ -64,7 +64,8 @@ def test_refusals_are_sentences_and_build_keeps_to_them(key, shapes):
 def test_who_refuses_what():
     refused = {key: [(s.x, s.y) for s in SHAPES if ARCHITECTURES.make(key).refusals(s)]
                for key in ARCHITECTURES.keys()}
-    split = {"nice": [(1, 0)], "realnvp": [(1, 0)], "glow": [(1, 0)], "inn": [(2, 0), (1, 0)]}
+    split = {"nice": [(1, 0)], "realnvp": [(1, 0)], "glow": [(1, 0)], "inn": [(2, 0), (1, 0)],
+             "conditional_inn": [(2, 0), (1, 0), (1, 3)]}
     assert refused == {key: split.get(key, []) for key in ARCHITECTURES.keys()}
 
 

@@ -2,6 +2,7 @@
 
 from workbench.architectures.base import Architecture, CostCard
 from workbench.architectures.bernstein_polynomial import BernsteinPolynomial
+from workbench.architectures.conditional_inn import ConditionalINN
 from workbench.architectures.continuous import Continuous
 from workbench.architectures.gaussianization import Gaussianization
 from workbench.architectures.glow import Glow
@@ -23,11 +24,11 @@ ARCHITECTURES = Catalogue("architectures", "architecture")
 for _member in (NICE, RealNVP, Glow, NeuralSplineCoupling, MAF, IAF, NeuralSplineAutoregressive,
                 NeuralAutoregressive, UnconstrainedNeuralAutoregressive, SumOfSquaresPolynomial,
                 BernsteinPolynomial, Gaussianization, NeuralCircularSpline, Continuous,
-                ResidualFlow, INN):
+                ResidualFlow, INN, ConditionalINN):
     ARCHITECTURES.register(_member)
 
-__all__ = ["ARCHITECTURES", "IAF", "INN", "MAF", "NICE", "Architecture", "BernsteinPolynomial", "Continuous",
-           "CostCard", "Gaussianization", "Glow", "InnModel", "NeuralAutoregressive",
-           "NeuralCircularSpline", "NeuralSplineAutoregressive", "NeuralSplineCoupling", "RealNVP",
-           "ResidualFlow", "ResidualFlowModel", "SumOfSquaresPolynomial",
+__all__ = ["ARCHITECTURES", "IAF", "INN", "MAF", "NICE", "Architecture", "BernsteinPolynomial",
+           "ConditionalINN", "Continuous", "CostCard", "Gaussianization", "Glow", "InnModel",
+           "NeuralAutoregressive", "NeuralCircularSpline", "NeuralSplineAutoregressive",
+           "NeuralSplineCoupling", "RealNVP", "ResidualFlow", "ResidualFlowModel", "SumOfSquaresPolynomial",
            "UnconstrainedNeuralAutoregressive"]

@@ -55,8 +55,8 @@ class Architecture(Spec):
             found.append(f"{self.title} needs at least one component of x and the problem has none; "
                          "choose a problem with data.")
         if shapes.y == 0 and capability.UNCONDITIONAL not in self.capabilities:
-            found.append(f"{self.title} predicts an observation y from x and this problem has no y; "
-                         "choose an inverse problem, or another architecture, for instance RealNVP.")
+            found.append(f"{self.title} needs an observation y and this problem has no y; choose an inverse "
+                         "problem, or another architecture, for instance RealNVP.")
         if shapes.y == 0 and 1 <= shapes.x < self.least_features:
             found.append(f"{self.title} splits x in two and x has only one component; choose a problem with "
                          "two components, or another architecture, for instance the neural spline flow.")
@@ -77,12 +77,17 @@ class Architecture(Spec):
         """The model for shapes that are not refused."""
 
 
-class LayeredArchitecture(Architecture):
-    """Architectures that stack equal layers, each with a small fully connected network inside."""
+class _Layers(Architecture):
+    """Kept apart so that the number of layers comes first in a form."""
 
     transforms = param.Integer(default=6, bounds=(2, 64), doc="""
         Number of invertible layers in a row. More layers bend space further and take proportionally
         longer.""")
+
+
+class NetworkArchitecture(Architecture):
+    """Architectures with small fully connected networks inside."""
+
     width = param.Integer(default=64, bounds=(4, 1024), doc="""
         Units in each hidden layer of the networks inside.""")
     depth = param.Integer(default=2, bounds=(1, 8), doc="""
@@ -93,3 +98,7 @@ class LayeredArchitecture(Architecture):
     def network(self) -> dict[str, Any]:
         """Hidden sizes and activation, as zuko's networks take them."""
         return {"hidden_features": [self.width] * self.depth, "activation": ACTIVATIONS[self.activation]}
+
+
+class LayeredArchitecture(NetworkArchitecture, _Layers):
+    """Architectures that stack equal layers, each with a network inside."""

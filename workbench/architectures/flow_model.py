@@ -42,19 +42,22 @@ class ZukoFlowModel(Model):
     layers : lazy transforms; each maps (n, D) to (n, D) and draws no random numbers after construction.
     shapes : D and M.
     capabilities : what the architecture declares.
+    embedding : y (n, M) -> what the layers read instead (n, C); None where they read y itself.
     """
 
-    def __init__(self, layers: Sequence[LazyTransform], shapes: Shapes, capabilities: frozenset[str]) -> None:
+    def __init__(self, layers: Sequence[LazyTransform], shapes: Shapes, capabilities: frozenset[str],
+                 embedding: nn.Module | None = None) -> None:
         super().__init__(shapes.x, shapes.y, shapes.x, capabilities)
         self.layers = nn.ModuleList(layers)
+        self.embedding = embedding
 
     def latent(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
         """x (n, D) -> z (n, D) and log|det ∂z/∂x| (n,)."""
         check_rows("x", x, self.features)
         check_context(y, self.context, x.shape[0])
-        total = x.new_zeros(x.shape[0])
+        read, total = self.embedded(y), x.new_zeros(x.shape[0])
         for layer in self.layers:
-            x, log_det = forward_and_log_det(layer(y), x)
+            x, log_det = forward_and_log_det(layer(read), x)
             total = total + log_det
         return x, total
 
@@ -67,12 +70,16 @@ class ZukoFlowModel(Model):
         """z, what each layer makes of it on the way back, and x: one tensor (n, D) more than layers."""
         return self._inverse_steps(z, y)[0]
 
+    def embedded(self, y: Tensor | None) -> Tensor | None:
+        """What the layers read of y: (n, M) -> (n, C)."""
+        return y if y is None or self.embedding is None else self.embedding(y)
+
     def _inverse_steps(self, z: Tensor, y: Tensor | None) -> tuple[list[Tensor], Tensor]:
         check_rows("latent z", z, self.latent_features)
         check_context(y, self.context, z.shape[0])
-        steps, total = [z], z.new_zeros(z.shape[0])
+        read, steps, total = self.embedded(y), [z], z.new_zeros(z.shape[0])
         for layer in reversed(self.layers):
-            u, log_det = inverse_and_log_det(layer(y), steps[-1])
+            u, log_det = inverse_and_log_det(layer(read), steps[-1])
             steps.append(u)
             total = total + log_det
         return steps, total

@@ -1,0 +1,69 @@
+"""Trained on a linear Gaussian problem, conditional members reach the exact posterior, or their own limit."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from workbench.architectures import ARCHITECTURES
+from workbench.problems import LinearGaussian
+from workbench.training import Experiment, Run
+
+OBSERVATIONS = (-1.5, 0.0, 1.0)
+#: member -> objective and settings; all of them can represent a Gaussian whose mean is linear in y
+EXACT = {"conditional_inn": ("maximum_likelihood", {"transforms": 3, "width": 32, "depth": 1})}
+
+
+def trained(key: str, objective: str, settings: dict, *, steps: int = 600) -> tuple[Run, LinearGaussian]:
+    problem = LinearGaussian(features=3, observations=1, noise=0.5)
+    training = {"learning_rate": 5e-3, "batch_size": 512, "samples": 50_000, "averaging": 0.99,
+                "early_stopping": False}
+    experiment = Experiment(problem, ARCHITECTURES.make(key, **settings), objective, training, steps=steps)
+    run = Run(experiment, device="cpu")
+    for _ in run:
+        pass
+    return run, problem
+
+
+def moments_off(run: Run, problem: LinearGaussian, draws: int = 20_000) -> tuple[float, float]:
+    """Largest error of the posterior's mean, in its standard deviations, and of its covariance whitened."""
+    worst_mean = worst_covariance = 0.0
+    for observation in OBSERVATIONS:
+        mean, covariance = problem.posterior_moments([observation])
+        drawn = run.fitted.sample(draws, [observation], torch.Generator().manual_seed(1)).double()
+        factor = torch.linalg.cholesky(covariance)
+        white = torch.linalg.solve_triangular(factor, (drawn - mean).T, upper=False)
+        worst_mean = max(worst_mean, float(white.mean(1).abs().max()))
+        off = torch.cov(white) - torch.eye(3, dtype=torch.float64)
+        worst_covariance = max(worst_covariance, float(torch.linalg.matrix_norm(off, ord=2)))
+    return worst_mean, worst_covariance
+
+
+def nats_off(run: Run, problem: LinearGaussian) -> float:
+    """KL( p(x | y) ‖ q(x | y) ), averaged over the prior predictive, by 20 000 fresh pairs."""
+    drawn = problem.draw(20_000, torch.Generator().manual_seed(9))
+    _, covariance = problem.posterior_moments([0.0])
+    means = drawn.y @ problem.parts.gain.T
+    exact = torch.distributions.MultivariateNormal(torch.zeros(3, dtype=torch.float64), covariance)
+    with torch.no_grad():
+        learned = run.fitted.log_prob(drawn.x, drawn.y).double()
+    return float((exact.log_prob(drawn.x - means) - learned).mean())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", EXACT)
+def test_the_exact_posterior_is_reached(key):
+    run, problem = trained(key, *EXACT[key])
+    mean, covariance = moments_off(run, problem)
+    print(f"{key}: mean off by {mean:.3f} sd, covariance by {covariance:.3f}")
+    assert mean < 0.08 and covariance < 0.15
+    if "density" in run.model.capabilities:
+        gap = nats_off(run, problem)
+        print(f"{key}: {gap:.4f} nats")
+        assert -0.005 < gap < 0.02
+
+
+@pytest.mark.slow
+def test_an_untrained_one_is_seen_to_be_far():
+    run, problem = trained("conditional_inn", *EXACT["conditional_inn"], steps=5)
+    assert max(moments_off(run, problem)) > 0.3 and nats_off(run, problem) > 0.05

@@ -1,0 +1,63 @@
+"""Conditional INN: two-sided affine couplings whose networks also read the observation y.
+
+forward   z = T(x; h(y));  u₁, u₂ the halves of a block's input:
+          v₁ = u₁ ⊙ exp s₂(u₂, h) + t₂(u₂, h),  v₂ = u₂ ⊙ exp s₁(v₁, h) + t₁(v₁, h)
+          fixed random permutations between the blocks; h(y) = y, or an embedding that is trained along
+log-det   Σ over the blocks of Σ s₂ + Σ s₁
+inverse   block after block in closed form, with the same h(y): T⁻¹(z; h(y)), z ~ N(0, I), is a draw of x
+          s = (2c/π) arctan(ŝ/c) stays within ±c, so that no single block can explode or collapse space
+Trained by maximum likelihood: E[ |z|²/2 − log|det ∂T/∂x| ].
+Source: Ardizzone et al. 2019, Guided Image Generation with Conditional Invertible Neural Networks,
+arXiv:1907.02392; Kruse et al. 2021, arXiv:2101.10763.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import param
+import torch
+from zuko.lazy import LazyTransform, UnconditionalTransform
+from zuko.transforms import PermutationTransform
+
+from workbench.architectures.base import CostCard, LayeredArchitecture
+from workbench.architectures.couplings import FLOW_CAPABILITIES
+from workbench.architectures.embedded import EmbeddedArchitecture
+from workbench.architectures.flow_model import ZukoFlowModel
+from workbench.bijections.two_sided_coupling import TwoSidedCoupling
+from workbench.core import capability
+from workbench.core.shapes import Shapes
+
+
+class ConditionalINN(EmbeddedArchitecture, LayeredArchitecture):
+    """Conditional invertible neural network (cINN). The condition enters the sub-networks, not the map."""
+
+    key = "conditional_inn"
+    title = "Conditional INN"
+    summary = ("Couplings that change both halves of x by what their networks read off the other half and "
+               "off y.")
+    reference = ("Ardizzone, Lüth, Kruse, Rother & Köthe (2019), Guided Image Generation with Conditional "
+                 "Invertible Neural Networks, arXiv:1907.02392")
+    capabilities = FLOW_CAPABILITIES - {capability.UNCONDITIONAL}
+    cost: ClassVar[CostCard] = CostCard(density="1 pass", sampling="1 pass", inverse="exact, 1 pass")
+
+    transforms = param.Integer(default=6)
+    clamp = param.Number(default=2.0, bounds=(0.1, 10.0), doc="""
+        Largest log-scale of one coupling: it stretches by exp(clamp) at most.""")
+
+    def refusals(self, shapes: Shapes) -> list[str]:
+        found = super().refusals(shapes)
+        if shapes.x == 1:
+            found.append(f"{self.title} splits x in two and x has only one component; choose a problem with "
+                         "two components, or another architecture, for instance the neural spline flow.")
+        return found
+
+    def assemble(self, shapes: Shapes) -> ZukoFlowModel:
+        embedding, context = self.embedding_for(shapes)
+        layers: list[LazyTransform] = []
+        for number in range(self.transforms):
+            if number > 0:
+                order = torch.randperm(shapes.x)
+                layers.append(UnconditionalTransform(PermutationTransform, order, buffer=True))
+            layers.append(TwoSidedCoupling(shapes.x, context, clamp=self.clamp, network=self.network()))
+        return ZukoFlowModel(layers, shapes, self.capabilities, embedding)

@@ -1,0 +1,36 @@
+"""What the conditional networks share that may read y through an embedding."""
+
+from __future__ import annotations
+
+import param
+from torch import nn
+
+from workbench.architectures.base import NetworkArchitecture
+from workbench.bijections.embedding import KINDS, embedding_network
+from workbench.core.shapes import Shapes
+
+
+class EmbeddedArchitecture(NetworkArchitecture):
+    """An optional network between y and the networks that read it; a member asks `embedding_for`."""
+
+    embedding = param.Selector(default="none", objects=list(KINDS), doc="""
+        A network that y passes before the others read it: none, a fully connected one, convolutions along a
+        series, or a deep set, for which the order of the values does not matter.""")
+    embedding_features = param.Integer(default=16, bounds=(1, 512), doc="""
+        Number of components of the embedded y, where there is an embedding.""")
+    embedding_channels = param.Integer(default=1, bounds=(1, 64), doc="""
+        How many components of y belong to one time of a series, or to one element of a set.""")
+
+    def refusals(self, shapes: Shapes) -> list[str]:
+        found = super().refusals(shapes)
+        listed = self.embedding in ("convolution_1d", "deep_set")
+        if shapes.y and listed and shapes.y % self.embedding_channels:
+            found.append(f"The embedding reads y in groups of {self.embedding_channels} components, which do "
+                         f"not divide its {shapes.y}; choose a number of embedding channels that does.")
+        return found
+
+    def embedding_for(self, shapes: Shapes) -> tuple[nn.Module | None, int]:
+        """The embedding of y (None where there is none) and how many components the others then read."""
+        made = embedding_network(self.embedding, shapes.y, channels=self.embedding_channels,
+                                 features=self.embedding_features, network=self.network())
+        return made, shapes.y if made is None else self.embedding_features

@@ -1,0 +1,94 @@
+"""Embedding of an observation: what a conditional network reads instead of the bare y.
+
+mlp              h = f(y)
+convolution_1d   y as a series of L = M / C values of C channels; convolutions along it, strided while it is
+                 long; h = A · (what is left, end to end) + b
+deep_set         y as a set of L elements of C components; h = ρ( 1/L Σ_j φ(y_j) ): the order does not matter
+Source: Ardizzone et al. 2019, Guided Image Generation with Conditional Invertible Neural Networks,
+arXiv:1907.02392 (the conditioning network); Zaheer et al. 2017, Deep Sets, arXiv:1703.06114;
+Radev et al. 2020, BayesFlow, arXiv:2003.06281 (summary networks).
+
+It is trained together with the network that reads it. C = 1 where every component stands for itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from zuko.nn import MLP
+
+KINDS = ("none", "mlp", "convolution_1d", "deep_set")
+#: below this length a series is not shortened any further
+_SHORT = 8
+
+
+class DeepSet(nn.Module):
+    """y (n, L · C), element after element -> h (n, F), whatever the order of the elements.
+
+    Parameters
+    ----------
+    channels : C, components of one element.
+    features : F.
+    network : hidden sizes and activation of φ and of ρ, passed to zuko's ``MLP``.
+    """
+
+    def __init__(self, channels: int, features: int, network: dict[str, Any]) -> None:
+        super().__init__()
+        width = network["hidden_features"][-1]
+        self.channels = channels
+        self.element = MLP(channels, width, **network)
+        self.whole = MLP(width, features, **network)
+
+    def forward(self, y: Tensor) -> Tensor:
+        elements = y.unflatten(-1, (-1, self.channels))
+        return self.whole(self.element(elements).mean(-2))
+
+
+class Convolution1d(nn.Module):
+    """y (n, L · C), time after time -> h (n, F); neighbours in time are read together.
+
+    Parameters
+    ----------
+    length, channels : L and C.
+    features : F.
+    network : its hidden sizes are the channels of the layers.
+    """
+
+    def __init__(self, length: int, channels: int, features: int, network: dict[str, Any]) -> None:
+        super().__init__()
+        self.channels = channels
+        layers: list[nn.Module] = []
+        inside = channels
+        for width in network["hidden_features"]:
+            stride = 2 if length > _SHORT else 1
+            layers += [nn.Conv1d(inside, width, 3, stride=stride, padding=1), network["activation"]()]
+            inside, length = width, (length - 1) // stride + 1
+        self.layers = nn.Sequential(*layers)
+        self.last = nn.Linear(inside * length, features)
+
+    def forward(self, y: Tensor) -> Tensor:
+        series = y.unflatten(-1, (-1, self.channels)).transpose(-1, -2)
+        return self.last(torch.flatten(self.layers(series), -2))
+
+
+def embedding_network(kind: str, context: int, *, channels: int, features: int,
+                      network: dict[str, Any]) -> nn.Module | None:
+    """The embedding of y (n, M), or None where there is nothing to embed.
+
+    Parameters
+    ----------
+    kind : one of `KINDS`.
+    context : M. ``channels`` must divide it (for ``mlp`` it is not used).
+    features : number of components that the embedding has.
+    """
+    if kind == "none" or context == 0:
+        return None
+    if kind == "mlp":
+        return MLP(context, features, **network)
+    if context % channels:
+        raise ValueError(f"{context} components cannot be read as elements of {channels}")
+    if kind == "deep_set":
+        return DeepSet(channels, features, network)
+    return Convolution1d(context // channels, channels, features, network)
