@@ -153,6 +153,18 @@ def test_draws_that_are_not_finite_are_red(key):
     assert verdict(key, Leaking(LINEAR), LINEAR) == "red"
 
 
+@pytest.mark.parametrize("beyond", [1.5, -100.0])
+def test_a_simulator_without_an_answer_is_said_in_numbers(beyond):
+    class Breaking(type(LINEAR)):
+        def _simulate(self, x, generator):
+            return super()._simulate(x, generator).where(x[:, :1] < beyond, torch.nan)
+
+    problem = Breaking(**LINEAR.values())
+    found = DIAGNOSTICS.make("resimulation_error").measure(EXACT, problem)
+    assert found.attrs["verdict"] == "red" and "nan" not in found.attrs["sentence"]
+    assert 0 < float(found["non_finite_share"]) <= 1
+
+
 @pytest.mark.parametrize("key", DIAGNOSTICS.keys())
 def test_same_seed_same_numbers_and_a_file_that_reads_back(key, tmp_path):
     member = DIAGNOSTICS.make(key)

@@ -146,6 +146,12 @@ class Board(pn.viewable.Viewer):
         session = self.session
         if session.shown is None or not self.active:
             return
+        # one message to the browser, and the page's models are gone through once instead of once a plot
+        with pn.io.hold(freeze=True):
+            self._feed()
+
+    def _feed(self) -> None:
+        session = self.session
         same = self._drawn is not None and self._drawn == session.shown.problem
         self._drawn = session.shown.problem
         for name in self.shown_names:

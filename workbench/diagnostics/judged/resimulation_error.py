@@ -59,21 +59,28 @@ class ResimulationError(Diagnostic):
         def distances(x, y) -> np.ndarray:
             return (problem.simulate(x, generator) - y).square().sum(1).double().numpy()
 
-        lost = lost_share(drawn)
         low, high = (torch.tensor([getattr(v, end) for v in problem.x]).double() for end in ("low", "high"))
         # outside its bounds a simulator need not answer: the nearest point inside stands for such a draw
         inside = torch.minimum(torch.maximum(drawn.nan_to_num(), low), high)
         rows = data.y.repeat_interleave(self.draws, 0)
         errors = distances(inside.reshape(-1, drawn.shape[2]), rows).reshape(count, -1)
+        # a draw that the simulator cannot answer is lost, like one that the network could not make
+        answered = np.isfinite(errors)
+        lost = max(lost_share(drawn), 1 - float(answered.mean()))
+        errors = np.where(answered, errors, np.nan)
         floor, baseline = distances(data.x, data.y), distances(data.x.roll(1, 0), data.y)
+        kept = answered.any(1) & np.isfinite(floor) & np.isfinite(baseline)
+        if kept.sum() < 2:
+            return _unanswered(data, lost)
+        errors, floor, baseline = errors[kept], floor[kept], baseline[kept]
+        each = np.nanmean(errors, 1)
         span = max(float(baseline.mean() - floor.mean()), 1e-300)
-        share = float(errors.mean() - floor.mean()) / span
+        share = float(each.mean() - floor.mean()) / span
         # a simulator without noise leaves rounding only, which has no rank
         tiny = 1e-12 * max(float(baseline.mean()), 1e-300)
         ranks = uniform_ranks(
-            np.where(floor < tiny, 0, floor), np.where(errors < tiny, 0, errors), np.random.default_rng(seed)
+            np.where(floor < tiny, 0, floor), np.where(errors < tiny, 0, np.nan_to_num(errors, nan=np.inf)), np.random.default_rng(seed)
         )
-        each = errors.mean(1)
         p = min(1.0, 2 * min(uniformity(ranks, self.level).p, _paired_p(each - floor, tiny)))
         verdict = _verdict(p, self.level, abs(share), lost)
         return dataset(
@@ -86,7 +93,7 @@ class ResimulationError(Diagnostic):
                 "baseline": ((), baseline.mean(), {"long_name": "error of an answer that ignores y"}),
                 "share": ((), share, {"long_name": "(error - floor) / (baseline - floor)"}),
                 "p": ((), p),
-                "observation": (("pair", "observed"), data.y.numpy()),
+                "observation": (("pair", "observed"), data.y.numpy()[kept]),
                 "non_finite_share": ((), lost),
             },
             verdict=verdict,
@@ -97,6 +104,16 @@ class ResimulationError(Diagnostic):
             data=data,
             observed=("observed", [v.name for v in problem.y]),
         )
+
+
+def _unanswered(data, lost: float):
+    """What is said when the simulator answers hardly any draw."""
+    return dataset(
+        {"non_finite_share": ((), lost)},
+        verdict="red",
+        sentence=f"The simulator has no finite answer to {lost:.0%} of the posterior draws.",
+        data=data,
+    )
 
 
 def _paired_p(excess: np.ndarray, tiny: float) -> float:
