@@ -1,5 +1,7 @@
 """The session: what a page does with a run, without a browser and without a worker process."""
 
+import time
+
 import pytest
 
 from workbench.backends import InlineBackend
@@ -34,6 +36,21 @@ def test_a_new_run_is_shown_before_its_first_step(session):
     session.look()
     assert session.status.state == "paused" and session.snapshot.iteration == 0
     assert {"samples_x", "invertibility_xzx"} <= set(session.snapshot.arrays)
+
+
+def test_pages_share_the_time_that_drawing_may_take(session):
+    session.new_run(run=False)
+    session.param.watch(lambda event: time.sleep(0.05), "snapshot")
+
+    def rest(pages: int) -> float:
+        session.crowd = lambda: pages
+        session.step(1)
+        session.look()
+        session.look()
+        return session._next - time.monotonic()
+
+    session.refresh = 0.0
+    assert rest(8) > 3 * rest(1) > 0.1
 
 
 def test_stepping_moves_by_exactly_that_many(session):

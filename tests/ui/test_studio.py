@@ -1,6 +1,7 @@
 """The page put together, without a browser: it opens with the example, follows a run, and its parts agree."""
 
 import holoviews as hv
+import panel as pn
 import pytest
 
 from workbench.backends import InlineBackend
@@ -34,6 +35,14 @@ def test_every_shown_view_is_drawn(studio):
     for name in studio.board.shown_names:
         figure = hv.render(studio.board.cards[name].plot)
         assert figure.renderers, name
+
+
+def test_the_page_does_not_follow_every_callback_of_the_server(studio):
+    busy = []
+    studio.page.param.watch(lambda event: busy.append(event.new), "busy")
+    pn.state._add_busy_event("a callback")
+    pn.state._remove_busy_event("a callback")
+    assert not busy, "each change makes the page walk all of its models"
 
 
 def test_a_step_moves_counter_and_plots(studio):

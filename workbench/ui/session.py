@@ -21,8 +21,7 @@ from workbench.ui.choices import KINDS, Choices
 from workbench.ui.jobs import Job, Jobs
 
 #: Seconds between two snapshots of a running run: never less than the first, and so much more that drawing
-#: takes
-#: at most this share of the session's time.
+#: takes at most this share of the server's time, all open pages together.
 REFRESH, DRAWING_SHARE = 0.5, 0.3
 #: A snapshot that was asked for and did not come in this time is asked for again.
 PATIENCE = 8.0
@@ -49,6 +48,7 @@ class Session(param.Parameterized):
         self.device, self.views, self.refresh = "auto", (), REFRESH
         self.say = say or (lambda kind, sentence: None)
         self.wake: Callable[[], None] = lambda: None
+        self.crowd: Callable[[], int] = lambda: 1  # how many pages share this server
         self.history: list = []
         self.opener: Callable[[], Job] | None = (
             None  # makes a job of what is shown, where none is needed to look
@@ -240,7 +240,7 @@ class Session(param.Parameterized):
             self.history = job.history
             self.snapshot = snapshot
             drawn = time.monotonic() - begun
-            self._next = time.monotonic() + max(self.refresh, drawn * (1 / DRAWING_SHARE - 1))
+            self._next = time.monotonic() + max(self.refresh, drawn * (self.crowd() / DRAWING_SHARE - 1))
         self._ask()
 
     def _ask(self) -> None:

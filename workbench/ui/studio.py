@@ -79,6 +79,7 @@ class Studio(pn.viewable.Viewer):
         """Wake-ups begin when the browser is there; what came earlier is caught by the pulse."""
         document, session = self._document, self.session
         session.wake = lambda: HUB.wake(document)
+        session.crowd = lambda: max(1, len(HUB))
         pn.state.onload(self._loaded)
         pn.state.on_session_destroyed(lambda context: self.close())
         pn.state.add_periodic_callback(self._pulse, PULSE)

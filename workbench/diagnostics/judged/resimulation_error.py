@@ -78,8 +78,9 @@ class ResimulationError(Diagnostic):
         share = float(each.mean() - floor.mean()) / span
         # a simulator without noise leaves rounding only, which has no rank
         tiny = 1e-12 * max(float(baseline.mean()), 1e-300)
+        worst = np.nan_to_num(errors, nan=np.inf)
         ranks = uniform_ranks(
-            np.where(floor < tiny, 0, floor), np.where(errors < tiny, 0, np.nan_to_num(errors, nan=np.inf)), np.random.default_rng(seed)
+            np.where(floor < tiny, 0, floor), np.where(worst < tiny, 0, worst), np.random.default_rng(seed)
         )
         p = min(1.0, 2 * min(uniformity(ranks, self.level).p, _paired_p(each - floor, tiny)))
         verdict = _verdict(p, self.level, abs(share), lost)
