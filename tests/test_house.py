@@ -198,8 +198,9 @@ def catalogues() -> list:
     from workbench.divergences import DIVERGENCES
     from workbench.objectives import OBJECTIVES
     from workbench.problems import PROBLEMS
+    from workbench.studies import STUDIES
 
-    return [PROBLEMS, ARCHITECTURES, OBJECTIVES, DIVERGENCES, CRITICS, DIAGNOSTICS]
+    return [PROBLEMS, ARCHITECTURES, OBJECTIVES, DIVERGENCES, CRITICS, DIAGNOSTICS, STUDIES]
 
 
 def unsaid(member) -> list[str]:

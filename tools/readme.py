@@ -70,8 +70,16 @@ def diagnostics() -> str:
                  ((f"`{d.key}`", d.summary, d.reference or "–") for d in DIAGNOSTICS))
 
 
+def studies() -> str:
+    from workbench.studies import STUDIES
+
+    return table(("key", "what it compares", "source"),
+                 ((f"`{s.key}`", s.summary, s.reference or "–") for s in STUDIES))
+
+
 TABLES: dict[str, Callable[[], str]] = {"problems": problems, "architectures": architectures,
-                                        "objectives": objectives, "diagnostics": diagnostics}
+                                        "objectives": objectives, "diagnostics": diagnostics,
+                                        "studies": studies}
 
 
 def filled(text: str) -> str:

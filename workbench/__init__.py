@@ -24,11 +24,17 @@ _PUBLIC = {
 __all__ = ["__version__", *_PUBLIC]
 
 
+#: Packages that are reached as ``wb.NAME`` without an import of their own.
+_PACKAGES = ("studies",)
+
+
 def __getattr__(name: str):
+    if name in _PACKAGES:
+        return import_module(f"workbench.{name}")
     if name in _PUBLIC:
         return getattr(import_module(_PUBLIC[name]), name)
     raise AttributeError(f"module 'workbench' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, *_PACKAGES])

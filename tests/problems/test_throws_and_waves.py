@@ -15,9 +15,10 @@ from workbench.problems import PROBLEMS
 from workbench.problems.inverse_ballistics import DRAG, GRAVITY, MASS, impact_time
 
 
-@pytest.fixture(params=[False, True], ids=["published", "dequantised"])
+@pytest.fixture(params=[(False, False), (True, False), (True, True)],
+                ids=["published", "dequantised", "whole throws"])
 def thrown(request):
-    return PROBLEMS.make("inverse_ballistics", dequantised=request.param)
+    return PROBLEMS.make("inverse_ballistics", dequantised=request.param[0], whole_throws=request.param[1])
 
 
 # ballistics -------------------------------------------------------------------------------------------------
@@ -76,6 +77,15 @@ def test_dequantised_speeds_are_spread_over_one():
     speed = PROBLEMS.make("inverse_ballistics", dequantised=True).draw(20_000, seeded()).x[:, 3]
     assert stats.kstest((speed + 0.5).remainder(1).numpy(), "uniform").pvalue > 1e-3
     torch.testing.assert_close(speed.mean(), torch.tensor(15.0).double(), atol=0.15, rtol=0)
+
+
+def test_a_whole_throw_is_the_published_one_with_a_label_that_rounds_back():
+    published = PROBLEMS.make("inverse_ballistics")
+    drawn = PROBLEMS.make("inverse_ballistics", dequantised=True, whole_throws=True).draw(2000, seeded())
+    rounded = drawn.x.clone()
+    rounded[:, 3] = rounded[:, 3].round()
+    assert not torch.equal(rounded, drawn.x)
+    torch.testing.assert_close(published.simulate(rounded, seeded()), drawn.y, rtol=0, atol=0)
 
 
 def near(problem, target: float, epsilon: float, count: int, tries: int) -> torch.Tensor:

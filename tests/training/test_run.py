@@ -264,6 +264,20 @@ def test_batches_cover_an_epoch_once_and_follow_from_seed_and_iteration():
     assert torch.equal(data.batch(40, 0).x, later)
 
 
+def test_noise_on_y_is_new_in_each_batch_and_follows_from_the_seed():
+    def batches(noise, seed=0):
+        data = Run(tiny("linear_gaussian", training={"noise_y": noise, "samples": 4096, "batch_size": 2048},
+                        seed=seed), device="cpu").data
+        return [data.batch(i, 0.0) for i in (0, 1, 0)], data.held_out(100, 1.0)
+
+    (clean, held), (noisy, noisy_held) = batches(0.0), batches(0.3)
+    difference = [b.y - a.y for a, b in zip(clean, noisy, strict=True)]
+    assert all(torch.equal(a.x, b.x) for a, b in zip(clean, noisy, strict=True))
+    assert abs(float(difference[0].std()) - 0.3) < 0.02 and abs(float(difference[0].mean())) < 0.03
+    assert torch.equal(difference[0], difference[2]) and not torch.allclose(difference[0], difference[1])
+    assert 0.2 < float((noisy_held.y - held.y).std()) < 0.4
+
+
 def test_standardisation_is_learned_from_the_training_part_alone():
     run = Run(tiny("linear_gaussian", training={"precision": "float64"}))
     assert (

@@ -60,6 +60,7 @@ def parser(*, as_json: bool = False) -> argparse.ArgumentParser:
     verb("check", "Say what an exported model is, and whether it would be loaded.").add_argument(
         "file", metavar="FILE"
     )
+    _study(verb("study", "Measure a grid of experiments and print its table.", module="study"))
     _serve(verb("serve", "Serve the studio on this machine."))
     return top
 
@@ -125,6 +126,16 @@ def _export(made: argparse.ArgumentParser) -> None:
         default="inverse",
         help="what a graph or an ONNX file computes: x from z (sampling), z from x, the density, or y from x",
     )
+
+
+def _study(made: argparse.ArgumentParser) -> None:
+    made.add_argument("name", metavar="NAME", help="see: workbench list studies")
+    made.add_argument("--fast", action="store_true", help="the small setting: five minutes on two cores")
+    made.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", dest="settings", help="a setting"
+    )
+    made.add_argument("--out", metavar="DIR", help="the study's folder (its own under the workbench's home)")
+    made.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
 
 
 def _serve(made: argparse.ArgumentParser) -> None:

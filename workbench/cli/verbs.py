@@ -31,8 +31,6 @@ def list_command(args: argparse.Namespace) -> None:
 
 
 def _cards(what: str) -> list[dict[str, Any]]:
-    if what == "studies":  # a catalogue without members so far
-        return []
     catalogue = getattr(import_module(f"workbench.{what}"), what.upper())
     cards = catalogue.cards()
     if what == "architectures":

@@ -76,6 +76,12 @@ class InverseBallistics(Problem):
         "the whole numbers of a Poisson law.",
     )
 
+    whole_throws = param.Boolean(
+        False,
+        doc="The ball is thrown with the speed rounded to a whole number. Together with the uniform number, "
+        "which then leaves the throw as it was, the published problem in a form that has a density.",
+    )
+
     @property
     def x(self):
         lowest = -0.5 if self.dequantised else 0.0
@@ -109,7 +115,8 @@ class InverseBallistics(Problem):
     def flight(self, x: Tensor, points: int = 50) -> Tensor:
         """(horizontal, vertical) in m (n, points, 2) at equal times from launch to impact; ``x`` (n, 4)."""
         x = self._points(x, "x", 4)
-        along, rise = x[:, 3] * x[:, 2].cos(), x[:, 3] * x[:, 2].sin()
+        speed = self._speed(x)
+        along, rise = speed * x[:, 2].cos(), speed * x[:, 2].sin()
         share = torch.linspace(0, 1, points, dtype=x.dtype, device=x.device)
         tau = impact_time(x[:, 1], rise)[:, None] * share * DRAG / MASS
         fall, lift = torch.expm1(-tau), 1 + DRAG * rise[:, None] / (GRAVITY * MASS)
@@ -119,8 +126,13 @@ class InverseBallistics(Problem):
 
     def _reach(self, x: Tensor) -> Tensor:
         """Horizontal way from launch to impact in m (n,)."""
-        time = impact_time(x[:, 1], x[:, 3] * x[:, 2].sin())
-        return -x[:, 3] * x[:, 2].cos() * MASS / DRAG * torch.expm1(-time * DRAG / MASS)
+        speed = self._speed(x)
+        time = impact_time(x[:, 1], speed * x[:, 2].sin())
+        return -speed * x[:, 2].cos() * MASS / DRAG * torch.expm1(-time * DRAG / MASS)
+
+    def _speed(self, x: Tensor) -> Tensor:
+        """With what speed in m/s the ball is thrown (n,)."""
+        return x[:, 3].round() if self.whole_throws else x[:, 3]
 
     def _simulate(self, x, generator):
         return (x[:, 0] + self._reach(x))[:, None]

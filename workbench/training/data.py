@@ -70,6 +70,7 @@ class RunData:
         order = torch.randperm(n, generator=generator)
         held_out, train = order[:n_validation], order[n_validation:]
         self.standardisation = Standardisation.learn(drawn.x[train], drawn.y[train])
+        self.noise_y = settings.noise_y
         self.seed, self.device, self.batch_size = seed, device, min(settings.batch_size, len(train))
         self.has_y = drawn.y.shape[1] > 0
         s = self.standardisation
@@ -92,8 +93,19 @@ class RunData:
             self._permutation = torch.randperm(len(self.train_x), generator=generator).to(self.device)
             self._epoch = epoch
         rows = self._permutation[position * self.batch_size : (position + 1) * self.batch_size]
-        return Batch(self.train_x[rows], self.train_y[rows] if self.has_y else None, progress)
+        y = self._noisy(self.train_y[rows], index + 1) if self.has_y else None
+        return Batch(self.train_x[rows], y, progress)
+
+    def _noisy(self, y: Tensor, number: int) -> Tensor:
+        """y (n, M) with the noise of the training settings; it follows from the seed and ``number`` alone."""
+        if self.noise_y == 0:
+            return y
+        generator = torch.Generator(device=self.device)
+        generator.manual_seed((self.seed * 1_000_033 + 7_919 * number + 5) % 2**63)
+        noise = torch.randn(y.shape, generator=generator, device=self.device, dtype=y.dtype)
+        return y + self.noise_y * noise
 
     def held_out(self, limit: int, progress: float) -> Batch:
-        """The first ``limit`` held-out points: always the same ones."""
-        return Batch(self.held_out_x[:limit], self.held_out_y[:limit] if self.has_y else None, progress)
+        """The first ``limit`` held-out points: always the same ones, and the same noise."""
+        y = self._noisy(self.held_out_y[:limit], 0) if self.has_y else None
+        return Batch(self.held_out_x[:limit], y, progress)

@@ -37,6 +37,12 @@ class Training(Spec):
     warm_up = param.Integer(
         50, bounds=(0, 1_000_000), doc="Steps over which the learning rate rises to its peak."
     )
+    noise_y = param.Number(
+        0.0,
+        bounds=(0, 1),
+        doc="Normal noise that is added to y anew in every batch, in standard deviations of y. A y without "
+        "noise leaves p(x | y) no density; this gives it the width that the network may reach.",
+    )
     gradient_clip = param.Number(
         5.0, bounds=(0, 1e6), doc="Largest norm of the gradient; 0 switches clipping off."
     )

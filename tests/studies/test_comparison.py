@@ -1,0 +1,164 @@
+"""The published comparison: like sizes, equal data, the classical ways, and a table that says what it has."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from workbench.cli import main
+from workbench.core.shapes import Shapes
+from workbench.problems import PROBLEMS
+from workbench.studies import STUDIES, load, run
+from workbench.studies.methods import METHODS, alike, count
+from workbench.studies.samplers import (
+    AdjointSampler,
+    ExactSampler,
+    PriorSampler,
+    RejectionSampler,
+    forward_network,
+    train_forward,
+)
+from workbench.training import Training
+from workbench.training.data import RunData
+
+TINY = {"observations": 8, "draws": 50, "samples": 600, "steps": 6, "parameters": 2000, "adjoint_steps": 5}
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("key", ["kinematics", "ballistics"])
+@pytest.mark.parametrize("parameters", [30_000, 100_000])
+def test_every_network_is_of_like_size_and_sees_the_same_data(key, parameters):
+    study = STUDIES.make(key, parameters=parameters)
+    cells = [cell for cell in study.cells() if cell.experiment is not None]
+    assert len(cells) >= 9
+    for cell in cells:
+        made = cell.experiment
+        size = count(
+            made.architecture.key,
+            json.dumps(made.architecture.values(), sort_keys=True),
+            made.architecture.width,
+            made.problem.shapes,
+        )
+        assert size == pytest.approx(parameters, rel=0.15), cell.id
+    assert len({json.dumps(cell.experiment.training.values()) for cell in cells}) == 1
+    assert len({json.dumps(cell.experiment.problem.values()) for cell in cells}) == 1
+
+
+def test_the_width_is_the_best_one():
+    from workbench.architectures import ARCHITECTURES
+
+    architecture, shapes = ARCHITECTURES.make("realnvp"), Shapes(4, 2)
+    sized = alike(architecture, shapes, 20_000)
+    values = json.dumps(architecture.values(), sort_keys=True)
+    misses = [abs(count("realnvp", values, sized.width + d, shapes) - 20_000) for d in (-1, 0, 1)]
+    assert min(misses) == misses[1] and architecture.width != sized.width
+
+
+def test_a_method_that_is_not_there_says_so(monkeypatch):
+    from workbench.studies import comparison
+    from workbench.studies.methods import Method
+
+    monkeypatch.setattr(comparison, "METHODS", (Method("later", "Later", "not_yet"), *METHODS))
+    cells = STUDIES.make("kinematics", methods=["later", "nonsense", "inn"]).cells()
+    assert "not in this version's catalogue" in cells[0].refused
+    assert "no method 'nonsense'" in cells[1].refused
+    assert not cells[2].refused and cells[2].experiment.objective.key == "inn"
+
+
+def test_every_cell_has_every_column(tmp_path):
+    keys = ["exact", "prior", "abc", "neural_adjoint", "realnvp", "inn_likelihood"]
+    study = STUDIES.make("ballistics", methods=keys, **TINY)
+    data = run(study, out=tmp_path, device="cpu")
+    assert set(data["status"].values) == {"done"}
+    for column in study.columns:
+        assert np.isfinite(data[column.name].values).all(), column.name
+    values = {
+        n: dict(zip(keys, data[n].values, strict=True)) for n in ("err_post", "err_resim", "parameters")
+    }
+    assert abs(values["err_post"]["exact"]) < 0.03 < values["err_post"]["prior"]
+    assert values["err_resim"]["exact"] < 1e-12
+    assert values["parameters"]["prior"] == 0 and values["parameters"]["realnvp"] > 1000
+    assert data["shown_draws"].shape == (6, 3, 300, 4)
+    speeds = data["shown_draws"].values[..., 3]
+    assert (speeds == speeds.round()).all()
+    assert list(data["shown_y"].values[0]) == list(PROBLEMS.make("inverse_ballistics").default_observation)
+    curve = data["curve_validation"].sel(cell=4).values
+    assert np.isfinite(curve[:6]).all() and np.isnan(curve[6:]).all()
+
+
+# ---- the classical ways
+def test_rejection_takes_the_nearest_pairs_and_no_others():
+    x = torch.arange(1000.0).double()[:, None]
+    sampler = RejectionSampler(x, x.clone(), share=0.01)
+    drawn = sampler.draw(torch.tensor([[500.2], [10.0]]).double(), 200, generator())
+    assert drawn.shape == (2, 200, 1) and set(drawn[0, :, 0].tolist()) == set(range(496, 506))
+    assert drawn[1].min() >= 5 and drawn[1].max() <= 15
+
+
+def test_rejection_comes_near_the_posterior_with_many_pairs():
+    problem = PROBLEMS.make("linear_gaussian")
+    pairs, y = problem.draw(200_000, generator()), torch.tensor([problem.default_observation]).double()
+    drawn = RejectionSampler(pairs.x, pairs.y).draw(y, 5000, generator(1))[0]
+    exact = ExactSampler(problem).draw(y, 5000, generator(2))[0]
+    assert (drawn.mean(0) - exact.mean(0)).abs().max() < 0.06
+    assert (drawn.std(0) / exact.std(0) - 1).abs().max() < 0.1
+
+
+def test_the_prior_does_not_look():
+    sampler = PriorSampler(PROBLEMS.make("inverse_kinematics"))
+    drawn = sampler.draw(torch.tensor([[1.5, 0.0], [0.0, 1.0]]).double(), 4000, generator())
+    assert (drawn.std(1) - torch.tensor([0.25, 0.5, 0.5, 0.5])).abs().max() < 0.02
+
+
+def test_the_neural_adjoint_finds_solutions_and_puts_the_best_first():
+    problem = PROBLEMS.make("inverse_kinematics")
+    settings = Training(samples=4000, batch_size=200, early_stopping=False)
+    data = RunData(problem, settings, seed=0, device=torch.device("cpu"), dtype=torch.float32)
+    torch.manual_seed(0)
+    network = forward_network(4, 2, 6000)
+    assert sum(p.numel() for p in network.parameters()) == pytest.approx(6000, rel=0.05)
+    train_forward(network, data, settings, 600)
+    y = problem.draw(10, generator(5)).y
+    drawn = AdjointSampler(network, data, steps=100).draw(y, 20, generator())
+    squared = (
+        (problem.simulate(drawn.reshape(-1, 4), generator()).reshape(10, 20, 2) - y[:, None]).square().sum(2)
+    )
+    prior = problem.simulate(problem.draw(200, generator()).x, generator()).reshape(10, 20, 2) - y[:, None]
+    assert squared.median() < 0.01 * prior.square().sum(2).median()
+    assert squared[:, :5].mean() < squared[:, -5:].mean()
+    assert not network[0].weight.requires_grad and drawn.shape == (10, 20, 4)
+
+
+# ---- the command line
+def test_the_command_line_runs_a_study_and_goes_on(tmp_path, capsys):
+    words = [
+        "study",
+        "kinematics",
+        "--fast",
+        "--set",
+        "methods=prior,nice",
+        "--out",
+        str(tmp_path),
+        "--device",
+        "cpu",
+    ]
+    for name, value in TINY.items():
+        words += ["--set", f"{name}={value}"]
+    assert main([*words, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [row["method"] for row in told["rows"]] == ["prior", "nice"] and told["complete"]
+    assert told["rows"][0]["err_post_replicated"] == 0.242 and told["settings"]["fast"]
+    assert told["rows"][1]["err_post"] == pytest.approx(float(load(tmp_path)["err_post"][1]))
+    assert main(words) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith("Inverse kinematics, compared (fast setting)") and "Prior only" in said.out
+    assert not said.err  # nothing was left to do
+    assert main([*words[:-2], "--set", "steps=7"]) == 2  # other settings, same folder
+    assert "Another study lives in" in capsys.readouterr().err
+    assert main(["study", "kinematic"]) == 2 and "id you mean 'kinematics'" in capsys.readouterr().err

@@ -1,0 +1,127 @@
+"""What every study is given: cells as files, going on after an interruption, one Dataset, one table."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import workbench as wb
+from tests.studies.toy import Toy
+from workbench.core.errors import RunError, SpecError
+from workbench.studies import STUDIES, StudyFolder, bench, load, rows, run, text
+from workbench.training import Run
+
+
+def test_a_study_is_one_dataset_with_all_that_is_known_of_its_making(tmp_path):
+    data = run(Toy(seeds=2), out=tmp_path, device="cpu")
+    assert list(data["method"].values) == ["good", "good", "bad", "bad", "absent"]
+    assert list(data["seed"].values) == [0, 1, 0, 1, 0]
+    assert list(data["status"].values) == ["done", "done", "failed", "failed", "refused"]
+    assert data["note"].values[2].startswith("The bad one") and data["note"].values[4] == "It is not here."
+    assert list(data["error"].values[:2]) == [3.0, 4.0] and np.isnan(data["error"].values[2:]).all()
+    assert data["weights"].dims == ("cell", "weight")
+    assert json.loads(data.attrs["settings"]) == Toy(seeds=2).values()
+    assert {"torch", "vina-workbench"} <= set(json.loads(data.attrs["versions"]))
+    assert (
+        data.attrs["complete"] == 1 and data.attrs["seconds"] > 0 and data.attrs["device"].startswith("cpu")
+    )
+    assert load(tmp_path).equals(data) and load(tmp_path / "result.nc").attrs == data.attrs
+    stored = json.loads(str(data["experiment"].values[1]))
+    assert stored["seed"] == 1 and stored["problem"]["key"] == "linear_gaussian"
+
+
+def test_an_interrupted_study_goes_on_and_does_nothing_twice(tmp_path):
+    study = Toy(seeds=2)
+    study.stop_at = "good-1"
+    with pytest.raises(KeyboardInterrupt):
+        run(study, out=tmp_path, device="cpu")
+    half = load(tmp_path)
+    assert list(half["status"].values[:2]) == ["done", "waiting"] and half.attrs["complete"] == 0
+    again = Toy(seeds=2)
+    data = run(again, out=tmp_path, device="cpu")
+    assert again.measured == ["good-1", "bad-0", "bad-1"] and data.attrs["complete"] == 1
+    assert run(Toy(seeds=2), out=tmp_path, device="cpu").equals(data)
+
+
+def test_a_run_inside_a_killed_study_ends_as_if_nothing_had_happened(tmp_path, monkeypatch):
+    whole = run(Toy(), out=tmp_path / "whole", device="cpu")
+    monkeypatch.setattr(bench, "CHECKPOINT_SECONDS", 0.0)
+    step = Run.step
+
+    def killed(self):
+        if self.iteration == 7:
+            raise KeyboardInterrupt
+        return step(self)
+
+    monkeypatch.setattr(Run, "step", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(Toy(), out=tmp_path / "cut", device="cpu")
+    monkeypatch.setattr(Run, "step", step)
+    starts = []
+    monkeypatch.setattr(Run, "step", lambda self: starts.append(self.iteration) or step(self))
+    cut = run(Toy(), out=tmp_path / "cut", device="cpu")
+    assert starts[0] == 7 and len(starts) == 13
+    np.testing.assert_array_equal(cut["weights"].values[0], whole["weights"].values[0])
+
+
+def test_a_cell_file_that_is_torn_is_measured_again(tmp_path):
+    run(Toy(), out=tmp_path, device="cpu")
+    (tmp_path / "cells" / "good-0.nc").write_bytes(b"torn")
+    study = Toy()
+    assert run(study, out=tmp_path, device="cpu")["status"].values[0] == "done"
+    assert study.measured == ["good-0"]
+
+
+def test_a_folder_belongs_to_one_study_with_one_setting(tmp_path):
+    run(Toy(fast=True), out=tmp_path, device="cpu")
+    with pytest.raises(SpecError, match="fast=True"):
+        run(Toy(), out=tmp_path, device="cpu")
+    assert StudyFolder.standard(Toy()).path != StudyFolder.standard(Toy(seeds=2)).path
+    assert StudyFolder.standard(Toy()).path == StudyFolder.standard(Toy()).path
+
+
+def test_fast_changes_defaults_and_nothing_that_was_said():
+    assert (Toy().steps, Toy(fast=True).steps, Toy(fast=True, steps=3).steps) == (20, 10, 3)
+    assert Toy.from_values(Toy(fast=True, steps=3).values()) == Toy(fast=True, steps=3)
+    with pytest.raises(SpecError, match="did you mean|Did you mean"):
+        Toy(step=3)
+
+
+def test_rows_average_over_seeds_and_carry_the_figures_of_others(tmp_path):
+    data = run(Toy(seeds=2), out=tmp_path, device="cpu")
+    good, bad, absent = rows(data)
+    assert good["error"] == 3.5 and good["error_spread"] == pytest.approx(np.sqrt(0.5)) and good["seeds"] == 2
+    assert good["error_paper"] == 0.25 and "error" not in bad and "error_paper" not in bad
+    assert (good["status"], bad["status"], absent["status"]) == ("done", "failed", "refused")
+    printed = text(data)
+    assert "3.5 ± 0.707" in printed and "error [m]" in printed and "paper: printed in the paper" in printed
+    assert "Absent: refused. It is not here." in printed and printed.startswith("Toy (full setting); cpu")
+
+
+def test_what_is_not_a_result_is_refused(tmp_path):
+    (tmp_path / "result.nc").write_bytes(b"nothing")
+    for path in (tmp_path, tmp_path / "nowhere.nc"):
+        with pytest.raises(RunError, match="not the result of a study"):
+            load(path)
+
+
+def test_a_study_is_reached_from_the_package():
+    assert wb.studies.STUDIES is STUDIES and "kinematics" in STUDIES
+    with pytest.raises(SpecError, match="kinematics"):
+        wb.studies.run("kinematic")
+
+
+@pytest.mark.parametrize("key", STUDIES.keys())
+@pytest.mark.parametrize("fast", [True, False], ids=["fast", "full"])
+def test_the_grid_of_every_study_is_sound(key, fast):
+    study = STUDIES.make(key, fast=fast)
+    cells = study.cells()
+    assert len({cell.id for cell in cells}) == len(cells)
+    assert len({tuple(cell.coordinates) for cell in cells}) == 1
+    assert not [cell.id for cell in cells if cell.experiment is not None and cell.experiment.refusals()]
+    columns = {column.name for column in study.columns}
+    for figure in study.published:
+        assert figure.column in columns and figure.tag in wb.studies.TAGS and figure.source
+        assert any(figure.row.items() <= cell.coordinates.items() for cell in cells), figure

@@ -1,0 +1,31 @@
+"""Grids of experiments, each measured cell by cell into one Dataset: published tables and case studies.
+
+`run` measures, `load` reads a result again, `rows` and `text` make a table of it.
+"""
+
+from workbench.studies.base import STUDIES, TAGS, Cell, Column, Published, Study
+from workbench.studies.bench import Bench
+from workbench.studies.execution import gather, load, run
+from workbench.studies.folder import StudyFolder
+from workbench.studies.table import columns, heading, rows, text
+
+# The members. A new one is one file and one line here.
+from workbench.studies import kinematics, ballistics  # isort: skip  # noqa: F401
+
+__all__ = [
+    "Bench",
+    "Cell",
+    "Column",
+    "Published",
+    "STUDIES",
+    "Study",
+    "StudyFolder",
+    "TAGS",
+    "columns",
+    "gather",
+    "heading",
+    "load",
+    "rows",
+    "run",
+    "text",
+]

@@ -1,0 +1,276 @@
+"""The published comparison as a study: every method on equal data and of like size, on one problem.
+
+All methods see the same pairs, for the same number of steps, with the same optimiser, schedule, averaging of
+the weights and noise on y. The noise is there because y = s(x) without noise leaves p(x | y) no density: the
+likelihood would grow without bound. Where a component of x is a whole number, networks learn it with a
+uniform number added, and it is rounded in what they draw.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import ClassVar
+
+import numpy as np
+import param
+import torch
+import xarray as xr
+from torch import Tensor
+
+from workbench.core.errors import DataError
+from workbench.problems import PROBLEMS, Problem
+from workbench.studies import measures
+from workbench.studies.base import Cell, Column, Study
+from workbench.studies.bench import Bench
+from workbench.studies.methods import METHODS, Method, recipe
+from workbench.studies.samplers import (
+    AdjointSampler,
+    ExactSampler,
+    NetworkSampler,
+    PriorSampler,
+    RejectionSampler,
+    Sampler,
+    forward_network,
+    train_forward,
+)
+from workbench.training import Experiment, Run, Training
+from workbench.training.data import RunData
+from workbench.training.device import pick_device
+
+#: Observations and draws that are kept in the file to be looked at, and points of the loss curves.
+SHOWN, SHOWN_DRAWS, CURVE = 3, 300, 60
+#: Test data are drawn with a seed of their own, the same for every method.
+TEST_SEED = 20_210_126
+WITHOUT_NETWORK = ("exact", "prior", "abc", "neural_adjoint")
+
+
+class PosteriorComparison(Study):
+    """Base of the studies that compare posteriors on a problem with an exact reference."""
+
+    problem_key: ClassVar[str] = ""
+    #: Settings of the problem that is judged, and what changes where a network learns it.
+    learned: ClassVar[dict] = {}
+    #: Components of x that are whole numbers.
+    whole: ClassVar[tuple[int, ...]] = ()
+    columns = (
+        Column("err_post", "Err_post", "", "low"),
+        Column("err_post_median", "median", "", "low"),
+        Column("err_post_low", "1st quartile", "", "low"),
+        Column("err_post_high", "3rd quartile", "", "low"),
+        Column("err_post_standardised", "standardised", "", "low"),
+        Column("err_resim", "Err_resim", "", "low"),
+        Column("calibration_error", "calibration", "", "low"),
+        *(Column(f"r_{t}", f"r_{t}", "", "low") for t in measures.GUESSES),
+        Column("sampling_microseconds", "sampling", "µs a draw", "low"),
+        Column("training_seconds", "training", "s", "low"),
+        Column("parameters", "parameters"),
+    )
+    quick: ClassVar[dict] = {
+        "parameters": 30_000,
+        "samples": 20_000,
+        "steps": 500,
+        "batch_size": 200,
+        "learning_rate": 2e-3,
+        "averaging": 0.99,
+        "observations": 60,
+        "draws": 250,
+        "adjoint_steps": 100,
+    }
+
+    methods = param.List(
+        [],
+        item_type=str,
+        doc="Keys of the methods to compare, in the order of the table; empty: all of them.",
+    )
+    parameters = param.Integer(3_000_000, bounds=(500, 50_000_000), doc="Weights of each network, about.")
+    samples = param.Integer(1_000_000, bounds=(500, 50_000_000), doc="Pairs to train on, the same for all.")
+    steps = param.Integer(50_000, bounds=(1, 100_000_000), doc="Steps of training, the same for all.")
+    batch_size = param.Integer(1000, bounds=(2, 1_000_000), doc="Pairs in a mini-batch.")
+    learning_rate = param.Number(1e-3, bounds=(1e-7, 1.0), doc="Step size of Adam at its peak.")
+    averaging = param.Number(0.999, bounds=(0, 0.99999), doc="Decay of the average of the weights.")
+    noise_y = param.Number(
+        0.01,
+        bounds=(0, 1),
+        doc="Noise on y in training, in standard deviations of y: the sharpness aimed at.",
+    )
+    sigma_y = param.Number(
+        0.02, bounds=(1e-3, 10), doc="INN by likelihood: width of the misfit of y, in standard deviations."
+    )
+    observations = param.Integer(1000, bounds=(8, 100_000), doc="Fresh observations to judge by.")
+    draws = param.Integer(1000, bounds=(50, 100_000), doc="Draws for each observation, and of the reference.")
+    adjoint_steps = param.Integer(300, bounds=(1, 100_000), doc="Steps of the neural adjoint's descent.")
+
+    # ---- the grid
+    def problem(self) -> Problem:
+        """What is judged."""
+        return PROBLEMS.make(self.problem_key)
+
+    def learned_problem(self) -> Problem:
+        """What networks are trained on."""
+        return PROBLEMS.make(self.problem_key, **self.learned)
+
+    def training(self) -> Training:
+        """The same for all."""
+        return Training(
+            samples=self.samples, batch_size=self.batch_size, learning_rate=self.learning_rate,
+            averaging=self.averaging, noise_y=self.noise_y, warm_up=max(1, self.steps // 40),
+            early_stopping=False, validation_fraction=0.05, validate_every=max(1, self.steps // CURVE),
+        )  # fmt: skip
+
+    def cells(self):
+        known = {method.key: method for method in METHODS}
+        keys = self.methods or list(known)
+        return [
+            self._cell(known.get(key, Method(key, key)), seed, known=key in known)
+            for seed in range(self.seeds)
+            for key in keys
+        ]
+
+    def _cell(self, method: Method, seed: int, *, known: bool) -> Cell:
+        place = {"method": method.key, "seed": seed}
+        if not known:
+            return Cell(place, method.title, refused=f"There is no method '{method.key}' in this comparison.")
+        if method.key in WITHOUT_NETWORK:
+            return Cell(place, method.title)
+        problem = self.learned_problem()
+        architecture, objective, reason = recipe(method, problem, self.parameters)
+        if reason:
+            return Cell(place, method.title, refused=reason)
+        if method.key == "inn_likelihood":
+            objective = objective | {"settings": {"sigma_y": self.sigma_y}}
+        made = Experiment(problem, architecture, objective, self.training(), steps=self.steps, seed=seed)
+        return Cell(place, method.title, made)
+
+    # ---- one cell
+    def measure(self, cell: Cell, bench: Bench) -> xr.Dataset:
+        test = bench.kept("reference", self._test)
+        sampler, trained = self._sampler(cell, bench)
+        observations = torch.from_numpy(test["y"].values)
+        generator = torch.Generator().manual_seed(TEST_SEED + 1 + int(cell.coordinates["seed"]))
+        start = time.perf_counter()
+        raw = sampler.draw(observations, self.draws, generator)
+        seconds = time.perf_counter() - start
+        draws = self._rounded(raw)
+        numbers = self._numbers(draws, raw, test, generator)
+        numbers |= {
+            "sampling_microseconds": 1e6 * seconds / (raw.shape[0] * raw.shape[1]),
+            "training_seconds": trained["seconds"],
+            "parameters": float(sampler.parameters),
+        }
+        shown = self._rounded(sampler.draw(torch.from_numpy(test["shown_y"].values), SHOWN_DRAWS, generator))
+        arrays = {
+            "err_post_each": ("observation", numbers.pop("each")),
+            "err_resim_each": ("observation", numbers.pop("each_resim")),
+            "shown_draws": (("shown", "draw", "parameter"), shown.numpy().astype(np.float32)),
+            **trained["curves"],
+        }
+        return xr.Dataset(
+            numbers | arrays,
+            coords={
+                "parameter": list(test["parameter"].values),
+                "observed": list(test["observed"].values),
+                "shown_y": (("shown", "observed"), test["shown_y"].values),
+            },
+        )
+
+    def _numbers(self, draws: Tensor, raw: Tensor, test: xr.Dataset, generator) -> dict:
+        reference, truth, y = (torch.from_numpy(test[n].values).double() for n in ("reference", "x", "y"))
+        each = measures.posterior_errors(draws, reference)
+        scale = torch.from_numpy(test["scale"].values)
+        standardised = measures.posterior_errors(draws, reference, scale)
+        squared = measures.resimulated(draws, y, self.problem(), generator)
+        resim = measures.resimulation_errors(squared)
+        found = {
+            "err_post": np.nanmean(each), "err_post_median": np.nanmedian(each),
+            "err_post_low": np.nanquantile(each, 0.25), "err_post_high": np.nanquantile(each, 0.75),
+            "err_post_standardised": np.nanmean(standardised),
+            "err_resim": resim.mean(), "err_resim_median": np.median(resim),
+            "calibration_error": measures.calibration_error(truth, draws).mean(),
+            **{f"r_{t}": measures.best_of(squared, t, y.shape[1]).mean() for t in measures.GUESSES},
+            "non_finite_share": float((~raw.isfinite().all(-1)).double().mean()),
+            "each": each, "each_resim": resim,
+        }  # fmt: skip
+        if self.whole:
+            found["err_post_unrounded"] = np.nanmean(measures.posterior_errors(raw, reference))
+        return found
+
+    def _rounded(self, draws: Tensor) -> Tensor:
+        draws = draws.clone()
+        for column in self.whole:
+            draws[..., column] = draws[..., column].round()
+        return draws
+
+    def _test(self) -> xr.Dataset:
+        """Fresh pairs, their exact posteriors, the spread of the prior, and the observations to look at."""
+        problem, generator = self.problem(), torch.Generator().manual_seed(TEST_SEED)
+        pairs = problem.draw(2 * self.observations, generator)
+        kept, exact = [], []
+        for i in range(len(pairs.y)):
+            if len(kept) == self.observations:
+                break
+            try:
+                exact.append(problem.reference_posterior(pairs.y[i], self.draws, generator))
+                kept.append(i)
+            except DataError:
+                continue  # far out, where no exact draw can be had in reasonable time
+        shown = torch.cat([torch.tensor([problem.default_observation]).double(), pairs.y[kept[: SHOWN - 1]]])
+        return xr.Dataset(
+            {
+                "x": (("observation", "parameter"), pairs.x[kept].numpy()),
+                "y": (("observation", "observed"), pairs.y[kept].numpy()),
+                "reference": (("observation", "draw", "parameter"), torch.stack(exact).float().numpy()),
+                "scale": ("parameter", problem.draw(20_000, generator).x.std(0).numpy()),
+                "shown_y": (("shown", "observed"), shown.numpy()),
+            },
+            coords={"parameter": [v.name for v in problem.x], "observed": [v.name for v in problem.y]},
+            attrs={"skipped": (kept[-1] + 1 if kept else 0) - len(kept)},
+        )
+
+    # ---- samplers
+    def _sampler(self, cell: Cell, bench: Bench) -> tuple[Sampler, dict]:
+        nothing = {"seconds": 0.0, "curves": {}}
+        method = cell.coordinates["method"]
+        if method == "exact":
+            return ExactSampler(self.problem()), nothing
+        if method == "prior":
+            return PriorSampler(self.problem()), nothing
+        if method == "abc":
+            data = self._data(cell, torch.device("cpu"))
+            units = data.standardisation
+            return RejectionSampler(units.x_out(data.train_x), units.y_out(data.train_y)), nothing
+        if method == "neural_adjoint":
+            return self._adjoint(cell, bench)
+        run = bench.train(cell)
+        return NetworkSampler(run.fitted), {"seconds": run.seconds, "curves": _curves(run)}
+
+    def _data(self, cell: Cell, device: torch.device, dtype: torch.dtype = torch.float64) -> RunData:
+        """The pairs that the networks of this seed see."""
+        seed = int(cell.coordinates["seed"])
+        return RunData(self.learned_problem(), self.training(), seed=seed, device=device, dtype=dtype)
+
+    def _adjoint(self, cell: Cell, bench: Bench) -> tuple[Sampler, dict]:
+        device = pick_device(bench.device)
+        data, start = self._data(cell, device, torch.float32), time.perf_counter()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(cell.coordinates["seed"]))
+            network = forward_network(data.train_x.shape[1], data.train_y.shape[1], self.parameters).to(
+                device
+            )
+        train_forward(network, data, self.training(), self.steps)
+        sampler = AdjointSampler(network, data, steps=self.adjoint_steps)
+        return sampler, {"seconds": time.perf_counter() - start, "curves": {}}
+
+
+def _curves(run: Run) -> dict[str, tuple]:
+    """Validation loss, and the mean training loss since the last validation, at every validation."""
+    marks = [record for record in run.history if record.validation][:CURVE]
+    values = np.full((3, CURVE), np.nan)
+    before = 0
+    for i, mark in enumerate(marks):
+        since = [r.loss for r in run.history[before : mark.iteration]]
+        values[:, i] = mark.iteration, np.mean(since) if since else mark.loss, mark.validation["loss"]
+        before = mark.iteration
+    return {
+        name: ("point", row)
+        for name, row in zip(("curve_iteration", "curve_training", "curve_validation"), values, strict=True)
+    }

@@ -1,0 +1,127 @@
+"""A study's Dataset as rows for people: repetitions averaged, the figures of others beside ours."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from workbench.studies.base import STUDIES, TAGS, Column
+
+_LONGEST_NOTE = 90
+
+
+def columns(data: xr.Dataset) -> list[Column]:
+    """The columns that the study declares."""
+    return [Column(**values) for values in json.loads(data.attrs["columns"])]
+
+
+def rows(data: xr.Dataset) -> list[dict[str, Any]]:
+    """One JSON-ready row for each combination of coordinates other than the seed, in the grid's order.
+
+    Keys: the coordinates, ``title``, ``status``, ``note``, ``seeds`` (how many have a value), each column's
+    mean over them, ``NAME_spread`` (standard deviation over the seeds, where there are two or more), and
+    ``NAME_TAG`` for each published figure. What has no value is missing.
+    """
+    axes = [name for name in json.loads(data.attrs["axes"]) if name != "seed"]
+    groups: dict[tuple, list[int]] = {}
+    for i in range(data.sizes["cell"]):
+        groups.setdefault(tuple(data[name].values[i].item() for name in axes), []).append(i)
+    figures = json.loads(data.attrs["published"])
+    return [
+        _row(data, dict(zip(axes, values, strict=True)), members, figures)
+        for values, members in groups.items()
+    ]
+
+
+def _row(data: xr.Dataset, place: dict[str, Any], members: list[int], figures: list[dict]) -> dict[str, Any]:
+    states = [str(data["status"].values[i]) for i in members]
+    notes = [str(data["note"].values[i]) for i in members if str(data["note"].values[i])]
+    row = place | {
+        "title": str(data["title"].values[members[0]]),
+        "status": next((state for state in ("failed", "waiting", "refused") if state in states), "done"),
+        "note": notes[0] if notes else "",
+        "seeds": states.count("done"),
+    }
+    for column in columns(data):
+        if column.name in data:
+            values = np.asarray(data[column.name].values[members], dtype=float)
+            values = values[np.isfinite(values)]
+            if len(values):
+                row[column.name] = float(values.mean())
+            if len(values) > 1:
+                row[f"{column.name}_spread"] = float(values.std(ddof=1))
+    for figure in figures:
+        if all(place.get(name) == value for name, value in figure["row"].items()):
+            row[f"{figure['column']}_{figure['tag']}"] = figure["value"]
+    return row
+
+
+def number(value: float | None) -> str:
+    """Three significant digits; a dash where there is no value."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    if value != 0 and not 1e-3 <= abs(value) < 1e5:
+        return f"{value:.1e}"
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+
+
+def text(data: xr.Dataset) -> str:
+    """The table with its heading, the notes on what is missing, and what the study concludes."""
+    found, shown = rows(data), columns(data)
+    figures = json.loads(data.attrs["published"])
+    head, cells = ["", *()], [[row["title"]] for row in found]
+    for column in shown:
+        head.append(column.label)
+        for line, row in zip(cells, found, strict=True):
+            spread = row.get(f"{column.name}_spread")
+            line.append(number(row.get(column.name)) + (f" ± {number(spread)}" if spread else ""))
+        for tag in dict.fromkeys(f["tag"] for f in figures if f["column"] == column.name):
+            head.append(tag)
+            for line, row in zip(cells, found, strict=True):
+                line.append(number(row.get(f"{column.name}_{tag}")))
+    lines = [heading(data), "", *_aligned([head, *cells])]
+    notes = [
+        f"{row['title']}: {row['status']}. {_short(row['note'])}".rstrip()
+        for row in found
+        if row["status"] != "done"
+    ]
+    tags = [f"{tag}: {TAGS[tag]}" for tag in dict.fromkeys(f["tag"] for f in figures)]
+    for block in (tags, notes, _conclusions(data)):
+        lines += ["", *block] if block else []
+    return "\n".join(lines)
+
+
+def heading(data: xr.Dataset) -> str:
+    """One line: what, in which setting, on what, in what time."""
+    setting = "fast setting" if json.loads(data.attrs["settings"]).get("fast") else "full setting"
+    whole = "" if data.attrs["complete"] else ", not complete"
+    return (
+        f"{data.attrs['study_title']} ({setting}{whole}); {data.attrs['device'] or 'nothing measured'}; "
+        f"{data.attrs['seconds']:.0f} s"
+    )
+
+
+def _aligned(lines: list[list[str]]) -> list[str]:
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return [
+        "  ".join(
+            cell.ljust(w) if i == 0 else cell.rjust(w)
+            for i, (cell, w) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
+
+
+def _short(note: str) -> str:
+    return note if len(note) <= _LONGEST_NOTE else note[:_LONGEST_NOTE].rsplit(" ", 1)[0] + " …"
+
+
+def _conclusions(data: xr.Dataset) -> list[str]:
+    if data.attrs["study"] not in STUDIES:
+        return []
+    study = STUDIES.make(data.attrs["study"], **json.loads(data.attrs["settings"]))
+    return study.conclusions(data)
