@@ -53,7 +53,7 @@ def test_a_plot_built_before_the_first_step_shows_what_comes_later(name, kind):
     assert [type(r.glyph).__name__ for r in figure.renderers] == glyphs
     shown = lengths(figure)
     if not (kind == "flow" and name in ("posterior", "marginals", "resimulation", "arm")):
-        assert shown != empty or name in ("density", "invertibility", "marginals")
+        assert shown != empty or name in ("density", "invertibility", "marginals", "bound")
     pipe.send(before(name, taken))  # a reset goes back
     assert lengths(figure) == empty
 

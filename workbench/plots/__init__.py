@@ -7,6 +7,7 @@ returns the same structure whatever the data, and keeps its axes where the attri
 from __future__ import annotations
 
 from workbench.plots.arm import arm
+from workbench.plots.bound import bound
 from workbench.plots.density import density
 from workbench.plots.grid import grid
 from workbench.plots.invertibility import invertibility
@@ -31,12 +32,14 @@ PLOTS = {
         resimulation,
         arm,
         invertibility,
+        bound,
     )
 }
 
 __all__ = [
     "PLOTS",
     "arm",
+    "bound",
     "density",
     "grid",
     "invertibility",

@@ -83,5 +83,9 @@ class GaussianLinear(Problem):
     def _log_joint(self, x, y):
         return white_log_density(x, _SCALE) + white_log_density(y - x, _SCALE)
 
+    def log_evidence(self, y):
+        """log p(y) (n,) in nats for observations (n, M)."""
+        return white_log_density(self._points(y, "y", len(self.y)), _SCALE * math.sqrt(2))
+
     def _reference_posterior(self, observation, n, generator):
         return observation / 2 + _SCALE / math.sqrt(2) * normal(n, self.features, generator)

@@ -125,6 +125,10 @@ class LinearGaussian(Problem):
         covariance = p.covariance - p.gain @ p.operator @ p.covariance
         return p.gain @ y, 0.5 * (covariance + covariance.T)
 
+    def log_evidence(self, y: Tensor) -> Tensor:
+        """log p(y) (n,) in nats for observations (n, M)."""
+        return _gaussian_log_density(self._points(y, "y", len(self.y)), self.parts.evidence)
+
     def realising_map(self) -> Tensor:
         """The matrix [A; B] (D, D) of T*: x -> (y, z) for noise 0, with z ~ N(0, I) independent of y."""
         if self.noise > 0:

@@ -21,10 +21,21 @@ from workbench.theory.gap import VariationalGap, variational_gap
 from workbench.theory.linear_gaussian import LinearGaussian, Perturbed, perturbed
 from workbench.theory.lipschitz import (
     LipschitzConstants,
+    bijection_constants,
     bounded_residual_constants,
     bounded_residual_displacement,
     estimate_lipschitz,
     residual_constants,
+)
+from workbench.theory.measured import (
+    ORDERS,
+    TERMS,
+    MeasuredBound,
+    Term,
+    judge,
+    measured_bound,
+    silence,
+    with_truth,
 )
 from workbench.theory.moments import Moment, moment, pareto_moment, pareto_rate
 from workbench.theory.propositions import (
@@ -35,18 +46,24 @@ from workbench.theory.propositions import (
     uniform_deviation_y,
     uniform_deviation_z,
 )
+from workbench.theory.transport import sampled_wasserstein
 
 __all__ = [
     "Assumption",
     "Bound",
     "LinearGaussian",
     "LipschitzConstants",
+    "MeasuredBound",
     "Moment",
+    "ORDERS",
     "Perturbed",
+    "TERMS",
+    "Term",
     "VariationalGap",
     "assumptions",
     "averaged_posterior_bound",
     "best_radius",
+    "bijection_constants",
     "bounded_residual_constants",
     "bounded_residual_displacement",
     "conditional_bound",
@@ -54,8 +71,10 @@ __all__ = [
     "estimate_lipschitz",
     "flow_bound",
     "gap_bound",
+    "judge",
     "learned_bound",
     "learned_flow_bound",
+    "measured_bound",
     "moment",
     "moment_bound",
     "moment_constant",
@@ -65,9 +84,12 @@ __all__ = [
     "pinsker_constant",
     "rate",
     "residual_constants",
+    "sampled_wasserstein",
+    "silence",
     "total_variation_bound",
     "uniform_deviation_y",
     "uniform_deviation_z",
     "variational_gap",
     "wasserstein_from_total_variation",
+    "with_truth",
 ]

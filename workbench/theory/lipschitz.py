@@ -80,6 +80,21 @@ def estimate_lipschitz(
     return LipschitzConstants(forward, inverse, "measured")
 
 
+def bijection_constants(function: Callable[[Tensor], Tensor], points: Tensor) -> LipschitzConstants:
+    """Measured at points (n, D) from the Jacobian of the forward map (n, D) -> (n, D) alone.
+
+    The slopes of the inverse at T(x) are the reciprocals of those at x, so that an inverse that is searched
+    for needs no gradient. Points at which a Jacobian is not finite are left out.
+    """
+    found = jacobians(function, points).double()
+    found = found[found.isfinite().all(-1).all(-1)]
+    if not len(found):
+        raise DataError("A Lipschitz constant needs a point with a finite Jacobian")
+    values = torch.linalg.svdvals(found)
+    least = float(values[:, -1].min())
+    return LipschitzConstants(float(values[:, 0].max()), 1 / least if least > 0 else math.inf, "measured")
+
+
 def steepest(function: Callable[[Tensor], Tensor], points: Tensor, *, seed: int = 0) -> float:
     """The largest singular value of the Jacobian of a row-wise function over points (n, D)."""
     if points.shape[1] <= _SMALL:

@@ -17,13 +17,14 @@ from workbench.objectives.base import Context
 from workbench.training.data import RunData
 from workbench.training.device import pick_device
 from workbench.training.experiment import Experiment
+from workbench.training.eyes import Eyes
 from workbench.training.fitted import FittedModel, Posterior
 from workbench.training.folder import RunFolder
 from workbench.training.guard import Guard, finite
 from workbench.training.history import History, Record
 from workbench.training.looking import Looking
 from workbench.training.optimisation import Average, critic_optimiser, make_optimiser, schedule
-from workbench.training.snapshot import Eyes, Snapshot, SnapshotRequest, take_snapshot
+from workbench.training.snapshot import Snapshot, SnapshotRequest, take_snapshot
 
 _HELD_OUT = 2048
 _LIVE_PARTS = ("training", "objective")

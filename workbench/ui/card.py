@@ -13,6 +13,8 @@ from workbench.training import Experiment
 from workbench.ui import style, text
 from workbench.ui.views import View
 
+#: Views that say in a sentence what they found.
+JUDGED = ("bound",)
 #: The page's theme sizes the texts of a plot relative to this.
 FONT = ".bk-Canvas { font-size: 11px !important; }"
 
@@ -29,6 +31,7 @@ class ViewCard(pn.viewable.Viewer):
         self.body = pn.Column(margin=0, sizing_mode="stretch_both")
         self._layout = pn.Column(
             pn.Row(self.heading, *self.tools(), margin=0, sizing_mode="stretch_width"),
+            *self.below(),
             self.body,
             sizing_mode="stretch_both",
             margin=0,
@@ -37,6 +40,10 @@ class ViewCard(pn.viewable.Viewer):
 
     def tools(self) -> list[Any]:
         """What stands right of the title."""
+        return []
+
+    def below(self) -> list[Any]:
+        """What stands between the title and the plot."""
         return []
 
     def draw(self, data: Any) -> Any:
@@ -157,12 +164,27 @@ class TitledCard(ViewCard):
         return title.partition(self.view.title)[2].strip() if title.startswith(self.view.title) else ""
 
 
+class JudgedCard(ViewCard):
+    """A view whose Dataset carries a verdict and a sentence, which stands under the title."""
+
+    def below(self) -> list[Any]:
+        self.said = pn.pane.HTML("", margin=(0, 8, 0, 10), sizing_mode="stretch_width")
+        return [self.said]
+
+    def show(self, data: Any) -> None:
+        super().show(data)
+        verdict, sentence = str(data.attrs["verdict"]), text.escape(data.attrs["sentence"])
+        self.said.object = f'<div class="wb-said {verdict}">{sentence}</div>'
+
+
 def make_card(view: View, on_tap) -> ViewCard:
     """The card that fits a view."""
     if view.name == "grid":
         return LayerCard(view)
     if view.name == "resimulation":
         return ObservationCard(view, on_tap)
+    if view.name in JUDGED:
+        return JudgedCard(view)
     return TitledCard(view) if view.name == "posterior" else ViewCard(view)
 
 

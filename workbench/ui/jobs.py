@@ -52,7 +52,8 @@ class Job:
         """Ask for a snapshot with these views; the records since the last one come with it."""
         history = self.history
         since = history[-1].iteration if history else 0
-        self.handle.request(SnapshotRequest(views=views, observation=observation, since=since))
+        fresh = self.handle.state != "running"  # what is dear may be a little old while numbers fly by
+        self.handle.request(SnapshotRequest(views=views, observation=observation, since=since, fresh=fresh))
 
     def look(self) -> tuple[int, Snapshot | None]:
         return self.handle.latest()

@@ -58,6 +58,11 @@ SHEET = """
 .wb-badge.green { border-color: #1f9270; background: #1f927022; }
 .wb-badge.amber { border-color: #c98a0c; background: #c98a0c22; }
 .wb-badge.red { border-color: #c9524a; background: #c9524a22; }
+.wb-said { font-size: 12px; line-height: 16px; color: var(--wb-ink); padding-left: 7px;
+           border-left: 3px solid #868686; }
+.wb-said.green { border-left-color: #1f9270; }
+.wb-said.amber { border-left-color: #c98a0c; }
+.wb-said.red { border-left-color: #c9524a; }
 .wb-heading { font-size: 17px; font-weight: 600; color: var(--wb-ink); }
 .wb-reason { font-size: 12px; color: #c9524a; }
 .wb-message { font-size: 13px; padding: 5px 10px; border-radius: 6px; color: var(--wb-ink);
@@ -70,7 +75,17 @@ SHEET = """
 """
 
 #: The plots' tools lie inside the frame and show when the mouse is there: no line is kept free for them.
-GROUPS = ("Samples", "Density", "Latent", "Losses", "Posterior", "Resimulation", "Arm", "Invertibility")
+GROUPS = (
+    "Samples",
+    "Density",
+    "Latent",
+    "Losses",
+    "Posterior",
+    "Resimulation",
+    "Arm",
+    "Invertibility",
+    "Bound",
+)
 INSIDE = {"min_height": 150, "backend_opts": {"plot.toolbar_inner": True}}
 
 

@@ -55,6 +55,13 @@ VIEWS = {
             ("invertibility",),
             "How far a round trip through the network misses.",
         ),
+        View(
+            "bound",
+            "Bound",
+            ("bound",),
+            "Theorem 3.1 at work: what was measured bounds the posterior's error. Blue is the true error, "
+            "orange measured, green declared by the architecture.",
+        ),
     )
 }
 
@@ -73,9 +80,10 @@ def applicable(experiment: Experiment) -> tuple[str, ...]:
     names += ["latent"] if capability.LATENT in given else []
     names += ["grid"] if planar and capability.LATENT in given else []
     names += ["losses", "invertibility"]
+    later = ["bound"] if capability.LATENT in given else []
     if problem.shapes.y:
         names += ["density", "samples"] if planar else ["samples"]
-    return tuple(names)
+    return tuple(names + later)
 
 
 def at_first(experiment: Experiment) -> tuple[str, ...]:

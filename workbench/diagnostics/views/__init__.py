@@ -13,6 +13,7 @@ import xarray as xr
 
 from workbench.core.errors import SpecError, did_you_mean
 from workbench.diagnostics.views.arm import arm
+from workbench.diagnostics.views.bound import bound
 from workbench.diagnostics.views.common import blank
 from workbench.diagnostics.views.density import density
 from workbench.diagnostics.views.grid import grid
@@ -26,7 +27,18 @@ from workbench.diagnostics.views.samples import samples
 #: Every view by its name; a plot of the same name draws it.
 VIEWS = {
     view.__name__: view
-    for view in (samples, latent, density, grid, losses, posterior, resimulation, arm, invertibility)
+    for view in (
+        samples,
+        latent,
+        density,
+        grid,
+        losses,
+        posterior,
+        resimulation,
+        arm,
+        invertibility,
+        bound,
+    )
 }
 
 
@@ -50,6 +62,7 @@ def empty(view: str, problem: Any = None, **settings: Any) -> xr.Dataset:
 __all__ = [
     "VIEWS",
     "arm",
+    "bound",
     "density",
     "empty",
     "grid",

@@ -1,0 +1,103 @@
+"""The terms of the bound as a table with bars: decimal logarithms, how each is known, and its number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import holoviews as hv
+import numpy as np
+import xarray as xr
+from bokeh.models import FixedTicker
+
+from workbench.plots.style import (
+    FIGURE,
+    KNOWN,
+    LEGEND,
+    MODEL,
+    NEUTRAL,
+    SERIES,
+    dimensions,
+    hold_still,
+    joined,
+    line,
+    register,
+)
+
+#: Rows that are the truth and not the theorem's; half the height of a bar; the axis' ends of the bars.
+TRUE, HALF, LOW, HIGH = ("truth", "floor"), 0.32, -4.0, 4.0
+_POWERS = {-4: "0.0001", -2: "0.01", 0: "1", 2: "100", 4: "10⁴"}
+
+
+def _name_rows(plot: Any, element: Any) -> None:
+    """Hook: the terms stand where the numbers of the rows would, and powers of ten along the bottom."""
+    hold_still(plot, element)
+    seen = plot.handles["workbench"]
+    names = [str(n) for n in element.get(0).dimension_values("bound_name")]
+    if seen.get("rows") == names:
+        return
+    seen["rows"] = names
+    rows = {len(names) - 1 - i: name for i, name in enumerate(names)}
+    plot.handles["yaxis"].update(ticker=FixedTicker(ticks=sorted(rows)), major_label_overrides=rows)
+    plot.handles["xaxis"].update(ticker=FixedTicker(ticks=list(_POWERS)), major_label_overrides=_POWERS)
+
+
+register(
+    hv.opts.Rectangles("BoundTrue", color=KNOWN, line_alpha=0, show_legend=False),
+    hv.opts.Rectangles("BoundMeasured", color=MODEL, line_alpha=0, show_legend=False),
+    hv.opts.Rectangles("BoundDeclared", color=SERIES[2], line_alpha=0, show_legend=False),
+    hv.opts.Curve("BoundLine", color=KNOWN, line_width=1.5, line_dash="dashed", show_legend=False),
+    hv.opts.Labels("BoundText", text_color=NEUTRAL, text_align="right", text_font_size="8pt"),
+    hv.opts.Overlay("Bound", hooks=[_name_rows], **FIGURE, **LEGEND),
+)
+
+
+def bound(data: xr.Dataset) -> hv.Overlay:
+    """Blue is the truth, orange measured, green declared; the dashed line is the true error, which the bound
+    must reach."""
+    axes = dimensions(data, "bound")
+    names = [str(n) for n in data["label"].values]
+    value, status = data["value"].values, data["status"].values
+    true = np.isin(data["term"].values, TRUE)
+    row = np.arange(len(names) - 1, -1, -1, dtype=float)
+    kinds = {
+        "BoundTrue": true,
+        "BoundMeasured": ~true & (status != "declared"),
+        "BoundDeclared": ~true & (status == "declared"),
+    }
+    bars = [_bars(axes, names, np.where(kept, value, np.nan), row, group) for group, kept in kinds.items()]
+    place = _place(value[:1])
+    mark = line(np.repeat(place, 2), [row[0], row[min(2, len(row) - 1)] - 0.5], axes, "BoundLine", "")
+    texts = {
+        axes[0].name: np.full(len(row), axes[0].range[1] - 0.1),
+        axes[1].name: row,
+        "bound_text": [_text(v, str(s)) for v, s in zip(value, status, strict=True)],
+    }
+    labels = hv.Labels(texts, axes, "bound_text", group="BoundText")
+    return joined([*bars, mark, labels], data, "Bound")
+
+
+def _place(value: np.ndarray) -> np.ndarray:
+    """Where a bar ends; a value that is not positive has none."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.clip(np.log10(np.where(value > 0, value, np.nan)), LOW, HIGH)
+
+
+def _bars(axes: list, names: list[str], value: np.ndarray, row: np.ndarray, group: str) -> hv.Rectangles:
+    end = _place(value)
+    kept = np.isfinite(end)
+    sides = {
+        axes[0].name: np.where(kept, LOW, np.nan),
+        axes[1].name: row - HALF,
+        f"{axes[0].name}_end": end,
+        f"{axes[1].name}_end": row + HALF,
+        "bound_name": names,
+    }
+    keys = [axes[0], axes[1], f"{axes[0].name}_end", f"{axes[1].name}_end"]
+    return hv.Rectangles(sides, keys, "bound_name", group=group)
+
+
+def _text(value: float, status: str) -> str:
+    if not np.isfinite(value):
+        return status
+    shown = f"{value:.3g}" if abs(value) < 1e5 else f"{value:.0e}"
+    return f"{shown.replace('-', '−')}  {status}"

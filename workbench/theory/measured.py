@@ -1,0 +1,135 @@
+"""Theorem 3.1 at work: what was measured is put into the averaged bound, and each term says how it is known.
+
+E_Y W1(P_{X|Y}, T⁻¹(Y,·)#P_Z)  <=  J [ sqrt(L_y) + C_a R^(1/(1+a)) TV^(a/(1+a)) ],   TV <= c_f sqrt(D)
+
+D     the true divergence where it is known, otherwise the held-out value of a critic, a lower bound of it;
+      either with twice its standard error on top
+L_y   held out; for a network that is given y it is 0 by construction, and without y there is none
+J     declared by the class of networks, or the steepest slope seen, a lower bound
+R     the larger moment of the two laws, and a the order among `ORDERS` with the smallest bound
+
+Where a term is only a lower bound the value is an estimate of the bound, not the bound itself: the sentence
+says so. A true distance above it is then the sign of a wrong term, and called that.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from workbench.theory.assumptions import DECLARED, MEASURED, NOT_CHECKABLE
+from workbench.theory.bounds import Bound, averaged_posterior_bound
+from workbench.theory.constants import total_variation_bound
+from workbench.theory.gap import VariationalGap
+from workbench.theory.lipschitz import LipschitzConstants
+from workbench.theory.moments import Moment
+
+#: Orders a of the moments among which the best is taken.
+ORDERS = (1.0, 2.0, 3.0, 5.0)
+#: What a panel shows, in this order. ``truth``, and ``floor`` (what two samples of one law measure, by which
+#: a sampled truth may be too large), are put in by whoever knows them.
+TERMS = ("truth", "floor", "bound", "supervised", "unsupervised", "lipschitz", "misfit", "divergence", "gap",
+         "overfit", "total_variation", "moment", "realisable")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Term:
+    """One term: its name among `TERMS`, how it is known, and its number (NaN where there is none)."""
+
+    name: str
+    status: str
+    value: float
+
+
+@dataclass(frozen=True)
+class MeasuredBound:
+    """The bound from measured quantities, in the units of x, with its terms, the order a that was best and J.
+
+    ``estimated`` names the terms that are only lower bounds of what the theorem asks for.
+    """
+
+    bound: Bound
+    order: float
+    lipschitz: float
+    terms: tuple[Term, ...]
+    estimated: tuple[str, ...]
+
+
+def silence(divergence) -> str:
+    """Why the theorem says nothing about a divergence, as a sentence; empty where it applies."""
+    if divergence.pinsker is not None:
+        return ""
+    return f"Theorem 3.1 is silent about {divergence.title}. {divergence.pinsker_reason}"
+
+
+def measured_bound(
+    divergence,
+    *,
+    held_out: float,
+    gap: VariationalGap,
+    known: tuple[float, float] | None = None,
+    misfit: float | None,
+    lipschitz: LipschitzConstants,
+    moments: Mapping[float, tuple[Moment, Moment]],
+) -> MeasuredBound:
+    """The bound and its terms.
+
+    Parameters
+    ----------
+    divergence : with a Pinsker constant, else `IncompatibleError`.
+    held_out : the critic's value on samples that it has not seen, with ``gap.standard_error``.
+    known : the true divergence and its standard error, where it is known.
+    misfit : L_y of a network that predicts y; None where y is given to the network, or where there is none.
+    moments : order a -> moments of order 1 + a of both laws.
+    """
+    value, error = (held_out, gap.standard_error) if known is None else known
+    # a sample may fall short of the law: two standard errors on top, and never less than equal laws have
+    total_variation = total_variation_bound(divergence, max(value, divergence.at_equality) + 2 * error)
+    allowed = {a: pair for a, pair in moments.items() if all(m.finite for m in pair)} or dict(moments)
+    found = {
+        a: averaged_posterior_bound(
+            misfit=misfit or 0.0,
+            total_variation=total_variation,
+            moment=max(m.value for m in pair),
+            lipschitz=lipschitz.inverse,
+            a=a,
+        )
+        for a, pair in allowed.items()
+    }
+    order = min(found, key=lambda a: found[a].value)
+    best = found[order]
+    estimated = ("divergence",) if known is None else ()
+    estimated += () if lipschitz.source == DECLARED else ("lipschitz",)
+    terms = (
+        Term("truth", NOT_CHECKABLE, math.nan),
+        Term("floor", NOT_CHECKABLE, math.nan),
+        Term("bound", MEASURED, best.value),
+        Term("supervised", DECLARED if misfit is None else MEASURED, best.supervised),
+        Term("unsupervised", MEASURED, best.unsupervised),
+        Term("lipschitz", lipschitz.source, lipschitz.inverse),
+        Term("misfit", DECLARED if misfit is None else MEASURED, misfit or 0.0),
+        Term("divergence", MEASURED, held_out - divergence.at_equality),
+        Term("gap", NOT_CHECKABLE if known is None else MEASURED, gap.gap),
+        Term("overfit", MEASURED, gap.overfit),
+        Term("total_variation", MEASURED, total_variation),
+        Term("moment", MEASURED, max(m.value for m in allowed[order]) ** (1 / (1 + order))),
+        Term("realisable", NOT_CHECKABLE, math.nan),
+    )
+    return MeasuredBound(best, order, lipschitz.inverse, terms, estimated)
+
+
+def with_truth(made: MeasuredBound, truth: float, floor: float = 0.0) -> MeasuredBound:
+    """The same beside a true distance, which may be too large by ``floor``; unchanged where it is NaN."""
+    if truth != truth:
+        return made
+    terms = (Term("truth", MEASURED, truth), Term("floor", MEASURED, floor), *made.terms[2:])
+    return replace(made, terms=terms)
+
+
+def judge(made: MeasuredBound) -> str:
+    """``holds`` or ``broken`` beside the true distance; ``unknown`` without one."""
+    truth, floor = (term.value for term in made.terms[:2])
+    if truth != truth:
+        return "unknown"
+    return "holds" if truth - floor <= made.bound.value else "broken"

@@ -1,0 +1,11 @@
+"""What a run shows of itself: one function a view, ``view(run, look) -> arrays``; empty where it does not
+apply."""
+
+from workbench.training.views.bound import bound
+from workbench.training.views.common import Look
+from workbench.training.views.standard import density, grid, invertibility, latent, posterior, samples
+
+#: Every view by its name.
+MAKERS = {view.__name__: view for view in (samples, latent, density, grid, posterior, invertibility, bound)}
+
+__all__ = ["MAKERS", "Look"]

@@ -1,0 +1,94 @@
+"""The views of every run: samples, latent, density, layers, posterior and round trips."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from workbench.core import capability
+from workbench.training.eyes import ARMS, GRID, LATTICE, PROBED
+from workbench.training.views.common import conditions, data_units, numeric
+
+
+def samples(run, look) -> dict[str, np.ndarray]:
+    eyes = run.eyes
+    made, _ = run.model.inverse(eyes.z, eyes.y)
+    y = (
+        np.zeros((len(eyes.x), 0))
+        if eyes.y is None
+        else run.data.standardisation.y_out(eyes.y.cpu().double()).numpy()
+    )
+    return {"data_x": data_units(run, eyes.x), "data_y": y, "samples_x": data_units(run, made)}
+
+
+def latent(run, look) -> dict[str, np.ndarray]:
+    z, _ = run.model.latent(run.eyes.x, run.eyes.y)
+    return {"latent_z": numeric(z), "latent_reference": numeric(run.eyes.z)}
+
+
+def density(run, look) -> dict[str, np.ndarray]:
+    if run.model.features != 2 or capability.DENSITY not in run.model.capabilities:
+        return {}
+    axis0, axis1 = run.eyes.density_axes()
+    points = torch.stack(torch.meshgrid(axis0, axis1, indexing="xy"), -1).reshape(-1, 2)
+    s = run.data.standardisation
+    x = s.x_in(points).to(run.device, run.dtype)
+    log_density = numeric(run.model.log_prob(x, conditions(run, look.observation, len(x)))) - float(
+        s.scale_x.log().sum()
+    )
+    found = {
+        "density_x0": axis0.numpy(),
+        "density_x1": axis1.numpy(),
+        "density": np.exp(log_density).reshape(GRID, GRID),
+    }
+    if not run.data.has_y and capability.LOG_DENSITY in run.problem.capabilities:
+        found["density_target"] = run.eyes.target_density(run.problem, points)
+    return found
+
+
+def grid(run, look) -> dict[str, np.ndarray]:
+    if run.model.features < 2 or run.model.latent_features < 2:
+        return {}
+    lattice = run.eyes.lattice
+    stages = run.model.stages(lattice, conditions(run, look.observation, len(lattice)))
+    layers = [numeric(stage[:, :2]) for stage in stages[:-1]] + [data_units(run, stages[-1])[:, :2]]
+    return {"grid": np.stack(layers).reshape(len(layers), LATTICE, LATTICE, 2)}
+
+
+def posterior(run, look) -> dict[str, np.ndarray]:
+    if not run.data.has_y:
+        return {}
+    problem, seed = run.problem, run.experiment.seed
+    z = run.eyes.z
+    made, _ = run.model.inverse(z, conditions(run, look.observation, len(z)))
+    x = data_units(run, made)
+    found = {"observation": np.asarray(look.observation), "posterior_x": x}
+    if capability.REFERENCE_POSTERIOR in problem.capabilities:
+        found["reference_x"] = run.eyes.reference(problem, look.observation, seed)
+    if capability.SIMULATE in problem.capabilities:
+        generator = torch.Generator().manual_seed(seed + 5)
+        inside = np.clip(x, [v.low for v in problem.x], [v.high for v in problem.x])
+        found["resimulated_y"] = numeric(problem.simulate(torch.as_tensor(inside), generator))
+    if hasattr(problem, "arm"):
+        found["arm"] = numeric(problem.arm(torch.as_tensor(x[:ARMS])))
+        if "reference_x" in found:
+            found["arm_reference"] = numeric(problem.arm(torch.as_tensor(found["reference_x"][:ARMS])))
+    return found
+
+
+def invertibility(run, look) -> dict[str, np.ndarray]:
+    x, z = run.eyes.x[:PROBED], run.eyes.z[:PROBED]
+    y = None if run.eyes.y is None else run.eyes.y[:PROBED]
+    forward, _ = run.model.latent(x, y)
+    back, _ = run.model.inverse(forward, _own_y(run, x, y))
+    generated, _ = run.model.inverse(z, y)
+    again, _ = run.model.latent(generated, y)
+    return {
+        "invertibility_xzx": numeric((back - x).abs().amax(-1)),
+        "invertibility_zxz": numeric((again - z).abs().amax(-1)),
+    }
+
+
+def _own_y(run, x, y):
+    """A network with [y, z] comes back to x from its own y, not from the observed one."""
+    return run.model.predict(x) if capability.FORWARD in run.model.capabilities else y
