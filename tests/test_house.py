@@ -196,11 +196,13 @@ def catalogues() -> list:
     from workbench.critics import CRITICS
     from workbench.diagnostics import DIAGNOSTICS
     from workbench.divergences import DIVERGENCES
+    from workbench.inversion import INVERSION
     from workbench.objectives import OBJECTIVES
     from workbench.problems import PROBLEMS
     from workbench.studies import STUDIES
 
-    return [PROBLEMS, ARCHITECTURES, OBJECTIVES, DIVERGENCES, CRITICS, DIAGNOSTICS, STUDIES]
+    return [PROBLEMS, ARCHITECTURES, OBJECTIVES, DIVERGENCES, CRITICS, DIAGNOSTICS, INVERSION,
+            STUDIES]
 
 
 def unsaid(member) -> list[str]:

@@ -77,9 +77,16 @@ def studies() -> str:
                  ((f"`{s.key}`", s.summary, s.reference or "–") for s in STUDIES))
 
 
+def inversion() -> str:
+    from workbench.inversion import INVERSION
+
+    return table(("key", "how it searches", "source"),
+                 ((f"`{m.key}`", m.summary, m.reference) for m in INVERSION))
+
+
 TABLES: dict[str, Callable[[], str]] = {"problems": problems, "architectures": architectures,
                                         "objectives": objectives, "diagnostics": diagnostics,
-                                        "studies": studies}
+                                        "inversion": inversion, "studies": studies}
 
 
 def filled(text: str) -> str:

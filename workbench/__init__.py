@@ -20,6 +20,8 @@ _PUBLIC = {
     "load": "workbench.export",
     "check": "workbench.export",
     "diagnose": "workbench.diagnostics",
+    "invert": "workbench.diagnostics",
+    "train_forward": "workbench.inversion",
 }
 __all__ = ["__version__", *_PUBLIC]
 

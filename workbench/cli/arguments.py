@@ -14,7 +14,8 @@ from typing import NoReturn
 from workbench import __version__
 from workbench.core.errors import did_you_mean
 
-LISTS = ("problems", "architectures", "objectives", "divergences", "critics", "diagnostics", "studies")
+LISTS = ("problems", "architectures", "objectives", "divergences", "critics", "diagnostics", "inversion",
+         "studies")
 FORMATS = ("weights", "graph", "onnx", "notebook")
 FUNCTIONS = ("inverse", "latent", "log_prob", "predict")
 BUDGETS = ("fast", "thorough")
@@ -56,6 +57,7 @@ def parser(*, as_json: bool = False) -> argparse.ArgumentParser:
     _train(verb("train", "Train an experiment; the run is a folder.", module="training"))
     _sample(verb("sample", "Draw from a trained model."))
     _diagnose(verb("diagnose", "Judge a trained run: calibration, latent, density, inverse."))
+    _invert(verb("invert", "Search for inputs that a trained network maps to an observation."))
     _export(verb("export", "Write a trained model to a file that is checked against the model."))
     verb("check", "Say what an exported model is, and whether it would be loaded.").add_argument(
         "file", metavar="FILE"
@@ -114,6 +116,17 @@ def _diagnose(made: argparse.ArgumentParser) -> None:
     made.add_argument("--budget", choices=BUDGETS, default="fast", help="seconds, or minutes (thorough)")
     made.add_argument("--only", metavar="A,B", help="only these (see: workbench list diagnostics)")
     made.add_argument("--seed", type=int, default=0, metavar="S", help="same seed, same verdict (0)")
+
+
+def _invert(made: argparse.ArgumentParser) -> None:
+    _model(made)
+    made.add_argument("--observation", metavar="1.5,0", required=True, help="the wanted values, in order of y")
+    made.add_argument("--method", metavar="KEY", default="gradient", help="see: workbench list inversion")
+    made.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", dest="settings", help="of the method"
+    )
+    made.add_argument("--seed", type=int, default=0, metavar="S", help="same seed, same search (0)")
+    made.add_argument("--out", metavar="FILE", help="where the search goes, its path included: .nc (NetCDF)")
 
 
 def _export(made: argparse.ArgumentParser) -> None:

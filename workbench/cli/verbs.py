@@ -1,4 +1,4 @@
-"""The verbs other than ``train``: list, sample, diagnose, export, check, serve."""
+"""The verbs other than ``train``: list, sample, diagnose, invert, export, check, serve."""
 
 from __future__ import annotations
 
@@ -100,6 +100,40 @@ def diagnose_command(args: argparse.Namespace) -> None:
 
     report = diagnose(_opened(args.model), only=names(args.only), seed=args.seed, budget=args.budget)
     print_json(report.summary()) if args.json else print(report)
+
+
+def invert_command(args: argparse.Namespace) -> None:
+    """Inputs that a trained network maps to an observation, by search."""
+    from workbench.core.spec import parse_setting
+    from workbench.diagnostics import invert
+    from workbench.inversion import INVERSION
+
+    method = INVERSION[args.method]
+    pairs = [text.partition("=") for text in args.settings]
+    if wrong := [name for name, equals, _ in pairs if not equals]:
+        raise SpecError("A setting cannot be read", expected="--set name=value", found=wrong[0])
+    if args.out and Path(args.out).suffix != ".nc":
+        raise SpecError("The search is written as NetCDF", expected="a name that ends in .nc", found=args.out)
+    settings = {name.strip(): parse_setting(method, name.strip(), value.strip()) for name, _, value in pairs}
+    found = invert(
+        _opened(args.model),
+        numbers(args.observation),
+        method=method.from_values(settings),
+        seed=args.seed,
+    )
+    if args.out:
+        found.to_netcdf(args.out, engine="netcdf4")
+    end = found.isel(moment=-1)
+    if args.json:
+        kept = {name: found.attrs[name] for name in ("verdict", "sentence", "method", "evaluations")}
+        points = {name: end[name].values for name in ("x", "y", "misfit", "reached")}
+        return print_json(kept | {"out": args.out, "inputs": list(found["input"].values)} | points)
+    print(found.attrs["sentence"])
+    for i in end["misfit"].argsort().values[:5]:
+        shown = zip(found["input_label"].values, end["x"].values[i], strict=True)
+        print(f"misfit {float(end['misfit'][i]):.2g}:  " + ", ".join(f"{n} = {v:.4g}" for n, v in shown))
+    if args.out:
+        print(args.out)
 
 
 def export_command(args: argparse.Namespace) -> None:

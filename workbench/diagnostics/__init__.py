@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workbench.diagnostics.inverting import distances, invert
 from workbench.diagnostics.judged import BUDGETS, DIAGNOSTICS, Diagnostic
 from workbench.diagnostics.report import Report, diagnose
 from workbench.diagnostics.views import (
@@ -16,6 +17,7 @@ from workbench.diagnostics.views import (
     posterior,
     resimulation,
     samples,
+    search,
 )
 
 __all__ = [
@@ -27,12 +29,15 @@ __all__ = [
     "arm",
     "density",
     "diagnose",
+    "distances",
     "empty",
     "grid",
+    "invert",
     "invertibility",
     "latent",
     "losses",
     "posterior",
     "resimulation",
     "samples",
+    "search",
 ]

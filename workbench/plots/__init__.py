@@ -10,6 +10,7 @@ from workbench.plots.arm import arm
 from workbench.plots.bound import bound
 from workbench.plots.density import density
 from workbench.plots.grid import grid
+from workbench.plots.inversion import inversion
 from workbench.plots.invertibility import invertibility
 from workbench.plots.latent import latent
 from workbench.plots.losses import losses
@@ -17,8 +18,10 @@ from workbench.plots.marginals import marginals
 from workbench.plots.posterior import posterior
 from workbench.plots.resimulation import resimulation
 from workbench.plots.samples import samples
+from workbench.plots.search import search
 
-#: Every plot by its name. Each draws the view of the same name; ``marginals`` draws the posterior's Dataset.
+#: Every plot of a run by its name. Each draws the view of the same name; ``marginals`` draws the posterior's
+#: Dataset. (``inversion`` and ``search`` draw what `workbench.invert` returns, and stand beside them.)
 PLOTS = {
     plot.__name__: plot
     for plot in (
@@ -42,6 +45,7 @@ __all__ = [
     "bound",
     "density",
     "grid",
+    "inversion",
     "invertibility",
     "latent",
     "losses",
@@ -49,4 +53,5 @@ __all__ = [
     "posterior",
     "resimulation",
     "samples",
+    "search",
 ]

@@ -23,6 +23,7 @@ from workbench.diagnostics.views.losses import losses
 from workbench.diagnostics.views.posterior import posterior
 from workbench.diagnostics.views.resimulation import resimulation
 from workbench.diagnostics.views.samples import samples
+from workbench.diagnostics.views.search import search
 
 #: Every view by its name; a plot of the same name draws it.
 VIEWS = {
@@ -72,4 +73,5 @@ __all__ = [
     "posterior",
     "resimulation",
     "samples",
+    "search",
 ]

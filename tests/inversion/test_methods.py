@@ -1,0 +1,252 @@
+"""Inversion of networks whose preimages are known: planes, circles, the arm, targets without any."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from workbench.core.errors import DataError, IncompatibleError, SpecError
+from workbench.inversion import INVERSION, Question
+from workbench.inversion.boundary_marking import mean_neighbour_distance, unevenness
+from workbench.problems import PROBLEMS
+
+#: few enough for seconds; each still does what is asked of it
+SETTINGS = {
+    "gradient": {"starts": 40, "steps": 400, "tolerance": 1e-3},
+    "evolutionary": {"population": 100, "generations": 80, "tolerance": 1e-3},
+    "boundary_marking": {"marks": 100, "generations": 300},
+}
+SHORT = {
+    "gradient": {"steps": 3},
+    "evolutionary": {"generations": 1},
+    "boundary_marking": {"generations": 1},
+}
+methods = pytest.mark.parametrize("key", INVERSION.keys())
+MATRIX = torch.tensor([[1.0, 2.0, -1.0], [0.5, -1.0, 1.0]], dtype=torch.float64)
+
+
+def made(key: str, **settings):
+    return INVERSION.make(key, **SETTINGS[key] | settings)
+
+
+def question(target, features: int, *, half: float = 1.0, bound: float = math.inf, scale=None) -> Question:
+    target = torch.as_tensor(target, dtype=torch.float64)
+    box = torch.tensor([[-1.0, 1.0]], dtype=torch.float64).expand(features, 2)
+    scale = torch.ones_like(target) if scale is None else torch.as_tensor(scale, dtype=torch.float64)
+    return Question(target, half * box, bound * box, scale)
+
+
+def linear(x):
+    return x @ MATRIX.T
+
+
+def radius(x):
+    return x.norm(dim=1, keepdim=True)
+
+
+# ---- every method
+
+
+@methods
+def test_found_points_are_on_the_plane_of_all_preimages(key):
+    found = made(key).search(linear, question([0.5, 0.2], 3))
+    assert found.verdict == "reached" and found.reached.any()
+    target = torch.tensor([0.5, 0.2], dtype=torch.float64)
+    # distance to the line {x : A x = t}, by the pseudo-inverse
+    away = ((linear(found.x[found.reached]) - target) @ torch.linalg.pinv(MATRIX).T).norm(dim=1)
+    smallest = torch.linalg.svdvals(MATRIX)[-1]
+    assert away.max() <= math.sqrt(2) * found.tolerance / smallest * (1 + 1e-9)
+
+
+@methods
+def test_misfit_and_path_are_those_of_the_network(key):
+    asked = question([0.5, 0.2], 3, scale=[2.0, 0.5])
+    found = made(key).search(linear, asked)
+    assert torch.allclose(found.y, linear(found.x))
+    expected = (((found.y - asked.target) / asked.scale) ** 2).mean(1).sqrt()
+    assert torch.allclose(found.misfit, expected)
+    frames, n, features = found.path.shape
+    assert (n, features) == found.x.shape and 2 <= frames <= 61
+    assert torch.allclose(asked.misfit(linear(found.path.reshape(-1, 3))), found.path_misfit.reshape(-1))
+    assert torch.equal(found.path[-1], found.x) and torch.equal(found.path_misfit[-1], found.misfit)
+    assert found.moments[0] == 0 and (found.moments.diff() > 0).all()
+    low, high = asked.window.T
+    assert ((found.path[0] >= low) & (found.path[0] <= high)).all()
+
+
+@methods
+def test_a_target_out_of_reach_is_said_to_be(key):
+    found = made(key).search(lambda x: torch.tanh(linear(x)), question([1.5, 0.0], 3))
+    assert found.verdict == "out_of_reach" and not found.reached.any()
+    assert "out of reach" in found.sentence
+    # |tanh| < 1 leaves 0.5 in the first component and nothing in the second: the smallest misfit is 0.5/√2
+    assert 0.5 / math.sqrt(2) <= found.misfit.min() < 0.5 / math.sqrt(2) + 0.02
+
+
+@methods
+def test_bounds_are_kept_and_may_put_a_target_out_of_reach(key):
+    asked = question([3.0], 2, bound=1.0)
+    found = made(key).search(lambda x: x.sum(1, keepdim=True), asked)
+    assert found.path.abs().max() <= 1 and found.verdict == "out_of_reach"
+    assert found.misfit.min() == pytest.approx(1.0, abs=0.03)  # the corner (1, 1) gives 2
+
+
+@methods
+def test_a_search_that_was_cut_short_says_so(key):
+    found = made(key, tolerance=0.0, **SHORT[key]).search(radius, question([3.0], 2))
+    assert found.verdict == "unfinished" and "could still come nearer" in found.sentence
+
+
+@methods
+def test_same_seed_same_search(key):
+    searches = [made(key).search(linear, question([0.5, 0.2], 3), seed=seed).path for seed in (3, 3, 4)]
+    assert torch.equal(searches[0], searches[1]) and not torch.equal(searches[0], searches[2])
+
+
+@methods
+def test_nothing_outside_the_search_moves(key):
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1)).double()
+    before = [p.detach().clone() for p in network.parameters()]
+    state = torch.get_rng_state()
+    with torch.no_grad():
+        made(key).search(network, question([0.1], 2))
+    assert all(p.grad is None for p in network.parameters())
+    assert all(torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))
+    assert torch.equal(state, torch.get_rng_state())
+
+
+@methods
+def test_evaluations_are_counted(key):
+    seen = []
+
+    def counted(x):
+        seen.append(len(x))
+        return linear(x)
+
+    found = made(key).search(counted, question([0.5, 0.2], 3))
+    # the search itself, then the answer and what lies around it
+    assert found.evaluations == sum(seen) - len(found.x) * (1 + 64)
+
+
+@methods
+def test_wrong_shapes_are_named(key):
+    with pytest.raises(DataError, match="does not fit the target"):
+        made(key).search(linear, question([1.0], 3))
+    with pytest.raises(DataError, match="seed|Nowhere|scale|finite"):
+        question([math.nan], 2)
+    with pytest.raises(SpecError, match="seed"):
+        made(key).search(linear, question([0.5, 0.2], 3), seed=-1)
+
+
+@pytest.fixture(scope="module")
+def exact_poses():
+    problem = PROBLEMS.make("inverse_kinematics")
+    return problem.reference_posterior(problem.default_observation, 8000, torch.Generator().manual_seed(0))
+
+
+@methods
+def test_the_arm_reaches_its_target_on_the_exact_posteriors_support(key, exact_poses):
+    """Exact draws lie near each found pose, and the arm's own formula takes it to the point."""
+    problem = PROBLEMS.make("inverse_kinematics")
+    generator = torch.Generator().manual_seed(0)
+    window = torch.tensor(problem.window, dtype=torch.float64) / 2
+    target = torch.tensor(problem.default_observation, dtype=torch.float64)
+    unbounded = torch.tensor([[-math.inf, math.inf]], dtype=torch.float64).expand(4, 2)
+    asked = Question(target, window, unbounded, torch.ones_like(target))
+    settings = {"gradient": {"starts": 200}, "boundary_marking": {"neighbours": 3, "generations": 600}}
+    found = made(key, **settings.get(key, {})).search(lambda x: problem.simulate(x, generator), asked, seed=1)
+    reached = found.x[found.reached]
+    assert len(reached) >= 10
+    hand = problem.arm(reached)[:, -1]
+    assert ((hand - target).norm(dim=1) <= math.sqrt(2) * found.tolerance + 1e-12).all()
+    scales = torch.tensor([0.25, 0.5, 0.5, 0.5], dtype=torch.float64)
+    likely = reached[((reached / scales).abs() < 2.5).all(1)]
+    assert len(likely) >= 5
+    assert torch.cdist(likely / scales, exact_poses / scales).amin(1).max() < 0.4
+
+
+# ---- gradient
+
+
+def test_plain_descent_ends_at_the_preimage_nearest_to_its_start():
+    asked = question([0.5, 0.2], 3)
+    found = made("gradient", optimiser="descent", learning_rate=0.08, steps=2000).search(linear, asked)
+    start = found.path[0]
+    nearest = start + (asked.target - linear(start)) @ torch.linalg.pinv(MATRIX).T
+    assert torch.allclose(found.x, nearest, atol=1e-10)
+
+
+def test_a_penalty_gives_every_start_the_ridge_solution():
+    asked, weight = question([0.5, 0.2], 3), 0.3
+    method = made("gradient", optimiser="descent", learning_rate=0.08, steps=2000, penalty=weight)
+    found = method.search(linear, asked)
+    ridge = torch.linalg.solve(MATRIX.T @ MATRIX + weight * torch.eye(3).double(), MATRIX.T @ asked.target)
+    assert torch.allclose(found.x, ridge.expand_as(found.x), atol=1e-9)
+
+
+def test_different_starts_find_different_preimages():
+    found = made("gradient").search(lambda x: x.square(), question([0.25], 1))
+    assert found.reached.all()
+    assert torch.allclose(found.x.abs(), torch.full_like(found.x, 0.5), atol=2e-3)
+    assert (found.x > 0).any() and (found.x < 0).any()
+
+
+def test_a_network_without_gradient_is_refused_and_another_method_named():
+    with pytest.raises(IncompatibleError, match="evolutionary"):
+        made("gradient").search(lambda x: linear(x.detach()), question([0.5, 0.2], 3))
+    assert made("evolutionary").search(lambda x: linear(x.detach()), question([0.5, 0.2], 3)).reached.any()
+
+
+# ---- evolution
+
+
+def test_the_best_never_gets_worse_with_an_elite_and_may_without():
+    asked = question([0.7], 2)
+    bests = made("evolutionary", elite=1).search(radius, asked).path_misfit.amin(1)
+    assert (bests.diff() <= 0).all()
+    blind = made("evolutionary", elite=0, tournament=1, mutation=1.0).search(radius, asked)
+    assert (blind.path_misfit.amin(1).diff() > 0).any()
+
+
+def test_selection_is_what_improves_the_population():
+    asked = question([0.7], 2)
+    selected, blind = (made("evolutionary", elite=0, tournament=k).search(radius, asked) for k in (3, 1))
+    assert selected.misfit.median() < 0.1 * blind.misfit.median()
+
+
+# ---- boundary marking
+
+
+def marks_of_a_circle(**settings):
+    found = INVERSION.make("boundary_marking", marks=120, **settings).search(radius, question([0.6], 2))
+    angle = torch.atan2(found.x[:, 1], found.x[:, 0]).sort().values
+    gaps = torch.cat([angle, angle[:1] + 2 * math.pi]).diff()
+    return found, float(gaps.max() / gaps.mean())
+
+
+def test_a_circle_is_marked_all_around_evenly_and_closely():
+    found, largest_gap = marks_of_a_circle()
+    assert found.reached.float().mean() > 0.95
+    assert (found.x.norm(dim=1) - 0.6).abs()[found.reached].max() <= found.tolerance
+    # of 120 points thrown at random the largest gap is about 5.4 times the mean one, and unevenness is 1
+    assert largest_gap < 4.5
+    assert unevenness(found.x[found.reached]) < 0.4
+
+
+def test_without_the_ranking_of_equals_marks_are_less_even():
+    _, with_it = marks_of_a_circle()
+    _, without = marks_of_a_circle(tolerance=0.0)
+    assert without > 1.5 * with_it
+
+
+def test_unevenness_of_known_clouds():
+    even = torch.cartesian_prod(torch.arange(9.0), torch.arange(9.0))
+    assert unevenness(even) == 0
+    assert mean_neighbour_distance(even, 4).min() == 1
+    generator = torch.Generator().manual_seed(0)
+    angle = 2 * math.pi * torch.rand(4000, generator=generator)
+    random = torch.stack([angle.cos(), angle.sin()], 1)
+    assert unevenness(random) == pytest.approx(1.0, abs=0.1)  # gaps of a Poisson process: the smaller of two

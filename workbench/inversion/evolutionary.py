@@ -1,0 +1,104 @@
+"""Evolutionary inversion: a population of inputs is selected, crossed and mutated. Values are enough.
+
+fitness    the smaller the misfit e(x), the fitter
+selection  tournament: the fittest of k drawn at random becomes a parent
+crossover  blend: each gene is uniform on the parents' interval, widened by α of its length on both sides
+mutation   each gene with some probability gets normal noise, whose size falls from one generation to the next
+elitism    the fittest few pass unchanged, so that the best misfit never grows
+Known      the population tends to gather at one preimage; other seeds find others
+Source: Jensen et al. 1999, Inversion of feedforward neural networks, Proc. IEEE 87(9); blend crossover:
+Eshelman and Schaffer 1993, Real-coded genetic algorithms and interval schemata.
+"""
+
+from __future__ import annotations
+
+import param
+import torch
+from torch import Tensor
+
+from workbench.inversion.base import InversionMethod, Question, Trace
+
+#: Mutation ends at this share of its first size.
+_LAST_MUTATION = 1e-3
+
+
+class EvolutionarySearch(InversionMethod):
+    """Real-coded genetic search for inputs."""
+
+    key = "evolutionary"
+    title = "Evolutionary inversion"
+    summary = "A population of inputs is selected, crossed and mutated until its image is the target."
+    reference = (
+        "Jensen et al. (1999), Inversion of feedforward neural networks: algorithms and applications, Proc. "
+        "IEEE 87(9); Eshelman & Schaffer (1993), Real-coded genetic algorithms and interval schemata"
+    )
+
+    population = param.Integer(default=100, bounds=(4, 10_000), doc="Inputs that live at the same time.")
+    generations = param.Integer(
+        default=80, bounds=(1, 100_000), doc="How often the population is replaced by its children."
+    )
+    tournament = param.Integer(
+        default=3,
+        bounds=(1, 50),
+        doc="So many are drawn for each parent; the fittest is taken. Large is greedy, 1 blind.",
+    )
+    crossover = param.Number(
+        default=0.9, bounds=(0.0, 1.0), doc="Share of children with two parents; the others have one."
+    )
+    blend = param.Number(
+        default=0.3,
+        bounds=(0.0, 2.0),
+        doc="How far beyond its parents a child may lie, as a share of the distance between them.",
+    )
+    mutation = param.Number(
+        default=0.3, bounds=(0.0, 1.0), doc="Probability that a gene of a child is disturbed."
+    )
+    mutation_size = param.Number(
+        default=0.2,
+        bounds=(0.0, 5.0),
+        doc="Standard deviation of the first disturbances, in half widths of the window; it falls.",
+    )
+    elite = param.Integer(default=2, bounds=(0, 100), doc="So many of the fittest pass unchanged.")
+
+    @property
+    def iterations(self) -> int:
+        return self.generations
+
+    def _search(self, trace: Trace, question: Question, generator: torch.Generator) -> Tensor:
+        elite = min(self.elite, self.population - 1)
+        x = question.starts(self.population, generator)
+        misfit = question.misfit(trace.image(x))
+        trace.keep(0, x, misfit)
+        for generation in range(1, self.generations + 1):
+            order = misfit.nan_to_num(torch.inf).argsort()
+            children = self._children(x, misfit, question, generation, generator)[elite:]
+            fresh = question.misfit(trace.image(children))
+            x = torch.cat([x[order[:elite]], children])
+            misfit = torch.cat([misfit[order[:elite]], fresh])
+            trace.keep(generation, x, misfit)
+        return x
+
+    def _children(self, x: Tensor, misfit: Tensor, question: Question, generation: int, generator) -> Tensor:
+        """A whole new generation (n, D)."""
+
+        def uniform() -> Tensor:
+            return torch.rand(x.shape, generator=generator, dtype=torch.float64).to(x)
+
+        one, other = (x[self._parents(misfit, generator)] for _ in range(2))
+        low, high = torch.minimum(one, other), torch.maximum(one, other)
+        reach = self.blend * (high - low)
+        crossed = low - reach + uniform() * (high - low + 2 * reach)
+        paired = uniform()[:, :1] < self.crossover
+        children = torch.where(paired, crossed, one)
+        size = self.mutation_size * _LAST_MUTATION ** (generation / self.generations)
+        noise = torch.randn(x.shape, generator=generator, dtype=torch.float64).to(x)
+        disturbed = uniform() < self.mutation
+        return question.inside(torch.where(disturbed, children + size * question.half * noise, children))
+
+    def _parents(self, misfit: Tensor, generator) -> Tensor:
+        """Rows (n,) that won a tournament."""
+        drawn = torch.randint(len(misfit), (len(misfit), self.tournament), generator=generator).to(
+            misfit.device
+        )
+        winner = misfit.nan_to_num(torch.inf)[drawn].argmin(1, keepdim=True)
+        return drawn.gather(1, winner)[:, 0]

@@ -1,0 +1,57 @@
+"""Points on their way to the inputs that a network maps to the target, over the network's level sets."""
+
+from __future__ import annotations
+
+import holoviews as hv
+import xarray as xr
+
+from workbench.plots.style import (
+    COLOUR_BAR,
+    FIGURE,
+    KNOWN,
+    LEGEND,
+    MODEL,
+    NEUTRAL,
+    dimensions,
+    hold_still,
+    joined,
+    line,
+    points,
+    register,
+)
+
+#: From the blue of what is known, where the misfit is small, to the page itself.
+RAMP = [f"{KNOWN}{round(150 * (1 - i / 254) ** 1.5):02x}" for i in range(255)]
+
+register(
+    hv.opts.Image("SearchMisfit", cmap=RAMP, colorbar=True, colorbar_opts=COLOUR_BAR),
+    hv.opts.Curve("SearchLevel", color=KNOWN, line_width=1.5),
+    hv.opts.Curve("SearchTrail", color=MODEL, line_width=1, alpha=0.5),
+    hv.opts.Points("SearchAway", color=NEUTRAL, size=5, fill_alpha=0.0, line_width=1.5),
+    hv.opts.Points("SearchNear", color=MODEL, size=6, line_alpha=0),
+    hv.opts.Overlay("Search", hooks=[hold_still], **FIGURE, **LEGEND),
+)
+
+
+def search(data: xr.Dataset) -> hv.Overlay:
+    """Full dots have reached the target, rings have not; on the blue lines one output is the wanted one."""
+    axes = dimensions(data, "search")
+    height = hv.Dimension(
+        "search_misfit", label="log₁₀ misfit", range=tuple(float(v) for v in data.attrs["color_limits"])
+    )
+    sides = (data["horizontal"].values, data["vertical"].values)
+    return joined(
+        [
+            hv.Image((*sides, data["closeness"].values), axes, height, group="SearchMisfit", label="misfit"),
+            line(*_sides(data, "level"), axes, "SearchLevel", "output as wanted"),
+            line(*_sides(data, "trail"), axes, "SearchTrail", "trail"),
+            points(data, "away", axes, "SearchAway", "on the way"),
+            points(data, "near", axes, "SearchNear", "reached"),
+        ],
+        data,
+        "Search",
+    )
+
+
+def _sides(data: xr.Dataset, name: str) -> list:
+    return [data[f"{name}_{side}"].values for side in ("horizontal", "vertical")]
