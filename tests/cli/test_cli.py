@@ -90,7 +90,7 @@ def test_help_is_quick_and_imports_no_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.endswith("[]\n")
-    for verb in ("list", "train", "sample", "diagnose", "export", "check", "serve"):
+    for verb in ("list", "train", "sample", "diagnose", "invert", "export", "check", "serve"):
         assert re.search(rf"^    {verb} ", done.stdout, re.MULTILINE)
 
 

@@ -120,13 +120,13 @@ def _diagnose(made: argparse.ArgumentParser) -> None:
 
 def _invert(made: argparse.ArgumentParser) -> None:
     _model(made)
-    made.add_argument("--observation", metavar="1.5,0", required=True, help="the wanted values, in order of y")
+    made.add_argument("--observation", metavar="1.5,0", required=True, help="wanted values, in order of y")
     made.add_argument("--method", metavar="KEY", default="gradient", help="see: workbench list inversion")
     made.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", dest="settings", help="of the method"
     )
     made.add_argument("--seed", type=int, default=0, metavar="S", help="same seed, same search (0)")
-    made.add_argument("--out", metavar="FILE", help="where the search goes, its path included: .nc (NetCDF)")
+    made.add_argument("--out", metavar="FILE", help="where the whole search goes: .nc (NetCDF)")
 
 
 def _export(made: argparse.ArgumentParser) -> None:
