@@ -1,5 +1,8 @@
 """The page put together, without a browser: it opens with the example, follows a run, and its parts agree."""
 
+import gc
+import weakref
+
 import holoviews as hv
 import panel as pn
 import pytest
@@ -43,6 +46,18 @@ def test_the_page_does_not_follow_every_callback_of_the_server(studio):
     pn.state._add_busy_event("a callback")
     pn.state._remove_busy_event("a callback")
     assert not busy, "each change makes the page walk all of its models"
+
+
+def test_a_closed_page_is_freed(monkeypatch, tmp_path):
+    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path))
+    registry = Jobs(InlineBackend())
+    page = Studio(registry)
+    gone = weakref.ref(page)
+    page.close()
+    del page
+    gc.collect()
+    registry.close()
+    assert gone() is None, "something that outlives the session holds on to its page"
 
 
 def test_a_step_moves_counter_and_plots(studio):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import panel as pn
 import panel_material_ui as pmui
+import param
 
 from workbench.ui import text
 from workbench.ui.session import Session
@@ -13,6 +14,11 @@ from workbench.ui.session import Session
 
 class Banner(pn.viewable.Viewer):
     """Says that a worker was killed or failed, or that the choices are for a new run."""
+
+    #: Pixels that the line takes while it is there.
+    HEIGHT = 40
+
+    height = param.Integer(0, doc="Pixels that the banner takes now.")
 
     def __init__(self, session: Session, guard: Callable[[Callable[[], None]], None]) -> None:
         super().__init__()
@@ -43,6 +49,7 @@ class Banner(pn.viewable.Viewer):
         self._text.object = f'<div class="wb-message {kind}" role="alert">{text.escape(sentence)}</div>'
         self.resume.visible = resumable
         self._layout.visible = bool(sentence)
+        self.height = self.HEIGHT if sentence else 0
 
     def __panel__(self):
         return self._layout

@@ -35,7 +35,7 @@ class Board(pn.viewable.Viewer):
         self.session, self._guard, self.active = session, guard, True
         self._silent, self._pairs_offered = False, None
         self._drawn = None  # the problem that the cards show
-        self.pair, self.shown_names, self._offered = (0, 1), (), None
+        self.pair, self.shown_names, self._offered, self._room = (0, 1), (), None, 0
         self.cards: dict[str, ViewCard] = {}
         self.badge, self.observation = Badge(), Observation(session, guard)
         self.pairs = pmui.Select(
@@ -134,11 +134,21 @@ class Board(pn.viewable.Viewer):
         for name in names:
             if name not in self.cards:
                 self.cards[name] = make_card(VIEWS[name], self._tapped)
-        columns = min(3, len(names)) or 1
-        rows = -(-len(names) // columns)
-        for name in names:
-            self.cards[name].__panel__().styles = place_style(columns, rows)
+        self._size()
         self.grid.objects = [self.cards[name] for name in names]
+
+    def make_room(self, pixels: int) -> None:
+        """Leave this much height to a line above the tools, so that the last row stays on the screen."""
+        if pixels != self._room:
+            self._room = pixels
+            self._size()
+
+    def _size(self) -> None:
+        count = len(self.shown_names)
+        columns = min(3, count) or 1
+        for name in self.shown_names:
+            style = place_style(columns, -(-count // columns), ABOVE + self._room)
+            self.cards[name].__panel__().styles = style
 
     # ---- drawing
     def draw(self) -> None:
@@ -177,11 +187,11 @@ class Board(pn.viewable.Viewer):
         return self._layout
 
 
-def place_style(columns: int, rows: int) -> dict[str, str]:
-    """Width and height of one card: the whole grid fits under the bars of a window of 720 pixels."""
+def place_style(columns: int, rows: int, above: int) -> dict[str, str]:
+    """Width and height of one card: the whole grid fits under the bars, ``above`` pixels high."""
     return {
         "flex": f"1 1 calc({100 / columns:.2f}% - 8px)",
         "max-width": f"calc({100 / columns:.2f}% - 4px)",
-        "height": f"calc((100vh - {ABOVE}px) / {min(rows, 2)} - 6px)",
+        "height": f"calc((100vh - {above}px) / {min(rows, 2)} - 6px)",
         "min-height": "220px",
     }

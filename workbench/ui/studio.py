@@ -6,6 +6,7 @@ from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
+import param
 from panel.util import edit_readonly
 
 from workbench.ui import style
@@ -38,6 +39,8 @@ class Studio(pn.viewable.Viewer):
         self.transport = Transport(self.session, guard)
         self.banner = Banner(self.session, guard)
         self.board = Board(self.session, guard)
+        self.banner.param.watch(lambda event: self.board.make_room(event.new), "height")
+        self.board.make_room(self.banner.height)
         live = pn.Column(self.transport, self.banner, self.board, margin=0, sizing_mode="stretch_both")
         self.navigation = Navigation(live, self._makers(), self._turned)
         self.page = pmui.Page(
@@ -117,14 +120,21 @@ class Studio(pn.viewable.Viewer):
         return self.page
 
 
+class Never(param.Parameterized):
+    """A busy state that nobody ever sets."""
+
+    busy = param.Boolean(False)
+
+
 def never_busy(page: pmui.Page) -> None:
     """Cut the page's tie to Panel's busy state.
 
     Every callback of every open page sets and clears that state, and each change makes every page walk all of
-    its models: about 40 ms twice a pulse, also at rest.
+    its models: about 40 ms twice a pulse, also at rest. And the tie outlives the session: the page, with all
+    that it shows, would never be freed.
     """
     with edit_readonly(page):
-        page.busy = False
+        page.busy = Never().param.busy  # only another reference makes the page let go of the first
 
 
 def studio() -> Studio:
