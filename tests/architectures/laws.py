@@ -35,9 +35,10 @@ def name_of(value: object) -> str:
 def built(key: str, shapes: Shapes, *, seed: int = 0, **settings) -> Model:
     """A model in float64 with shaken weights, so that nothing holds merely because of the initialisation."""
     torch.manual_seed(seed)
-    model = ARCHITECTURES.make(key, **(_TINY if numerical(key) else SMALL) | settings).build(shapes).double()
+    model = ARCHITECTURES.make(key, **small(key) | settings).build(shapes).double()
     with torch.no_grad():
-        model.latent(*batch(shapes, 64, seed=seed + 100))   # what the first batch sets is set
+        if has(key, capability.LATENT):   # what the first batch sets is set
+            model.latent(*batch(shapes, 64, seed=seed + 100))
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter), alpha=0.1)
     return model
@@ -51,13 +52,34 @@ def parametrised(cases: list[tuple[str, Shapes]]):
     return pytest.mark.parametrize(("key", "shapes"), marked)
 
 
+def small(key: str) -> dict:
+    """Settings of a small network, those that the member has."""
+    return only(key, _TINY if numerical(key) else SMALL)
+
+
+def only(key: str, settings: dict) -> dict:
+    """Those of the settings that the member has."""
+    known = {s.name for s in ARCHITECTURES[key].settings()}
+    return {name: value for name, value in settings.items() if name in known}
+
+
+def has(key: str, *capabilities: str) -> bool:
+    """Whether the member declares all of them."""
+    return set(capabilities) <= ARCHITECTURES[key].capabilities
+
+
+def that(*capabilities: str) -> list[tuple[str, Shapes]]:
+    """The cases of members that declare all of them."""
+    return [(key, shapes) for key, shapes in CASES if has(key, *capabilities)]
+
+
 def numerical(key: str) -> bool:
     """Whether the inverse is searched for or integrated."""
-    return capability.EXACT_INVERSE not in ARCHITECTURES[key].capabilities
+    return has(key, capability.LATENT) and not has(key, capability.EXACT_INVERSE) and tolerance(key) < 1
 
 
 def tolerance(key: str) -> float:
-    """What the member declares."""
+    """What the member declares; infinite where a round trip leads back only as far as was learned."""
     return ARCHITECTURES[key].inverse_tolerance
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.architectures.laws import SHAPES, batch, directions, round_trip_error, tolerance
+from tests.architectures.laws import SHAPES, batch, directions, has, only, round_trip_error, tolerance
 from workbench.architectures import ARCHITECTURES, CostCard
 from workbench.core import capability
 from workbench.core.errors import IncompatibleError, SpecError
@@ -19,7 +19,8 @@ def test_the_members_are_there():
         "nice", "realnvp", "glow", "neural_spline_coupling", "maf", "iaf", "neural_spline_autoregressive",
         "neural_autoregressive", "unconstrained_neural_autoregressive", "sum_of_squares_polynomial",
         "bernstein_polynomial", "gaussianization", "neural_circular_spline", "continuous", "residual_flow",
-        "inn", "conditional_inn"]
+        "inn", "conditional_inn", "mixture_density_network",
+        "flow_matching"]
 
 
 @members
@@ -29,8 +30,8 @@ def test_a_card_is_complete(key):
     assert isinstance(member.cost, CostCard)
     assert all((member.cost.density, member.cost.sampling, member.cost.inverse))
     assert not member.cost.warning or member.cost.warning.endswith(".")
-    exact = capability.EXACT_INVERSE in member.capabilities
-    assert member.cost.inverse.startswith("exact" if exact else "numerical")
+    exact, coded = (c in member.capabilities for c in (capability.EXACT_INVERSE, capability.LATENT))
+    assert member.cost.inverse.startswith("exact" if exact else ("numerical", "learned") if coded else "none")
     assert member.capabilities <= set(capability.SENTENCES)
     assert set(member.formats) == {"graph", "onnx"}
     for setting in member.settings():
@@ -42,7 +43,8 @@ def test_a_card_is_complete(key):
 def test_a_module_opens_with_its_equations(key):
     import importlib
     card = importlib.import_module(ARCHITECTURES[key].__module__).__doc__
-    assert all(word in card for word in ("forward", "log-det", "inverse", "Source:"))
+    words = ("forward", "log-det", "inverse") if has(key, capability.BIJECTION) else ("inverse", "Trained by")
+    assert all(word in card for word in (*words, "Source:"))
 
 
 @members
@@ -75,8 +77,12 @@ def test_every_choice_builds_and_inverts(key):
     for setting in ARCHITECTURES[key].settings():
         for option in setting.options:
             torch.manual_seed(0)
-            spec = ARCHITECTURES.make(key, width=8, transforms=2, **{setting.name: option})
-            model = spec.build(shapes).double()
+            settings = only(key, {"width": 8, "transforms": 2}) | {setting.name: option}
+            model = ARCHITECTURES.make(key, **settings).build(shapes).double()
+            if not has(key, capability.LATENT) or (key, option) == ("flow_matching", "euler"):
+                z = torch.randn(32, model.latent_features, dtype=torch.float64)
+                assert model.inverse(z, batch(shapes)[1])[0].isfinite().all(), (setting.name, option)
+                continue
             there, back, width = directions(model, batch(shapes)[1])
             points = torch.randn(32, width, dtype=torch.float64)
             assert round_trip_error(there, back, points) < tolerance(key), (setting.name, option)
@@ -86,16 +92,17 @@ def test_every_choice_builds_and_inverts(key):
 def test_settings_change_the_network(key):
     shapes = Shapes(4, 2)
     default = ARCHITECTURES.make(key).build(shapes).parameter_count()
-    for larger in ({"transforms": 12}, {"width": 96}, {"depth": 3}):
+    larger_ones = only(key, {"transforms": 12, "width": 256, "depth": 5, "components": 40})
+    for larger in ({name: value} for name, value in larger_ones.items()):
         assert ARCHITECTURES.make(key, **larger).build(shapes).parameter_count() > default
 
 
 @members
 def test_settings_are_checked(key):
-    with pytest.raises(SpecError, match="Did you mean 'transforms'"):
-        ARCHITECTURES.make(key, transform=3)
+    with pytest.raises(SpecError, match="Did you mean 'width'"):
+        ARCHITECTURES.make(key, widht=3)
     with pytest.raises(SpecError):
-        ARCHITECTURES.make(key, transforms=0)
+        ARCHITECTURES.make(key, width=0)
 
 
 @members

@@ -11,7 +11,11 @@ from workbench.training import Experiment, Run
 
 OBSERVATIONS = (-1.5, 0.0, 1.0)
 #: member -> objective and settings; all of them can represent a Gaussian whose mean is linear in y
-EXACT = {"conditional_inn": ("maximum_likelihood", {"transforms": 3, "width": 32, "depth": 1})}
+EXACT = {
+    "conditional_inn": ("maximum_likelihood", {"transforms": 3, "width": 32, "depth": 1}),
+    "mixture_density_network": ("maximum_likelihood", {"components": 2, "width": 32, "depth": 1}),
+    "flow_matching": ("flow_matching", {"width": 64, "depth": 2}),
+}
 
 
 def trained(key: str, objective: str, settings: dict, *, steps: int = 600) -> tuple[Run, LinearGaussian]:

@@ -14,14 +14,27 @@ from workbench.core import capability
 SMALL = {"transforms": 2, "width": 6, "depth": 1}
 
 
+def usual_objective(key: str) -> str:
+    """The objective that a member is made for."""
+    given = ARCHITECTURES[key].capabilities
+    for objective, need in (
+        ("flow_matching", capability.VELOCITY),
+        ("maximum_likelihood", capability.DENSITY),
+        ("inn", capability.FORWARD),
+    ):
+        if need in given:
+            return objective
+    raise KeyError(key)
+
+
 @cache
 def small_run(key: str, problem: str = "linear_gaussian") -> wb.Run:
     """Three steps of a tiny network: far from trained, and not at its start."""
-    density = capability.DENSITY in ARCHITECTURES[key].capabilities
+    known = {s.name for s in ARCHITECTURES[key].settings()}
     experiment = wb.Experiment(
         problem,
-        {"key": key, "settings": SMALL},
-        "maximum_likelihood" if density else "inn",
+        {"key": key, "settings": {name: value for name, value in SMALL.items() if name in known}},
+        usual_objective(key),
         {"samples": 256, "batch_size": 64, "learning_rate": 0.05, "warm_up": 0},
         steps=3,
         seed=1,

@@ -40,7 +40,8 @@ def runnable():
                 experiment = tiny(problem, architecture, objective)
                 if not refusals(experiment.problem, experiment.architecture, experiment.objective):
                     dear = capability.EXACT_INVERSE not in experiment.architecture.capabilities
-                    usual = problem in ("two_moons", "linear_gaussian") and objective == "maximum_likelihood"
+                    own = ("maximum_likelihood", "flow_matching")
+                    usual = problem in ("two_moons", "linear_gaussian") and objective in own
                     marks = [pytest.mark.slow] if dear and not usual else []
                     yield pytest.param(experiment, id=f"{problem}-{architecture}-{objective}", marks=marks)
 
@@ -62,7 +63,11 @@ def test_every_combination_steps_validates_and_can_be_looked_at(experiment):
     assert set(records[2].validation) == set(records[2].parts) and not records[0].validation
     snapshot = run.snapshot()
     assert all(np.isfinite(a).all() for a in snapshot.arrays.values()) and len(snapshot.records) == 3
-    if getattr(run.model, "width", 2) <= run.model.features:  # a padded network drops its padding on the way
+    given = run.model.capabilities
+    assert ("invertibility_zxz" in snapshot.arrays) == ("latent_z" in snapshot.arrays)
+    assert ("latent_z" in snapshot.arrays) == (capability.LATENT in given)
+    # a padded network drops its padding on the way
+    if capability.BIJECTION in given and getattr(run.model, "width", 2) <= run.model.features:
         assert snapshot.arrays["invertibility_zxz"].max() < 1e-2
     moved = [
         not torch.equal(p, q)

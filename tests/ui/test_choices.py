@@ -3,9 +3,10 @@
 import pytest
 
 from workbench.training import Experiment
+from workbench.ui.badge import badge
 from workbench.ui.choices import CATALOGUES, Choices
 from workbench.ui.picker import option_label
-from workbench.ui.views import VIEWS, applicable, asked, at_first
+from workbench.ui.views import VIEWS, applicable, asked, at_first, missing
 
 
 def test_the_first_choices_fit():
@@ -67,3 +68,22 @@ def test_views_apply_to_problems(key):
     assert ("posterior" in names) == bool(experiment.problem.y)
     assert ("arm" in names) == (key == "inverse_kinematics")
     assert "invertibility" in asked(names, experiment)
+
+
+def test_what_a_network_cannot_show_is_said_in_a_sentence():
+    mixture = Experiment("linear_gaussian", "mixture_density_network")
+    names, (sentence, theorem) = applicable(mixture), missing(mixture)
+    assert not {"latent", "grid", "invertibility", "bound"} & set(names) and "posterior" in names
+    assert "Latent, Layers, Round trips" in sentence and "Mixture density network" in sentence
+    assert missing(Experiment("two_moons", "flow_matching", "flow_matching")) == (
+        theorem.replace("Mixture density network", "Flow matching"),)
+    assert missing(Experiment("linear_gaussian")) == ()
+    assert "no inverse" in badge(None, sentence) and "latent code" in badge(None, sentence)
+
+
+def test_picking_a_network_with_a_loss_of_its_own_picks_that_loss():
+    choices = Choices()
+    said = choices.pick("architecture", "flow_matching")
+    assert choices.picked["objective"] == "flow_matching" and "changed to Flow matching" in said[0]
+    choices.pick("architecture", "mixture_density_network")
+    assert choices.picked["objective"] == "maximum_likelihood"

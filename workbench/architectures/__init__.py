@@ -4,11 +4,13 @@ from workbench.architectures.base import Architecture, CostCard
 from workbench.architectures.bernstein_polynomial import BernsteinPolynomial
 from workbench.architectures.conditional_inn import ConditionalINN
 from workbench.architectures.continuous import Continuous
+from workbench.architectures.flow_matching import FlowMatching
 from workbench.architectures.gaussianization import Gaussianization
 from workbench.architectures.glow import Glow
 from workbench.architectures.iaf import IAF
 from workbench.architectures.inn import INN, InnModel
 from workbench.architectures.maf import MAF
+from workbench.architectures.mixture_density_network import MixtureDensityNetwork
 from workbench.architectures.neural_autoregressive import NeuralAutoregressive
 from workbench.architectures.neural_circular_spline import NeuralCircularSpline
 from workbench.architectures.neural_spline_autoregressive import NeuralSplineAutoregressive
@@ -24,11 +26,12 @@ ARCHITECTURES = Catalogue("architectures", "architecture")
 for _member in (NICE, RealNVP, Glow, NeuralSplineCoupling, MAF, IAF, NeuralSplineAutoregressive,
                 NeuralAutoregressive, UnconstrainedNeuralAutoregressive, SumOfSquaresPolynomial,
                 BernsteinPolynomial, Gaussianization, NeuralCircularSpline, Continuous,
-                ResidualFlow, INN, ConditionalINN):
+                ResidualFlow, INN, ConditionalINN, MixtureDensityNetwork,
+                FlowMatching):
     ARCHITECTURES.register(_member)
 
 __all__ = ["ARCHITECTURES", "IAF", "INN", "MAF", "NICE", "Architecture", "BernsteinPolynomial",
-           "ConditionalINN", "Continuous", "CostCard", "Gaussianization", "Glow", "InnModel",
-           "NeuralAutoregressive", "NeuralCircularSpline", "NeuralSplineAutoregressive",
+           "ConditionalINN", "Continuous", "CostCard", "FlowMatching", "Gaussianization", "Glow", "InnModel",
+           "MixtureDensityNetwork", "NeuralAutoregressive", "NeuralCircularSpline", "NeuralSplineAutoregressive",
            "NeuralSplineCoupling", "RealNVP", "ResidualFlow", "ResidualFlowModel", "SumOfSquaresPolynomial",
            "UnconstrainedNeuralAutoregressive"]

@@ -16,8 +16,8 @@ from workbench.core.shapes import Shapes
 
 #: every flow here has a density, an exact inverse that passes gradients, and takes a context or does without
 FLOW_CAPABILITIES = frozenset({
-    capability.DENSITY, capability.LATENT, capability.EXACT_INVERSE, capability.REPARAMETERISED,
-    capability.CONDITIONAL, capability.UNCONDITIONAL})
+    capability.DENSITY, capability.LATENT, capability.BIJECTION, capability.EXACT_INVERSE,
+    capability.REPARAMETERISED, capability.CONDITIONAL, capability.UNCONDITIONAL})
 #: the same where the inverse is searched for or integrated, to a tolerance
 SEARCHED_CAPABILITIES = FLOW_CAPABILITIES - {capability.EXACT_INVERSE}
 _NO_SEARCH = ("Its inverse is searched for until it is found, in a number of steps that depends on the data, "

@@ -138,8 +138,9 @@ class INN(LayeredArchitecture):
                "samples x.")
     reference = ("Ardizzone et al. (2019), Analyzing Inverse Problems with Invertible Neural Networks, ICLR, "
                  "arXiv:1808.04730")
-    capabilities = frozenset({capability.LATENT, capability.EXACT_INVERSE, capability.CONDITIONAL,
-                              capability.FORWARD, capability.REPARAMETERISED})
+    capabilities = frozenset({capability.LATENT, capability.BIJECTION, capability.EXACT_INVERSE,
+                              capability.CONDITIONAL, capability.FORWARD, capability.REPARAMETERISED,
+                              capability.JOINT_LIKELIHOOD})
     cost: ClassVar[CostCard] = CostCard(density="none of x", sampling="1 pass", inverse="exact, 1 pass")
 
     clamp = param.Number(default=2.0, bounds=(0.1, 10.0), doc="""

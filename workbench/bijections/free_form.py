@@ -10,20 +10,19 @@ differentiation inside every stage of every step: measured, a training step of o
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 from torch.distributions import Transform, constraints
 from zuko.lazy import LazyTransform
 from zuko.utils import odeint
 
-from workbench.bijections.smooth_network import Activation, SmoothNetwork
+from workbench.bijections.smooth_network import Activation
+from workbench.bijections.velocity_field import VelocityField
 
 
-class FreeForm(LazyTransform):
-    """The field: a network that sees x, waves in t, and the context.
+class FreeForm(VelocityField, LazyTransform):
+    """The field as a layer.
 
     Parameters
     ----------
@@ -33,22 +32,11 @@ class FreeForm(LazyTransform):
 
     def __init__(self, features: int, context: int, hidden: Sequence[int], activation: Activation, *,
                  frequencies: int, tolerance: float) -> None:
-        super().__init__()
+        super().__init__(features, context, hidden, activation, frequencies=frequencies)
         self.tolerance = tolerance
-        self.network = SmoothNetwork(features, context + 2 * frequencies, hidden, activation)
-        self.register_buffer("waves", math.pi * torch.arange(1, frequencies + 1))
 
     def forward(self, c: Tensor | None = None) -> Transform:
         return FreeFormTransform(self, c)
-
-    def velocity(self, t: Tensor, x: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
-        """f (n, D) and tr ∂f/∂x (n,)."""
-        phase = self.waves * t
-        told = torch.cat((phase.cos(), phase.sin())).expand(x.shape[0], -1)
-        if c is not None:
-            told = torch.cat((told, c.expand(x.shape[0], -1)), dim=-1)
-        value, slope = self.network.linearise(x, told, list(self.network.matrices), list(self.network.biases))
-        return value, slope.matrix().diagonal(dim1=-2, dim2=-1).sum(-1)
 
 
 class FreeFormTransform(Transform):

@@ -39,14 +39,17 @@ class LULinearTransform(Transform):
 
 
 def substitute(matrix: Tensor, rows: Tensor, *, upper: bool) -> Tensor:
-    """The rows x (n, D) with matrix @ x = rows, for a triangular matrix (D, D)."""
+    """The rows x (…, D) with matrix @ x = rows, for a triangular matrix (D, D), or one a row (…, D, D)."""
     if not torch.compiler.is_compiling():
+        if matrix.dim() > 2:
+            return torch.linalg.solve_triangular(matrix, rows[..., None], upper=upper)[..., 0]
         return torch.linalg.solve_triangular(matrix, rows.mT, upper=upper).mT
     # an exported graph holds only what other programs know: ONNX has no triangular solver
-    size, done = matrix.shape[0], [torch.empty(0)] * matrix.shape[0]
+    size, done = matrix.shape[-1], [torch.empty(0)] * matrix.shape[-1]
     for place in (reversed(range(size)) if upper else range(size)):
         known = range(place + 1, size) if upper else range(place)
-        done[place] = (rows[:, place] - sum(matrix[place, k] * done[k] for k in known)) / matrix[place, place]
+        left = rows[..., place] - sum(matrix[..., place, k] * done[k] for k in known)
+        done[place] = left / matrix[..., place, place]
     return torch.stack(done, dim=-1)
 
 

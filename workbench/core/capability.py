@@ -3,6 +3,12 @@
 # given by architectures
 DENSITY = "density"
 LATENT = "latent"
+BIJECTION = "bijection"
+JOINT_LIKELIHOOD = "joint_likelihood"
+VELOCITY = "velocity"
+EVIDENCE = "evidence"
+DECODER = "decoder"
+TIED = "tied"
 EXACT_INVERSE = "exact_inverse"
 REPARAMETERISED = "reparameterised"
 CONDITIONAL = "conditional"
@@ -21,6 +27,12 @@ REFERENCE_POSTERIOR = "reference_posterior"
 SENTENCES = {
     DENSITY: "has a tractable density",
     LATENT: "has a latent code of its data",
+    BIJECTION: "maps data and latent onto each other and knows by how much it changes volumes",
+    JOINT_LIKELIHOOD: "has a likelihood of y and the latent together",
+    VELOCITY: "moves points along a velocity field",
+    EVIDENCE: "bounds its likelihood by an encoder",
+    DECODER: "comes back from its code by a decoder",
+    TIED: "decodes with its encoder's transposed weights",
     EXACT_INVERSE: "inverts exactly",
     REPARAMETERISED: "passes gradients through its samples",
     CONDITIONAL: "can be conditioned on an observation y",

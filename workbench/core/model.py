@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.core import capability
+from workbench.core.errors import IncompatibleError
 
 
 def standard_normal_log_density(z: Tensor) -> Tensor:
@@ -18,10 +19,12 @@ def standard_normal_log_density(z: Tensor) -> Tensor:
 
 
 class Model(nn.Module, ABC):
-    """A bijection between data ``x`` (n, D) and latent ``z`` (n, K), possibly given ``y`` (n, M).
+    """What makes data ``x`` (n, D) out of latents ``z`` (n, K), possibly given ``y`` (n, M), and back.
 
-    ``y`` is ``None`` when ``context`` is 0. A log-determinant is always that of the map just applied, in
-    nats.
+    ``y`` is ``None`` when ``context`` is 0. Every model turns standard normal numbers into draws by
+    `inverse`. One that declares LATENT also goes from x to z. A log-determinant is always that of the map
+    just applied, in nats; it is ``None`` where a map has none that is known, and both are there where
+    BIJECTION is declared.
     """
 
     def __init__(
@@ -31,18 +34,22 @@ class Model(nn.Module, ABC):
         self.features, self.context, self.latent_features = features, context, latent_features
         self.capabilities = capabilities
 
-    @abstractmethod
-    def latent(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+    def latent(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """``T``: x (n, D) -> z (n, K) and log|det ∂z/∂x| (n,)."""
+        raise IncompatibleError(
+            "The latent code of data was asked for",
+            expected=f"a model that {capability.SENTENCES[capability.LATENT]}",
+            found=type(self).__name__,
+        )
 
     @abstractmethod
-    def inverse(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+    def inverse(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """``T⁻¹``: z (n, K) -> x (n, D) and log|det ∂x/∂z| (n,)."""
 
-    @abstractmethod
     def stages(self, z: Tensor, y: Tensor | None) -> list[Tensor]:
         """The latent, what each layer makes of it on the way to x, and x: tensors whose first two columns
         are drawn."""
+        return [z, self.inverse(z, y)[0]]
 
     def log_prob(self, x: Tensor, y: Tensor | None) -> Tensor:
         """log p(x | y) (n,) in nats by the change of variables, for models that have a density."""

@@ -32,7 +32,7 @@ def export(run_or_fitted: Any, format: str, path: str | Path, *, function: str =
         )
     fitted, path = fitted_of(run_or_fitted), Path(path)
     key = fitted.manifest.get("experiment", {}).get("architecture", {}).get("key", "")
-    reason = FORMATS[format].refusal(key, function) if key else ""
+    reason = FORMATS[format].refusal(key, function, fitted.capabilities) if key else ""
     if reason:
         raise ExportError(f"{FORMATS[format].title} cannot be written", found=reason)
     FORMATS[format].write(fitted, path, function)

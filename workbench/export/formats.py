@@ -26,8 +26,13 @@ class ExportFormat(ABC):
     #: whether a file holds one function of the model, and the caller says which
     one_function: ClassVar[bool] = False
 
-    def refusal(self, architecture: str, function: str = "inverse") -> str:
-        """Why a model of this architecture cannot be exported so, as a sentence; empty when it can."""
+    def refusal(
+        self, architecture: str, function: str = "inverse", capabilities: frozenset[str] | None = None
+    ) -> str:
+        """Why a model of this architecture cannot be exported so, as a sentence; empty when it can.
+
+        ``capabilities`` are those of the model, where they are fewer than the architecture's.
+        """
         missing = [name for name in self.packages if find_spec(name) is None]
         if missing:
             return (
@@ -35,7 +40,7 @@ class ExportFormat(ABC):
                 f"pip install 'vina-workbench[{self.extra}]'."
             )
         member = ARCHITECTURES[architecture]
-        known = functions_of(member.capabilities)
+        known = functions_of(member.capabilities if capabilities is None else capabilities)
         if self.one_function and function not in known:
             return f"{member.title} has no function '{function}'; it has {', '.join(known)}."
         return member.formats.get(self.key, "")

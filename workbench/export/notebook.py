@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import workbench
+from workbench.core import capability
 from workbench.core.errors import ExportError, WorkbenchError
 from workbench.export.formats import ExportFormat
 from workbench.training import Experiment, FittedModel
@@ -99,20 +100,23 @@ def _story(experiment: Experiment) -> list[tuple[str, str]]:
             "snapshot = run.snapshot()\n"
             "show(plots.losses(diagnostics.losses(snapshot)), width=800, height=300)",
         ),
-        (
-            "code",
-            "show(plots.samples(diagnostics.samples(snapshot)), plots.latent(diagnostics.latent(snapshot)))",
-        ),
+        ("code", _shown("samples", *(["latent"] if capability.LATENT in architecture.capabilities else []))),
     ]
-    return story + (_posterior(problem) if problem.y else _density(problem)) + _keep()
+    given = architecture.capabilities
+    return story + (_posterior(problem) if problem.y else _density(problem, given)) + _keep()
 
 
-def _density(problem) -> list[tuple[str, str]]:
+def _shown(*views: str) -> str:
+    return f"show({', '.join(f'plots.{view}(diagnostics.{view}(snapshot))' for view in views)})"
+
+
+def _density(problem, given: frozenset[str]) -> list[tuple[str, str]]:
     draws = ("code", "samples = run.sample(1000)\nsamples")
-    if problem.shapes.x != 2:
+    views = ["density"] if capability.DENSITY in given else []
+    views += ["grid"] if capability.LATENT in given else []
+    if problem.shapes.x != 2 or not views:
         return [draws]
-    picture = "show(plots.density(diagnostics.density(snapshot)), plots.grid(diagnostics.grid(snapshot)))"
-    return [("code", picture), draws]
+    return [("code", _shown(*views)), draws]
 
 
 def _posterior(problem) -> list[tuple[str, str]]:

@@ -32,13 +32,14 @@ def answers(exact: FittedModel, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     Samples of a posterior are ``inverse`` at normal z, so they are among the answers.
     """
     y = inputs["y"] if exact.y else None
-    found = dict(zip(("latent", "latent_log_det"), exact.latent(inputs["x"], y), strict=True))
-    found |= dict(zip(("inverse", "inverse_log_det"), exact.inverse(inputs["z"], y), strict=True))
+    found = dict(zip(("inverse", "inverse_log_det"), exact.inverse(inputs["z"], y), strict=True))
+    if capability.LATENT in exact.capabilities:
+        found |= dict(zip(("latent", "latent_log_det"), exact.latent(inputs["x"], y), strict=True))
     if capability.DENSITY in exact.capabilities:
         found["log_prob"] = exact.log_prob(inputs["x"], y)
     if capability.FORWARD in exact.capabilities:
         found["predict"] = exact.predict(inputs["x"])
-    return {name: value.contiguous() for name, value in found.items()}
+    return {name: value.contiguous() for name, value in found.items() if value is not None}
 
 
 def make(exact: FittedModel) -> dict[str, Tensor]:
@@ -70,21 +71,12 @@ def make(exact: FittedModel) -> dict[str, Tensor]:
 
 def shapes(exact: FittedModel, rows: int) -> dict[str, tuple[int, ...]]:
     """Name and shape of every tensor that `make` gives for this model."""
-    n_x, n_y, n_z = len(exact.x), len(exact.y), exact.model.latent_features
-    found = {
-        "input.x": (rows, n_x),
-        "input.y": (rows, n_y),
-        "input.z": (rows, n_z),
-        "output.latent": (rows, n_z),
-        "output.latent_log_det": (rows,),
-        "output.inverse": (rows, n_x),
-        "output.inverse_log_det": (rows,),
+    widths = {"x": len(exact.x), "y": len(exact.y), "z": exact.model.latent_features}
+    inputs = {name: torch.zeros(1, width, dtype=torch.float64) for name, width in widths.items()}
+    found = {f"input.{name}": (rows, width) for name, width in widths.items()}
+    return found | {
+        f"output.{name}": (rows, *value.shape[1:]) for name, value in answers(exact, inputs).items()
     }
-    if capability.DENSITY in exact.capabilities:
-        found["output.log_prob"] = (rows,)
-    if capability.FORWARD in exact.capabilities:
-        found["output.predict"] = (rows, n_y)
-    return found
 
 
 def compare(name: str, exact: FittedModel, stored: dict[str, Tensor]) -> float:

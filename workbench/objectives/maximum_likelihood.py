@@ -24,7 +24,6 @@ class MaximumLikelihood(Objective):
     title = "Maximum likelihood"
     summary = "Makes the data likely: forward KL, the usual way to train a flow; loss (14) for the INN."
     reference = "Review of invertible neural networks, eqs. 1 and 14; Kruse et al. (2021)"
-    needs_model = frozenset({capability.LATENT})
     live = frozenset({"sigma_y"})
 
     sigma_y = param.Number(
@@ -41,7 +40,10 @@ class MaximumLikelihood(Objective):
 
     def conflicts(self, problem, architecture) -> list[str]:
         given = architecture.capabilities
-        if capability.DENSITY in given or capability.FORWARD in given:
+        if capability.VELOCITY in given:
+            return [f"maximum likelihood would integrate {architecture.title} at every step; choose flow "
+                    "matching, which does not"]
+        if capability.DENSITY in given or capability.JOINT_LIKELIHOOD in given:
             return []
         return [
             f"maximum likelihood needs a model that {capability.SENTENCES[capability.DENSITY]}; "
@@ -49,11 +51,11 @@ class MaximumLikelihood(Objective):
         ]
 
     def unused(self, architecture):
-        used = capability.FORWARD in architecture.capabilities
+        used = capability.JOINT_LIKELIHOOD in architecture.capabilities
         return frozenset() if used else frozenset({"sigma_y", "sigma_padding"})
 
     def build(self, model: Model, context: Context) -> Loss:
-        if capability.FORWARD in model.capabilities:
+        if capability.JOINT_LIKELIHOOD in model.capabilities:
             return InnLikelihood(self, context)
         return FlowLikelihood(self, context)
 

@@ -23,7 +23,7 @@ class ReverseKL(Objective):
     title = "Reverse KL"
     summary = "Fits the model's samples to a known density: mode seeking, and no data are needed."
     reference = "Change of variables; Papamakarios et al. (2021), §2.3"
-    needs_model = frozenset({capability.DENSITY, capability.REPARAMETERISED})
+    needs_model = frozenset({capability.DENSITY, capability.BIJECTION, capability.REPARAMETERISED})
 
     def conflicts(self, problem, architecture) -> list[str]:
         given = problem.capabilities

@@ -73,16 +73,24 @@ class FittedModel:
         rows = self._tensor(y, len(self.y), f"observation ({names})")
         return self.standardisation.y_in(rows.expand(n, -1) if len(rows) == 1 else rows)
 
-    def latent(self, x, y=None) -> tuple[Tensor, Tensor]:
-        """x (n, D) -> z (n, K) and log|det ∂z/∂x| (n,), counting the units' volume."""
+    def latent(self, x, y=None) -> tuple[Tensor, Tensor | None]:
+        """x (n, D) -> z (n, K) and log|det ∂z/∂x| (n,), counting the units' volume; None where the model
+        knows of none. Raises `SpecError` where there is no latent code."""
+        if capability.LATENT not in self.capabilities:
+            raise SpecError(
+                "The latent code of data was asked for",
+                found="a model that draws, but has no code of data",
+                suggestion="use its samples instead",
+            )
         x = self._tensor(x, len(self.x), "x")
         z, log_det = self.model.latent(self.standardisation.x_in(x), self._observation(y, len(x)))
-        return z, log_det - self.standardisation.scale_x.log().sum()
+        return z, None if log_det is None else log_det - self.standardisation.scale_x.log().sum()
 
-    def inverse(self, z: Tensor, y=None) -> tuple[Tensor, Tensor]:
-        """z (n, K) -> x (n, D) and log|det ∂x/∂z| (n,)."""
+    def inverse(self, z: Tensor, y=None) -> tuple[Tensor, Tensor | None]:
+        """z (n, K) -> x (n, D) and log|det ∂x/∂z| (n,), or None where the model knows of none."""
         x, log_det = self.model.inverse(z, self._observation(y, len(z)))
-        return self.standardisation.x_out(x), log_det + self.standardisation.scale_x.log().sum()
+        volume = None if log_det is None else log_det + self.standardisation.scale_x.log().sum()
+        return self.standardisation.x_out(x), volume
 
     def log_prob(self, x, y=None) -> Tensor:
         """log p(x | y) (n,) in nats of the data's units. Raises `SpecError` where there is no density."""

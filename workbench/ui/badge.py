@@ -13,8 +13,9 @@ WORDS = {
     "amber": "nearly invertible",
     "red": "not invertible",
     "unknown": "not measured",
+    "none": "no inverse",
 }
-SIGNS = {"green": "✓", "amber": "!", "red": "✗", "unknown": "–"}
+SIGNS = {"green": "✓", "amber": "!", "red": "✗", "unknown": "–", "none": "–"}
 
 
 class Badge(pn.viewable.Viewer):
@@ -24,15 +25,18 @@ class Badge(pn.viewable.Viewer):
         super().__init__()
         self._pane = pn.pane.HTML(badge(None), margin=(4, 8, 4, 4), css_classes=["wb-badge-pane"])
 
-    def show(self, snapshot: Snapshot | None) -> None:
-        self._pane.object = badge(snapshot)
+    def show(self, snapshot: Snapshot | None, missing: str = "") -> None:
+        """``missing`` says why there is no round trip to measure, where there is none."""
+        self._pane.object = badge(snapshot, missing)
 
     def __panel__(self):
         return self._pane
 
 
-def badge(snapshot: Snapshot | None) -> str:
+def badge(snapshot: Snapshot | None, missing: str = "") -> str:
     """The badge as HTML; the sentence is its tooltip."""
+    if missing:
+        return html("none", ("–", "–", "–"), missing)
     if snapshot is None or "invertibility_xzx" not in snapshot.arrays:
         return html("unknown", ("–", "–", "–"), "Round trips have not been measured yet.")
     data = invertibility(snapshot)

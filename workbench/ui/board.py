@@ -9,11 +9,12 @@ import panel as pn
 import panel_material_ui as pmui
 
 from workbench.training import Experiment
+from workbench.ui import text
 from workbench.ui.badge import Badge
 from workbench.ui.card import ViewCard, dataset, make_card
 from workbench.ui.observation import Observation
 from workbench.ui.session import Session
-from workbench.ui.views import VIEWS, applicable, asked, at_first
+from workbench.ui.views import VIEWS, applicable, asked, at_first, missing
 
 #: Height that header, transport bar and tool row take from the window, in pixels.
 ABOVE = 174
@@ -59,6 +60,7 @@ class Board(pn.viewable.Viewer):
             css_classes=["wb-board"],
         )
         self.chooser.visible = False
+        self.missing = pn.pane.HTML("", margin=(0, 8), visible=False, css_classes=["wb-note", "wb-missing"])
         self.views = pmui.Button(
             label="Views",
             icon="grid_view",
@@ -69,7 +71,7 @@ class Board(pn.viewable.Viewer):
             css_classes=["wb-choose-views"],
             description="Choose which views are shown.",
         )
-        self.views.on_click(lambda _: setattr(self.chooser, "visible", not self.chooser.visible))
+        self.views.on_click(self._choose)
         tools = pn.Row(
             self.badge,
             self.pairs,
@@ -80,7 +82,8 @@ class Board(pn.viewable.Viewer):
             sizing_mode="stretch_width",
             css_classes=["wb-tools"],
         )
-        self._layout = pn.Column(tools, self.chooser, self.grid, margin=0, sizing_mode="stretch_both")
+        parts = (tools, self.chooser, self.missing, self.grid)
+        self._layout = pn.Column(*parts, margin=0, sizing_mode="stretch_both")
         session.param.watch(lambda *_: self.refresh(), "shown")
         session.param.watch(lambda *_: self.draw(), "snapshot")
         self.refresh()
@@ -106,11 +109,18 @@ class Board(pn.viewable.Viewer):
             self.chooser.param.update(
                 options={VIEWS[n].title: n for n in names}, value=list(at_first(experiment))
             )
+        self.missing.object = "<br>".join(text.escape(sentence) for sentence in missing(experiment))
+        self.missing.visible = self.chooser.visible and bool(self.missing.object)
         x = experiment.problem.x
         pairs = {f"{x[i].label}, {x[j].label}": (i, j) for i, j in combinations(range(len(x)), 2)}
         if pairs != self._pairs_offered:
             self._pairs_offered, self.pair = pairs, (0, 1)
             self.pairs.param.update(options=pairs or {"x": (0, 1)}, value=(0, 1), visible=len(x) > 2)
+
+    def _choose(self, _) -> None:
+        """The chooser, and below it why some views are not in it."""
+        self.chooser.visible = not self.chooser.visible
+        self.missing.visible = self.chooser.visible and bool(self.missing.object)
 
     def _views_chosen(self, event) -> None:
         if event.new is not None and self.session.shown is not None and not self._silent:
@@ -174,7 +184,7 @@ class Board(pn.viewable.Viewer):
                     dataset(card.view, session.snapshot, session.shown, session.history, self.pair)
                 )
             )
-        self.badge.show(session.snapshot)
+        self.badge.show(session.snapshot, " ".join(s for s in missing(session.shown) if "Round trips" in s))
 
     def _tapped(self, first: float, second: float) -> None:
         session = self.session

@@ -65,25 +65,45 @@ VIEWS = {
     )
 }
 
+#: what a view cannot do without
+NEEDS = {
+    "latent": capability.LATENT,
+    "grid": capability.LATENT,
+    "invertibility": capability.LATENT,
+    "bound": capability.BIJECTION,
+}
 MOST_AT_ONCE = 6
 
 
 def applicable(experiment: Experiment) -> tuple[str, ...]:
     """Names of the views that mean something for this experiment, the most telling first."""
     problem, given = experiment.problem, experiment.architecture.capabilities
-    planar = problem.shapes.x >= 2
+    planar, coded = problem.shapes.x >= 2, capability.LATENT in given
     if problem.shapes.y:
         names = ["resimulation", "posterior"]
         names += ["arm"] if hasattr(problem, "arm") else []
     else:
         names = ["samples", "density"] if planar else ["samples"]
-    names += ["latent"] if capability.LATENT in given else []
-    names += ["grid"] if planar and capability.LATENT in given else []
-    names += ["losses", "invertibility"]
-    later = ["bound"] if capability.LATENT in given else []
+    names += ["latent"] if coded else []
+    names += ["grid"] if planar and (coded or capability.EVIDENCE in given) else []
+    names += ["losses", "invertibility"] if coded else ["losses"]
+    later = ["bound"] if capability.BIJECTION in given else []
     if problem.shapes.y:
         names += ["density", "samples"] if planar else ["samples"]
     return tuple(names + later)
+
+
+def missing(experiment: Experiment) -> tuple[str, ...]:
+    """Why views that other networks have are not offered for this one, as sentences."""
+    architecture, offered, found = experiment.architecture, applicable(experiment), {}
+    for name, need in NEEDS.items():
+        if name not in offered and need not in architecture.capabilities:
+            found.setdefault(need, []).append(VIEWS[name].title)
+    return tuple(
+        f"Not shown: {', '.join(titles)}. They need a model that {capability.SENTENCES[need]}; "
+        f"{architecture.title} does not qualify."
+        for need, titles in found.items()
+    )
 
 
 def at_first(experiment: Experiment) -> tuple[str, ...]:

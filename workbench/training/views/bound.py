@@ -36,6 +36,9 @@ _RULER = "jensen_shannon"
 
 def bound(run, look) -> dict[str, np.ndarray]:
     """The panel's numbers; measured anew at most a fifth of the time of a live page."""
+    if capability.BIJECTION not in run.model.capabilities:
+        look.notes["bound"] = "The theorem is about bijections, and this network is none."
+        return {}
     divergence = getattr(run.loss, "divergence", None)
     own = divergence is not None
     divergence = divergence if own else DIVERGENCES.make(_RULER)

@@ -22,6 +22,8 @@ def samples(run, look) -> dict[str, np.ndarray]:
 
 
 def latent(run, look) -> dict[str, np.ndarray]:
+    if capability.LATENT not in run.model.capabilities:
+        return {}
     z, _ = run.model.latent(run.eyes.x, run.eyes.y)
     return {"latent_z": numeric(z), "latent_reference": numeric(run.eyes.z)}
 
@@ -47,7 +49,8 @@ def density(run, look) -> dict[str, np.ndarray]:
 
 
 def grid(run, look) -> dict[str, np.ndarray]:
-    if run.model.features < 2 or run.model.latent_features < 2:
+    coded = {capability.LATENT, capability.EVIDENCE} & run.model.capabilities
+    if run.model.features < 2 or run.model.latent_features < 2 or not coded:
         return {}
     lattice = run.eyes.lattice
     stages = run.model.stages(lattice, conditions(run, look.observation, len(lattice)))
@@ -77,6 +80,8 @@ def posterior(run, look) -> dict[str, np.ndarray]:
 
 
 def invertibility(run, look) -> dict[str, np.ndarray]:
+    if capability.LATENT not in run.model.capabilities:
+        return {}
     x, z = run.eyes.x[:PROBED], run.eyes.z[:PROBED]
     y = None if run.eyes.y is None else run.eyes.y[:PROBED]
     forward, _ = run.model.latent(x, y)

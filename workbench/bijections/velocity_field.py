@@ -1,0 +1,49 @@
+"""A velocity field f(x, t, c): a network that sees points, waves in time and the context.
+
+Its divergence tr ∂f/∂x is exact and comes with the value (see smooth_network). Points that follow
+dx/dt = f(x, t, c) change their log-density by −∫ tr ∂f/∂x dt on the way.
+Source: Chen et al. 2018, Neural Ordinary Differential Equations, arXiv:1806.07366.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from workbench.bijections.smooth_network import Activation, SmoothNetwork
+
+
+class VelocityField(nn.Module):
+    """The field.
+
+    Parameters
+    ----------
+    features, context : D and number of components of c (0 for none).
+    hidden, activation : of the network inside.
+    frequencies : number of waves by which the network is told the time, which runs from 0 to 1.
+    """
+
+    def __init__(self, features: int, context: int, hidden: Sequence[int], activation: Activation, *,
+                 frequencies: int) -> None:
+        super().__init__()
+        self.network = SmoothNetwork(features, context + 2 * frequencies, hidden, activation)
+        self.register_buffer("waves", math.pi * torch.arange(1, frequencies + 1))
+
+    def value(self, t: Tensor, x: Tensor, c: Tensor | None) -> Tensor:
+        """f (n, D); ``t`` is one time for all () or one for each point (n,)."""
+        return self._linearised(t, x, c)[0]
+
+    def velocity(self, t: Tensor, x: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
+        """f (n, D) and tr ∂f/∂x (n,)."""
+        value, slope = self._linearised(t, x, c)
+        return value, slope.matrix().diagonal(dim1=-2, dim2=-1).sum(-1)
+
+    def _linearised(self, t, x, c):
+        phase = (t[..., None] * self.waves).expand(x.shape[0], -1)
+        told = torch.cat((phase.cos(), phase.sin()), dim=-1)
+        if c is not None:
+            told = torch.cat((told, c.expand(x.shape[0], -1)), dim=-1)
+        return self.network.linearise(x, told, list(self.network.matrices), list(self.network.biases))
