@@ -9,12 +9,14 @@ from workbench.core.shapes import Shapes
 from workbench.objectives import OBJECTIVES
 from workbench.objectives.base import Batch, Context
 from workbench.problems import PROBLEMS
+from workbench.training import refusals
 
 PAIRS = [
     (objective, architecture)
     for objective in OBJECTIVES
     for architecture in ARCHITECTURES
-    if objective.needs_model <= architecture.capabilities and objective.key != "reverse_kl"
+    if objective.key != "reverse_kl"
+    and not refusals(PROBLEMS.make("inverse_kinematics"), architecture(), objective())
 ]
 
 

@@ -31,7 +31,7 @@ for _member in (NICE, RealNVP, Glow, NeuralSplineCoupling, MAF, IAF, NeuralSplin
     ARCHITECTURES.register(_member)
 
 __all__ = ["ARCHITECTURES", "IAF", "INN", "MAF", "NICE", "Architecture", "BernsteinPolynomial",
-           "ConditionalINN", "Continuous", "CostCard", "FlowMatching", "Gaussianization", "Glow", "InnModel",
-           "MixtureDensityNetwork", "NeuralAutoregressive", "NeuralCircularSpline", "NeuralSplineAutoregressive",
-           "NeuralSplineCoupling", "RealNVP", "ResidualFlow", "ResidualFlowModel", "SumOfSquaresPolynomial",
-           "UnconstrainedNeuralAutoregressive"]
+           "ConditionalINN", "Continuous", "CostCard", "FlowMatching", "Gaussianization", "Glow",
+           "InnModel", "MixtureDensityNetwork", "NeuralAutoregressive", "NeuralCircularSpline",
+           "NeuralSplineAutoregressive", "NeuralSplineCoupling", "RealNVP", "ResidualFlow",
+           "ResidualFlowModel", "SumOfSquaresPolynomial", "UnconstrainedNeuralAutoregressive"]
