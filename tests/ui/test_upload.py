@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.core.errors import DataError, RefusedError
+from workbench.core.errors import DataError, RefusedError, WorkbenchError
 from workbench.problems import PROBLEMS
 from workbench.ui import errands, example, upload
 from workbench.ui.upload import Upload, checked, sweep
@@ -75,6 +75,29 @@ def test_an_exported_model_becomes_a_run_that_can_be_looked_at(tmp_path):
     _, shipped, _ = example.read()
     looked = run.snapshot(SnapshotRequest(views=("density",)))
     assert run.finished and np.allclose(looked.arrays["density"], shipped.arrays["density"], atol=1e-3)
+
+
+def test_a_model_of_a_table_comes_back_where_its_table_is(tmp_path):
+    import workbench as wb
+    from workbench.training import Run, Runs, SnapshotRequest
+
+    rows = np.random.default_rng(0).normal(size=(200, 2))
+    np.savetxt(tmp_path / "own.csv", rows, delimiter=",", header="a,b", comments="")
+    problem = wb.TableProblem(str(tmp_path / "own.csv"), x=["a"], y=["b"])
+    small = {"key": "realnvp", "settings": {"transforms": 2, "width": 8}}
+    experiment = wb.Experiment(problem, small, "maximum_likelihood", steps=3, seed=0)
+    here = Runs(tmp_path / "runs")
+    run = Run(experiment, folder=here.root / "trained0")
+    for _ in run:
+        pass
+    run.save()
+    wb.save(run, tmp_path / "model.zip")
+    found = here.folder(errands.adopt(str(tmp_path / "model.zip"), str(here.root)))
+    looked = Run.resume(found).snapshot(SnapshotRequest(views=("posterior",)))
+    again = run.snapshot(SnapshotRequest(views=("posterior",)))
+    assert np.array_equal(looked.arrays["posterior_x"], again.arrays["posterior_x"])
+    with pytest.raises(WorkbenchError, match="does not carry.*columns a, b"):
+        errands.adopt(str(tmp_path / "model.zip"), str(tmp_path / "elsewhere"))
 
 
 def test_a_changed_file_is_refused(tmp_path):

@@ -121,10 +121,10 @@ def adopt(file: str, root: str, history: str = "") -> str:
     here.
     """
     from workbench.export import load
-    from workbench.training import Experiment, Run, RunFolder
+    from workbench.training import Run, RunFolder
 
     fitted = load(file)
-    experiment = Experiment.from_dict(fitted.manifest["experiment"])
+    experiment = _experiment_of(fitted, Path(root))
     run = Run(experiment, device="cpu")
     run.model.load_state_dict(fitted.model.state_dict())
     run.data.standardisation.load_state_dict(fitted.standardisation.state_dict())
@@ -141,6 +141,35 @@ def adopt(file: str, root: str, history: str = "") -> str:
             "The imported model could not be put among the runs", found=str(error)
         ) from error
     return folder.id
+
+
+def _experiment_of(fitted: Any, root: Path) -> Any:
+    """The experiment of an exported model. A file carries no data: those of a table are looked for among the
+    runs under ``root``, and are the right ones when they have the standardisation that the model learned."""
+    from workbench.training import Experiment, Run, Runs
+
+    experiment = Experiment.from_dict(fitted.manifest["experiment"])
+    if not getattr(experiment.problem, "reads_files", False):
+        return experiment
+    names = [v.name for v in (*fitted.x, *fitted.y)]
+    for kept in Runs(root).list():
+        try:
+            problem = Runs(root).folder(kept.id).experiment().problem
+            if problem.key != experiment.problem.key or [v.name for v in (*problem.x, *problem.y)] != names:
+                continue
+            found = experiment.replace(problem=problem)
+            learned = Run(found, device="cpu").data.standardisation.state_dict()
+        except WorkbenchError:
+            continue
+        exported = fitted.standardisation.state_dict()  # perhaps in single precision
+        if all(t.equal(learned[name].to(t.dtype)) for name, t in exported.items()):
+            return found
+    raise WorkbenchError(
+        "This model was trained on a table of somebody's own, which an export does not carry",
+        expected=f"a run here that was made from the same table (columns {', '.join(names)})",
+        found="none",
+        suggestion="import it where it was trained, or use it from Python: workbench.load(file)",
+    )
 
 
 def take_table(upload: str, target: str) -> list[dict[str, Any]]:
