@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -170,6 +171,31 @@ def _experiment_of(fitted: Any, root: Path) -> Any:
         found="none",
         suggestion="import it where it was trained, or use it from Python: workbench.load(file)",
     )
+
+
+def inverted(source: str, target: list[float], method: str, settings: dict, pair: list[int]) -> Any:
+    """Inputs whose image is the target, as a Dataset; ``source`` is ``trained:`` or ``exact:`` and a problem,
+    or ``run:`` and its id."""
+    from workbench.diagnostics import invert
+    from workbench.inversion import INVERSION
+    from workbench.problems import PROBLEMS
+    from workbench.training import Runs
+
+    kind, _, name = source.partition(":")
+    if kind == "run":
+        model = opened(str(Runs().folder(name).path))
+    else:
+        model = _forward_network(name) if kind == "trained" else PROBLEMS.make(name)
+    return invert(model, target, method=INVERSION.make(method, **settings), pair=tuple(pair))
+
+
+@cache
+def _forward_network(problem: str) -> Any:
+    """Trained once a process: seconds."""
+    from workbench.inversion import train_forward
+    from workbench.problems import PROBLEMS
+
+    return train_forward(PROBLEMS.make(problem))
 
 
 def take_table(upload: str, target: str) -> list[dict[str, Any]]:

@@ -83,7 +83,8 @@ GROUPS = (
     "Posterior",
     "Resimulation",
     "Arm",
-    "Invertibility",
+    "Invertibility", "Search",
+          "Inversion",
     "Bound",
 )
 INSIDE = {"min_height": 150, "backend_opts": {"plot.toolbar_inner": True}}
