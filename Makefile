@@ -13,7 +13,7 @@ $(shell rm -f $(VENV)/.installed-*)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lab lint bench slow readme screenshot clean
+.PHONY: help serve compare test lab lint bench slow readme screenshot clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ $(VENV)/.installed-%: pyproject.toml constraints.txt tools/environment
 
 serve: $(VENV)/.installed-export  ## the studio on http://localhost:$PORT (5006)
 	$(BIN)/python -m workbench serve --port $(PORT)
+
+compare: $(VENV)/.installed-export  ## studies and runs side by side, on the same port
+	BOKEH_RESOURCES=server $(BIN)/python -m panel serve apps/compare.py --port $(PORT)
 
 test: $(VENV)/.installed-dev  ## the whole suite, notebooks and browser journey included
 	@tools/chromium

@@ -16,12 +16,15 @@ from workbench.plots.latent import latent
 from workbench.plots.losses import losses
 from workbench.plots.marginals import marginals
 from workbench.plots.posterior import posterior
+from workbench.plots.posteriors import posteriors
 from workbench.plots.resimulation import resimulation
 from workbench.plots.samples import samples
 from workbench.plots.search import search
+from workbench.plots.spread import spread
 
 #: Every plot of a run by its name. Each draws the view of the same name; ``marginals`` draws the posterior's
-#: Dataset. (``inversion`` and ``search`` draw what `workbench.invert` returns, and stand beside them.)
+#: Dataset. (``inversion`` and ``search`` draw what `workbench.invert` returns, ``spread`` and ``posteriors``
+#: lay several methods side by side: they stand beside.)
 PLOTS = {
     plot.__name__: plot
     for plot in (
@@ -51,7 +54,9 @@ __all__ = [
     "losses",
     "marginals",
     "posterior",
+    "posteriors",
     "resimulation",
     "samples",
     "search",
+    "spread",
 ]

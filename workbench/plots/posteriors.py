@@ -1,0 +1,44 @@
+"""Posterior draws of several methods at one observation, on the same axes, over the exact ones."""
+
+from __future__ import annotations
+
+import holoviews as hv
+import xarray as xr
+
+from workbench.plots.style import FIGURE, LEGEND, NEUTRAL, SERIES, dimensions, hold_still, joined, register
+
+#: The marker differs with the colour, which never stands alone.
+MARKERS = ("x", "circle", "triangle", "square", "diamond", "cross", "inverted_triangle", "asterisk")
+
+register(
+    hv.opts.Points("PosteriorsExact", color=NEUTRAL, size=6, alpha=0.35, line_alpha=0),
+    hv.opts.Points("PosteriorsModel", size=5, alpha=0.75, line_width=1),
+    # names one under the other: eight of them do not fit into a line
+    hv.opts.Overlay(
+        "Posteriors",
+        hooks=[hold_still],
+        **FIGURE,
+        legend_position="right",
+        legend_opts=LEGEND["legend_opts"] | {"orientation": "vertical", "spacing": 2},
+    ),
+)
+
+
+def posteriors(data: xr.Dataset) -> hv.Overlay:
+    """From ``x`` (row, draw, side) with ``name`` and ``exact`` (row): grey dots for what is exact."""
+    axes = dimensions(data, "posteriors")
+    exact = data["exact"].values.astype(bool)
+    # what is exact lies under the rest
+    order = sorted(range(len(exact)), key=lambda i: not exact[i])
+    shown, colour = [], 0
+    for i in order:
+        cloud = data["x"].values[i]
+        group = "PosteriorsExact" if exact[i] else "PosteriorsModel"
+        points = hv.Points((cloud[:, 0], cloud[:, 1]), axes, group=group, label=str(data["name"].values[i]))
+        if not exact[i]:
+            style = {"color": SERIES[colour % len(SERIES)], "marker": MARKERS[colour % len(MARKERS)]}
+            points, colour = points.opts(**style), colour + 1
+        shown.append(points)
+    if not shown:
+        shown = [hv.Points([], axes, group="PosteriorsExact", label="nothing ticked")]
+    return joined(shown, data, "Posteriors")

@@ -1,0 +1,85 @@
+"""A number of several methods side by side: boxes for quartiles, dots for values, marks of others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import holoviews as hv
+import numpy as np
+import xarray as xr
+from bokeh.models import FixedTicker
+
+from workbench.plots.style import FIGURE, KNOWN, LEGEND, MODEL, NEUTRAL, dimensions, hold_still, register
+
+#: Half the height of a box; rows are one apart.
+HALF = 0.3
+
+
+def _name_rows(plot: Any, element: Any) -> None:
+    """Hook: names stand where the numbers of the rows would."""
+    hold_still(plot, element)
+    names = list(element.get(1).dimension_values("spread_name", expanded=False))
+    rows = {len(names) - 1 - i: str(name) for i, name in enumerate(names)}
+    plot.handles["yaxis"].update(ticker=FixedTicker(ticks=sorted(rows)), major_label_overrides=rows)
+
+
+register(
+    hv.opts.Rectangles("SpreadBox", color=MODEL, fill_alpha=0.18, line_color=MODEL, line_width=1),
+    hv.opts.Segments("SpreadMedian", color=MODEL, line_width=2),
+    hv.opts.Points("SpreadValue", color=NEUTRAL, size=3, alpha=0.5, line_alpha=0),
+    hv.opts.Points("SpreadMean", color=MODEL, size=9, marker="diamond", line_alpha=0),
+    hv.opts.Points("SpreadPublished", color=KNOWN, size=9, marker="x", line_width=2),
+    hv.opts.Points("SpreadReported", color=KNOWN, size=8, marker="circle", fill_alpha=0, line_width=1.5),
+    hv.opts.Overlay("Spread", hooks=[_name_rows], **FIGURE, **LEGEND),
+)
+
+
+def spread(data: xr.Dataset, *, log: bool = False) -> hv.Overlay:
+    """From ``name`` (row), ``value`` (row, sample; NaN where there is none), ``mean`` (row), and ``figure``
+    (tag, row) of others; the window of the attributes is the horizontal axis, and on a logarithmic one what
+    is smaller stands at its edge.
+    """
+    horizontal, vertical = dimensions(data, "spread")
+    names = [str(n) for n in data["name"].values]
+    place = np.arange(len(names) - 1, -1, -1, dtype=float)
+    edge = horizontal.range[0]
+
+    def inside(values: Any) -> np.ndarray:
+        return np.maximum(np.asarray(values, dtype=float), edge) if log else np.asarray(values, dtype=float)
+
+    value = inside(data["value"].values)
+    filled = np.isfinite(value).sum(1) > 1
+    quartiles = np.full((3, len(names)), np.nan)
+    if filled.any():
+        quartiles[:, filled] = np.nanquantile(value[filled], [0.25, 0.5, 0.75], axis=1)
+    low, middle, high = quartiles
+    axes = [horizontal, vertical]
+    ends = [hv.Dimension(f"spread_{n}") for n in ("left", "bottom", "right", "top")]
+    boxes = hv.Rectangles(
+        (low, place - HALF, high, place + HALF, names), ends, hv.Dimension("spread_name"), group="SpreadBox"
+    )
+    medians = hv.Segments((middle, place - HALF, middle, place + HALF), ends, group="SpreadMedian")
+    # an even scatter that is the same every time
+    jitter = (np.arange(value.shape[1]) * 0.618034 % 1 - 0.5) * 1.3 * HALF
+    dots = _dots(value, place[:, None] + jitter, axes, "SpreadValue", "each")
+    means = _dots(inside(data["mean"].values), place, axes, "SpreadMean", "mean")
+    marks = [
+        _dots(
+            inside(row),
+            place,
+            axes,
+            "SpreadReported" if "reported" in str(tag) else "SpreadPublished",
+            str(tag),
+        )
+        for tag, row in zip(data["tag"].values, data["figure"].values, strict=True)
+    ]
+    # the dots first: their dimensions carry the axes
+    shown = [dots, boxes, medians, means, *marks]
+    made = hv.Overlay(shown, group="Spread", label=str(data.attrs["title"]))
+    return made.opts(hv.opts.Overlay("Spread", logx=log))
+
+
+def _dots(x: np.ndarray, y: np.ndarray, axes: list[hv.Dimension], group: str, label: str) -> hv.Points:
+    x, y = np.broadcast_arrays(x, y)
+    kept = np.isfinite(x)
+    return hv.Points((x[kept], y[kept]), axes, group=group, label=label)

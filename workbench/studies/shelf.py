@@ -1,0 +1,187 @@
+"""What there is to compare, read from files: the cells of studies and the runs on the shelf, as one table.
+
+No network is built here: numbers, loss curves and draws are those that a study or a run has written down.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from workbench.core.errors import RunError, WorkbenchError
+from workbench.studies.base import Column
+from workbench.studies.execution import DONE, load
+from workbench.studies.table import columns
+from workbench.training import Runs, home
+
+RUNS = "runs"
+#: What the shelf of runs knows of each, as columns of the table.
+RUN_COLUMNS = (
+    Column("loss", "loss", "", "low"),
+    Column("steps_done", "steps"),
+    Column("training_seconds", "training", "s", "low"),
+    Column("parameters", "parameters"),
+)
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Stored draws: ``x`` (shown, draw, parameter), the observations ``y`` (shown, observed), and names."""
+
+    x: np.ndarray
+    y: np.ndarray
+    parameters: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line to compare.
+
+    Attributes
+    ----------
+    id : unique among all sources.    source : key of where it comes from.
+    numbers : by column.    each : by column, the values that its number summarises.
+    curve : (3, points) iteration, training and validation loss; empty where nothing was trained.
+    figures : by column and tag, what others have published for this line.
+    """
+
+    id: str
+    source: str
+    title: str
+    state: str
+    note: str = ""
+    seed: int | None = None
+    numbers: dict[str, float] = field(default_factory=dict)
+    each: dict[str, np.ndarray] = field(default_factory=dict)
+    curve: np.ndarray = field(default_factory=lambda: np.empty((3, 0)))
+    draws: Draws | None = None
+    figures: dict[tuple[str, str], float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A study's result file, or (``path`` None) the shelf of runs."""
+
+    key: str
+    title: str
+    path: Path | None
+    columns: tuple[Column, ...]
+
+
+def sources(folders: Iterable[str | Path] = ()) -> list[Source]:
+    """Studies under the workbench's home, result files in further folders, and the runs where there are any.
+
+    A file that cannot be read is left out.
+    """
+    places = [*sorted((home() / "studies").glob("*/result.nc"))]
+    places += [path for folder in folders for path in sorted(Path(folder).glob("*.nc"))]
+    found = []
+    for path in places:
+        try:
+            data = load(path)
+        except RunError:
+            continue
+        setting = "fast" if json.loads(data.attrs["settings"]).get("fast") else "full"
+        name = path.parent.name if path.name == "result.nc" else path.stem
+        title = f"{data.attrs['study_title']} ({setting}; {name})"
+        found.append(Source(str(path), title, path, tuple(columns(data))))
+    if Runs().list():
+        found.append(Source(RUNS, "Runs on the shelf", None, RUN_COLUMNS))
+    return found
+
+
+def entries(source: Source) -> list[Entry]:
+    """The lines of a source, in its own order."""
+    return _runs() if source.path is None else _cells(source)
+
+
+def _cells(source: Source) -> list[Entry]:
+    data = load(source.path)
+    figures, axes = json.loads(data.attrs["published"]), json.loads(data.attrs["axes"])
+    return [_cell(source, data, i, axes, figures) for i in range(data.sizes["cell"])]
+
+
+def _cell(source: Source, data: xr.Dataset, i: int, axes: Sequence[str], figures: list[dict]) -> Entry:
+    place = {name: data[name].values[i].item() for name in axes}
+    numbers = {c.name: float(data[c.name].values[i]) for c in source.columns if c.name in data}
+    done = str(data["status"].values[i]) == DONE
+    return Entry(
+        id="/".join([source.key, *(str(v) for v in place.values())]),
+        source=source.key,
+        title=str(data["title"].values[i]),
+        state=str(data["status"].values[i]),
+        note=str(data["note"].values[i]),
+        seed=place.get("seed"),
+        numbers={name: value for name, value in numbers.items() if np.isfinite(value)},
+        each={
+            c.name: data[f"{c.name}_each"].values[i]
+            for c in source.columns
+            if done and f"{c.name}_each" in data
+        },
+        curve=_curve(data, i) if done else np.empty((3, 0)),
+        draws=_draws(data, i) if done and "shown_draws" in data else None,
+        figures={(f["column"], f["tag"]): f["value"] for f in figures if f["row"].items() <= place.items()},
+    )
+
+
+def _curve(data: xr.Dataset, i: int) -> np.ndarray:
+    names = ("curve_iteration", "curve_training", "curve_validation")
+    if not all(name in data for name in names):
+        return np.empty((3, 0))
+    values = np.stack([data[name].values[i] for name in names])
+    return values[:, np.isfinite(values[0])]
+
+
+def _draws(data: xr.Dataset, i: int) -> Draws:
+    names = tuple(str(name) for name in data["parameter"].values)
+    shown = data["shown_y"]
+    return Draws(
+        data["shown_draws"].values[i].astype(np.float64),
+        (shown.isel(cell=i) if "cell" in shown.dims else shown).values,
+        names,
+    )
+
+
+def _runs() -> list[Entry]:
+    shelf, found = Runs(), []
+    for info in shelf.list():
+        try:
+            folder = shelf.folder(info.id)
+            status, history = folder.status(), folder.history()
+        except WorkbenchError:
+            continue
+        numbers = {"steps_done": info.iteration, "loss": status.get("loss")}
+        numbers |= {"training_seconds": status.get("seconds"), "parameters": status.get("parameters")}
+        marks = [(r.iteration, r.loss, r.validation.get("loss", np.nan)) for r in history]
+        found.append(
+            Entry(
+                id=f"{RUNS}/{info.id}",
+                source=RUNS,
+                title=info.title,
+                state=info.state,
+                note=info.message,
+                numbers={k: float(v) for k, v in numbers.items() if isinstance(v, int | float)},
+                curve=np.asarray(marks, dtype=float).reshape(-1, 3).T,
+            )
+        )
+    return found
+
+
+def frame(listed: Sequence[Entry], shown: Sequence[Column]) -> pd.DataFrame:
+    """The lines as a table: id, what, seed, state, then the columns (NaN where there is no number)."""
+    table: dict[str, list[Any]] = {
+        "id": [e.id for e in listed],
+        "what": [e.title for e in listed],
+        "seed": ["" if e.seed is None else str(e.seed) for e in listed],
+        "state": [e.state for e in listed],
+    }
+    for column in shown:
+        table[column.label] = [e.numbers.get(column.name, float("nan")) for e in listed]
+    return pd.DataFrame(table)

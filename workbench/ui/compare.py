@@ -1,0 +1,250 @@
+"""Compare: studies and runs side by side, as a table to sort and filter and as plots of what is ticked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import panel as pn
+import panel_material_ui as pmui
+from bokeh.models import HTMLTemplateFormatter
+
+from workbench import plots
+from workbench.studies import Column
+from workbench.studies.shelf import Entry, Source, entries, frame, sources
+from workbench.ui import style, text
+from workbench.ui.card import FONT
+from workbench.ui.comparing import (
+    MOST,
+    loss_data,
+    observations,
+    parameters,
+    posterior_data,
+    spread_data,
+)
+from workbench.ui.notices import guard, on_exception
+from workbench.ui.overlay import overlay
+from workbench.ui.studio import never_busy
+
+FILTER = {"type": "input", "func": "like", "placeholder": "filter"}
+SELECT = {"size": "small", "margin": (4, 6), "variant": "outlined"}
+SHEET = """
+.tabulator { font-size: 12.5px !important; }
+.tabulator-row, .tabulator-row .tabulator-cell { min-height: 25px !important; height: 25px !important; }
+.tabulator-row .tabulator-cell { padding: 3px 6px !important; }
+.tabulator-row.tabulator-selected, .tabulator-row.tabulator-selected .tabulator-cell {
+    background-color: #2e7fcb26 !important; color: inherit !important; }
+"""
+PLOTS = ("spread", "losses", "posterior")
+#: Pixels of a plot, and of a row in the spread.
+HEIGHT, ROW = 340, 24
+#: Rows that are ticked when a source is opened: the floor and the best few.
+TICKED = 5
+
+
+class Compare(pn.viewable.Viewer):
+    """The page. ``folders`` are searched for result files besides the workbench's home."""
+
+    def __init__(self, folders: Iterable[str | Path] = ()) -> None:
+        super().__init__()
+        style.dress_plots()
+        self._folders, self._busy = tuple(folders), False
+        self.available: dict[str, Source] = {}
+        self.entries: list[Entry] = []
+        self.columns: list[Column] = []
+        self._widgets()
+        self.table = _table()
+        self.note = pn.pane.HTML("", margin=(2, 12), sizing_mode="stretch_width")
+        self.places = {name: pn.Column(margin=0, sizing_mode="stretch_width") for name in PLOTS}
+        self._listen()
+        self.refresh()
+        if pn.state.curdoc is not None:
+            pn.state.onload(self._tick_again)
+
+    def _tick_again(self) -> None:
+        """Ticks that were set before the table was in the browser are not seen there."""
+        ticked, self._busy = self.table.selection, True
+        self.table.selection = []
+        self.table.selection = ticked
+        self._busy = False
+
+    def _widgets(self) -> None:
+        self.source = pmui.MultiChoice(
+            label="Compare", options=[], width=620, margin=(4, 6), css_classes=["wb-source-pick"]
+        )
+        self.again = pmui.Button(
+            label="Refresh", icon="refresh", variant="outlined", size="small", margin=(14, 6)
+        )
+        self.metric = pmui.Select(label="Number", options=[], width=190, css_classes=["wb-metric"], **SELECT)
+        self.log = pmui.Switch(label="logarithmic", value=True, margin=(14, 6))
+        self.observation = pmui.Select(label="Observation", options={}, sizing_mode="stretch_width", **SELECT)
+        self.across = pmui.Select(label="Across", options=[], sizing_mode="stretch_width", **SELECT)
+        self.up = pmui.Select(label="Up", options=[], sizing_mode="stretch_width", **SELECT)
+
+    def _listen(self) -> None:
+        self.source.param.watch(lambda _: guard(self._opened), "value")
+        self.again.on_click(lambda _: guard(self.refresh))
+        self.table.param.watch(lambda _: guard(self.draw), "selection")
+        for widget in (self.metric, self.log, self.observation, self.across, self.up):
+            widget.param.watch(lambda _: guard(self.draw), "value")
+
+    # ---- what there is
+    def refresh(self) -> None:
+        """Read the shelves again; what was chosen stays chosen."""
+        self.available = {source.title: source for source in sources(self._folders)}
+        chosen = [title for title in self.source.value if title in self.available]
+        chosen = chosen or list(self.available)[:1]
+        self.source.options = list(self.available)
+        if self.source.value != chosen:
+            self.source.value = chosen
+        else:
+            self._opened()
+
+    def _opened(self) -> None:
+        chosen = [self.available[title] for title in self.source.value]
+        self.entries = [entry for source in chosen for entry in entries(source)]
+        self.columns = list({c.name: c for source in chosen for c in source.columns}.values())
+        made = frame(self.entries, self.columns)
+        if len(chosen) > 1:
+            titles = {source.key: title for title, source in self.available.items()}
+            made.insert(1, "from", [titles[entry.source] for entry in self.entries])
+        able = [i for i, e in enumerate(self.entries) if e.numbers]
+        best = sorted(able, key=lambda i: self.entries[i].numbers.get(self.columns[0].name, float("inf")))
+        self._busy = True
+        try:
+            # the ticks of the old rows first: they mean nothing for the new ones
+            self.table.selection = []
+            self.table.param.update(
+                value=made, formatters=_formatters(self.columns), header_filters=_filters(made),
+                titles={"what": "", "from": ""},
+                widths={"what": 190, "seed": 70, "state": 90, **{c.label: 108 for c in self.columns}},
+            )  # fmt: skip
+            self.table.selection = sorted(best[:TICKED])
+            _choose(self.metric, {c.label: c.name for c in self.columns})
+            _choose(self.observation, observations(self.entries))
+            names = parameters(self.entries)
+            _choose(self.across, names)
+            _choose(self.up, names[1:] + names[:1])
+        finally:
+            self._busy = False
+        self.draw()
+
+    @property
+    def ticked(self) -> list[Entry]:
+        """The entries of the rows that are ticked, in the order of the sources."""
+        return [self.entries[i] for i in sorted(self.table.selection) if i < len(self.entries)]
+
+    # ---- plots
+    def draw(self) -> None:
+        """Draw what is ticked; nothing is kept of the last drawing."""
+        if self._busy:
+            return
+        column = next((c for c in self.columns if c.name == self.metric.value), None)
+        measured = [e for e in self.entries if column and column.name in e.numbers]
+        shown = [e for e in self.ticked if e in measured] or measured
+        tall = max(HEIGHT, ROW * len(shown) + 90)
+        if column is not None and shown:
+            data = spread_data(shown, column, log=self.log.value)
+            self._put("spread", plots.spread(data, log=self.log.value), tall)
+        self._put("losses", overlay(loss_data(self.ticked)), tall)
+        pair, place = (self.across.value, self.up.value), self.observation.value
+        able = [e for e in self.ticked if e.draws is not None]
+        if able and all(pair) and place is not None:
+            self._put("posterior", plots.posteriors(posterior_data(able, place, pair)), tall)
+        self.places["posterior"].visible = bool(able)
+        self.note.object = f'<div class="wb-note">{text.escape(self._sentence())}</div>'
+
+    def _put(self, name: str, plot: Any, height: int) -> None:
+        """A new plot: a logarithmic axis, or other methods in the legend, are not to be had by an update."""
+        pane = pn.pane.HoloViews(
+            plot,
+            height=height,
+            sizing_mode="stretch_width",
+            linked_axes=False,
+            margin=0,
+            stylesheets=[FONT],
+            styles={"font-size": "11px"},  # legends take their size from the page
+        )
+        self.places[name].objects = [pane]
+
+    def _sentence(self) -> str:
+        if not self.entries:
+            return (
+                "There is nothing to compare yet: train a run in the studio, or try "
+                "`workbench study kinematics --fast`."
+            )
+        missing = [e for e in self.ticked if e.note]
+        said = f"{len(self.ticked)} of {len(self.entries)} ticked"
+        said += f"; curves and draws of the first {MOST} are drawn. " if len(self.ticked) > MOST else ". "
+        return said + " ".join(f"{e.title}: {e.note}" for e in missing[:2])
+
+    def __panel__(self) -> Any:
+        bar = pn.FlexBox(self.source, self.again, sizing_mode="stretch_width", margin=(6, 6))
+        title = '<div class="wb-title">Losses <span class="wb-caption">dashed: held out</span></div>'
+        heads = {
+            "spread": pn.Row(self.metric, self.log, margin=0),
+            "losses": pn.pane.HTML(title, margin=(18, 10, 16, 10)),
+            "posterior": pn.Row(
+                self.observation, self.across, self.up, margin=0, sizing_mode="stretch_width"
+            ),
+        }
+        parts = [
+            pn.Column(heads[name], self.places[name], sizing_mode="stretch_width", margin=(0, 6))
+            for name in PLOTS
+        ]
+        drawn = pn.Row(*parts, sizing_mode="stretch_width", margin=0)
+        return pn.Column(bar, self.table, self.note, drawn, sizing_mode="stretch_width", margin=(0, 8))
+
+
+def _choose(widget: Any, options: Any) -> None:
+    """Other options; the value stays where it is still there."""
+    values = list(options.values()) if isinstance(options, dict) else list(options)
+    value = widget.value if widget.value in values else (values[0] if values else None)
+    widget.param.update(options=options, value=value)
+
+
+def _formatters(columns: Iterable[Column]) -> dict[str, Any]:
+    """Three significant digits, whatever the size; sorting goes by the number."""
+    template = (
+        "<%= value === null || isNaN(value) ? '–' : (value !== 0 && (Math.abs(value) < 1e-3 || "
+        "Math.abs(value) >= 1e5)) ? value.toExponential(1) : Number(value.toPrecision(3)).toString() %>"
+    )
+    return {column.label: HTMLTemplateFormatter(template=template) for column in columns}
+
+
+def _filters(made: pd.DataFrame) -> dict[str, Any]:
+    return {name: FILTER for name in ("what", "from", "state", "seed") if name in made}
+
+
+def _table() -> pn.widgets.Tabulator:
+    return pn.widgets.Tabulator(
+        pd.DataFrame(columns=["id", "what", "seed", "state"]),
+        selectable="checkbox",
+        show_index=False,
+        disabled=True,
+        hidden_columns=["id"],
+        layout="fit_data_fill",
+        height=330,
+        sizing_mode="stretch_width",
+        css_classes=["wb-compare-table"],
+        theme="simple",
+        stylesheets=[SHEET],
+    )
+
+
+def compare(folders: Iterable[str | Path] = ()) -> pmui.Page:
+    """What an app script calls, once a browser session."""
+    pn.extension(
+        "tabulator", notifications=True, throttled=True, raw_css=[style.SHEET], exception_handler=on_exception
+    )
+    page = pmui.Page(
+        title="VINA workbench: compare",
+        main=[Compare(folders)],
+        theme_config=style.THEME,
+        sx=style.PAGE_SX,
+        busy_indicator=None,
+    )
+    never_busy(page)
+    return page
