@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -64,6 +65,36 @@ def test_a_run_inside_a_killed_study_ends_as_if_nothing_had_happened(tmp_path, m
     cut = run(Toy(), out=tmp_path / "cut", device="cpu")
     assert starts[0] == 7 and len(starts) == 13
     np.testing.assert_array_equal(cut["weights"].values[0], whole["weights"].values[0])
+
+
+def test_training_is_timed_over_all_times_that_it_was_taken_up(tmp_path, monkeypatch):
+    class Timed(Toy):
+        def measure(self, cell, bench):
+            found = super().measure(cell, bench)
+            return found.assign(loss=bench.seconds(cell))
+
+    ticks = iter(range(0, 10_000, 5))
+    monkeypatch.setattr(bench, "clock", lambda device: next(ticks))
+    step = Run.step
+
+    def killed(self):
+        if self.iteration == 7:
+            raise KeyboardInterrupt
+        return step(self)
+
+    monkeypatch.setattr(Run, "step", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(Timed(), out=tmp_path, device="cpu")
+    monkeypatch.setattr(Run, "step", step)
+    assert run(Timed(), out=tmp_path, device="cpu")["loss"].values[0] == 10.0  # two ticks
+    (tmp_path / "cells" / "good-0.nc").unlink()
+    assert run(Timed(), out=tmp_path, device="cpu")["loss"].values[0] == 10.0  # a finished run is only read
+
+
+def test_the_clock_of_a_cpu_does_not_run_while_nobody_works():
+    start = bench.clock("cpu")
+    time.sleep(0.2)
+    assert bench.clock("cpu") - start < 0.1
 
 
 def test_a_cell_file_that_is_torn_is_measured_again(tmp_path):

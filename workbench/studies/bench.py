@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
+import torch
 import xarray as xr
 
 from workbench.core.errors import RunError
 from workbench.studies.base import Cell
 from workbench.studies.folder import StudyFolder, read, write
 from workbench.training import Experiment, Run
+from workbench.training.folder import write_whole
 
 #: Seconds between two checkpoints of a run: what a killed study loses at most.
 CHECKPOINT_SECONDS = 30.0
+
+
+def clock(device: str) -> float:
+    """Seconds from some point in time: of this process's processor time on a CPU, where other people's load
+    must not count (with several threads that is more than what passes on the wall), and on the wall
+    elsewhere."""
+    if device.startswith("cpu"):
+        return time.process_time()
+    if device.startswith("cuda"):
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 class Bench:
@@ -42,22 +56,38 @@ class Bench:
             raise RunError(
                 f"The cell '{cell.id}' has nothing to train", expected="an experiment", found="none"
             )
-        run, start = self._opened(cell, experiment), time.monotonic()
-        last = told = start
+        run = self._opened(cell, experiment)
+        last = told = time.monotonic()
+        trained = run.iteration
+        before, start = self.seconds(cell), clock(self.device)
+
+        def save(state: str = "") -> None:
+            run.save(state=state)
+            write_whole(self._seconds(cell), str(before + clock(self.device) - start).encode())
+
         try:
             while not run.finished:
                 run.step()
                 now = time.monotonic()
                 if now - last >= CHECKPOINT_SECONDS:
-                    run.save(state="running")
+                    save("running")
                     last = now
                 if now - told >= 10:
                     self.say(f"{cell.title}: step {run.iteration} of {run.experiment.steps}")
                     told = now
         finally:
             # finished, interrupted or broken down: the folder says what there is
-            run.save()
+            if run.iteration > trained or not self.folder.run(cell).has_checkpoint:
+                save()
         return run
+
+    def seconds(self, cell: Cell) -> float:
+        """What the cell's training has cost so far on `clock`, over all times that it was taken up."""
+        path = self._seconds(cell)
+        return float(path.read_text()) if path.exists() else 0.0
+
+    def _seconds(self, cell: Cell) -> Path:
+        return self.folder.run(cell).path / "seconds.txt"
 
     def _opened(self, cell: Cell, experiment: Experiment) -> Run:
         folder = self.folder.run(cell)
@@ -67,6 +97,7 @@ class Bench:
         run = Run(experiment, device=self.device)
         run.attach(folder)
         folder.rewrite_history(run.history)
+        self._seconds(cell).unlink(missing_ok=True)
         return run
 
     def kept(self, name: str, make: Callable[[], xr.Dataset]) -> xr.Dataset:

@@ -8,7 +8,6 @@ uniform number added, and it is rounded in what they draw.
 
 from __future__ import annotations
 
-import time
 from typing import ClassVar
 
 import numpy as np
@@ -21,7 +20,7 @@ from workbench.core.errors import DataError
 from workbench.problems import PROBLEMS, Problem
 from workbench.studies import measures
 from workbench.studies.base import Cell, Column, Study
-from workbench.studies.bench import Bench
+from workbench.studies.bench import Bench, clock
 from workbench.studies.methods import METHODS, Method, recipe
 from workbench.studies.samplers import (
     AdjointSampler,
@@ -147,9 +146,9 @@ class PosteriorComparison(Study):
         sampler, trained = self._sampler(cell, bench)
         observations = torch.from_numpy(test["y"].values)
         generator = torch.Generator().manual_seed(TEST_SEED + 1 + int(cell.coordinates["seed"]))
-        start = time.perf_counter()
+        start = clock(bench.device)
         raw = sampler.draw(observations, self.draws, generator)
-        seconds = time.perf_counter() - start
+        seconds = clock(bench.device) - start
         draws = self._rounded(raw)
         numbers = self._numbers(draws, raw, test, generator)
         numbers |= {
@@ -241,7 +240,7 @@ class PosteriorComparison(Study):
         if method == "neural_adjoint":
             return self._adjoint(cell, bench)
         run = bench.train(cell)
-        return NetworkSampler(run.fitted), {"seconds": run.seconds, "curves": _curves(run)}
+        return NetworkSampler(run.fitted), {"seconds": bench.seconds(cell), "curves": _curves(run)}
 
     def _data(self, cell: Cell, device: torch.device, dtype: torch.dtype = torch.float64) -> RunData:
         """The pairs that the networks of this seed see."""
@@ -250,7 +249,7 @@ class PosteriorComparison(Study):
 
     def _adjoint(self, cell: Cell, bench: Bench) -> tuple[Sampler, dict]:
         device = pick_device(bench.device)
-        data, start = self._data(cell, device, torch.float32), time.perf_counter()
+        data, start = self._data(cell, device, torch.float32), clock(bench.device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(cell.coordinates["seed"]))
             network = forward_network(data.train_x.shape[1], data.train_y.shape[1], self.parameters).to(
@@ -258,7 +257,7 @@ class PosteriorComparison(Study):
             )
         train_forward(network, data, self.training(), self.steps)
         sampler = AdjointSampler(network, data, steps=self.adjoint_steps)
-        return sampler, {"seconds": time.perf_counter() - start, "curves": {}}
+        return sampler, {"seconds": clock(bench.device) - start, "curves": {}}
 
 
 def _curves(run: Run) -> dict[str, tuple]:
