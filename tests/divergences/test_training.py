@@ -1,4 +1,4 @@
-"""Every variational divergence can be trained with, for flows and for invertible networks."""
+"""Every divergence can be trained with, for flows and for invertible networks."""
 
 import math
 
@@ -9,7 +9,7 @@ from workbench.divergences import DIVERGENCES, VariationalDivergence
 from workbench.objectives import OBJECTIVES
 from workbench.training import Experiment, Run
 
-KEYS = [d.key for d in DIVERGENCES if issubclass(d, VariationalDivergence)]
+KEYS = sorted(DIVERGENCES.keys(), key=lambda k: not issubclass(DIVERGENCES[k], VariationalDivergence))
 
 
 def experiment(key, problem="two_moons", architecture="realnvp"):

@@ -15,6 +15,7 @@ from workbench.objectives.base import Batch
 from workbench.problems import PROBLEMS
 from workbench.training import Experiment, Run, RunFolder, Runs, SnapshotRequest, refusals
 from workbench.training.device import pick_device
+from workbench.training.history import MEASURED
 from workbench.training.optimisation import schedule
 from workbench.training.settings import Training
 
@@ -60,7 +61,8 @@ def test_every_combination_steps_validates_and_can_be_looked_at(experiment):
     records = [run.step() for _ in range(3)]
     assert [r.iteration for r in records] == [1, 2, 3] and run.iteration == 3
     assert all(math.isfinite(v) for r in records for v in (*r.parts.values(), *r.validation.values()))
-    assert set(records[2].validation) == set(records[2].parts) and not records[0].validation
+    measured = {MEASURED + key for key in records[2].measured}
+    assert set(records[2].validation) - measured == set(records[2].parts) and not records[0].validation
     snapshot = run.snapshot()
     assert all(np.isfinite(a).all() for a in snapshot.arrays.values()) and len(snapshot.records) == 3
     given = run.model.capabilities

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import ClassVar
 
 from torch import nn
 
@@ -11,6 +12,9 @@ from workbench.core.spec import Spec
 
 class Critic(Spec):
     """The function class over which a variational divergence takes its supremum."""
+
+    #: What this class cannot see, as a sentence; empty where it is rich enough.
+    caution: ClassVar[str] = ""
 
     @abstractmethod
     def build(self, features: int) -> nn.Module:

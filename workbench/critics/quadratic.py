@@ -37,6 +37,10 @@ class Quadratic(Critic):
         "Attains f-divergences between Gaussians exactly; blind to anything beyond second moments otherwise."
     )
     reference = "Log-ratio of two Gaussians"
+    caution = (
+        "A quadratic critic sees means and covariances only: laws that share them are equal for it, unless both "
+        "are Gaussian."
+    )
 
     def build(self, features: int) -> QuadraticFunction:
         return QuadraticFunction(features)

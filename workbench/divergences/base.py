@@ -44,6 +44,14 @@ class Divergence(Spec):
     #: Invariant under a change of variables, so that samples may be standardised before they are compared.
     invariant: ClassVar[bool] = False
 
+    #: What suits the model's learning rate when this is trained with, as a multiple of that of a usual game.
+    pace: ClassVar[float] = 1.0
+
+    @property
+    def caution(self) -> str:
+        """Why its minimum is not, or not only, at equal laws with these settings: a sentence, or empty."""
+        return ""
+
     @property
     def at_equality(self) -> float:
         """D(P, P)."""
@@ -114,6 +122,9 @@ class FDivergence(VariationalDivergence):
     #: problem.
     concave: ClassVar[bool] = True
 
+    #: What the model descends with `non_saturating`, in words, where it has a name.
+    non_saturating_descends: ClassVar[str] = ""
+
     @abstractmethod
     def generator(self, ratio: Tensor) -> Tensor:
         """f(u), elementwise, for u = p/q >= 0."""
@@ -166,6 +177,14 @@ class FDivergence(VariationalDivergence):
         the reverse KL, for reverse KL half the Neyman χ², for Jensen-Shannon KL(Q||P) - 2 JSD.
         """
         return -self.gain(logits_q).mean()
+
+    def non_saturating_first(self, logits_p: Tensor) -> Tensor:
+        """The same trick for a model that is the first argument, E_P[cost(v)] in place of E_P[gain(v)]: (n,)
+        -> ().
+
+        At the optimal critic its gradient is that of ∫ q k(p/q) with k'(u) = f*(f'(u)) = u f'(u) - f(u).
+        """
+        return self.cost(logits_p).mean()
 
     def primal(self, p: Tensor, q: Tensor) -> Tensor:
         """∫ q f(p/q) for two discrete laws (k,), with f(0) and f'(∞) where one of them has no mass."""

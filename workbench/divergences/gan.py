@@ -28,6 +28,7 @@ class GAN(FDivergence):
     title = "GAN"
     summary = "Jensen-Shannon less log 4: the classifier's log-likelihood, which is -log 4 for equal laws."
     reference = "Goodfellow et al. (2014); Nowozin, Cseke, Tomioka (2016), f-GAN"
+    non_saturating_descends = "KL(Q||P) - 2 JSD(P, Q)"
     definition = "2 JSD(P, Q) - log 4"
     pinsker = 1.0
     pinsker_reason = "That of Jensen-Shannon, for the excess over -log 4."

@@ -32,6 +32,7 @@ class JensenShannon(FDivergence):
         "Symmetric and bounded by 2 log 2; gentle gradients, at the price of saturating on disjoint supports."
     )
     reference = "Nowozin, Cseke, Tomioka (2016), f-GAN; VINA Definition 3.3 (corrected)"
+    non_saturating_descends = "KL(Q||P) - 2 JSD(P, Q)"
     definition = "∫ p log(2p/(p+q)) + q log(2q/(p+q))"
     pinsker = 1.0
     pinsker_reason = "Pinsker's inequality towards the mixture: JSD >= TV²/2, and D is twice the JSD."

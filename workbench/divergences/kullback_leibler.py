@@ -24,6 +24,7 @@ class KullbackLeibler(FDivergence):
     title = "Kullback-Leibler"
     summary = "Mass covering: infinite where the model misses data, and noisy with a weak critic."
     reference = "Nowozin, Cseke, Tomioka (2016), f-GAN; VINA §3.1"
+    non_saturating_descends = "KL(Q||P)"
     definition = "∫ p log(p/q)"
     pinsker = 1 / math.sqrt(2)
     pinsker_reason = "Pinsker's inequality, in nats."

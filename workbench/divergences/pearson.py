@@ -23,6 +23,7 @@ class Pearson(FDivergence):
     title = "Pearson χ²"
     summary = "Squared relative error of the ratio: heeds most where data are and the model is not."
     reference = "Nowozin, Cseke, Tomioka (2016), f-GAN"
+    non_saturating_descends = "2 KL(P||Q)"
     definition = "∫ (p-q)²/q"
     pinsker = 0.5
     pinsker_reason = "Cauchy-Schwarz: 2 TV = E_Q|p/q - 1| <= sqrt(D)."

@@ -73,6 +73,16 @@ class PrecisionRecall(VariationalDivergence):
         return "With λ = 1 it is the total variation, and TV <= 1."
 
     @property
+    def caution(self) -> str:
+        if self.trade_off == 1:
+            return ""
+        missed = "a model that misses modes" if self.trade_off > 1 else "a model with stray samples"
+        return (
+            f"Precision-recall with λ = {self.trade_off:g} ≠ 1 also vanishes for some unequal laws ({missed} can "
+            "be perfect by it): it identifies no posterior."
+        )
+
+    @property
     def slope_at_infinity(self) -> float:
         """f'(∞)."""
         return self.trade_off

@@ -26,6 +26,7 @@ class ReverseKullbackLeibler(FDivergence):
     title = "Reverse Kullback-Leibler"
     summary = "Mode seeking: infinite where the model puts mass without data; steady gradients for the model."
     reference = "Nowozin, Cseke, Tomioka (2016), f-GAN; VINA §4.1.2"
+    non_saturating_descends = "half the Neyman χ², ½ ∫ (q-p)²/p"
     definition = "∫ q log(q/p)"
     pinsker = 1 / math.sqrt(2)
     pinsker_reason = "Pinsker's inequality with the laws exchanged; total variation is symmetric."

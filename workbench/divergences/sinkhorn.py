@@ -47,6 +47,20 @@ class Sinkhorn(SampleDivergence):
         doc="By how much the blur falls in each iteration: near 1 is more accurate and slower.",
     )
 
+    @property
+    def caution(self) -> str:
+        if not self.debiased:
+            return (
+                "Undebiased entropic transport is smallest for a model narrower than the data: take the "
+                "debiased divergence."
+            )
+        if self.order == 2 and self.blur > 3:
+            return (
+                f"With r = 2 a blur of {self.blur:g}, far beyond the size of standardised data, compares hardly "
+                "more than the means."
+            )
+        return ""
+
     def between(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """The value for samples p (n, D), q (m, D), in the units of x to the power ``order``."""
         from geomloss import SamplesLoss  # late: only those who pick it pay for the import

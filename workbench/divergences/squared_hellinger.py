@@ -24,6 +24,7 @@ class SquaredHellinger(FDivergence):
     title = "Squared Hellinger"
     summary = "Symmetric and at most 2; half-way between the two directions of KL."
     reference = "Nowozin, Cseke, Tomioka (2016), f-GAN; VINA §3.1"
+    non_saturating_descends = "∫ p (⅔ w^(3/2) - w + ⅓) with w = q/p"
     definition = "∫ (√p - √q)²"
     pinsker = 1.0
     pinsker_reason = "Le Cam's inequality: TV <= H sqrt(1 - H²/4) <= H."

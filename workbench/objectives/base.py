@@ -58,6 +58,15 @@ class Objective(Spec):
         """Reasons, as sentences, beyond the declared needs."""
         return []
 
+    def warnings(self, problem, architecture) -> list[str]:
+        """What the chosen settings do not do, as sentences: shown before training, and no reason to refuse."""
+        return []
+
+    @property
+    def network_rate(self) -> float:
+        """The factor on the training's learning rate that the network gets."""
+        return self.model_rate
+
     def unused(self, architecture) -> frozenset[str]:
         """Settings that mean nothing for this architecture: a form leaves them out."""
         return frozenset()
@@ -71,10 +80,11 @@ class Loss(nn.Module, ABC):
     """A sum of named, weighted parts, computed on a batch with the generator that it is handed.
 
     ``validates`` says whether a smaller value on held-out data means a better model (not so for a game
-    with a critic).
+    with a critic); ``held_out`` is how many held-out points it is validated on, at most.
     """
 
     validates: bool = True
+    held_out: int = 2048
 
     def __init__(self, objective: Objective, context: Context) -> None:
         super().__init__()
@@ -95,11 +105,17 @@ class Loss(nn.Module, ABC):
         terms = [
             weights.get(name, 1.0) * value for name, value in parts.items() if weights.get(name, 1.0) != 0.0
         ]
+        if not terms:  # all weights at 0: nothing moves, and nothing breaks
+            return 0.0 * torch.stack(list(parts.values())).sum()
         return torch.stack(terms).sum()
 
     def critic_loss(self, model: Model, batch: Batch, generator: torch.Generator) -> Tensor:
         """What the critic minimises, for losses that have one."""
         raise TypeError(f"{type(self).__name__} has no critic")
+
+    def after_critic_step(self) -> None:
+        """Called after each step of the critic's optimiser."""
+        return None
 
 
 def draw_latent(model: Model, n: int, like: Tensor, generator: torch.Generator) -> Tensor:

@@ -1,31 +1,54 @@
-"""The variational objective of VINA: L_y + λ D, with D the supremum over a critic.
+"""The variational objective of VINA: L_y + λ D, with D any divergence of the catalogue.
 
 Backward joint (the default because it identifies the posterior):
     D( P_{X,Y} || P_{T⁻¹(Y,Z), Y} ) = sup_v  E[gain(v(x, y))] - E[cost(v(T⁻¹(y, z), y))]
 The critic climbs, the model descends the same value (exact gradient, no non-saturating trick). Without y
 it is
-D(P_X || P_{T⁻¹(Z)}). For an invertible network with [y, z] the supervised L_y is added.
+D(P_X || P_{T⁻¹(Z)}). For an invertible network with [y, z] the supervised L_y is added. Divergences that are
+computed from the samples themselves need no critic. The other directions stand in `directions`, the terms
+beside the divergence in `terms`.
 """
 
 from __future__ import annotations
 
 import param
-import torch
-from torch import Tensor
 
 from workbench.core import capability
+from workbench.core.errors import WorkbenchError
 from workbench.core.model import Model
 from workbench.critics import CRITICS
-from workbench.divergences import DIVERGENCES, VariationalDivergence
-from workbench.objectives.base import Batch, Context, Loss, Objective, draw_latent
+from workbench.divergences import DIVERGENCES, FDivergence, SampleDivergence, VariationalDivergence
+from workbench.objectives.base import Context, Loss, Objective
+from workbench.objectives.borrowed import Borrowed
+from workbench.objectives.directions import DIRECTIONS, cautions, conflicts
+from workbench.objectives.terms import PRIORS, RECONSTRUCTIONS
+from workbench.objectives.variational_loss import VariationalLoss
+
+#: Settings that mean nothing without a critic.
+_OF_THE_CRITIC = frozenset(
+    {
+        "critic",
+        "critic_width",
+        "critic_depth",
+        "critic_steps",
+        "critic_learning_rate",
+        "critic_averaging",
+        "gradient_penalty",
+        "slope_penalty",
+        "slope_target",
+        "slope_one_sided",
+        "logit_clamp",
+        "instance_noise",
+    }
+)
 
 
 class Variational(Objective):
-    """L_y + λ D with a learned critic."""
+    """L_y + λ D with a learned critic, or with a divergence that needs none."""
 
     key = "variational"
     title = "Variational: L_y + λ D"
-    summary = "A critic measures a divergence between data and model, and the model descends it."
+    summary = "A divergence between data and model, measured by a critic or directly, and the model descends it."
     reference = "VINA eqs. 2, 6, 9 and 10, arXiv:2602.20480"
     needs_model = frozenset({capability.REPARAMETERISED})
     live = frozenset(
@@ -33,17 +56,27 @@ class Variational(Objective):
             "weight_divergence",
             "weight_y",
             "weight_likelihood",
+            "weight_reconstruction",
+            "weight_prior",
+            "ramp",
+            "fade_likelihood",
             "critic_learning_rate",
             "critic_steps",
             "gradient_penalty",
+            "slope_penalty",
+            "logit_clamp",
+            "instance_noise",
             "model_rate",
         }
     )
 
     divergence = param.Selector(
         default="jensen_shannon",
-        doc="Which divergence the critic estimates.",
-        objects=[d.key for d in DIVERGENCES if issubclass(d, VariationalDivergence)],
+        doc="Which divergence is minimised: by a critic, or (MMD, energy, sliced, Sinkhorn) from the samples.",
+        objects=[
+            *(d.key for d in DIVERGENCES if issubclass(d, VariationalDivergence)),
+            *(d.key for d in DIVERGENCES if issubclass(d, SampleDivergence)),
+        ],
     )
     weight_divergence = param.Number(1.0, bounds=(0, 1e4), doc="Weight λ of the divergence.")
     weight_y = param.Number(
@@ -68,65 +101,180 @@ class Variational(Objective):
         bounds=(1e-3, 10.0),
         doc="The network's learning rate as a share of the training's: slower than the critic's.",
     )
+    direction = param.Selector(
+        default="backward_joint",
+        objects=list(DIRECTIONS),
+        doc="Which laws are compared. backward_joint: (x, y) with (T⁻¹(y, z), y), which identifies the posterior; "
+        "forward_true_y: (y, z) with (y, T_z(x)); forward_full: (y, z) with T(x), which needs L_y, and without "
+        "zero padding; backward_marginal: x with T⁻¹(y, z), which says nothing about y and identifies no "
+        "posterior on its own.",
+    )
+    order = param.Selector(
+        default="data_first",
+        objects=["data_first", "model_first"],
+        doc="D(data || model), or with the arguments exchanged D(model || data): KL and reverse KL trade places. "
+        "The law that training does not move counts as the data.",
+    )
+    generator_gradient = param.Selector(
+        default="exact",
+        objects=["exact", "non_saturating"],
+        doc="exact: the model descends the divergence. non_saturating: it climbs the critic's gain instead, with "
+        "a stronger gradient where the critic wins, which is the gradient of another divergence.",
+    )
+    ramp = param.Number(
+        0.0, bounds=(0, 1), doc="Share of the run over which λ rises from almost nothing; 0: λ from the start."
+    )
+    fade_likelihood = param.Number(
+        0.0,
+        bounds=(0, 1),
+        doc="Share of the run over which the likelihood's weight falls to 0, for a warm start; 0: it stays.",
+    )
+    weight_reconstruction = param.Number(
+        0.0, bounds=(0, 1e4), doc="Weight of the reconstruction of x; 0 leaves it out."
+    )
+    reconstruction = param.Selector(
+        default="cycle",
+        objects=list(RECONSTRUCTIONS),
+        doc="cycle: through T and back, with noise between. independent: VINA's, x̂ from an independent z "
+        "against x, which pulls every draw to the posterior's mean.",
+    )
+    reconstruction_noise = param.Number(
+        0.02, bounds=(0, 1), doc="Noise on latent and predicted y in the cycle, in standardised units."
+    )
+    prior_loss = param.Selector(
+        default="none",
+        objects=list(PRIORS),
+        doc="VINA's prior loss on the samples: gaussian (squared distance to x, in standard deviations) or "
+        "uniform (what lies outside the bounds).",
+    )
+    weight_prior = param.Number(1.0, bounds=(0, 1e4), doc="Weight λ' of the prior loss.")
+    prior_low = param.Number(0.0, doc="Uniform prior: lower bound of every component, in the units of x.")
+    prior_high = param.Number(1.0, doc="Uniform prior: upper bound of every component, in the units of x.")
+    critic = param.Selector(
+        default="mlp", objects=CRITICS.keys(), doc="The class of functions over which the supremum is taken."
+    )
+    critic_averaging = param.Number(
+        0.0,
+        bounds=(0, 0.9999),
+        doc="Decay of a moving average (EMA) of the critic, which the model then descends; 0 switches it off.",
+    )
+    slope_penalty = param.Number(
+        0.0,
+        bounds=(0, 1e3),
+        doc="Weight of the squared deviation of the critic's slope from its target, between data and model "
+        "(WGAN-GP); W1 and (f, Γ) bring their own.",
+    )
+    slope_target = param.Number(1.0, bounds=(0, 1e3), doc="The slope at which the slope penalty is zero.")
+    slope_one_sided = param.Boolean(True, doc="Punish only slopes above the target.")
+    logit_clamp = param.Number(
+        0.0, bounds=(0, 100), doc="Largest logit of the critic; beyond it there is no gradient. 0: no limit."
+    )
+    instance_noise = param.Number(
+        0.0,
+        bounds=(0, 2),
+        doc="Noise on what the critic sees, in standardised units; it falls to 0 over the run. It lets "
+        "disjoint supports overlap at first.",
+    )
+
+    def conflicts(self, problem, architecture) -> list[str]:
+        found = conflicts(self.direction, problem, architecture)
+        for make in (self.make_divergence, self.make_critic):
+            try:
+                make()
+            except WorkbenchError as error:
+                found.append(str(error))
+        if self.prior_loss == "uniform" and self.prior_low >= self.prior_high:
+            found.append("a uniform prior needs prior_low below prior_high")
+        return found
 
     def unused(self, architecture):
-        needs = {"weight_y": capability.FORWARD, "weight_likelihood": capability.DENSITY}
-        return frozenset(name for name, need in needs.items() if need not in architecture.capabilities)
+        needs = {
+            "weight_y": capability.FORWARD,
+            "weight_likelihood": capability.DENSITY,
+            "fade_likelihood": capability.DENSITY,
+        }
+        hidden = {name for name, need in needs.items() if need not in architecture.capabilities}
+        hidden |= _DIVERGENCES.all - _DIVERGENCES.of(self.divergence)
+        kind = DIVERGENCES[self.divergence]
+        if not issubclass(kind, FDivergence):
+            hidden.add("generator_gradient")
+        if issubclass(kind, SampleDivergence):
+            hidden |= _OF_THE_CRITIC | _CRITICS.all
+        else:
+            hidden |= _CRITICS.all - _CRITICS.of(self.critic)
+        if self.reconstruction != "cycle":
+            hidden.add("reconstruction_noise")
+        if self.prior_loss == "none":
+            hidden.add("weight_prior")
+        if self.prior_loss != "uniform":
+            hidden |= {"prior_low", "prior_high"}
+        return frozenset(hidden)
+
+    def warnings(self, problem, architecture) -> list[str]:
+        found = cautions(self.direction, problem, architecture, supervised=self.weight_y > 0)
+        divergence = self.make_divergence()
+        found += [divergence.caution] if divergence.caution else []
+        if isinstance(divergence, VariationalDivergence):
+            critic = self.make_critic()
+            found += [critic.caution] if critic.caution else []
+        if self.generator_gradient == "non_saturating":
+            found.append(_trick(divergence, self.order))
+        if self.weight_reconstruction > 0 and self.reconstruction == "independent":
+            found.append(_PULL.format("The independent reconstruction"))
+        if self.prior_loss == "gaussian" and self.weight_prior > 0:
+            found.append(_PULL.format("The Gaussian prior loss"))
+        return found
+
+    def make_divergence(self):
+        """The chosen divergence with its settings."""
+        return _DIVERGENCES.make(self.divergence, self)
+
+    def divergence_values(self) -> dict:
+        """The settings of the chosen divergence, by their names there."""
+        return _DIVERGENCES.values(self.divergence, self)
+
+    def make_critic(self):
+        """The chosen critic's Spec with its settings."""
+        return _CRITICS.make(self.critic, self)
+
+    @property
+    def needs_critic(self) -> bool:
+        """Whether the divergence is a supremum over critics."""
+        return issubclass(DIVERGENCES[self.divergence], VariationalDivergence)
+
+    @property
+    def network_rate(self) -> float:
+        return self.model_rate * DIVERGENCES[self.divergence].pace
 
     def build(self, model: Model, context: Context) -> Loss:
-        return VariationalLoss(self, context)
+        return VariationalLoss(self, model, context)
 
 
-class VariationalLoss(Loss):
-    """Parts: the divergence's current estimate, L_y where the network predicts y, and the watched
-    likelihood."""
+_PULL = (
+    "{} compares a draw with an x that has another latent: it pulls every draw to the posterior's mean, and too "
+    "large a weight shrinks the posterior."
+)
 
-    validates = False
 
-    def __init__(self, objective: Variational, context: Context) -> None:
-        super().__init__(objective, context)
-        self.divergence = DIVERGENCES.make(objective.divergence)
-        spec = CRITICS.make("mlp", width=objective.critic_width, depth=objective.critic_depth)
-        self.critic = spec.build(context.shapes.x + context.shapes.y)
+def _trick(divergence, order: str) -> str:
+    if not isinstance(divergence, FDivergence):
+        return f"{divergence.title} has no non-saturating form: its exact gradient is used."
+    if order == "model_first" or not divergence.non_saturating_descends:
+        return (
+            f"The non-saturating gradient of {divergence.title} is that of another divergence, ∫ p k(q/p) with "
+            "k'(w) = -f'(1/w) for the data first: the exact gradient descends the one that was chosen."
+        )
+    return (
+        f"The non-saturating gradient of {divergence.title} descends {divergence.non_saturating_descends} "
+        "(P data, Q model), not the divergence that was chosen and is shown."
+    )
 
-    def parts(self, model: Model, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
-        real, fake = self._pairs(model, batch, generator)
-        name = self.objective.divergence
-        parts = {name: self.divergence.value(self.critic(real), self.critic(fake))}
-        if capability.FORWARD in model.capabilities:
-            parts["misfit_y"] = (model.predict(batch.x) - batch.y).square().sum(-1).mean()
-        if capability.DENSITY in model.capabilities:
-            with torch.set_grad_enabled(torch.is_grad_enabled() and self.objective.weight_likelihood > 0):
-                parts["negative_log_likelihood"] = (
-                    self.context.scale_x.log().sum() - model.log_prob(batch.x, batch.y).mean()
-                )
-        return parts
 
-    def critic_loss(self, model: Model, batch: Batch, generator: torch.Generator) -> Tensor:
-        with torch.no_grad():
-            real, fake = self._pairs(model, batch, generator)
-        penalty = self.objective.gradient_penalty
-        real.requires_grad_(penalty > 0)
-        logits = self.critic(real)
-        loss = -self.divergence.critic_value(logits, self.critic(fake))
-        loss = loss + self.divergence.penalty(self.critic, real, fake, generator)
-        if penalty > 0:
-            (slope,) = torch.autograd.grad(logits.sum(), real, create_graph=True)
-            loss = loss + 0.5 * penalty * slope.square().sum(-1).mean()
-        return loss
-
-    def _pairs(self, model: Model, batch: Batch, generator) -> tuple[Tensor, Tensor]:
-        """Joint samples (x, y) of the data and (T⁻¹(y, z), y) of the model, each (n, D + M)."""
-        z = draw_latent(model, len(batch), batch.x, generator)
-        fake, _ = model.inverse(z, batch.y)
-        if batch.y is None:
-            return batch.x.clone(), fake
-        return torch.cat([batch.x, batch.y], -1), torch.cat([fake, batch.y], -1)
-
-    def weights(self, progress: float) -> dict[str, float]:
-        spec = self.objective
-        return {
-            spec.divergence: spec.weight_divergence,
-            "misfit_y": spec.weight_y,
-            "negative_log_likelihood": spec.weight_likelihood,
-        }
+_DIVERGENCES = Borrowed(
+    Variational,
+    DIVERGENCES,
+    # a training loss is better without the diagonals, whose weight shrinks the model's samples
+    defaults={"maximum_mean_discrepancy_unbiased": True, "energy_distance_unbiased": True},
+)
+_CRITICS = Borrowed(Variational, CRITICS, shared={"width": "critic_width", "depth": "critic_depth"})
+Variational.live = Variational.live | _DIVERGENCES.all

@@ -6,6 +6,9 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 
+#: What stands before a divergence's key in ``Record.validation`` where it was only measured.
+MEASURED = "measured."
+
 
 @dataclass(frozen=True)
 class Record:
@@ -13,7 +16,8 @@ class Record:
 
     ``parts`` holds ``loss`` (the weighted sum) and every unweighted part by name; ``validation`` the same
     on held-out
-    data at the steps where it was computed, otherwise it is empty. ``seconds`` is training time so far.
+    data at the steps where it was computed, otherwise it is empty, and the divergences that are only measured,
+    with ``measured.`` before their key. ``seconds`` is training time so far.
     """
 
     iteration: int
@@ -25,6 +29,15 @@ class Record:
     @property
     def loss(self) -> float:
         return self.parts["loss"]
+
+    @property
+    def measured(self) -> dict[str, float]:
+        """The divergences that were measured on held-out data at this step, by key; mostly empty."""
+        return {
+            name.removeprefix(MEASURED): value
+            for name, value in self.validation.items()
+            if name.startswith(MEASURED)
+        }
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), separators=(",", ":"))
@@ -58,6 +71,16 @@ class History:
             "iteration": [r.iteration for r in self._records],
             **{n: [r.parts.get(n, float("nan")) for r in self._records] for n in names},
         }
+
+    def measured(self) -> dict[str, tuple[list[int], list[float]]]:
+        """Each divergence that was measured, by key: iterations and values, as equally long lists."""
+        found: dict[str, tuple[list[int], list[float]]] = {}
+        for record in self._records:
+            for key, value in record.measured.items():
+                iterations, values = found.setdefault(key, ([], []))
+                iterations.append(record.iteration)
+                values.append(value)
+        return found
 
     def truncated(self, iteration: int) -> History:
         """Only what happened up to and including this iteration."""

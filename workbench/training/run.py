@@ -12,8 +12,16 @@ import numpy as np
 import torch
 import xarray as xr
 
-from workbench.core.errors import RunError, SpecError, did_you_mean
+from workbench.core.errors import RunError
+from workbench.core.spec import Spec
 from workbench.objectives.base import Context
+from workbench.training.changes import (
+    LIVE_PARTS,
+    change_objective,
+    change_setting,
+    described,
+    restore_objective,
+)
 from workbench.training.data import RunData
 from workbench.training.device import pick_device
 from workbench.training.experiment import Experiment
@@ -24,10 +32,8 @@ from workbench.training.guard import Guard, finite
 from workbench.training.history import History, Record
 from workbench.training.looking import Looking
 from workbench.training.optimisation import Average, critic_optimiser, make_optimiser, schedule
+from workbench.training.ruler import Ruler
 from workbench.training.snapshot import Snapshot, SnapshotRequest, take_snapshot
-
-_HELD_OUT = 2048
-_LIVE_PARTS = ("training", "objective")
 
 
 class Run:
@@ -55,7 +61,7 @@ class Run:
         self.data = RunData(self.problem, self.settings, seed=seed, device=self.device, dtype=self.dtype)
         self._build(seed)
         self.generator = torch.Generator(device=self.device).manual_seed(seed + 1)
-        self.iteration, self.seconds = 0, 0.0
+        self.iteration, self.seconds, self.objectives = 0, 0.0, 0  # objectives: how often it was changed
         self.finished, self.stopped_early = False, False
         self.best_loss, self.best_iteration, self.best_state, self._stale = float("inf"), 0, None, 0
         self.history, self.events = History(), []
@@ -64,7 +70,7 @@ class Run:
         self._written, self._events_written = 0, 0
         if folder is not None:
             self.attach(folder)
-        self.eyes = Eyes(self)
+        self.eyes, self.ruler = Eyes(self), Ruler(self)
 
     def _build(self, seed: int) -> None:
         shapes, s = self.problem.shapes, self.data.standardisation
@@ -72,6 +78,7 @@ class Run:
             torch.manual_seed(seed)
             self.model = self.experiment.architecture.build(shapes)
             known = [t.to(self.device, self.dtype) for t in (s.shift_x, s.scale_x, s.shift_y, s.scale_y)]
+            # in the same breath as the model: its random numbers come after the model's
             self.loss = self.experiment.objective.build(self.model, Context(self.problem, shapes, *known))
         self.model.to(self.device, self.dtype)
         self.loss.to(self.device, self.dtype)
@@ -127,7 +134,7 @@ class Run:
         """One try: the parts, and what was not finite, if anything."""
         factor = schedule(self.settings, self.iteration, self.experiment.steps) * self.guard.factor
         for group in self.optimiser.param_groups:
-            group["lr"] = self.settings.learning_rate * self.experiment.objective.model_rate * factor
+            group["lr"] = self.settings.learning_rate * self.experiment.objective.network_rate * factor
         self.model.train()
         if self.critic_optimiser is not None:
             trouble = self._critic_steps(batch, factor)
@@ -164,6 +171,7 @@ class Run:
                 return "the critic's loss"
             loss.backward()
             self.critic_optimiser.step()
+            self.loss.after_critic_step()
         return ""
 
     def _recover(self, batch, trouble: str) -> None:
@@ -179,7 +187,7 @@ class Run:
     def _validate(self) -> dict[str, float]:
         generator = torch.Generator(device=self.device).manual_seed(self.experiment.seed + 2)
         # at full weights whatever the ramp: validation losses of different iterations must be comparable
-        batch = self.data.held_out(_HELD_OUT, 1.0)
+        batch = self.data.held_out(self.loss.held_out, 1.0)
         with self.looking(), torch.no_grad():
             parts = self.loss.parts(self.model, batch, generator)
             total = self.loss.total(parts, batch.progress)
@@ -187,7 +195,7 @@ class Run:
             found = dict(zip(["loss", *parts], values, strict=True))
             if self.loss.validates and self.settings.early_stopping:
                 self._remember(found["loss"])
-        return found
+            return found | self.ruler.measure(self)
 
     def _remember(self, value: float) -> None:
         """Called while the looked-at weights are in place: keeps them when they are the best so far."""
@@ -225,28 +233,16 @@ class Run:
     # ---- changes while it runs
     def set(self, name: str, value: Any) -> None:
         """Change a live setting: ``learning_rate``, ``objective.weight_z``, or ``steps`` to plan a longer
-        run."""
-        if name == "steps":
-            self.experiment = self.experiment.replace(steps=value)
-            self.finished = self.finished and self.iteration >= value
-            return
-        part, dot, setting = name.partition(".")
-        if not dot:
-            setting = name
-            part = next(
-                (p for p in _LIVE_PARTS if name in {s.name for s in getattr(self.experiment, p).settings()}),
-                "",
-            )
-        live = {f"{p}.{s}" for p in _LIVE_PARTS for s in getattr(self.experiment, p).live} | {"steps"}
-        if f"{part}.{setting}" not in live:
-            raise SpecError(
-                f"'{name}' cannot be changed while a run goes on",
-                expected=", ".join(sorted(live)),
-                found=name,
-                suggestion=did_you_mean(name, [entry.partition(".")[2] for entry in live])
-                or "reset and start a new run with it",
-            )
-        getattr(self.experiment, part).set(setting, value)
+        run; ``objective`` with a key or a table of key and settings is `change_objective`."""
+        change_setting(self, name, value)
+
+    def change_objective(self, objective: str | Spec | dict) -> None:
+        """Train on with another objective: a key, a Spec, or ``{"key": …, "settings": {…}}``.
+
+        Network, optimiser, schedule and history stay; a critic starts anew, and so does the search for the
+        best validation loss. Raises `IncompatibleError`, and changes nothing, where it does not fit.
+        """
+        change_objective(self, objective)
 
     # ---- looking
     @property
@@ -297,7 +293,9 @@ class Run:
             "finished": self.finished,
             "stopped_early": self.stopped_early,
             "steps": self.experiment.steps,
-            "live": {p: getattr(self.experiment, p).values() for p in _LIVE_PARTS},
+            "objective": described(self.experiment.objective),
+            "objectives": self.objectives,
+            "live": {p: getattr(self.experiment, p).values() for p in LIVE_PARTS},
             "generator": self.generator.get_state(),
             "guard": self.guard.state_dict(),
             "best": {
@@ -312,12 +310,13 @@ class Run:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state_dict` of a run of the same experiment."""
+        """Go on from `state_dict` of a run of the same experiment, or of one whose objective was changed."""
+        restore_objective(self, state)
         for name in ("iteration", "seconds", "finished", "stopped_early"):
             setattr(self, name, state[name])
         self.experiment = self.experiment.replace(steps=state["steps"])
         for part, values in state["live"].items():
-            for name in getattr(self.experiment, part).live:
+            for name in getattr(self.experiment, part).live & values.keys():  # an older state knows fewer
                 getattr(self.experiment, part).set(name, values[name])
         self.generator.set_state(state["generator"])
         self.guard.load_state_dict(state["guard"])
@@ -352,6 +351,8 @@ class Run:
             self.folder.append_event(event)
         self._events_written = len(self.events)
         self.folder.write_checkpoint(self.state_dict())
+        if self.objectives:  # after the checkpoint, which brings its own objective along
+            self.folder.write_experiment(self.experiment)
         self.folder.write_status(state or ("finished" if self.finished else "stopped"), **self.brief())
         return self.folder
 

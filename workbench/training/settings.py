@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import param
 
+from workbench.core.errors import did_you_mean
 from workbench.core.spec import Spec
+from workbench.divergences import DIVERGENCES
+
+
+class _Divergences(param.List):
+    """A list of keys of divergences; an unknown one is refused where it is set."""
+
+    def _validate(self, val) -> None:
+        super()._validate(val)
+        for key in val:
+            if key not in DIVERGENCES:
+                hint = did_you_mean(str(key), DIVERGENCES.keys())
+                raise ValueError(f"there is no divergence '{key}'" + (f", {hint}" if hint else ""))
 
 
 class Training(Spec):
@@ -13,7 +26,7 @@ class Training(Spec):
     key = "training"
     title = "Training"
     summary = "Optimiser, schedule, validation and guards."
-    live = frozenset({"learning_rate", "gradient_clip"})
+    live = frozenset({"learning_rate", "gradient_clip", "measured"})
 
     learning_rate = param.Number(2e-3, bounds=(1e-7, 1.0), doc="Step size of the optimiser at its peak.")
     batch_size = param.Integer(256, bounds=(2, 1_000_000), doc="Points in a mini-batch.")
@@ -65,4 +78,10 @@ class Training(Spec):
     precision = param.Selector(default="float32", objects=["float32", "float64"], doc="Floating point type.")
     recoveries = param.Integer(
         5, bounds=(0, 100), doc="How often a non-finite loss may be rolled back before the run gives up."
+    )
+    measured = _Divergences(
+        ["energy_distance", "maximum_mean_discrepancy"],
+        item_type=str,
+        doc="Divergences that are measured on held-out data at each validation, whatever is trained: keys, or "
+        "none. Those without a critic are cheap.",
     )

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from workbench.diagnostics.views.common import common_attrs, round_up
+from workbench.training.history import MEASURED
 
 #: At most so many points a curve.
 POINTS = 1000
@@ -52,7 +53,13 @@ def losses(
 
 def _names(records: Sequence) -> list[str]:
     # the last record knows every part; the total comes first, and a part that is the total is not drawn twice
-    found = dict.fromkeys(name for r in (records[-1:] or ()) for name in (*r.parts, *r.validation))
+    # what was only measured is no part of the loss
+    found = dict.fromkeys(
+        name
+        for r in (records[-1:] or ())
+        for name in (*r.parts, *r.validation)
+        if not name.startswith(MEASURED)
+    )
     single = {
         name
         for name in found
