@@ -1,0 +1,105 @@
+"""Every compatible architecture, divergence and critic takes three finite steps.
+
+By default a covering design: every divergence with every critic on a cheap flow, and every architecture with a
+few of them in turn; the rest are slow tests.
+"""
+
+import math
+from itertools import product
+
+import pytest
+
+from workbench.architectures import ARCHITECTURES
+from workbench.core import capability
+from workbench.critics import CRITICS
+from workbench.divergences import DIVERGENCES, VariationalDivergence
+from workbench.objectives import OBJECTIVES
+from workbench.training import Experiment, Run
+
+#: (divergence, critic); those that are computed from the samples have none.
+ESTIMATORS = [
+    (d.key, critic)
+    for d in DIVERGENCES
+    for critic in (CRITICS.keys() if issubclass(d, VariationalDivergence) else [""])
+]
+CHEAP, EACH = "nice", 2
+SMALL = {"transforms": 2, "width": 8, "blocks": 2, "depth": 1, "components": 4, "bins": 4}
+
+
+def experiment(architecture, divergence, critic, **more):
+    objective = {"divergence": divergence, "critic_width": 8, "rkhs_ball_landmarks": 8} | more
+    if critic:
+        objective["critic"] = critic
+    made = Experiment(
+        "linear_gaussian",
+        architecture,
+        OBJECTIVES.make("variational", **objective),
+        {"samples": 100, "batch_size": 16, "validate_every": 3, "measured": []},
+        steps=3,
+    ).with_setting("problem.noise", 0.5)
+    names = {s.name: s for s in made.architecture.settings()}
+    for name in SMALL.keys() & names.keys():
+        low, high = names[name].bounds
+        made = made.with_setting(f"architecture.{name}", min(max(SMALL[name], low), high))
+    return made
+
+
+def triples():
+    for number, architecture in enumerate(ARCHITECTURES):
+        dear = capability.EXACT_INVERSE not in architecture.capabilities
+        each = 1 if dear else EACH
+        usual = {(each * number * 7 + i * 13) % len(ESTIMATORS) for i in range(each)}
+        for index, (divergence, critic) in enumerate(ESTIMATORS):
+            made = experiment(architecture.key, divergence, critic)
+            if made.refusals():
+                continue
+            chosen = architecture.key == CHEAP or index in usual
+            name = "-".join(filter(None, (architecture.key, divergence, critic)))
+            yield pytest.param(made, id=name, marks=[] if chosen else [pytest.mark.slow])
+
+
+@pytest.mark.parametrize("made", list(triples()))
+def test_three_steps_stay_finite_and_move_the_network(made):
+    run = Run(made)
+    before = [p.detach().clone() for p in run.model.parameters()]
+    records = [run.step() for _ in range(3)]
+    key = made.objective.divergence
+    assert all(math.isfinite(v) for r in records for v in (*r.parts.values(), *r.validation.values()))
+    assert key in records[2].parts and key in records[2].validation
+    assert not [event for event in run.events if event["kind"] == "recovery"]
+    assert any((p != q).any() for p, q in zip(run.model.parameters(), before, strict=True))
+
+
+#: Each setting of these at least once with each of the others, rather than all products.
+CHOICES = [
+    ("kl", {"direction": "forward_true_y", "order": "model_first", "critic_averaging": 0.9}),
+    ("jensen_shannon", {"direction": "forward_full", "generator_gradient": "non_saturating", "logit_clamp": 4.0}),
+    ("neyman", {"direction": "backward_marginal", "order": "model_first", "instance_noise": 0.1}),
+    ("wasserstein_critic", {"direction": "forward_true_y", "slope_penalty": 1.0, "ramp": 0.5}),
+    ("sinkhorn", {"direction": "forward_full", "order": "model_first", "weight_reconstruction": 1.0}),
+    ("energy_distance", {"direction": "backward_marginal", "prior_loss": "gaussian"}),
+    (
+        "precision_recall",
+        {"order": "model_first", "prior_loss": "uniform", "weight_reconstruction": 0.1, "reconstruction": "independent"},
+    ),
+]
+
+
+@pytest.mark.parametrize("architecture", ["inn", "realnvp"])
+@pytest.mark.parametrize("divergence, settings", CHOICES, ids=lambda v: v if isinstance(v, str) else "")
+def test_directions_orders_and_stabilisers_step_together(architecture, divergence, settings):
+    made = experiment(architecture, divergence, "", **settings)
+    if architecture == "realnvp" and settings.get("direction") == "forward_full":
+        assert made.refusals()
+        return
+    test_three_steps_stay_finite_and_move_the_network(made)
+
+
+def test_the_design_covers_every_pair_and_every_architecture():
+    usual = [p for p in triples() if not p.marks]
+    seen = {(p.values[0].architecture.key) for p in usual}
+    possible = {p.values[0].architecture.key for p in triples()}
+    assert seen == possible
+    pairs = {p.id.removeprefix(CHEAP + "-") for p in usual if p.id.startswith(CHEAP + "-")}
+    assert pairs == {"-".join(filter(None, e)) for e in ESTIMATORS}
+    assert len(list(product(possible, ESTIMATORS))) == len(list(triples()))
