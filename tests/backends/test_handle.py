@@ -183,3 +183,20 @@ def same_state(first, second) -> bool:
         state.pop("seconds")  # of the clock
     pairs = zip(*map(flat, states), strict=True)
     return all(torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b for a, b in pairs)
+
+
+def test_the_objective_changes_while_it_runs_in_both_places(handle):
+    objective = {"key": "variational", "settings": {"divergence": "energy_distance"}}
+    handle.set("objective", objective)
+    assert "energy_distance" in handle.wait("paused").message
+    handle.step(2)
+    handle.wait("paused")
+    request = SnapshotRequest(views=("samples",))
+    assert "energy_distance" in handle.wait_snapshot(request).records[-1].parts
+    handle.set("objective", "inn")
+    assert "cannot be run" in handle.wait("paused").message
+    handle.set("objective", "maximum_likelihood")
+    handle.wait("paused")
+    handle.step(1)
+    handle.wait("paused")
+    assert "negative_log_likelihood" in handle.wait_snapshot(request).records[-1].parts

@@ -260,6 +260,23 @@ def test_a_setting_that_cannot_change_while_it_runs(shell, tmp_path):
     assert RunFolder(tmp_path / "run").status()["state"] in ("finished", "stopped")
 
 
+def test_what_an_objective_does_not_do_is_said_before_it_trains(shell, tmp_path):
+    words = [*INVERSE, "--steps", 1, "--objective", "variational", "--set", "direction=backward_marginal"]
+    code, out, err = shell("train", *words, "--out", tmp_path / "run", "--json")
+    assert code == 0 and "Note: backward_marginal compares laws of x alone" in err
+    assert "ignores y" in json.loads(out)["warnings"][0]
+
+
+def test_resume_with_another_divergence(shell, tmp_path):
+    words = ["--objective", "variational", "--set", "critic_width=8", "--steps", 2]
+    shell.json("train", *INVERSE, *words, "--out", tmp_path / "run")
+    again = ["train", "--resume", tmp_path / "run", "--steps", 3, "--set", "objective.divergence=kl"]
+    events = shell.json(*again)["events"]
+    assert [e["kind"] for e in events] == ["finished", "objective", "finished"]
+    assert "kl" in RunFolder(tmp_path / "run").history()[-1].parts
+    assert RunFolder(tmp_path / "run").experiment().objective.divergence == "kl"
+
+
 def test_ctrl_c_saves_the_run_and_resume_goes_on(shell, tmp_path):
     command = [
         sys.executable,

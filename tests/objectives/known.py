@@ -1,4 +1,4 @@
-"""Models whose laws are known: an affine map of one number, and linear maps for the linear Gaussian problem."""
+"""Models whose laws are known: an affine map of one number, and linear maps of several."""
 
 import torch
 
@@ -44,7 +44,7 @@ class Affine(Model):
 
 
 class Linear(Model):
-    """T(x) = M x = (y, z): a network with [y, z] whose matrix is given. With ``width`` it pads x with zeros."""
+    """T(x) = M x = (y, z): a network with [y, z] whose matrix is given; a larger matrix pads x with zeros."""
 
     def __init__(self, matrix, observed, features):
         super().__init__(features, observed, len(matrix) - observed, ALL | {capability.FORWARD})

@@ -1,4 +1,4 @@
-"""Which laws a direction compares, where it is at its best, and when it says so that this is not the posterior."""
+"""Which laws a direction compares, where it is at its best, and when it says that this is no posterior."""
 
 import pytest
 import torch
@@ -128,7 +128,11 @@ def test_choices_that_identify_the_posterior_are_silent():
         ("realnvp", {"critic": "quadratic"}, "means and covariances only"),
         ("realnvp", {"generator_gradient": "non_saturating", "divergence": "kl"}, "descends KL(Q||P)"),
         ("realnvp", {"generator_gradient": "non_saturating", "divergence": "neyman"}, "another divergence"),
-        ("realnvp", {"generator_gradient": "non_saturating", "divergence": "sinkhorn"}, "exact gradient is used"),
+        (
+            "realnvp",
+            {"generator_gradient": "non_saturating", "divergence": "sinkhorn"},
+            "exact gradient is used",
+        ),
         ("realnvp", {"weight_reconstruction": 1.0, "reconstruction": "independent"}, "posterior's mean"),
         ("realnvp", {"prior_loss": "gaussian"}, "posterior's mean"),
     ],

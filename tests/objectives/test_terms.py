@@ -36,7 +36,7 @@ def drawn(model, batch, direction="backward_joint"):
 
 
 def test_the_independent_reconstruction_is_the_papers_and_shrinks_the_posterior():
-    """E|T⁻¹(Y,Z) - X|² is (1 + r²) times the posterior's variance for draws pulled in by r: smallest at r = 0."""
+    """E|T⁻¹(Y,Z) - X|² is (1 + r²) times the posterior's variance for draws pulled in by r."""
     _, covariance = PROBLEM.posterior_moments((0.0,))
     variance = float(covariance.trace())
     for shrink in (1.0, 0.5, 0.1):

@@ -1,11 +1,10 @@
 """Every compatible architecture, divergence and critic takes three finite steps.
 
-By default a covering design: every divergence with every critic on a cheap flow, and every architecture with a
-few of them in turn; the rest are slow tests.
+By default a covering design: every divergence with every critic on a cheap flow, and every architecture whose
+inverse is not searched for with a few of them in turn; the rest are slow tests.
 """
 
 import math
-from itertools import product
 
 import pytest
 
@@ -45,21 +44,25 @@ def experiment(architecture, divergence, critic, **more):
 
 
 def triples():
+    """(architecture, divergence, critic) with marks. What fits is a question of the architecture alone."""
     for number, architecture in enumerate(ARCHITECTURES):
-        dear = capability.EXACT_INVERSE not in architecture.capabilities
-        each = 1 if dear else EACH
-        usual = {(each * number * 7 + i * 13) % len(ESTIMATORS) for i in range(each)}
+        if experiment(architecture.key, "kl", "mlp").refusals():
+            continue
+        each = EACH if capability.EXACT_INVERSE in architecture.capabilities else 0
+        usual = {(EACH * number * 7 + i * 13) % len(ESTIMATORS) for i in range(each)}
         for index, (divergence, critic) in enumerate(ESTIMATORS):
-            made = experiment(architecture.key, divergence, critic)
-            if made.refusals():
-                continue
             chosen = architecture.key == CHEAP or index in usual
             name = "-".join(filter(None, (architecture.key, divergence, critic)))
-            yield pytest.param(made, id=name, marks=[] if chosen else [pytest.mark.slow])
+            marks = [] if chosen else [pytest.mark.slow]
+            yield pytest.param(architecture.key, divergence, critic, id=name, marks=marks)
 
 
-@pytest.mark.parametrize("made", list(triples()))
-def test_three_steps_stay_finite_and_move_the_network(made):
+@pytest.mark.parametrize("architecture, divergence, critic", list(triples()))
+def test_three_steps_stay_finite_and_move_the_network(architecture, divergence, critic):
+    check(experiment(architecture, divergence, critic))
+
+
+def check(made):
     run = Run(made)
     before = [p.detach().clone() for p in run.model.parameters()]
     records = [run.step() for _ in range(3)]
@@ -73,14 +76,22 @@ def test_three_steps_stay_finite_and_move_the_network(made):
 #: Each setting of these at least once with each of the others, rather than all products.
 CHOICES = [
     ("kl", {"direction": "forward_true_y", "order": "model_first", "critic_averaging": 0.9}),
-    ("jensen_shannon", {"direction": "forward_full", "generator_gradient": "non_saturating", "logit_clamp": 4.0}),
-    ("neyman", {"direction": "backward_marginal", "order": "model_first", "instance_noise": 0.1}),
-    ("wasserstein_critic", {"direction": "forward_true_y", "slope_penalty": 1.0, "ramp": 0.5}),
+    (
+        "jensen_shannon",
+        {"direction": "forward_full", "generator_gradient": "non_saturating", "logit_clamp": 4.0},
+    ),
+    ("neyman", {"direction": "backward_marginal", "order": "model_first", "logit_clamp": 4.0}),
+    ("wasserstein_critic", {"direction": "forward_true_y", "slope_penalty": 1.0, "instance_noise": 0.1}),
     ("sinkhorn", {"direction": "forward_full", "order": "model_first", "weight_reconstruction": 1.0}),
     ("energy_distance", {"direction": "backward_marginal", "prior_loss": "gaussian"}),
     (
         "precision_recall",
-        {"order": "model_first", "prior_loss": "uniform", "weight_reconstruction": 0.1, "reconstruction": "independent"},
+        {
+            "order": "model_first",
+            "prior_loss": "uniform",
+            "weight_reconstruction": 0.1,
+            "reconstruction": "independent",
+        },
     ),
 ]
 
@@ -92,14 +103,14 @@ def test_directions_orders_and_stabilisers_step_together(architecture, divergenc
     if architecture == "realnvp" and settings.get("direction") == "forward_full":
         assert made.refusals()
         return
-    test_three_steps_stay_finite_and_move_the_network(made)
+    check(made)
 
 
 def test_the_design_covers_every_pair_and_every_architecture():
-    usual = [p for p in triples() if not p.marks]
-    seen = {(p.values[0].architecture.key) for p in usual}
-    possible = {p.values[0].architecture.key for p in triples()}
-    assert seen == possible
-    pairs = {p.id.removeprefix(CHEAP + "-") for p in usual if p.id.startswith(CHEAP + "-")}
-    assert pairs == {"-".join(filter(None, e)) for e in ESTIMATORS}
-    assert len(list(product(possible, ESTIMATORS))) == len(list(triples()))
+    everything = list(triples())
+    usual = [p for p in everything if not p.marks]
+    possible = {p.values[0] for p in everything}
+    exact = {a.key for a in ARCHITECTURES if capability.EXACT_INVERSE in a.capabilities}
+    assert {p.values[0] for p in usual} == possible & exact >= {"nice", "inn", "maf", "realnvp"}
+    assert {p.values[1:] for p in usual if p.values[0] == CHEAP} == set(ESTIMATORS)
+    assert len(everything) == len(possible) * len(ESTIMATORS)

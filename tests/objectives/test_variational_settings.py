@@ -1,4 +1,4 @@
-"""Settings of divergences and critics as settings of the objective: they reach what they are for, and travel."""
+"""Settings of divergences and critics as settings of the objective: they reach them, and they travel."""
 
 import pytest
 import torch
@@ -35,7 +35,11 @@ def other(setting):
     if setting.kind == "choice":
         return next(o for o in setting.options if o != setting.default)
     low, high = setting.bounds
-    return high if setting.default == low else (low if setting.kind == "integer" else 0.5 * (low + setting.default))
+    return (
+        high
+        if setting.default == low
+        else (low if setting.kind == "integer" else 0.5 * (low + setting.default))
+    )
 
 
 def borrowed():
@@ -43,7 +47,11 @@ def borrowed():
         for member in catalogue:
             for setting in member.settings():
                 yield pytest.param(
-                    which, member, setting, names.names[member.key][setting.name], id=f"{member.key}-{setting.name}"
+                    which,
+                    member,
+                    setting,
+                    names.names[member.key][setting.name],
+                    id=f"{member.key}-{setting.name}",
                 )
 
 

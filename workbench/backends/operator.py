@@ -95,7 +95,8 @@ class Operator:
     def _on_set(self, name: str, value) -> None:
         self.run.set(name, value)
         self.status = replace(self.status, steps=self.run.experiment.steps)
-        message = f"{name} is now {value}."
+        changed = self.run.events[-1]["message"] if name == "objective" else ""
+        message = changed or f"{name} is now {value}."
         if self.training:
             self._tell(message=message)
         else:  # more steps than before wake up a run that had finished

@@ -27,14 +27,16 @@ def train_command(args: argparse.Namespace) -> int:
         run = _intact(handle)
         if args.resume:
             _change(run, args)
-        before = run.brief()
+        before, warnings = run.brief(), run.experiment.warnings()
+        for sentence in warnings:
+            print(f"Note: {sentence}", file=sys.stderr)
         interrupted = _advance(handle)
         _intact(handle)
     finally:
         # whatever happens, the folder must not say that somebody still works in it
         if handle.status().state in ("starting", "running", "paused"):
             handle.stop()
-    _report(handle, before, as_json=args.json)
+    _report(handle, before, warnings, as_json=args.json)
     if interrupted:
         print(f"Interrupted and saved. Go on with: workbench train --resume {handle.folder}", file=sys.stderr)
     return _INTERRUPTED if interrupted else 0
@@ -109,6 +111,11 @@ def _change(run: Run, args: argparse.Namespace) -> None:
         run.set("steps", args.steps)
     for name, value in _settings(args):
         changed = run.experiment.with_setting(name, value)
+        live = changed.objective.live
+        old, new = run.experiment.objective.values(), changed.objective.values()
+        if any(old[setting] != new[setting] for setting in new if setting not in live):
+            run.change_objective(changed.objective)
+            continue
         for part in _PARTS:
             old, new = (getattr(e, part).values() for e in (run.experiment, changed))
             for setting in new:
@@ -158,7 +165,7 @@ class _Interruption:
             signal.signal(number, handler)
 
 
-def _report(handle: Handle, before: dict, *, as_json: bool) -> None:
+def _report(handle: Handle, before: dict, warnings: list[str], *, as_json: bool) -> None:
     run = handle.training_run
     after, state = run.brief(), handle.status().state
     steps, seconds = after["iteration"] - before["iteration"], after["seconds"] - before["seconds"]
@@ -175,6 +182,7 @@ def _report(handle: Handle, before: dict, *, as_json: bool) -> None:
                 "parameters": run.parameters,
                 "device": str(run.device),
                 "events": run.events,
+                "warnings": warnings,
             }
         )
     loss = "" if after["loss"] is None else f", loss {after['loss']:.4g}"

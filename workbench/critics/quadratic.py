@@ -38,8 +38,8 @@ class Quadratic(Critic):
     )
     reference = "Log-ratio of two Gaussians"
     caution = (
-        "A quadratic critic sees means and covariances only: laws that share them are equal for it, unless both "
-        "are Gaussian."
+        "A quadratic critic sees means and covariances only: laws that share them, and are not Gaussian, are "
+        "equal for it."
     )
 
     def build(self, features: int) -> QuadraticFunction:

@@ -78,8 +78,8 @@ class PrecisionRecall(VariationalDivergence):
             return ""
         missed = "a model that misses modes" if self.trade_off > 1 else "a model with stray samples"
         return (
-            f"Precision-recall with λ = {self.trade_off:g} ≠ 1 also vanishes for some unequal laws ({missed} can "
-            "be perfect by it): it identifies no posterior."
+            f"Precision-recall with λ = {self.trade_off:g} ≠ 1 also vanishes for some unequal laws "
+            f"({missed} can be perfect by it): it identifies no posterior."
         )
 
     @property

@@ -56,8 +56,8 @@ class Sinkhorn(SampleDivergence):
             )
         if self.order == 2 and self.blur > 3:
             return (
-                f"With r = 2 a blur of {self.blur:g}, far beyond the size of standardised data, compares hardly "
-                "more than the means."
+                f"With r = 2 a blur of {self.blur:g}, far beyond the size of standardised data, compares "
+                "hardly more than the means."
             )
         return ""
 

@@ -59,7 +59,7 @@ class Objective(Spec):
         return []
 
     def warnings(self, problem, architecture) -> list[str]:
-        """What the chosen settings do not do, as sentences: shown before training, and no reason to refuse."""
+        """What the chosen settings do not do, as sentences: shown before training, no reason to refuse."""
         return []
 
     @property

@@ -1,9 +1,10 @@
 """Which two laws are compared, and when that pins the posterior down.
 
-backward_joint     P_{X,Y}  and  P_{T⁻¹(Y,Z),Y}       equal exactly when T⁻¹(y, Z) is the posterior for almost all y
+backward_joint     P_{X,Y}  and  P_{T⁻¹(Y,Z),Y}       equal exactly when T⁻¹(y, Z) is the posterior for almost
+                                                      all y
 backward_marginal  P_X      and  P_{T⁻¹(Y,Z)}         VINA eq. 50; a law of x alone says nothing about y
-forward_true_y     P_{Y,Z}  and  P_{Y,T_z(X)}         VINA eq. 12; with T_y(X) = Y, or for a flow given y, as good
-                                                      as backward_joint
+forward_true_y     P_{Y,Z}  and  P_{Y,T_z(X)}         VINA eq. 12; with T_y(X) = Y, or for a flow given y, as
+                                                      good as backward_joint
 forward_full       P_{Y,Z}  and  P_{T_y(X),T_z(X)}    VINA eq. 52; with T_y(X) = Y as good as backward_joint
 without y          P_X and P_{T⁻¹(Z)}  or  P_Z and P_{T(X)}, the same for both names of a side
 
@@ -118,14 +119,14 @@ def cautions(direction: str, problem, architecture, *, supervised: bool) -> list
         )
     if direction == "forward_full" and not held:
         found.append(
-            "forward_full without L_y lets the network call any y what it likes: a bijection that mixes y and z "
-            "can be perfect by it; add weight_y or take forward_true_y."
+            "forward_full without L_y lets the network call any y what it likes: a bijection that mixes "
+            "y and z can be perfect by it; add weight_y or take forward_true_y."
         )
     if is_forward(direction) and _surplus(architecture, problem.shapes):
         found.append(
             f"{direction} with zero padding compares a law of full dimension with T(x, 0), which stays on a "
             f"surface of dimension {problem.shapes.x}: divergences of densities are infinite or saturated "
-            "whatever the network is; take backward_joint, or as many latents as x has more components than y."
+            "whatever the network is; take backward_joint, or no more latents than x has components beyond y."
         )
     return found
 

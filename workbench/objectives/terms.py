@@ -1,11 +1,11 @@
 """Terms beside the divergence: reconstruction and prior losses of VINA §4.1.
 
-independent   E|T⁻¹(Y,Z) - X|²  (eq. 50)  or  E|T(X) - (Y,Z)|²  (eq. 52): pairs x with a z that has nothing to do
-              with it. Its minimiser is the posterior's mean: it shrinks what it is added to
+independent   E|T⁻¹(Y,Z) - X|²  (eq. 50)  or  E|T(X) - (Y,Z)|²  (eq. 52): pairs x with a z that has nothing to
+              do with it. Its minimiser is the posterior's mean: it shrinks what it is added to
 cycle         E|T⁻¹(T_y(X) + s e, T_z(X) + s e') - X|² with normal e, e' (Ardizzone et al. 2019): zero without
               noise where T inverts exactly, otherwise it holds the inverse's slope and the padding down
-gaussian      E Σ_d (T⁻¹(Y,Z) - X)_d² / (2 σ_d²)  (eq. 47, scaled as in the authors' code): with σ_d that of the
-              data it is half of the independent reconstruction in standardised units
+gaussian      E Σ_d (T⁻¹(Y,Z) - X)_d² / (2 σ_d²)  (eq. 47, scaled as in the authors' code): with σ_d that of
+              the data it is half of the independent reconstruction in standardised units
 uniform       E Σ_d [max(0, x̂_d - b) + max(0, a - x̂_d)],  x̂ = T⁻¹(Y,Z)  (eq. 48), in the units of the data
 """
 

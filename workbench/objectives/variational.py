@@ -48,7 +48,9 @@ class Variational(Objective):
 
     key = "variational"
     title = "Variational: L_y + λ D"
-    summary = "A divergence between data and model, measured by a critic or directly, and the model descends it."
+    summary = (
+        "The model descends a divergence between data and model, measured by a critic or directly."
+    )
     reference = "VINA eqs. 2, 6, 9 and 10, arXiv:2602.20480"
     needs_model = frozenset({capability.REPARAMETERISED})
     live = frozenset(
@@ -72,7 +74,7 @@ class Variational(Objective):
 
     divergence = param.Selector(
         default="jensen_shannon",
-        doc="Which divergence is minimised: by a critic, or (MMD, energy, sliced, Sinkhorn) from the samples.",
+        doc="Which divergence is minimised: by a critic, or (MMD, energy, sliced, Sinkhorn) directly.",
         objects=[
             *(d.key for d in DIVERGENCES if issubclass(d, VariationalDivergence)),
             *(d.key for d in DIVERGENCES if issubclass(d, SampleDivergence)),
@@ -104,25 +106,27 @@ class Variational(Objective):
     direction = param.Selector(
         default="backward_joint",
         objects=list(DIRECTIONS),
-        doc="Which laws are compared. backward_joint: (x, y) with (T⁻¹(y, z), y), which identifies the posterior; "
-        "forward_true_y: (y, z) with (y, T_z(x)); forward_full: (y, z) with T(x), which needs L_y, and without "
-        "zero padding; backward_marginal: x with T⁻¹(y, z), which says nothing about y and identifies no "
-        "posterior on its own.",
+        doc="Which laws are compared. backward_joint: (x, y) with (T⁻¹(y, z), y), which identifies the "
+        "posterior; forward_true_y: (y, z) with (y, T_z(x)); forward_full: (y, z) with T(x), which needs L_y "
+        "and no zero padding; backward_marginal: x with T⁻¹(y, z), which says nothing about y and "
+        "identifies no posterior on its own.",
     )
     order = param.Selector(
         default="data_first",
         objects=["data_first", "model_first"],
-        doc="D(data || model), or with the arguments exchanged D(model || data): KL and reverse KL trade places. "
-        "The law that training does not move counts as the data.",
+        doc="D(data || model), or with the arguments exchanged D(model || data): KL and reverse KL trade "
+        "places. The law that training does not move counts as the data.",
     )
     generator_gradient = param.Selector(
         default="exact",
         objects=["exact", "non_saturating"],
-        doc="exact: the model descends the divergence. non_saturating: it climbs the critic's gain instead, with "
-        "a stronger gradient where the critic wins, which is the gradient of another divergence.",
+        doc="exact: the model descends the divergence. non_saturating: it climbs the critic's gain instead, "
+        "with a stronger gradient where the critic wins, which is the gradient of another divergence.",
     )
     ramp = param.Number(
-        0.0, bounds=(0, 1), doc="Share of the run over which λ rises from almost nothing; 0: λ from the start."
+        0.0,
+        bounds=(0, 1),
+        doc="Share of the run over which λ rises from almost nothing; 0: at once.",
     )
     fade_likelihood = param.Number(
         0.0,
@@ -156,7 +160,7 @@ class Variational(Objective):
     critic_averaging = param.Number(
         0.0,
         bounds=(0, 0.9999),
-        doc="Decay of a moving average (EMA) of the critic, which the model then descends; 0 switches it off.",
+        doc="Decay of a moving average (EMA) of the critic, which the model then descends; 0: none.",
     )
     slope_penalty = param.Number(
         0.0,
@@ -251,8 +255,8 @@ class Variational(Objective):
 
 
 _PULL = (
-    "{} compares a draw with an x that has another latent: it pulls every draw to the posterior's mean, and too "
-    "large a weight shrinks the posterior."
+    "{} compares a draw with an x that has another latent: it pulls every draw to the posterior's mean, and "
+    "too large a weight shrinks the posterior."
 )
 
 
@@ -261,8 +265,8 @@ def _trick(divergence, order: str) -> str:
         return f"{divergence.title} has no non-saturating form: its exact gradient is used."
     if order == "model_first" or not divergence.non_saturating_descends:
         return (
-            f"The non-saturating gradient of {divergence.title} is that of another divergence, ∫ p k(q/p) with "
-            "k'(w) = -f'(1/w) for the data first: the exact gradient descends the one that was chosen."
+            f"The non-saturating gradient of {divergence.title} is that of another divergence, ∫ p k(q/p) "
+            "with k'(w) = -f'(1/w) for the data first: the exact gradient descends the one that was chosen."
         )
     return (
         f"The non-saturating gradient of {divergence.title} descends {divergence.non_saturating_descends} "

@@ -70,7 +70,8 @@ def change_objective(run, objective: str | Spec | dict) -> None:
             "kind": "objective",
             "iteration": run.iteration,
             "objective": described(changed.objective),
-            "message": f"From iteration {run.iteration} on: {said(changed.objective)} instead of {said(before)}.",
+            "message": f"From iteration {run.iteration} on: {said(changed.objective)} instead of "
+            f"{said(before)}.",
         }
     )
 

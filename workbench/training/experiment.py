@@ -58,6 +58,10 @@ class Experiment:
         """Sentences that say why this combination cannot run; empty when it can."""
         return refusals(self.problem, self.architecture, self.objective)
 
+    def warnings(self) -> list[str]:
+        """Sentences on what the chosen objective does not do; no reason to refuse it."""
+        return self.objective.warnings(self.problem, self.architecture)
+
     def check(self) -> None:
         """Raise `IncompatibleError` when the parts do not fit together."""
         reasons = self.refusals()

@@ -14,10 +14,9 @@ MEASURED = "measured."
 class Record:
     """One optimiser step.
 
-    ``parts`` holds ``loss`` (the weighted sum) and every unweighted part by name; ``validation`` the same
-    on held-out
-    data at the steps where it was computed, otherwise it is empty, and the divergences that are only measured,
-    with ``measured.`` before their key. ``seconds`` is training time so far.
+    ``parts`` holds ``loss`` (the weighted sum) and every unweighted part by name; ``validation`` the same on
+    held-out data at the steps where it was computed, with the divergences that are only measured
+    (``measured.`` before their key), otherwise it is empty. ``seconds`` is training time so far.
     """
 
     iteration: int

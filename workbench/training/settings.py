@@ -82,6 +82,6 @@ class Training(Spec):
     measured = _Divergences(
         ["energy_distance", "maximum_mean_discrepancy"],
         item_type=str,
-        doc="Divergences that are measured on held-out data at each validation, whatever is trained: keys, or "
-        "none. Those without a critic are cheap.",
+        doc="Divergences that are measured on held-out data at each validation, whatever is trained: keys, "
+        "or none. Those without a critic are cheap.",
     )
