@@ -63,6 +63,20 @@ def objectives() -> str:
                  ((f"`{o.key}`", o.summary, needs(o), o.reference) for o in OBJECTIVES))
 
 
+def divergences() -> str:
+    from workbench.divergences import DIVERGENCES
+
+    return table(("key", "title", "definition", "estimator", "bias", "cost"),
+                 ((f"`{d.key}`", d.title, d.definition, d.estimator, d.bias, d.expense) for d in DIVERGENCES))
+
+
+def critics() -> str:
+    from workbench.critics import CRITICS
+
+    return table(("key", "title", "what it is", "source"),
+                 ((f"`{c.key}`", c.title, c.summary, c.reference) for c in CRITICS))
+
+
 def diagnostics() -> str:
     from workbench.diagnostics import DIAGNOSTICS
 
@@ -85,7 +99,8 @@ def inversion() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {"problems": problems, "architectures": architectures,
-                                        "objectives": objectives, "diagnostics": diagnostics,
+                                        "objectives": objectives, "divergences": divergences, "critics": critics,
+                                        "diagnostics": diagnostics,
                                         "inversion": inversion, "studies": studies}
 
 

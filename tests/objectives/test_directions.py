@@ -161,6 +161,8 @@ def test_a_direction_without_a_latent_is_refused():
 
     made = OBJECTIVES.make("variational", direction="forward_true_y")
     assert "latent code" in made.conflicts(PROBLEM, Sampler)[0]
+    made = OBJECTIVES.make("variational", weight_reconstruction=1.0)
+    assert "latent code" in made.conflicts(PROBLEM, Sampler)[0]
 
 
 def test_the_loss_of_each_direction_uses_those_laws():

@@ -35,6 +35,7 @@ from workbench.training.optimisation import Average, critic_optimiser, make_opti
 from workbench.training.ruler import Ruler
 from workbench.training.snapshot import Snapshot, SnapshotRequest, take_snapshot
 
+
 class Run:
     """One experiment being trained.
 
