@@ -99,8 +99,8 @@ def inversion() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {"problems": problems, "architectures": architectures,
-                                        "objectives": objectives, "divergences": divergences, "critics": critics,
-                                        "diagnostics": diagnostics,
+                                        "objectives": objectives, "divergences": divergences,
+                                        "critics": critics, "diagnostics": diagnostics,
                                         "inversion": inversion, "studies": studies}
 
 

@@ -190,8 +190,8 @@ class Variational(Objective):
         cycle = self.weight_reconstruction > 0 and self.reconstruction == "cycle"
         if cycle and capability.LATENT not in architecture.capabilities:
             found.append(
-                f"the cycle needs a model that {capability.SENTENCES[capability.LATENT]}; {architecture.title} "
-                "does not"
+                f"the cycle needs a model that {capability.SENTENCES[capability.LATENT]}; "
+                f"{architecture.title} does not"
             )
         if self.prior_loss == "uniform" and self.prior_low >= self.prior_high:
             found.append("a uniform prior needs prior_low below prior_high")
