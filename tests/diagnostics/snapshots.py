@@ -45,6 +45,25 @@ def flow_arrays(n: int = 200, side: int = 40) -> dict[str, np.ndarray]:
         "invertibility_xzx": np.abs(generator.normal(size=n)) * 1e-6,
         "invertibility_zxz": np.abs(generator.normal(size=n)) * 1e-5,
         **bound_arrays(),
+        **critic_arrays(places),
+    }
+
+
+def critic_arrays(places: np.ndarray) -> dict[str, np.ndarray]:
+    """A critic that has half of the log-ratio, with a value that can be trusted, and its trade-offs."""
+    slope = np.add.outer(places, places)
+    slope[np.hypot.outer(places, places) > 3] = np.nan
+    angle = np.linspace(0, np.pi / 2, 50)[1:-1]
+    curve = np.stack([np.minimum(1 / np.tan(angle), 1), np.minimum(np.tan(angle), 1)], -1)
+    return {
+        "critic_x0": places,
+        "critic_x1": places,
+        "critic_learned": 0.5 * slope,
+        "critic_optimal": slope,
+        "critic_figures": np.array([0.31, 0.3, 0.32, 0.01, 0.01, 0.0]),
+        "precision_recall_known": curve,
+        "precision_recall_critic": 0.9 * curve,
+        "precision_recall_figures": np.array([100, 1, 2.0]),
     }
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from workbench.plots.arm import arm
 from workbench.plots.bound import bound
+from workbench.plots.critic import critic
 from workbench.plots.density import density
+from workbench.plots.divergences import divergences
 from workbench.plots.grid import grid
 from workbench.plots.inversion import inversion
 from workbench.plots.invertibility import invertibility
@@ -17,6 +19,7 @@ from workbench.plots.losses import losses
 from workbench.plots.marginals import marginals
 from workbench.plots.posterior import posterior
 from workbench.plots.posteriors import posteriors
+from workbench.plots.precision_recall import precision_recall
 from workbench.plots.resimulation import resimulation
 from workbench.plots.samples import samples
 from workbench.plots.search import search
@@ -39,6 +42,9 @@ PLOTS = {
         arm,
         invertibility,
         bound,
+        critic,
+        precision_recall,
+        divergences,
     )
 }
 
@@ -46,7 +52,9 @@ __all__ = [
     "PLOTS",
     "arm",
     "bound",
+    "critic",
     "density",
+    "divergences",
     "grid",
     "inversion",
     "invertibility",
@@ -55,6 +63,7 @@ __all__ = [
     "marginals",
     "posterior",
     "posteriors",
+    "precision_recall",
     "resimulation",
     "samples",
     "search",

@@ -25,7 +25,7 @@ from workbench.plots.style import (
 
 #: Rows that are the truth and not the theorem's; half the height of a bar; the axis' ends of the bars.
 TRUE, HALF, LOW, HIGH = ("truth", "floor"), 0.32, -4.0, 4.0
-_POWERS = {-4: "0.0001", -2: "0.01", 0: "1", 2: "100", 4: "10⁴"}
+_POWERS = {-3: "0.001", 0: "1", 3: "1000"}
 
 
 def _name_rows(plot: Any, element: Any) -> None:

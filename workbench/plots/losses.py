@@ -21,13 +21,13 @@ def _name_lines(plot: Any, element: Any) -> None:
         return
     seen["parts"] = list(names)
     if "items" not in seen:
-        seen["items"] = _swatches(plot.state)
+        seen["items"] = swatches(plot.state)
     for i, item in enumerate(seen["items"]):
         used = i < len(names)
         item.update(label={"value": str(names[i]) if used else f"unused {i}"}, visible=used)
 
 
-def _swatches(figure: Any) -> list[LegendItem]:
+def swatches(figure: Any) -> list[LegendItem]:
     """A legend with one place for each colour, filled and emptied by name; its lines are drawn nowhere."""
     lines = [figure.line([np.nan], [np.nan], line_color=colour, line_width=2.5) for colour in SERIES]
     items = [

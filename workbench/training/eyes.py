@@ -46,6 +46,7 @@ class Eyes:
         self.lattice = self.lattice[:, : model.latent_features].to(run.device, run.dtype)
         self._references: dict[tuple[float, ...], np.ndarray] = {}
         self._target: np.ndarray | None = None
+        self.evidence: torch.Tensor | None = None
         self._measured: dict[str, tuple[int, float, float, Any]] = {}
 
     def reference(self, problem, observation: tuple[float, ...], seed: int) -> np.ndarray:

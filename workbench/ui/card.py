@@ -14,7 +14,7 @@ from workbench.ui import style, text
 from workbench.ui.views import View
 
 #: Views that say in a sentence what they found.
-JUDGED = ("bound",)
+JUDGED = ("bound", "critic", "precision_recall")
 #: The page's theme sizes the texts of a plot relative to this.
 FONT = ".bk-Canvas { font-size: 11px !important; }"
 
@@ -190,11 +190,12 @@ def make_card(view: View, on_tap) -> ViewCard:
 
 def dataset(view: View, snapshot: Any, experiment: Experiment, records: list, pair: tuple[int, int]) -> Any:
     """The labelled numbers of a view; before the first snapshot (None) empty ones on the problem's axes."""
-    settings = {"steps": experiment.steps} if view.name == "losses" else {}
+    over_time = view.name in ("losses", "divergences")
+    settings = {"steps": experiment.steps} if over_time else {}
     if view.name in ("samples", "density", "posterior", "latent"):
         settings["pair"] = pair
     if snapshot is None:
         return diagnostics.empty(view.name, experiment.problem, **settings)
-    if view.name == "losses":
+    if over_time:
         settings["records"] = records
     return diagnostics.VIEWS[view.name](snapshot, **settings)

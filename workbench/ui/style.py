@@ -86,6 +86,9 @@ GROUPS = (
     "Invertibility", "Search",
           "Inversion",
     "Bound",
+    "Critic",
+    "PrecisionRecall",
+    "Divergences",
 )
 INSIDE = {"min_height": 150, "backend_opts": {"plot.toolbar_inner": True}}
 

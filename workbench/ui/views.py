@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from workbench.core import capability
+from workbench.divergences import DIVERGENCES
 from workbench.training import Experiment
 
 
@@ -62,6 +63,26 @@ VIEWS = {
             "Theorem 3.1 at work: what was measured bounds the posterior's error. Blue is the true error, "
             "orange measured, green declared by the architecture.",
         ),
+        View(
+            "critic",
+            "Critic",
+            ("critic", "posterior"),
+            "What the critic has learned, log data/model, beside what it should say; and whether the number "
+            "that it gives can be trusted.",
+        ),
+        View(
+            "precision_recall",
+            "Precision, recall",
+            ("precision_recall",),
+            "How much of what is drawn looks like data (precision), and how much of the data is drawn "
+            "(recall), at every trade-off; (1, 1) is perfect.",
+        ),
+        View(
+            "divergences",
+            "Divergences",
+            (),
+            "The divergences named in the training settings, measured on held-out data while it trains.",
+        ),
     )
 }
 
@@ -87,7 +108,10 @@ def applicable(experiment: Experiment) -> tuple[str, ...]:
     names += ["latent"] if coded else []
     names += ["grid"] if planar and (coded or capability.EVIDENCE in given) else []
     names += ["losses", "invertibility"] if coded else ["losses"]
-    later = ["bound"] if capability.BIJECTION in given else []
+    later = ["critic"] if knows_its_critic(experiment) else []
+    later += ["divergences"] if getattr(experiment.training, "measured", ()) else []
+    later += ["precision_recall"] if capability.REPARAMETERISED in given else []
+    later += ["bound"] if capability.BIJECTION in given else []
     if problem.shapes.y:
         names += ["density", "samples"] if planar else ["samples"]
     return tuple(names + later)
@@ -104,6 +128,21 @@ def missing(experiment: Experiment) -> tuple[str, ...]:
         f"{architecture.title} does not qualify."
         for need, titles in found.items()
     )
+
+
+def knows_its_critic(experiment: Experiment) -> bool:
+    """Whether the critic can be laid beside the optimal one: in the plane, with known densities, and a
+    divergence whose critic knows their ratio."""
+    problem, given, objective = experiment.problem, experiment.architecture.capabilities, experiment.objective
+    divergence = getattr(objective, "divergence", "")
+    if divergence not in DIVERGENCES.keys() or not getattr(DIVERGENCES[divergence], "from_ratio", False):
+        return False
+    if problem.shapes.x != 2 or capability.DENSITY not in given:
+        return False
+    if not problem.shapes.y:
+        return capability.LOG_DENSITY in problem.capabilities
+    marginal = getattr(objective, "direction", "") == "backward_marginal"
+    return capability.LOG_JOINT in problem.capabilities and not marginal
 
 
 def at_first(experiment: Experiment) -> tuple[str, ...]:

@@ -15,12 +15,15 @@ from workbench.core.errors import SpecError, did_you_mean
 from workbench.diagnostics.views.arm import arm
 from workbench.diagnostics.views.bound import bound
 from workbench.diagnostics.views.common import blank
+from workbench.diagnostics.views.critic import critic
 from workbench.diagnostics.views.density import density
+from workbench.diagnostics.views.divergences import divergences
 from workbench.diagnostics.views.grid import grid
 from workbench.diagnostics.views.invertibility import invertibility
 from workbench.diagnostics.views.latent import latent
 from workbench.diagnostics.views.losses import losses
 from workbench.diagnostics.views.posterior import posterior
+from workbench.diagnostics.views.precision_recall import precision_recall
 from workbench.diagnostics.views.resimulation import resimulation
 from workbench.diagnostics.views.samples import samples
 from workbench.diagnostics.views.search import search
@@ -39,6 +42,9 @@ VIEWS = {
         arm,
         invertibility,
         bound,
+        critic,
+        precision_recall,
+        divergences,
     )
 }
 
@@ -64,13 +70,16 @@ __all__ = [
     "VIEWS",
     "arm",
     "bound",
+    "critic",
     "density",
+    "divergences",
     "empty",
     "grid",
     "invertibility",
     "latent",
     "losses",
     "posterior",
+    "precision_recall",
     "resimulation",
     "samples",
     "search",

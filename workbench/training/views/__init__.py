@@ -3,9 +3,24 @@ apply."""
 
 from workbench.training.views.bound import bound
 from workbench.training.views.common import Look
+from workbench.training.views.critic import critic
+from workbench.training.views.precision_recall import precision_recall
 from workbench.training.views.standard import density, grid, invertibility, latent, posterior, samples
 
 #: Every view by its name.
-MAKERS = {view.__name__: view for view in (samples, latent, density, grid, posterior, invertibility, bound)}
+MAKERS = {
+    view.__name__: view
+    for view in (
+        samples,
+        latent,
+        density,
+        grid,
+        posterior,
+        invertibility,
+        bound,
+        critic,
+        precision_recall,
+    )
+}
 
 __all__ = ["MAKERS", "Look"]

@@ -20,12 +20,10 @@ from workbench.core import capability
 from workbench.core.errors import WorkbenchError
 from workbench.divergences import DIVERGENCES, estimate
 from workbench.training.views.common import conditions
-from workbench.training.views.laws import finite_rows, joined, knows_densities, log_densities
+from workbench.training.views.laws import finite_rows, from_densities, joined, sides
 
 #: Steps of the fresh critic, points at which slopes are measured, and sizes of the true distance's samples.
 _STEPS, _BATCH, _SLOPES, _OBSERVATIONS, _DRAWS, _FLAT_DRAWS = 200, 256, 64, 12, 200, 500
-#: The standard error of a Monte Carlo value is taken between so many blocks.
-_BLOCKS = 10
 #: Beyond this width slopes are looked for at fewer points: each costs a backward pass a component.
 _WIDE = 16
 _STATUS = {"declared": 1, "measured": 2, "not checkable": 3}
@@ -46,7 +44,8 @@ def bound(run, look) -> dict[str, np.ndarray]:
     if silent:
         look.notes["bound"] = silent
         return {}
-    found, said = run.eyes.dear("bound", run.iteration, lambda: _measured(run, divergence), fresh=look.fresh)
+    what = f"bound by {divergence.key} {divergence.values()}"
+    found, said = run.eyes.dear(what, run.iteration, lambda: _measured(run, divergence), fresh=look.fresh)
     ruler = divergence.title if own else f"{divergence.title}, as a ruler: the loss has none of its own"
     look.notes["bound"] = said or ruler
     return found
@@ -62,7 +61,9 @@ def _measured(run, divergence) -> tuple[dict[str, np.ndarray], str]:
     p, q = joined(y, eyes.z[kept]), joined(y, coded[kept])
     with torch.enable_grad():
         ruled = estimate(divergence, p, q, seed=run.experiment.seed, steps=_STEPS, batch_size=_BATCH)
-    known = true_divergence(run, divergence)
+    densities = sides(run)
+    # the theorem's first law is the latent's: brought to x, that of the model
+    known = densities and from_densities(divergence, densities, data_first=False)
     seen = _slopes(run)
     declared = _declared(run.model)
     made = theory.measured_bound(
@@ -90,22 +91,6 @@ def _gap(ruled, known: tuple[float, float] | None) -> theory.VariationalGap:
         return gap
     # a mean of numbers between 0 and 1 (precision-recall): half a unit over the root of their number
     return replace(gap, standard_error=0.5 / math.sqrt(max(ruled.n_held_out, 1) / 2))
-
-
-def true_divergence(run, divergence) -> tuple[float, float] | None:
-    """D(P_{Y,Z}, P_{Y,T_z(X)}) by Monte Carlo from known densities, with its standard error; None
-    where they, or the value, are not known."""
-    eyes, model = run.eyes, run.model
-    if not knows_densities(run.problem, model.capabilities) or not hasattr(divergence, "from_log_densities"):
-        return None
-    made, _ = model.inverse(eyes.z, eyes.y)
-    (data_p, model_p), (data_q, model_q) = (log_densities(run, x, eyes.y) for x in (made, eyes.x))
-    sides = model_p, data_p, model_q, data_q
-    value = float(divergence.from_log_densities(*sides))
-    parts = zip(*(side.chunk(_BLOCKS) for side in sides), strict=True)
-    blocks = [divergence.from_log_densities(*part) for part in parts]
-    error = float(torch.stack(blocks).std()) / math.sqrt(len(blocks))
-    return (value, error) if math.isfinite(value) and math.isfinite(error) else None
 
 
 def true_distance(run) -> tuple[float, float]:
