@@ -15,6 +15,7 @@ from workbench.architectures import ARCHITECTURES
 from workbench.core import capability
 from workbench.core.model import Model
 from workbench.core.shapes import Shapes
+from workbench.objectives import OBJECTIVES, Context, Loss
 
 Direction = Callable[[Tensor], tuple[Tensor, Tensor]]
 
@@ -75,11 +76,14 @@ def that(*capabilities: str) -> list[tuple[str, Shapes]]:
 
 def numerical(key: str) -> bool:
     """Whether the inverse is searched for or integrated."""
-    return has(key, capability.LATENT) and not has(key, capability.EXACT_INVERSE) and tolerance(key) < 1
+    exact = has(key, capability.EXACT_INVERSE) or has(key, capability.JOINT_LIKELIHOOD)
+    return has(key, capability.LATENT) and not exact and tolerance(key) < 1
 
 
 def tolerance(key: str) -> float:
     """What the member declares; infinite where a round trip leads back only as far as was learned."""
+    if has(key, capability.JOINT_LIKELIHOOD, capability.DECODER):
+        return 1e-9   # the flow beside the decoder, which is what `directions` gives
     return ARCHITECTURES[key].inverse_tolerance
 
 
@@ -125,6 +129,12 @@ def opposite_log_dets_error(there: Direction, back: Direction, points: Tensor) -
     """max |log|det there| + log|det back||."""
     image, log_det = there(points)
     return (log_det + back(image)[1]).abs().max().item()
+
+
+def loss_of(objective: str, model: Model, shapes: Shapes, **settings) -> Loss:
+    """A loss in units that are already standard."""
+    units = [torch.zeros(shapes.x), torch.ones(shapes.x), torch.zeros(shapes.y), torch.ones(shapes.y)]
+    return OBJECTIVES.make(objective, **settings).build(model, Context(None, shapes, *units))
 
 
 def unreached(module: nn.Module, loss: Tensor) -> list[str]:

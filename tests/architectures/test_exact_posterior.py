@@ -15,6 +15,8 @@ EXACT = {
     "conditional_inn": ("maximum_likelihood", {"transforms": 3, "width": 32, "depth": 1}),
     "mixture_density_network": ("maximum_likelihood", {"components": 2, "width": 32, "depth": 1}),
     "flow_matching": ("flow_matching", {"width": 64, "depth": 2}),
+    "made": ("maximum_likelihood", {"outputs": "gaussian", "width": 32, "depth": 1}),
+    "conditional_vae": ("evidence_lower_bound", {"width": 32, "depth": 1, "activation": "tanh"}),
 }
 
 

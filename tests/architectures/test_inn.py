@@ -10,6 +10,7 @@ from zuko.lazy import LazyComposedTransform
 
 from tests.architectures.laws import batch, built, log_det_error, round_trip_error
 from workbench.architectures import ARCHITECTURES, InnModel
+from workbench.bijections.mixture_latent import MixtureLatent
 from workbench.bijections.two_sided_coupling import TwoSidedCoupling, soft_clamp
 from workbench.core import capability
 from workbench.core.errors import DataError
@@ -160,3 +161,36 @@ def test_the_soft_clamp_is_increasing_and_bounded():
     assert (clamped.diff() > 0).all()
     assert clamped.abs().max() < 2.0
     assert clamped.abs().max() > 1.99
+
+
+# ---- a latent with two modes
+@pytest.mark.parametrize("distance", [0.5, 2.0, 3.0])
+def test_the_latent_mixture_is_its_formula(distance):
+    layer = MixtureLatent(1, distance, 0.5).double()
+    u = torch.tensor([[0.3, -2.4, 5.0], [1.0, 0.1, 0.0], [0.0, 1.7, 1.0]], dtype=torch.float64)
+    v, log_det = layer().call_and_ladj(u)
+    normal = torch.distributions.Normal(0.0, 1.0)
+    cumulative = 0.5 * (normal.cdf((u[:, 1] + distance) / 0.5) + normal.cdf((u[:, 1] - distance) / 0.5))
+    assert torch.allclose(v[:, 1], normal.icdf(cumulative), atol=1e-8)
+    assert torch.equal(v[:, [0, 2]], u[:, [0, 2]])
+    modes = torch.distributions.Normal(torch.tensor([-distance, distance]).double(), 0.5)
+    density = 0.5 * modes.log_prob(u[:, 1:2]).exp().sum(-1)
+    assert torch.allclose(log_det, density.log() - normal.log_prob(v[:, 1]), atol=1e-7)
+    assert torch.allclose(layer().inv(v), u, atol=1e-8)
+
+
+@pytest.mark.parametrize("shapes", [Shapes(4, 2), Shapes(2, 4)], ids=str)
+def test_the_inn_keeps_its_laws_with_a_latent_of_two_modes(shapes):
+    model = built("inn", shapes, latent_law="mixture")
+    plain = built("inn", shapes)
+    some = torch.randn(8, model.width, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    assert round_trip_error(model.forward_full, model.inverse_full, some) < 1e-8
+    assert round_trip_error(model.inverse_full, model.forward_full, some) < 1e-8
+    assert log_det_error(model.forward_full, some[:3]) < 1e-8
+    assert log_det_error(model.inverse_full, some[:3]) < 1e-7
+    assert model.parameter_count() == plain.parameter_count()
+    assert torch.equal(model.predict(some[:, :shapes.x]), plain.predict(some[:, :shapes.x]))
+    z = torch.randn(4000, model.latent_features, generator=torch.Generator().manual_seed(2)).double()
+    columns = model.blocks[-1]().inv(model.join(torch.zeros(4000, shapes.y).double(), z))[:, shapes.y]
+    assert float((columns.abs() < 0.5).double().mean()) < 0.01
+    assert float(columns.square().mean()) == pytest.approx(4.25, abs=0.2)

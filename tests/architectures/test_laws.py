@@ -15,6 +15,8 @@ from tests.architectures.laws import (
     has,
     integral,
     log_det_error,
+    loss_of,
+    name_of,
     numerical,
     opposite_log_dets_error,
     parametrised,
@@ -26,9 +28,14 @@ from tests.architectures.laws import (
 from workbench.core import capability
 from workbench.core.errors import DataError
 from workbench.core.model import standard_normal_log_density
+from workbench.objectives import Batch
 
 cases = parametrised(CASES)
-bijections = parametrised(that(capability.BIJECTION))
+# a flow with a decoder is one, apart from the decoder
+bijections = parametrised(that(capability.BIJECTION) + that(capability.JOINT_LIKELIHOOD, capability.DECODER))
+#: what is trained by a loss of its own
+OWN = {capability.VELOCITY: "flow_matching", capability.EVIDENCE: "evidence_lower_bound",
+       capability.TIED: "reconstruction", capability.DECODER: "reconstruction"}
 densities = parametrised(that(capability.DENSITY))
 there_and_back = parametrised([case for case in that(capability.LATENT) if tolerance(case[0]) < 1])
 
@@ -80,7 +87,20 @@ def test_log_dets_of_the_two_directions_are_opposite(key, shapes):
     assert opposite_log_dets_error(there, back, some) < tolerance(key)
 
 
-@bijections
+@pytest.mark.parametrize(("key", "shapes"), [case for case in CASES if any(has(case[0], c) for c in OWN)],
+                         ids=name_of)
+def test_gradient_reaches_every_parameter_through_the_loss_of_its_own(key, shapes):
+    model, (x, y) = built(key, shapes), batch(shapes)
+    objective = next(name for need, name in OWN.items() if has(key, need))
+    if has(key, capability.JOINT_LIKELIHOOD):
+        objective = "maximum_likelihood"
+    loss = loss_of(objective, model, shapes)
+    parts = loss.parts(model, Batch(x, y), torch.Generator().manual_seed(0))
+    assert all(part.shape == () and part.isfinite() for part in parts.values())
+    assert unreached(model, loss.total(parts, 1.0)) == []
+
+
+@parametrised(that(capability.BIJECTION))
 def test_gradient_reaches_every_parameter_through_the_latent(key, shapes):
     model = built(key, shapes)
     there, _, some = points(model, batch(shapes)[1])   # padding that is noise, for zeros reach no first layer

@@ -7,19 +7,13 @@ import math
 import pytest
 import torch
 
-from tests.architectures.laws import batch, built, unreached
+from tests.architectures.laws import batch, built, loss_of, unreached
 from workbench.architectures import ARCHITECTURES
 from workbench.core.errors import IncompatibleError
 from workbench.core.shapes import Shapes
-from workbench.objectives import OBJECTIVES, Batch, Context
+from workbench.objectives import OBJECTIVES, Batch
 from workbench.problems import PROBLEMS
 from workbench.training import refusals
-
-
-def loss_of(objective: str, model, shapes, **settings):
-    """A loss in units that are already standard."""
-    units = [torch.zeros(shapes.x), torch.ones(shapes.x), torch.zeros(shapes.y), torch.ones(shapes.y)]
-    return OBJECTIVES.make(objective, **settings).build(model, Context(None, shapes, *units))
 
 
 # ---- mixtures

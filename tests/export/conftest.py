@@ -20,7 +20,10 @@ def usual_objective(key: str) -> str:
     for objective, need in (
         ("flow_matching", capability.VELOCITY),
         ("maximum_likelihood", capability.DENSITY),
-        ("inn", capability.FORWARD),
+        ("evidence_lower_bound", capability.EVIDENCE),
+        ("inn", capability.EXACT_INVERSE),
+        ("maximum_likelihood", capability.JOINT_LIKELIHOOD),
+        ("reconstruction", capability.DECODER),
     ):
         if need in given:
             return objective
@@ -28,8 +31,11 @@ def usual_objective(key: str) -> str:
 
 
 @cache
-def small_run(key: str, problem: str = "linear_gaussian") -> wb.Run:
-    """Three steps of a tiny network: far from trained, and not at its start."""
+def small_run(key: str, problem: str = "") -> wb.Run:
+    """Three steps of a tiny network: far from trained, and not at its start. Without a problem one that
+    suits it: linear Gaussian, or for those that take no observation two moons."""
+    conditional = capability.CONDITIONAL in ARCHITECTURES[key].capabilities
+    problem = problem or ("linear_gaussian" if conditional else "two_moons")
     known = {s.name for s in ARCHITECTURES[key].settings()}
     experiment = wb.Experiment(
         problem,

@@ -1,15 +1,21 @@
 """Invertible networks to choose from. A new member costs one file and one line here."""
 
+from workbench.architectures.autoencoder import Autoencoder
 from workbench.architectures.base import Architecture, CostCard
 from workbench.architectures.bernstein_polynomial import BernsteinPolynomial
 from workbench.architectures.conditional_inn import ConditionalINN
+from workbench.architectures.conditional_vae import ConditionalVAE
 from workbench.architectures.continuous import Continuous
 from workbench.architectures.flow_matching import FlowMatching
 from workbench.architectures.gaussianization import Gaussianization
 from workbench.architectures.glow import Glow
 from workbench.architectures.iaf import IAF
+from workbench.architectures.iaf_decoder import IAFDecoder
 from workbench.architectures.inn import INN, InnModel
+from workbench.architectures.invertible_autoencoder import InvertibleAutoencoder
+from workbench.architectures.made import MADE, MadeModel
 from workbench.architectures.maf import MAF
+from workbench.architectures.maf_decoder import MAFDecoder
 from workbench.architectures.mixture_density_network import MixtureDensityNetwork
 from workbench.architectures.neural_autoregressive import NeuralAutoregressive
 from workbench.architectures.neural_circular_spline import NeuralCircularSpline
@@ -20,6 +26,7 @@ from workbench.architectures.realnvp import RealNVP
 from workbench.architectures.residual_flow import ResidualFlow, ResidualFlowModel
 from workbench.architectures.sum_of_squares_polynomial import SumOfSquaresPolynomial
 from workbench.architectures.unconstrained_neural_autoregressive import UnconstrainedNeuralAutoregressive
+from workbench.architectures.vae import VAE
 from workbench.core.catalogue import Catalogue
 
 ARCHITECTURES = Catalogue("architectures", "architecture")
@@ -27,11 +34,15 @@ for _member in (NICE, RealNVP, Glow, NeuralSplineCoupling, MAF, IAF, NeuralSplin
                 NeuralAutoregressive, UnconstrainedNeuralAutoregressive, SumOfSquaresPolynomial,
                 BernsteinPolynomial, Gaussianization, NeuralCircularSpline, Continuous,
                 ResidualFlow, INN, ConditionalINN, MixtureDensityNetwork,
-                FlowMatching):
+                FlowMatching, MADE, MAFDecoder, IAFDecoder, VAE, ConditionalVAE, Autoencoder,
+                InvertibleAutoencoder):
     ARCHITECTURES.register(_member)
+
 
 __all__ = ["ARCHITECTURES", "IAF", "INN", "MAF", "NICE", "Architecture", "BernsteinPolynomial",
            "ConditionalINN", "Continuous", "CostCard", "FlowMatching", "Gaussianization", "Glow",
            "InnModel", "MixtureDensityNetwork", "NeuralAutoregressive", "NeuralCircularSpline",
            "NeuralSplineAutoregressive", "NeuralSplineCoupling", "RealNVP", "ResidualFlow",
-           "ResidualFlowModel", "SumOfSquaresPolynomial", "UnconstrainedNeuralAutoregressive"]
+           "ResidualFlowModel", "SumOfSquaresPolynomial", "UnconstrainedNeuralAutoregressive",
+           "Autoencoder", "ConditionalVAE", "IAFDecoder", "InvertibleAutoencoder", "MADE", "MAFDecoder",
+           "VAE", "MadeModel"]

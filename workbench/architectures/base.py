@@ -57,6 +57,9 @@ class Architecture(Spec):
         if shapes.y == 0 and capability.UNCONDITIONAL not in self.capabilities:
             found.append(f"{self.title} needs an observation y and this problem has no y; choose an inverse "
                          "problem, or another architecture, for instance RealNVP.")
+        if shapes.y and capability.CONDITIONAL not in self.capabilities:
+            found.append(f"{self.title} cannot be conditioned on an observation y and this problem has one; "
+                         "choose a problem without, or another architecture, for instance RealNVP.")
         if shapes.y == 0 and 1 <= shapes.x < self.least_features:
             found.append(f"{self.title} splits x in two and x has only one component; choose a problem with "
                          "two components, or another architecture, for instance the neural spline flow.")

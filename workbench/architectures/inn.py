@@ -6,7 +6,10 @@ inverse   T⁻¹([y, z, pad_z]) = [x, pad_x];  T⁻¹([y, z, 0]) with z ~ N(0, I
 Layout    K = D − M where D > M, otherwise D; plus extra_latent.  W = max(D, M + K) + padding.
           input: x in columns 0 … D−1, padding after it;
           output: y in columns 0 … M−1, z in columns M … M+K−1, padding after it.
-Source: Ardizzone et al. 2019, Analyzing Inverse Problems with Invertible Neural Networks, arXiv:1808.04730.
+Latent    normal, or ½ N(−m, ¼) + ½ N(m, ¼) along its first component: a last, fixed layer maps it to a normal
+          one (see mixture_latent), so that z is standard normal whatever the law
+Source: Ardizzone et al. 2019, Analyzing Inverse Problems with Invertible Neural Networks, arXiv:1808.04730;
+the mixture: Hagemann & Neumayer 2021, arXiv:2009.02994.
 """
 
 from __future__ import annotations
@@ -22,11 +25,15 @@ from zuko.transforms import PermutationTransform
 from workbench.architectures.base import CostCard, LayeredArchitecture
 from workbench.architectures.flow_model import check_context, check_rows
 from workbench.bijections.inverse import forward_and_log_det
+from workbench.bijections.mixture_latent import MixtureLatent
 from workbench.bijections.two_sided_coupling import TwoSidedCoupling
 from workbench.core import capability
 from workbench.core.errors import DataError
 from workbench.core.model import Model
 from workbench.core.shapes import Shapes
+
+#: standard deviation of a mode of the latent mixture
+MODE_WIDTH = 0.5
 
 
 class InnModel(Model):
@@ -150,6 +157,12 @@ class INN(LayeredArchitecture):
     padding = param.Integer(default=0, bounds=(0, 64), doc="""
         More columns of padding on both sides. They give the network room; it must learn to ignore them.""")
 
+    latent_law = param.Selector(default="normal", objects=["normal", "mixture"], doc="""
+        The distribution of the latent that the couplings lead to: standard normal, or with two modes along
+        its first component, which spares them the tearing where posteriors have modes far apart.""")
+    latent_distance = param.Number(default=2.0, bounds=(0.5, 3.0), doc="""
+        Distance of the two modes of the latent from zero; each is half as wide as a standard normal.""")
+
     def assemble(self, shapes: Shapes) -> InnModel:
         latent_features = (shapes.x - shapes.y if shapes.x > shapes.y else shapes.x) + self.extra_latent
         width = max(shapes.x, shapes.y + latent_features) + self.padding
@@ -159,4 +172,6 @@ class INN(LayeredArchitecture):
                 order = torch.randperm(width)
                 blocks.append(UnconditionalTransform(PermutationTransform, order, buffer=True))
             blocks.append(TwoSidedCoupling(width, clamp=self.clamp, network=self.network()))
+        if self.latent_law == "mixture":
+            blocks.append(MixtureLatent(shapes.y, self.latent_distance, MODE_WIDTH))
         return InnModel(shapes, blocks, latent_features, width, self.capabilities)

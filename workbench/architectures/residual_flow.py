@@ -58,7 +58,7 @@ class ResidualFlow(LayeredArchitecture):
     reference = ("Behrmann, Grathwohl, Chen, Duvenaud & Jacobsen (2019), Invertible Residual Networks, ICML, "
                  "arXiv:1811.00995; Chen et al. (2019), Residual Flows, NeurIPS, arXiv:1906.02735")
     capabilities = SEARCHED_CAPABILITIES
-    inverse_tolerance = 1e-7
+    inverse_tolerance = 1e-8
     cost: ClassVar[CostCard] = CostCard(
         density="1 pass and D × D determinants", sampling="some tens of passes",
         inverse="numerical, a fixed point a block",
@@ -80,7 +80,7 @@ class ResidualFlow(LayeredArchitecture):
     probes = param.Integer(default=1, bounds=(1, 16), doc="""
         Random directions for each trace in the series and the unbiased estimate. More are less noisy.""")
     tolerance = param.Number(default=1e-6, bounds=(1e-12, 1e-2), doc="""
-        How closely the fixed point of the inverse is met before the last, quadratic step.""")
+        How closely the fixed point of the inverse is met before the last, quadratic steps.""")
     bounded = param.Boolean(default=False, doc="""
         The class of VINA's Definition 3.1: one hidden layer, tanh and bounded biases, so that no point moves
         further than a known distance. Depth and activation are then not used.""")

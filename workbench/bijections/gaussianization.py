@@ -20,7 +20,7 @@ from workbench.bijections.root import polish, search
 from workbench.bijections.two_sided_coupling import soft_clamp
 
 #: Largest |a|: a mixture's component is at least exp(−5) wide.
-_LARGEST = 5.0
+LARGEST = 5.0
 
 
 class GaussianizationTransform(Transform):
@@ -33,7 +33,7 @@ class GaussianizationTransform(Transform):
 
     def __init__(self, shift: Tensor, log_scale: Tensor) -> None:
         super().__init__()
-        self.shift, self.log_scale = shift, soft_clamp(log_scale, _LARGEST)
+        self.shift, self.log_scale = shift, soft_clamp(log_scale, LARGEST)
 
     def call_and_ladj(self, u: Tensor) -> tuple[Tensor, Tensor]:
         inside = u[..., None] * self.log_scale.exp() + self.shift

@@ -2,7 +2,7 @@
 
 forward   v = u + g(u, c),  Lip(g) ≤ L < 1
 log-det   log det(I + J_g): exact from the D × D Jacobian, by the series cut off, or unbiased (log_det_series)
-inverse   u ← v − g(u, c) until it stands still: the error falls by L at least each time; then one Newton step
+inverse   u ← v − g(u, c) until it stands still: the error falls by L at least each time; then Newton steps
           u = u₀ + (I + J_g(u₀))⁻¹ (v − u₀ − g(u₀, c)), which carries the gradient of the implicit function
 Source: Behrmann et al. 2019, Invertible Residual Networks, arXiv:1811.00995;
 Chen et al. 2019, Residual Flows for Invertible Generative Modeling, arXiv:1906.02735.
@@ -127,7 +127,11 @@ class ResidualTransform(Transform):
         return u, -self.block.log_det(self._linearise(u)[1])
 
     def _solve(self, v: Tensor) -> Tensor:
-        start = self._fixed_point(v)
+        with torch.no_grad():   # two Newton steps: one squares the tolerance, which leaves 1e-8 at times
+            start = self._newton(self._fixed_point(v), v)
+        return self._newton(start, v)
+
+    def _newton(self, start: Tensor, v: Tensor) -> Tensor:
         step, slope = self._linearise(start)
         with torch.no_grad():
             jacobian = slope.matrix()

@@ -37,6 +37,8 @@ def answers(exact: FittedModel, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         found |= dict(zip(("latent", "latent_log_det"), exact.latent(inputs["x"], y), strict=True))
     if capability.DENSITY in exact.capabilities:
         found["log_prob"] = exact.log_prob(inputs["x"], y)
+    if capability.EVIDENCE in exact.capabilities:  # an encoder takes no part in draws
+        found["evidence"] = exact.evidence_lower_bound(inputs["x"], y, inputs["z"])
     if capability.FORWARD in exact.capabilities:
         found["predict"] = exact.predict(inputs["x"])
     return {name: value.contiguous() for name, value in found.items() if value is not None}

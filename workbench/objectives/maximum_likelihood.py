@@ -38,6 +38,12 @@ class MaximumLikelihood(Objective):
         doc="INN only: standard deviation of the padding outputs and of the noise put into padded inputs.",
     )
 
+    weight_reconstruction = param.Number(
+        1.0,
+        bounds=(0, 1e4),
+        doc="Flows with a decoder only: weight α of the squared misfit of x after the decoder, in loss (15).",
+    )
+
     def conflicts(self, problem, architecture) -> list[str]:
         given = architecture.capabilities
         if capability.VELOCITY in given:
@@ -51,8 +57,12 @@ class MaximumLikelihood(Objective):
         ]
 
     def unused(self, architecture):
-        used = capability.JOINT_LIKELIHOOD in architecture.capabilities
-        return frozenset() if used else frozenset({"sigma_y", "sigma_padding"})
+        needs = {
+            "sigma_y": capability.JOINT_LIKELIHOOD,
+            "sigma_padding": capability.JOINT_LIKELIHOOD,
+            "weight_reconstruction": capability.DECODER,
+        }
+        return frozenset(name for name, need in needs.items() if need not in architecture.capabilities)
 
     def build(self, model: Model, context: Context) -> Loss:
         if capability.JOINT_LIKELIHOOD in model.capabilities:
@@ -69,7 +79,10 @@ class FlowLikelihood(Loss):
 
 
 class InnLikelihood(Loss):
-    """Loss (14): the latent, the padding and the misfit of y are normal, and the volume is counted."""
+    """Loss (14): the latent, the padding and the misfit of y are normal, and the volume is counted.
+
+    A flow with a decoder has the squared misfit of its decoder besides, loss (15), which is no likelihood.
+    """
 
     def parts(self, model: Model, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         spec = self.objective
@@ -85,13 +98,19 @@ class InnLikelihood(Loss):
         )
         out, log_det = model.forward_full(model.pad_x(batch.x, noise))
         y, z, padding = model.split(out)
-        return {
+        parts = {
             "misfit_y": ((y - batch.y).square().sum(-1) / (2 * spec.sigma_y**2)).mean(),
             "padding": (padding.square().sum(-1) / (2 * spec.sigma_padding**2)).mean(),
             "latent": (0.5 * z.square().sum(-1)).mean(),
             "log_volume": -log_det.mean(),
             "constant": self._constant(model, batch),
         }
+        if capability.DECODER in model.capabilities:
+            parts["reconstruction"] = (batch.x - model.decode(y, z)).square().sum(-1).mean()
+        return parts
+
+    def weights(self, progress: float) -> dict[str, float]:
+        return {"reconstruction": self.objective.weight_reconstruction}
 
     def _constant(self, model: Model, batch: Batch) -> Tensor:
         """Normalising constants, so that the sum is a likelihood in nats of the data's units."""

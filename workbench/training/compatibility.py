@@ -18,10 +18,6 @@ def refusals(problem: Spec, architecture: Spec, objective: Spec) -> list[str]:
         return own
     reasons = [_clause(r) for r in architecture.refusals(problem.shapes)]
     given = architecture.capabilities
-    if problem.shapes.y and capability.CONDITIONAL not in given:
-        reasons.append(
-            f"{problem.title} has an observation y, and {architecture.title} cannot be conditioned on one"
-        )
     for need in sorted(objective.needs_model - given):
         reasons.append(
             f"{objective.title} needs a model that {capability.SENTENCES[need]}; {architecture.title} "

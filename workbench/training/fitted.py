@@ -104,6 +104,17 @@ class FittedModel:
         value = self.model.log_prob(self.standardisation.x_in(x), self._observation(y, len(x)))
         return value - self.standardisation.scale_x.log().sum()
 
+    def evidence_lower_bound(self, x, y, noise: Tensor) -> Tensor:
+        """A lower bound of log p(x | y) (n,) in nats of the data's units, on average over standard normal
+        noise (n, K) for the encoder's codes; further columns of ``noise`` are not used."""
+        if capability.EVIDENCE not in self.capabilities:
+            raise SpecError("A bound of the likelihood was asked for", found="a model without an encoder's")
+        x = self._tensor(x, len(self.x), "x")
+        used = noise[:, : self.model.code_features]
+        y = self._observation(y, len(x))
+        likelihood, divergence = self.model.evidence(self.standardisation.x_in(x), y, used)
+        return likelihood - divergence - self.standardisation.scale_x.log().sum()
+
     def predict(self, x) -> Tensor:
         """The network's own y (n, M) for x, for models that predict it."""
         if capability.FORWARD not in self.capabilities:

@@ -1,0 +1,69 @@
+"""A network that encodes x as [ŷ, z] and decodes it again: the body of both autoencoders."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import torch
+from torch import Tensor
+
+from workbench.architectures.flow_model import check_context, check_rows
+from workbench.core import capability
+from workbench.core.errors import DataError
+from workbench.core.model import Model
+from workbench.core.shapes import Shapes
+
+#: what an autoencoder gives; it predicts y only where there is one
+CODE_CAPABILITIES = frozenset({capability.LATENT, capability.CONDITIONAL, capability.UNCONDITIONAL,
+                               capability.FORWARD, capability.DECODER})
+
+
+def code_size(shapes: Shapes, wanted: int) -> int:
+    """K: as wanted, or for 0 as many as x has over y (all of x where it has none over)."""
+    return wanted or (shapes.x - shapes.y if shapes.x > shapes.y else shapes.x)
+
+
+class CodeModel(Model):
+    """`encode` and `decode` are a member's; neither has a determinant.
+
+    Without an observation the code is z alone, and the model predicts no y.
+    """
+
+    def __init__(self, shapes: Shapes, latent_features: int, capabilities: frozenset[str]) -> None:
+        given = capabilities if shapes.y else capabilities - {capability.FORWARD}
+        super().__init__(shapes.x, shapes.y, latent_features, given)
+
+    @abstractmethod
+    def encoder(self, x: Tensor) -> Tensor:
+        """x (n, D) -> [ŷ, z] (n, M + K)."""
+
+    @abstractmethod
+    def decoder(self, code: Tensor) -> Tensor:
+        """[y, z] (n, M + K) -> x (n, D)."""
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x (n, D) -> ŷ (n, M) and z (n, K)."""
+        check_rows("x", x, self.features)
+        return self.encoder(x).split((self.context, self.latent_features), dim=-1)
+
+    def decode(self, y: Tensor | None, z: Tensor) -> Tensor:
+        """y (n, M) or None, z (n, K) -> x (n, D)."""
+        return self.decoder(z if not self.context else torch.cat((y, z), dim=-1))
+
+    def predict(self, x: Tensor) -> Tensor:
+        """The observation that the network expects of x: (n, D) -> (n, M)."""
+        if not self.context:
+            raise DataError("This model predicts no observation", found="one that was trained without y")
+        return self.encode(x)[0]
+
+    def latent(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, None]:
+        """x (n, D) -> z (n, K). y is not used: the encoder predicts its own."""
+        if y is not None:
+            check_context(y, self.context, x.shape[0])
+        return self.encode(x)[1], None
+
+    def inverse(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, None]:
+        """z (n, K) and y (n, M) -> x (n, D), decoded."""
+        check_rows("latent z", z, self.latent_features)
+        check_context(y, self.context, z.shape[0])
+        return self.decode(y, z), None

@@ -1,0 +1,32 @@
+"""Conditional variational autoencoder (cVAE): encoder and decoder also read the observation y.
+
+encoder   q(c | x, y) = N(c; μ(x, y), diag v(x, y))
+decoder   p(x | c, y) = N(x; d(c, y), diag σ²);  p(c) = N(0, I), whatever y
+inverse   z = (c, ε): x = d(c, y) + σ ε is a draw of x given y; no way leads from an x to one z
+Trained by loss (18): |x − d(c, y)|² − (α/2) Σ (1 + log v − μ² − v),  v the variance,  α = 2σ².
+Source: Sohn, Lee & Yan 2015, Learning Structured Output Representation using Deep Conditional Generative
+Models, NeurIPS; Kruse, Ardizzone, Rother & Köthe 2021, arXiv:2101.10763.
+"""
+
+from __future__ import annotations
+
+from workbench.architectures.embedded import EmbeddedArchitecture
+from workbench.architectures.vae import VaeArchitecture, VaeModel
+from workbench.core import capability
+from workbench.core.shapes import Shapes
+
+
+class ConditionalVAE(EmbeddedArchitecture, VaeArchitecture):
+    """For inverse problems."""
+
+    key = "conditional_vae"
+    title = "Conditional variational autoencoder"
+    summary = "A variational autoencoder of x whose encoder and decoder both read y."
+    reference = ("Sohn, Lee & Yan (2015), Learning Structured Output Representation using Deep Conditional "
+                 "Generative Models, NeurIPS; Kruse et al. (2021), arXiv:2101.10763")
+    capabilities = frozenset({capability.CONDITIONAL, capability.EVIDENCE})
+
+    def assemble(self, shapes: Shapes) -> VaeModel:
+        embedding, context = self.embedding_for(shapes)
+        return VaeModel(shapes, self.code_features, context, self.network(), self.sigma, self.capabilities,
+                        embedding)

@@ -1,0 +1,147 @@
+"""A fully connected network whose output d sees only the inputs before d, by masks on its weights.
+
+degrees   an input has its place in the order, 1 … D; a hidden unit k has a degree m_k between 1 and D − 1
+          (from 0 where there is a context: units that see nothing but it)
+hidden    a unit k' sees unit k where m_k' ≥ m_k
+output    output d sees unit k where d > m_k, strictly: d itself is not among what d sees
+variants  of the order (order-agnostic) and of the hidden degrees (connectivity-agnostic), drawn at the start
+Source: Germain, Gregor, Murray & Larochelle 2015, MADE: Masked Autoencoder for Distribution Estimation,
+arXiv:1502.03509, equations (8), (9) and (13), sections 4.2 and 4.3.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class MaskedNetwork(nn.Module):
+    """x (n, D), c (n, C) -> (n, D, P): P parameters for each component, read off those before it.
+
+    Parameters
+    ----------
+    features, outputs, context : D, P and C (0 for none).
+    hidden, activation : sizes of the hidden layers, and the module between them.
+    orders : 1 takes the components as they come; more are random orders.
+    connectivities : how many sets of hidden degrees there are for each order.
+
+    Attributes
+    ----------
+    places : (S, D), the place 0 … D − 1 of each component in each of the S variants.
+    """
+
+    def __init__(self, features: int, outputs: int, context: int, hidden: Sequence[int],
+                 activation: type[nn.Module], *, orders: int = 1, connectivities: int = 1) -> None:
+        super().__init__()
+        self.features, self.outputs = features, outputs
+        self.activation, self.natural = activation(), orders == 1
+        sizes = [features, *hidden]
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+        self.last = nn.Linear(hidden[-1], features * outputs)
+        self.seen = nn.Linear(context, hidden[0], bias=False) if context else None
+        self._draw_masks(list(hidden), 0 if context else 1, orders, connectivities)
+
+    def _draw_masks(self, hidden: list[int], least: int, orders: int, connectivities: int) -> None:
+        natural = torch.arange(self.features)
+        places, masks = [], [[] for _ in range(len(hidden) + 1)]
+        for _ in range(orders):
+            place = natural if orders == 1 else torch.randperm(self.features)
+            for _ in range(connectivities):
+                degrees = [place + 1]
+                degrees += [self._degrees(width, least, random=connectivities > 1) for width in hidden]
+                for layer, (below, above) in enumerate(zip(degrees[:-1], degrees[1:], strict=True)):
+                    masks[layer].append(above[:, None] >= below[None, :])
+                strict = degrees[0][:, None] > degrees[-1][None, :]
+                masks[-1].append(strict.repeat_interleave(self.outputs, 0))
+                places.append(place)
+        self.register_buffer("places", torch.stack(places))
+        for layer, found in enumerate(masks):
+            self.register_buffer(f"mask_{layer}", torch.stack(found))
+            if layer < len(hidden) and not torch.stack(found).any():   # a single component has none before it
+                self.layers[layer].weight.requires_grad_(False)
+
+    def _degrees(self, width: int, least: int, *, random: bool) -> Tensor:
+        """Every degree in turn, so that none is missing; beyond the first of each by chance if wanted."""
+        most = self.features - 1
+        count = max(1, most - min(least, most) + 1)
+        degrees = min(least, most) + torch.arange(width) % count
+        if random and width > count:
+            degrees[count:] = min(least, most) + torch.randint(count, (width - count,))
+        return degrees
+
+    @property
+    def variants(self) -> int:
+        return len(self.places)
+
+    def sequence(self, variant: int) -> Sequence[int]:
+        """The components in the order of a variant."""
+        # the usual case is no data: it can be traced
+        return range(self.features) if self.natural else self.places[variant].argsort().tolist()
+
+    def forward(self, x: Tensor, c: Tensor | None, variant: int) -> Tensor:
+        for number, layer in enumerate(self.layers):
+            weight = layer.weight * getattr(self, f"mask_{number}")[variant]
+            x = functional.linear(x, weight, layer.bias)
+            if number == 0 and self.seen is not None:
+                x = x + self.seen(c)
+            x = self.activation(x)
+        weight = self.last.weight * getattr(self, f"mask_{len(self.layers)}")[variant]
+        return functional.linear(x, weight, self.last.bias).unflatten(-1, (self.features, self.outputs))
+
+
+class NormalMixture:
+    """One component's law as a mixture of K normals; ``K = 1`` is a normal.
+
+    log p(x) = log Σ_k w_k N(x; μ_k, s_k²), log s within ±`REACH`.
+    """
+
+    REACH = 6.0
+
+    def __init__(self, components: int) -> None:
+        self.components, self.outputs = components, 3 * components if components > 1 else 2
+        #: standard normal numbers that a draw takes
+        self.numbers = 1 if components == 1 else 2
+
+    def _split(self, parameters: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """log w, μ, log s, each (…, K)."""
+        parts = parameters.unflatten(-1, (-1, self.components))
+        log_weights = torch.log_softmax(parts[..., 2, :], -1) if self.components > 1 else 0 * parts[..., 0, :]
+        return log_weights, parts[..., 0, :], self.REACH * torch.tanh(parts[..., 1, :] / self.REACH)
+
+    def log_prob(self, parameters: Tensor, x: Tensor) -> Tensor:
+        """Parameters (…, P), x (…) -> (…) in nats."""
+        log_weights, mean, log_scale = self._split(parameters)
+        white = (x[..., None] - mean) * (-log_scale).exp()
+        return torch.logsumexp(log_weights - log_scale - 0.5 * (white.square() + math.log(2 * math.pi)), -1)
+
+    def draw(self, parameters: Tensor, z: Tensor) -> Tensor:
+        """Parameters (n, P), z (n, numbers) standard normal -> (n,)."""
+        log_weights, mean, log_scale = self._split(parameters)
+        each = mean + log_scale.exp() * z[:, :1]
+        if self.components == 1:
+            return each[:, 0]
+        below = log_weights.exp().cumsum(-1)[:, :-1] <= torch.special.ndtr(z[:, 1:])
+        return (each * functional.one_hot(below.sum(-1), self.components)).sum(-1)
+
+
+class Categories:
+    """One component's law on 0, 1, … C − 1 by logits; two categories are the binary case."""
+
+    numbers = 1
+
+    def __init__(self, categories: int = 2) -> None:
+        self.outputs = categories
+
+    def log_prob(self, parameters: Tensor, x: Tensor) -> Tensor:
+        """Parameters (…, C), x (…) whole numbers in floating point -> (…) in nats."""
+        chosen = functional.one_hot(x.long(), self.outputs)
+        return (torch.log_softmax(parameters, -1) * chosen).sum(-1)
+
+    def draw(self, parameters: Tensor, z: Tensor) -> Tensor:
+        """Parameters (n, C), z (n, 1) standard normal -> (n,)."""
+        below = torch.softmax(parameters, -1).cumsum(-1)[:, :-1] <= torch.special.ndtr(z)
+        return below.sum(-1).to(z.dtype)

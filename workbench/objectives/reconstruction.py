@@ -1,0 +1,73 @@
+"""The loss of autoencoders as inverse networks, loss (16).
+
+L = w_y |y − ŷ|² + w_z MMD²( [stop_gradient(ŷ), ẑ], [y, z] ) + w_x |x − x̂|² + w_o Σ_l ‖W_lᵀ W_l − I‖²,
+z ~ N(0, I), x̂ = d(ŷ, ẑ).  The discrepancy is that of the joint: the code must be normal *and* independent of
+y, or draws at a given y would be wrong. Without y the first term is missing and the second is on z alone.
+Source: Kruse, Ardizzone, Rother & Köthe 2021, arXiv:2101.10763; Teng & Choromanska 2019 (the last term).
+"""
+
+from __future__ import annotations
+
+import param
+import torch
+from torch import Tensor
+
+from workbench.core import capability
+from workbench.core.model import Model
+from workbench.divergences import mmd_squared
+from workbench.objectives.base import Batch, Context, Loss, Objective, draw_latent
+
+
+class Reconstruction(Objective):
+    """Reconstruction, supervision of y, and a normal code."""
+
+    key = "reconstruction"
+    title = "Reconstruction"
+    summary = "Rebuilds x from its code, supervises y, and makes the code normal; loss (16)."
+    reference = "Review of invertible neural networks, eq. 16; Kruse et al. (2021), arXiv:2101.10763"
+    needs_model = frozenset({capability.DECODER})
+    live = frozenset({"weight_y", "weight_latent", "weight_reconstruction", "weight_orthogonality"})
+
+    weight_y = param.Number(1.0, bounds=(0, 1e4), doc="Weight of the supervised loss of y.")
+    weight_latent = param.Number(10.0, bounds=(0, 1e4), doc="Weight of the discrepancy between the code and "
+                                 "a standard normal that is independent of y; 0 leaves the code free.")
+    weight_reconstruction = param.Number(1.0, bounds=(0, 1e4), doc="Weight of the reconstruction of x.")
+    weight_orthogonality = param.Number(0.0, bounds=(0, 1e4), doc="Weight of how far the tied matrices are "
+                                        "from orthogonal.")
+
+    def conflicts(self, problem, architecture) -> list[str]:
+        if capability.JOINT_LIKELIHOOD in architecture.capabilities:
+            return [f"{architecture.title} is a flow beside its decoder; choose maximum likelihood, which "
+                    "trains both"]
+        return []
+
+    def unused(self, architecture) -> frozenset[str]:
+        return frozenset() if capability.TIED in architecture.capabilities else {"weight_orthogonality"}
+
+    def build(self, model: Model, context: Context) -> Loss:
+        return ReconstructionLoss(self, context)
+
+
+class ReconstructionLoss(Loss):
+    """Parts: misfit_y where there is a y, mmd_latent, reconstruction, and orthogonality of tied matrices."""
+
+    def parts(self, model: Model, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        x, y = batch.x, batch.y
+        y_hat, z_hat = model.encode(x)
+        z = draw_latent(model, len(batch), x, generator)
+        found = {} if y is None else {"misfit_y": (y_hat - y).square().sum(-1).mean()}
+        pairs = (z_hat, z) if y is None else (torch.cat([y_hat.detach(), z_hat], -1), torch.cat([y, z], -1))
+        found["mmd_latent"] = mmd_squared(*pairs, kernel_name="forward")
+        found["reconstruction"] = (x - model.decode(y_hat, z_hat)).square().sum(-1).mean()
+        if capability.TIED in model.capabilities:
+            found["orthogonality"] = model.off_orthogonal()
+        return found
+
+    def weights(self, progress: float) -> dict[str, float]:
+        spec = self.objective
+        return {
+            "misfit_y": spec.weight_y,
+            "mmd_latent": spec.weight_latent,
+            "reconstruction": spec.weight_reconstruction,
+            "orthogonality": spec.weight_orthogonality,
+        }
