@@ -17,6 +17,8 @@ from workbench.core.model import Model
 from workbench.divergences import mmd_squared
 from workbench.objectives.base import Batch, Context, Loss, Objective, draw_latent
 
+_TIED_ONLY = frozenset({"weight_orthogonality"})
+
 
 class Reconstruction(Objective):
     """Reconstruction, supervision of y, and a normal code."""
@@ -42,7 +44,7 @@ class Reconstruction(Objective):
         return []
 
     def unused(self, architecture) -> frozenset[str]:
-        return frozenset() if capability.TIED in architecture.capabilities else {"weight_orthogonality"}
+        return frozenset() if capability.TIED in architecture.capabilities else _TIED_ONLY
 
     def build(self, model: Model, context: Context) -> Loss:
         return ReconstructionLoss(self, context)
