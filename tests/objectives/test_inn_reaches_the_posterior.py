@@ -1,9 +1,10 @@
-"""Trained long enough, the invertible network has the exact posterior of the linear Gaussian problem."""
+"""Trained long enough, the invertible network has the exact posterior, and finds every mode."""
 
 import pytest
 import torch
 
 from workbench.diagnostics import DIAGNOSTICS
+from workbench.problems.eight_modes import CENTRES, LABELS
 from workbench.training import Experiment, Run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -25,3 +26,18 @@ def test_trained_it_has_the_exact_posterior_and_untrained_it_has_not(objective):
     deviation = covariance.diagonal().sqrt()
     assert ((drawn.mean(0) - torch.as_tensor(mean)).abs() < 0.15 * deviation).all()
     assert ((drawn.std(0) / deviation - 1).abs() < 0.15).all()
+
+
+def test_all_eight_modes_are_found_evenly():
+    run = Run(Experiment("eight_modes", "inn", "inn", steps=2000, seed=0), device="cpu")
+    for _ in run:
+        pass
+    centres = torch.tensor(CENTRES, dtype=torch.float64)
+    for label in range(len(run.problem.y)):
+        observation = torch.nn.functional.one_hot(torch.tensor(label), len(run.problem.y)).double()
+        drawn = run.fitted.sample(2000, observation, torch.Generator().manual_seed(0)).double()
+        distance, nearest = torch.cdist(drawn, centres).min(1)
+        right = [mode for mode, its in enumerate(LABELS["some"]) if its == label]
+        shares = torch.bincount(nearest, minlength=8)[right] / len(drawn)
+        assert float((distance < 4 * 0.2).double().mean()) > 0.9
+        assert ((shares - 1 / len(right)).abs() < 0.1).all()

@@ -42,6 +42,12 @@ class INNObjective(Objective):
         doc="Weight of the padding loss and of the "
         "reconstruction of x from noisy outputs (only with padding).",
     )
+    kernel_z = param.Selector(
+        default="backward",
+        objects=["forward", "backward", "multiscale"],
+        doc="Kernel of L_z. The published one, forward, hardly sees a latent that has gone far away; the "
+        "other two have heavier tails and call it back, so that modes are not lost.",
+    )
     noise_y = param.Number(
         0.02, bounds=(0, 1), doc="Noise on y in the backward passes, in standardised units."
     )
@@ -64,7 +70,9 @@ class INNLoss(Loss):
         parts = {
             "misfit_y": (y_hat - y).square().sum(-1).mean(),
             "mmd_latent": mmd_squared(
-                torch.cat([y_hat.detach(), z_hat], -1), torch.cat([y, z], -1), kernel_name="forward"
+                torch.cat([y_hat.detach(), z_hat], -1),
+                torch.cat([y, z], -1),
+                kernel_name=self.objective.kernel_z,
             ),
             "mmd_x": self._mmd_x(model, x, y, z, generator),
         }
