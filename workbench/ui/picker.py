@@ -13,6 +13,7 @@ from workbench.core.errors import SpecError
 from workbench.core.spec import Spec
 from workbench.ui import text
 from workbench.ui.choices import CATALOGUES, Choices
+from workbench.ui.divergence_card import DivergenceCard
 from workbench.ui.form import Form
 
 LONGEST_REASON = 84
@@ -40,7 +41,7 @@ class Picker(pn.viewable.Viewer):
     ) -> None:
         super().__init__()
         self.kind, self.choices, self._on_pick = kind, choices, on_pick
-        self._on_change, self._on_error, self._extra = on_change, on_error, extra
+        self._tell, self._on_error, self._extra = on_change, on_error, extra
         self._silent, self.form = False, None
         self.select = pmui.Select(
             label=text.label(kind),
@@ -53,16 +54,32 @@ class Picker(pn.viewable.Viewer):
         self.about = pn.pane.HTML(
             "", margin=(2, 6, 0, 6), sizing_mode="stretch_width", css_classes=["wb-about"]
         )
+        self.card = DivergenceCard()
         self._settings = pn.Column(margin=0, sizing_mode="stretch_width")
         self.select.param.watch(self._picked, "value")
         self._layout = pn.Column(
-            self.select, self.about, self._settings, margin=(0, 0, 4, 0), sizing_mode="stretch_width"
+            self.select,
+            self.about,
+            self.card,
+            self._settings,
+            margin=(0, 0, 4, 0),
+            sizing_mode="stretch_width",
         )
         self.refresh()
 
     def _picked(self, event) -> None:
         if not self._silent and event.new:
             self._on_pick(self.kind, event.new)
+
+    def _on_change(self, name: str, value: Any) -> None:
+        """Live settings reach nobody else here, but they may be the divergence's own."""
+        self._tell(name, value)
+        self._show_card()
+
+    def _show_card(self) -> None:
+        if self.kind == "objective":
+            others = (self.choices.spec(kind) for kind in ("problem", "architecture"))
+            self.card.show(self.choices.spec(self.kind), *others)
 
     def refresh(self) -> None:
         """Show what the choices hold now: reasons, the picked member, its form."""
@@ -80,6 +97,7 @@ class Picker(pn.viewable.Viewer):
         finally:
             self._silent = False
         self.about.object = about(spec)
+        self._show_card()
         unused = self._unused(spec)
         if self.form is None or self.form.spec is not spec or self.form.unused != unused:
             extra, skip = self._extra(spec) if self._extra else (None, frozenset())

@@ -72,7 +72,7 @@ VIEWS = {
         ),
         View(
             "precision_recall",
-            "Precision, recall",
+            "Precision and recall",
             ("precision_recall",),
             "How much of what is drawn looks like data (precision), and how much of the data is drawn "
             "(recall), at every trade-off; (1, 1) is perfect.",
