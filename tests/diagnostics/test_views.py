@@ -176,3 +176,11 @@ def test_one_lost_point_in_a_thousand_is_amber_and_two_in_a_hundred_red():
 def test_an_unknown_view_is_answered_with_a_question():
     with pytest.raises(SpecError, match="[Dd]id you mean 'posterior'"):
         empty("posterier")
+
+
+def test_a_posterior_without_reference_says_what_one_would_need():
+    seen = without(snapshot("arm"), "reference_x")
+    seen.arrays["reference_needs"] = np.asarray("a point that the arm can reach")
+    shown = VIEWS["posterior"](seen)
+    assert shown.attrs["title"].endswith("no reference, it needs a point that the arm can reach")
+    assert not shown["marginal_reference"].any() and shown["marginal_posterior"].any()

@@ -308,6 +308,19 @@ def test_the_likelihood_is_in_the_units_of_the_data():
     assert torch.allclose(-fitted.log_prob(s.x_out(x), s.y_out(y)).mean().detach(), loss)
 
 
+def test_an_observation_without_a_reference_is_looked_at_all_the_same(monkeypatch):
+    run = Run(tiny("inverse_kinematics"))
+    asked = []
+    search = type(run.problem)._reference_posterior
+    monkeypatch.setattr(type(run.problem), "_reference_posterior",
+                        lambda *a: asked.append(1) or search(*a))  # fmt: skip
+    for _ in range(2):
+        arrays = run.snapshot(SnapshotRequest(("posterior",), observation=(9.0, 9.0))).arrays
+        assert len(arrays["posterior_x"]) and "reference_x" not in arrays
+        assert "can reach" in str(arrays["reference_needs"])
+    assert len(asked) == 1, "a search in vain is not repeated at each look"
+
+
 def test_posterior_samples_are_labelled_and_reproducible():
     run = Run(tiny("inverse_kinematics"))
     run.step()

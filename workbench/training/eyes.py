@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from workbench.core.errors import WorkbenchError
+
 POINTS, PROBED, LATTICE, GRID, ARMS = 1000, 128, 21, 64, 60
 #: Of a live page, what is dear gets at most this share of the time.
 _SHARE = 0.2
@@ -44,22 +46,29 @@ class Eyes:
         self.lattice = torch.zeros(len(lattice), max(2, model.latent_features), dtype=torch.float64)
         self.lattice[:, :2] = lattice
         self.lattice = self.lattice[:, : model.latent_features].to(run.device, run.dtype)
-        self._references: dict[tuple[float, ...], np.ndarray] = {}
+        self._references: dict[tuple[float, ...], np.ndarray | WorkbenchError] = {}
         self._target: np.ndarray | None = None
         self.evidence: torch.Tensor | None = None
         self._measured: dict[str, tuple[int, float, float, Any]] = {}
 
     def reference(self, problem, observation: tuple[float, ...], seed: int) -> np.ndarray:
-        """The reference posterior at an observation (data units), computed once and kept."""
+        """The reference posterior at an observation (data units), computed once and kept.
+
+        Raises the `WorkbenchError` of a problem that has none there; the search for it is not repeated.
+        """
         if observation not in self._references:
             if len(self._references) > 50:
                 self._references.clear()
             generator = torch.Generator().manual_seed(seed + 4)
-            drawn = problem.reference_posterior(
-                torch.tensor(observation, dtype=torch.float64), POINTS, generator
-            )
-            self._references[observation] = drawn.numpy()
-        return self._references[observation]
+            at = torch.tensor(observation, dtype=torch.float64)
+            try:
+                self._references[observation] = problem.reference_posterior(at, POINTS, generator).numpy()
+            except WorkbenchError as error:
+                self._references[observation] = error
+        found = self._references[observation]
+        if isinstance(found, WorkbenchError):
+            raise found
+        return found
 
     def density_axes(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Cell centres of the density grid in data units."""

@@ -34,6 +34,8 @@ def posterior(snapshot: Any, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
     every = [axis(snapshot.x, snapshot.window, i, "x") for i in range(len(snapshot.x))]
     edges = np.asarray([np.linspace(a.low, a.high, BINS + 1) for a in every]).reshape(-1, BINS + 1)
     title = f"Posterior at y = {number_text(observation)}" if observation.size else "Posterior"
+    if "reference_needs" in snapshot.arrays:
+        title += f" · no reference, it needs {snapshot.arrays['reference_needs']}"
     return xr.Dataset(
         {
             **cloud("posterior", drawn[:POINTS], *axes),

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from workbench.core import capability
+from workbench.core.errors import WorkbenchError
 from workbench.training.eyes import ARMS, GRID, LATTICE, PROBED
 from workbench.training.views.common import conditions, data_units, numeric
 
@@ -67,7 +68,10 @@ def posterior(run, look) -> dict[str, np.ndarray]:
     x = data_units(run, made)
     found = {"observation": np.asarray(look.observation), "posterior_x": x}
     if capability.REFERENCE_POSTERIOR in problem.capabilities:
-        found["reference_x"] = run.eyes.reference(problem, look.observation, seed)
+        try:
+            found["reference_x"] = run.eyes.reference(problem, look.observation, seed)
+        except WorkbenchError as error:  # an observation that cannot be made is no reason not to look
+            found["reference_needs"] = np.asarray(error.expected or error.asked)
     if capability.SIMULATE in problem.capabilities:
         generator = torch.Generator().manual_seed(seed + 5)
         inside = np.clip(x, [v.low for v in problem.x], [v.high for v in problem.x])
