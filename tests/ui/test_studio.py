@@ -40,6 +40,10 @@ def test_every_shown_view_is_drawn(studio):
         assert figure.renderers, name
 
 
+def test_dashed_lines_are_named_when_there_are_some(studio):
+    assert "validation dashed" in studio.board.cards["losses"].heading.object
+
+
 def test_the_page_does_not_follow_every_callback_of_the_server(studio):
     busy = []
     studio.page.param.watch(lambda event: busy.append(event.new), "busy")

@@ -164,6 +164,13 @@ class TitledCard(ViewCard):
         return title.partition(self.view.title)[2].strip() if title.startswith(self.view.title) else ""
 
 
+class LossCard(ViewCard):
+    """The loss; says what the dashed lines are as soon as there are some."""
+
+    def caption(self, data: Any) -> str:
+        return "validation dashed" if bool(data["validation"].notnull().any()) else ""
+
+
 class JudgedCard(ViewCard):
     """A view whose Dataset carries a verdict and a sentence, which stands under the title."""
 
@@ -185,7 +192,7 @@ def make_card(view: View, on_tap) -> ViewCard:
         return ObservationCard(view, on_tap)
     if view.name in JUDGED:
         return JudgedCard(view)
-    return TitledCard(view) if view.name == "posterior" else ViewCard(view)
+    return {"posterior": TitledCard, "losses": LossCard}.get(view.name, ViewCard)(view)
 
 
 def dataset(view: View, snapshot: Any, experiment: Experiment, records: list, pair: tuple[int, int]) -> Any:
