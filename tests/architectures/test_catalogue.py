@@ -24,7 +24,7 @@ def test_the_members_are_there():
         "nice", "realnvp", "glow", "neural_spline_coupling", "maf", "iaf", "neural_spline_autoregressive",
         "neural_autoregressive", "unconstrained_neural_autoregressive", "sum_of_squares_polynomial",
         "bernstein_polynomial", "gaussianization", "neural_circular_spline", "continuous", "residual_flow",
-        "inn", "conditional_inn", "mixture_density_network",
+        "inn", "residual_inn", "conditional_inn", "mixture_density_network",
         "flow_matching", "made", "maf_decoder", "iaf_decoder", "vae", "conditional_vae", "autoencoder",
         "invertible_autoencoder"]
 
@@ -75,6 +75,7 @@ def test_who_refuses_what():
     refused = {key: [(s.x, s.y) for s in SHAPES if ARCHITECTURES.make(key).refusals(s)]
                for key in ARCHITECTURES.keys()}
     split = {"nice": [(1, 0)], "realnvp": [(1, 0)], "glow": [(1, 0)], "inn": [(2, 0), (1, 0)],
+             "residual_inn": [(2, 0), (1, 0)],
              "conditional_inn": [(2, 0), (1, 0), (1, 3)], "maf_decoder": [(2, 0), (1, 0)],
              "iaf_decoder": [(2, 0), (1, 0)], "conditional_vae": [(2, 0), (1, 0)],
              "vae": [(4, 2), (3, 1), (2, 4), (1, 3)]}

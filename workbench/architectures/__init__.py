@@ -24,6 +24,7 @@ from workbench.architectures.neural_spline_coupling import NeuralSplineCoupling
 from workbench.architectures.nice import NICE
 from workbench.architectures.realnvp import RealNVP
 from workbench.architectures.residual_flow import ResidualFlow, ResidualFlowModel
+from workbench.architectures.residual_inn import ResidualINN, ResidualInnModel
 from workbench.architectures.sum_of_squares_polynomial import SumOfSquaresPolynomial
 from workbench.architectures.unconstrained_neural_autoregressive import UnconstrainedNeuralAutoregressive
 from workbench.architectures.vae import VAE
@@ -33,7 +34,7 @@ ARCHITECTURES = Catalogue("architectures", "architecture")
 for _member in (NICE, RealNVP, Glow, NeuralSplineCoupling, MAF, IAF, NeuralSplineAutoregressive,
                 NeuralAutoregressive, UnconstrainedNeuralAutoregressive, SumOfSquaresPolynomial,
                 BernsteinPolynomial, Gaussianization, NeuralCircularSpline, Continuous,
-                ResidualFlow, INN, ConditionalINN, MixtureDensityNetwork,
+                ResidualFlow, INN, ResidualINN, ConditionalINN, MixtureDensityNetwork,
                 FlowMatching, MADE, MAFDecoder, IAFDecoder, VAE, ConditionalVAE, Autoencoder,
                 InvertibleAutoencoder):
     ARCHITECTURES.register(_member)
@@ -43,6 +44,7 @@ __all__ = ["ARCHITECTURES", "IAF", "INN", "MAF", "NICE", "Architecture", "Bernst
            "ConditionalINN", "Continuous", "CostCard", "FlowMatching", "Gaussianization", "Glow",
            "InnModel", "MixtureDensityNetwork", "NeuralAutoregressive", "NeuralCircularSpline",
            "NeuralSplineAutoregressive", "NeuralSplineCoupling", "RealNVP", "ResidualFlow",
-           "ResidualFlowModel", "SumOfSquaresPolynomial", "UnconstrainedNeuralAutoregressive",
+           "ResidualFlowModel", "ResidualINN", "ResidualInnModel", "SumOfSquaresPolynomial",
+           "UnconstrainedNeuralAutoregressive",
            "Autoencoder", "ConditionalVAE", "IAFDecoder", "InvertibleAutoencoder", "MADE", "MAFDecoder",
            "VAE", "MadeModel"]

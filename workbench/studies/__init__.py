@@ -11,6 +11,7 @@ from workbench.studies.table import columns, heading, rows, text
 
 # The members. A new one is one file and one line here.
 from workbench.studies import kinematics, ballistics  # isort: skip  # noqa: F401
+from workbench.studies import architectures_and_divergences  # isort: skip  # noqa: F401
 
 __all__ = [
     "Bench",

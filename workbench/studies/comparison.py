@@ -240,7 +240,7 @@ class PosteriorComparison(Study):
         if method == "neural_adjoint":
             return self._adjoint(cell, bench)
         run = bench.train(cell)
-        return NetworkSampler(run.fitted), {"seconds": bench.seconds(cell), "curves": _curves(run)}
+        return NetworkSampler(run.fitted), {"seconds": bench.seconds(cell), "curves": curves(run)}
 
     def _data(self, cell: Cell, device: torch.device, dtype: torch.dtype = torch.float64) -> RunData:
         """The pairs that the networks of this seed see."""
@@ -260,7 +260,7 @@ class PosteriorComparison(Study):
         return sampler, {"seconds": clock(bench.device) - start, "curves": {}}
 
 
-def _curves(run: Run) -> dict[str, tuple]:
+def curves(run: Run) -> dict[str, tuple]:
     """Validation loss, and the mean training loss since the last validation, at every validation."""
     marks = [record for record in run.history if record.validation][:CURVE]
     values = np.full((3, CURVE), np.nan)

@@ -1,0 +1,150 @@
+"""How good a network's posterior is where the exact one is known, beside the ruler that VINA's §4.1 uses.
+
+Resimulation  mean of ‖f(x̂) − y‖ over draws x̂ of p(x | y): the paper's "ℓ2-distance". A point at any x with
+              f(x) = y is perfect by it, so it says nothing of the width of a posterior
+MMD²          unbiased, to draws of the exact posterior, in standard deviations of the prior; 0 is perfect
+C2ST          held-out accuracy of a classifier between the network's draws and exact ones, mean over a few
+              observations; ½ is perfect, 1 the worst
+Spread        standard deviation of the draws over that of the exact ones, mean over x; below 1 is too narrow
+Calibration   median of |coverage − q| over the central intervals of mass q, as in the published comparison
+Lipschitz     largest slopes of T and of T⁻¹ at data and at draws: lower bounds, in standardised units
+Sources: VINA, arXiv:2602.20480, section 4.1; Lopez-Paz & Oquab 2017, arXiv:1610.06545 (C2ST);
+Gretton et al. 2012, JMLR 13.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from workbench import theory
+from workbench.core import capability
+from workbench.core.errors import DataError
+from workbench.divergences import estimate
+from workbench.problems import Problem
+from workbench.studies import measures
+from workbench.studies.base import Column
+from workbench.studies.samplers import NetworkSampler
+from workbench.training import FittedModel
+
+#: Points of each kind at which slopes are taken, and steps of the classifier.
+_SLOPES, _CLASSIFIER_STEPS = 100, 200
+
+COLUMNS = (
+    Column("resimulation_distance", "‖f(x̂) − y‖", "", "low"),
+    Column("mmd", "MMD²", "", "low"),
+    Column("c2st", "C2ST", "", "low"),
+    Column("spread", "spread"),
+    Column("calibration_error", "calibration", "", "low"),
+    Column("lipschitz", "Lip T", "", "low"),
+    Column("lipschitz_inverse", "Lip T⁻¹", "", "low"),
+    Column("training_minutes", "training", "min", "low"),
+)
+
+
+def fresh_pairs(problem: Problem, observations: int, draws: int, seed: int) -> xr.Dataset:
+    """Fresh pairs with draws of their exact posteriors, and the spread of the prior.
+
+    Observations far out, for which no exact draw can be had in reasonable time, are left out.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    pairs = problem.draw(2 * observations, generator)
+    kept, exact = [], []
+    for i in range(len(pairs)):
+        if len(kept) == observations:
+            break
+        try:
+            exact.append(problem.reference_posterior(pairs.y[i], draws, generator))
+            kept.append(i)
+        except DataError:
+            continue
+    return xr.Dataset(
+        {
+            "x": (("observation", "parameter"), pairs.x[kept].numpy()),
+            "y": (("observation", "observed"), pairs.y[kept].numpy()),
+            "reference": (("observation", "draw", "parameter"), torch.stack(exact).float().numpy()),
+            "scale": ("parameter", problem.draw(20_000, generator).x.std(0).numpy()),
+        },
+        coords={"parameter": [v.name for v in problem.x], "observed": [v.name for v in problem.y]},
+    )
+
+
+def judged(fitted: FittedModel, problem: Problem, test: xr.Dataset, *, classified: int, seed: int) -> dict:
+    """The numbers of a network by the name of their column, and ``mmd_each`` (observation,).
+
+    ``test`` is what `fresh_pairs` gives; the first ``classified`` observations are given to the classifier.
+    Draws that are not finite are left out, and counted in ``non_finite_share``.
+    """
+    truth, y, scale = (torch.from_numpy(test[n].values).double() for n in ("x", "y", "scale"))
+    reference = torch.from_numpy(test["reference"].values).double()
+    generator = torch.Generator().manual_seed(seed)
+    draws = NetworkSampler(fitted).draw(y, reference.shape[1], generator)
+    squared = measures.resimulated(draws, y, problem, generator)
+    finite = np.isfinite(squared)
+    each = measures.posterior_errors(draws, reference, scale)
+    found = {
+        "resimulation_distance": float(np.sqrt(squared[finite]).mean()) if finite.any() else math.inf,
+        "mmd": _mean(each),
+        "c2st": _mean([c2st(a, b, seed=seed) for a, b in zip(draws[:classified], reference, strict=False)]),
+        "spread": spread(draws, reference),
+        "calibration_error": float(measures.calibration_error(truth, draws).mean()),
+        "non_finite_share": float(1 - finite.mean()),
+    }
+    constants = slopes(fitted, truth, y, draws[:, 0])
+    found |= {"lipschitz": constants.forward, "lipschitz_inverse": constants.inverse}
+    return {name: ((), value) for name, value in found.items()} | {"mmd_each": ("observation", each)}
+
+
+def c2st(draws: Tensor, reference: Tensor, *, seed: int = 0, steps: int = _CLASSIFIER_STEPS) -> float:
+    """Accuracy on held-out halves of a 64-64 network that tells draws (n, D) from exact ones (m, D).
+
+    Draws that are not finite are left out; NaN where fewer than 40 are left.
+    """
+    p, q = (s[s.isfinite().all(1)].double() for s in (draws, reference))
+    if min(len(p), len(q)) < 40:
+        return float("nan")
+    (p_train, p_test), (q_train, q_test) = ((s[: len(s) // 2], s[len(s) // 2 :]) for s in (p, q))
+    # the Jensen-Shannon critic is a classifier's logit; trained on the first halves alone
+    made = estimate("jensen_shannon", p_train, q_train, held_out=False, seed=seed, steps=steps)
+    with torch.no_grad():
+        right = (made.critic(p_test) > 0).double().mean() + (made.critic(q_test) <= 0).double().mean()
+    return 0.5 * float(right)
+
+
+def spread(draws: Tensor, reference: Tensor) -> float:
+    """Mean ratio of standard deviations of draws (n, m, D) and exact ones (n, k, D); components that the
+    observation fixes do not count."""
+    exact = reference.std(1)
+    known = exact > 1e-6
+    ratio = draws.std(1)[known] / exact[known]
+    return _mean(ratio[ratio.isfinite()])
+
+
+@torch.no_grad()
+def slopes(fitted: FittedModel, x: Tensor, y: Tensor, drawn: Tensor) -> theory.LipschitzConstants:
+    """The steepest slopes of a network at points x (n, D) with y (n, M) and at draws for the same y.
+
+    A network with [y, z] is one bijection of its padded x; the others are bijections of x at fixed y. NaN
+    where no point has a finite Jacobian.
+    """
+    model, units = fitted.model, fitted.standardisation
+    x, y, drawn = (v[:_SLOPES].to(model.device, model.dtype) for v in (x, y, drawn))
+    points, twice = torch.cat([units.x_in(x), units.x_in(drawn)]), torch.cat([y, y])
+    kept = points.isfinite().all(1)
+    points, twice = points[kept], units.y_in(twice[kept])
+    try:
+        if capability.FORWARD in model.capabilities:
+            return theory.bijection_constants(lambda u: model.forward_full(u)[0], model.pad_x(points))
+        return theory.bijection_constants(lambda u: model.latent(u, twice)[0], points)
+    except DataError:
+        return theory.LipschitzConstants(math.nan, math.nan, "measured")
+
+
+def _mean(values) -> float:
+    values = np.asarray(values, dtype=float)
+    values = values[np.isfinite(values)]
+    return float(values.mean()) if values.size else float("nan")
