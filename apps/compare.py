@@ -1,8 +1,6 @@
-"""The comparison: studies, stored results and runs side by side. Serve it with `make compare`, or with
-`BOKEH_RESOURCES=server panel serve apps/compare.py`."""
-
-from pathlib import Path
+"""The comparison: studies, stored results and runs side by side. Serve it with `make compare`; the studio has
+it as `/compare`."""
 
 from workbench.ui.compare import compare
 
-compare([Path(__file__).resolve().parent.parent / "datasets" / "results"]).servable()
+compare().servable()

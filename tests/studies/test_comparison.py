@@ -7,11 +7,12 @@ import json
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 
 from workbench.cli import main
 from workbench.core.shapes import Shapes
 from workbench.problems import PROBLEMS
-from workbench.studies import STUDIES, load, run
+from workbench.studies import STUDIES, StudyFolder, gather, load, run, verdicts
 from workbench.studies.methods import METHODS, alike, count
 from workbench.studies.samplers import (
     AdjointSampler,
@@ -90,6 +91,29 @@ def test_every_cell_has_every_column(tmp_path):
     assert list(data["shown_y"].values[0]) == list(PROBLEMS.make("inverse_ballistics").default_observation)
     curve = data["curve_validation"].sel(cell=4).values
     assert np.isfinite(curve[:6]).all() and np.isnan(curve[6:]).all()
+
+
+def table(**values) -> xr.Dataset:
+    """A finished comparison with these numbers: method = (Err_post, µs a draw, seconds of training)."""
+    study = STUDIES.make("kinematics", methods=list(values))
+    parts = {n: ("cell", [v[i] for v in values.values()])
+             for i, n in enumerate(("err_post", "sampling_microseconds", "training_seconds"))}
+    bare = gather(study, study.cells(), StudyFolder("nowhere"))
+    return bare.assign(parts).assign_coords(status=("cell", ["done"] * len(values)))
+
+
+def test_the_table_says_what_it_shows():
+    numbers = {"prior": (0.24, 1, 0), "abc": (0.03, 5, 0), "maf": (0.0008, 2, 9), "nice": (0.3, 1, 9),
+               "flow_matching": (0.002, 200, 9), "mixture_density_network": (0.0001, 1, 9)}
+    said = verdicts.sentences(table(**numbers))
+    assert "MAF comes nearest" in said[0] and said[0].endswith("0.0016, is reached.")
+    assert said[1] == "MAF draws 100 times as fast as flow matching with 32 evaluations."
+    assert said[2].startswith("3 of 4 trained methods come nearer than rejection") and "NICE" not in said[2]
+    assert said[3].startswith("3 of 4 trained methods beat the prior")
+    missed = verdicts.sentences(table(**numbers | {"maf": (0.0032, 2, 9)}))
+    assert "missed by a factor of 2.0" in missed[0]
+    assert verdicts.with_exact_likelihood() >= {"nice", "realnvp", "neural_spline_coupling", "maf"}
+    assert not verdicts.with_exact_likelihood() & {"inn", "flow_matching", "mixture_density_network", "abc"}
 
 
 # ---- the classical ways

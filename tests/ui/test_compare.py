@@ -6,9 +6,9 @@ import pytest
 
 from tests.studies.toy import TRAINING
 from workbench.studies import STUDIES, run, shelf
+from workbench.studies.comparing import named, posterior_data, spread_data
 from workbench.training import Experiment, Run, RunFolder
 from workbench.ui.compare import Compare
-from workbench.ui.comparing import named, posterior_data, spread_data
 
 # Panel's table calls pandas in a way that pandas 3 wants to lose
 pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword")

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from workbench.core.errors import DataError
 from workbench.problems import PROBLEMS, Problem
-from workbench.studies import measures
+from workbench.studies import measures, verdicts
 from workbench.studies.base import Cell, Column, Study
 from workbench.studies.bench import Bench, clock
 from workbench.studies.methods import METHODS, Method, recipe
@@ -224,6 +224,9 @@ class PosteriorComparison(Study):
             coords={"parameter": [v.name for v in problem.x], "observed": [v.name for v in problem.y]},
             attrs={"skipped": (kept[-1] + 1 if kept else 0) - len(kept)},
         )
+
+    def conclusions(self, data: xr.Dataset) -> list[str]:
+        return verdicts.sentences(data)
 
     # ---- samplers
     def _sampler(self, cell: Cell, bench: Bench) -> tuple[Sampler, dict]:

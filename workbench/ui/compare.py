@@ -13,22 +13,17 @@ from bokeh.models import HTMLTemplateFormatter
 
 from workbench import plots
 from workbench.studies import Column
+from workbench.studies.comparing import MOST, observations, parameters, posterior_data, spread_data
 from workbench.studies.shelf import Entry, Source, entries, frame, sources
 from workbench.ui import style, text
 from workbench.ui.card import FONT
-from workbench.ui.comparing import (
-    MOST,
-    loss_data,
-    observations,
-    parameters,
-    posterior_data,
-    spread_data,
-)
 from workbench.ui.notices import guard, on_exception
-from workbench.ui.overlay import overlay
+from workbench.ui.overlay import loss_data, overlay
 from workbench.ui.studio import never_busy
 
 FILTER = {"type": "input", "func": "like", "placeholder": "filter"}
+#: Results that come with the repository; an installed package has none.
+RESULTS = Path(__file__).resolve().parents[2] / "datasets" / "results"
 SELECT = {"size": "small", "margin": (4, 6), "variant": "outlined"}
 SHEET = """
 .tabulator { font-size: 12.5px !important; }
@@ -234,14 +229,14 @@ def _table() -> pn.widgets.Tabulator:
     )
 
 
-def compare(folders: Iterable[str | Path] = ()) -> pmui.Page:
+def compare() -> pmui.Page:
     """What an app script calls, once a browser session."""
     pn.extension(
         "tabulator", notifications=True, throttled=True, raw_css=[style.SHEET], exception_handler=on_exception
     )
     page = pmui.Page(
         title="VINA workbench: compare",
-        main=[Compare(folders)],
+        main=[Compare([RESULTS])],
         theme_config=style.THEME,
         sx=style.PAGE_SX,
         busy_indicator=None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +11,8 @@ import numpy as np
 import xarray as xr
 
 from workbench import diagnostics, plots
+from workbench.studies.comparing import MOST, named
+from workbench.studies.shelf import Entry
 
 
 def curves(runs: Iterable[tuple[str, Iterable[Any]]]) -> xr.Dataset:
@@ -35,3 +37,21 @@ def curves(runs: Iterable[tuple[str, Iterable[Any]]]) -> xr.Dataset:
 def overlay(data: xr.Dataset) -> hv.Overlay:
     """Solid for training, dashed for validation, a colour a run."""
     return plots.losses(data).relabel("")
+
+
+def loss_data(listed: Sequence[Entry]) -> xr.Dataset:
+    """Training and validation loss over the iterations, one colour an entry."""
+    trained = [e for e in listed if e.curve.shape[1]][:MOST]
+    return curves([(name, _records(e.curve)) for name, e in zip(named(trained), trained, strict=True)])
+
+
+def _records(curve: np.ndarray) -> list[SimpleNamespace]:
+    """The stored curve as records, as the overlay of histories reads them."""
+    return [
+        SimpleNamespace(
+            iteration=int(iteration),
+            parts={"loss": training},
+            validation={"loss": validation} if np.isfinite(validation) else {},
+        )
+        for iteration, training, validation in curve.T
+    ]

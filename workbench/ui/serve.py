@@ -22,6 +22,7 @@ def serve(
     os.environ.setdefault("BOKEH_RESOURCES", "server")  # no request leaves this machine
     import panel as pn
 
+    from workbench.ui.compare import compare
     from workbench.ui.inverter import inverter
     from workbench.ui.jobs import jobs
     from workbench.ui.studio import studio
@@ -31,7 +32,7 @@ def serve(
     allowed = [f"localhost:{port}", f"127.0.0.1:{port}", *origins]
     print(f"The studio is on http://{address}:{port}  (Ctrl+C stops it)", flush=True)
     pn.serve(
-        {"/": studio, "/inversion": inverter},
+        {"/": studio, "/inversion": inverter, "/compare": compare},
         port=port,
         address=address,
         show=show,

@@ -1,16 +1,14 @@
-"""What the comparison's plots show, as Datasets made of the entries that are ticked."""
+"""Several entries of the shelf as one Dataset, for the plots ``spread`` and ``posteriors``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import SimpleNamespace
 
 import numpy as np
 import xarray as xr
 
-from workbench.studies import TAGS, Column
+from workbench.studies.base import TAGS, Column
 from workbench.studies.shelf import Draws, Entry
-from workbench.ui.overlay import curves
 
 #: Curves and clouds that can still be told apart.
 MOST = 8
@@ -61,24 +59,6 @@ def _window(parts: Sequence[np.ndarray], *, log: bool) -> list[float]:
         return [low / 1.5, high * 1.5] if high > low else [low / 2, high * 2]
     room = 0.05 * (high - low) or 0.5 * abs(high) or 1.0
     return [low - room, high + room]
-
-
-def loss_data(listed: Sequence[Entry]) -> xr.Dataset:
-    """Training and validation loss over the iterations, one colour an entry."""
-    trained = [e for e in listed if e.curve.shape[1]][:MOST]
-    return curves([(name, _records(e.curve)) for name, e in zip(named(trained), trained, strict=True)])
-
-
-def _records(curve: np.ndarray) -> list[SimpleNamespace]:
-    """The stored curve as records, as the overlay of histories reads them."""
-    return [
-        SimpleNamespace(
-            iteration=int(iteration),
-            parts={"loss": training},
-            validation={"loss": validation} if np.isfinite(validation) else {},
-        )
-        for iteration, training, validation in curve.T
-    ]
 
 
 def posterior_data(listed: Sequence[Entry], shown: int, pair: tuple[str, str]) -> xr.Dataset:

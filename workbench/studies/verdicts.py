@@ -1,0 +1,73 @@
+"""What a table of the comparison says, as sentences that are computed from it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import xarray as xr
+
+from workbench.architectures import ARCHITECTURES
+from workbench.core import capability
+from workbench.studies.methods import METHODS
+from workbench.studies.table import number, rows
+
+_EXACT_LIKELIHOOD = {capability.DENSITY, capability.EXACT_INVERSE}
+
+
+def with_exact_likelihood() -> set[str]:
+    """Keys of the methods whose network has a density and an inverse in closed form."""
+    return {
+        m.key
+        for m in METHODS
+        if m.architecture in ARCHITECTURES and _EXACT_LIKELIHOOD <= ARCHITECTURES[m.architecture].capabilities
+    }
+
+
+def sentences(data: xr.Dataset) -> list[str]:
+    """The best with an exact likelihood against the best replicated figure and against flow matching; which
+    methods beat rejection, and which do no better than the prior."""
+    found = {row["method"]: row for row in rows(data) if row["status"] == "done"}
+    column = _replicated_column(data)
+    measured = {key: row for key, row in found.items() if column in row}
+    able = [measured[key] for key in with_exact_likelihood() if key in measured]
+    said = []
+    if able:
+        best = min(able, key=lambda row: row[column])
+        said += [_against_others(data, best, column), *_speed(best, measured)]
+    for key, verb in (("abc", "come nearer than rejection on the same pairs"), ("prior", "beat the prior")):
+        if key in measured:
+            said.append(_beaten(measured, key, column, verb))
+    return said
+
+
+def _replicated_column(data: xr.Dataset) -> str:
+    columns = [f["column"] for f in json.loads(data.attrs["published"]) if f["tag"] == "replicated"]
+    return next((c for c in columns if c.startswith("err_post")), "err_post")
+
+
+def _against_others(data: xr.Dataset, best: dict[str, Any], column: str) -> str:
+    figures = json.loads(data.attrs["published"])
+    goal = min(f["value"] for f in figures if f["column"] == column and f["tag"] == "replicated")
+    mine = best[column]
+    reached = "reached" if mine <= goal else f"missed by a factor of {mine / goal:.1f}"
+    return (
+        f"Of the methods with an exact likelihood, {best['title']} comes nearest to the exact posterior: "
+        f"Err_post {number(mine)}; the best replicated figure, {number(goal)}, is {reached}."
+    )
+
+
+def _speed(best: dict[str, Any], measured: dict[str, dict]) -> list[str]:
+    rival = measured.get("flow_matching")
+    if rival is None:
+        return []
+    times = rival["sampling_microseconds"] / best["sampling_microseconds"]
+    return [f"{best['title']} draws {times:.0f} times as fast as flow matching with 32 evaluations."]
+
+
+def _beaten(measured: dict[str, dict], key: str, column: str, verb: str) -> str:
+    trained = [row for row in measured.values() if row["training_seconds"] > 0]
+    better = [row["title"] for row in trained if row[column] < measured[key][column]]
+    return (
+        f"{len(better)} of {len(trained)} trained methods {verb}{': ' if better else ''}{', '.join(better)}."
+    )
