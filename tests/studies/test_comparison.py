@@ -13,7 +13,7 @@ from workbench.cli import main
 from workbench.core.shapes import Shapes
 from workbench.problems import PROBLEMS
 from workbench.studies import STUDIES, StudyFolder, gather, load, run, verdicts
-from workbench.studies.methods import METHODS, alike, count
+from workbench.studies.methods import METHODS, alike, count, widened
 from workbench.studies.samplers import (
     AdjointSampler,
     ExactSampler,
@@ -40,12 +40,7 @@ def test_every_network_is_of_like_size_and_sees_the_same_data(key, parameters):
     assert len(cells) >= 9
     for cell in cells:
         made = cell.experiment
-        size = count(
-            made.architecture.key,
-            json.dumps(made.architecture.values(), sort_keys=True),
-            made.architecture.width,
-            made.problem.shapes,
-        )
+        size = count(made.architecture, made.problem.shapes)
         assert size == pytest.approx(parameters, rel=0.15), cell.id
     assert len({json.dumps(cell.experiment.training.values()) for cell in cells}) == 1
     assert len({json.dumps(cell.experiment.problem.values()) for cell in cells}) == 1
@@ -56,9 +51,10 @@ def test_the_width_is_the_best_one():
 
     architecture, shapes = ARCHITECTURES.make("realnvp"), Shapes(4, 2)
     sized = alike(architecture, shapes, 20_000)
-    values = json.dumps(architecture.values(), sort_keys=True)
-    misses = [abs(count("realnvp", values, sized.width + d, shapes) - 20_000) for d in (-1, 0, 1)]
+    misses = [abs(count(widened(architecture, sized.width + d), shapes) - 20_000) for d in (-1, 0, 1)]
     assert min(misses) == misses[1] and architecture.width != sized.width
+    decoded = alike(ARCHITECTURES.make("maf_decoder"), shapes, 100_000)
+    assert decoded.decoder_width == 2 * decoded.width  # the ratio of the defaults
 
 
 def test_a_method_that_is_not_there_says_so(monkeypatch):

@@ -8,6 +8,7 @@ from workbench.problems.checkerboard import Checkerboard
 from workbench.problems.rings import Rings
 from workbench.problems.pinwheel import Pinwheel
 from workbench.problems.two_spirals import TwoSpirals
+from workbench.problems.pareto import Pareto
 from workbench.problems.drawn import Drawn
 from workbench.problems.linear_gaussian import LinearGaussian
 from workbench.problems.inverse_kinematics import InverseKinematics
@@ -39,6 +40,7 @@ __all__ = [
     "InverseKinematics",
     "LinearGaussian",
     "LotkaVolterra",
+    "Pareto",
     "Pinwheel",
     "Problem",
     "Rings",

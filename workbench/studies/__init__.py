@@ -10,7 +10,9 @@ from workbench.studies.folder import StudyFolder
 from workbench.studies.table import columns, heading, rows, text
 
 # The members. A new one is one file and one line here.
-from workbench.studies import kinematics, ballistics  # isort: skip  # noqa: F401
+from workbench.studies import kinematics  # isort: skip  # noqa: F401
+from workbench.studies import ballistics  # isort: skip  # noqa: F401
+from workbench.studies import moments  # isort: skip  # noqa: F401
 from workbench.studies import architectures_and_divergences  # isort: skip  # noqa: F401
 
 __all__ = [

@@ -41,5 +41,6 @@ class Ballistics(PosteriorComparison):
             "inn_likelihood": (0.047, 0.019), "inn": (0.060, 3.668), "conditional_inn": (0.047, 0.437),
             "residual_flow": (0.084, 0.091), "invertible_autoencoder": (0.156, 0.315),
             "autoencoder": (0.049, 0.052), "mixture_density_network": (0.048, 0.184),
+            "maf_decoder": (0.213, 1.010), "iaf_decoder": (0.323, 3.457),
         })
     )  # fmt: skip

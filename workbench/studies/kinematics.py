@@ -37,5 +37,6 @@ class Kinematics(PosteriorComparison):
         "inn_likelihood": (0.025, 0.015), "inn": (0.017, 0.086), "conditional_inn": (0.015, 0.008),
         "residual_flow": (0.713, 0.311), "invertible_autoencoder": (0.062, 0.022),
         "autoencoder": (0.037, 0.016), "conditional_vae": (0.042, 0.019),
-        "mixture_density_network": (0.007, 0.012),
+        "mixture_density_network": (0.007, 0.012), "maf_decoder": (0.074, 0.034),
+        "iaf_decoder": (0.419, 0.222),
     })  # fmt: skip

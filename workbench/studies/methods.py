@@ -52,6 +52,8 @@ METHODS = (
     Method("conditional_inn", "Conditional INN", "conditional_inn"),
     Method("neural_spline_coupling", "Spline coupling", "neural_spline_coupling"),
     Method("maf", "MAF", "maf"),
+    Method("maf_decoder", "MAF + decoder", "maf_decoder"),
+    Method("iaf_decoder", "IAF + decoder", "iaf_decoder"),
     Method("neural_spline_autoregressive", "Autoregressive spline", "neural_spline_autoregressive"),
     Method("residual_flow", "Residual flow", "residual_flow"),
     Method("inn", "INN (L2 + MMD)", "inn", "inn"),
@@ -95,28 +97,43 @@ def _objective(method: Method, problem: Problem, architecture: Architecture) -> 
 
 
 def alike(architecture: Architecture, shapes: Shapes, parameters: int) -> Architecture:
-    """A copy whose ``width`` brings the number of parameters closest to ``parameters``, within its bounds."""
+    """A copy whose ``width`` brings the number of parameters closest to ``parameters``, within its bounds.
+
+    Other widths of the member (that of a decoder, say) keep their ratio to it.
+    """
     setting = next((s for s in architecture.settings() if s.name == "width"), None)
     if setting is None:
         return architecture.copy()
     low, high = setting.bounds
-    key, known = architecture.key, json.dumps(architecture.values(), sort_keys=True)
 
     def size(width: int) -> int:
-        return count(key, known, width, shapes)
+        return count(widened(architecture, width), shapes)
 
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if size(middle) <= parameters else (low, middle)
-    sized = architecture.copy()
-    sized.set("width", min((low, high), key=lambda width: abs(size(width) - parameters)))
-    return sized
+    return widened(architecture, min((low, high), key=lambda width: abs(size(width) - parameters)))
+
+
+def widened(architecture: Architecture, width: int) -> Architecture:
+    """A copy of this width, its other widths in proportion."""
+    made = architecture.copy()
+    for setting in architecture.settings():
+        if setting.name == "width" or setting.name.endswith("_width"):
+            low, high = setting.bounds
+            share = width / architecture.width
+            made.set(setting.name, min(high, max(low, round(share * getattr(architecture, setting.name)))))
+    return made
+
+
+def count(architecture: Architecture, shapes: Shapes) -> int:
+    """Trainable scalars that an architecture has for these shapes."""
+    return _count(architecture.key, json.dumps(architecture.values(), sort_keys=True), shapes)
 
 
 @lru_cache(maxsize=4096)
-def count(key: str, settings: str, width: int, shapes: Shapes) -> int:
-    """Trainable scalars of an architecture at a width."""
-    made = ARCHITECTURES.make(key, **(json.loads(settings) | {"width": width}))
+def _count(key: str, settings: str, shapes: Shapes) -> int:
+    made = ARCHITECTURES.make(key, **json.loads(settings))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return made.build(shapes).parameter_count()
