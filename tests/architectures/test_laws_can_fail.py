@@ -81,3 +81,16 @@ def test_a_density_that_is_not_normalised_is_caught(model):
     assert laws.integral(larger, window, 300) != pytest.approx(1.0, abs=2e-3)
     without = lambda x: model.log_prob(x, None) - model.latent(x, None)[1]  # noqa: E731
     assert laws.integral(without, window, 300) != pytest.approx(1.0, abs=2e-3)
+
+
+def test_samples_of_another_density_are_caught(model):
+    z = torch.randn(20_000, 2, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    with torch.no_grad():
+        x = model.inverse(z, None)[0]
+        log_prob = lambda p: model.log_prob(p, None)  # noqa: E731
+        mean, error = laws.mass_by_samples(log_prob, x)
+        assert abs(mean - 1) < 5 * error < 0.1
+        wider, error = laws.mass_by_samples(log_prob, model.inverse(1.1 * z, None)[0])
+        assert abs(wider - 1) > 5 * error
+        larger, error = laws.mass_by_samples(lambda p: log_prob(p) + 0.1, x)
+        assert abs(larger - 1) > 5 * error

@@ -43,7 +43,8 @@ class Architecture(Spec):
     #: export format -> "" where it works, or the reason why it does not; tests/architectures measures it
     formats: ClassVar[dict[str, str]] = {"graph": "", "onnx": ""}
     #: how closely both directions and their log-dets agree in double precision and within about five standard
-    #: deviations, in standardised units and nats; larger than rounding where an ODE is solved, for instance
+    #: deviations, in standardised units and nats; larger than rounding where an ODE is solved, for instance,
+    #: and infinite where the way back is learned
     inverse_tolerance: ClassVar[float] = 1e-9
     #: the least number of components of x where there is no observation
     least_features: ClassVar[int] = 1
