@@ -22,7 +22,14 @@ LINEAR, SIDES = linear(), TwoSided()
 EXACT, BOTH = GaussianStandIn(LINEAR), TwoSidedStandIn(SIDES)
 #: The false alarms that a 10 % test may give in 30 tries: more than 8 happens once in a hundred times.
 TRIES, LEVEL, MOST_ALARMS = 30, 0.1, 8
-TESTED = ("latent_normality", "held_out_density", "calibration", "posterior_mmd", "resimulation_error")
+TESTED = (
+    "latent_normality",
+    "held_out_density",
+    "calibration",
+    "posterior_mmd",
+    "resimulation_error",
+    "tarp",
+)
 
 
 def verdict(key: str, model, problem, seed: int = 0, **settings) -> str:
@@ -55,7 +62,7 @@ def test_a_posterior_of_wrong_width_or_place_is_caught(key, fault, seed):
     assert verdict(key, wrong, LINEAR, seed) in (("amber", "red") if key == "held_out_density" else ("red",))
 
 
-@pytest.mark.parametrize("key", ["held_out_density", "calibration", "posterior_mmd"])
+@pytest.mark.parametrize("key", ["held_out_density", "calibration", "posterior_mmd", "tarp"])
 def test_a_missing_mode_is_caught(key):
     assert verdict(key, TwoSidedStandIn(SIDES, right=1.0), SIDES) == "red"
 
@@ -87,7 +94,7 @@ def test_calibration_is_blind_to_the_prior_and_names_what_is_wrong():
             return LINEAR.draw(n, generator).x
 
     assert verdict("calibration", Prior(), LINEAR) == "green"
-    assert verdict("posterior_mmd", Prior(), LINEAR) == "red"
+    assert verdict("posterior_mmd", Prior(), LINEAR) == verdict("tarp", Prior(), LINEAR) == "red"
     assert verdict("resimulation_error", Prior(), LINEAR) == "red"
 
 
@@ -142,7 +149,7 @@ def test_invertibility_sees_what_the_inverse_misses():
     assert found.attrs["verdict"] == "red" and float(found["lost_share"].max()) == 1
 
 
-@pytest.mark.parametrize("key", ["calibration", "posterior_mmd", "resimulation_error", "held_out_density"])
+@pytest.mark.parametrize("key", [k for k in TESTED if k != "latent_normality"])
 def test_draws_that_are_not_finite_are_red(key):
     class Leaking(GaussianStandIn):
         def sample(self, n, observation=None, generator=None):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from workbench.diagnostics.inverting import distances, invert
 from workbench.diagnostics.judged import BUDGETS, DIAGNOSTICS, Diagnostic
 from workbench.diagnostics.report import Report, diagnose
+from workbench.diagnostics.two_samples import c2st
 from workbench.diagnostics.views import (
     VIEWS,
     arm,
@@ -27,6 +28,7 @@ __all__ = [
     "Report",
     "VIEWS",
     "arm",
+    "c2st",
     "density",
     "diagnose",
     "distances",

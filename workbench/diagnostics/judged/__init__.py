@@ -6,6 +6,7 @@ from workbench.diagnostics.judged.invertibility import Invertibility
 from workbench.diagnostics.judged.latent_normality import LatentNormality
 from workbench.diagnostics.judged.held_out_density import HeldOutDensity
 from workbench.diagnostics.judged.calibration import Calibration
+from workbench.diagnostics.judged.tarp import Tarp
 from workbench.diagnostics.judged.posterior_mmd import PosteriorMmd
 from workbench.diagnostics.judged.resimulation_error import ResimulationError
 
@@ -19,5 +20,6 @@ __all__ = [
     "LatentNormality",
     "PosteriorMmd",
     "ResimulationError",
+    "Tarp",
     "VERDICTS",
 ]
