@@ -155,4 +155,5 @@ def test_the_grid_of_every_study_is_sound(key, fast):
     columns = {column.name for column in study.columns}
     for figure in study.published:
         assert figure.column in columns and figure.tag in wb.studies.TAGS and figure.source
-        assert any(figure.row.items() <= cell.coordinates.items() for cell in cells), figure
+        # a fast grid may leave rows of the paper out
+        assert fast or any(figure.row.items() <= cell.coordinates.items() for cell in cells), figure

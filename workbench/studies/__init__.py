@@ -14,6 +14,8 @@ from workbench.studies import kinematics  # isort: skip  # noqa: F401
 from workbench.studies import ballistics  # isort: skip  # noqa: F401
 from workbench.studies import moments  # isort: skip  # noqa: F401
 from workbench.studies import architectures_and_divergences  # isort: skip  # noqa: F401
+from workbench.studies import disjoint_supports  # isort: skip  # noqa: F401
+from workbench.studies import realisable_moments  # isort: skip  # noqa: F401
 
 __all__ = [
     "Bench",

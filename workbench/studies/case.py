@@ -42,7 +42,7 @@ class PosteriorCase(Study):
     #: What a small setting changes in all of them.
     quick: ClassVar[dict[str, Any]] = {
         "samples": 20_000,
-        "steps": 200,
+        "steps": 250,
         "batch_size": 128,
         "learning_rate": 1e-3,
         "width": 48,

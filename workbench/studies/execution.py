@@ -15,7 +15,7 @@ import torch
 import xarray as xr
 
 from workbench.core.errors import RunError, SpecError, WorkbenchError
-from workbench.studies.base import STUDIES, Cell, Study
+from workbench.studies.base import STUDIES, Cell, Published, Study
 from workbench.studies.bench import Bench
 from workbench.studies.folder import StudyFolder, read, write
 from workbench.training.device import pick_device
@@ -138,13 +138,18 @@ def gather(study: Study, cells: list[Cell], folder: StudyFolder) -> xr.Dataset:
         settings=json.dumps(study.values()),
         axes=json.dumps(list(axes)),
         columns=json.dumps([vars(column) for column in study.columns]),
-        published=json.dumps([figure.to_dict() for figure in study.published]),
+        published=json.dumps([figure.to_dict() for figure in study.published if _in_grid(figure, cells)]),
         versions=done[-1]["versions"] if done else "{}",
         device=", ".join(sorted({known["device"] for known in done})),
         seconds=float(sum(known["seconds"] for known in done)),
         created=max((known["created"] for known in done), default=""),
         complete=int(WAITING not in states),
     )
+
+
+def _in_grid(figure: Published, cells: list[Cell]) -> bool:
+    """Whether a row of this grid, which settings may have made smaller, has the figure."""
+    return any(figure.row.items() <= cell.coordinates.items() for cell in cells)
 
 
 def load(path: str | Path) -> xr.Dataset:

@@ -1,0 +1,121 @@
+"""Case studies in one dimension: supports that do not meet, and laws with few moments."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from workbench.core.errors import NonFiniteError
+from workbench.divergences import DIVERGENCES
+from workbench.studies import STUDIES, rows, run, text
+from workbench.studies.disjoint_supports import Affine, AffineStack
+from workbench.studies.game import Rules, play
+from workbench.studies.realisable_moments import CLASS, build, distances, pareto
+
+GRIDS = {
+    "disjoint_supports": {"steps": 3, "batch_size": 16, "offsets": [0, 3], "seeds": 1, "points": 100},
+    "realisable_moments": {"steps": 2, "batch_size": 16, "alphas": [1, 3], "seeds": 1, "points": 400},
+}
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("key", GRIDS)
+def test_the_smallest_grid_is_a_whole_table(key, tmp_path):
+    study = STUDIES.make(key, **GRIDS[key])
+    data = run(study, out=tmp_path, device="cpu")
+    assert set(data["status"].values) == {"done"}, data["note"].values
+    for column in study.columns:
+        values = data[column.name].values
+        if column.name == "crossed":
+            values = values[data["offset"].values > 0]
+        assert np.isfinite(values).all(), column.name
+    tags, printed = {figure.tag for figure in study.published}, text(data)
+    assert all(f"{tag}: " in printed for tag in tags)
+    first = study.columns[0].name
+    assert any(f"{first}_{tag}" in row for row in rows(data) for tag in tags)
+    assert study.conclusions(data) and all(sentence in printed for sentence in study.conclusions(data))
+    assert data["curve_training"].dims == ("cell", "point")
+
+
+# ---- the game
+def mean_and_width(divergence, **rules):
+    """Where a normal at 3 that is half as wide ends when it shall become a standard normal."""
+    network = Affine(3.0)
+    made = DIVERGENCES.make(divergence)
+    play(
+        network,
+        list(network.parameters()),
+        lambda n, g: 3 + 0.5 * torch.randn(n, 1, generator=g),
+        lambda n, g: torch.randn(n, 1, generator=g),
+        Rules(made, 400, 128, rate=0.03, critic_rate=5e-3, settles=True, **rules),
+    )
+    with torch.no_grad():
+        return float(3 + network.shift), float(0.5 * network.scale.exp())
+
+
+@pytest.mark.parametrize(
+    "divergence, rules",
+    [("energy_distance", {}), ("jensen_shannon", {"critic_steps": 2, "gradient_penalty": 0.1})],
+)
+def test_a_game_ends_at_equal_laws(divergence, rules):
+    mean, width = mean_and_width(divergence, **rules)
+    assert abs(mean) < 0.15 and width == pytest.approx(1, abs=0.2)
+
+
+def test_a_game_is_repeated_by_its_seed_and_stops_at_what_is_not_finite():
+    def played(seed, factor=1.0):
+        network = Affine(0.0)
+        return play(
+            network,
+            list(network.parameters()),
+            lambda n, g: factor * torch.rand(n, 1, generator=g),
+            lambda n, g: torch.rand(n, 1, generator=g),
+            Rules(DIVERGENCES.make("kl"), 5, 16),
+            seed=seed,
+        )
+
+    assert played(1) == played(1) != played(2)
+    with pytest.raises(NonFiniteError, match="step 1"):
+        played(1, factor=float("nan"))
+
+
+# ---- supports
+def test_the_one_dimensional_blocks_are_an_affine_map():
+    torch.manual_seed(0)
+    stack = AffineStack(3, 8).double()
+    z = torch.linspace(-3, 5, 9, dtype=torch.float64)[:, None]
+    steps = stack(z).diff(dim=0)
+    assert torch.allclose(steps, steps[:1].expand_as(steps)) and steps.min() > 0
+
+
+def test_the_latent_of_ours_can_cross_in_time():
+    for fast in (True, False):
+        study = STUDIES.make("disjoint_supports", fast=fast)
+        assert study.steps * study.rate / 2 > 1.8 * max(study.offsets)
+
+
+# ---- moments
+def test_distances_of_shifted_samples():
+    truth = torch.linspace(0, 1, 2001, dtype=torch.float64)
+    found = distances(truth, truth, truth + 0.3)
+    assert found["w1"] == pytest.approx(0.3) and found["w1_floor"] == 0
+    assert found["w1_relative"] == pytest.approx(0.3 / 0.25, rel=1e-3)
+    assert found["w1_bulk"] == pytest.approx(found["w1_relative"])
+    assert distances(truth, truth, truth * torch.nan)["w1"] == np.inf
+
+
+def test_the_realisable_class_keeps_its_displacement_whatever_the_weights():
+    model = build("residual_flow", CLASS, 1, 0)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(50.0)
+        x = pareto(500, 1.0, generator())
+        z, _ = model.latent(x, None)
+        assert float((z - x).abs().max()) <= model.displacement
+        assert torch.allclose(model.inverse(z, None)[0], x, rtol=1e-4, atol=1e-4)
+    slope = (z[1:] - z[:-1]).abs() / (x[1:] - x[:-1]).abs().clamp_min(1e-3)
+    assert float(slope.max()) <= model.lipschitz * (1 + 1e-3)
