@@ -82,7 +82,7 @@ class DisjointSupports(Study):
 
     key = "disjoint_supports"
     title = "Disjoint supports"
-    summary = "Data and latent are intervals that do not meet: which divergence still says where to go?"
+    summary = "Data and latent are intervals that do not meet: which divergences still say where to go."
     reference = "VINA, arXiv:2602.20480, section 4.1.5, table 2"
     columns = (
         Column("mmd", "MMD²", "", "low"),
