@@ -26,6 +26,7 @@ from workbench.architectures.realnvp import RealNVP
 from workbench.architectures.residual_flow import ResidualFlow, ResidualFlowModel
 from workbench.architectures.residual_inn import ResidualINN, ResidualInnModel
 from workbench.architectures.sum_of_squares_polynomial import SumOfSquaresPolynomial
+from workbench.architectures.symbolic_regression import SymbolicFlowModel, SymbolicRegression
 from workbench.architectures.unconstrained_neural_autoregressive import UnconstrainedNeuralAutoregressive
 from workbench.architectures.vae import VAE
 from workbench.core.catalogue import Catalogue
@@ -36,7 +37,7 @@ for _member in (NICE, RealNVP, Glow, NeuralSplineCoupling, MAF, IAF, NeuralSplin
                 BernsteinPolynomial, Gaussianization, NeuralCircularSpline, Continuous,
                 ResidualFlow, INN, ResidualINN, ConditionalINN, MixtureDensityNetwork,
                 FlowMatching, MADE, MAFDecoder, IAFDecoder, VAE, ConditionalVAE, Autoencoder,
-                InvertibleAutoencoder):
+                InvertibleAutoencoder, SymbolicRegression):
     ARCHITECTURES.register(_member)
 
 
@@ -47,4 +48,4 @@ __all__ = ["ARCHITECTURES", "IAF", "INN", "MAF", "NICE", "Architecture", "Bernst
            "ResidualFlowModel", "ResidualINN", "ResidualInnModel", "SumOfSquaresPolynomial",
            "UnconstrainedNeuralAutoregressive",
            "Autoencoder", "ConditionalVAE", "IAFDecoder", "InvertibleAutoencoder", "MADE", "MAFDecoder",
-           "VAE", "MadeModel"]
+           "SymbolicFlowModel", "SymbolicRegression", "VAE", "MadeModel"]

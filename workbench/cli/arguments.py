@@ -16,7 +16,7 @@ from workbench.core.errors import did_you_mean
 
 LISTS = ("problems", "architectures", "objectives", "divergences", "critics", "diagnostics", "inversion",
          "studies")
-FORMATS = ("weights", "graph", "onnx", "notebook")
+FORMATS = ("weights", "graph", "onnx", "notebook", "formula")
 FUNCTIONS = ("inverse", "latent", "log_prob", "predict")
 BUDGETS = ("fast", "thorough")
 

@@ -14,6 +14,7 @@ REPARAMETERISED = "reparameterised"
 CONDITIONAL = "conditional"
 UNCONDITIONAL = "unconditional"
 FORWARD = "forward"
+FORMULA = "formula"
 
 # given by problems
 OBSERVATION = "observation"
@@ -38,6 +39,7 @@ SENTENCES = {
     CONDITIONAL: "can be conditioned on an observation y",
     UNCONDITIONAL: "works without an observation y",
     FORWARD: "predicts y from x",
+    FORMULA: "can be read as formulas",
     OBSERVATION: "has an observation y",
     LOG_DENSITY: "has a known density",
     FULL_SUPPORT: "has a density that is positive everywhere",

@@ -58,6 +58,13 @@ class Model(nn.Module, ABC):
         z, log_det = self.latent(x, y)
         return standard_normal_log_density(z) + log_det
 
+    def penalties(self, progress: float) -> dict[str, Tensor]:
+        """Parts that the model adds to every loss, weighted, by name; ``progress`` runs from 0 to 1."""
+        return {}
+
+    def after_step(self, progress: float) -> None:  # noqa: B027 most models have nothing to do
+        """Called after each optimiser step, for models that keep or change something of their own."""
+
     def parameter_count(self) -> int:
         """Number of trainable scalars."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad)

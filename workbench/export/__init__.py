@@ -7,6 +7,7 @@ from typing import Any
 
 from workbench.core.errors import ExportError, did_you_mean
 from workbench.export.formats import ExportFormat, fitted_of
+from workbench.export.formula import Formula, Formulas, formulas
 from workbench.export.graph import Graph
 from workbench.export.notebook import Notebook, notebook
 from workbench.export.onnx import Onnx
@@ -14,7 +15,9 @@ from workbench.export.posterior import to_datatree, write_samples
 from workbench.export.weights import Weights, check, load, save
 
 #: Every format by its key.
-FORMATS: dict[str, ExportFormat] = {format.key: format for format in (Weights(), Graph(), Onnx(), Notebook())}
+FORMATS: dict[str, ExportFormat] = {
+    format.key: format for format in (Weights(), Graph(), Onnx(), Notebook(), Formula())
+}
 
 
 def export(run_or_fitted: Any, format: str, path: str | Path, *, function: str = "inverse") -> Path:
@@ -41,8 +44,10 @@ def export(run_or_fitted: Any, format: str, path: str | Path, *, function: str =
 
 __all__ = [
     "FORMATS",
+    "Formulas",
     "check",
     "export",
+    "formulas",
     "load",
     "notebook",
     "save",

@@ -144,6 +144,7 @@ class Run:
             self.loss.critic.requires_grad_(False)
         self.optimiser.zero_grad(set_to_none=True)
         parts = self.loss.parts(self.model, batch, self.generator)
+        parts |= self.model.penalties(batch.progress)
         total = self.loss.total(parts, batch.progress)
         if self.critic_optimiser is not None:
             self.loss.critic.requires_grad_(True)
@@ -159,6 +160,7 @@ class Run:
         if not finite(norm):
             return {}, "the gradient"
         self.optimiser.step()
+        self.model.after_step(batch.progress)
         return dict(zip(["loss", *parts], values, strict=True)), ""
 
     def _critic_steps(self, batch, factor: float) -> str:
@@ -190,6 +192,7 @@ class Run:
         batch = self.data.held_out(self.loss.held_out, 1.0)
         with self.looking(), torch.no_grad():
             parts = self.loss.parts(self.model, batch, generator)
+            parts |= self.model.penalties(batch.progress)
             total = self.loss.total(parts, batch.progress)
             values = torch.stack([total, *parts.values()]).tolist()
             found = dict(zip(["loss", *parts], values, strict=True))

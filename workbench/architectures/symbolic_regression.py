@@ -1,0 +1,138 @@
+"""Invertible symbolic regression (ISR): couplings that can be read as formulas once they are trained.
+
+forward   z_a = x_a,  z_b = x_b ⊙ exp s(x_a, y) + t(x_a, y);  a and b exchange places from layer to layer
+log-det   Σ s(x_a, y), over the layers
+inverse   x_a = z_a,  x_b = (z_b − t(z_a, y)) ⊙ exp(−s(z_a, y))
+          s and t are equation learners: sums, squares, products and sines of their inputs
+loss      the objective's + λ Σ |w|^½ (rounded at zero) in the middle of training. In its first quarter
+          the formulas find a fit, then they thin out; after three quarters the weights below a threshold
+          are cut for good, and the others fit without the penalty.
+Source: Tohme et al. 2024, ISR: Invertible Symbolic Regression, arXiv:2405.06848; phases after Sahoo et al.
+2018, Learning equations for extrapolation and control, arXiv:1806.07259.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import param
+import torch
+from torch import Tensor
+
+from workbench.architectures.base import Architecture, CostCard
+from workbench.architectures.couplings import FLOW_CAPABILITIES
+from workbench.architectures.flow_model import ZukoFlowModel
+from workbench.bijections.equation_learner import LIBRARIES
+from workbench.bijections.symbolic_coupling import SymbolicCoupling
+from workbench.core import capability
+from workbench.core.shapes import Shapes
+
+#: Shares of the training after which the formulas begin to thin out, and after which they are cut.
+THIN_FROM, CUT_FROM = 0.25, 0.75
+
+
+class SymbolicFlowModel(ZukoFlowModel):
+    """A flow of symbolic couplings that thins itself out while it is trained."""
+
+    def __init__(self, layers, shapes: Shapes, capabilities, *, sparsity: float, threshold: float) -> None:
+        super().__init__(layers, shapes, capabilities)
+        self.sparsity, self.threshold = sparsity, threshold
+        self.register_buffer("cut", torch.zeros(1, dtype=torch.bool))
+
+    def penalties(self, progress: float) -> dict[str, Tensor]:
+        """λ times the sum of the rounded |w|^½, while formulas thin out, and 0 before and after."""
+        value = torch.stack([layer.learner.penalty() for layer in self.layers]).sum()
+        return {"sparsity": value * (self.sparsity if THIN_FROM <= progress < CUT_FROM else 0.0)}
+
+    @torch.no_grad()
+    def after_step(self, progress: float) -> None:
+        """Cut once, when it is time."""
+        if progress >= CUT_FROM and not bool(self.cut):
+            self.prune(self.threshold)
+            self.cut.fill_(True)
+
+    def prune(self, threshold: float) -> None:
+        """Set the weights below the threshold to zero for good."""
+        for layer in self.layers:
+            layer.learner.prune(threshold)
+
+    def expressions(self, x: list, y: list) -> list[list]:
+        """What each layer makes of x, as sympy expressions of expressions: one list (D,) a layer."""
+        found = []
+        for layer in self.layers:
+            x = layer.expressions(x, y)
+            found.append(x)
+        return found
+
+
+class SymbolicRegression(Architecture):
+    """Invertible symbolic regression."""
+
+    key = "symbolic_regression"
+    title = "Invertible symbolic regression"
+    summary = "Couplings made of sums, products and sines, thinned out until they can be read as formulas."
+    reference = "Tohme et al. (2024), ISR: Invertible Symbolic Regression, arXiv:2405.06848"
+    capabilities = FLOW_CAPABILITIES | {capability.FORMULA}
+    cost: ClassVar[CostCard] = CostCard(
+        density="1 pass",
+        sampling="1 pass",
+        inverse="exact, 1 pass",
+        warning="Squares and products grow quickly outside the data.",
+    )
+    least_features = 2
+
+    transforms = param.Integer(
+        default=2,
+        bounds=(2, 32),
+        doc="""
+        Number of couplings in a row. Few give short formulas.""",
+    )
+    width = param.Integer(
+        default=8,
+        bounds=(4, 256),
+        doc="""
+        Units in each hidden layer of the equation learners; the functions take turns.""",
+    )
+    depth = param.Integer(
+        default=1,
+        bounds=(1, 4),
+        doc="""
+        Hidden layers of the equation learners: how deeply functions may be nested.""",
+    )
+    library = param.Selector(
+        default="all",
+        objects=list(LIBRARIES),
+        doc="""
+        Functions that a formula may use: squares and products, sines, or all of them.""",
+    )
+    clamp = param.Number(
+        default=3.0,
+        bounds=(0.1, 10.0),
+        doc="""
+        Largest log-scale of one coupling: it stretches by exp(clamp) at most.""",
+    )
+    sparsity = param.Number(
+        default=0.005,
+        bounds=(0.0, 10.0),
+        doc="""
+        Weight λ of the penalty that thins the formulas out, in nats. Large values give short formulas that
+        fit less well; 0 leaves everything in.""",
+    )
+    threshold = param.Number(
+        default=0.02,
+        bounds=(0.0, 1.0),
+        doc="""
+        Weights smaller than this, in standardised units, are cut after three quarters of the training.""",
+    )
+
+    def assemble(self, shapes: Shapes) -> SymbolicFlowModel:
+        learner = {"width": self.width, "depth": self.depth, "library": self.library}
+        layers = [
+            SymbolicCoupling(
+                torch.arange(shapes.x) % 2 == number % 2, shapes.y, clamp=self.clamp, learner=learner
+            )
+            for number in range(self.transforms)
+        ]
+        return SymbolicFlowModel(
+            layers, shapes, self.capabilities, sparsity=self.sparsity, threshold=self.threshold
+        )
