@@ -86,20 +86,7 @@ class Inverter(pn.viewable.Viewer):
             label="Search", icon="search", width=140, margin=(10, 6), css_classes=["wb-search"]
         )
         self.said = pn.pane.HTML("", margin=(6, 10), sizing_mode="stretch_width", css_classes=["wb-verdict"])
-        self.player = pn.widgets.Player(
-            start=0,
-            end=1,
-            interval=INTERVAL,
-            loop_policy="once",
-            visible_buttons=["first", "previous", "pause", "play", "next", "last"],
-            show_loop_controls=False,
-            height=70,
-            visible=False,
-            sizing_mode="stretch_width",
-            max_width=520,
-            margin=(0, 10),
-            css_classes=["wb-moment"],
-        )
+        self.player, self.timeline = None, pn.Row(margin=0)
         self.plots = pn.Row(
             styles={"flex-wrap": "wrap", "padding-right": "20px", "box-sizing": "border-box"},
             sizing_mode="stretch_both",
@@ -109,7 +96,6 @@ class Inverter(pn.viewable.Viewer):
         self.search, self.progress = TitledCard(SEARCH), ViewCard(PROGRESS)
         self.source.param.watch(lambda _: guard(self._sourced), "value")
         self.method.param.watch(lambda _: guard(self._methodical), "value")
-        self.player.param.watch(lambda _: guard(self._draw), "value")
         self.start.on_click(self._search)
         self._sourced()
         self._methodical()
@@ -158,18 +144,19 @@ class Inverter(pn.viewable.Viewer):
     def show(self, found: Any) -> None:
         """What was found, at its last moment."""
         self.found, self.plots.visible = found, True
-        last = found.sizes["moment"] - 1
-        self.player.param.update(end=last, value=last, visible=True)
+        # a new one each time: the slider of a player that was longer before does not shrink
+        self.player = player(found.sizes["moment"] - 1)
+        self.player.param.watch(lambda _: guard(self._draw), "value")
+        self.timeline.objects = [self.player]
         self.progress.show(found)
         self._draw()
         self._say(found.attrs["sentence"], "" if found.attrs["verdict"] == "reached" else "bad")
 
     def _draw(self) -> None:
-        if self.found is not None and self.player.value < self.found.sizes["moment"]:
-            page = diagnostics.search(self.found, frame=int(self.player.value))
-            self.search.show(page)
-            iteration = f"iteration {page.attrs['iteration']}: {page.attrs['title']}"
-            self.search.heading.object = self.search._heading(iteration)
+        page = diagnostics.search(self.found, frame=int(self.player.value))
+        self.search.show(page)
+        iteration = f"iteration {page.attrs['iteration']}: {page.attrs['title']}"
+        self.search.heading.object = self.search._heading(iteration)
 
     def _say(self, sentence: str, kind: str) -> None:
         self.said.object = f'<div class="wb-message {kind}">{text.escape(sentence)}</div>'
@@ -189,7 +176,7 @@ class Inverter(pn.viewable.Viewer):
         wide = pn.Column(self.search, styles={"flex": "3 1 480px", **styles}, margin=0)
         narrow = pn.Column(self.progress, styles={"flex": "2 1 320px", **styles}, margin=0)
         self.plots.objects = [wide, narrow]
-        main = pn.Column(self.said, self.player, self.plots, sizing_mode="stretch_both", margin=0)
+        main = pn.Column(self.said, self.timeline, self.plots, sizing_mode="stretch_both", margin=0)
         return pmui.Page(
             title="Inverting a trained network",
             sidebar=[side],
@@ -199,6 +186,24 @@ class Inverter(pn.viewable.Viewer):
             theme_config=style.THEME,
             sx=style.PAGE_SX,
         )
+
+
+def player(last: int) -> pn.widgets.Player:
+    """Plays moments 0 to ``last``; begins at the end."""
+    return pn.widgets.Player(
+        start=0,
+        end=last,
+        value=last,
+        interval=INTERVAL,
+        loop_policy="once",
+        visible_buttons=["first", "previous", "pause", "play", "next", "last"],
+        show_loop_controls=False,
+        height=70,
+        sizing_mode="stretch_width",
+        max_width=520,
+        margin=(0, 10),
+        css_classes=["wb-moment"],
+    )
 
 
 def inverter() -> pmui.Page:

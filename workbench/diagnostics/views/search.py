@@ -39,7 +39,7 @@ def search(found: xr.Dataset, *, frame: int = -1) -> xr.Dataset:
     sides = ("horizontal", "vertical")
     labels = [str(found["input_label"].values[i]) for i in columns]
     window = found["window"].values[columns]
-    plane = " on the plane through the best point" if found.attrs["slice"] else ""
+    plane = "; the lines are those of the plane through the best point" if found.attrs["slice"] else ""
     return xr.Dataset(
         {
             f"{name}_{side}": (f"{name}_point", cloud[:, i])
