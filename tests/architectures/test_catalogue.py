@@ -26,7 +26,7 @@ def test_the_members_are_there():
         "bernstein_polynomial", "gaussianization", "neural_circular_spline", "continuous", "residual_flow",
         "inn", "residual_inn", "conditional_inn", "mixture_density_network",
         "flow_matching", "made", "maf_decoder", "iaf_decoder", "vae", "conditional_vae", "autoencoder",
-        "invertible_autoencoder"]
+        "invertible_autoencoder", "symbolic_regression"]
 
 
 @members
@@ -78,7 +78,7 @@ def test_who_refuses_what():
              "residual_inn": [(2, 0), (1, 0)],
              "conditional_inn": [(2, 0), (1, 0), (1, 3)], "maf_decoder": [(2, 0), (1, 0)],
              "iaf_decoder": [(2, 0), (1, 0)], "conditional_vae": [(2, 0), (1, 0)],
-             "vae": [(4, 2), (3, 1), (2, 4), (1, 3)]}
+             "symbolic_regression": [(1, 0)], "vae": [(4, 2), (3, 1), (2, 4), (1, 3)]}
     assert refused == {key: split.get(key, []) for key in ARCHITECTURES.keys()}
 
 

@@ -95,7 +95,7 @@ class SymbolicRegression(Architecture):
     )
     depth = param.Integer(
         default=1,
-        bounds=(1, 4),
+        bounds=(1, 8),
         doc="""
         Hidden layers of the equation learners: how deeply functions may be nested.""",
     )
@@ -112,14 +112,14 @@ class SymbolicRegression(Architecture):
         Largest log-scale of one coupling: it stretches by exp(clamp) at most.""",
     )
     sparsity = param.Number(
-        default=0.005,
+        default=0.05,
         bounds=(0.0, 10.0),
         doc="""
         Weight λ of the penalty that thins the formulas out, in nats. Large values give short formulas that
         fit less well; 0 leaves everything in.""",
     )
     threshold = param.Number(
-        default=0.02,
+        default=0.1,
         bounds=(0.0, 1.0),
         doc="""
         Weights smaller than this, in standardised units, are cut after three quarters of the training.""",
@@ -127,12 +127,9 @@ class SymbolicRegression(Architecture):
 
     def assemble(self, shapes: Shapes) -> SymbolicFlowModel:
         learner = {"width": self.width, "depth": self.depth, "library": self.library}
-        layers = [
-            SymbolicCoupling(
-                torch.arange(shapes.x) % 2 == number % 2, shapes.y, clamp=self.clamp, learner=learner
-            )
-            for number in range(self.transforms)
-        ]
+        # a single component is changed by every coupling, in the light of y
+        kept = [torch.arange(shapes.x) % 2 == (n % 2 if shapes.x > 1 else 1) for n in range(self.transforms)]
+        layers = [SymbolicCoupling(mask, shapes.y, clamp=self.clamp, learner=learner) for mask in kept]
         return SymbolicFlowModel(
             layers, shapes, self.capabilities, sparsity=self.sparsity, threshold=self.threshold
         )

@@ -80,8 +80,8 @@ class EquationLearner(nn.Module):
         self.units = tuple(functions[k % len(functions)] for k in range(width))
         sums = sum(UNITS[unit] for unit in self.units)
         sizes = [features, *[width] * (depth - 1)]
-        self.layers = nn.ModuleList(PrunedLinear(size, sums, start=0.5) for size in sizes)
-        self.output = PrunedLinear(width, outputs, start=0.1)
+        self.layers = nn.ModuleList(PrunedLinear(size, sums, start=0.25) for size in sizes)
+        self.output = PrunedLinear(width, outputs, start=0.05)
 
     def forward(self, u: Tensor) -> Tensor:
         for layer in self.layers:

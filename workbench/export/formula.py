@@ -17,7 +17,7 @@ from workbench.training import FittedModel
 from workbench.training.folder import write_whole
 
 #: Longer formulas are not put together to one: nobody would read it.
-LONGEST = 400
+LONGEST = 150
 #: Numbers of a formula that are smaller come from rounding.
 _NOTHING = 1e-9
 
@@ -50,13 +50,14 @@ class Formulas:
 
 
 def rounded(value: sympy.Expr, digits: int = 3) -> sympy.Expr:
-    """The expression multiplied out, its numbers rounded, and without terms that rounding has made."""
-    value = sympy.expand(value)
+    """The expression with its numbers rounded; multiplied out where it is short."""
+    if sympy.count_ops(value) <= LONGEST:
+        value = sympy.expand(value)
     numbers = {
-        n: sympy.Float(float(n), digits) if abs(n) > _NOTHING else sympy.S.Zero
-        for n in value.atoms(sympy.Float)
+        number: sympy.Float(float(number), digits) if abs(number) > _NOTHING else sympy.S.Zero
+        for number in value.atoms(sympy.Float)
     }
-    whole = {old: sympy.Integer(int(new)) for old, new in numbers.items() if new == int(new)}
+    whole = {old: sympy.Integer(int(new)) for old, new in numbers.items() if float(new) == int(new)}
     return value.xreplace(numbers | whole)
 
 

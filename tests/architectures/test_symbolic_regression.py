@@ -1,0 +1,183 @@
+"""Invertible symbolic regression: the penalty, the pruning, and formulas that are the network."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pandas as pd
+import pytest
+import sympy
+import torch
+
+import workbench as wb
+from tests.architectures.laws import batch, built
+from workbench.architectures import ARCHITECTURES
+from workbench.bijections.equation_learner import ROUNDED_BELOW, EquationLearner, smoothed_half_norm
+from workbench.core.errors import ExportError
+from workbench.core.shapes import Shapes
+from workbench.core.variable import Variable
+from workbench.export import export, formulas
+from workbench.training import FittedModel
+from workbench.training.data import Standardisation
+
+KEY = "symbolic_regression"
+
+
+def table(folder, formula, noise: float, n: int = 2000):
+    """Rows a ~ N(0, 1), b = formula(a) + noise."""
+    random = np.random.default_rng(0)
+    a = random.normal(size=n)
+    b = formula(a) + noise * random.normal(size=n)
+    pd.DataFrame({"a": a, "b": b}).to_csv(folder / "rows.csv", index=False)
+    return wb.TableProblem(str(folder / "rows.csv"), x=["a", "b"])
+
+
+def fitted(model, shapes: Shapes) -> FittedModel:
+    """The model in data units that are not the standardised ones."""
+    units = Standardisation(shapes).double()
+    units.shift_x.add_(torch.arange(shapes.x) + 0.5)
+    units.scale_x.mul_(2.0)
+    units.scale_y.mul_(0.5)
+    names = [Variable(f"x{i}") for i in range(shapes.x)], [Variable(f"y{i}") for i in range(shapes.y)]
+    return FittedModel(model, units, *names)
+
+
+# ---- the penalty
+
+def test_the_penalty_is_the_root_and_is_rounded_smoothly():
+    a = ROUNDED_BELOW
+    w = torch.tensor([0.04, -0.25, 1.0], dtype=torch.float64)
+    assert torch.allclose(smoothed_half_norm(w), w.abs().sqrt())
+    zero = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(smoothed_half_norm(zero).sum(), zero)
+    assert slope.item() == 0 and smoothed_half_norm(zero).item() == pytest.approx((3 * a / 8) ** 0.5)
+    for side in (a * (1 - 1e-9), a * (1 + 1e-9)):  # value and slope agree where the two parts meet
+        point = torch.tensor([side], dtype=torch.float64, requires_grad=True)
+        value = smoothed_half_norm(point)
+        (slope,) = torch.autograd.grad(value.sum(), point)
+        assert value.item() == pytest.approx(a**0.5) and slope.item() == pytest.approx(0.5 / a**0.5)
+
+
+def test_the_penalty_belongs_to_the_middle_of_training():
+    model = built(KEY, Shapes(2, 0), sparsity=0.5)
+    total = sum(smoothed_half_norm(p).sum() for p in model.parameters())
+    assert model.penalties(0.1)["sparsity"] == 0 and model.penalties(0.9)["sparsity"] == 0
+    assert torch.allclose(model.penalties(0.5)["sparsity"], 0.5 * total)
+
+
+# ---- pruning
+
+def test_what_is_cut_stays_away_and_the_map_stays_invertible():
+    shapes = Shapes(3, 1)
+    model, (x, y) = built(KEY, shapes), batch(shapes)
+    before = model.latent(x, y)[0]
+    model.after_step(0.5)
+    assert torch.equal(before, model.latent(x, y)[0])  # not yet
+    model.threshold = 0.2
+    model.after_step(0.8)
+    left = torch.cat([p.detach().flatten() for p in model.parameters()]).tolist()
+    small = [v for v in left if abs(v) < 0.2]
+    assert small and set(small) == {0.0}
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.01)  # as an optimiser with momentum would
+    gone = [m for name, m in model.state_dict().items() if "kept_weight" in name]
+    assert not all(m.all() for m in gone)
+    z, _ = model.latent(x, y)
+    assert torch.allclose(model.inverse(z, y)[0], x, atol=1e-10)
+    learner = model.layers[0].learner.layers[0]
+    weight, _ = learner.coefficients()
+    assert all(w == 0 for row, kept in zip(weight, learner.kept_weight, strict=True)
+               for w, k in zip(row, kept, strict=True) if not k)
+
+
+# ---- formulas
+
+@pytest.mark.parametrize("library", ["polynomial", "trigonometric", "all"])
+def test_an_equation_learner_is_its_expressions(library):
+    torch.manual_seed(0)
+    learner = EquationLearner(2, 3, width=6, depth=2, library=library).double()
+    u = torch.randn(20, 2, dtype=torch.float64)
+    symbols = sympy.symbols("a b")
+    values = [sympy.lambdify(symbols, e, "numpy")(*u.numpy().T) for e in learner.expressions(symbols)]
+    np.testing.assert_allclose(np.stack(values, 1), learner(u).detach().numpy(), atol=1e-12)
+
+
+@pytest.mark.parametrize("shapes", [Shapes(2, 0), Shapes(3, 1)], ids=str)
+def test_formulas_are_the_model_in_the_datas_units(shapes):
+    model = built(KEY, shapes, width=4, depth=1, transforms=2)
+    model.prune(0.25)
+    made = fitted(model, shapes)
+    x, y = batch(shapes)
+    with torch.no_grad():
+        z = made.latent(x, y)[0].numpy()
+    known = {sympy.Symbol(v.name): column for v, column in zip((*made.x, *made.y),
+             torch.cat([x] if y is None else [x, y], 1).numpy().T, strict=True)}
+    for layer in formulas(made).layers:
+        known |= {sympy.Symbol(name): sympy.lambdify(list(known), value, "numpy")(*known.values())
+                  for name, value in layer}
+    for i in range(shapes.x):
+        np.testing.assert_allclose(known[sympy.Symbol(f"z{i + 1}")], z[:, i], atol=1e-9)
+
+
+def test_a_known_formula_is_printed_as_it_is(tmp_path):
+    """z₂ = 4 b − 2 a² + 1 by hand: the log-scale is log 4, the shift −2 a² + 1."""
+    model = ARCHITECTURES.make(KEY, width=4, transforms=2, clamp=10.0).build(Shapes(2, 0)).double()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+        learner = model.layers[0].learner
+        learner.layers[0].weight[1] = 1.0  # the second unit is the square
+        learner.output.weight[1, 1] = -2.0
+        learner.output.bias[0] = 10 * torch.atanh(torch.tensor(np.log(4.0) / 10))
+        learner.output.bias[1] = 1.0
+    made = FittedModel(model, Standardisation(Shapes(2, 0)), [Variable("a"), Variable("b")], [])
+    found = formulas(made)
+    assert found.text() == "z1 = a\nz2 = -2*a**2 + 4*b + 1"
+    assert found.latex() == "z_{1} &= a \\\\\nz_{2} &= - 2 a^{2} + 4 b + 1"
+    export(made, "formula", tmp_path / "formula.txt")
+    assert (tmp_path / "formula.txt").read_text() == f"{found.text()}\n\n{found.latex()}\n"
+
+
+def test_other_models_have_no_formula():
+    other = fitted(built("realnvp", Shapes(2, 0)), Shapes(2, 0))
+    with pytest.raises(ExportError, match="symbolic_regression"):
+        formulas(other)
+
+
+# ---- training
+
+def test_a_run_thins_out_and_goes_on_where_it_stopped(tmp_path):
+    problem = table(tmp_path, lambda a: a**2, 0.3, n=200)
+    architecture = {"key": KEY, "settings": {"width": 4, "threshold": 0.2}}
+    run = wb.Run(wb.Experiment(problem, architecture, steps=8, training={"samples": 200}))
+    for record in run:
+        if record.iteration == 5:
+            state = copy.deepcopy(run.state_dict())
+            again = wb.Run(run.experiment)
+            again.load_state_dict(state)
+            assert record.parts["sparsity"] > 0 and not bool(run.model.cut)
+    assert bool(run.model.cut) and run.history[-1].parts["sparsity"] == 0
+    for _ in again:
+        pass
+    for name, value in run.model.state_dict().items():
+        assert torch.equal(value, again.model.state_dict()[name]), name
+
+
+@pytest.mark.slow
+def test_the_formula_of_the_data_is_found(tmp_path):
+    """b = 1 − 0.8 a² + 0.3 ε is ε = (10 b + 8 a² − 10)/3: these terms are found, with these numbers."""
+    problem = table(tmp_path, lambda a: 1 - 0.8 * a**2, 0.3)
+    experiment = wb.Experiment(problem, KEY, steps=1500, seed=0, training={"learning_rate": 0.01})
+    run = wb.Run(experiment)
+    for _ in run:
+        pass
+    a, b = sympy.symbols("a b")
+    found = {name: sympy.expand(value) for name, value in formulas(run).latent}
+    assert found["z1"].free_symbols == {a} and found["z2"].free_symbols == {a, b}
+    terms = sympy.Poly(found["z2"], a, b).as_dict()  # a polynomial: no sine is left
+    sign = np.sign(terms[0, 1])
+    for powers, wanted in {(0, 1): 10 / 3, (2, 0): 8 / 3, (0, 0): -10 / 3}.items():
+        assert float(sign * terms.pop(powers)) == pytest.approx(wanted, rel=0.1), powers
+    assert all(abs(rest) < 0.1 for rest in terms.values())
