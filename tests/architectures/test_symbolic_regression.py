@@ -158,7 +158,8 @@ def test_a_run_thins_out_and_goes_on_where_it_stopped(tmp_path):
             again = wb.Run(run.experiment)
             again.load_state_dict(state)
             assert record.parts["sparsity"] > 0 and not bool(run.model.cut)
-    assert bool(run.model.cut) and run.history[-1].parts["sparsity"] == 0
+    assert bool(run.model.cut)  # also where validation liked an uncut formula better
+    assert run.history[-1].parts["sparsity"] == 0
     for _ in again:
         pass
     for name, value in run.model.state_dict().items():

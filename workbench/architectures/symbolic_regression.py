@@ -44,6 +44,11 @@ class SymbolicFlowModel(ZukoFlowModel):
         value = torch.stack([layer.learner.penalty() for layer in self.layers]).sum()
         return {"sparsity": value * (self.sparsity if THIN_FROM <= progress < CUT_FROM else 0.0)}
 
+    @property
+    def settled(self) -> bool:
+        """Only once it is cut: the best of the uncut formulas is not what is wanted."""
+        return bool(self.cut)
+
     @torch.no_grad()
     def after_step(self, progress: float) -> None:
         """Cut once, when it is time."""

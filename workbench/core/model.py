@@ -62,6 +62,11 @@ class Model(nn.Module, ABC):
         """Parts that the model adds to every loss, weighted, by name; ``progress`` runs from 0 to 1."""
         return {}
 
+    @property
+    def settled(self) -> bool:
+        """Whether validation may choose among weights: not while a model still changes by plan."""
+        return True
+
     def after_step(self, progress: float) -> None:  # noqa: B027 most models have nothing to do
         """Called after each optimiser step, for models that keep or change something of their own."""
 

@@ -196,7 +196,7 @@ class Run:
             total = self.loss.total(parts, batch.progress)
             values = torch.stack([total, *parts.values()]).tolist()
             found = dict(zip(["loss", *parts], values, strict=True))
-            if self.loss.validates and self.settings.early_stopping:
+            if self.loss.validates and self.settings.early_stopping and self.model.settled:
                 self._remember(found["loss"])
             return found | self.ruler.measure(self)
 
