@@ -72,6 +72,9 @@ class Divergence(Spec):
 class SampleDivergence(Divergence):
     """A divergence that is computed from the two samples directly."""
 
+    #: There is no critic that has to keep up with the model.
+    pace = 4.0
+
     @abstractmethod
     def between(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """The value for samples p (n, D) and q (m, D): a scalar with gradient.

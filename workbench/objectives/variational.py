@@ -101,7 +101,8 @@ class Variational(Objective):
     model_rate = param.Number(
         0.25,
         bounds=(1e-3, 10.0),
-        doc="The network's learning rate as a share of the training's: slower than the critic's.",
+        doc="The network's learning rate as a share of the training's: slower than the critic's. A "
+        "divergence without a critic takes four times as much.",
     )
     direction = param.Selector(
         default="backward_joint",
