@@ -1,0 +1,70 @@
+"""Keep a study's result with the repository: the file, and a card that says what it is.
+
+python tools/keep_result.py FOLDER NAME      writes datasets/results/NAME.nc and NAME.md
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from workbench import studies  # noqa: E402
+
+PLACE = ROOT / "datasets" / "results"
+
+
+def command(study: studies.Study) -> str:
+    """What makes such a result again."""
+    said = {} if not study.fast else type(study)(fast=True).values()
+    changed = {k: v for k, v in study.values().items() if k != "fast" and v != said.get(k, v)}
+    words = ["workbench study", study.key, *(["--fast"] if study.fast else [])]
+    return " ".join([*words, *(f"--set {name}={value}" for name, value in changed.items())])
+
+
+def card(folder: studies.StudyFolder) -> str:
+    """The card in Markdown; every number in it is read from the result."""
+    data, study = studies.load(folder.path), folder.study()
+    settings = ", ".join(f"{k} {v}" for k, v in study.values().items() if k != "methods")
+    versions = ", ".join(f"{k} {v}" for k, v in json.loads(data.attrs["versions"]).items())
+    which = "the **fast** setting: small networks, short training" if study.fast else "the full setting"
+    lines = [
+        f"# {data.attrs['study_title']}",
+        "",
+        f"{study.summary} This is {which}, one run for each method and seed.",
+        "",
+        f"- **Made by** `{command(study)}`",
+        f"- **Date** {data.attrs['created'][:10]}",
+        f"- **Machine** {data.attrs['device']}, shared with other work; {data.attrs['seconds']:.0f} s in "
+        "all on the wall. Times in the table are processor time.",
+        f"- **Settings** {settings}",
+        f"- **Versions** {versions}",
+        f"- **Reference** {data.attrs['reference']}",
+        "",
+        "```",
+        studies.text(data),
+        "```",
+        "",
+        "Err_resim is clamped at 10 an observation, as published; the figure of others for the prior is "
+        "not. The reference is the exact posterior; the replication's has a tolerance.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    folder, name = studies.StudyFolder(sys.argv[1]), sys.argv[2]
+    PLACE.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(folder.result, PLACE / f"{name}.nc")
+    (PLACE / f"{name}.md").write_text(card(folder), encoding="utf-8")
+    print(PLACE / f"{name}.md")
+
+
+if __name__ == "__main__":
+    main()
