@@ -8,16 +8,20 @@ import numpy as np
 import pytest
 
 from workbench.studies import STUDIES, rows, run, text
+from workbench.studies.latent_dimension import valleys
 
 TINY = {
-    "samples": 400, "steps": 2, "batch_size": 32, "width": 8, "observations": 8, "draws": 80, "classified": 1,
+    "samples": 400, "steps": 2, "batch_size": 32, "width": 8, "observations": 8, "draws": 50, "classified": 1,
     "seeds": 1,
 }  # fmt: skip
 GRIDS = {
     "architectures_and_divergences": {
         "divergences": ["jensen_shannon"],
-        "settings_compared": ["printed", "ours"],
+        "settings_compared": ["ours"],
     },
+    "latent_dimension": {"latents": [2, 6, 10], "settings_compared": ["code"]},
+    "entropic_regularisation": {"entropies": [0.1, 10.0], "settings_compared": ["code"]},
+    "prior_loss": {"weights": [1.0]},
 }
 
 
@@ -34,7 +38,7 @@ def test_the_smallest_grid_is_a_whole_table(key, tmp_path):
     printed = text(data)
     assert all(f"{tag}: " in printed for tag in tags)
     shown = [row for row in rows(data) if any(f"resimulation_distance_{tag}" in row for tag in tags)]
-    assert shown and all(row["title"] in printed for row in rows(data))
+    assert bool(shown) == bool(tags) and all(row["title"] in printed for row in rows(data))
     assert all(sentence in printed for sentence in study.conclusions(data))
 
 
@@ -72,3 +76,32 @@ def test_the_grid_has_all_combinations_with_a_figure():
     fast = STUDIES.make("architectures_and_divergences", fast=True)
     residual = [c for c in fast.cells() if c.coordinates["architecture"] == "residual"]
     assert len(fast.cells()) == 24 and {c.coordinates["divergence"] for c in residual} == {"jensen_shannon"}
+
+
+def test_entropy_is_the_blur_of_the_code_and_its_root_is_that_of_ours():
+    place = {"entropy": 0.01, "kind": "biased", "seed": 0}
+    code = objective("entropic_regularisation", setting="code", **place).objective
+    ours = objective("entropic_regularisation", setting="ours", **place).objective
+    assert code.sinkhorn_blur == 0.01 and ours.sinkhorn_blur == pytest.approx(0.1)
+    assert not code.sinkhorn_debiased and code.direction == "backward_marginal"
+    assert ours.direction == "backward_joint" and ours.weight_reconstruction == 0
+
+
+def test_latents_are_counted_as_in_the_paper():
+    for latents in (2, 38):
+        made = objective("latent_dimension", latents=latents, setting="code", divergence="kl")
+        model = made.architecture.build(made.problem.shapes)
+        assert model.latent_features == latents
+
+
+def test_prior_losses_have_the_bounds_and_factors_of_their_source():
+    printed = objective("prior_loss", prior="uniform", weight=100.0, setting="printed").objective
+    code = objective("prior_loss", prior="uniform", weight=100.0, setting="code").objective
+    assert (printed.prior_low, printed.prior_high, printed.weight_prior) == (0.0, 1.0, 100.0)
+    assert (code.prior_low, code.prior_high, code.weight_prior) == (-0.5, 0.5, 1000.0)
+    assert objective("prior_loss", prior="none").objective.prior_loss == "none"
+    assert code.weight_likelihood == 1 and code.weight_divergence == 0
+
+
+def test_valleys():
+    assert [valleys(v) for v in ([1, 2, 3], [3, 1, 2], [1, 2, 1], [2, 3, 1, 4, 0])] == [1, 1, 2, 3]

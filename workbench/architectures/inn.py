@@ -152,7 +152,7 @@ class INN(LayeredArchitecture):
 
     clamp = param.Number(default=2.0, bounds=(0.1, 10.0), doc="""
         Largest log-scale of one coupling: it stretches by exp(clamp) at most.""")
-    extra_latent = param.Integer(default=0, bounds=(0, 32), doc="""
+    extra_latent = param.Integer(default=0, bounds=(0, 64), doc="""
         Latent components beyond the number that x has over y.""")
     padding = param.Integer(default=0, bounds=(0, 64), doc="""
         More columns of padding on both sides. They give the network room; it must learn to ignore them.""")

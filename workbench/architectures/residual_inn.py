@@ -55,7 +55,7 @@ class ResidualINN(ResidualFlow):
         warning="What it can stretch is bounded: few blocks reach no sharp posterior.")
 
     log_det = param.Selector(default="exact")
-    extra_latent = param.Integer(default=0, bounds=(0, 32), doc="""
+    extra_latent = param.Integer(default=0, bounds=(0, 64), doc="""
         Latent components beyond the number that x has over y.""")
     padding = param.Integer(default=0, bounds=(0, 64), doc="""
         More columns of padding on both sides. They give the network room; it must learn to ignore them.""")

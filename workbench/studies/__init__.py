@@ -14,6 +14,9 @@ from workbench.studies import kinematics  # isort: skip  # noqa: F401
 from workbench.studies import ballistics  # isort: skip  # noqa: F401
 from workbench.studies import moments  # isort: skip  # noqa: F401
 from workbench.studies import architectures_and_divergences  # isort: skip  # noqa: F401
+from workbench.studies import prior_loss  # isort: skip  # noqa: F401
+from workbench.studies import latent_dimension  # isort: skip  # noqa: F401
+from workbench.studies import entropic_regularisation  # isort: skip  # noqa: F401
 from workbench.studies import disjoint_supports  # isort: skip  # noqa: F401
 from workbench.studies import realisable_moments  # isort: skip  # noqa: F401
 

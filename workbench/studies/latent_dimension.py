@@ -1,0 +1,91 @@
+"""VINA §4.1.3: how many latent components, with a critic (KL) and with Sinkhorn.
+
+The arm leaves two components of x open, so that two latents are needed. Each further one is padding of x by
+zeros on the one side and a latent that the network must learn to ignore on the other.
+Source: VINA, arXiv:2602.20480, section 4.1.3, figure 5, and the authors' program.
+"""
+
+from __future__ import annotations
+
+import param
+import xarray as xr
+
+from workbench.divergences import DIVERGENCES
+from workbench.studies.base import STUDIES
+from workbench.studies.case import SETTINGS, PosteriorCase, digitised
+from workbench.studies.reading import grouped
+
+_SIZES = (2, 6, 10, 14, 18, 22, 26, 30, 34, 38)
+_FIGURE = {
+    "kl": (0.277, 2.70, 0.825, 0.319, 0.405, 0.247, 0.382, 0.417, 1.585, 0.215),
+    "sinkhorn": (0.138, 0.109, 0.109, 0.157, 0.112, 0.106, 0.138, 0.38, 0.160, 0.185),
+}
+
+
+@STUDIES.register
+class LatentDimension(PosteriorCase):
+    """From as many latents as are needed to far more."""
+
+    key = "latent_dimension"
+    title = "Latent dimension"
+    summary = "More latents than x has components beyond y: what they do to posteriors, with KL and Sinkhorn."
+    reference = "VINA, arXiv:2602.20480, section 4.1.3, figure 5"
+    published = digitised(
+        "resimulation_distance",
+        {(d, n): v for d, values in _FIGURE.items() for n, v in zip(_SIZES, values, strict=True)},
+        ("divergence", "latents"),
+        "VINA, arXiv:2602.20480, figure 5",
+    )
+    quick = PosteriorCase.quick | {"latents": [2, 6, 14, 30]}
+
+    seeds = param.Integer(3, bounds=(1, 100), doc="How often each cell is repeated.")
+    settings_compared = param.List(["code", "ours"], item_type=str, doc="Ways to train: code, ours.")
+    latents = param.List(list(_SIZES), item_type=int, doc="Latent components, from 2 to 66.")
+    divergences = param.List(list(_FIGURE), item_type=str, doc="Keys of divergences.")
+
+    def cells(self):
+        return [
+            self._cell(divergence, latents, setting, seed)
+            for divergence in self.divergences
+            for setting in self.settings_compared
+            for latents in self.latents
+            for seed in range(self.seeds)
+        ]
+
+    def _cell(self, divergence: str, latents: int, setting: str, seed: int):
+        place = {"divergence": divergence, "latents": latents, "setting": setting, "seed": seed}
+        if setting == "ours":
+            values = self.ours(divergence)
+        elif divergence == "sinkhorn":
+            values = self.transport()
+        else:
+            values = self.followed(setting, divergence)
+        return self.cell(
+            place,
+            f"{latents} latents · {DIVERGENCES[divergence].title}",
+            self.network(setting, latents=latents),
+            {"key": "variational", "settings": values},
+        )
+
+    def conclusions(self, data: xr.Dataset) -> list[str]:
+        """The best number by each ruler, and whether one curve with a single valley is seen."""
+        found = []
+        for divergence in self.divergences:
+            for setting in self.settings_compared:
+                title = f"{DIVERGENCES[divergence].title}, {SETTINGS[setting]}"
+                for ruler, name in (("resimulation_distance", "‖f(x̂) − y‖"), ("mmd", "MMD²")):
+                    curve = grouped(data, ruler, "latents", divergence=divergence, setting=setting)
+                    if len(curve) > 2:
+                        bends = valleys(list(curve.values()))
+                        found.append(
+                            f"{title}: by {name} {min(curve, key=curve.get)} latents are best "
+                            f"({min(curve.values()):.3g}, worst {max(curve.values()):.3g}), and the curve "
+                            f"has {bends} valley{'s' if bends != 1 else ''}; the paper's is locally U-shaped."
+                        )
+        return found
+
+
+def valleys(values: list[float]) -> int:
+    """Local minima of a sequence, ends included."""
+    padded = [float("inf"), *values, float("inf")]
+    return sum(a > b <= c for a, b, c in zip(padded, padded[1:], padded[2:], strict=False))
