@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from workbench.divergences import DIVERGENCES
 from workbench.studies import STUDIES, rows, run, text
 from workbench.studies.latent_dimension import valleys
 
@@ -105,3 +106,30 @@ def test_prior_losses_have_the_bounds_and_factors_of_their_source():
 
 def test_valleys():
     assert [valleys(v) for v in ([1, 2, 3], [3, 1, 2], [1, 2, 1], [2, 3, 1, 4, 0])] == [1, 1, 2, 3]
+
+
+def test_the_cross_table_has_every_divergence_and_says_what_does_not_fit():
+    study = STUDIES.make("every_divergence", seeds=1)
+    cells = study.cells()
+    assert len(cells) == 4 * 4 * len(DIVERGENCES.keys())
+    refused = {(c.coordinates["problem"], c.coordinates["network"]) for c in cells if c.refused}
+    assert refused == {("two_moons", "inn")} and all("no y" in c.refused for c in cells if c.refused)
+    fast = {c.coordinates["divergence"] for c in STUDIES.make("every_divergence", fast=True).cells()}
+    assert fast == set(DIVERGENCES.keys())
+
+
+def test_the_cross_table_judges_posteriors_and_densities(tmp_path):
+    study = STUDIES.make(
+        "every_divergence",
+        problems=["two_moons", "eight_modes"],
+        networks=["spline", "inn"],
+        divergences=["energy_distance"],
+        **(TINY | {"draws": 60}),
+    )
+    data = run(study, out=tmp_path, device="cpu")
+    assert list(data["status"].values) == ["done", "refused", "done", "done"]
+    done = data.isel(cell=data["status"].values == "done")
+    for name in ("mmd", "c2st", "spread", "training_minutes"):
+        assert np.isfinite(done[name].values).all(), name
+    assert np.isfinite(done["resimulation_distance"].values[1:]).any()
+    assert data["note"].values[1] in study.cells()[1].refused and "refused" in text(data)

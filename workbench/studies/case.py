@@ -140,13 +140,14 @@ class PosteriorCase(Study):
         architecture: dict[str, Any],
         objective: dict[str, Any],
         training: Training | None = None,
+        problem: Problem | None = None,
     ) -> Cell:
         """A cell of the setting that ``place`` names; what does not fit is refused with the reason."""
         setting = place["setting"]
         title = f"{title} · {SETTINGS[setting]}"
         try:
             made = Experiment(
-                self.problem(setting),
+                problem or self.problem(setting),
                 architecture,
                 objective,
                 training or self.training(setting),

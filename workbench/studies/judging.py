@@ -84,11 +84,10 @@ def judged(fitted: FittedModel, problem: Problem, test: xr.Dataset, *, classifie
     reference = torch.from_numpy(test["reference"].values).double()
     generator = torch.Generator().manual_seed(seed)
     draws = NetworkSampler(fitted).draw(y, reference.shape[1], generator)
-    squared = measures.resimulated(draws, y, problem, generator)
-    finite = np.isfinite(squared)
+    finite = draws.isfinite().all(-1).numpy()
     each = measures.posterior_errors(draws, reference, scale)
     found = {
-        "resimulation_distance": float(np.sqrt(squared[finite]).mean()) if finite.any() else math.inf,
+        "resimulation_distance": _resimulated(draws, y, problem, generator),
         "mmd": _mean(each),
         "c2st": _mean([told_apart(a, b) for a, b in zip(draws[:classified], reference, strict=False)]),
         "spread": spread(draws, reference),
@@ -98,6 +97,14 @@ def judged(fitted: FittedModel, problem: Problem, test: xr.Dataset, *, classifie
     constants = slopes(fitted, truth, y, draws[:, 0])
     found |= {"lipschitz": constants.forward, "lipschitz_inverse": constants.inverse}
     return {name: ((), value) for name, value in found.items()} | {"mmd_each": ("observation", each)}
+
+
+def _resimulated(draws: Tensor, y: Tensor, problem: Problem, generator: torch.Generator) -> float:
+    """Mean distance over finite draws; NaN where the problem cannot be simulated."""
+    if capability.SIMULATE not in problem.capabilities:
+        return math.nan
+    squared = measures.resimulated(draws, y, problem, generator)
+    return _mean(np.sqrt(squared))
 
 
 def told_apart(draws: Tensor, reference: Tensor) -> float:
