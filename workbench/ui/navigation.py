@@ -1,4 +1,4 @@
-"""Navigation: the four pages behind the buttons in the bar above. A page is built when it is first looked
+"""Navigation: the pages behind the buttons in the bar above. A page is built when it is first looked
 at."""
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
-PAGES = {"Train": "live", "Runs": "runs", "Export": "exchange", "Share": "share"}
+PAGES = {"Train": "live", "Side by side": "beside", "Runs": "runs", "Export": "exchange", "Share": "share"}
 SX = {
     "& .MuiToggleButton-root": {
         "textTransform": "none",

@@ -11,6 +11,7 @@ from panel.util import edit_readonly
 
 from workbench.ui import style
 from workbench.ui.banner import Banner
+from workbench.ui.beside import Beside
 from workbench.ui.board import Board
 from workbench.ui.controls import Controls
 from workbench.ui.exchange import Exchange
@@ -67,6 +68,7 @@ class Studio(pn.viewable.Viewer):
             self.navigation.show("live")
 
         return {
+            "beside": lambda: Beside(self.session, guard),
             "runs": lambda: RunsPanel(self.session, guard, back),
             "exchange": lambda: Exchange(self.session, back),
             "share": lambda: Share(self.session, guard),
