@@ -22,7 +22,8 @@ EXACT = {
 
 #: what predicts y as a function of x can realise a posterior without noise only, and samples by a decoder
 DECODED = {
-    "maf_decoder": ("maximum_likelihood", {"transforms": 3, "width": 32, "depth": 1, "decoder_width": 32}),
+    "maf_decoder": ("maximum_likelihood", {"transforms": 3, "width": 32, "depth": 1, "decoder_width": 32,
+                                           "decoder_depth": 1}),
     "autoencoder": ("reconstruction", {"width": 32, "depth": 1}),
 }
 
