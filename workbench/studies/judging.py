@@ -4,7 +4,8 @@ Resimulation  mean of ‖f(x̂) − y‖ over draws x̂ of p(x | y): the paper's
               f(x) = y is perfect by it, so it says nothing of the width of a posterior
 MMD²          unbiased, to draws of the exact posterior, in standard deviations of the prior; 0 is perfect
 C2ST          held-out accuracy of a classifier between the network's draws and exact ones (see
-              `diagnostics.c2st`), mean over a few observations; ½ is perfect, 1 the worst
+              `diagnostics.c2st`), mean over a few observations; ½ is perfect, 1 the worst. Where y has no
+              noise the exact posterior lies on a surface, and draws of any thickness can be told apart
 Spread        standard deviation of the draws over that of the exact ones, mean over x; below 1 is too narrow
 Calibration   median of |coverage − q| over the central intervals of mass q, as in the published comparison
 Lipschitz     largest slopes of T and of T⁻¹ at data and at draws: lower bounds, in standardised units
