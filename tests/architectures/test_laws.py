@@ -249,8 +249,10 @@ def test_density_integrates_to_one(key, shapes):
         x = model.inverse(z, None if y is None else y.expand(4000, -1))[0]
     centre, reach = x.mean(0), 1.6 * (x - x.mean(0)).abs().amax(0)
     window = [(float(c - r), float(c + r)) for c, r in zip(centre, reach, strict=True)]
+    # an untrained neural autoregressive flow has a narrow peak and wide tails: its grid must be finer
+    side = 800 if key == "neural_autoregressive" else 300 if numerical(key) else 400
     total = integral(lambda p: model.log_prob(p, None if y is None else y.expand(p.shape[0], -1)), window,
-                     20_000 if shapes.x == 1 else 300 if numerical(key) else 400)
+                     20_000 if shapes.x == 1 else side)
     assert total == pytest.approx(1.0, abs=2e-3)
 
 
