@@ -74,7 +74,7 @@ class RealisableMoments(Study):
         for alpha, value in enumerate(values, 1)
     )
     quick = {
-        "steps": 400, "seeds": 1, "batch_size": 256, "alphas": [1, 2, 3, 5, 10], "points": 4000, "rate": 1e-3,
+        "steps": 300, "seeds": 1, "batch_size": 256, "alphas": [1, 2, 3, 5, 10], "points": 4000, "rate": 1e-3,
         "settings_compared": ["code"],
     }  # fmt: skip
 
