@@ -25,6 +25,8 @@ from workbench.plots.style import (
 
 #: Rows that are the truth and not the theorem's; half the height of a bar; the axis' ends of the bars.
 TRUE, HALF, LOW, HIGH = ("truth", "floor"), 0.32, -4.0, 4.0
+#: Texts of the rows: thirteen of them must fit a low card without touching.
+SMALL = "9px"
 _POWERS = {-3: "0.001", 0: "1", 3: "1000"}
 
 
@@ -37,7 +39,9 @@ def _name_rows(plot: Any, element: Any) -> None:
         return
     seen["rows"] = names
     rows = {len(names) - 1 - i: name for i, name in enumerate(names)}
-    plot.handles["yaxis"].update(ticker=FixedTicker(ticks=sorted(rows)), major_label_overrides=rows)
+    plot.handles["yaxis"].update(
+        ticker=FixedTicker(ticks=sorted(rows)), major_label_overrides=rows, major_label_text_font_size=SMALL
+    )
     plot.handles["xaxis"].update(ticker=FixedTicker(ticks=list(_POWERS)), major_label_overrides=_POWERS)
 
 
@@ -46,7 +50,7 @@ register(
     hv.opts.Rectangles("BoundMeasured", color=MODEL, line_alpha=0, show_legend=False),
     hv.opts.Rectangles("BoundDeclared", color=SERIES[2], line_alpha=0, show_legend=False),
     hv.opts.Curve("BoundLine", color=KNOWN, line_width=1.5, line_dash="dashed", show_legend=False),
-    hv.opts.Labels("BoundText", text_color=NEUTRAL, text_align="right", text_font_size="8pt"),
+    hv.opts.Labels("BoundText", text_color=NEUTRAL, text_align="right", text_font_size=SMALL),
     hv.opts.Overlay("Bound", hooks=[_name_rows], **FIGURE, **LEGEND),
 )
 

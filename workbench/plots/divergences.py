@@ -14,6 +14,14 @@ from workbench.plots.style import FIGURE, LEGEND, SERIES, dimensions, hold_still
 
 _POWERS = {-4: "≤ 0.0001", -3: "0.001", -2: "0.01", -1: "0.1", 0: "1", 1: "10"}
 
+#: Names that fit a legend.
+_SHORT = {
+    "maximum_mean_discrepancy": "MMD²",
+    "energy_distance": "energy",
+    "sliced_wasserstein": "sliced W",
+    "max_sliced_wasserstein": "max-sliced W",
+}
+
 
 def _name_lines(plot: Any, element: Any) -> None:
     """Hook: the legend names the divergences, each with its last value."""
@@ -53,7 +61,7 @@ def divergences(data: xr.Dataset) -> hv.Overlay:
             {
                 axes[0].name: places[0],
                 axes[1].name: places[1],
-                "divergences_name": str(name).replace("_", " ") + last,
+                "divergences_name": _SHORT.get(str(name), str(name).replace("_", " ")) + last,
                 "divergences_color": SERIES[i % len(SERIES)],
             }
         )

@@ -17,6 +17,7 @@ SX = {
         "borderColor": "#ffffff55",
         "padding": "3px 14px",
         "fontSize": "14px",
+        "whiteSpace": "nowrap",
     },
     "& .MuiToggleButton-root.Mui-selected, & .MuiToggleButton-root.Mui-selected:hover": {
         "color": "#ffffff !important",

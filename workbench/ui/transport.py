@@ -94,6 +94,10 @@ def button(icon: str, tooltip: str, css: str, label: str = "") -> pmui.Button:
     )
 
 
+#: Parts whose names would push the rest of the line off a small screen.
+SHORT = {"negative_log_likelihood": "−log p"}
+
+
 def readout(session: Session) -> str:
     """Iteration, loss parts, speed, device and state as text, for eyes and for screen readers."""
     status, parts = session.status, {}
@@ -106,7 +110,7 @@ def readout(session: Session) -> str:
     loss = parts.get("loss", status.loss)
     cells.append(cell("loss", text.number(loss) if loss == loss else "–", "number wb-loss"))
     cells += [
-        cell(text.label(name).lower(), text.number(value), "number")
+        cell(SHORT.get(name) or text.label(name).lower(), text.number(value), "number")
         for name, value in list(parts.items())[:5]
         if name != "loss" and len(parts) > 2
     ]
