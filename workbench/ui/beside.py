@@ -23,6 +23,8 @@ from workbench.ui.session import Session, default_observation
 from workbench.ui.views import VIEWS, applicable, asked, at_first
 
 FEWEST, MOST, PULSE = 2, 4, 300
+#: Pixels of a row of plots and of the row of headings.
+HIGH, HEADING = 300, 26
 START = ("jensen_shannon", "kl", "reverse_kl")
 _KEY = "variational"
 
@@ -158,6 +160,15 @@ class Beside(pn.viewable.Viewer):
 
     def draw(self) -> None:
         """Every card of every lane, from snapshots of one iteration."""
+        with pn.io.hold(freeze=True):
+            self._feed()
+        shown = {lane.snapshot.iteration for lane in self.lanes if lane.snapshot is not None}
+        gone = [DIVERGENCES[lane.key].title for lane in self.lanes if lane.over]
+        at = ", ".join(text.counter(i) for i in sorted(shown))
+        stopped = f" Stopped: {', '.join(gone)}." if gone else ""
+        self._say(f"{self.lanes[0].job.experiment.problem.title}, all at iteration {at}.{stopped}")
+
+    def _feed(self) -> None:
         for lane in self.lanes:
             if lane.snapshot is None:
                 continue
@@ -165,11 +176,6 @@ class Beside(pn.viewable.Viewer):
                 card.show(
                     dataset(card.view, lane.snapshot, lane.job.experiment, lane.job.history, pair=(0, 1))
                 )
-        shown = {lane.snapshot.iteration for lane in self.lanes if lane.snapshot is not None}
-        gone = [DIVERGENCES[lane.key].title for lane in self.lanes if lane.over]
-        at = ", ".join(text.counter(i) for i in sorted(shown))
-        stopped = f" Stopped: {', '.join(gone)}." if gone else ""
-        self._say(f"{self.lanes[0].job.experiment.problem.title}, all at iteration {at}.{stopped}")
 
     def _place(self) -> None:
         """A row of headings, then a row of cards for each view."""
@@ -183,6 +189,8 @@ class Beside(pn.viewable.Viewer):
                     )
                     for lane in self.lanes
                 ),
+                margin=0,
+                height=HEADING,
                 sizing_mode="stretch_width",
             )
         ]
@@ -190,9 +198,10 @@ class Beside(pn.viewable.Viewer):
             for lane in self.lanes:
                 if name not in lane.cards:
                     lane.cards[name] = make_card(VIEWS[name], lambda *_: None)
-                lane.cards[name].__panel__().styles = column | {"height": "300px"}
+                lane.cards[name].__panel__().styles = column | {"height": f"{HIGH}px"}
             cards = [lane.cards[name] for lane in self.lanes]
-            rows.append(pn.Row(*cards, styles={"gap": "6px"}, sizing_mode="stretch_width"))
+            gap = {"gap": "6px"}
+            rows.append(pn.Row(*cards, styles=gap, margin=0, height=HIGH, sizing_mode="stretch_width"))
         for lane in self.lanes:
             lane.cards = {name: card for name, card in lane.cards.items() if name in self.views.value}
             lane.snapshot = None  # one with the chosen views is asked for
