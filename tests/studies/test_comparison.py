@@ -112,6 +112,12 @@ def test_the_table_says_what_it_shows():
     assert not verdicts.with_exact_likelihood() & {"inn", "flow_matching", "mixture_density_network", "abc"}
 
 
+def test_the_goal_is_said_even_where_the_method_that_set_it_was_not_run():
+    numbers = {"abc": (0.03, 5, 0), "realnvp": (0.0032, 2, 9)}
+    said = STUDIES.make("kinematics", methods=list(numbers)).conclusions(table(**numbers))
+    assert said[0].endswith("0.0016, is missed by a factor of 2.0.")
+
+
 # ---- the classical ways
 def test_rejection_takes_the_nearest_pairs_and_no_others():
     x = torch.arange(1000.0).double()[:, None]

@@ -17,7 +17,7 @@ from workbench.training import Run, RunFolder, Snapshot, SnapshotRequest
 #: Seconds of training between two checkpoints (at most 10 s may be lost), and between two heartbeats on disk.
 SAVE_EVERY, BEAT_EVERY = 8.0, 3.0
 #: While training, snapshots may take this share of the time; none waits for longer than the patience (s).
-SNAPSHOT_SHARE, SNAPSHOT_PATIENCE = 0.04, 3.0
+SNAPSHOT_SHARE, SNAPSHOT_PATIENCE = 0.02, 3.0
 
 
 class Operator:

@@ -226,7 +226,7 @@ class PosteriorComparison(Study):
         )
 
     def conclusions(self, data: xr.Dataset) -> list[str]:
-        return verdicts.sentences(data)
+        return verdicts.sentences(data, [figure.to_dict() for figure in self.published])
 
     # ---- samplers
     def _sampler(self, cell: Cell, bench: Bench) -> tuple[Sampler, dict]:

@@ -24,37 +24,39 @@ def with_exact_likelihood() -> set[str]:
     }
 
 
-def sentences(data: xr.Dataset) -> list[str]:
+def sentences(data: xr.Dataset, published: list[dict[str, Any]] | None = None) -> list[str]:
     """The best with an exact likelihood against the best replicated figure and against flow matching; which
-    methods beat rejection, and which do no better than the prior."""
+    methods beat rejection, and which do no better than the prior.
+
+    ``published`` are all figures of the study; without them those that the Dataset carries, which leaves
+    out the figures of methods that were not run.
+    """
     found = {row["method"]: row for row in rows(data) if row["status"] == "done"}
-    column = _replicated_column(data)
+    replicated = [f for f in published or json.loads(data.attrs["published"]) if f["tag"] == "replicated"]
+    column = next((f["column"] for f in replicated if f["column"].startswith("err_post")), "err_post")
+    goals = [f["value"] for f in replicated if f["column"] == column]
     measured = {key: row for key, row in found.items() if column in row}
     able = [measured[key] for key in with_exact_likelihood() if key in measured]
     said = []
     if able:
         best = min(able, key=lambda row: row[column])
-        said += [_against_others(data, best, column), *_speed(best, measured)]
+        said += [*_against_others(best, column, goals), *_speed(best, measured)]
     for key, verb in (("abc", "come nearer than rejection on the same pairs"), ("prior", "beat the prior")):
         if key in measured:
             said.append(_beaten(measured, key, column, verb))
     return said
 
 
-def _replicated_column(data: xr.Dataset) -> str:
-    columns = [f["column"] for f in json.loads(data.attrs["published"]) if f["tag"] == "replicated"]
-    return next((c for c in columns if c.startswith("err_post")), "err_post")
-
-
-def _against_others(data: xr.Dataset, best: dict[str, Any], column: str) -> str:
-    figures = json.loads(data.attrs["published"])
-    goal = min(f["value"] for f in figures if f["column"] == column and f["tag"] == "replicated")
-    mine, name = best[column], "Err_post" if column == "err_post" else "Err_post without rounding"
+def _against_others(best: dict[str, Any], column: str, goals: list[float]) -> list[str]:
+    if not goals:
+        return []
+    goal, mine = min(goals), best[column]
+    name = "Err_post" if column == "err_post" else "Err_post without rounding"
     reached = "reached" if mine <= goal else f"missed by a factor of {mine / goal:.1f}"
-    return (
+    return [
         f"Of the methods with an exact likelihood, {best['title']} comes nearest to the exact posterior: "
         f"{name} {number(mine)}; the best replicated figure, {number(goal)}, is {reached}."
-    )
+    ]
 
 
 def _speed(best: dict[str, Any], measured: dict[str, dict]) -> list[str]:
