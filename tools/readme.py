@@ -91,6 +91,13 @@ def studies() -> str:
                  ((f"`{s.key}`", s.summary, s.reference or "–") for s in STUDIES))
 
 
+def refinement() -> str:
+    from workbench.refinement import REFINEMENT
+
+    return table(("key", "what it does", "source"),
+                 ((f"`{r.key}`", r.summary, r.reference) for r in REFINEMENT))
+
+
 def inversion() -> str:
     from workbench.inversion import INVERSION
 
@@ -101,7 +108,7 @@ def inversion() -> str:
 TABLES: dict[str, Callable[[], str]] = {"problems": problems, "architectures": architectures,
                                         "objectives": objectives, "divergences": divergences,
                                         "critics": critics, "diagnostics": diagnostics,
-                                        "inversion": inversion, "studies": studies}
+                                        "inversion": inversion, "refinement": refinement, "studies": studies}
 
 
 def filled(text: str) -> str:

@@ -23,6 +23,7 @@ _PUBLIC = {
     "diagnose": "workbench.diagnostics",
     "invert": "workbench.diagnostics",
     "train_forward": "workbench.inversion",
+    "refine": "workbench.refinement",
 }
 __all__ = ["__version__", *_PUBLIC]
 

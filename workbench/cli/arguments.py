@@ -15,7 +15,7 @@ from workbench import __version__
 from workbench.core.errors import did_you_mean
 
 LISTS = ("problems", "architectures", "objectives", "divergences", "critics", "diagnostics", "inversion",
-         "studies")
+         "refinement", "studies")
 FORMATS = ("weights", "graph", "onnx", "notebook", "formula")
 FUNCTIONS = ("inverse", "latent", "log_prob", "predict")
 BUDGETS = ("fast", "thorough")
@@ -58,6 +58,8 @@ def parser(*, as_json: bool = False) -> argparse.ArgumentParser:
     _sample(verb("sample", "Draw from a trained model."))
     _diagnose(verb("diagnose", "Judge a trained run: calibration, latent, density, inverse."))
     _invert(verb("invert", "Search for inputs that a trained network maps to an observation."))
+    _refine(verb("refine", "Make the posterior of one observation better than the network gives it.",
+                 module="refine"))
     _export(verb("export", "Write a trained model to a file that is checked against the model."))
     verb("check", "Say what an exported model is, and whether it would be loaded.").add_argument(
         "file", metavar="FILE"
@@ -127,6 +129,18 @@ def _invert(made: argparse.ArgumentParser) -> None:
     )
     made.add_argument("--seed", type=int, default=0, metavar="S", help="same seed, same search (0)")
     made.add_argument("--out", metavar="FILE", help="where the whole search goes: .nc (NetCDF)")
+
+
+def _refine(made: argparse.ArgumentParser) -> None:
+    _model(made)
+    made.add_argument("--observation", metavar="1.5,0", required=True, help="observed values, in order of y")
+    made.add_argument("--method", metavar="KEY", default="automatic", help="see: workbench list refinement")
+    made.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", dest="settings", help="of the method"
+    )
+    made.add_argument("--draws", type=int, default=1000, metavar="N", help="how many draws to write (1000)")
+    made.add_argument("--seed", type=int, default=0, metavar="S", help="same seed, same draws (0)")
+    made.add_argument("--out", metavar="FILE", help="where the draws go: .nc (NetCDF) or .csv")
 
 
 def _export(made: argparse.ArgumentParser) -> None:

@@ -112,6 +112,12 @@ class Problem(Spec):
         x, y = self._draw(int(n), generator)
         return Samples(x, x.new_zeros(len(x), 0) if y is None else y)
 
+    def prior(self, n: int, generator: torch.Generator) -> Tensor:
+        """``n`` independent draws of x alone (n, D), float64 on the CPU; nothing is simulated where the
+        problem knows how to do without."""
+        self._ready()
+        return self._prior(n, generator)
+
     def log_density(self, x: Tensor) -> Tensor:
         """Normalised log p(x) in nats: (n, D) -> (n,), dtype of ``x``, differentiable; -inf off support."""
         self._require(capability.LOG_DENSITY)
@@ -159,8 +165,15 @@ class Problem(Spec):
         return value
 
     # hooks --------------------------------------------------------------------------------------------
+    def _prior(self, n: int, generator: torch.Generator) -> Tensor:
+        if type(self)._draw is Problem._draw:
+            raise NotImplementedError
+        return self._draw(n, generator)[0]
+
     def _draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
-        raise NotImplementedError
+        """A member with a simulator gives `_prior` in place of this."""
+        x = self._prior(n, generator)
+        return x, self._simulate(x, generator)
 
     def _log_density(self, x: Tensor) -> Tensor:
         raise NotImplementedError

@@ -107,11 +107,10 @@ class BernoulliGLM(Problem):
         spikes = torch.tensor([float(mark) for mark in DEFAULT_SPIKES], dtype=torch.float64)
         return tuple((spikes if self.observed == "spikes" else spikes @ design()).tolist())
 
-    def _draw(self, n, generator):
-        x = torch.linalg.solve_triangular(
+    def _prior(self, n, generator):
+        return torch.linalg.solve_triangular(
             precision_factor().T, normal(n, 1 + LAGS, generator).T, upper=True
         ).T.contiguous()
-        return x, self._simulate(x, generator)
 
     def _simulate(self, x, generator):
         chance = torch.sigmoid(x.detach().double().cpu() @ design().T)

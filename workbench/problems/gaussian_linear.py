@@ -73,9 +73,8 @@ class GaussianLinear(Problem):
     def default_observation(self):
         return spread_out(self.features)
 
-    def _draw(self, n, generator):
-        x = _SCALE * normal(n, self.features, generator)
-        return x, self._simulate(x, generator)
+    def _prior(self, n, generator):
+        return _SCALE * normal(n, self.features, generator)
 
     def _simulate(self, x, generator):
         return x + _SCALE * normal(len(x), self.features, generator).to(x)

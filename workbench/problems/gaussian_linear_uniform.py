@@ -62,9 +62,8 @@ class GaussianLinearUniform(Problem):
     def default_observation(self):
         return spread_out(self.features, 1.2)
 
-    def _draw(self, n, generator):
-        x = box_draw(n, self.features, -1.0, 1.0, generator)
-        return x, self._simulate(x, generator)
+    def _prior(self, n, generator):
+        return box_draw(n, self.features, -1.0, 1.0, generator)
 
     def _simulate(self, x, generator):
         return x + _SCALE * normal(len(x), self.features, generator).to(x)

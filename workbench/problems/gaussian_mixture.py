@@ -64,9 +64,8 @@ class GaussianMixture(Problem):
     def default_observation(self):
         return (0.0, 0.0)
 
-    def _draw(self, n, generator):
-        x = box_draw(n, 2, -EDGE, EDGE, generator)
-        return x, self._simulate(x, generator)
+    def _prior(self, n, generator):
+        return box_draw(n, 2, -EDGE, EDGE, generator)
 
     def _simulate(self, x, generator):
         broad, narrow = SCALES

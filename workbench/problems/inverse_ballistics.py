@@ -137,7 +137,7 @@ class InverseBallistics(Problem):
     def _simulate(self, x, generator):
         return (x[:, 0] + self._reach(x))[:, None]
 
-    def _draw(self, n, generator):
+    def _prior(self, n, generator):
         ends = normal(n, 2, generator)
         low, high = STEEPNESS
         steepness = low + (high - low) * uniform(n, generator)
@@ -145,13 +145,12 @@ class InverseBallistics(Problem):
         if self.dequantised:
             speed = speed + uniform(n, generator) - 0.5
         height = (HEIGHT_MEAN + HEIGHT_SCALE * ends[:, 1]).clamp(min=0)
-        x = torch.stack([PLACE_SCALE * ends[:, 0], height, steepness, speed], 1)
-        return x, self._simulate(x, generator)
+        return torch.stack([PLACE_SCALE * ends[:, 0], height, steepness, speed], 1)
 
     def _reference_posterior(self, observation, n, generator):
         kept, found = [], 0
         for _ in range(_BATCHES):
-            x, _ = self._draw(_BATCH, generator)
+            x = self._prior(_BATCH, generator)
             x[:, 0] = observation[0] - self._reach(x)
             chance = torch.exp(-0.5 * (x[:, 0] / PLACE_SCALE).square())
             kept.append(x[uniform(_BATCH, generator) < chance])

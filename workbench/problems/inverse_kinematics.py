@@ -105,9 +105,8 @@ class InverseKinematics(Problem):
         angles, links = self._angles(x), x.new_tensor(LINKS)
         return torch.stack([(links * angles.cos()).sum(1), x[:, 0] + (links * angles.sin()).sum(1)], 1)
 
-    def _draw(self, n, generator):
-        x = normal(n, 4, generator) * torch.tensor(PRIOR_SCALES, dtype=torch.float64)
-        return x, self._simulate(x, generator)
+    def _prior(self, n, generator):
+        return normal(n, 4, generator) * torch.tensor(PRIOR_SCALES, dtype=torch.float64)
 
     # the exact posterior --------------------------------------------------------------------------------
     def _wave(self, x: Tensor, joint: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -123,7 +122,7 @@ class InverseKinematics(Problem):
 
     def _candidates(self, observation: Tensor, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Poses (m, 4), m <= n, that reach the observation, from the mixture of charts; weights (m,)."""
-        x, _ = self._draw(n, generator)
+        x = self._prior(n, generator)
         branch = torch.where(uniform(n, generator) < 0.5, 1.0, -1.0).double()
         # a chart for each row by chance, not in blocks: the first so many accepted rows must be a fair sample
         chart = torch.randint(1, 4, (n,), generator=generator)

@@ -142,9 +142,8 @@ class LinearGaussian(Problem):
             [p.operator, torch.linalg.solve_triangular(p.factor, unseen, upper=False, left=False)]
         )
 
-    def _draw(self, n, generator):
-        x = normal(n, self.features, generator) @ self.parts.factor.T
-        return x, self._simulate(x, generator)
+    def _prior(self, n, generator):
+        return normal(n, self.features, generator) @ self.parts.factor.T
 
     def _simulate(self, x, generator):
         y = x @ self.parts.operator.to(x).T

@@ -106,13 +106,9 @@ class PopulationProblem(Problem):
         tops = (math.exp(m + 3 * s) for m, s in zip(self.locations, self.scales, strict=True))
         return tuple((0.0, round(top, 2 - math.floor(math.log10(top)))) for top in tops)
 
-    def _prior_draw(self, n: int, generator: torch.Generator) -> Tensor:
+    def _prior(self, n: int, generator: torch.Generator) -> Tensor:
         scales, locations = torch.tensor([self.scales, self.locations], dtype=torch.float64)
         return (locations + scales * normal(n, len(scales), generator)).exp()
-
-    def _draw(self, n, generator):
-        x = self._prior_draw(n, generator)
-        return x, self._simulate(x, generator)
 
     def _log_joint(self, x, y):
         valid = (x > 0).all(1)

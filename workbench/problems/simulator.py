@@ -93,7 +93,7 @@ class SimulatorProblem(Problem):
         if len(set(names)) < len(names):
             raise SpecError("Two of the simulator's variables have the same name", found=", ".join(names))
         super().__init__()
-        self._prior, self._function = prior, simulate
+        self._law, self._function = prior, simulate
         self._draw(_TRIAL, torch.Generator().manual_seed(0))
 
     @classmethod
@@ -110,7 +110,7 @@ class SimulatorProblem(Problem):
 
     def copy(self) -> SimulatorProblem:
         """The same functions and variables."""
-        return SimulatorProblem(self._prior, self._function, self._unknowns, self._observed)
+        return SimulatorProblem(self._law, self._function, self._unknowns, self._observed)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SimulatorProblem) and self._identity() == other._identity()
@@ -118,7 +118,7 @@ class SimulatorProblem(Problem):
     __hash__ = Problem.__hash__
 
     def _identity(self) -> tuple:
-        return id(self._prior), id(self._function), self._unknowns, self._observed
+        return id(self._law), id(self._function), self._unknowns, self._observed
 
     @property
     def x(self):
@@ -149,17 +149,16 @@ class SimulatorProblem(Problem):
         x, y = self._draw(_PROBE, torch.Generator().manual_seed(0))
         return x.numpy(), y.numpy()
 
-    def _draw(self, n, generator):
+    def _prior(self, n, generator):
         with _seeded(generator):
-            x = self._prior_draw(n, generator)
-        x = _checked(x, n, self._unknowns, "prior")
-        return x, self._simulate(x, generator)
+            x = self._asked(n, generator)
+        return _checked(x, n, self._unknowns, "prior")
 
-    def _prior_draw(self, n: int, generator: torch.Generator) -> Any:
+    def _asked(self, n: int, generator: torch.Generator) -> Any:
         try:
-            if not isinstance(self._prior, Distribution):
-                return self._prior(n, generator)
-            x = self._prior.sample((n,))
+            if not isinstance(self._law, Distribution):
+                return self._law(n, generator)
+            x = self._law.sample((n,))
         except WorkbenchError:
             raise
         except Exception as error:

@@ -63,9 +63,8 @@ class SineWave(Problem):
     def default_observation(self):
         return (1.0,)
 
-    def _draw(self, n, generator):
-        x = box_draw(n, 2, -1.0, 1.0, generator)
-        return x, self._simulate(x, generator)
+    def _prior(self, n, generator):
+        return box_draw(n, 2, -1.0, 1.0, generator)
 
     def _simulate(self, x, generator):
         return ((_WAVES * x[:, :1]).sin() + (_WAVES * x[:, 1:]).cos()).clamp(-2, 2)

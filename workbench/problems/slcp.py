@@ -74,9 +74,8 @@ class SimpleLikelihoodComplexPosterior(Problem):
     def default_observation(self):
         return DEFAULT
 
-    def _draw(self, n, generator):
-        x = box_draw(n, 5, -EDGE, EDGE, generator)
-        return x, self._simulate(x, generator)
+    def _prior(self, n, generator):
+        return box_draw(n, 5, -EDGE, EDGE, generator)
 
     def _simulate(self, x, generator):
         noise = normal(len(x), 2 * POINTS, generator).to(x)

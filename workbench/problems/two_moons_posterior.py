@@ -81,9 +81,8 @@ class TwoMoonsPosterior(Problem):
     def default_observation(self):
         return (0.0, 0.0)
 
-    def _draw(self, n, generator):
-        x = box_draw(n, 2, -1.0, 1.0, generator)
-        return x, self._simulate(x, generator)
+    def _prior(self, n, generator):
+        return box_draw(n, 2, -1.0, 1.0, generator)
 
     def _simulate(self, x, generator):
         return _crescent(len(x), generator).to(x) + _shift(x)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from workbench.core.errors import DataError
 from workbench.core.shapes import Shapes
 from workbench.objectives.base import Batch
+from workbench.problems.base import Samples
 
 _CONSTANT = 1e-12
 
@@ -58,9 +59,11 @@ class RunData:
     run sees exactly what the uninterrupted one would have seen.
     """
 
-    def __init__(self, problem, settings, *, seed: int, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self, problem, settings, *, seed: int, device: torch.device, dtype: torch.dtype, samples=None
+    ) -> None:
         generator = torch.Generator().manual_seed(seed)
-        drawn = problem.draw(settings.samples, generator)
+        drawn = problem.draw(settings.samples, generator) if samples is None else samples
         n = len(drawn.x)
         n_validation = max(1, round(n * settings.validation_fraction))
         if n - n_validation < 2:
@@ -79,6 +82,15 @@ class RunData:
         self.held_out_x = s.x_in(drawn.x[held_out]).to(device, dtype)
         self.held_out_y = s.y_in(drawn.y[held_out]).to(device, dtype)
         self._epoch, self._permutation = -1, None
+
+    def pairs(self, *, held_out: bool | None = None) -> Samples:
+        """x (n, D) and y (n, M) in data units, float64 on the CPU, as precise as the run's own numbers: of
+        the training part, of the part held out, or (None) of both."""
+        parts = [] if held_out else [(self.train_x, self.train_y)]
+        parts += [] if held_out is False else [(self.held_out_x, self.held_out_y)]
+        x, y = (torch.cat([part[i] for part in parts]).double().cpu() for i in (0, 1))
+        s = self.standardisation
+        return Samples(s.x_out(x), s.y_out(y))
 
     @property
     def batches(self) -> int:

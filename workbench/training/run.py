@@ -15,6 +15,7 @@ import xarray as xr
 from workbench.core.errors import RunError
 from workbench.core.spec import Spec
 from workbench.objectives.base import Context
+from workbench.problems.base import Samples
 from workbench.training.changes import (
     LIVE_PARTS,
     change_objective,
@@ -44,21 +45,29 @@ class Run:
     experiment : what to run; a copy is taken, so that later changes do not bend this run.
     device : auto, cpu, cuda, cuda:N or mps.
     folder : where `save` puts checkpoint, history and status; without one nothing is written.
+    samples : pairs to train on in place of draws of the problem; such a run cannot be resumed from a folder.
 
     Same seed, same run: batches, latents and initial weights follow from ``experiment.seed`` alone, and a
-    run that
-    is stopped and resumed goes on exactly (bit for bit on a CPU) as if it had never stopped.
+    run that is stopped and resumed goes on exactly (bit for bit on a CPU) as if it had never stopped.
     """
 
     def __init__(
-        self, experiment: Experiment, *, device: str = "auto", folder: str | Path | RunFolder | None = None
+        self,
+        experiment: Experiment,
+        *,
+        device: str = "auto",
+        folder: str | Path | RunFolder | None = None,
+        samples: Samples | None = None,
     ) -> None:
         experiment.check()
         self.experiment = experiment.copy()
         self.settings, self.problem = self.experiment.training, self.experiment.problem
         self.device, self.dtype = pick_device(device), getattr(torch, self.settings.precision)
         seed = self.experiment.seed
-        self.data = RunData(self.problem, self.settings, seed=seed, device=self.device, dtype=self.dtype)
+        self.data = RunData(
+            self.problem, self.settings, seed=seed, device=self.device, dtype=self.dtype, samples=samples
+        )
+        self._given = samples is not None
         self._build(seed)
         self.generator = torch.Generator(device=self.device).manual_seed(seed + 1)
         self.iteration, self.seconds, self.objectives = 0, 0.0, 0  # objectives: how often it was changed
@@ -152,11 +161,8 @@ class Run:
         if not finite(values[0]):
             return {}, "the loss"
         total.backward()
-        norm = float(
-            torch.nn.utils.clip_grad_norm_(
-                self.model.parameters(), self.settings.gradient_clip or float("inf")
-            )
-        )
+        limit = self.settings.gradient_clip or float("inf")
+        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit))
         if not finite(norm):
             return {}, "the gradient"
         self.optimiser.step()
@@ -222,11 +228,7 @@ class Run:
         self.guard.good = {}
         self.guard.keep(self.iteration)
         why = "Validation stopped improving" if self.stopped_early else "The planned steps are done"
-        kept = (
-            f"; the weights of iteration {self.best_iteration} are kept"
-            if self.best_state is not None
-            else ""
-        )
+        kept = f"; the weights of iteration {self.best_iteration} are kept" if self.best_state else ""
         self.events.append({"kind": "finished", "iteration": self.iteration, "message": f"{why}{kept}."})
 
     def looking(self) -> Looking:
@@ -333,6 +335,11 @@ class Run:
     # ---- on disk
     def attach(self, folder: str | Path | RunFolder) -> RunFolder:
         """Give the run a folder; the experiment is written at once."""
+        if self._given:
+            raise RunError(
+                "A run on pairs that were handed to it cannot be resumed from a folder, so it has none",
+                suggestion="export its model with workbench.save instead",
+            )
         self.folder = folder if isinstance(folder, RunFolder) else RunFolder(folder)
         self.folder.write_experiment(self.experiment)
         return self.folder
