@@ -94,9 +94,31 @@ def arm_arrays(n: int = 200) -> dict[str, np.ndarray]:
         "resimulated_y": generator.normal(size=(n, 2)) * 0.1 + [1.5, 0.0],
         "arm": joints,
         "arm_reference": joints + 0.1,
+        **curve_arrays(),
         "invertibility_xzx": np.full(n, 1e-6),
         "invertibility_zxz": np.full(n, 1e-6),
         **bound_arrays(),
+    }
+
+
+def curve_arrays() -> dict[str, np.ndarray]:
+    """A curve that two measurements belong to, over time and folded."""
+    generator = np.random.default_rng(2)
+    waves = np.sin(np.linspace(0, 9, 50)) + 0.1 * generator.normal(size=(30, 1))
+    return {
+        "curve_at": np.linspace(-0.4, 10.4, 50),
+        "curve_times": np.array([0.0, 10.0]),
+        "curve_errors": np.array([0.2, 0.3]),
+        "curve": waves,
+        "curve_reference": waves + 0.1,
+        "fold_at": np.linspace(-0.5, 0.5, 50),
+        "fold_phases": np.array([-0.2, 0.4]),
+        "fold_observed": np.array([1.4, -0.1]),
+        "fold_period": np.array(4.0),
+        "fold": waves,
+        "fold_share": np.array(0.8),
+        "fold_reference": waves + 0.1,
+        "fold_reference_share": np.array(0.7),
     }
 
 

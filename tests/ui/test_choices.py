@@ -60,13 +60,14 @@ def test_a_reason_stands_in_the_menu():
     assert option_label("INN", "It needs a y").startswith("INN — It needs")
 
 
-@pytest.mark.parametrize("key", ["two_moons", "inverse_kinematics", "linear_gaussian"])
+@pytest.mark.parametrize("key", ["two_moons", "inverse_kinematics", "linear_gaussian", "radial_velocity"])
 def test_views_apply_to_problems(key):
     experiment = Experiment(key)
     names = applicable(experiment)
     assert set(names) <= set(VIEWS) and len(at_first(experiment)) == 6
     assert ("posterior" in names) == bool(experiment.problem.y)
     assert ("arm" in names) == (key == "inverse_kinematics")
+    assert ({"radial_velocity", "phase_folded"} <= set(names)) == (key == "radial_velocity")
     assert "invertibility" in asked(names, experiment)
 
 

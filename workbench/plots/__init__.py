@@ -17,9 +17,11 @@ from workbench.plots.invertibility import invertibility
 from workbench.plots.latent import latent
 from workbench.plots.losses import losses
 from workbench.plots.marginals import marginals
+from workbench.plots.phase_folded import phase_folded
 from workbench.plots.posterior import posterior
 from workbench.plots.posteriors import posteriors
 from workbench.plots.precision_recall import precision_recall
+from workbench.plots.radial_velocity import radial_velocity
 from workbench.plots.resimulation import resimulation
 from workbench.plots.samples import samples
 from workbench.plots.search import search
@@ -40,6 +42,8 @@ PLOTS = {
         marginals,
         resimulation,
         arm,
+        radial_velocity,
+        phase_folded,
         invertibility,
         bound,
         critic,
@@ -61,9 +65,11 @@ __all__ = [
     "latent",
     "losses",
     "marginals",
+    "phase_folded",
     "posterior",
     "posteriors",
     "precision_recall",
+    "radial_velocity",
     "resimulation",
     "samples",
     "search",

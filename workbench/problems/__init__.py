@@ -23,6 +23,7 @@ from workbench.problems.slcp import SimpleLikelihoodComplexPosterior
 from workbench.problems.bernoulli_glm import BernoulliGLM
 from workbench.problems.sir import SusceptibleInfectedRecovered
 from workbench.problems.lotka_volterra import LotkaVolterra
+from workbench.problems.radial_velocity import RadialVelocity
 from workbench.problems.table import TableProblem, describe
 from workbench.problems.simulator import SimulatorProblem
 
@@ -43,6 +44,7 @@ __all__ = [
     "Pareto",
     "Pinwheel",
     "Problem",
+    "RadialVelocity",
     "Rings",
     "Samples",
     "SimpleLikelihoodComplexPosterior",

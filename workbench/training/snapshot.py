@@ -55,9 +55,10 @@ class Snapshot:
     samples: data_x (N, D), data_y (N, M), samples_x (N, D) · latent: latent_z, latent_reference (N, K) ·
     density: density_x0, density_x1 (G,), density (G, G) with rows along x1, density_target where known ·
     grid: (L, G, G, 2), latent first, data (data units) last · posterior: observation (M,), posterior_x,
-    reference_x (or reference_needs, a text: why there is none here), resimulated_y, arm (A, 4, 2) where they
-    exist · invertibility: invertibility_xzx, invertibility_zxz (N,) ·
-    bound, critic, precision_recall: see their modules in `workbench.training.views`
+    reference_x (or reference_needs, a text: why there is none here), resimulated_y, arm (A, 4, 2), and
+    curve_*, fold_* (see `workbench.training.views.curves`) where they exist · invertibility:
+    invertibility_xzx, invertibility_zxz (N,) · bound, critic, precision_recall: see their modules in
+    `workbench.training.views`
 
     ``notes`` has a sentence for views that need one.
     """

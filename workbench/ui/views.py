@@ -43,6 +43,18 @@ VIEWS = {
         ),
         View("arm", "Arm", ("posterior",), "Every pose that the posterior proposes."),
         View(
+            "radial_velocity",
+            "Velocity curve",
+            ("posterior",),
+            "The star's velocity: measurements, and the curves of the orbits that the posterior proposes.",
+        ),
+        View(
+            "phase_folded",
+            "Folded curve",
+            ("posterior",),
+            "All orbits laid on one, at the most probable period.",
+        ),
+        View(
             "latent",
             "Latent",
             ("latent",),
@@ -103,6 +115,7 @@ def applicable(experiment: Experiment) -> tuple[str, ...]:
     if problem.shapes.y:
         names = ["resimulation", "posterior"]
         names += ["arm"] if hasattr(problem, "arm") else []
+        names += ["radial_velocity", "phase_folded"] if hasattr(problem, "curve") else []
     else:
         names = ["samples", "density"] if planar else ["samples"]
     names += ["latent"] if coded else []

@@ -22,8 +22,10 @@ from workbench.diagnostics.views.grid import grid
 from workbench.diagnostics.views.invertibility import invertibility
 from workbench.diagnostics.views.latent import latent
 from workbench.diagnostics.views.losses import losses
+from workbench.diagnostics.views.phase_folded import phase_folded
 from workbench.diagnostics.views.posterior import posterior
 from workbench.diagnostics.views.precision_recall import precision_recall
+from workbench.diagnostics.views.radial_velocity import radial_velocity
 from workbench.diagnostics.views.resimulation import resimulation
 from workbench.diagnostics.views.samples import samples
 from workbench.diagnostics.views.search import search
@@ -40,6 +42,8 @@ VIEWS = {
         posterior,
         resimulation,
         arm,
+        radial_velocity,
+        phase_folded,
         invertibility,
         bound,
         critic,
@@ -78,8 +82,10 @@ __all__ = [
     "invertibility",
     "latent",
     "losses",
+    "phase_folded",
     "posterior",
     "precision_recall",
+    "radial_velocity",
     "resimulation",
     "samples",
     "search",

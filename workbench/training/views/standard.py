@@ -9,6 +9,7 @@ from workbench.core import capability
 from workbench.core.errors import WorkbenchError
 from workbench.training.eyes import ARMS, GRID, LATTICE, PROBED
 from workbench.training.views.common import conditions, data_units, numeric
+from workbench.training.views.curves import curves
 
 
 def samples(run, look) -> dict[str, np.ndarray]:
@@ -80,6 +81,8 @@ def posterior(run, look) -> dict[str, np.ndarray]:
         found["arm"] = numeric(problem.arm(torch.as_tensor(x[:ARMS])))
         if "reference_x" in found:
             found["arm_reference"] = numeric(problem.arm(torch.as_tensor(found["reference_x"][:ARMS])))
+    if hasattr(problem, "curve"):
+        found |= curves(problem, found)
     return found
 
 
