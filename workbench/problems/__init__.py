@@ -24,6 +24,7 @@ from workbench.problems.bernoulli_glm import BernoulliGLM
 from workbench.problems.sir import SusceptibleInfectedRecovered
 from workbench.problems.lotka_volterra import LotkaVolterra
 from workbench.problems.radial_velocity import RadialVelocity
+from workbench.problems.geoacoustic import GeoacousticInversion
 from workbench.problems.table import TableProblem, describe
 from workbench.problems.simulator import SimulatorProblem
 
@@ -37,6 +38,7 @@ __all__ = [
     "GaussianLinear",
     "GaussianLinearUniform",
     "GaussianMixture",
+    "GeoacousticInversion",
     "InverseBallistics",
     "InverseKinematics",
     "LinearGaussian",

@@ -1,0 +1,374 @@
+"""Sound of a tone at an array in a layered ocean, by wavenumber integration, for many seabeds at once.
+
+Depth:     G'' + (k_w(z)² - k²) G = -2 δ(z - z_s), G(0) = 0 at the surface; ψ and ψ'/ρ go on across
+           interfaces, and ψ'/ψ = i (k_b² - k²)^½, Im > 0, in the half-space at the bottom. Time goes as
+           exp(-iωt).
+Range:     p(r, z) = ½ ∫ G(z; k) H₀⁽¹⁾(kr) k dk, so that p = exp(ikR)/R near the source. The sum runs over
+           evenly spaced k below the real axis, k - iε, which keeps it off the poles and weakens what the
+           spacing folds back; both ends are tapered. H₀⁽¹⁾ is taken as (2/πkr)^½ exp(i (kr - π/4 - 1/8kr)).
+Water:     is the same for every seabed. The solution ψ₁ from the surface and two solutions from the depth
+           where the speed becomes constant are tabulated once for each tone and k, and so is all that lies
+           below the sediment. With A, B = ψ₂, ψ₂' at that depth, G = -2 ψ₁(z_s) ψ₂(z) / (ψ₁ B - ψ₁' A).
+Sediment:  one layer whose speed is linear in depth, by fourth-order Magnus steps of (ψ, ψ').
+Tilt:      each hydrophone has its own range; exp(ik Δr) as a power series about the array's middle, with
+           the powers of k in the table: one product of matrices for the whole array.
+Loss:      attenuation in dB/(km Hz) adds i α f / 8685.9 to ω/c, in 1/m.
+Sources:   Jensen, Kuperman, Porter & Schmidt 2011, Computational Ocean Acoustics, chapter 4;
+           Blanes, Casas, Oteo & Ros 2009, Physics Reports 470 (Magnus). All lengths in m, speeds in m/s,
+           densities in g/cm³, frequencies in Hz.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from workbench.core.errors import DataError
+
+#: Grid of the water tables in m, and decibels in a neper times metres in a kilometre.
+STEP, DECIBELS = 0.25, 8685.889638065037
+#: Ranges after which the sum over k repeats, over the longest range; and how much is lost on the way there.
+_PERIOD, _FADING = 1.45, 10.0
+#: Parts of the lowest wavenumber below which nothing reaches the array, and where the taper is over.
+_STEEPEST, _WHOLE = 0.6, 0.85
+#: Beyond the largest wavenumber of the water, in 1/m: where the taper begins, and where it is zero.
+_EVANESCENT = (0.1, 0.35)
+#: ½ (-2) (2/π)^½ exp(-iπ/4): the factors of G, of the integral and of H₀⁽¹⁾ together.
+_CONSTANT = -math.sqrt(2 / math.pi) * complex(math.sqrt(0.5), -math.sqrt(0.5))
+_GAUSS = (0.5 - math.sqrt(3) / 6, 0.5 + math.sqrt(3) / 6)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A fluid below the sediment: speed at top and bottom, density, attenuation in dB/(km Hz), thickness
+    (infinite for the half-space, whose speed is that of its top)."""
+
+    speed: float
+    bottom_speed: float
+    density: float
+    attenuation: float
+    thickness: float = math.inf
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What does not change: depths and speeds of the sound-speed profile (linear between, constant below
+    the last), depths of the hydrophones, layers below the sediment, and the depths that the source may
+    have."""
+
+    depths: tuple[float, ...]
+    speeds: tuple[float, ...]
+    hydrophones: tuple[float, ...]
+    below: tuple[Layer, ...]
+    source_depths: tuple[float, float]
+
+    @property
+    def deep(self) -> float:
+        """Depth below which the speed in the water is constant."""
+        return self.depths[-1]
+
+
+@dataclass(frozen=True)
+class Seabed:
+    """A batch of unknowns, tensors that broadcast against each other: depth of the water, thickness, speed
+    at the top, its increase over the layer, density and attenuation of the sediment; range and depth of the
+    source, and the array's tilt in degrees (away from the source, about its foot on the seabed)."""
+
+    depth: Tensor
+    thickness: Tensor
+    speed: Tensor
+    increase: Tensor
+    density: Tensor
+    attenuation: Tensor
+    distance: Tensor
+    source_depth: Tensor
+    tilt: Tensor
+
+
+class Waveguide:
+    """The environment tabulated for some tones.
+
+    Parameters
+    ----------
+    environment : what is fixed.
+    tones : frequencies in Hz.
+    longest : largest range in m that will be asked for.
+    dtype : torch.float64, or torch.float32 for the sums (phases k r are float64 all the same), which is
+    good to
+        some 1e-4 where hydrophones lie no farther below the profile's end than the source above it.
+    device : where it computes.
+    sublayers : Magnus steps in the sediment; 0 for as many as the frequency needs.
+    period : ranges after which the sum over k repeats, over ``longest``; larger is more accurate and
+    slower.
+    """
+
+    def __init__(
+        self,
+        environment: Environment,
+        tones: tuple[float, ...],
+        longest: float,
+        *,
+        dtype: torch.dtype = torch.float64,
+        device: str | torch.device = "cpu",
+        sublayers: int = 0,
+        period: float = _PERIOD,
+    ) -> None:
+        _check(environment)
+        self.environment, self.tones = environment, tuple(tones)
+        self.complex = torch.complex128 if dtype == torch.float64 else torch.complex64
+        self.device, self.longest = torch.device(device), longest
+        self._tables = [
+            _Table(environment, f, period * longest, self.complex, self.device, sublayers) for f in tones
+        ]
+
+    def pressure(self, seabed: Seabed, slopes: list[Tensor] | None = None) -> Tensor:
+        """Complex pressure (…, tones, hydrophones) for a source of unit strength; … is what the seabed's
+        tensors broadcast to. Differentiable in all of them. ``slopes`` is what `slopes` gave for a seabed
+        with the same sediment, where many share one."""
+        slopes = self.slopes(seabed) if slopes is None else slopes
+        parts = [table.pressure(seabed, slope) for table, slope in zip(self._tables, slopes, strict=True)]
+        return torch.stack(parts, -2)
+
+    def slopes(self, seabed: Seabed) -> list[Tensor]:
+        """ψ'/ψ in the water at the seabed (…, k) for each tone: all that the water knows of the
+        sediment."""
+        return [table.slope(seabed) for table in self._tables]
+
+
+def _check(environment: Environment) -> None:
+    on_grid = all(abs(d / STEP - round(d / STEP)) < 1e-9 for d in environment.depths)
+    if not on_grid or environment.depths[0] != 0 or list(environment.depths) != sorted(environment.depths):
+        raise DataError(
+            "The sound-speed profile does not fit",
+            expected=f"depths that rise from 0 in multiples of {STEP} m",
+            found=str(environment.depths),
+        )
+    low, high = environment.source_depths
+    if not 0 < low <= high < min(min(environment.hydrophones), environment.deep):
+        raise DataError(
+            "The source must be above the hydrophones and above the water of constant speed",
+            found=f"source at {low} to {high} m, highest hydrophone at {min(environment.hydrophones)} m, "
+            f"constant speed below {environment.deep} m",
+        )
+
+
+def magnus(first: Tensor, second: Tensor, step: Tensor | float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Entries (m11, m12, m21, m22) of the matrix that takes (ψ, ψ') of ψ'' = -q ψ over a ``step``, from q
+    at its two Gauss points."""
+    mean = 0.5 * (first + second)
+    lean = (math.sqrt(3) / 12) * step * step * (second - first)
+    angle = (step * step * mean - lean * lean).sqrt()
+    turn = torch.exp(1j * angle)
+    back = 1 / turn
+    cosine, sinc = 0.5 * (turn + back), -0.5j * (turn - back) / angle
+    return cosine + sinc * lean, sinc * step, -sinc * step * mean, cosine - sinc * lean
+
+
+def _wavenumber(speed: Tensor, attenuation: Tensor | float, tone: float) -> Tensor:
+    """ω/c + i α f / 8685.9, complex."""
+    real = 2 * math.pi * tone / speed
+    imaginary = attenuation * tone / DECIBELS
+    imaginary = imaginary if isinstance(imaginary, Tensor) else torch.full_like(real, imaginary)
+    return torch.complex(*torch.broadcast_tensors(real, imaginary.to(real)))
+
+
+def _climb(
+    slope: Tensor, top: Tensor, increase: Tensor, thickness: Tensor, loss: Tensor | float, tone: float,
+    squares: Tensor, steps: int,
+) -> Tensor:  # fmt: skip
+    """ψ'/ψ at the top of a layer of linear speed from ``slope`` = ψ'/ψ at its bottom; ``squares`` is k²."""
+    value, change = torch.ones_like(slope), slope
+    step = (-thickness / steps)[..., None].to(slope.dtype)
+    for i in range(steps, 0, -1):
+        at = [(i - gauss) / steps for gauss in _GAUSS]
+        q = [_wavenumber(top + increase * a, loss, tone)[..., None].square().to(slope) - squares for a in at]
+        a, b, c, d = magnus(*q, step)
+        value, change = a * value + b * change, c * value + d * change
+    return change / value
+
+
+def _bump(t: Tensor) -> Tensor:
+    """From 0 at t <= 0 to 1 at t >= 1, with all derivatives continuous."""
+    t = t.clamp(1e-6, 1 - 1e-6)
+    return torch.sigmoid(1 / (1 - t) - 1 / t)
+
+
+def _hermite(t: Tensor, h: float) -> tuple[Tensor, ...]:
+    """Weights of ψ, ψ', ψ'' at the lower node, then at the upper one, of quintic interpolation."""
+    a = 1 - t
+    return (
+        a**3 * (1 + 3 * t + 6 * t * t), h * t * a**3 * (1 + 3 * t), 0.5 * h * h * t * t * a**3,
+        t**3 * (1 + 3 * a + 6 * a * a), -h * a * t**3 * (1 + 3 * a), 0.5 * h * h * a * a * t**3,
+    )  # fmt: skip
+
+
+class _Table:
+    """One tone: wavenumbers, weights, the water and what lies below the sediment."""
+
+    def __init__(self, environment: Environment, tone: float, period: float, dtype, device, sublayers):
+        self.tone, self.dtype, self.device = tone, dtype, device
+        self.sublayers = sublayers or max(6, math.ceil(tone / 25))
+        self.environment = environment
+        self._grid(period)
+        squares = self.k.square()
+        self.gamma = (_square(environment.speeds[-1], tone) - squares).sqrt()
+        self._water(squares)
+        self._array()
+        self.bottom = self._below(squares)
+        cast = {"weight", "squares", "gamma", "surface", "value", "change", "bottom", "array"}
+        self.squares = squares
+        for name in cast:
+            setattr(self, name, getattr(self, name).to(device, dtype))
+        self.k = self.k.to(device)
+
+    def _grid(self, period: float) -> None:
+        """Contour and weights: the taper, the spacing, and the square root of k from H₀⁽¹⁾."""
+        e, omega = self.environment, 2 * math.pi * self.tone
+        fastest = max(max(layer.speed, layer.bottom_speed) for layer in e.below)
+        slowest = min(e.speeds)
+        low, whole = (part * omega / fastest for part in (_STEEPEST, _WHOLE))
+        flat, high = (math.hypot(omega / slowest, kappa) for kappa in _EVANESCENT)
+        spacing = 2 * math.pi / period
+        real = low + spacing * torch.arange(math.ceil((high - low) / spacing), dtype=torch.float64)
+        taper = _bump((real - low) / (whole - low)) * _bump((high - real) / (high - flat))
+        self.k = torch.complex(real, torch.full_like(real, -_FADING / period))
+        self.weight = taper * spacing * self.k.sqrt() * _CONSTANT
+
+    def _water(self, squares: Tensor) -> None:
+        """ψ, ψ', ψ'' of the surface solution at the nodes around the source, and ψ, ψ' at the deep end; the
+        solutions that are (1, 0) and (0, 1) there, at the nodes around the upper hydrophones."""
+        e = self.environment
+        nodes = STEP * torch.arange(round(e.deep / STEP) + 1, dtype=torch.float64)
+        speed = _interpolated(nodes, e)
+        q = [_square(_interpolated(nodes[:-1] + g * STEP, e), self.tone)[:, None] - squares for g in _GAUSS]
+        a, b, c, d = magnus(*q, STEP)
+        down = [(torch.zeros_like(squares), torch.ones_like(squares))]
+        for i in range(len(nodes) - 1):
+            value, change = down[-1]
+            down.append((a[i] * value + b[i] * change, c[i] * value + d[i] * change))
+        # only ratios of ψ₁ matter: bounded numbers fit into float32 as well
+        scale = torch.stack([v for v, _ in down]).abs().amax(0)
+        curve = squares - _square(speed, self.tone)[:, None]
+        value, change = (torch.stack(v) / scale for v in zip(*down, strict=True))
+        self.value, self.change = value[-1], change[-1]
+        first = math.floor(e.source_depths[0] / STEP)
+        self.first, last = first, math.ceil(e.source_depths[1] / STEP) + 2
+        self.surface = torch.stack([value, change, curve * value])[:, first:last]
+        upward = [(torch.ones_like(squares), torch.zeros_like(squares)),
+                  (torch.zeros_like(squares), torch.ones_like(squares))]  # fmt: skip
+        self._up = {len(nodes) - 1: upward}
+        self._curve = curve
+        for i in range(len(nodes) - 2, math.floor(min(e.hydrophones) / STEP) - 1, -1):
+            # the inverse of a matrix of determinant 1
+            upward = [(d[i] * v - b[i] * w, a[i] * w - c[i] * v) for v, w in upward]
+            self._up[i] = upward
+
+    def _array(self) -> None:
+        """Both deep solutions at every hydrophone times powers of k - k̄: (2 nk, powers × hydrophones)."""
+        e, columns = self.environment, []
+        for depth in e.hydrophones:
+            if depth >= e.deep:
+                angle = self.gamma * (depth - e.deep)
+                columns.append((angle.cos(), angle.sin() / self.gamma))
+                continue
+            i = min(math.floor(depth / STEP), len(self._curve) - 2)
+            weights = _hermite(torch.tensor(depth / STEP - i, dtype=torch.float64), STEP)
+            columns.append(tuple(
+                sum(w * part for w, part in zip(weights, (
+                    low[0], low[1], self._curve[i] * low[0], up[0], up[1], self._curve[i + 1] * up[0],
+                ), strict=True))
+                for low, up in zip(self._up[i], self._up[i + 1], strict=True)
+            ))  # fmt: skip
+        del self._up, self._curve
+        depths = torch.tensor(e.hydrophones, dtype=torch.float64)
+        self.middle = float(0.5 * (depths.max() + depths.min()))
+        self.offsets = (self.middle - depths).to(self.device)
+        self.centre = float(0.5 * (self.k.real[0] + self.k.real[-1]))
+        # largest exponent of the series for a tilt of 3.5 degrees
+        largest = float(self.offsets.abs().max()) * math.tan(math.radians(3.5))
+        largest *= float((self.k - self.centre).abs().max())
+        self.terms = next(m for m in range(1, 60) if largest**m / math.factorial(m) < 1e-5)
+        shifted = 1j * (self.k - self.centre)
+        powers = [shifted**m / math.factorial(m) for m in range(self.terms)]
+        solutions = [torch.stack(part, 1) for part in zip(*columns, strict=True)]
+        self.array = torch.cat([torch.cat([p[:, None] * s for p in powers], 1) for s in solutions])
+
+    def _below(self, squares: Tensor) -> Tensor:
+        """ψ'/ψ over the density at the top of what lies below the sediment."""
+        *layers, last = self.environment.below
+        deepest = (_square(last.speed, self.tone, last.attenuation) - squares).sqrt()
+        slope = 1j * deepest / last.density
+        for layer in reversed(layers):
+            top, increase, thickness = (
+                torch.tensor(v, dtype=torch.float64)
+                for v in (layer.speed, layer.bottom_speed - layer.speed, layer.thickness)
+            )
+            steps = max(6, math.ceil(self.tone * layer.thickness / 500))
+            inner = slope * layer.density
+            climbed = _climb(inner, top, increase, thickness, layer.attenuation, self.tone, squares, steps)
+            slope = climbed / layer.density
+        return slope
+
+    def _source(self, depth: Tensor) -> Tensor:
+        """ψ₁ at the source (…, nk)."""
+        place = (depth / STEP - self.first).clamp(0, self.surface.shape[1] - 1.001)
+        node = place.detach().floor().long()
+        weights = _hermite(place - node, STEP)
+        parts = [self.surface[m, node + n] for n in (0, 1) for m in (0, 1, 2)]
+        return sum(w[..., None].to(self.dtype) * part for w, part in zip(weights, parts, strict=True))
+
+    def slope(self, s: Seabed) -> Tensor:
+        """ψ'/ψ on the water's side of the seabed (…, nk)."""
+        density = s.density[..., None].to(self.dtype)
+        climbed = _climb(
+            density * self.bottom, s.speed, s.increase, s.thickness, s.attenuation, self.tone, self.squares,
+            self.sublayers,
+        )  # fmt: skip
+        return climbed / density
+
+    def pressure(self, s: Seabed, slope: Tensor) -> Tensor:
+        """Complex pressure (…, hydrophones)."""
+        rest = self.gamma * (s.depth - self.environment.deep)[..., None].to(self.dtype)
+        turn = torch.exp(1j * rest)
+        back = 1 / turn
+        cosine, sine = 0.5 * (turn + back), -0.5j * (turn - back)
+        value = cosine - slope * sine / self.gamma
+        change = self.gamma * sine + slope * cosine
+        tangent = torch.tan(torch.deg2rad(s.tilt))
+        centre = s.distance + tangent * (s.depth - self.middle)
+        phase = self.k * centre[..., None]
+        carried = torch.exp(1j * (phase - 0.125 / phase)).to(self.dtype)
+        common = self.weight * carried * self._source(s.source_depth)
+        common = common / (self.value * change - self.change * value)
+        value, change = torch.broadcast_tensors(common * value, common * change)
+        waves, offset = torch.cat([value, change], -1), tangent[..., None] * self.offsets
+        if tangent.numel() == 1:  # one tilt for all: its series is summed before the product
+            total = waves @ self._series(self.array, offset.reshape(-1))
+        else:
+            total = self._series(waves @ self.array, offset)
+        shift = torch.polar((centre[..., None] + offset).rsqrt(), self.centre * offset)
+        return total * shift.to(self.dtype)
+
+    def _series(self, terms: Tensor, offset: Tensor) -> Tensor:
+        """The power series in each hydrophone's offset: (…, powers × hydrophones) -> (…, hydrophones)."""
+        count = len(self.offsets)
+        total = terms[..., -count:]
+        for m in range(self.terms - 2, -1, -1):
+            total = terms[..., m * count : (m + 1) * count] + offset.to(self.dtype) * total
+        return total
+
+
+def _square(speed: Tensor | float, tone: float, attenuation: float = 0.0) -> Tensor:
+    speed = torch.as_tensor(speed, dtype=torch.float64)
+    return _wavenumber(speed, attenuation, tone).square()
+
+
+def _interpolated(depth: Tensor, e: Environment) -> Tensor:
+    """Sound speed (n,) at depths within the profile."""
+    depths, speeds = (torch.tensor(v, dtype=torch.float64) for v in (e.depths, e.speeds))
+    i = torch.searchsorted(depths, depth.contiguous(), right=True).clamp(1, len(depths) - 1)
+    share = (depth - depths[i - 1]) / (depths[i] - depths[i - 1])
+    return speeds[i - 1] + share * (speeds[i] - speeds[i - 1])
