@@ -138,10 +138,8 @@ class GeoacousticInversion(Problem):
         noise = field.complex_noise(tuple(signals.shape), self.noise, generator)
         return field.as_numbers(field.without_phase(signals.detach().cpu().to(torch.complex128) + noise))
 
-    def _draw(self, n, generator):
-        x = field.uniform_draws(self.x, n, generator)
-        with torch.no_grad():
-            return x, self.recorded(self.signals(x), generator)
+    def _prior(self, n, generator):
+        return field.uniform_draws(self.x, n, generator)
 
     def _simulate(self, x, generator):
         with torch.no_grad():
