@@ -19,6 +19,7 @@ _PUBLIC = {
     "save": "workbench.export",
     "load": "workbench.export",
     "check": "workbench.export",
+    "simulate": "workbench.export",
     "formulas": "workbench.export",
     "diagnose": "workbench.diagnostics",
     "invert": "workbench.diagnostics",

@@ -60,6 +60,8 @@ def parser(*, as_json: bool = False) -> argparse.ArgumentParser:
     _invert(verb("invert", "Search for inputs that a trained network maps to an observation."))
     _refine(verb("refine", "Make the posterior of one observation better than the network gives it.",
                  module="refine"))
+    _simulate(verb("simulate", "Draw pairs of a problem into a Zarr dataset, in chunks; resumable.",
+                   module="simulate"))
     _export(verb("export", "Write a trained model to a file that is checked against the model."))
     verb("check", "Say what an exported model is, and whether it would be loaded.").add_argument(
         "file", metavar="FILE"
@@ -141,6 +143,17 @@ def _refine(made: argparse.ArgumentParser) -> None:
     made.add_argument("--draws", type=int, default=1000, metavar="N", help="how many draws to write (1000)")
     made.add_argument("--seed", type=int, default=0, metavar="S", help="same seed, same draws (0)")
     made.add_argument("--out", metavar="FILE", help="where the draws go: .nc (NetCDF) or .csv")
+
+
+def _simulate(made: argparse.ArgumentParser) -> None:
+    made.add_argument("problem", metavar="PROBLEM", help="see: workbench list problems")
+    made.add_argument("--draws", type=int, default=100_000, metavar="N", help="how many pairs (100000)")
+    made.add_argument("--out", metavar="FILE.zarr", required=True, help="the dataset; begun ones go on")
+    made.add_argument("--chunk", type=int, default=10_000, metavar="N", help="pairs made at a time (10000)")
+    made.add_argument("--seed", type=int, default=0, metavar="S", help="same seed and chunk, same draws (0)")
+    made.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", dest="settings", help="of the problem"
+    )
 
 
 def _export(made: argparse.ArgumentParser) -> None:

@@ -14,6 +14,7 @@ from workbench.backends import Handle, InlineBackend
 from workbench.cli.text import names, print_json
 from workbench.core.errors import RunError, SpecError
 from workbench.problems import PROBLEMS, Problem
+from workbench.problems.reading import declared_columns
 from workbench.training import Experiment, Run
 
 _INTERRUPTED = 130
@@ -93,7 +94,8 @@ def _table(args: argparse.Namespace) -> Problem:
     if args.problem not in (None, "table"):
         asked = f"The problem '{args.problem}' takes no table"
         raise SpecError(asked, expected="--problem table", found="--data, --x or --y")
-    if not args.data or not args.x:
+    declared = declared_columns(args.data) if args.data and not (args.x or args.y) else {}
+    if not args.data or not (args.x or declared):
         raise SpecError(
             "A table needs its file and its columns",
             expected="--data FILE --x a,b (and --y c,d where something is observed)",
@@ -102,7 +104,8 @@ def _table(args: argparse.Namespace) -> Problem:
     if not Path(args.data).exists():
         raise SpecError("The table cannot be found", expected="a file", found=f"nothing at {args.data}")
     path = str(Path(args.data).resolve())
-    return PROBLEMS.make("table", path=path, x_columns=names(args.x), y_columns=names(args.y))
+    chosen = declared or {"x_columns": names(args.x), "y_columns": names(args.y)}
+    return PROBLEMS.make("table", path=path, **chosen)
 
 
 def _change(run: Run, args: argparse.Namespace) -> None:

@@ -12,6 +12,7 @@ from workbench.export.graph import Graph
 from workbench.export.notebook import Notebook, notebook
 from workbench.export.onnx import Onnx
 from workbench.export.posterior import to_datatree, write_samples
+from workbench.export.simulations import simulate
 from workbench.export.weights import Weights, check, load, save
 
 #: Every format by its key.
@@ -51,6 +52,7 @@ __all__ = [
     "load",
     "notebook",
     "save",
+    "simulate",
     "to_datatree",
     "write_samples",
 ]

@@ -178,9 +178,8 @@ class RadialVelocity(Problem):
         return torch.hypot(x[:, 6:], x.new_tensor(ERRORS))
 
     # hooks ----------------------------------------------------------------------------------------------
-    def _draw(self, n, generator):
-        x = self._from_physical(*prior_draw(n, generator))
-        return x, self._simulate(x, generator)
+    def _prior(self, n, generator):
+        return self._from_physical(*prior_draw(n, generator))
 
     def _from_physical(self, period, amplitude, eccentricity, periastron, longitude, velocity, jitter):
         """The columns (n,) each as ``x`` (n, 7) in the chosen coordinates."""

@@ -210,6 +210,16 @@ def _read_zarr(path: Path, wanted: list[str]) -> RawTable:
         return _from_dataset(dataset, wanted)
 
 
+def declared_columns(path: str | Path) -> dict[str, list[str]]:
+    """``x_columns`` and ``y_columns`` that a Zarr dataset of simulations names itself; empty for others."""
+    try:
+        about = json.loads((Path(path) / "zarr.json").read_text(encoding="utf-8"))["attributes"]
+        found = {f"{role}_columns": [str(name) for name in about[role]] for role in ("x", "y")}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return found if found["x_columns"] else {}
+
+
 def _refuse_strange_codecs(path: Path) -> None:
     """Some array codecs run code on reading (pickle): only codecs known to be plain are let through."""
     for part in path.rglob("*"):

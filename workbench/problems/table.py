@@ -17,7 +17,7 @@ from workbench.core.shapes import Shapes
 from workbench.core.variable import Variable
 from workbench.problems.base import PROBLEMS, Problem, first_sentence
 from workbench.problems.empirical import quantile_window, typical_row
-from workbench.problems.reading import RawTable, read_table
+from workbench.problems.reading import RawTable, declared_columns, read_table
 
 MINIMUM_ROWS = 50
 _FILE = Path("data", "table.parquet")
@@ -156,7 +156,8 @@ class TableProblem(Problem):
     ----------
     source : path of a CSV, Parquet, NetCDF or Zarr table, a pandas DataFrame or an xarray Dataset. A heading
         ``height [m]`` is the column ``height`` in the unit m; NetCDF and Zarr say units in their attributes.
-    x, y : names of the columns to be found and of the columns observed; y may be empty.
+    x, y : names of the columns to be found and of the columns observed; y may be empty. A Zarr dataset of
+        simulations says itself which they are.
     missing : what to do with rows in which a value is missing.
 
     Given a source, the table is read and checked at once; made from settings, it is read when first needed.
@@ -198,6 +199,7 @@ class TableProblem(Problem):
         named = isinstance(source, (str, Path))
         if named and str(source):
             settings["path"] = str(source)
+            settings = declared_columns(source) | settings if "x_columns" not in settings else settings
         super().__init__(**settings)
         self._held, self._stored = (None if named else source), ""
         self._rows_cache: _Rows | None = None
