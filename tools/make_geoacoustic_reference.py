@@ -143,9 +143,8 @@ def check() -> None:
     print("shift of the means in standard deviations", [round(v, 3) for v in shift.tolist()])
     print("ratio of the spreads", [round(v, 3) for v in (other.std(0) / mine.std(0)).tolist()])
     halves = mine[::2], mine[1::2]
-    print(
-        f"C2ST {diagnostics.c2st(mine[::2], other[::2]):.3f}, of one sampler's halves {diagnostics.c2st(*halves):.3f}"
-    )
+    apart, floor = diagnostics.c2st(mine[::2], other[::2]), diagnostics.c2st(*halves)
+    print(f"C2ST {apart:.3f}, of one sampler's halves {floor:.3f}")
 
 
 def main() -> None:
