@@ -15,15 +15,28 @@ sys.path.insert(0, str(ROOT))
 
 from workbench import studies  # noqa: E402
 
+SETTINGS = {
+    "fast": "the **fast** setting: small networks, short training",
+    "middle": "the **middle** setting: larger networks and longer training than the fast one has, "
+    "and far less of both than the full one",
+    "full": "the **full** setting",
+}
 PLACE = ROOT / "datasets" / "results"
 
 
 def command(study: studies.Study) -> str:
     """What makes such a result again."""
-    said = {} if not study.fast else type(study)(fast=True).values()
-    changed = {k: v for k, v in study.values().items() if k != "fast" and v != said.get(k, v)}
+    named = {name: True for name in ("fast", "middle") if study.values().get(name)}
+    said = type(study)(**named).values()
+    changed = {k: v for k, v in study.values().items() if v != said[k]}
     words = ["workbench study", study.key, *(["--fast"] if study.fast else [])]
-    return " ".join([*words, *(f"--set {name}={value}" for name, value in changed.items())])
+    if "middle" in named:
+        words.append("--set middle=true")
+    return " ".join([*words, *(f"--set {name}={_written(value)}" for name, value in changed.items())])
+
+
+def _written(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def card(folder: studies.StudyFolder) -> str:
@@ -31,7 +44,7 @@ def card(folder: studies.StudyFolder) -> str:
     data, study = studies.load(folder.path), folder.study()
     settings = ", ".join(f"{k} {v}" for k, v in study.values().items() if k != "methods")
     versions = ", ".join(f"{k} {v}" for k, v in json.loads(data.attrs["versions"]).items())
-    which = "the **fast** setting: small networks, short training" if study.fast else "the full setting"
+    which = SETTINGS[studies.setting(data)]
     lines = [
         f"# {data.attrs['study_title']}",
         "",

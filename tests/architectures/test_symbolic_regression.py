@@ -13,7 +13,12 @@ import torch
 import workbench as wb
 from tests.architectures.laws import batch, built
 from workbench.architectures import ARCHITECTURES
-from workbench.bijections.equation_learner import ROUNDED_BELOW, EquationLearner, smoothed_half_norm
+from workbench.bijections.equation_learner import (
+    HIGHEST_FREQUENCY,
+    ROUNDED_BELOW,
+    EquationLearner,
+    smoothed_half_norm,
+)
 from workbench.core.errors import ExportError
 from workbench.core.shapes import Shapes
 from workbench.core.variable import Variable
@@ -90,6 +95,39 @@ def test_what_is_cut_stays_away_and_the_map_stays_invertible():
     weight, _ = learner.coefficients()
     assert all(w == 0 for row, kept in zip(weight, learner.kept_weight, strict=True)
                for w, k in zip(row, kept, strict=True) if not k)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("library, function", [("trigonometric", "sin"), ("polynomial", "square")])
+def test_twins_become_one_and_strangers_do_not(library, function, sign):
+    """a f(w) + b f(±w) = (a ± b) f(w) for the odd sine, (a + b) f(w) for the even square."""
+    torch.manual_seed(0)
+    learner = EquationLearner(2, 1, width=6, depth=1, library=library).double()
+    (one, row), (two, other) = learner._rows(function)[:2]
+    layer = learner.layers[0]
+    with torch.no_grad():
+        learner.output.weight[0, [one, two]] = torch.tensor([0.7, 0.5]).double()
+        layer.weight[row], layer.bias[row] = torch.tensor([1.5, -0.5]).double(), 0.3
+        layer.weight[other], layer.bias[other] = sign * layer.weight[row], sign * 0.3
+        u = torch.randn(30, 2, dtype=torch.float64)
+        before, formulas_before = learner(u), learner.output.weight[0].count_nonzero()
+        learner.prune(0.0)
+        assert torch.allclose(learner(u), before, atol=1e-12)
+        assert learner.output.weight[0].count_nonzero() == formulas_before - 1
+        expected = 0.7 + (sign if function == "sin" else 1.0) * 0.5
+        assert learner.output.weight[0, one] == pytest.approx(expected)
+        if function == "sin":
+            layer.weight[other], learner.output.weight[0, two] = 1.3 * layer.weight[row], 0.5
+            learner.prune(0.0)
+            assert learner.output.weight[0, two] == 0.5  # a third apart: another sine
+
+
+def test_sines_start_at_spread_frequencies():
+    torch.manual_seed(0)
+    learner = EquationLearner(3, 1, width=8, depth=1, library="trigonometric")
+    lengths = [float(learner.layers[0].weight[row].norm().detach()) for _, row in learner._rows("sin")]
+    assert lengths[1:] == pytest.approx([HIGHEST_FREQUENCY / 3, 2 * HIGHEST_FREQUENCY / 3, HIGHEST_FREQUENCY])
+    assert lengths[0] < 1
 
 
 # ---- formulas
@@ -182,3 +220,26 @@ def test_the_formula_of_the_data_is_found(tmp_path):
     for powers, wanted in {(0, 1): 10 / 3, (2, 0): 8 / 3, (0, 0): -10 / 3}.items():
         assert float(sign * terms.pop(powers)) == pytest.approx(wanted, rel=0.1), powers
     assert all(abs(rest) < 0.2 for rest in terms.values())  # little is left beside them
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("frequency", [2.0, 4.5])
+def test_the_sine_of_the_data_is_found(tmp_path, frequency):
+    """b = sin(ω a) + 0.2 ε: one sine with this frequency, and as much of it as of b with the other sign."""
+    problem = table(tmp_path, lambda a: np.sin(frequency * a), 0.2)
+    run = wb.Run(wb.Experiment(problem, KEY, steps=1500, seed=0, training={"learning_rate": 0.01}))
+    for _ in run:
+        pass
+    a, b = sympy.symbols("a b")
+    for _, value in formulas(run).latent:
+        if b not in value.free_symbols:
+            continue
+        (sine,) = sympy.expand(value).atoms(sympy.sin)
+        inside = sympy.Poly(sine.args[0], a)
+        assert abs(float(inside.coeff_monomial(a))) == pytest.approx(frequency, rel=0.02)
+        terms = sympy.expand(value)
+        turned = np.sign(float(inside.coeff_monomial(a))) * float(terms.coeff(sine))
+        assert turned == pytest.approx(-float(terms.coeff(b)), rel=0.05)
+        assert abs(float(inside.coeff_monomial(1))) < 0.1
+        rest = terms - terms.coeff(sine) * sine - terms.coeff(b) * b
+        assert not rest.has(sympy.sin) and sympy.degree(rest, a) <= 1

@@ -9,6 +9,7 @@ import pytest
 import torch
 import xarray as xr
 
+from workbench import studies
 from workbench.cli import main
 from workbench.core.shapes import Shapes
 from workbench.problems import PROBLEMS
@@ -116,6 +117,29 @@ def test_the_goal_is_said_even_where_the_method_that_set_it_was_not_run():
     numbers = {"abc": (0.03, 5, 0), "realnvp": (0.0032, 2, 9)}
     said = STUDIES.make("kinematics", methods=list(numbers)).conclusions(table(**numbers))
     assert said[0].endswith("0.0016, is missed by a factor of 2.0.")
+
+
+def test_the_best_of_those_that_draw_fast_is_named():
+    numbers = {"maf": (0.001, 20, 9), "realnvp": (0.0032, 3, 9), "glow": (0.004, 2, 9),
+               "flow_matching": (0.002, 160, 9)}
+    said = verdicts.sentences(table(**numbers))
+    assert said[2] == ("Of those that draw at least 50 times as fast, RealNVP (53 times) comes nearest: "
+                       "0.0032, 2.0 times that figure.")
+    reached = verdicts.sentences(table(**numbers | {"realnvp": (0.0012, 3, 9)}))
+    assert reached[2].endswith("0.0012, which reaches that figure.")
+    assert len(verdicts.sentences(table(**numbers | {"realnvp": (0.0009, 3, 9)}))) == 2
+    slow = verdicts.sentences(table(**numbers | {"flow_matching": (0.002, 60, 9)}))
+    assert slow[2].startswith("None of them draws 50 times as fast as flow matching; Glow comes nearest, "
+                              "with 30 times.")
+
+
+def test_the_middle_setting_lies_between():
+    fast, middle = STUDIES.make("kinematics", fast=True), STUDIES.make("kinematics", middle=True)
+    full = STUDIES.make("kinematics")
+    for name in ("parameters", "samples", "steps", "observations"):
+        assert getattr(fast, name) < getattr(middle, name) < getattr(full, name), name
+    assert STUDIES.make("ballistics", middle=True, steps=7).steps == 7
+    assert studies.setting(gather(middle, middle.cells(), StudyFolder("nowhere"))) == "middle"
 
 
 # ---- the classical ways

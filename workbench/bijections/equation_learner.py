@@ -5,12 +5,18 @@ output    one more linear layer
 penalty   Σ over the weights of |w|^½, rounded within a of zero: (−w⁴/(8a³) + 3w²/(4a) + 3a/8)^½ for |w| < a,
           which has value and slope in common with |w|^½ at a; it drives weights to zero one by one
 pruning   weights below a threshold are set to zero and stay there
+twins     two sines (or squares) whose weights have come to be the same within `TWINS` are made one when the
+          weights are cut: half of a term each is not a short formula
+start     small weights, but for the sines of the first layer after the first one: their frequencies |wₖ| are
+          spread evenly up to `HIGHEST_FREQUENCY`. A sine finds a frequency only if it starts near it: the fit
+          of sin(w u) to sin(ω u) for normal u has the slope of exp(−(w − ω)²/2) in w, nothing far away
 Source: Martius and Lampert 2016, Extrapolation and learning equations, arXiv:1610.02995; the penalty: Kim
 et al. 2020, Integration of neural network-based symbolic regression in deep learning, arXiv:1912.04825.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +30,10 @@ LIBRARIES = {
     "trigonometric": ("identity", "sin"),
     "all": ("identity", "square", "sin", "product"),
 }
+#: up to where sines start, in radians a standard deviation of what they read
+HIGHEST_FREQUENCY = 4.0
+#: how far the weights of two units may differ, as a share of their length, to count as the same
+TWINS = 0.15
 #: where the penalty is rounded
 ROUNDED_BELOW = 0.01
 
@@ -82,6 +92,22 @@ class EquationLearner(nn.Module):
         sizes = [features, *[width] * (depth - 1)]
         self.layers = nn.ModuleList(PrunedLinear(size, sums, start=0.25) for size in sizes)
         self.output = PrunedLinear(width, outputs, start=0.05)
+        self._spread_frequencies(features)
+
+    def _rows(self, function: str) -> list[tuple[int, int]]:
+        """Of each unit with this function, its number and the row of the sum (the last one) that it takes."""
+        ends = itertools.accumulate(UNITS[unit] for unit in self.units)
+        pairs = enumerate(zip(self.units, ends, strict=True))
+        return [(number, end - 1) for number, (unit, end) in pairs if unit == function]
+
+    @torch.no_grad()
+    def _spread_frequencies(self, features: int) -> None:
+        """Lengthen the rows that feed the first layer's sines but one, each to a frequency of its own."""
+        rows = [row for _, row in self._rows("sin")] if features else []
+        for number, row in enumerate(rows[1:], 1):
+            weight = self.layers[0].weight[row]
+            frequency = HIGHEST_FREQUENCY * number / (len(rows) - 1)
+            weight.mul_(frequency / weight.norm().clamp(min=1e-12))
 
     def forward(self, u: Tensor) -> Tensor:
         for layer in self.layers:
@@ -104,9 +130,33 @@ class EquationLearner(nn.Module):
         return torch.stack([smoothed_half_norm(p).sum() for p in self.parameters()]).sum()
 
     def prune(self, threshold: float) -> None:
-        """Set what is below the threshold to zero for good."""
+        """Make twins one, then set what is below the threshold to zero for good."""
+        for layer, above in zip(self.layers, (*self.layers[1:], self.output), strict=True):
+            for function in ("sin", "square"):
+                for first, second in itertools.combinations(self._rows(function), 2):
+                    self._join(layer, above, first, second, odd=function == "sin")
         for layer in (*self.layers, self.output):
             layer.prune(threshold)
+
+    @torch.no_grad()
+    def _join(self, layer: PrunedLinear, above: PrunedLinear, first, second, *, odd: bool) -> None:
+        """Let the first of two units take over from the second, where their sums are the same or opposite.
+
+        The sum becomes the mean of the two, weighted by what is made of them above.
+        """
+        (kept, row), (gone, other) = first, second
+        sums = torch.cat([layer.weight, layer.bias[:, None]], 1)
+        weights = above.weight[:, [kept, gone]].abs().sum(0)
+        for sign in (1.0, -1.0):
+            apart = (sums[row] - sign * sums[other]).norm()
+            if apart > TWINS * min(sums[row].norm(), sums[other].norm()) or weights.min() == 0:
+                continue
+            joint = (weights[0] * sums[row] + weights[1] * sign * sums[other]) / weights.sum()
+            layer.weight[row], layer.bias[row] = joint[:-1], joint[-1]
+            layer.weight[other], layer.bias[other] = 0.0, 0.0
+            above.weight[:, kept] += (sign if odd else 1.0) * above.weight[:, gone]
+            above.weight[:, gone] = 0.0
+            return
 
     def expressions(self, symbols: Sequence[Any]) -> list[Any]:
         """The outputs as sympy expressions of the inputs' symbols."""

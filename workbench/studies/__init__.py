@@ -7,7 +7,7 @@ from workbench.studies.base import STUDIES, TAGS, Cell, Column, Published, Study
 from workbench.studies.bench import Bench
 from workbench.studies.execution import gather, load, run
 from workbench.studies.folder import StudyFolder
-from workbench.studies.table import columns, heading, rows, text
+from workbench.studies.table import columns, heading, rows, setting, text
 
 # The members. A new one is one file and one line here.
 from workbench.studies import kinematics  # isort: skip  # noqa: F401
@@ -36,5 +36,6 @@ __all__ = [
     "load",
     "rows",
     "run",
+    "setting",
     "text",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from workbench.studies.base import STUDIES, Column
 from workbench.studies.comparison import PosteriorComparison
 from workbench.studies.kinematics import figures
@@ -25,6 +27,7 @@ class Ballistics(PosteriorComparison):
     problem_key = "inverse_ballistics"
     learned = {"dequantised": True, "whole_throws": True}
     whole = (3,)
+    between: ClassVar[dict] = PosteriorComparison.between | {"steps": 1500}
     columns = (
         PosteriorComparison.columns[0],
         Column("err_post_unrounded", "unrounded", "", "low"),

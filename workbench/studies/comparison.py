@@ -8,7 +8,7 @@ uniform number added, and it is rounded in what they draw.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import param
@@ -75,7 +75,22 @@ class PosteriorComparison(Study):
         "draws": 250,
         "adjoint_steps": 100,
     }
+    #: What ``middle`` puts in place of the defaults.
+    between: ClassVar[dict] = {
+        "parameters": 100_000,
+        "samples": 200_000,
+        "steps": 4000,
+        "batch_size": 500,
+        "learning_rate": 2e-3,
+        "averaging": 0.99,
+        "observations": 200,
+        "draws": 300,
+        "adjoint_steps": 100,
+    }
 
+    middle = param.Boolean(
+        False, doc="A setting between the fast and the full one: about an hour on one core, all methods."
+    )
     methods = param.List(
         [],
         item_type=str,
@@ -93,11 +108,14 @@ class PosteriorComparison(Study):
         doc="Noise on y in training, in standard deviations of y: the sharpness aimed at.",
     )
     sigma_y = param.Number(
-        0.02, bounds=(1e-3, 10), doc="INN by likelihood: width of the misfit of y, in standard deviations."
+        0.1, bounds=(1e-3, 10), doc="INN by likelihood: width of the misfit of y, in standard deviations."
     )
     observations = param.Integer(1000, bounds=(8, 100_000), doc="Fresh observations to judge by.")
     draws = param.Integer(1000, bounds=(50, 100_000), doc="Draws for each observation, and of the reference.")
     adjoint_steps = param.Integer(300, bounds=(1, 100_000), doc="Steps of the neural adjoint's descent.")
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**((self.between if values.get("middle") else {}) | values))
 
     # ---- the grid
     def problem(self) -> Problem:

@@ -18,7 +18,7 @@ import xarray as xr
 from workbench.core.errors import RunError, WorkbenchError
 from workbench.studies.base import Column
 from workbench.studies.execution import DONE, load
-from workbench.studies.table import columns
+from workbench.studies.table import columns, setting
 from workbench.training import Runs, home
 
 RUNS = "runs"
@@ -88,9 +88,8 @@ def sources(folders: Iterable[str | Path] = ()) -> list[Source]:
             data = load(path)
         except RunError:
             continue
-        setting = "fast" if json.loads(data.attrs["settings"]).get("fast") else "full"
         name = path.parent.name if path.name == "result.nc" else path.stem
-        title = f"{data.attrs['study_title']} ({setting}; {name})"
+        title = f"{data.attrs['study_title']} ({setting(data)}; {name})"
         found.append(Source(str(path), title, path, tuple(columns(data))))
     if Runs().list():
         found.append(Source(RUNS, "Runs on the shelf", None, RUN_COLUMNS))

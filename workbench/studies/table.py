@@ -97,12 +97,17 @@ def text(data: xr.Dataset) -> str:
 
 def heading(data: xr.Dataset) -> str:
     """One line: what, in which setting, on what, in what time."""
-    setting = "fast setting" if json.loads(data.attrs["settings"]).get("fast") else "full setting"
     whole = "" if data.attrs["complete"] else ", not complete"
     return (
-        f"{data.attrs['study_title']} ({setting}{whole}); {data.attrs['device'] or 'nothing measured'}; "
-        f"{data.attrs['seconds']:.0f} s"
+        f"{data.attrs['study_title']} ({setting(data)} setting{whole}); "
+        f"{data.attrs['device'] or 'nothing measured'}; {data.attrs['seconds']:.0f} s"
     )
+
+
+def setting(data: xr.Dataset) -> str:
+    """Which of a study's settings this is: "fast", "middle" where the study has one, or "full"."""
+    settings = json.loads(data.attrs["settings"])
+    return next((name for name in ("fast", "middle") if settings.get(name)), "full")
 
 
 def _aligned(lines: list[list[str]]) -> list[str]:
