@@ -1,4 +1,5 @@
-"""Problems: where x and y come from, and what is known of them. A new member costs one file and one line."""
+"""Problems: where x and y come from, and what is known of them. A new member costs one file and one
+line."""
 
 # ruff: noqa: I001  (the order of these lines is the order of every menu)
 from workbench.problems.base import PROBLEMS, Problem, Samples
@@ -25,6 +26,7 @@ from workbench.problems.sir import SusceptibleInfectedRecovered
 from workbench.problems.lotka_volterra import LotkaVolterra
 from workbench.problems.radial_velocity import RadialVelocity
 from workbench.problems.geoacoustic import GeoacousticInversion
+from workbench.problems.geoacoustic_paper import GeoacousticPaper
 from workbench.problems.table import TableProblem, describe
 from workbench.problems.simulator import SimulatorProblem
 
@@ -39,6 +41,7 @@ __all__ = [
     "GaussianLinearUniform",
     "GaussianMixture",
     "GeoacousticInversion",
+    "GeoacousticPaper",
     "InverseBallistics",
     "InverseKinematics",
     "LinearGaussian",

@@ -40,7 +40,7 @@ UNKNOWNS = {
 #: Largest range of the tables, in m; rows at once, so that the numbers stay in the processor's cache.
 LONGEST, ROWS = 3400.0, 64
 #: Cells of the first grid along each axis, of the finer ones, and how many must hold mass along each.
-_FINER, _RESOLVED, _LEVELS = 64, 24, 5
+_FINER, _RESOLVED, _LEVELS = 40, 24, 5
 #: Cells less likely than the best by this factor's logarithm hold no mass worth looking for.
 _NEGLIGIBLE = 16.0
 

@@ -34,7 +34,10 @@ HYDROPHONES = (
 )  # fmt: skip
 TONES = (49.0, 79.0, 112.0, 148.0, 201.0, 283.0, 388.0)
 MUDSTONE = Layer(1881.0, 1881.0, 2.06, 0.06)
-GRADED_MUDSTONE = (Layer(1881.0, 3245.0, 2.06, 0.06, 800.0), Layer(5200.0, 5200.0, 2.66, 0.020))
+#: 800 m in pieces of 40 m: through one alone a wave that does not travel would grow beyond any number.
+GRADED_MUDSTONE = tuple(
+    Layer(1881.0 + 68.2 * i, 1881.0 + 68.2 * (i + 1), 2.06, 0.06, 40.0) for i in range(20)
+) + (Layer(5200.0, 5200.0, 2.66, 0.020),)
 #: Water depth at the array in m; thickness in m, speed at the top and its increase in m/s, density in g/cm³
 #: and attenuation in dB/(km Hz) of the sediment, as published; range and depth of the source in m and tilt
 #: in degrees, as this project's test case has them.

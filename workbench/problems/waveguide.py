@@ -135,7 +135,12 @@ class Waveguide:
     def slopes(self, seabed: Seabed) -> list[Tensor]:
         """ψ'/ψ in the water at the seabed (…, k) for each tone: all that the water knows of the
         sediment."""
-        return [table.slope(seabed) for table in self._tables]
+        return [change / value for value, change in self.sediment(seabed)]
+
+    def sediment(self, seabed: Seabed) -> list[tuple[Tensor, Tensor]]:
+        """ψ and ψ' in the water at the seabed (…, k) for each tone, of the solution that is 1 at the
+        sediment's foot: smooth in its properties, which their ratio is not."""
+        return [table.sediment(seabed) for table in self._tables]
 
 
 def _check(environment: Environment) -> None:
@@ -178,8 +183,9 @@ def _wavenumber(speed: Tensor, attenuation: Tensor | float, tone: float) -> Tens
 def _climb(
     slope: Tensor, top: Tensor, increase: Tensor, thickness: Tensor, loss: Tensor | float, tone: float,
     squares: Tensor, steps: int,
-) -> Tensor:  # fmt: skip
-    """ψ'/ψ at the top of a layer of linear speed from ``slope`` = ψ'/ψ at its bottom; ``squares`` is k²."""
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """ψ and ψ' at the top of a layer of linear speed, from 1 and ``slope`` at its bottom; ``squares`` is
+    k²."""
     value, change = torch.ones_like(slope), slope
     step = (-thickness / steps)[..., None].to(slope.dtype)
     for i in range(steps, 0, -1):
@@ -187,7 +193,7 @@ def _climb(
         q = [_wavenumber(top + increase * a, loss, tone)[..., None].square().to(slope) - squares for a in at]
         a, b, c, d = magnus(*q, step)
         value, change = a * value + b * change, c * value + d * change
-    return change / value
+    return value, change
 
 
 def _bump(t: Tensor) -> Tensor:
@@ -308,8 +314,10 @@ class _Table:
             )
             steps = max(6, math.ceil(self.tone * layer.thickness / 500))
             inner = slope * layer.density
-            climbed = _climb(inner, top, increase, thickness, layer.attenuation, self.tone, squares, steps)
-            slope = climbed / layer.density
+            value, change = _climb(
+                inner, top, increase, thickness, layer.attenuation, self.tone, squares, steps
+            )
+            slope = change / value / layer.density
         return slope
 
     def _source(self, depth: Tensor) -> Tensor:
@@ -320,14 +328,14 @@ class _Table:
         parts = [self.surface[m, node + n] for n in (0, 1) for m in (0, 1, 2)]
         return sum(w[..., None].to(self.dtype) * part for w, part in zip(weights, parts, strict=True))
 
-    def slope(self, s: Seabed) -> Tensor:
-        """ψ'/ψ on the water's side of the seabed (…, nk)."""
+    def sediment(self, s: Seabed) -> tuple[Tensor, Tensor]:
+        """ψ and ψ' on the water's side of the seabed (…, nk)."""
         density = s.density[..., None].to(self.dtype)
-        climbed = _climb(
+        value, change = _climb(
             density * self.bottom, s.speed, s.increase, s.thickness, s.attenuation, self.tone, self.squares,
             self.sublayers,
         )  # fmt: skip
-        return climbed / density
+        return value, change / density
 
     def pressure(self, s: Seabed, slope: Tensor) -> Tensor:
         """Complex pressure (…, hydrophones)."""
