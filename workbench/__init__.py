@@ -20,6 +20,7 @@ _PUBLIC = {
     "load": "workbench.export",
     "check": "workbench.export",
     "simulate": "workbench.export",
+    "report": "workbench.export",
     "formulas": "workbench.export",
     "diagnose": "workbench.diagnostics",
     "invert": "workbench.diagnostics",

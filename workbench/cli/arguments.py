@@ -16,7 +16,7 @@ from workbench.core.errors import did_you_mean
 
 LISTS = ("problems", "architectures", "objectives", "divergences", "critics", "diagnostics", "inversion",
          "refinement", "studies")
-FORMATS = ("weights", "graph", "onnx", "notebook", "formula")
+FORMATS = ("weights", "graph", "onnx", "notebook", "formula", "report")
 FUNCTIONS = ("inverse", "latent", "log_prob", "predict")
 BUDGETS = ("fast", "thorough")
 
@@ -60,6 +60,8 @@ def parser(*, as_json: bool = False) -> argparse.ArgumentParser:
     _invert(verb("invert", "Search for inputs that a trained network maps to an observation."))
     _refine(verb("refine", "Make the posterior of one observation better than the network gives it.",
                  module="refine"))
+    _report(verb("report", "Write the report of a run: one HTML page that opens without a network.",
+                 module="report"))
     _simulate(verb("simulate", "Draw pairs of a problem into a Zarr dataset, in chunks; resumable.",
                    module="simulate"))
     _export(verb("export", "Write a trained model to a file that is checked against the model."))
@@ -143,6 +145,14 @@ def _refine(made: argparse.ArgumentParser) -> None:
     made.add_argument("--draws", type=int, default=1000, metavar="N", help="how many draws to write (1000)")
     made.add_argument("--seed", type=int, default=0, metavar="S", help="same seed, same draws (0)")
     made.add_argument("--out", metavar="FILE", help="where the draws go: .nc (NetCDF) or .csv")
+
+
+def _report(made: argparse.ArgumentParser) -> None:
+    made.add_argument("model", metavar="DIR", help="folder of a run")
+    made.add_argument("--out", metavar="FILE.html", required=True)
+    made.add_argument("--observation", metavar="1.5,0", help="of the posterior that is drawn, in order of y")
+    made.add_argument("--budget", choices=BUDGETS, default="fast", help="of the diagnostics (fast)")
+    made.add_argument("--seed", type=int, default=0, metavar="S", help="same seed, same verdict (0)")
 
 
 def _simulate(made: argparse.ArgumentParser) -> None:

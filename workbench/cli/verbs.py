@@ -138,9 +138,10 @@ def invert_command(args: argparse.Namespace) -> None:
 
 def export_command(args: argparse.Namespace) -> None:
     """A trained model as a file."""
-    from workbench.export import export
+    from workbench.export import FORMATS, export
 
-    path = export(_opened(args.model), args.format, args.out, function=args.function)
+    subject = args.model if FORMATS[args.format].of_run else _opened(args.model)
+    path = export(subject, args.format, args.out, function=args.function)
     size = path.stat().st_size
     if args.json:
         return print_json({"out": str(path), "format": args.format, "bytes": size})

@@ -12,12 +12,13 @@ from workbench.export.graph import Graph
 from workbench.export.notebook import Notebook, notebook
 from workbench.export.onnx import Onnx
 from workbench.export.posterior import to_datatree, write_samples
+from workbench.export.report import Report, report
 from workbench.export.simulations import simulate
 from workbench.export.weights import Weights, check, load, save
 
 #: Every format by its key.
 FORMATS: dict[str, ExportFormat] = {
-    format.key: format for format in (Weights(), Graph(), Onnx(), Notebook(), Formula())
+    format.key: format for format in (Weights(), Graph(), Onnx(), Notebook(), Formula(), Report())
 }
 
 
@@ -34,6 +35,9 @@ def export(run_or_fitted: Any, format: str, path: str | Path, *, function: str =
             found=str(format),
             suggestion=did_you_mean(format, FORMATS),
         )
+    if FORMATS[format].of_run:
+        FORMATS[format].write(run_or_fitted, Path(path))
+        return Path(path)
     fitted, path = fitted_of(run_or_fitted), Path(path)
     key = fitted.manifest.get("experiment", {}).get("architecture", {}).get("key", "")
     reason = FORMATS[format].refusal(key, function, fitted.capabilities) if key else ""
@@ -51,6 +55,7 @@ __all__ = [
     "formulas",
     "load",
     "notebook",
+    "report",
     "save",
     "simulate",
     "to_datatree",

@@ -25,6 +25,8 @@ class ExportFormat(ABC):
     extra: ClassVar[str] = ""
     #: whether a file holds one function of the model, and the caller says which
     one_function: ClassVar[bool] = False
+    #: whether it tells a run, with its history, and not a fitted model alone
+    of_run: ClassVar[bool] = False
 
     def refusal(
         self, architecture: str, function: str = "inverse", capabilities: frozenset[str] | None = None

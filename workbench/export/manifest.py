@@ -72,7 +72,7 @@ def describe(fitted: FittedModel, members: dict[str, bytes]) -> bytes:
     table = {
         "kind": KIND,
         "format_version": FORMAT_VERSION,
-        "versions": _versions(),
+        "versions": installed_versions(),
         "architecture": experiment["architecture"],
         "shapes": {"x": model.features, "y": len(fitted.y), "latent": model.latent_features},
         "x": [v.to_dict() for v in fitted.x],
@@ -104,7 +104,7 @@ def describe_program(fitted: FittedModel, inputs: list[str], output: str) -> dic
     experiment = public_experiment(fitted.manifest.get("experiment"))
     return {
         "kind": "vina-workbench program",
-        "versions": _versions(),
+        "versions": installed_versions(),
         "inputs": [about(name) for name in inputs],
         "output": about(output),
         "dtype": str(fitted.model.dtype).removeprefix("torch."),
@@ -137,7 +137,7 @@ def stays_home(problem) -> bool:
     )
 
 
-def _versions() -> dict[str, str]:
+def installed_versions() -> dict[str, str]:
     found = {"workbench": workbench.__version__, "python": platform.python_version()}
     for name in ("torch", "zuko", "safetensors"):
         try:

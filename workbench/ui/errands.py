@@ -107,11 +107,11 @@ def opened(source: str) -> Any:
     return run.fitted
 
 
-def export_to(source: str, key: str, target: str) -> dict[str, Any]:
-    """Write an export, checked against the model; returns the exporter's report."""
-    from workbench.export import export
+def export_to(source: str, key: str, target: str) -> Path:
+    """Write an export, checked against the model; returns where it is."""
+    from workbench.export import FORMATS, export
 
-    return export(opened(source), key, target)
+    return export(source if FORMATS[key].of_run else opened(source), key, target)
 
 
 def adopt(file: str, root: str, history: str = "") -> str:
