@@ -23,7 +23,7 @@ SHAPES = (Shapes(2, 0), Shapes(4, 2), Shapes(3, 1), Shapes(2, 4), Shapes(1, 0), 
 CASES = [(key, shapes) for key in ARCHITECTURES.keys() for shapes in SHAPES
          if not ARCHITECTURES.make(key).refusals(shapes)]
 #: a law holds for small networks or for none
-SMALL = {"transforms": 3, "width": 16, "depth": 2}
+SMALL = {"transforms": 3, "width": 16, "depth": 2, "members": 2}
 _TINY = {"transforms": 2, "width": 8, "depth": 1}
 #: a searched or integrated inverse takes its time: by default two shapes, the others with the slow tests
 _QUICK = (Shapes(2, 0), Shapes(3, 1))

@@ -23,6 +23,7 @@ from workbench.architectures.neural_spline_autoregressive import NeuralSplineAut
 from workbench.architectures.neural_spline_coupling import NeuralSplineCoupling
 from workbench.architectures.nice import NICE
 from workbench.architectures.realnvp import RealNVP
+from workbench.architectures.regressed_ensemble import RegressedEnsemble, RegressedEnsembleModel
 from workbench.architectures.residual_flow import ResidualFlow, ResidualFlowModel
 from workbench.architectures.residual_inn import ResidualINN, ResidualInnModel
 from workbench.architectures.sum_of_squares_polynomial import SumOfSquaresPolynomial
@@ -33,9 +34,9 @@ from workbench.core.catalogue import Catalogue
 
 ARCHITECTURES = Catalogue("architectures", "architecture")
 for _member in (NICE, RealNVP, Glow, NeuralSplineCoupling, MAF, IAF, NeuralSplineAutoregressive,
-                NeuralAutoregressive, UnconstrainedNeuralAutoregressive, SumOfSquaresPolynomial,
-                BernsteinPolynomial, Gaussianization, NeuralCircularSpline, Continuous,
-                ResidualFlow, INN, ResidualINN, ConditionalINN, MixtureDensityNetwork,
+                RegressedEnsemble, NeuralAutoregressive, UnconstrainedNeuralAutoregressive,
+                SumOfSquaresPolynomial, BernsteinPolynomial, Gaussianization, NeuralCircularSpline,
+                Continuous, ResidualFlow, INN, ResidualINN, ConditionalINN, MixtureDensityNetwork,
                 FlowMatching, MADE, MAFDecoder, IAFDecoder, VAE, ConditionalVAE, Autoencoder,
                 InvertibleAutoencoder, SymbolicRegression):
     ARCHITECTURES.register(_member)
@@ -44,8 +45,8 @@ for _member in (NICE, RealNVP, Glow, NeuralSplineCoupling, MAF, IAF, NeuralSplin
 __all__ = ["ARCHITECTURES", "IAF", "INN", "MAF", "NICE", "Architecture", "BernsteinPolynomial",
            "ConditionalINN", "Continuous", "CostCard", "FlowMatching", "Gaussianization", "Glow",
            "InnModel", "MixtureDensityNetwork", "NeuralAutoregressive", "NeuralCircularSpline",
-           "NeuralSplineAutoregressive", "NeuralSplineCoupling", "RealNVP", "ResidualFlow",
-           "ResidualFlowModel", "ResidualINN", "ResidualInnModel", "SumOfSquaresPolynomial",
-           "UnconstrainedNeuralAutoregressive",
+           "NeuralSplineAutoregressive", "NeuralSplineCoupling", "RealNVP", "RegressedEnsemble",
+           "RegressedEnsembleModel", "ResidualFlow", "ResidualFlowModel", "ResidualINN",
+           "ResidualInnModel", "SumOfSquaresPolynomial", "UnconstrainedNeuralAutoregressive",
            "Autoencoder", "ConditionalVAE", "IAFDecoder", "InvertibleAutoencoder", "MADE", "MAFDecoder",
            "SymbolicFlowModel", "SymbolicRegression", "VAE", "MadeModel"]

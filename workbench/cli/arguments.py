@@ -97,6 +97,8 @@ def _train(made: argparse.ArgumentParser) -> None:
     made.add_argument("--data", metavar="FILE", help="a table of your own (CSV, Parquet, NetCDF or Zarr)")
     made.add_argument("--x", metavar="A,B", help="the table's columns that are sought")
     made.add_argument("--y", metavar="C,D", help="the table's columns that are observed")
+    made.add_argument("--recommended", type=int, metavar="N", nargs="?", const=10_000,
+                      help="the recommended experiment for N simulations (10000) of an inverse problem")
     made.add_argument("--steps", type=int, metavar="N", help="planned optimiser steps (2000)")
     made.add_argument("--seed", type=int, metavar="S", help="everything random follows from it (0)")
     made.add_argument("--out", metavar="DIR", help="folder of the run (a new one on the studio's shelf)")

@@ -48,7 +48,8 @@ def _start(args: argparse.Namespace) -> Handle:
     backend = InlineBackend(eager=False)
     if not args.resume:
         return backend.start(experiment(args), folder=args.out, device=args.device)
-    chosen = ("experiment", "problem", "architecture", "objective", "data", "x", "y", "out", "seed")
+    chosen = ("experiment", "recommended", "problem", "architecture", "objective", "data", "x", "y", "out",
+              "seed")
     given = [name for name in chosen if getattr(args, name) is not None]
     if given:
         raise SpecError(
@@ -66,6 +67,8 @@ def experiment(args: argparse.Namespace) -> Experiment:
     if args.experiment:
         made = Experiment.from_json(Path(args.experiment).read_text(encoding="utf-8"))
         made = made.replace(**chosen, **({"problem": problem} if problem else {}))
+    elif problem and args.recommended is not None:
+        made = Experiment.recommended(problem, args.recommended).replace(**chosen)
     elif problem:
         made = Experiment(problem, **chosen)
     else:

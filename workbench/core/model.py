@@ -58,6 +58,11 @@ class Model(nn.Module, ABC):
         z, log_det = self.latent(x, y)
         return standard_normal_log_density(z) + log_det
 
+    def log_prob_to_train(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """What maximum likelihood maximises in the place of `log_prob` (n,): for models of several parts that
+        are trained each on its own."""
+        return self.log_prob(x, y)
+
     def penalties(self, progress: float) -> dict[str, Tensor]:
         """Parts that the model adds to every loss, weighted, by name; ``progress`` runs from 0 to 1."""
         return {}
@@ -66,6 +71,20 @@ class Model(nn.Module, ABC):
     def settled(self) -> bool:
         """Whether validation may choose among weights: not while a model still changes by plan."""
         return True
+
+    @property
+    def keeps_bounds(self) -> bool:
+        """Whether draws outside the bounds of x count as none and are drawn anew."""
+        return False
+
+    @property
+    def starts_from_data(self) -> bool:
+        """Whether `prepare` makes it a model that is worth something before the first step."""
+        return False
+
+    def prepare(self, x: Tensor, y: Tensor | None, bounds: Tensor) -> None:  # noqa: B027 most start from nothing
+        """Called once before the first step with the training data, x (n, D), y (n, M) and ``bounds`` (2, D)
+        of x in standardised units, infinite where there are none: for models that start from statistics."""
 
     def after_step(self, progress: float) -> None:  # noqa: B027 most models have nothing to do
         """Called after each optimiser step, for models that keep or change something of their own."""

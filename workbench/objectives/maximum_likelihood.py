@@ -75,7 +75,8 @@ class FlowLikelihood(Loss):
 
     def parts(self, model: Model, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         offset = self.context.scale_x.log().sum()
-        return {"negative_log_likelihood": offset - model.log_prob(batch.x, batch.y).mean()}
+        density = model.log_prob_to_train if model.training else model.log_prob
+        return {"negative_log_likelihood": offset - density(batch.x, batch.y).mean()}
 
 
 class InnLikelihood(Loss):

@@ -12,7 +12,12 @@ import param
 
 from workbench.core import capability
 from workbench.problems.base import PROBLEMS, Problem
-from workbench.problems.box import box_draw, box_log_density, truncated_normal_draw
+from workbench.problems.box import (
+    box_draw,
+    box_log_density,
+    truncated_normal_draw,
+    truncated_normal_log_mass,
+)
 from workbench.problems.gaussian_linear import VARIANCE, spread_out, white_log_density
 from workbench.problems.mixture import normal
 from workbench.problems.numbered import numbered
@@ -70,6 +75,11 @@ class GaussianLinearUniform(Problem):
 
     def _log_joint(self, x, y):
         return box_log_density(x, -1.0, 1.0) + white_log_density(y - x, _SCALE)
+
+    def log_evidence(self, y):
+        """log p(y) (n,) in nats for observations (n, M)."""
+        y = self._points(y, "y", self.features)
+        return truncated_normal_log_mass(y, _SCALE, -1.0, 1.0).sum(1) - self.features * math.log(2.0)
 
     def _reference_posterior(self, observation, n, generator):
         return truncated_normal_draw(observation.expand(n, -1), _SCALE, -1.0, 1.0, generator)

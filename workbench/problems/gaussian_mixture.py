@@ -7,6 +7,8 @@ Posterior:  1/2 N(y, I) + 1/2 N(y, 0.1² I) cut off at the square. Each componen
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from workbench.core import capability
@@ -75,6 +77,12 @@ class GaussianMixture(Problem):
     def _log_joint(self, x, y):
         both = torch.stack([white_log_density(y - x, scale) for scale in SCALES])
         return box_log_density(x, -EDGE, EDGE) + both.logsumexp(0) - torch.tensor(2.0).to(x).log()
+
+    def log_evidence(self, y):
+        """log p(y) (n,) in nats for observations (n, M): the share of each component inside the square."""
+        y = self._points(y, "y", 2)
+        logs = torch.stack([truncated_normal_log_mass(y, scale, -EDGE, EDGE).sum(1) for scale in SCALES])
+        return logs.logsumexp(0) - math.log(2 * (2 * EDGE) ** 2)
 
     def _reference_posterior(self, observation, n, generator):
         logs = [truncated_normal_log_mass(observation, scale, -EDGE, EDGE).sum() for scale in SCALES]

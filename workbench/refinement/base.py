@@ -55,7 +55,7 @@ class Amortised:
         """n draws (n, D) of q(x | y)."""
         seed = int(torch.randint(2**62, (1,), generator=generator))
         own = torch.Generator(device=self.fitted.model.device).manual_seed(seed)
-        return self.fitted.sample(n, [self.observation.tolist()], own).double().cpu()
+        return self.fitted.sample(n, [self.observation.tolist()], own, within_bounds=False).double().cpu()
 
     @torch.no_grad()
     def log_density(self, x: Tensor) -> Tensor:

@@ -73,6 +73,8 @@ class RunData:
         order = torch.randperm(n, generator=generator)
         held_out, train = order[:n_validation], order[n_validation:]
         self.standardisation = Standardisation.learn(drawn.x[train], drawn.y[train])
+        edges = torch.tensor([[v.low for v in problem.x], [v.high for v in problem.x]], dtype=torch.float64)
+        self.bounds = self.standardisation.x_in(edges).to(device, dtype)
         self.noise_y = settings.noise_y
         self.seed, self.device, self.batch_size = seed, device, min(settings.batch_size, len(train))
         self.has_y = drawn.y.shape[1] > 0

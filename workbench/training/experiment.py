@@ -18,6 +18,7 @@ from workbench.core.spec import Spec, parse_setting
 from workbench.objectives import OBJECTIVES
 from workbench.problems import PROBLEMS
 from workbench.training.compatibility import refusals
+from workbench.training.recipe import recommended
 from workbench.training.settings import Training
 
 VERSION = 1
@@ -52,6 +53,15 @@ class Experiment:
         self.training = training if isinstance(training, Training) else Training.from_values(training or {})
         self.steps = _whole("steps", steps, 1, 100_000_000)
         self.seed = _whole("seed", seed, 0, 2**31 - 1)
+
+    @classmethod
+    def recommended(
+        cls, problem: str | Spec | dict, simulations: int = 10_000, *, seed: int = 0
+    ) -> Experiment:
+        """The experiment to begin with on an inverse problem, for so many simulations: one recipe for all,
+        which reads its settings off the problem and the data. Each of them can be changed afterwards."""
+        member, count = _member("problem", problem), _whole("simulations", simulations, 64, 50_000_000)
+        return cls(member, **recommended(member, count), seed=seed)
 
     # ---- what fits
     def refusals(self) -> list[str]:

@@ -22,6 +22,8 @@ from workbench.training.data import Standardisation
 #: both, so that the random numbers do not depend on it.
 _CHUNK = {"cpu": 4096}
 _LARGE_CHUNK = 32_768
+#: How often draws outside the bounds are drawn anew.
+_TRIES = 100
 
 
 class FittedModel:
@@ -128,8 +130,19 @@ class FittedModel:
         )
 
     @torch.no_grad()
-    def sample(self, n: int, observation=None, generator: torch.Generator | None = None) -> Tensor:
-        """n draws of x (n, D), given one observation (M,) or one for each draw (n, M)."""
+    def sample(
+        self,
+        n: int,
+        observation=None,
+        generator: torch.Generator | None = None,
+        *,
+        within_bounds: bool = True,
+    ) -> Tensor:
+        """n draws of x (n, D), given one observation (M,) or one for each draw (n, M).
+
+        A model that ``keeps_bounds`` draws anew what lies outside the bounds of x, unless that is not wanted:
+        `log_prob` is the density of all draws.
+        """
         if not isinstance(n, int) or n < 1:
             raise SpecError("The number of draws must be a positive whole number", found=repr(n))
         generator = generator or torch.Generator(device=self.model.device).manual_seed(0)
@@ -143,15 +156,27 @@ class FittedModel:
                 if rows is not None and rows.ndim == 2 and len(rows) == n and n > 1
                 else rows
             )
-            z = torch.randn(
-                count,
-                self.model.latent_features,
-                generator=generator,
-                device=self.model.device,
-                dtype=self.model.dtype,
-            )
-            out.append(self.inverse(z, y)[0])
+            x = self._drawn(count, y, generator)
+            out.append(self._kept_inside(x, y, generator) if within_bounds else x)
         return torch.cat(out)
+
+    def _drawn(self, n: int, y, generator: torch.Generator) -> Tensor:
+        shape = (n, self.model.latent_features)
+        z = torch.randn(shape, generator=generator, device=self.model.device, dtype=self.model.dtype)
+        return self.inverse(z, y)[0]
+
+    def _kept_inside(self, x: Tensor, y, generator: torch.Generator) -> Tensor:
+        """Rows outside the bounds are drawn anew, a hundred times at most; what is left is moved to them."""
+        if not self.model.keeps_bounds:
+            return x
+        low, high = (x.new_tensor([getattr(v, side) for v in self.x]) for side in ("low", "high"))
+        for _ in range(_TRIES):
+            rows = ((x < low) | (x > high)).any(1).nonzero()[:, 0]
+            if not len(rows):
+                return x
+            own = y[rows] if y is not None and y.ndim == 2 and len(y) == len(x) > 1 else y
+            x[rows] = self._drawn(len(rows), own, generator)
+        return torch.minimum(torch.maximum(x, low), high)
 
     def posterior(self, observation) -> Posterior:
         """p(x | y = observation) as something to sample from; the observation is checked at once."""

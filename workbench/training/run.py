@@ -47,8 +47,8 @@ class Run:
     folder : where `save` puts checkpoint, history and status; without one nothing is written.
     samples : pairs to train on in place of draws of the problem; such a run cannot be resumed from a folder.
 
-    Same seed, same run: batches, latents and initial weights follow from ``experiment.seed`` alone, and a
-    run that is stopped and resumed goes on exactly (bit for bit on a CPU) as if it had never stopped.
+    Same seed, same run: batches, latents and initial weights follow from ``experiment.seed`` alone. A run
+    that is stopped and resumed goes on exactly (bit for bit on a CPU) as if it had never stopped.
     """
 
     def __init__(
@@ -80,6 +80,8 @@ class Run:
         if folder is not None:
             self.attach(folder)
         self.eyes, self.ruler = Eyes(self), Ruler(self)
+        if self.model.starts_from_data:  # its start may be what training cannot better
+            self._validate()
 
     def _build(self, seed: int) -> None:
         shapes, s = self.problem.shapes, self.data.standardisation
@@ -90,6 +92,8 @@ class Run:
             # in the same breath as the model: its random numbers come after the model's
             self.loss = self.experiment.objective.build(self.model, Context(self.problem, shapes, *known))
         self.model.to(self.device, self.dtype)
+        observed = self.data.train_y if self.data.has_y else None
+        self.model.prepare(self.data.train_x, observed, self.data.bounds)
         self.loss.to(self.device, self.dtype)
         self.optimiser = make_optimiser(self.model.parameters(), self.settings)
         watched = {"model": self.model, "loss": self.loss, "optimiser": self.optimiser}
@@ -336,10 +340,8 @@ class Run:
     def attach(self, folder: str | Path | RunFolder) -> RunFolder:
         """Give the run a folder; the experiment is written at once."""
         if self._given:
-            raise RunError(
-                "A run on pairs that were handed to it cannot be resumed from a folder, so it has none",
-                suggestion="export its model with workbench.save instead",
-            )
+            asked = "A run on pairs that were handed to it cannot be resumed from a folder, so it has none"
+            raise RunError(asked, suggestion="export its model with workbench.save instead")
         self.folder = folder if isinstance(folder, RunFolder) else RunFolder(folder)
         self.folder.write_experiment(self.experiment)
         return self.folder

@@ -1,0 +1,88 @@
+"""Residuals of a linear regression on y, made uncorrelated and of unit variance.
+
+forward   v = W (u − A c − b),  c what is read of y; A and b are learned, W is fixed
+log-det   log|det W|
+inverse   u = W⁻¹ v + A c + b
+start     A, b by least squares; W from the covariance C of the residuals: its eigenvectors over the roots of
+          its eigenvalues, the smallest first, where two residuals are strongly correlated; the inverse
+          Cholesky factor elsewhere, which keeps the axes. Without data v = u − A c − b with A = 0.
+Source: the posterior of a linear Gaussian model is exactly this map of normal numbers; a flow on top of it
+        has only to learn what is not linear or not normal.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Transform, constraints
+from zuko.lazy import LazyTransform
+
+#: From this correlation on, directions that are not the axes carry the structure.
+_STRONG = 0.5
+_RIDGE = 1e-6
+
+
+class RegressionTransform(Transform):
+    """``shift`` (n, D) or (D,) is A c + b; ``factor`` is W (D, D) and ``inverse_factor`` its inverse."""
+
+    domain = constraints.real_vector
+    codomain = constraints.real_vector
+    bijective = True
+
+    def __init__(self, shift: Tensor, factor: Tensor, inverse_factor: Tensor, log_volume: Tensor) -> None:
+        super().__init__()
+        self.shift, self.factor, self.inverse_factor = shift, factor, inverse_factor
+        self.log_volume = log_volume
+
+    def _call(self, u: Tensor) -> Tensor:
+        return (u - self.shift) @ self.factor.mT
+
+    def _inverse(self, v: Tensor) -> Tensor:
+        return v @ self.inverse_factor.mT + self.shift
+
+    def log_abs_det_jacobian(self, u: Tensor, v: Tensor) -> Tensor:
+        return self.log_volume.expand(u.shape[:-1])
+
+
+class Regression(LazyTransform):
+    """The map for D features and a context of C numbers (0: none)."""
+
+    def __init__(self, features: int, context: int) -> None:
+        super().__init__()
+        self.offset = nn.Parameter(torch.zeros(features))
+        self.slope = nn.Parameter(torch.zeros(features, context)) if context else None
+        self.register_buffer("factor", torch.eye(features))
+        self.register_buffer("inverse_factor", torch.eye(features))
+        self.register_buffer("log_volume", torch.zeros(()))
+
+    def forward(self, c: Tensor | None = None) -> Transform:
+        shift = self.offset if c is None else self.offset + c @ self.slope.mT
+        return RegressionTransform(shift, self.factor, self.inverse_factor, self.log_volume)
+
+    @torch.no_grad()
+    def prepare(self, u: Tensor, c: Tensor | None) -> None:
+        """Least squares on u (n, D) and c (n, C)."""
+        rows, one = u.double(), torch.ones(len(u), 1, dtype=torch.float64, device=u.device)
+        design = one if c is None else torch.cat([c.double(), one], 1)
+        gram = design.T @ design / len(rows) + _RIDGE * torch.eye(design.shape[1]).to(design)
+        found = torch.linalg.solve(gram, design.T @ rows / len(rows))
+        residual = rows - design @ found
+        self.offset.copy_(found[-1])
+        if c is not None:
+            self.slope.copy_(found[:-1].T)
+        covariance = residual.T @ residual / len(rows)
+        covariance = covariance + _RIDGE * covariance.diagonal().mean() * torch.eye(len(covariance)).to(rows)
+        factor = _whitening(covariance)
+        self.factor.copy_(factor)
+        self.inverse_factor.copy_(torch.linalg.inv(factor))
+        self.log_volume.copy_(torch.linalg.slogdet(factor)[1])
+
+
+def _whitening(covariance: Tensor) -> Tensor:
+    """W (D, D) with W C Wᵀ = I."""
+    scale = covariance.diagonal().sqrt()
+    correlation = (covariance / scale / scale[:, None]).fill_diagonal_(0)
+    if len(covariance) > 1 and float(correlation.abs().max()) > _STRONG:
+        values, vectors = torch.linalg.eigh(covariance)
+        return (vectors / values.sqrt()).T
+    return torch.linalg.inv(torch.linalg.cholesky(covariance))

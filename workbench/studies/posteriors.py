@@ -1,0 +1,195 @@
+"""How good are posteriors from a few thousand simulations? The simulation-based inference benchmark.
+
+Tasks     those of the benchmark, with its own C2ST (0.5: cannot be told from the exact posterior; 1: always)
+Recipe    `Experiment.recommended`: one for all tasks, told nothing but problem and number of simulations
+Rows      the recipe; and beside it sbi's neural spline flow with its defaults on the same simulations, where
+          sbi is installed (the bench extra)
+Exact     draws of the exact posterior in closed form where there is one. Elsewhere the exact joint density
+          and a Markov chain many times as long as the refinement's; its floor is the C2ST of two of them.
+Loss      the expected −log q(x | y) on fresh pairs, less that of the exact posterior on the same pairs: the
+          expected KL divergence from the exact posterior, which no network can bring below zero
+Observed  drawn from the problem, the same for every row
+"""
+
+from __future__ import annotations
+
+import time
+from importlib.util import find_spec
+from typing import ClassVar
+
+import numpy as np
+import param
+import torch
+import xarray as xr
+
+from workbench.core import capability
+from workbench.diagnostics.two_samples import c2st
+from workbench.problems import PROBLEMS
+from workbench.refinement import refine
+from workbench.refinement.base import Amortised
+from workbench.refinement.markov_chain import MarkovChain
+from workbench.studies.base import STUDIES, Cell, Column, Published, Study
+from workbench.studies.bench import Bench
+from workbench.studies.rival import simulation_based_inference
+from workbench.studies.table import number, rows
+from workbench.training import Experiment
+
+_SEED, _FRESH = 5_000, 5000
+#: Key here, title, and the optimum of the loss in nats where it is known (exactly, or to ± 0.006).
+TASKS = {
+    "gaussian_linear": "Gaussian, linear",
+    "gaussian_mixture": "Gaussian mixture",
+    "two_moons_posterior": "Two moons",
+    "slcp": "SLCP",
+    "sir": "SIR",
+    "bernoulli_glm": "Bernoulli GLM",
+    "lotka_volterra": "Lotka-Volterra",
+}
+METHODS = {"recipe": "recommended", "sbi_nsf": "sbi, neural spline flow"}
+_BENCHMARK = "Lueckmann et al. 2021, arXiv 2101.04653, results of the benchmark at 10,000 simulations"
+_NPE = (0.552, 0.615, 0.606, 0.901, 0.680, 0.678, 0.997)
+_SNPE = (0.544, 0.551, 0.554, 0.845, 0.561, 0.614, 0.953)
+_GOALS = {"gaussian_linear": 0.51, "gaussian_mixture": 0.515, "two_moons_posterior": 0.52, "slcp": 0.78}
+_GOALS_REFINED = {"slcp": 0.60, "sir": 0.561, "bernoulli_glm": 0.614, "lotka_volterra": 0.953}
+
+
+def _figures(column: str, values: tuple[float, ...]) -> tuple[Published, ...]:
+    return tuple(
+        Published({"task": task, "method": "recipe"}, column, value, "replicated", _BENCHMARK)
+        for task, value in zip(TASKS, values, strict=True)
+    )
+
+
+@STUDIES.register
+class Posteriors(Study):
+    """The recommended recipe on the tasks of the benchmark, amortised and refined."""
+
+    key = "posteriors"
+    title = "Posteriors from simulations"
+    summary = "One recipe on the tasks of the simulation-based inference benchmark, amortised and refined."
+    reference = "Lueckmann et al. 2021, arXiv 2101.04653"
+    columns = (
+        Column("c2st", "C2ST", "", "low"),
+        Column("c2st_refined", "C2ST refined", "", "low"),
+        Column("c2st_floor", "floor"),
+        Column("gap", "loss above optimum", "nats", "low"),
+        Column("training_seconds", "training", "s", "low"),
+        Column("refining_seconds", "refining", "s", "low"),
+        Column("effective_share", "effective draws", "%", "high"),
+        Column("acceptance", "accepted", "%"),
+        Column("parameters", "parameters"),
+    )
+    #: NPE stands beside the amortised posterior, sequential NPE beside the refined one.
+    published = _figures("c2st", _NPE) + _figures("c2st_refined", _SNPE)
+    quick: ClassVar[dict] = {"tasks": ["gaussian_linear", "two_moons_posterior"], "simulations": 1000,
+                             "observations": 1, "draws": 1000}  # fmt: skip
+
+    tasks = param.List(list(TASKS), item_type=str, doc="Keys of the problems.")
+    methods = param.List(list(METHODS), item_type=str, doc="Rows of each task: recipe, sbi_nsf.")
+    simulations = param.Integer(10_000, bounds=(100, 10_000_000), doc="Simulations to train on.")
+    observations = param.Integer(5, bounds=(1, 1000), doc="Observations whose posteriors are compared.")
+    draws = param.Integer(10_000, bounds=(200, 100_000), doc="Draws of each side of a comparison.")
+
+    def cells(self):
+        return [
+            self._cell(task, method, seed)
+            for seed in range(self.seeds)
+            for method in self.methods
+            for task in self.tasks
+        ]
+
+    def _cell(self, task: str, method: str, seed: int) -> Cell:
+        title = f"{TASKS.get(task, task)}, {METHODS.get(method, method)}"
+        place = {"task": task, "method": method, "seed": seed}
+        if method == "recipe":
+            return Cell(place, title, Experiment.recommended(task, self.simulations, seed=seed))
+        refused = "" if find_spec("sbi") else "sbi is not installed; the bench extra brings it."
+        return Cell(place, title, None, refused)
+
+    def measure(self, cell: Cell, bench: Bench) -> xr.Dataset:
+        problem = PROBLEMS.make(cell.coordinates["task"])
+        found: dict = {}
+        if cell.experiment is None:
+            rival = simulation_based_inference(problem, self.simulations, int(cell.coordinates["seed"]))
+            draw, log_prob = rival.draw, rival.log_prob
+            found |= {"training_seconds": rival.seconds, "parameters": rival.parameters}
+        else:
+            run = bench.train(cell)
+            fitted = run.fitted
+            found |= {"training_seconds": bench.seconds(cell), "parameters": run.parameters}
+
+            def draw(y, n):
+                return fitted.sample(n, [y.tolist()], torch.Generator().manual_seed(_SEED)).double()
+
+            def log_prob(x, y):
+                return fitted.log_prob(x, y).double()
+
+        found["gap"] = self._gap(problem, log_prob)
+        each: dict[str, list[float]] = {}
+        for i, y in enumerate(self._observed(problem)):
+            bench.say(f"{cell.title}: observation {i + 1} of {self.observations}")
+            exact = bench.kept(f"exact-{problem.key}-{i}", lambda y=y: self._exact(problem, y, cell, bench))
+            row = {"c2st": c2st(exact["x"].values, draw(y, self.draws).numpy())}
+            if "again" in exact:
+                row["c2st_floor"] = c2st(exact["x"].values, exact["again"].values)
+            if cell.experiment is not None:
+                row |= self._refined(run, problem, y, exact)
+            for name, value in row.items():
+                each.setdefault(name, []).append(float(value))
+        means = {name: float(np.mean(values)) for name, values in each.items()}
+        return xr.Dataset(found | means | {f"each_{k}": ("observation", v) for k, v in each.items()})
+
+    def _observed(self, problem) -> torch.Tensor:
+        return problem.draw(self.observations, torch.Generator().manual_seed(_SEED)).y
+
+    def _exact(self, problem, y, cell: Cell, bench: Bench) -> xr.Dataset:
+        """Draws of the exact posterior, and where they are a chain's those of a second chain."""
+        if capability.REFERENCE_POSTERIOR in problem.capabilities:
+            x = problem.reference_posterior(y, self.draws, torch.Generator().manual_seed(_SEED + 1))
+            return xr.Dataset({"x": (("draw", "parameter"), x.numpy())})
+        run = bench.train(cell, Experiment.recommended(problem, self.simulations, seed=0))
+        amortised = Amortised(run.fitted, problem, y, run)
+        chain = MarkovChain(draws=self.draws, crowd=2000, moves=200, between=40)
+        columns = []
+        for seed in (_SEED + 1, _SEED + 2):
+            draws = chain.refine(amortised, seed=seed).sample(self.draws)
+            columns.append(np.stack([draws[name].values for name in draws.data_vars], 1))
+        axes = ("draw", "parameter")
+        return xr.Dataset({"x": (axes, columns[0]), "again": (axes, columns[1])})
+
+    def _refined(self, run, problem, y, exact) -> dict[str, float]:
+        start = time.process_time()
+        refined = refine(run, y.tolist(), method="markov_chain", draws=self.draws, seed=1)
+        seconds = time.process_time() - start
+        draws = refined.sample(self.draws)
+        x, gain = np.stack([draws[name].values for name in draws.data_vars], 1), refined.gain
+        return {
+            "c2st_refined": c2st(exact["x"].values, x),
+            "refining_seconds": seconds,
+            "effective_share": 100 * gain.effective_sample_size / gain.draws,
+            "acceptance": 100 * gain.acceptance,
+            "pareto_k": gain.pareto_k,
+        }
+
+    @torch.no_grad()
+    def _gap(self, problem, log_prob) -> float:
+        """Expected KL divergence where the exact posterior's density is known on pairs, else NaN."""
+        if not hasattr(problem, "log_evidence"):
+            return float("nan")
+        fresh = problem.draw(_FRESH, torch.Generator().manual_seed(_SEED + 3))
+        exact = problem.log_joint(fresh.x, fresh.y) - problem.log_evidence(fresh.y)
+        return float((exact - log_prob(fresh.x, fresh.y)).mean())
+
+    def conclusions(self, data: xr.Dataset) -> list[str]:
+        said = []
+        for row in rows(data):
+            if row["status"] != "done" or row["method"] != "recipe":
+                continue
+            goals = (("c2st", "amortised", _GOALS), ("c2st_refined", "refined", _GOALS_REFINED))
+            for column, word, table in goals:
+                goal, value = table.get(row["task"]), row.get(column)
+                if goal is not None and value is not None:
+                    met = "is met" if value <= goal else "is missed"
+                    title = f"{TASKS[row['task']]}, {word}"
+                    said.append(f"{title}: C2ST {number(value)}; the goal of {goal:g} {met}.")
+        return said
