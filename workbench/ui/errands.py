@@ -27,10 +27,11 @@ KEPT_SECONDS = 24 * 3600.0
 
 
 class Errands:
-    """One process that is started at the first errand and again after it has died."""
+    """One process that is started at the first errand and again after it has died. ``niceness`` says how far
+    it steps back for others."""
 
-    def __init__(self) -> None:
-        self._lock, self._pool = threading.Lock(), None
+    def __init__(self, *, niceness: int = 5) -> None:
+        self._lock, self._pool, self._niceness = threading.Lock(), None, niceness
 
     def send(self, work: Callable[..., Any], *arguments: Any) -> Future:
         """Do ``work(*arguments)`` there. The Future raises what it raises; a process that dies is a
@@ -51,7 +52,9 @@ class Errands:
 
         with self._lock:
             if self._pool is None:
-                self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_begin)
+                self._pool = ProcessPoolExecutor(
+                    1, mp_context=get_context("spawn"), initializer=_begin, initargs=(self._niceness,)
+                )
             self._pool.submit(work, *arguments).add_done_callback(hand_over)
         return outer
 
@@ -82,13 +85,13 @@ def new_name(suffix: str) -> str:
 
 # ---- what is done in the other process
 # -----------------------------------------------------------------------------
-def _begin() -> None:
+def _begin(niceness: int) -> None:
     import resource
     from contextlib import suppress
 
     os.environ["OMP_NUM_THREADS"] = "1"
     with suppress(OSError, ValueError):
-        os.nice(5)
+        os.nice(niceness)
         resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
 
 

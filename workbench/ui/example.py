@@ -14,6 +14,8 @@ from workbench.training import Experiment, Record, Snapshot
 
 FOLDER = Path(__file__).parent / "example_run"
 EXPERIMENT, MODEL, SNAPSHOT, HISTORY = "experiment.json", "model.zip", "snapshot.npz", "history.jsonl"
+#: The model that the posterior explorer opens with, written by tools/make_posterior_example.py.
+POSTERIOR = "posterior.zip"
 _PLAIN = (
     "iteration",
     "seconds",

@@ -30,12 +30,17 @@ class Navigation(pn.viewable.Viewer):
     """One page at a time; `makers` build the others on their first visit and refresh them on every one."""
 
     def __init__(
-        self, live: Any, makers: dict[str, Callable[[], Any]], on_change: Callable[[str], None]
+        self,
+        live: Any,
+        makers: dict[str, Callable[[], Any]],
+        on_change: Callable[[str], None],
+        *,
+        pages: dict[str, str] = PAGES,
     ) -> None:
         super().__init__()
         self._makers, self._made, self._on_change = makers, {}, on_change
         self.buttons = pmui.RadioButtonGroup(
-            options=PAGES,
+            options=pages,
             value="live",
             size="small",
             sx=SX,

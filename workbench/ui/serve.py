@@ -23,6 +23,7 @@ def serve(
     import panel as pn
 
     from workbench.ui.compare import compare
+    from workbench.ui.explorer import explorer
     from workbench.ui.inverter import inverter
     from workbench.ui.jobs import jobs
     from workbench.ui.studio import studio
@@ -32,7 +33,7 @@ def serve(
     allowed = [f"localhost:{port}", f"127.0.0.1:{port}", *origins]
     print(f"The studio is on http://{address}:{port}  (Ctrl+C stops it)", flush=True)
     pn.serve(
-        {"/": studio, "/inversion": inverter, "/compare": compare},
+        {"/": studio, "/inversion": inverter, "/compare": compare, "/posterior": explorer},
         port=port,
         address=address,
         show=show,

@@ -1,0 +1,83 @@
+"""What a model has seen: pairs of its problem, the ranges of y, and the windows in which x is drawn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from workbench.core.errors import WorkbenchError
+
+#: Pairs that stand for what the model was trained on.
+_PAIRS = 2000
+_MOST_NAMED = 3
+
+
+class Seen:
+    """Pairs x (n, D), y (n, M) like those of the training, in data units; empty where the problem is not
+    here.
+
+    A problem that draws gives fresh ones; of a table the rows that were kept out of the training.
+    """
+
+    ROWS = 1000
+
+    def __init__(self, fitted: Any, problem: Any) -> None:
+        self.fitted, self.note = fitted, ""
+        self.x, self.y = np.empty((0, len(fitted.x))), np.empty((0, len(fitted.y)))
+        try:
+            if problem is not None:
+                self.x, self.y = _pairs(fitted, problem)
+        except WorkbenchError as error:
+            self.note = str(error)
+            problem = None
+        units = {
+            name: value.double().cpu().numpy() for name, value in fitted.standardisation.state_dict().items()
+        }
+        self._middle, self._scale = units["shift_y"], units["scale_y"]
+        if problem is None:
+            self.note = (
+                self.note or "The problem of this model is not here: no prior, no simulator, no reference."
+            )
+            self.window = _around(units["shift_x"], units["scale_x"])
+            self.observation_window = _around(self._middle, self._scale)
+            self.default_observation = tuple(float(v) for v in self._middle)
+        else:
+            self.window = tuple((float(a), float(b)) for a, b in problem.window)
+            self.observation_window = tuple((float(a), float(b)) for a, b in problem.observation_window)
+            self.default_observation = tuple(float(v) for v in problem.default_observation)
+
+    def warnings(self, observation: tuple[float, ...]) -> list[str]:
+        """Sentences about an observation unlike those of the training; empty for a usual one."""
+        at = np.asarray(observation)
+        if len(self.y):
+            low, high = self.y.min(0), self.y.max(0)
+        else:
+            low, high = self._middle - 5 * self._scale, self._middle + 5 * self._scale
+        outside = np.flatnonzero((at < low) | (at > high))
+        if not len(outside):
+            return []
+        named = [
+            f"{self.fitted.y[i].name} = {at[i]:.4g} (seen: {low[i]:.4g} to {high[i]:.4g})"
+            for i in outside[:_MOST_NAMED]
+        ]
+        more = f" and {len(outside) - _MOST_NAMED} more" if len(outside) > _MOST_NAMED else ""
+        return [
+            f"Outside what the network has seen in training: {', '.join(named)}{more}. "
+            "It extrapolates there, and its posterior means little."
+        ]
+
+
+def _around(middle: np.ndarray, scale: np.ndarray) -> tuple[tuple[float, float], ...]:
+    return tuple((float(m - 4 * s), float(m + 4 * s)) for m, s in zip(middle, scale, strict=True))
+
+
+def _pairs(fitted: Any, problem: Any) -> tuple[np.ndarray, np.ndarray]:
+    if not hasattr(problem, "rows"):
+        drawn = problem.draw(_PAIRS, torch.Generator().manual_seed(20_011))
+        return drawn.x.double().numpy(), drawn.y.double().numpy()
+    from workbench.diagnostics.judged.base import fresh
+
+    found = fresh(fitted, problem, _PAIRS, 20_011)
+    return found.x.numpy(), found.y.numpy()

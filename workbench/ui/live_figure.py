@@ -1,0 +1,118 @@
+"""LiveFigure: a plot that is built once, after which only the columns of its figure are replaced.
+
+A HoloViews plot that is updated the usual way costs some 30 ms of the server; here the posterior has to
+follow a slider. Which layers are empty is not known before they are filled: their entries in the legend
+come and go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+import bokeh.events
+import holoviews as hv
+import numpy as np
+import panel as pn
+from bokeh.models import BoxSelectTool, ColumnDataSource, Legend
+
+from workbench.ui.card import FONT
+
+#: Columns that are not HoloViews dimensions but a picture.
+PICTURE = "image"
+
+
+class LiveFigure(pn.viewable.Viewer):
+    """``plot`` names a module of `workbench.plots` with ``columns`` and ``frame`` beside the function of
+    its name."""
+
+    def __init__(self, plot: str, *, min_height: int = 150) -> None:
+        super().__init__()
+        self._plot, self._name = import_module(f"workbench.plots.{plot}"), plot
+        self._frame: Any = None
+        self.figure, self.columns = None, {}
+        self._sources: dict[str, ColumnDataSource] = {}
+        self._entries: dict[str, Any] = {}
+        self._listeners: list[tuple[type, Callable[[Any], None]]] = []
+        self._selecting = False
+        self.pane = pn.pane.Bokeh(
+            None, sizing_mode="stretch_both", margin=0, min_height=min_height, stylesheets=[FONT]
+        )
+
+    def on_tap(self, tapped: Callable[[float, float], None]) -> None:
+        """Tell where the figure is tapped, in the units of its axes."""
+        self._listeners.append((bokeh.events.Tap, lambda event: tapped(float(event.x), float(event.y))))
+
+    def on_box(self, boxed: Callable[[dict[str, float]], None]) -> None:
+        """Tell the box that was drawn (x0, x1, y0, y1); needs `select`."""
+
+        def heard(event: Any) -> None:
+            if event.final and event.geometry.get("type") == "rect":
+                boxed({side: float(event.geometry[side]) for side in ("x0", "x1", "y0", "y1")})
+
+        self._listeners.append((bokeh.events.SelectionGeometry, heard))
+
+    def select(self, on: bool) -> None:
+        """Whether dragging draws a box."""
+        self._selecting = on
+        if self.figure is not None:
+            tools = self.figure.toolbar.tools
+            box = next((tool for tool in tools if isinstance(tool, BoxSelectTool)), None)
+            if box is None and on:
+                box = BoxSelectTool(renderers=[], persistent=False)
+                self.figure.add_tools(box)
+            self.figure.toolbar.active_drag = box if on else None
+
+    def show(self, data: Mapping[str, Any]) -> None:
+        """Draw this; the figure is built anew only where its axes or names are others."""
+        self.columns = self._plot.columns(data)
+        frame = self._plot.frame(data)
+        if frame != self._frame:
+            self._build(data)
+            self._frame = frame
+        else:
+            for label, source in self._sources.items():
+                source.data = _as_source(self.columns[label], source)
+        self._legend()
+
+    def _build(self, data: Mapping[str, Any]) -> None:
+        plot = hv.renderer("bokeh").get_plot(getattr(self._plot, self._name)(data))
+        self.figure = plot.state
+        elements = [element for element in plot.hmap.last if element.label in self.columns]
+        by_group = {(key[0], element.label): sub for element, (key, sub) in _matched(elements, plot)}
+        self._sources = {label: sub.handles["source"] for (_, label), sub in by_group.items()}
+        for legend in self.figure.select({"type": Legend}):
+            legend.label_text_font_size = "11px"  # or else it takes that of the page
+        entries = [item for legend in self.figure.select({"type": Legend}) for item in legend.items]
+        self._entries = {str(getattr(item.label, "value", item.label)): item for item in entries}
+        for event, heard in self._listeners:
+            self.figure.on_event(event, heard)
+        self.select(self._selecting)
+        self.pane.object = self.figure
+
+    def _legend(self) -> None:
+        for label, entry in self._entries.items():
+            columns = self.columns.get(label)
+            shown = columns is None or any(len(values) for values in columns.values())
+            if entry.visible != shown:
+                entry.visible = shown
+
+    def __panel__(self) -> Any:
+        return self.pane
+
+
+def _matched(elements: list[Any], plot: Any) -> list[tuple[Any, tuple[tuple, Any]]]:
+    """Each element with its part of the plot: both are in the same order within a group."""
+    found, left = [], dict(plot.subplots)
+    for element in elements:
+        key = next(key for key in left if key[0] == element.group)
+        found.append((element, (key, left.pop(key))))
+    return found
+
+
+def _as_source(columns: Mapping[str, Any], source: ColumnDataSource) -> dict[str, Any]:
+    """Columns as the figure's source has them; a picture lies there with its lowest row first."""
+    if PICTURE not in columns:
+        return {name: np.asarray(values) for name, values in columns.items()}
+    return {**source.data, PICTURE: [np.ascontiguousarray(picture[::-1]) for picture in columns[PICTURE]]}

@@ -1,0 +1,116 @@
+"""Observations from a file of somebody's: CSV, NPZ or NetCDF. Checked here, read in another process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workbench.core.errors import DataError
+
+SUFFIXES = (".csv", ".txt", ".npz", ".npy", ".nc")
+LARGEST = 16 * 2**20
+#: What a file of each kind begins with.
+SIGNATURES = {
+    ".npz": (b"PK\x03\x04",),
+    ".npy": (b"\x93NUMPY",),
+    ".nc": (b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF\r\n\x1a\n"),
+}
+MOST_ROWS = 1000
+
+
+def checked_file(data: bytes, name: str) -> str:
+    """The suffix of our own copy, from the name's ending and the content. Or `DataError`."""
+    ending = Path(name).suffix.lower()
+    if ending not in SUFFIXES:
+        raise DataError(
+            "This kind of file cannot be read", expected=", ".join(SUFFIXES), found=ending or "no ending"
+        )
+    if len(data) > LARGEST:
+        raise DataError(
+            "The file is too large",
+            expected=f"at most {LARGEST // 2**20} MB",
+            found=f"{len(data) / 2**20:.0f} MB",
+        )
+    signatures = SIGNATURES.get(ending)
+    wrong = not data.startswith(signatures) if signatures else b"\x00" in data[:4096]
+    if wrong:
+        raise DataError(
+            "The file is not what its name says", expected=f"a {ending[1:]} file", found=repr(data[:8])
+        )
+    return ending
+
+
+def read_observations(path: str, names: list[str]) -> list[tuple[float, ...]]:
+    """Observations (M,) of a file, at most a thousand: columns or arrays of these names, or else the only
+    table of numbers, one observation a row (or the only one, as a column). Whether they are finite is for
+    the reader.
+
+    Raises `DataError` for a file that cannot be read or does not fit.
+    """
+    file = Path(path)
+    try:
+        table = READERS[file.suffix](file, names)
+    except DataError:
+        raise
+    except Exception as error:
+        raise DataError(
+            "The file cannot be read", expected=f"a {file.suffix[1:]} file of numbers", found=str(error)[:200]
+        ) from error
+    table = np.atleast_2d(np.asarray(table, dtype=np.float64))
+    if table.shape[1] != len(names) and table.shape[0] == len(names) and table.ndim == 2:
+        table = table.T
+    if table.ndim != 2 or table.shape[1] != len(names) or not len(table):
+        raise DataError(
+            "The file does not fit this model",
+            expected=f"{len(names)} numbers an observation ({', '.join(names[:8])})",
+            found=f"a table of {' by '.join(str(n) for n in table.shape)}",
+        )
+    return [tuple(float(v) for v in row) for row in table[:MOST_ROWS]]
+
+
+def _text(file: Path, names: list[str]) -> Any:
+    import pandas as pd
+
+    frame = pd.read_csv(file, sep=None, engine="python", comment="#")
+    frame.columns = [str(c).partition(" [")[0].strip() for c in frame.columns]
+    if set(names) <= set(frame.columns):
+        return frame[names].to_numpy(dtype=np.float64)
+    try:
+        [float(c) for c in frame.columns]
+    except ValueError:
+        return frame.to_numpy(dtype=np.float64)
+    return pd.read_csv(file, sep=None, engine="python", comment="#", header=None).to_numpy(dtype=np.float64)
+
+
+def _numpy(file: Path, names: list[str]) -> Any:
+    found = np.load(file, allow_pickle=False)
+    if isinstance(found, np.ndarray):
+        return found
+    with found:
+        arrays = {name: found[name] for name in found.files}
+    return _of_arrays(arrays, names)
+
+
+def _netcdf(file: Path, names: list[str]) -> Any:
+    import xarray as xr
+
+    with xr.open_dataset(file) as found:
+        arrays = {str(name): found[name].values for name in found.data_vars}
+    return _of_arrays(arrays, names)
+
+
+def _of_arrays(arrays: dict[str, np.ndarray], names: list[str]) -> Any:
+    if set(names) <= set(arrays):
+        return np.column_stack([np.ravel(arrays[name]) for name in names])
+    if len(arrays) == 1:
+        return next(iter(arrays.values()))
+    raise DataError(
+        "The file does not name what is observed",
+        expected=f"arrays {', '.join(names[:8])}, or only one",
+        found=", ".join(list(arrays)[:8]),
+    )
+
+
+READERS = {".csv": _text, ".txt": _text, ".npz": _numpy, ".npy": _numpy, ".nc": _netcdf}
