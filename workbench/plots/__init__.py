@@ -7,17 +7,22 @@ returns the same structure whatever the data, and keeps its axes where the attri
 from __future__ import annotations
 
 from workbench.plots.arm import arm
+from workbench.plots.band import band
 from workbench.plots.bound import bound
+from workbench.plots.corner import corner
 from workbench.plots.critic import critic
 from workbench.plots.density import density
 from workbench.plots.divergences import divergences
 from workbench.plots.grid import grid
+from workbench.plots.intervals import intervals
 from workbench.plots.inversion import inversion
 from workbench.plots.invertibility import invertibility
 from workbench.plots.latent import latent
 from workbench.plots.losses import losses
 from workbench.plots.marginals import marginals
 from workbench.plots.phase_folded import phase_folded
+from workbench.plots.physical import physical
+from workbench.plots.plane import plane
 from workbench.plots.posterior import posterior
 from workbench.plots.posteriors import posteriors
 from workbench.plots.precision_recall import precision_recall
@@ -29,7 +34,7 @@ from workbench.plots.spread import spread
 
 #: Every plot of a run by its name. Each draws the view of the same name; ``marginals`` draws the posterior's
 #: Dataset. (``inversion`` and ``search`` draw what `workbench.invert` returns, ``spread`` and ``posteriors``
-#: lay several methods side by side: they stand beside.)
+#: lay several methods side by side, the explorer's plots draw several laws: they stand beside.)
 PLOTS = {
     plot.__name__: plot
     for plot in (
@@ -54,6 +59,11 @@ PLOTS = {
 
 __all__ = [
     "PLOTS",
+    "plane",
+    "physical",
+    "intervals",
+    "corner",
+    "band",
     "arm",
     "bound",
     "critic",

@@ -134,8 +134,8 @@ def verdict(source: str, key: str, budget: str = "fast") -> dict[str, Any]:
     return found | {
         "key": key,
         "title": member.title,
-        "summary": member.summary,
-        "advice": advice(key, found["verdict"], found["sentence"]),
+        "summary": getattr(member, "checked", "") or member.summary,
+        "advice": advice(key, found["verdict"]),
     }
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import panel as pn
 from bokeh.models import BoxSelectTool, ColumnDataSource, Legend
 
+from workbench import plots
 from workbench.ui.card import FONT
 
 #: Columns that are not HoloViews dimensions but a picture.
@@ -100,6 +101,40 @@ class LiveFigure(pn.viewable.Viewer):
 
     def __panel__(self) -> Any:
         return self.pane
+
+
+class PipedFigure(pn.viewable.Viewer):
+    """Any plot of `workbench.plots` of one Dataset, updated the usual way: slower, for what is shown at
+    rest."""
+
+    def __init__(self, plot: str) -> None:
+        super().__init__()
+        self._plot, self.pipe = getattr(plots, plot), None
+        self._place = pn.Column(margin=0, sizing_mode="stretch_both", min_height=150)
+
+    def show(self, data: Mapping[str, Any]) -> None:
+        """Draw the Dataset of the first model."""
+        if self.pipe is not None:
+            return self.pipe.send(data["model"])
+        self.pipe = hv.streams.Pipe(data=data["model"])
+        live = hv.DynamicMap(lambda data: self._plot(data).relabel(""), streams=[self.pipe])
+        self._place.objects = [
+            pn.pane.HoloViews(
+                live, sizing_mode="stretch_both", linked_axes=False, margin=0, stylesheets=[FONT]
+            )
+        ]
+
+    def __panel__(self) -> Any:
+        return self._place
+
+
+def figure(plot: str) -> LiveFigure | PipedFigure:
+    """The quickest figure that a plot allows."""
+    return (
+        LiveFigure(plot)
+        if hasattr(import_module(f"workbench.plots.{plot}"), "columns")
+        else PipedFigure(plot)
+    )
 
 
 def _matched(elements: list[Any], plot: Any) -> list[tuple[Any, tuple[tuple, Any]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -73,15 +74,25 @@ def read_observations(path: str, names: list[str]) -> list[tuple[float, ...]]:
 def _text(file: Path, names: list[str]) -> Any:
     import pandas as pd
 
-    frame = pd.read_csv(file, sep=None, engine="python", comment="#")
-    frame.columns = [str(c).partition(" [")[0].strip() for c in frame.columns]
-    if set(names) <= set(frame.columns):
-        return frame[names].to_numpy(dtype=np.float64)
+    with open(file, encoding="utf-8", errors="replace") as stream:
+        first = next((line for line in stream if line.strip() and not line.startswith("#")), "")
+    separator = next((mark for mark in (",", ";", "\t") if mark in first), r"\s+")
+    reading = {"sep": separator, "comment": "#", "engine": "python"}
+    columns = [part.partition(" [")[0].strip() for part in re.split(separator, first.strip())]
+    if all(_is_number(column) for column in columns):
+        return pd.read_csv(file, header=None, **reading).to_numpy(dtype=np.float64)
+    frame = pd.read_csv(file, **reading)
+    frame.columns = [str(column).partition(" [")[0].strip() for column in frame.columns]
+    named = frame[names] if set(names) <= set(frame.columns) else frame
+    return named.to_numpy(dtype=np.float64)
+
+
+def _is_number(word: str) -> bool:
     try:
-        [float(c) for c in frame.columns]
+        float(word)
     except ValueError:
-        return frame.to_numpy(dtype=np.float64)
-    return pd.read_csv(file, sep=None, engine="python", comment="#", header=None).to_numpy(dtype=np.float64)
+        return False
+    return True
 
 
 def _numpy(file: Path, names: list[str]) -> Any:

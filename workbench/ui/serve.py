@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import atexit
 import os
+import webbrowser
 
 #: Bytes of one message from a browser: a table or a model that is uploaded comes in one.
 MESSAGE = 96 * 2**20
 
 
 def serve(
-    port: int = 5006, address: str = "localhost", show: bool = False, *, origins: tuple[str, ...] = ()
+    port: int = 5006,
+    address: str = "localhost",
+    show: bool = False,
+    *,
+    origins: tuple[str, ...] = (),
+    first: str = "",
 ) -> None:
     """Serve the studio until it is interrupted.
 
@@ -18,10 +24,12 @@ def serve(
     ----------
     address : the interface to listen on; the default is reached from this machine only.
     origins : further ``host:port`` from which a browser may connect.
+    first : what is announced and opened instead of the studio, such as ``posterior?run=ID``.
     """
     os.environ.setdefault("BOKEH_RESOURCES", "server")  # no request leaves this machine
     import panel as pn
 
+    from workbench.ui import links
     from workbench.ui.compare import compare
     from workbench.ui.explorer import explorer
     from workbench.ui.inverter import inverter
@@ -31,12 +39,17 @@ def serve(
     registry = jobs()
     atexit.register(registry.close)
     allowed = [f"localhost:{port}", f"127.0.0.1:{port}", *origins]
-    print(f"The studio is on http://{address}:{port}  (Ctrl+C stops it)", flush=True)
+    pages = {"/": studio, "/inversion": inverter, "/compare": compare, links.EXPLORER: explorer}
+    links.SERVED.update(pages)
+    what = "posterior explorer" if first else "studio"
+    print(f"The {what} is on http://{address}:{port}/{first}  (Ctrl+C stops it)", flush=True)
+    if show and first:
+        webbrowser.open(f"http://{address}:{port}/{first}")
     pn.serve(
-        {"/": studio, "/inversion": inverter, "/compare": compare, "/posterior": explorer},
+        pages,
         port=port,
         address=address,
-        show=show,
+        show=show and not first,
         title="VINA workbench",
         websocket_origin=allowed,
         autoreload=False,

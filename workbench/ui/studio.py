@@ -17,6 +17,7 @@ from workbench.ui.controls import Controls
 from workbench.ui.exchange import Exchange
 from workbench.ui.hub import WakeHub
 from workbench.ui.jobs import Jobs, jobs
+from workbench.ui.links import ExploreLink
 from workbench.ui.navigation import Navigation
 from workbench.ui.notices import guard, on_exception, say
 from workbench.ui.opening import open_first
@@ -49,7 +50,7 @@ class Studio(pn.viewable.Viewer):
             sidebar=[self.controls],
             main=self.navigation.main,
             sidebar_width=316,
-            header=[pn.layout.HSpacer(), self.navigation],
+            header=[pn.layout.HSpacer(), self.navigation, ExploreLink(self.session)],
             sidebar_variant="persistent",
             theme_config=style.THEME,
             sx=style.PAGE_SX,

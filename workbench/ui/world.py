@@ -10,7 +10,7 @@ import panel as pn
 from workbench.core import capability
 from workbench.ui import text
 from workbench.ui.exploring import Exploration
-from workbench.ui.live_figure import LiveFigure
+from workbench.ui.live_figure import LiveFigure, figure
 from workbench.ui.notices import guard
 
 #: With at most so many components, y is shown as a plane that can be tapped.
@@ -38,7 +38,7 @@ class World(pn.viewable.Viewer):
         }
         for name in ("plane", "band"):
             self.places[name].append(self.figures[name])
-        self.physical: dict[str, LiveFigure] = {}
+        self.physical: dict[str, Any] = {}
 
     def opened(self) -> None:
         """Another model: which figures mean something."""
@@ -68,11 +68,11 @@ class World(pn.viewable.Viewer):
         """Each plot of a physical view has its own figure."""
         plot, data = pictures["model"].attrs["plot"], pictures["model"]
         if plot not in self.physical:
-            self.physical[plot] = LiveFigure(plot)
-        figure, place = self.physical[plot], self.places["physical"]
-        if list(place.objects) != [self.heads["physical"], figure]:
-            place.objects = [self.heads["physical"], figure]
-        figure.show(pictures)
+            self.physical[plot] = figure(plot)
+        shown, place = self.physical[plot], self.places["physical"]
+        if list(place.objects) != [self.heads["physical"], shown]:
+            place.objects = [self.heads["physical"], shown]
+        shown.show(pictures)
         self.heads["physical"].object = head(data.attrs["title"], str(data.attrs.get("about", "")))
 
     def tapped(self, x: float, y: float) -> None:

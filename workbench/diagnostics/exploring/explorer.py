@@ -179,7 +179,8 @@ class Explorer:
         draws = self._references[observation]
         made = law(draws, self.fitted.x, self._chosen(ask), ask.windows or self.seen.window)
         picture = self._picture(ask, draws, observation)
-        return made if picture is None else made.assign(reference_line=picture["line"])
+        lines = None if picture is None else picture.get("line")
+        return made if lines is None else made.assign(reference_line=lines)
 
     # ---- inside
     def _chosen(self, ask: Ask) -> tuple[int, ...]:
@@ -220,7 +221,8 @@ class Explorer:
                 self.problem, key, self.seen.x[:_PICTURED], self.seen.default_observation
             )
             sides = ("horizontal_window", "vertical_window")
-            self._windows[key] = {} if usual is None else {side: usual.attrs[side] for side in sides}
+            own = usual is None or usual.attrs["view"] != "physical"  # the studio's views hold their own axes
+            self._windows[key] = {} if own else {side: usual.attrs[side] for side in sides}
         made = physical.physical(self.problem, key, draws[:_PICTURED], observation)
         return made if made is None else made.assign_attrs(self._windows[key])
 

@@ -9,8 +9,11 @@ figure(x)    (n, D) -> (lines (n, points, 2), attributes): any problem may have 
 arm(x)       (n, D) -> (n, joints, 2) poses in m
 flight(x)    (n, D) -> (n, points, 2) in m
 
-A view of another kind is one more `Physical` in `PHYSICAL`: which problems it applies to, how its Dataset is
-made, and the name of the plot that draws it.
+curve(…)     what the studio's views ``radial_velocity`` and ``phase_folded`` need
+
+A view of another kind is one more `Physical` in `PHYSICAL`: which problems it applies to, how its Dataset
+is made, and the name of the plot that draws it. A view of the studio that is made of `pictured` arrays is
+one line: ``_of_studio(name, title, method)``.
 """
 
 from __future__ import annotations
@@ -24,6 +27,9 @@ import torch
 import xarray as xr
 
 from workbench.core.errors import WorkbenchError
+from workbench.diagnostics.views import VIEWS
+from workbench.diagnostics.views.common import Blank
+from workbench.training.views.standard import pictured
 
 #: So many lines are drawn of a law; more would be a blot.
 LINES = 60
@@ -102,6 +108,18 @@ def _flight(problem: Any, x: np.ndarray, observation: tuple[float, ...]) -> xr.D
     return _lines(problem.flight(_inside(problem, x)), "Flight", ("distance [m]", "height [m]"), marks)
 
 
+def _of_studio(name: str, title: str, method: str, about: str = "") -> Physical:
+    """The studio's view ``name`` of problems that have ``method``."""
+
+    def make(problem: Any, x: np.ndarray, observation: tuple[float, ...]) -> xr.Dataset:
+        found = {"observation": np.asarray(observation), "posterior_x": _inside(problem, x).numpy()}
+        y = {"y": problem.y, "observation_window": problem.observation_window}
+        arrays = found | pictured(problem, found)
+        return VIEWS[name](Blank(x=problem.x, window=problem.window, arrays=arrays, **y))
+
+    return Physical(name, title, name, lambda problem: hasattr(problem, method), make, about)
+
+
 def _inside(problem: Any, x: np.ndarray) -> torch.Tensor:
     """Draws of a network may leave the bounds in which a problem means anything: they are put back."""
     inside = np.clip(x, [v.low for v in problem.x], [v.high for v in problem.x])
@@ -136,6 +154,8 @@ PHYSICAL = {
             _flight,
             "throws that the posterior proposes",
         ),
+        _of_studio("radial_velocity", "Velocity", "curve"),
+        _of_studio("phase_folded", "Folded", "curve"),
     )
 }
 

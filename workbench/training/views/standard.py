@@ -77,13 +77,20 @@ def posterior(run, look) -> dict[str, np.ndarray]:
         generator = torch.Generator().manual_seed(seed + 5)
         inside = np.clip(x, [v.low for v in problem.x], [v.high for v in problem.x])
         found["resimulated_y"] = numeric(problem.simulate(torch.as_tensor(inside), generator))
+    return found | pictured(problem, found)
+
+
+def pictured(problem, found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What a problem draws of the posterior in its own world, from ``observation``, ``posterior_x`` (n, D)
+    and, where it is known, ``reference_x``: the arrays of its physical views."""
+    made = {}
     if hasattr(problem, "arm"):
-        found["arm"] = numeric(problem.arm(torch.as_tensor(x[:ARMS])))
-        if "reference_x" in found:
-            found["arm_reference"] = numeric(problem.arm(torch.as_tensor(found["reference_x"][:ARMS])))
+        for name, draws in (("arm", "posterior_x"), ("arm_reference", "reference_x")):
+            if draws in found:
+                made[name] = numeric(problem.arm(torch.as_tensor(found[draws][:ARMS])))
     if hasattr(problem, "curve"):
-        found |= curves(problem, found)
-    return found
+        made |= curves(problem, found)
+    return made
 
 
 def invertibility(run, look) -> dict[str, np.ndarray]:
