@@ -13,7 +13,7 @@ $(shell rm -f $(VENV)/.installed-*)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help serve compare test lab lint bench slow readme screenshot clean
+.PHONY: help serve compare posterior test lab lint bench slow readme screenshot clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ serve: $(VENV)/.installed-export  ## the studio on http://localhost:$PORT (5006)
 
 compare: $(VENV)/.installed-export  ## studies and runs side by side, on the same port
 	BOKEH_RESOURCES=server $(BIN)/python -m panel serve apps/compare.py --port $(PORT)
+
+posterior: $(VENV)/.installed-export  ## the posterior of any trained model, on the same port
+	$(BIN)/python -m workbench explore --port $(PORT)
 
 test: $(VENV)/.installed-dev  ## the whole suite, notebooks and browser journey included
 	@tools/chromium
@@ -50,7 +53,7 @@ bench: $(VENV)/.installed-dev  ## measurements as tables; never fails on a time
 readme: $(VENV)/.installed-dev  ## write the generated tables of README.md anew
 	$(BIN)/python tools/readme.py
 
-screenshot: $(VENV)/.installed-dev  ## write docs/studio.png anew
+screenshot: $(VENV)/.installed-dev  ## write docs/studio.png and docs/posterior.png anew
 	@tools/chromium
 	$(BIN)/python tools/screenshot.py
 

@@ -1,4 +1,5 @@
-"""Write docs/studio.png: the studio with its trained example, as a visitor first sees it."""
+"""Write docs/studio.png and docs/posterior.png: the studio and the posterior explorer with their trained
+examples, as a visitor first sees them."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
+PAGES = {"studio": "", "posterior": "posterior"}
 sys.path.insert(0, str(ROOT))
 
 from tools.browser import ARGUMENTS, find_chromium  # noqa: E402
@@ -55,12 +57,13 @@ def settle(page: Page, seconds: float) -> None:
 
 def main() -> None:
     reader = argparse.ArgumentParser(description=__doc__)
-    reader.add_argument("--out", type=Path, default=ROOT / "docs" / "studio.png")
+    reader.add_argument("--out", type=Path, default=ROOT / "docs", help="folder of the pictures")
+    reader.add_argument("--only", choices=PAGES, help="one page")
     reader.add_argument("--address", help="of a studio that is served already; default: serve one")
     reader.add_argument("--wait", type=float, default=60, help="seconds to wait for the plots")
     asked = reader.parse_args()
     chromium = find_chromium() or sys.exit("Chromium was not found; set WORKBENCH_CHROMIUM to its path.")
-    asked.out.parent.mkdir(parents=True, exist_ok=True)
+    asked.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
         server, address = None, asked.address
         if address is None:
@@ -72,16 +75,19 @@ def main() -> None:
             if server is not None:
                 wait_for(address, server, 120)
             browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-            page = browser.new_page(viewport={"width": 1440, "height": 900})
-            page.goto(address, wait_until="load", timeout=120_000)
-            settle(page, asked.wait)
-            page.screenshot(path=asked.out)
+            for name, path in PAGES.items():
+                if asked.only in (None, name):
+                    page = browser.new_page(viewport={"width": 1440, "height": 900})
+                    page.goto(address + path, wait_until="load", timeout=120_000)
+                    settle(page, asked.wait)
+                    page.screenshot(path=asked.out / f"{name}.png")
+                    page.close()
+                    print(asked.out / f"{name}.png")
             browser.close()
         finally:
             if server is not None:
                 server.terminate()
                 server.wait(20)
-    print(asked.out)
 
 
 if __name__ == "__main__":

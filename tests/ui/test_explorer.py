@@ -17,7 +17,6 @@ from workbench.ui.explorer import Explorer
 from workbench.ui.models import EXAMPLE, models
 from workbench.ui.observation_file import checked_file, read_observations
 
-
 # tables: bokeh calls pandas in a way that pandas 3.1 deprecates
 pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword")
 

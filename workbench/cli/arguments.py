@@ -49,7 +49,7 @@ def parser(*, as_json: bool = False) -> argparse.ArgumentParser:
     def verb(name: str, text: str, *, module: str = "verbs") -> argparse.ArgumentParser:
         made = verbs.add_parser(name, help=text, description=text)
         made.set_defaults(command=_later(module, name))
-        if name != "serve":
+        if name not in ("serve", "explore"):
             made.add_argument("--json", action="store_true", help="JSON on stdout")
         return made
 
@@ -69,6 +69,9 @@ def parser(*, as_json: bool = False) -> argparse.ArgumentParser:
         "file", metavar="FILE"
     )
     _study(verb("study", "Measure a grid of experiments and print its table.", module="study"))
+    explore = verb("explore", "Look at a trained model's posterior in the browser.")
+    explore.add_argument("model", nargs="?", default="", metavar="MODEL", help="a run's folder, or a file")
+    _serve(explore)
     _serve(verb("serve", "Serve the studio on this machine."))
     return top
 

@@ -1,4 +1,4 @@
-"""The verbs other than ``train``: list, sample, diagnose, invert, export, check, serve."""
+"""The verbs other than ``train``: list, sample, diagnose, invert, export, check, explore, serve."""
 
 from __future__ import annotations
 
@@ -165,6 +165,16 @@ def check_command(args: argparse.Namespace) -> int:
     if not report["ok"]:
         print(f"workbench: {report['error']}", file=sys.stderr)
     return 0 if report["ok"] else 2
+
+
+def explore_command(args: argparse.Namespace) -> None:
+    """The posterior explorer with a trained model, until it is interrupted."""
+    if args.model and not Path(args.model).exists():
+        expected = "a run's folder or an exported model"
+        raise SpecError("There is no trained model", expected=expected, found=f"nothing at {args.model}")
+    from workbench.ui.serve import serve
+
+    serve(port=args.port, address=args.address, show=args.show, explore=args.model)
 
 
 def serve_command(args: argparse.Namespace) -> None:

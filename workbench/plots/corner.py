@@ -43,6 +43,8 @@ INSIDE_LEGEND = {
     "legend_position": "top_right",
     "legend_opts": LEGEND["legend_opts"] | {"orientation": "vertical", "spacing": 4},
 }
+#: Neither the model's colour nor that of what is known.
+BRUSHED = "#1f9270"
 #: Height of the tallest marginal in its cell, and where the interval bar lies.
 TALL, BAR = 0.8, 0.045
 LAWS = ("prior", "reference", "other", "model")
@@ -66,7 +68,7 @@ register(
     hv.opts.Segments("CornerTruth", color=NEUTRAL, line_width=1.5, line_dash="dashed", show_legend=False),
     hv.opts.Points("CornerTruthPoint", color=NEUTRAL, size=10, marker="cross", line_width=2),
     hv.opts.Points("CornerOutside", color=NEUTRAL, size=2, alpha=0.35, line_alpha=0, show_legend=False),
-    hv.opts.Points("CornerInside", color=KNOWN, size=3, alpha=0.8, line_alpha=0),
+    hv.opts.Points("CornerInside", color=BRUSHED, size=3, alpha=0.8, line_alpha=0),
     hv.opts.Labels(
         "CornerName", text_font_size="9pt", text_color=NEUTRAL, text_align="left", text_baseline="top"
     ),

@@ -84,7 +84,7 @@ class LiveFigure(pn.viewable.Viewer):
         by_group = {(key[0], element.label): sub for element, (key, sub) in _matched(elements, plot)}
         self._sources = {label: sub.handles["source"] for (_, label), sub in by_group.items()}
         for legend in self.figure.select({"type": Legend}):
-            legend.label_text_font_size = "11px"  # or else it takes that of the page
+            legend.update(label_text_font_size="11px", styles={"font-size": "11px"})  # not that of the page
         entries = [item for legend in self.figure.select({"type": Legend}) for item in legend.items]
         self._entries = {str(getattr(item.label, "value", item.label)): item for item in entries}
         for event, heard in self._listeners:

@@ -25,10 +25,21 @@ WIDE = {"size": "small", "width": 292, "margin": (8, 4)}
 NOTHING = "There is nothing to explore yet: train a run with an observation, or open an exported model."
 
 
+#: Models that were named when the server was started, by their label.
+GIVEN: dict[str, str] = {}
+
+
+def offer(path: str) -> None:
+    """Have this model, a run's folder or an exported file, at the top of every page's menu."""
+    GIVEN[Path(path).name] = str(Path(path).resolve())
+
+
 def models() -> dict[str, str]:
     """What can be explored, as a menu: label -> a run's folder or a file."""
     shipped = example.FOLDER / example.POSTERIOR
-    found = {EXAMPLE: str(shipped)} if shipped.is_file() else {}
+    found = dict(GIVEN)
+    if shipped.is_file():
+        found[EXAMPLE] = str(shipped)
     for info in Runs().list():
         try:
             folder = Runs().folder(info.id)

@@ -25,8 +25,19 @@ TABLED = 200
 #: Sliders that are shown at once, columns of the table, and by how much sliders leave the window of the data.
 MOST, COLUMNS, WIDER = 6, 4, 0.15
 WIDTH = 284
-SX = {"& .MuiToggleButton-root": {"textTransform": "none", "padding": "2px 9px", "fontSize": "12px"}}
-SHEET = ".tabulator { font-size: 11.5px !important; }"
+SX = {
+    "& .MuiToggleButton-root": {"textTransform": "none", "padding": "2px 9px", "fontSize": "12px"},
+    "& .MuiToggleButton-root.Mui-selected, & .MuiToggleButton-root.Mui-selected:hover": {
+        "color": "inherit !important",
+        "backgroundColor": "#2e7fcb33 !important",
+    },
+}
+SHEET = """
+.tabulator { font-size: 11.5px !important; }
+.tabulator-row, .tabulator-row .tabulator-cell { min-height: 25px !important; height: 25px !important; }
+.tabulator-row .tabulator-cell { padding: 3px 6px !important; }
+.tabulator-footer { padding: 2px !important; }
+"""
 
 
 class Observing(pn.viewable.Viewer):
@@ -123,7 +134,8 @@ class Observing(pn.viewable.Viewer):
             {
                 v.symbol or v.name: [text.number(r, 2) for r in about.rows[:TABLED, i]]
                 for i, v in enumerate(shown)
-            }
+            },
+            index=pd.RangeIndex(min(TABLED, len(about.rows)), name="row"),
         )
         self._rows, self.row.visible = [], False
         self._say("", "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import threading
 import webbrowser
 
 #: Bytes of one message from a browser: a table or a model that is uploaded comes in one.
@@ -16,7 +17,7 @@ def serve(
     show: bool = False,
     *,
     origins: tuple[str, ...] = (),
-    first: str = "",
+    explore: str | None = None,
 ) -> None:
     """Serve the studio until it is interrupted.
 
@@ -24,7 +25,8 @@ def serve(
     ----------
     address : the interface to listen on; the default is reached from this machine only.
     origins : further ``host:port`` from which a browser may connect.
-    first : what is announced and opened instead of the studio, such as ``posterior?run=ID``.
+    explore : announce and open the posterior explorer instead of the studio, with this trained model (a
+        run's folder or an exported file; empty: whatever there is).
     """
     os.environ.setdefault("BOKEH_RESOURCES", "server")  # no request leaves this machine
     import panel as pn
@@ -34,6 +36,7 @@ def serve(
     from workbench.ui.explorer import explorer
     from workbench.ui.inverter import inverter
     from workbench.ui.jobs import jobs
+    from workbench.ui.models import offer
     from workbench.ui.studio import studio
 
     registry = jobs()
@@ -41,15 +44,17 @@ def serve(
     allowed = [f"localhost:{port}", f"127.0.0.1:{port}", *origins]
     pages = {"/": studio, "/inversion": inverter, "/compare": compare, links.EXPLORER: explorer}
     links.SERVED.update(pages)
-    what = "posterior explorer" if first else "studio"
-    print(f"The {what} is on http://{address}:{port}/{first}  (Ctrl+C stops it)", flush=True)
-    if show and first:
-        webbrowser.open(f"http://{address}:{port}/{first}")
+    what, page = ("studio", "") if explore is None else ("posterior explorer", links.EXPLORER)
+    if explore:
+        offer(explore)
+    print(f"The {what} is on http://{address}:{port}{page}  (Ctrl+C stops it)", flush=True)
+    if show and page:  # a moment later: the server begins in the last line
+        threading.Timer(1.0, webbrowser.open, [f"http://{address}:{port}{page}"]).start()
     pn.serve(
         pages,
         port=port,
         address=address,
-        show=show and not first,
+        show=show and not page,
         title="VINA workbench",
         websocket_origin=allowed,
         autoreload=False,

@@ -12,6 +12,7 @@ from workbench.core.errors import WorkbenchError
 #: Pairs that stand for what the model was trained on.
 _PAIRS = 2000
 _MOST_NAMED = 3
+_ROOM = 0.05
 
 
 class Seen:
@@ -53,13 +54,15 @@ class Seen:
         at = np.asarray(observation)
         if len(self.y):
             low, high = self.y.min(0), self.y.max(0)
+            # the training has seen more pairs than these, and somewhat farther out
+            low, high = low - _ROOM * (high - low), high + _ROOM * (high - low)
         else:
             low, high = self._middle - 5 * self._scale, self._middle + 5 * self._scale
         outside = np.flatnonzero((at < low) | (at > high))
         if not len(outside):
             return []
         named = [
-            f"{self.fitted.y[i].name} = {at[i]:.4g} (seen: {low[i]:.4g} to {high[i]:.4g})"
+            f"{self.fitted.y[i].name} = {at[i]:.4g} (usual: {low[i]:.3g} to {high[i]:.3g})"
             for i in outside[:_MOST_NAMED]
         ]
         more = f" and {len(outside) - _MOST_NAMED} more" if len(outside) > _MOST_NAMED else ""
