@@ -83,12 +83,20 @@ GROUPS = (
     "Posterior",
     "Resimulation",
     "Arm",
-    "Invertibility", "Search",
-          "Inversion",
+    "Invertibility",
+    "Search",
+    "Inversion",
     "Bound",
     "Critic",
     "PrecisionRecall",
     "Divergences",
+    "RadialVelocity",
+    "PhaseFolded",
+    "Corner",
+    "Intervals",
+    "Physical",
+    "Plane",
+    "Band",
 )
 INSIDE = {"min_height": 150, "backend_opts": {"plot.toolbar_inner": True}}
 
