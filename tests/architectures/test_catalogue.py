@@ -116,6 +116,20 @@ def test_settings_are_checked(key):
         ARCHITECTURES.make(key, width=0)
 
 
+@pytest.mark.parametrize("key", ["neural_spline_coupling", "neural_spline_autoregressive"])
+def test_more_bins_than_a_spline_may_have_are_refused_with_the_number_that_it_may(key):
+    with pytest.raises(SpecError, match="'bins' of .* cannot be 65. Expected: a whole number between 2 and 64"):
+        ARCHITECTURES.make(key, bins=65)
+
+
+def test_an_observation_wider_than_x_is_padded_without_being_asked():
+    """The invertible network of [y, z] keeps a latent for every component of x then, and pads x itself."""
+    for key in ("inn", "residual_inn"):
+        for extra in (0, 3):
+            model = ARCHITECTURES.make(key, padding=extra).build(Shapes(2, 5))
+            assert (model.width, model.padding_x, model.latent_features) == (7 + extra, 5 + extra, 2)
+
+
 @members
 def test_building_uses_the_global_generator_only(key):
     """A caller who forks torch's generator gets the same network and leaves no trace."""

@@ -47,9 +47,12 @@ def test_values_go_round_and_changed_is_the_difference():
     "values, words",
     [
         ({"liters": 2}, "did you mean 'litres'?"),
-        ({"litres": 9}, "at most 5"),
-        ({"colour": "green"}, "green"),
+        ({"litres": 9}, "'litres' of 'kettle' cannot be 9. Expected: a whole number between 1 and 5"),
+        ({"colour": "green"}, "cannot be 'green'. Expected: one of red, blue"),
         ({"litres": "two"}, "litres"),
+        ({"power": 4.0}, "cannot be 4.0. Expected: a number between 0 and 3"),
+        ({"whistle": "loud"}, "cannot be 'loud'. Expected: true or false"),
+        ({"tags": [1]}, "out of range"),
     ],
 )
 def test_a_wrong_setting_is_refused_with_what_to_try(values, words):

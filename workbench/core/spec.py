@@ -36,6 +36,22 @@ class Setting:
     doc: str
     live: bool
 
+    @property
+    def allowed(self) -> str:
+        """The values that may be chosen, in words; empty where only the setting itself knows."""
+        if self.kind == "choice":
+            return "one of " + ", ".join(map(str, self.options))
+        if self.kind == "boolean":
+            return "true or false"
+        if self.kind in ("integer", "number") and len(self.bounds) == 2:
+            low, high = self.bounds
+            what = "a whole number" if self.kind == "integer" else "a number"
+            limits = [f"of at least {low}"] * (low is not None) + [f"of at most {high}"] * (high is not None)
+            if len(limits) == 2:
+                limits = [f"between {low} and {high}"]
+            return " ".join([what, *limits])
+        return ""
+
 
 class Spec(param.Parameterized):
     """Base of every pickable member. Two specs are equal when class and values are equal."""
@@ -59,11 +75,23 @@ class Spec(param.Parameterized):
         try:
             super().__init__(**values)
         except (ValueError, TypeError) as error:
-            raise SpecError(f"A setting of {self._called()} is out of range", found=str(error)) from error
+            raise self._unfit(values, error) from error
 
     @classmethod
     def _called(cls) -> str:
         return f"'{cls.key}'" if cls.key else cls.__name__
+
+    @classmethod
+    def _unfit(cls, values: dict[str, Any], error: Exception) -> SpecError:
+        """The error of param as one that says which values would do."""
+        for setting in cls.settings():
+            if setting.name in values and f".{setting.name}'" in str(error) and setting.allowed:
+                value = values[setting.name]
+                return SpecError(
+                    f"Setting '{setting.name}' of {cls._called()} cannot be {value!r}",
+                    expected=setting.allowed,
+                )
+        return SpecError(f"A setting of {cls._called()} is out of range", found=str(error))
 
     @classmethod
     def settings(cls) -> tuple[Setting, ...]:
@@ -126,9 +154,7 @@ class Spec(param.Parameterized):
         try:
             setattr(self, name, value)
         except (ValueError, TypeError) as error:
-            raise SpecError(
-                f"Setting '{name}' of {self._called()} cannot be {value!r}", found=str(error)
-            ) from error
+            raise self._unfit({name: value}, error) from error
 
     def copy(self) -> Spec:
         """An independent Spec with the same values."""
