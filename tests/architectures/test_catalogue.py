@@ -118,7 +118,7 @@ def test_settings_are_checked(key):
 
 @pytest.mark.parametrize("key", ["neural_spline_coupling", "neural_spline_autoregressive"])
 def test_more_bins_than_a_spline_may_have_are_refused_with_the_number_that_it_may(key):
-    with pytest.raises(SpecError, match="'bins' of .* cannot be 65. Expected: a whole number between 2 and 64"):
+    with pytest.raises(SpecError, match="'bins' of .* cannot be 65. Expected: .* between 2 and 64"):
         ARCHITECTURES.make(key, bins=65)
 
 

@@ -5,15 +5,21 @@ from __future__ import annotations
 import itertools
 import math
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
 
+import workbench as wb
 from tests.architectures.laws import batch, built
-from workbench.architectures import MadeModel
+from workbench.architectures import ARCHITECTURES, MadeModel
 from workbench.bijections.masked_network import Categories, MaskedNetwork, NormalMixture
 from workbench.core import capability
+from workbench.core.errors import DataError
 from workbench.core.shapes import Shapes
+from workbench.objectives import OBJECTIVES
+from workbench.training import refusals
 
 DENSITY = frozenset({capability.DENSITY})
 
@@ -92,6 +98,56 @@ def test_whole_numbers_have_probabilities_that_sum_to_one(categories, orders):
     place = (drawn * categories ** torch.arange(3, -1, -1)).sum(-1).long()
     share = torch.bincount(place, minlength=len(every)) / 20_000
     assert (share - probabilities.detach()).abs().max() < 5 * 0.5 / 20_000**0.5
+
+
+def coins(folder):
+    """Three columns: a fair coin, its copy in 9 of 10 cases, and their sum in three categories."""
+    random = np.random.default_rng(0)
+    first = random.integers(0, 2, 3000)
+    second = np.where(random.random(3000) < 0.9, first, 1 - first)
+    rows = pd.DataFrame({"first": first, "second": second, "sum": first + second})
+    rows.to_csv(folder / "coins.csv", index=False)
+    return str(folder / "coins.csv")
+
+
+def test_probabilities_of_binary_data_are_learned(tmp_path):
+    problem = wb.TableProblem(coins(tmp_path), x=["first", "second"], categories=["first", "second"])
+    assert [v.categories for v in problem.x] == [2, 2]
+    made = {"key": "made", "settings": {"outputs": "binary", "width": 16, "orders": 2}}
+    run = wb.Run(wb.Experiment(problem, made, steps=150, training={"learning_rate": 0.02, "measured": []}))
+    for _ in run:
+        pass
+    every = torch.tensor([[0, 0], [0, 1], [1, 0], [1, 1]]).float()
+    with torch.no_grad():
+        probabilities = run.fitted.log_prob(every).exp()
+        assert run.fitted.log_prob(torch.tensor([[0.5, 1.0], [2.0, 0.0]])).isneginf().all()
+    assert float(probabilities.sum()) == pytest.approx(1.0, abs=1e-5)
+    assert probabilities.tolist() == pytest.approx([0.45, 0.05, 0.05, 0.45], abs=0.05)
+    drawn = run.sample(4000)
+    counts = [((drawn["first"] == a) & (drawn["second"] == b)).mean() for a, b in every.tolist()]
+    assert [float(c) for c in counts] == pytest.approx(probabilities.tolist(), abs=0.04)
+    run.snapshot()   # the views, the grid of the density among them, can be looked at
+
+
+def test_categories_and_outputs_must_fit(tmp_path):
+    names = ["first", "second", "sum"]
+    problem = wb.TableProblem(coins(tmp_path), x=names, categories=names)
+    likelihood = OBJECTIVES.make("maximum_likelihood")
+
+    def said(problem, key, **settings):
+        return refusals(problem, ARCHITECTURES.make(key, **settings), likelihood)
+
+    assert "up to 3 categories" in said(problem, "made", outputs="binary")[0]
+    assert said(problem, "made", outputs="categorical", categories=3) == []
+    assert "have none; choose MADE" in said(problem, "realnvp")[0]
+    plain = wb.TableProblem(coins(tmp_path), x=names)
+    assert "are quantities; choose gaussian or mixture" in said(plain, "made", outputs="binary")[0]
+    assert said(plain, "made") == said(plain, "realnvp") == []
+    with pytest.raises(DataError, match="whole numbers"):
+        pd.DataFrame({"a": np.linspace(0, 1, 60), "b": np.arange(60) % 2}).to_csv(tmp_path / "c.csv")
+        wb.TableProblem(str(tmp_path / "c.csv"), x=["a", "b"], categories=["a"])
+    with pytest.raises(DataError, match="a column of x"):
+        wb.TableProblem(coins(tmp_path), x=["first"], categories=["second"])
 
 
 def test_the_product_of_the_factors_by_hand():

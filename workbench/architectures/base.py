@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,6 +15,7 @@ from workbench.core.errors import IncompatibleError
 from workbench.core.model import Model
 from workbench.core.shapes import Shapes
 from workbench.core.spec import Spec
+from workbench.core.variable import Variable
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU, "silu": nn.SiLU, "elu": nn.ELU, "gelu": nn.GELU, "tanh": nn.Tanh}
@@ -65,6 +67,14 @@ class Architecture(Spec):
             found.append(f"{self.title} splits x in two and x has only one component; choose a problem with "
                          "two components, or another architecture, for instance the neural spline flow.")
         return found
+
+    def misfits(self, variables: Sequence[Variable]) -> list[str]:
+        """Why it does not suit these components of x, whatever their number, as `refusals`."""
+        named = [v.name for v in variables if v.categories]
+        if not named or capability.DENSITY not in self.capabilities:
+            return []
+        return [f"{self.title} learns a density, and categories ({', '.join(named[:3])}) have none; choose "
+                "MADE, with binary or categorical outputs."]
 
     def build(self, shapes: Shapes) -> Model:
         """A freshly initialised model. Uses the global random generator of torch, here and never again.

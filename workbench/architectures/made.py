@@ -14,6 +14,7 @@ arXiv:1502.03509; the output mask is strict.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import ClassVar
 
 import param
@@ -26,14 +27,18 @@ from workbench.bijections.masked_network import Categories, MaskedNetwork, Norma
 from workbench.core import capability
 from workbench.core.model import Model
 from workbench.core.shapes import Shapes
+from workbench.core.variable import Variable
+
+
+OUTPUTS = ("gaussian", "mixture", "binary", "categorical")
 
 
 class MadeModel(Model):
     """The masked network and the law of one component.
 
-    ``law`` is a `NormalMixture`, or `Categories` for x that are whole numbers (which problems here, being
-    standardised, are not). A draw takes the numbers of all components, and one more that picks the variant
-    where there are several.
+    ``law`` is a `NormalMixture`, or `Categories` for x that are whole numbers; log p is then the logarithm of
+    a probability. A draw takes the numbers of all components, and one more that picks the variant where there
+    are several.
     """
 
     def __init__(self, shapes: Shapes, network: MaskedNetwork, law: NormalMixture | Categories,
@@ -97,8 +102,11 @@ class MADE(NetworkArchitecture):
         inverse="none, there is no latent")
 
     width = param.Integer(default=128)
-    outputs = param.Selector(default="mixture", objects=["gaussian", "mixture"], doc="""
-        The distribution of a component given those before it: a normal, or a mixture of normals.""")
+    outputs = param.Selector(default="mixture", objects=list(OUTPUTS), doc="""
+        The distribution of a component given those before it: a normal, a mixture of normals, or, for x that
+        holds categories, the probabilities of 0 and 1, or of 0, 1, 2, ….""")
+    categories = param.Integer(default=8, bounds=(2, 256), doc="""
+        With categorical outputs, how many categories a component may have at most.""")
     components = param.Integer(default=8, bounds=(2, 64), doc="""
         Number of normals in the mixture of each component.""")
     orders = param.Integer(default=1, bounds=(1, 16), doc="""
@@ -107,8 +115,29 @@ class MADE(NetworkArchitecture):
     connectivities = param.Integer(default=1, bounds=(1, 16), doc="""
         Number of random sets of connections for each order, gone through and averaged over likewise.""")
 
+    def misfits(self, variables: Sequence[Variable]) -> list[str]:
+        # continuous outputs are let pass on categories: what is chosen first must be open to a better choice
+        most = {"binary": 2, "categorical": self.categories}.get(self.outputs)
+        if most is None:
+            return []
+        found = []
+        amounts = [v.name for v in variables if not v.categories]
+        if amounts:
+            verb = "is a quantity" if len(amounts) == 1 else "are quantities"
+            found.append(f"MADE with {self.outputs} outputs gives probabilities to categories, and "
+                         f"{', '.join(amounts[:3])} {verb}; choose gaussian or mixture outputs.")
+        many = max((v.categories for v in variables), default=0)
+        if many > most:
+            found.append(f"x has up to {many} categories and the outputs have {most}; choose categorical "
+                         f"outputs with {many} categories.")
+        return found
+
     def assemble(self, shapes: Shapes) -> MadeModel:
-        law = NormalMixture(self.components if self.outputs == "mixture" else 1)
+        law: NormalMixture | Categories
+        if self.outputs in ("binary", "categorical"):
+            law = Categories(2 if self.outputs == "binary" else self.categories)
+        else:
+            law = NormalMixture(self.components if self.outputs == "mixture" else 1)
         network = self.network()
         masked = MaskedNetwork(shapes.x, law.outputs, shapes.y, network["hidden_features"],
                                network["activation"], orders=self.orders, connectivities=self.connectivities)

@@ -137,9 +137,10 @@ class Categories:
         self.outputs = categories
 
     def log_prob(self, parameters: Tensor, x: Tensor) -> Tensor:
-        """Parameters (…, C), x (…) whole numbers in floating point -> (…) in nats."""
-        chosen = functional.one_hot(x.long(), self.outputs)
-        return (torch.log_softmax(parameters, -1) * chosen).sum(-1)
+        """Parameters (…, C), x (…) whole numbers in floating point -> (…) in nats; −∞ for any other x."""
+        chosen = functional.one_hot(x.round().clamp(0, self.outputs - 1).long(), self.outputs)
+        found = (torch.log_softmax(parameters, -1) * chosen).sum(-1)
+        return found.masked_fill(x != chosen.argmax(-1), -math.inf)
 
     def draw(self, parameters: Tensor, z: Tensor) -> Tensor:
         """Parameters (n, C), z (n, 1) standard normal -> (n,)."""

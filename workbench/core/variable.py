@@ -19,6 +19,8 @@ class Variable:
     unit : SI or domain unit; empty for a pure number.
     low, high : bounds that a value must lie in (infinite where there are none).
     description : one sentence for tooltips.
+    categories : how many, for a variable that holds one of 0, 1, 2, … as a name and not as an amount; 0 for
+        a quantity. Categories are not standardised.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Variable:
     low: float = -math.inf
     high: float = math.inf
     description: str = ""
+    categories: int = 0
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():
@@ -52,6 +55,8 @@ class Variable:
             "unit": self.unit,
             "description": self.description,
         }
+        if self.categories:
+            values["categories"] = self.categories
         if math.isfinite(self.low):
             values["low"] = self.low
         if math.isfinite(self.high):
@@ -60,7 +65,7 @@ class Variable:
 
     @classmethod
     def from_dict(cls, values: dict) -> Variable:
-        unknown = set(values) - {"name", "symbol", "unit", "description", "low", "high"}
+        unknown = set(values) - {"name", "symbol", "unit", "description", "low", "high", "categories"}
         if unknown:
             raise SpecError("A variable was described with unknown keys", found=", ".join(sorted(unknown)))
         return cls(**values)

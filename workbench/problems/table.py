@@ -177,6 +177,11 @@ class TableProblem(Problem):
     y_columns = param.List(
         [], item_type=str, doc="Names of the columns that are observed: y; may stay empty."
     )
+    categories = param.List(
+        [],
+        item_type=str,
+        doc="Names of those x columns that hold categories, numbered 0, 1, 2, …: names, not amounts.",
+    )
     missing = param.Selector(
         default="refuse",
         objects=["refuse", "drop"],
@@ -238,7 +243,7 @@ class TableProblem(Problem):
         return []
 
     def _settings_now(self) -> tuple:
-        return self.path, tuple(self.x_columns), tuple(self.y_columns), self.missing
+        return self.path, tuple(self.x_columns), tuple(self.y_columns), tuple(self.categories), self.missing
 
     def _rows(self) -> _Rows:
         """The clean numbers, read once for each choice of columns."""
@@ -268,10 +273,40 @@ class TableProblem(Problem):
         raw = read_table(source, names)
         kept = list(raw.frame.columns)  # 'height [m]' may have been asked for as 'height' or in full
         values = _clean(raw, kept, self.missing)
+        counts = self._counted(values)
         variables = tuple(
-            Variable(n, unit=raw.units.get(n, ""), description=raw.descriptions.get(n, "")) for n in kept
+            Variable(
+                n,
+                unit=raw.units.get(n, ""),
+                description=raw.descriptions.get(n, ""),
+                categories=counts.get(i, 0),
+            )
+            for i, n in enumerate(kept)
         )
         return _Rows(values, variables, self._settings_now())
+
+    def _counted(self, values: np.ndarray) -> dict[int, int]:
+        """Of each column of categories, its place and how many there are. Raises `DataError`."""
+        found = {}
+        for name in self.categories:
+            if name not in self.x_columns:
+                raise DataError(
+                    f"The column '{name}' is to hold categories",
+                    expected="a column of x",
+                    found=", ".join(self.x_columns),
+                    suggestion="add it to x, or take it out of the categories",
+                )
+            column = values[:, self.x_columns.index(name)]
+            if (column < 0).any() or (column != column.round()).any():
+                wrong = column[(column < 0) | (column != column.round())][0]
+                raise DataError(
+                    f"The column '{name}' is to hold categories",
+                    expected="whole numbers 0, 1, 2, …",
+                    found=f"{wrong:g}",
+                    suggestion="number the categories from 0, or take the column out of the categories",
+                )
+            found[self.x_columns.index(name)] = int(column.max()) + 1
+        return found
 
     def _variables(self) -> tuple[Variable, ...]:
         """With units where the table can be read; else the bare names, so that a form can still be drawn."""

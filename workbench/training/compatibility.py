@@ -17,6 +17,7 @@ def refusals(problem: Spec, architecture: Spec, objective: Spec) -> list[str]:
     if own:
         return own
     reasons = [_clause(r) for r in architecture.refusals(problem.shapes)]
+    reasons += [_clause(r) for r in architecture.misfits(problem.x)]
     given = architecture.capabilities
     for need in sorted(objective.needs_model - given):
         reasons.append(

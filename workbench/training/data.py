@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -25,8 +27,9 @@ class Standardisation(nn.Module):
         self.register_buffer("scale_y", torch.ones(shapes.y))
 
     @classmethod
-    def learn(cls, x: Tensor, y: Tensor) -> Standardisation:
-        """From training data x (n, D), y (n, M), in float64. A column without spread keeps the scale 1."""
+    def learn(cls, x: Tensor, y: Tensor, kept: Sequence[int] = ()) -> Standardisation:
+        """From training data x (n, D), y (n, M), in float64. A column without spread keeps the scale 1; the
+        columns ``kept`` of x keep their values: they are categories."""
         made = cls(Shapes(x.shape[1], y.shape[1])).to(torch.float64)
         for name, values in (("x", x), ("y", y)):
             if not values.shape[1]:
@@ -36,6 +39,7 @@ class Standardisation(nn.Module):
             getattr(made, f"scale_{name}").copy_(
                 torch.where(scale > _CONSTANT, scale, torch.ones_like(scale))
             )
+        made.shift_x[list(kept)], made.scale_x[list(kept)] = 0.0, 1.0
         return made
 
     def x_in(self, x: Tensor) -> Tensor:
@@ -72,7 +76,8 @@ class RunData:
             )
         order = torch.randperm(n, generator=generator)
         held_out, train = order[:n_validation], order[n_validation:]
-        self.standardisation = Standardisation.learn(drawn.x[train], drawn.y[train])
+        kept = [i for i, variable in enumerate(problem.x) if variable.categories]
+        self.standardisation = Standardisation.learn(drawn.x[train], drawn.y[train], kept)
         edges = torch.tensor([[v.low for v in problem.x], [v.high for v in problem.x]], dtype=torch.float64)
         self.bounds = self.standardisation.x_in(edges).to(device, dtype)
         self.noise_y = settings.noise_y
