@@ -29,7 +29,6 @@ from workbench.core.model import Model
 from workbench.core.shapes import Shapes
 from workbench.core.variable import Variable
 
-
 OUTPUTS = ("gaussian", "mixture", "binary", "categorical")
 
 
