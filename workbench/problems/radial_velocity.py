@@ -62,7 +62,7 @@ ERRORS = (
 )
 MIDDLE = 29.5
 PERIODS, AMPLITUDE, MOST_ECCENTRIC, SYSTEMIC, JITTER = (8.0, 24.0), 12.0, 0.8, 10.0, (math.log(2.0), 0.5)
-# a faint planet with P = 13.2 d, K = 6 m/s, e = 0.3: a period of 9.3 d explains these nights twice as well
+# a faint planet with P = 13.2 d, K = 6 m/s, e = 0.3: a period near 8.8 d explains the nights twice as well
 DEFAULT = (5.7, 4.9, 5.5, 0.5, -4.1, -1.3, -0.4, -0.4, 6.9, 3.9, 0.1) + (
     10.3, 13.4, -2.8, 3.4, 3.9, 1.6, 2.8, -1.8, 13.4, 5.1, -0.2)  # fmt: skip
 _TURN = 2 * math.pi
