@@ -359,7 +359,31 @@ def test_sample_a_density_and_for_arviz(shell, tmp_path, trained):
     assert shell.json("sample", tmp_path / "run", "--draws", 5)["observation"] is None
     shell.json("sample", trained, "--observation=-0.5", "--out", tmp_path / "post.nc", "--arviz")
     with xr.open_datatree(tmp_path / "post.nc") as tree:
-        assert tree["posterior"].sizes["draw"] == 1000
+        assert dict(tree["posterior"].sizes) == {"chain": 4, "draw": 250}
+        assert {"prior", "posterior_predictive", "sample_stats"} <= set(tree.children)
+
+
+def test_a_posterior_is_exported_at_an_observation_and_an_odd_one_is_warned_of(shell, trained, tmp_path):
+    path = tmp_path / "post.zarr"
+    code, _, err = shell(
+        "export", trained, "--format", "posterior", "--observation", "0.25", "--out", path
+    )
+    assert code == 0 and "warning" not in err
+    with xr.open_datatree(path, engine="zarr") as tree:
+        assert float(tree["observed_data"]["y1"]) == 0.25
+    code, out, err = shell("sample", trained, "--observation", "2500", "--draws", 3, "--json")
+    assert code == 0 and "workbench: warning:" in err and "is the unit right?" in err
+    assert ["is the unit right?" in said for said in json.loads(out)["warnings"]] == [True]
+    assert "not finite" in shell.refuses(
+        "export", trained, "--format", "posterior", "--observation", "nan", "--out", path
+    )
+
+
+def test_diagnose_at_an_observation(shell, trained):
+    words = ("diagnose", trained, "--only", "out_of_distribution", "--observation")
+    usual, far = (shell.json(*words, y)["diagnostics"]["out_of_distribution"] for y in ("0.1", "40"))
+    assert usual["verdict"] == "green" and far["verdict"] == "red" and far["remedy"].startswith("Check")
+    assert "wrong number" in shell.refuses(*words, "1,2") or "does not fit" in shell.refuses(*words, "1,2")
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,8 @@ def arm_arrays(n: int = 200) -> dict[str, np.ndarray]:
         "arm": joints,
         "arm_reference": joints + 0.1,
         **curve_arrays(),
+        "calibration_rank": generator.uniform(size=(n, 4)),
+        "calibration_figures": np.array([100.0, 40.0]),
         "invertibility_xzx": np.full(n, 1e-6),
         "invertibility_zxz": np.full(n, 1e-6),
         **bound_arrays(),

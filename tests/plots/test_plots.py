@@ -19,7 +19,15 @@ from workbench.plots import PLOTS, style
 #: Plots whose glyphs always have the same number of rows: what comes later shows in their values.
 BY_VALUE = ("density", "invertibility", "marginals", "bound", "critic", "divergences")
 #: Plots that stay empty where nothing is observed.
-OF_AN_OBSERVATION = ("posterior", "marginals", "resimulation", "arm", "radial_velocity", "phase_folded")
+OF_AN_OBSERVATION = (
+    "posterior",
+    "marginals",
+    "resimulation",
+    "arm",
+    "radial_velocity",
+    "phase_folded",
+    "calibration",
+)
 #: Plots of what the four unknowns of the arm do not have.
 PLANAR = ("precision_recall",)
 

@@ -16,7 +16,7 @@ from workbench.core.errors import did_you_mean
 
 LISTS = ("problems", "architectures", "objectives", "divergences", "critics", "diagnostics", "inversion",
          "refinement", "studies")
-FORMATS = ("weights", "graph", "onnx", "notebook", "formula", "report")
+FORMATS = ("weights", "graph", "onnx", "notebook", "formula", "posterior", "report")
 FUNCTIONS = ("inverse", "latent", "log_prob", "predict")
 BUDGETS = ("fast", "thorough")
 
@@ -118,14 +118,20 @@ def _sample(made: argparse.ArgumentParser) -> None:
     made.add_argument("--observation", metavar="1.5,0", help="the observed values, in the order of y")
     made.add_argument("--draws", type=int, default=1000, metavar="N", help="how many (1000)")
     made.add_argument("--seed", type=int, default=0, metavar="S", help="same seed, same draws (0)")
-    made.add_argument("--out", metavar="FILE", help="where the draws go: .nc (NetCDF) or .csv")
-    made.add_argument("--arviz", action="store_true", help="group the NetCDF file as ArviZ reads it")
+    made.add_argument("--out", metavar="FILE", help="where the draws go: .nc, .csv, or .zarr")
+    made.add_argument(
+        "--arviz",
+        action="store_true",
+        help="with prior, predictions and log densities in ArviZ's groups, as .nc or .zarr",
+    )
 
 
 def _diagnose(made: argparse.ArgumentParser) -> None:
     _model(made)
     made.add_argument("--budget", choices=BUDGETS, default="fast", help="seconds, or minutes (thorough)")
     made.add_argument("--only", metavar="A,B", help="only these (see: workbench list diagnostics)")
+    made.add_argument("--observation", metavar="1.5,0", help="where local diagnostics look")
+    made.add_argument("--plain", action="store_true", help="what was checked, what failed, what to do")
     made.add_argument("--seed", type=int, default=0, metavar="S", help="same seed, same verdict (0)")
 
 
@@ -181,6 +187,7 @@ def _export(made: argparse.ArgumentParser) -> None:
         default="inverse",
         help="what a graph or an ONNX file computes: x from z (sampling), z from x, the density, or y from x",
     )
+    made.add_argument("--observation", metavar="1.5,0", help="of a posterior (default: the problem's own)")
 
 
 def _study(made: argparse.ArgumentParser) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import sys
+from collections.abc import Iterable
 from typing import Any
 
 from workbench.core.errors import SpecError
@@ -27,6 +29,14 @@ def numbers(text: str | None) -> list[float] | None:
             found=text,
             suggestion="write --observation=-1,2 when the first number is negative",
         ) from error
+
+
+def warned(sentences: Iterable[str]) -> tuple[str, ...]:
+    """The sentences, each printed on stderr first."""
+    sentences = tuple(sentences)
+    for sentence in sentences:
+        print(f"workbench: warning: {sentence}", file=sys.stderr)
+    return sentences
 
 
 def plain(value: Any) -> Any:

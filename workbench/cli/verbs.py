@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from workbench.cli.text import names, numbers, print_json
+from workbench.cli.text import names, numbers, print_json, warned
 from workbench.core.errors import RunError, SpecError, WorkbenchError
 
 
@@ -67,7 +67,9 @@ def _opened(where: str):
 
 def sample_command(args: argparse.Namespace) -> None:
     """Draws from a posterior, or from a density where nothing is observed."""
-    from workbench.export.posterior import check_path, summary, write_samples
+    from workbench.export.posterior import check_path, summary, write_datatree, write_samples
+    from workbench.training.datatree import CHAINS
+    from workbench.training.fitted import Posterior
 
     if args.out:
         check_path(args.out, arviz=args.arviz)
@@ -80,12 +82,19 @@ def sample_command(args: argparse.Namespace) -> None:
         )
     if observation is None:
         draws = fitted.sample_dataset(args.draws, seed=args.seed)
+        posterior, concerns = None, ()
     else:
-        draws = fitted.posterior(observation).sample(args.draws, seed=args.seed)
-    out = str(write_samples(draws, args.out, arviz=args.arviz)) if args.out else None
+        posterior = Posterior(fitted, observation)
+        draws, concerns = posterior.sample(args.draws, seed=args.seed), warned(posterior.concerns)
+    out = None
+    if args.out and args.arviz and posterior is not None:
+        chains = next(k for k in (CHAINS, 2, 1) if args.draws % k == 0)
+        out = str(write_datatree(posterior.to_datatree(args.draws, chains=chains, seed=args.seed), args.out))
+    elif args.out:
+        out = str(write_samples(draws, args.out, arviz=args.arviz))
     found = summary(draws)
     if args.json:
-        told = {"out": out, "draws": args.draws, "observation": observation}
+        told = {"out": out, "draws": args.draws, "observation": observation, "warnings": list(concerns)}
         return print_json(told | {"variables": found})
     for name, row in found.items():
         quantiles = f"5 % {row['q05']:.4g}, median {row['median']:.4g}, 95 % {row['q95']:.4g}"
@@ -98,8 +107,14 @@ def diagnose_command(args: argparse.Namespace) -> None:
     """Verdicts of the diagnostics on a trained model."""
     from workbench.diagnostics import diagnose
 
-    report = diagnose(_opened(args.model), only=names(args.only), seed=args.seed, budget=args.budget)
-    print_json(report.summary()) if args.json else print(report)
+    report = diagnose(
+        _opened(args.model),
+        only=names(args.only),
+        seed=args.seed,
+        budget=args.budget,
+        observation=numbers(args.observation) or (),
+    )
+    print_json(report.summary()) if args.json else print(report.plain() if args.plain else report)
 
 
 def invert_command(args: argparse.Namespace) -> None:
@@ -139,9 +154,14 @@ def invert_command(args: argparse.Namespace) -> None:
 def export_command(args: argparse.Namespace) -> None:
     """A trained model as a file."""
     from workbench.export import FORMATS, export
+    from workbench.training import Posterior
 
+    observation = numbers(args.observation)
     subject = args.model if FORMATS[args.format].of_run else _opened(args.model)
-    path = export(subject, args.format, args.out, function=args.function)
+    if observation is not None and FORMATS[args.format].at_observation:
+        subject = getattr(subject, "fitted", subject)
+        warned(Posterior(subject, observation).concerns)
+    path = export(subject, args.format, args.out, function=args.function, observation=observation or ())
     size = path.stat().st_size
     if args.json:
         return print_json({"out": str(path), "format": args.format, "bytes": size})

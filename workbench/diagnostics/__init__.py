@@ -5,11 +5,12 @@ from __future__ import annotations
 from workbench.diagnostics.inverting import distances, invert
 from workbench.diagnostics.judged import BUDGETS, DIAGNOSTICS, Diagnostic
 from workbench.diagnostics.report import Report, diagnose
-from workbench.diagnostics.two_samples import c2st
+from workbench.diagnostics.two_samples import c2st, exact_wasserstein
 from workbench.diagnostics.views import (
     VIEWS,
     arm,
     bound,
+    calibration,
     critic,
     density,
     divergences,
@@ -34,14 +35,16 @@ __all__ = [
     "Report",
     "VIEWS",
     "arm",
-    "c2st",
     "bound",
+    "c2st",
+    "calibration",
     "critic",
     "density",
     "diagnose",
     "distances",
     "divergences",
     "empty",
+    "exact_wasserstein",
     "grid",
     "invert",
     "invertibility",

@@ -115,6 +115,8 @@ def _target(observation: Sequence[float], known: _Map) -> Tensor:
         target = torch.as_tensor(observation, dtype=torch.float64).detach().to(known.window).reshape(-1)
     except (TypeError, ValueError, RuntimeError) as error:
         raise DataError("The observation is not made of numbers", found=repr(observation)[:80]) from error
+    if not torch.isfinite(target).all():
+        raise DataError("The observation holds values that are not finite", found=str(target.tolist()[:8]))
     if len(target) != len(known.y):
         names = ", ".join(v.name for v in known.y)
         raise DataError(

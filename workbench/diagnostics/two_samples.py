@@ -1,4 +1,4 @@
-"""Can a classifier tell two sets of draws apart?
+"""Two sets of draws: can a classifier tell them apart, and how far must one be moved to become the other?
 
 C2ST         held-out accuracy of a small network that is trained to tell them apart, as the simulation-based
              inference benchmark defines it: both sets in the mean and deviation of the first, two hidden
@@ -6,6 +6,9 @@ C2ST         held-out accuracy of a small network that is trained to tell them a
 Bias         few draws cannot show small differences: the accuracy grows with their number, so that only
              numbers from equally many draws compare. Values a little below 0.5 happen.
 Cost         five trainings, about a second for a thousand draws in two dimensions
+W2           root of the least mean squared distance over all pairings of equally many draws: exact for the
+             two sets, by linear assignment. Upwards by the scatter of the draws: two sets of one law differ,
+             more so in more dimensions. n³ at worst; 0.02 s for 500 draws.
 """
 
 from __future__ import annotations
@@ -13,20 +16,48 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
 from torch import Tensor
 
 from workbench.core.errors import DataError
 
 
+def exact_wasserstein(first: Tensor | np.ndarray, second: Tensor | np.ndarray) -> float:
+    """W2, the 2-Wasserstein distance between two empirical laws: draws (n, D) each, in the units of x.
+
+    Raises `DataError` for tables of different shape, without rows or with numbers that are not finite.
+    Source: Kantorovich 1942; for equal weights an optimal plan is a pairing (Birkhoff 1946).
+    """
+    first, second = (np.asarray(part, dtype=np.float64) for part in (first, second))
+    if first.ndim != 2 or first.shape != second.shape or not len(first):
+        raise DataError(
+            "W2 pairs two sets of draws",
+            expected="two tables (n, D) of the same shape",
+            found=f"shapes {first.shape} and {second.shape}",
+        )
+    if not (np.isfinite(first).all() and np.isfinite(second).all()):
+        raise DataError("W2 compares finite draws", found="draws that are not finite")
+    squared = cdist(first, second, "sqeuclidean")
+    return float(np.sqrt(squared[linear_sum_assignment(squared)].mean()))
+
+
 def c2st(
-    reference: Tensor | np.ndarray, model: Tensor | np.ndarray, *, folds: int = 5, seed: int = 1
+    reference: Tensor | np.ndarray,
+    model: Tensor | np.ndarray,
+    *,
+    folds: int = 5,
+    seed: int = 1,
+    iterations: int = 10_000,
 ) -> float:
     """Classifier two-sample test: the held-out accuracy, 0.5 for equal laws.
 
     Parameters
     ----------
     reference, model : draws (n, D) and (m, D) in any units; the reference's mean and deviation scale both.
-    folds, seed : of the cross-validation and of the classifier; the defaults are the benchmark's.
+    folds, seed, iterations : of the cross-validation and of the classifier, which stops after so many
+        epochs at the latest; the defaults are the benchmark's. Few draws are learned by heart in thousands of
+        epochs, which takes long and tells no more than a hundred.
 
     Raises `DataError` for sets of different width, fewer than ``folds`` rows or numbers that are not finite.
     Source: Lopez-Paz and Oquab 2017, arXiv 1610.06545; as defined by Lueckmann et al. 2021, arXiv 2101.04653.
@@ -53,7 +84,7 @@ def c2st(
     classifier = MLPClassifier(
         activation="relu",
         hidden_layer_sizes=(width, width),
-        max_iter=10_000,
+        max_iter=iterations,
         solver="adam",
         random_state=seed,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +12,30 @@ from workbench.export.formula import Formula, Formulas, formulas
 from workbench.export.graph import Graph
 from workbench.export.notebook import Notebook, notebook
 from workbench.export.onnx import Onnx
-from workbench.export.posterior import to_datatree, write_samples
+from workbench.export.posterior import PosteriorFile, to_datatree, write_datatree, write_samples
 from workbench.export.report import Report, report
 from workbench.export.simulations import simulate
 from workbench.export.weights import Weights, check, load, save
 
 #: Every format by its key.
 FORMATS: dict[str, ExportFormat] = {
-    format.key: format for format in (Weights(), Graph(), Onnx(), Notebook(), Formula(), Report())
+    format.key: format
+    for format in (Weights(), Graph(), Onnx(), Notebook(), Formula(), PosteriorFile(), Report())
 }
 
 
-def export(run_or_fitted: Any, format: str, path: str | Path, *, function: str = "inverse") -> Path:
+def export(
+    run_or_fitted: Any,
+    format: str,
+    path: str | Path,
+    *,
+    function: str = "inverse",
+    observation: Sequence[float] = (),
+) -> Path:
     """Write a run, or a fitted model, in one of `FORMATS`; the file is there only once it was checked.
 
-    ``function`` says what a graph or an ONNX file computes: inverse, latent, log_prob or predict.
+    ``function`` says what a graph or an ONNX file computes: inverse, latent, log_prob or predict;
+    ``observation`` whose posterior is written (empty: the problem's own).
     Raises `ExportError` with the reason where it cannot be done.
     """
     if format not in FORMATS:
@@ -43,7 +53,8 @@ def export(run_or_fitted: Any, format: str, path: str | Path, *, function: str =
     reason = FORMATS[format].refusal(key, function, fitted.capabilities) if key else ""
     if reason:
         raise ExportError(f"{FORMATS[format].title} cannot be written", found=reason)
-    FORMATS[format].write(fitted, path, function)
+    chosen = {"observation": tuple(observation)} if FORMATS[format].at_observation else {}
+    FORMATS[format].write(fitted, path, function, **chosen)
     return path
 
 
@@ -59,5 +70,6 @@ __all__ = [
     "save",
     "simulate",
     "to_datatree",
+    "write_datatree",
     "write_samples",
 ]

@@ -27,6 +27,8 @@ class ExportFormat(ABC):
     one_function: ClassVar[bool] = False
     #: whether it tells a run, with its history, and not a fitted model alone
     of_run: ClassVar[bool] = False
+    #: whether a file answers one observation, and the caller says which
+    at_observation: ClassVar[bool] = False
 
     def refusal(
         self, architecture: str, function: str = "inverse", capabilities: frozenset[str] | None = None

@@ -1,4 +1,8 @@
-"""Draws as files: NetCDF (flat, or in the groups that ArviZ opens) and CSV; and their summary in numbers."""
+"""Draws as files: NetCDF and Zarr in the groups that ArviZ opens, flat NetCDF, CSV; their summary in numbers.
+
+The groups are those of `workbench.training.datatree`. A NetCDF file is for one machine's disk, a Zarr store
+for object stores and for reading in parts.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,12 @@ import numpy as np
 import xarray as xr
 
 from workbench.core.errors import ExportError
+from workbench.export.formats import ExportFormat
+from workbench.training import FittedModel, Posterior
 
-SUFFIXES = (".nc", ".csv")
+SUFFIXES, TREE_SUFFIXES = (".nc", ".csv"), (".nc", ".zarr")
+#: Draws in a file unless another number is asked for; and the layout of Zarr stores.
+DRAWS, ZARR_FORMAT = 2000, 2
 _QUANTILES = {"q05": 0.05, "median": 0.5, "q95": 0.95}
 
 
@@ -44,12 +52,55 @@ def to_datatree(draws: xr.Dataset) -> xr.DataTree:
 def check_path(path: str | Path, *, arviz: bool = False) -> None:
     """Raise `ExportError` for a path that draws cannot be written to, before they are drawn."""
     suffix = Path(path).suffix
-    if suffix not in SUFFIXES or (arviz and suffix != ".nc"):
+    if suffix not in (TREE_SUFFIXES if arviz else SUFFIXES):
         raise ExportError(
             "Draws cannot be written to this kind of file",
-            expected=".nc for groups" if arviz else " or ".join(SUFFIXES),
+            expected=".nc or .zarr for groups" if arviz else " or ".join(SUFFIXES),
             found=suffix or str(path),
         )
+
+
+def write_datatree(tree: xr.DataTree, path: str | Path) -> Path:
+    """Write the groups of `Posterior.to_datatree` to ``path``: .nc (NetCDF) or .zarr (a folder, replaced
+    where there is one). Raises `ExportError` for other endings."""
+    path = Path(path)
+    check_path(path, arviz=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".zarr":
+        if path.exists() and not any((path / name).exists() for name in (".zgroup", "zarr.json")):
+            raise ExportError("A Zarr store cannot be written over something else", found=str(path))
+        # format 2 has consolidated metadata: one read says what is in the store
+        tree.to_zarr(path, mode="w", zarr_format=ZARR_FORMAT, consolidated=True)
+        return path
+    tree.to_netcdf(path, engine="netcdf4" if find_spec("netCDF4") else "h5netcdf")
+    return path
+
+
+class PosteriorFile(ExportFormat):
+    """The draws of one observation's posterior, as a file."""
+
+    key = "posterior"
+    title = "Posterior for ArviZ"
+    summary = (
+        "Draws at one observation with prior, predictions and log densities, in ArviZ's groups: NetCDF, Zarr."
+    )
+    suffix = ".nc"
+    at_observation = True
+
+    def write(self, fitted, path, function="inverse", *, observation=(), draws=DRAWS) -> dict[str, Any]:
+        check_path(path, arviz=True)
+        if not fitted.y:
+            write_datatree(to_datatree(fitted.sample_dataset(draws)), path)
+            return {"draws": draws, "observation": []}
+        posterior = Posterior(fitted, observation or _usual(fitted))
+        write_datatree(posterior.to_datatree(draws), path)
+        return {"draws": draws, "observation": list(posterior.observation)}
+
+
+def _usual(fitted: FittedModel) -> tuple[float, ...]:
+    """The observation of the model's problem, where there is one; else the middle of the training's."""
+    known = tuple(getattr(fitted.known_problem, "default_observation", ()) or ())
+    return known or tuple(fitted.standardisation.shift_y.double().tolist())
 
 
 def write_samples(draws: xr.Dataset, path: str | Path, *, arviz: bool = False) -> Path:

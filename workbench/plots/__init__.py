@@ -9,6 +9,7 @@ from __future__ import annotations
 from workbench.plots.arm import arm
 from workbench.plots.band import band
 from workbench.plots.bound import bound
+from workbench.plots.calibration import calibration
 from workbench.plots.corner import corner
 from workbench.plots.critic import critic
 from workbench.plots.density import density
@@ -17,6 +18,7 @@ from workbench.plots.grid import grid
 from workbench.plots.intervals import intervals
 from workbench.plots.inversion import inversion
 from workbench.plots.invertibility import invertibility
+from workbench.plots.judged import JUDGED
 from workbench.plots.latent import latent
 from workbench.plots.losses import losses
 from workbench.plots.marginals import marginals
@@ -50,6 +52,7 @@ PLOTS = {
         radial_velocity,
         phase_folded,
         invertibility,
+        calibration,
         bound,
         critic,
         precision_recall,
@@ -58,6 +61,7 @@ PLOTS = {
 }
 
 __all__ = [
+    "JUDGED",
     "PLOTS",
     "plane",
     "physical",
@@ -66,6 +70,7 @@ __all__ = [
     "band",
     "arm",
     "bound",
+    "calibration",
     "critic",
     "density",
     "divergences",

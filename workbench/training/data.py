@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from workbench.core.errors import DataError
 from workbench.core.shapes import Shapes
 from workbench.objectives.base import Batch
 from workbench.problems.base import Samples
+from workbench.training.typicality import Typicality
 
 _CONSTANT = 1e-12
 
@@ -98,6 +100,11 @@ class RunData:
         x, y = (torch.cat([part[i] for part in parts]).double().cpu() for i in (0, 1))
         s = self.standardisation
         return Samples(s.x_out(x), s.y_out(y))
+
+    @cached_property
+    def typicality(self) -> Typicality | None:
+        """What the training sees of observations; made when it is first asked for."""
+        return Typicality.split(self.train_y, self.held_out_y) if self.has_y else None
 
     @property
     def batches(self) -> int:

@@ -5,6 +5,7 @@ This is what leaves a run: the exporter saves it, diagnostics judge it, and its 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import torch
@@ -15,7 +16,10 @@ from workbench.core import capability
 from workbench.core.errors import SpecError
 from workbench.core.model import Model
 from workbench.core.variable import Variable
+from workbench.problems.base import Problem
 from workbench.training.data import Standardisation
+from workbench.training.datatree import CHAINS, to_datatree
+from workbench.training.typicality import Typicality, UnusualObservationWarning, concerns
 
 #: Draws that pass through a network at once: on a processor few enough for its caches, which makes couplings
 #: twice as fast as tens of thousands at once; elsewhere many, since each pass costs a launch. Sixteen divides
@@ -35,6 +39,8 @@ class FittedModel:
     standardisation : shift and scale of x and y.
     x, y : the variables, in the order of the columns.
     manifest : what is known of its making (the experiment's table, iteration), JSON-ready.
+    typicality : what the training saw of observations, where that is at hand.
+    problem : what it was trained on, where that is at hand.
     """
 
     def __init__(
@@ -44,10 +50,14 @@ class FittedModel:
         x: Sequence[Variable],
         y: Sequence[Variable],
         manifest: dict | None = None,
+        *,
+        typicality: Typicality | None = None,
+        problem: Problem | None = None,
     ) -> None:
         self.model = model
         self.standardisation = standardisation.to(model.device, model.dtype)
         self.x, self.y, self.manifest = tuple(x), tuple(y), dict(manifest or {})
+        self.typicality, self.known_problem = typicality, problem
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -62,7 +72,13 @@ class FittedModel:
                 f"The {what} has the wrong shape", expected=f"(n, {columns})", found=str(tuple(tensor.shape))
             )
         if not torch.isfinite(tensor).all():
-            raise SpecError(f"The {what} holds values that are not finite", expected="numbers")
+            found = tensor[~torch.isfinite(tensor).all(1)][0].tolist()
+            raise SpecError(
+                f"The {what} holds values that are not finite",
+                expected="finite numbers",
+                found=str(found[:8]),
+                suggestion="leave such rows out: the network was trained on complete ones",
+            )
         return tensor
 
     def _observation(self, y, n: int) -> Tensor | None:
@@ -178,9 +194,23 @@ class FittedModel:
             x[rows] = self._drawn(len(rows), own, generator)
         return torch.minimum(torch.maximum(x, low), high)
 
+    def concerns(self, observation: Sequence[float]) -> tuple[str, ...]:
+        """Sentences on an observation (M,) that is not like those of the training: a component far outside
+        (is the unit right?), or a whole unlike any that was seen. Empty where there is nothing to say."""
+        units = self.standardisation
+        shift, scale = (t.detach().to("cpu", torch.float64) for t in (units.shift_y, units.scale_y))
+        return concerns(observation, self.y, shift, scale, self.typicality)
+
     def posterior(self, observation) -> Posterior:
-        """p(x | y = observation) as something to sample from; the observation is checked at once."""
-        return Posterior(self, observation)
+        """p(x | y = observation) as something to sample from; the observation is checked at once.
+
+        Raises `SpecError` for a wrong number of values or ones that are not finite. Warns with an
+        `UnusualObservationWarning` of an observation that is not like those of the training.
+        """
+        made = Posterior(self, observation)
+        for sentence in made.concerns:
+            warnings.warn(sentence, UnusualObservationWarning, stacklevel=2)
+        return made
 
     def sample_dataset(self, n: int, *, seed: int = 0) -> xr.Dataset:
         """n draws of x without an observation, as a Dataset with dimension ``draw``."""
@@ -192,7 +222,10 @@ class Posterior:
     """The model's answer to one observation."""
 
     def __init__(self, fitted: FittedModel, observation) -> None:
-        values = [float(v) for v in torch.as_tensor(observation, dtype=torch.float64).reshape(-1)]
+        try:
+            values = [float(v) for v in torch.as_tensor(observation, dtype=torch.float64).reshape(-1)]
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise SpecError("The observation is not made of numbers", found=repr(observation)[:80]) from error
         if len(values) != len(fitted.y):
             names = ", ".join(v.name for v in fitted.y) or "none: this problem has no y"
             raise SpecError(
@@ -202,6 +235,7 @@ class Posterior:
             )
         self.fitted, self.observation = fitted, tuple(values)
         fitted._observation([values], 1)
+        self.concerns = fitted.concerns(values)
 
     def sample(self, n: int = 1000, *, seed: int = 0) -> xr.Dataset:
         """n draws: dimension ``draw``, one variable a parameter, units in the attributes."""
@@ -210,6 +244,14 @@ class Posterior:
         return made.assign_attrs(
             observation=list(self.observation), observation_names=[v.name for v in self.fitted.y]
         )
+
+    def to_datatree(self, n: int = 1000, *, chains: int = CHAINS, seed: int = 0) -> xr.DataTree:
+        """n draws with all that belongs to them in ArviZ's groups: posterior, sample_stats, observed_data,
+        and where the problem can give them prior, prior_predictive and posterior_predictive.
+
+        Written by `workbench.export.write_datatree`, or by xarray's own ``to_netcdf`` and ``to_zarr``.
+        """
+        return to_datatree(self, n, chains=chains, seed=seed)
 
     @torch.no_grad()
     def log_prob(self, x) -> Tensor:

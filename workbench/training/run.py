@@ -260,13 +260,10 @@ class Run:
         beside it)."""
         with self.looking():
             model = copy.deepcopy(self.model).eval()
-        return FittedModel(
-            model,
-            copy.deepcopy(self.data.standardisation),
-            self.problem.x,
-            self.problem.y,
-            {"experiment": self.experiment.to_dict(), "iteration": self.iteration},
-        )
+        told = {"experiment": self.experiment.to_dict(), "iteration": self.iteration}
+        problem, units = self.problem, copy.deepcopy(self.data.standardisation)
+        known = {"typicality": self.data.typicality, "problem": problem}
+        return FittedModel(model, units, problem.x, problem.y, told, **known)
 
     def posterior(self, observation) -> Posterior:
         """p(x | y = observation); ``.sample(n)`` gives an xarray.Dataset."""

@@ -15,6 +15,7 @@ import torch
 from workbench.core.errors import SpecError, did_you_mean
 from workbench.core.variable import Variable
 from workbench.training.history import Record
+from workbench.training.typicality import concerns
 from workbench.training.views import MAKERS, Look
 
 VIEWS = tuple(MAKERS)
@@ -27,8 +28,9 @@ class SnapshotRequest:
     """Which views, for which observation (data units; empty: the problem's own), and the records after
     ``since``.
 
-    ``fresh`` False lets dear views (bound, precision_recall) repeat what they measured a moment ago, so that
-    a live page takes at most a fifth of the time for them; each says at which iteration it was measured.
+    ``fresh`` False lets dear views (calibration, bound, precision_recall) repeat what they measured a moment
+    ago, so that a live page takes at most a fifth of the time for them; each says at which iteration it was
+    measured.
     """
 
     views: tuple[str, ...] = USUAL
@@ -57,8 +59,8 @@ class Snapshot:
     grid: (L, G, G, 2), latent first, data (data units) last · posterior: observation (M,), posterior_x,
     reference_x (or reference_needs, a text: why there is none here), resimulated_y, arm (A, 4, 2), and
     curve_*, fold_* (see `workbench.training.views.curves`) where they exist · invertibility:
-    invertibility_xzx, invertibility_zxz (N,) · bound, critic, precision_recall: see their modules in
-    `workbench.training.views`
+    invertibility_xzx, invertibility_zxz (N,) · calibration, bound, critic, precision_recall: see their
+    modules in `workbench.training.views`
 
     ``notes`` has a sentence for views that need one.
     """
@@ -84,6 +86,17 @@ def take_snapshot(run, request: SnapshotRequest) -> Snapshot:
     """Compute the requested views that apply to this run's model and problem."""
     arrays: dict[str, np.ndarray] = {}
     look = Look(_observation(run, request), request.fresh)
+    if look.observation:
+        units = run.data.standardisation
+        said = concerns(
+            look.observation,
+            run.problem.y,
+            units.shift_y.double().cpu(),
+            units.scale_y.double().cpu(),
+            run.data.typicality,
+        )
+        if said:
+            look.notes["observation"] = " ".join(said)
     with run.looking(), torch.no_grad():
         for view in request.views:
             arrays |= MAKERS[view](run, look)

@@ -16,6 +16,8 @@ from workbench.ui.observation import Observation
 from workbench.ui.session import Session
 from workbench.ui.views import VIEWS, applicable, asked, at_first, missing
 
+#: Height of the line that warns of an unusual observation, in pixels.
+CONCERN = 34
 #: Height that header, transport bar and tool row take from the window, in pixels.
 ABOVE = 174
 CHOOSER_SX = {
@@ -35,6 +37,7 @@ class Board(pn.viewable.Viewer):
         super().__init__()
         self.session, self._guard, self.active = session, guard, True
         self._silent, self._pairs_offered = False, None
+        self._said = ""
         self._drawn = None  # the problem that the cards show
         self.pair, self.shown_names, self._offered, self._room = (0, 1), (), None, 0
         self.cards: dict[str, ViewCard] = {}
@@ -82,7 +85,8 @@ class Board(pn.viewable.Viewer):
             sizing_mode="stretch_width",
             css_classes=["wb-tools"],
         )
-        parts = (tools, self.chooser, self.missing, self.grid)
+        self.concern = pn.pane.HTML("", margin=(0, 8), visible=False, css_classes=["wb-concern"])
+        parts = (tools, self.concern, self.chooser, self.missing, self.grid)
         self._layout = pn.Column(*parts, margin=0, sizing_mode="stretch_both")
         session.param.watch(lambda *_: self.refresh(), "shown")
         session.param.watch(lambda *_: self.draw(), "snapshot")
@@ -157,7 +161,8 @@ class Board(pn.viewable.Viewer):
         count = len(self.shown_names)
         columns = min(3, count) or 1
         for name in self.shown_names:
-            style = place_style(columns, -(-count // columns), ABOVE + self._room)
+            above = ABOVE + self._room + CONCERN * self.concern.visible
+            style = place_style(columns, -(-count // columns), above)
             self.cards[name].__panel__().styles = style
 
     # ---- drawing
@@ -184,7 +189,18 @@ class Board(pn.viewable.Viewer):
                     dataset(card.view, session.snapshot, session.shown, session.history, self.pair)
                 )
             )
+        self._warn(session.snapshot)
         self.badge.show(session.snapshot, " ".join(s for s in missing(session.shown) if "Round trips" in s))
+
+    def _warn(self, snapshot) -> None:
+        """One line over the cards while the observation is not like those of the training."""
+        said = snapshot.notes.get("observation", "") if snapshot is not None else ""
+        if said != self._said:
+            self._said = said
+            self.concern.object = f'<div class="wb-message" role="status">{text.escape(said)}</div>'
+            if self.concern.visible != bool(said):
+                self.concern.visible = bool(said)
+                self._size()
 
     def _tapped(self, first: float, second: float) -> None:
         session = self.session

@@ -14,7 +14,7 @@ from workbench.ui import style, text
 from workbench.ui.views import View
 
 #: Views that say in a sentence what they found.
-JUDGED = ("bound", "critic", "precision_recall")
+JUDGED = ("bound", "critic", "precision_recall", "calibration")
 #: The page's theme sizes the texts of a plot relative to this.
 FONT = ".bk-Canvas { font-size: 11px !important; }"
 

@@ -110,11 +110,12 @@ def opened(source: str) -> Any:
     return run.fitted
 
 
-def export_to(source: str, key: str, target: str) -> Path:
-    """Write an export, checked against the model; returns where it is."""
+def export_to(source: str, key: str, target: str, observation: tuple[float, ...] = ()) -> Path:
+    """Write an export, checked against the model; returns where it is. ``observation`` is that of a
+    posterior."""
     from workbench.export import FORMATS, export
 
-    return export(source if FORMATS[key].of_run else opened(source), key, target)
+    return export(source if FORMATS[key].of_run else opened(source), key, target, observation=observation)
 
 
 def adopt(file: str, root: str, history: str = "") -> str:

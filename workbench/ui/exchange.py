@@ -128,7 +128,8 @@ class FormatRow(pn.viewable.Viewer):
         try:
             source, target = exchange.source(), errands.shelf("exports") / name
             await self._saved()
-            future = errands.ERRANDS.send(errands.export_to, str(source), self.key, str(target))
+            observation = tuple(exchange.session.observation)
+            future = errands.ERRANDS.send(errands.export_to, str(source), self.key, str(target), observation)
             await asyncio.wrap_future(future)
             experiment = exchange.session.shown
             shown = f"{experiment.problem.key}-{experiment.architecture.key}{self.export.suffix}"

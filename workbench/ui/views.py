@@ -69,6 +69,13 @@ VIEWS = {
             "How far a round trip through the network misses.",
         ),
         View(
+            "calibration",
+            "Calibration",
+            ("calibration",),
+            "Ranks of held-out truths among the posterior's draws; in the grey band all is as chance makes "
+            "it, an S says too narrow or too wide, a hump a shift.",
+        ),
+        View(
             "bound",
             "Bound",
             ("bound",),
@@ -121,7 +128,8 @@ def applicable(experiment: Experiment) -> tuple[str, ...]:
     names += ["latent"] if coded else []
     names += ["grid"] if planar and (coded or capability.EVIDENCE in given) else []
     names += ["losses", "invertibility"] if coded else ["losses"]
-    later = ["critic"] if knows_its_critic(experiment) else []
+    later = ["calibration"] if problem.shapes.y else []
+    later += ["critic"] if knows_its_critic(experiment) else []
     later += ["divergences"] if getattr(experiment.training, "measured", ()) else []
     later += ["precision_recall"] if capability.REPARAMETERISED in given else []
     later += ["bound"] if capability.BIJECTION in given else []

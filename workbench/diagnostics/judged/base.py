@@ -51,6 +51,9 @@ class Diagnostic(Spec):
 
     needs_model: ClassVar[frozenset[str]] = frozenset()
     needs_problem: ClassVar[frozenset[str]] = frozenset()
+    #: In plain words: what is checked, and what to do where it fails. A sentence each.
+    checked: ClassVar[str] = ""
+    remedy: ClassVar[str] = ""
     #: Settings of the larger budget; the defaults are the fast one.
     thorough: ClassVar[dict[str, Any]] = {}
 
@@ -71,6 +74,12 @@ class Diagnostic(Spec):
                 suggestion=did_you_mean(budget, BUDGETS),
             )
         return cls(**(cls.thorough if budget == "thorough" else {}))
+
+    def asked_at(self, observation: list[float]) -> Diagnostic:
+        """This diagnostic at an observation in data units; itself where it looks at many at once."""
+        if "observation" not in self.values():
+            return self
+        return type(self).from_values(self.values() | {"observation": observation})
 
     def refusals(self, fitted: Any, problem: Any) -> list[str]:
         """Why this cannot be measured, one sentence each; empty when it can."""
@@ -113,6 +122,8 @@ class Diagnostic(Spec):
             seed=int(seed),
             level=float(self.level),
             settings=str(self.values()),
+            checked=self.checked,
+            remedy=self.remedy,
         )
 
     def _measure(self, fitted: Any, problem: Any, seed: int) -> xr.Dataset:

@@ -46,6 +46,11 @@ class Calibration(Diagnostic):
     reference = (
         "Talts et al. 2018, arXiv 1804.06788; Säilynoja et al. 2022, arXiv 2103.10522; Ardizzone et al. 2019"
     )
+    checked = "Whether the truth hides among the posterior's draws like one of them, parameter by parameter."
+    remedy = (
+        "Overconfident: more simulations, earlier stopping, or several networks averaged. Too cautious "
+        "or shifted: train longer."
+    )
     needs_problem = frozenset({capability.OBSERVATION})
     thorough = {"observations": 1000, "draws": 1000}
 

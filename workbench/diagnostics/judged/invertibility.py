@@ -23,6 +23,8 @@ class Invertibility(Diagnostic):
     title = "Invertibility"
     summary = "Round trips x → z → x and z → x → z: largest and median error, and the share of lost latents."
     reference = "Behrmann et al. 2021, arXiv 2006.09347 (exploding inverses)"
+    checked = "Whether the network's inverse undoes it, on fresh data and on fresh latents."
+    remedy = "Bound the scales of the layers, use fewer of them, or compute in float64."
     needs_model = frozenset({capability.LATENT})
     thorough = {"points": 20_000}
 

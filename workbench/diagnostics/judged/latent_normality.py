@@ -31,6 +31,11 @@ class LatentNormality(Diagnostic):
     title = "Latent normality"
     summary = "Tests whether the data's latent code is standard normal and independent of the observation."
     reference = "Kolmogorov 1933; Cramér 1928, von Mises 1928; Spearman 1904; Holm 1979"
+    checked = "Whether the code of fresh data is standard normal and knows nothing of the observation."
+    remedy = (
+        "Train longer or with a larger network; a code that depends on y needs more capacity in the "
+        "conditioner."
+    )
     needs_model = frozenset({capability.LATENT})
     thorough = {"points": 5000}
 

@@ -15,19 +15,10 @@ from __future__ import annotations
 
 import numpy as np
 import param
-import torch
 
 from workbench.core import capability
-from workbench.core.errors import DataError
-from workbench.diagnostics.judged.base import (
-    DIAGNOSTICS,
-    NON_FINITE_SHARE,
-    Diagnostic,
-    dataset,
-    draws,
-    fresh,
-    lost_share,
-)
+from workbench.diagnostics.judged.base import DIAGNOSTICS, NON_FINITE_SHARE, Diagnostic, dataset
+from workbench.diagnostics.judged.references import beside_references
 from workbench.diagnostics.judged.statistics import percent, sign_flip
 from workbench.divergences import mmd_squared
 
@@ -44,6 +35,8 @@ class PosteriorMmd(Diagnostic):
         "Squared distance (MMD²) of the model's posterior to the exact one, beside that of two exact sets."
     )
     reference = "Kruse et al. 2021, arXiv 2101.10763, equation 10; Gretton et al. 2012"
+    checked = "How far the posterior is from the exact one, in the kernel distance MMD²."
+    remedy = "Train longer, on more simulations, or with a larger network; then look at calibration for how."
     needs_problem = frozenset({capability.OBSERVATION, capability.REFERENCE_POSTERIOR})
     thorough = {"observations": 100, "draws": 1000}
 
@@ -51,20 +44,9 @@ class PosteriorMmd(Diagnostic):
     draws = param.Integer(250, bounds=(20, 5000), doc="Draws of the model and of each reference set.")
 
     def _measure(self, fitted, problem, seed):
-        data = fresh(fitted, problem, self.observations, seed)
-        drawn = draws(fitted, data.y, len(data.y), self.draws, seed)
-        generator = torch.Generator().manual_seed(seed + 4)
-        scale = data.x.std(0).clamp(min=1e-12) if len(data.x) > 2 else torch.ones(data.x.shape[1])
-        rows, kept, lost = [], [], lost_share(drawn)
-        for i, observation in enumerate(data.y):
-            try:
-                pair = problem.reference_posterior(observation, 2 * self.draws, generator).split(self.draws)
-            except DataError:
-                continue  # an observation in a far tail, where no exact draw can be had in reasonable time
-            model = drawn[i][drawn[i].isfinite().all(1)]
-            if len(model) >= 2:
-                rows.append(_distances(model, *pair, scale))
-                kept.append(i)
+        found = beside_references(fitted, problem, self.observations, self.draws, seed)
+        data, lost, kept = found.data, found.lost, [part.row for part in found.sets]
+        rows = [_distances(part.model, part.first, part.second, found.scale) for part in found.sets]
         table = np.asarray(rows).reshape(-1, 5)
         excess = table[:, 3] - table[:, 4]
         p = sign_flip(excess, np.random.default_rng(seed)) if len(table) >= 8 else 0.0
@@ -85,7 +67,7 @@ class PosteriorMmd(Diagnostic):
                 "non_finite_share": ((), lost),
             },
             verdict=verdict,
-            sentence=_sentence(error, floor, p, lost, len(data.y) - len(kept)),
+            sentence=_sentence(error, floor, p, lost, found.skipped),
             data=data,
             observed=("observed", [v.name for v in problem.y]),
         )

@@ -44,6 +44,8 @@ class ResimulationError(Diagnostic):
         "Sends posterior draws through the simulator again; with a floor and a baseline to compare with."
     )
     reference = "Kruse et al. 2021, arXiv 2101.10763, equation 11"
+    checked = "Whether the posterior, sent through the simulator again, lands on the observation."
+    remedy = "Train longer or with a larger network; a negative share means a posterior that is too narrow."
     needs_problem = frozenset({capability.OBSERVATION, capability.SIMULATE})
     thorough = {"observations": 1000, "draws": 1000}
 

@@ -42,6 +42,11 @@ class Tarp(Diagnostic):
     title = "Coverage of random balls"
     summary = "How much of the posterior is nearer to a random point than the truth: uniform, if all is well."
     reference = "Lemos et al. 2023, arXiv 2302.03026"
+    checked = "Whether balls around random points hold the truth as often as they hold posterior draws."
+    remedy = (
+        "Train longer, on more simulations, or with a larger network; calibration says which parameter "
+        "it is."
+    )
     needs_problem = frozenset({capability.OBSERVATION})
     thorough = {"observations": 2000, "draws": 1000}
 

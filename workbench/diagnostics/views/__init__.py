@@ -14,6 +14,7 @@ import xarray as xr
 from workbench.core.errors import SpecError, did_you_mean
 from workbench.diagnostics.views.arm import arm
 from workbench.diagnostics.views.bound import bound
+from workbench.diagnostics.views.calibration import calibration
 from workbench.diagnostics.views.common import blank
 from workbench.diagnostics.views.critic import critic
 from workbench.diagnostics.views.density import density
@@ -45,6 +46,7 @@ VIEWS = {
         radial_velocity,
         phase_folded,
         invertibility,
+        calibration,
         bound,
         critic,
         precision_recall,
@@ -74,6 +76,7 @@ __all__ = [
     "VIEWS",
     "arm",
     "bound",
+    "calibration",
     "critic",
     "density",
     "divergences",

@@ -2,6 +2,7 @@
 apply."""
 
 from workbench.training.views.bound import bound
+from workbench.training.views.calibration import calibration
 from workbench.training.views.common import Look
 from workbench.training.views.critic import critic
 from workbench.training.views.precision_recall import precision_recall
@@ -17,6 +18,7 @@ MAKERS = {
         grid,
         posterior,
         invertibility,
+        calibration,
         bound,
         critic,
         precision_recall,

@@ -1,0 +1,79 @@
+"""Ranks of the truth among posterior draws: their law less the uniform one, in a simultaneous band."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import holoviews as hv
+import numpy as np
+import xarray as xr
+
+from workbench.plots.losses import swatches
+from workbench.plots.style import FIGURE, LEGEND, NEUTRAL, SERIES, axes, hold_still, joined, register
+
+#: Differences beyond this lie on the edge of the plot.
+HIGHEST = 0.3
+
+
+def _name_lines(plot: Any, element: Any) -> None:
+    """Hook: the legend names the quantities."""
+    hold_still(plot, element)
+    seen, lines = plot.handles["workbench"], element.get(1)
+    names = [str(n) for n in lines.dimension_values(2, expanded=False)]
+    if "items" not in seen:
+        seen["items"] = swatches(plot.state)
+    if seen.get("names") == names:
+        return
+    seen["names"] = names
+    for i, item in enumerate(seen["items"]):
+        used = i < len(names)
+        item.update(label={"value": names[i] if used else f"unused {i}"}, visible=used)
+
+
+register(
+    hv.opts.Polygons("RankBand", color=NEUTRAL, fill_alpha=0.22, line_alpha=0, show_legend=False),
+    hv.opts.Contours("RankLines", color="rank_color", line_width=1.8, show_legend=False),
+    hv.opts.Overlay("Ranks", hooks=[_name_lines], **FIGURE, **LEGEND),
+)
+
+
+def calibration(data: xr.Dataset) -> hv.Overlay:
+    """One line a parameter; inside the grey band all is as chance makes it. An S says too narrow or too wide,
+    a hump a shift."""
+    return ranks(data, "calibration", "quantity", "rank of the truth among the draws")
+
+
+def posterior_predictive(data: xr.Dataset) -> hv.Overlay:
+    """The same for a repeated measurement among its predictions, one line an observed quantity."""
+    return ranks(data, "posterior_predictive", "observed", "rank of the repetition among predictions")
+
+
+def ranks(data: xr.Dataset, prefix: str, dimension: str, label: str) -> hv.Overlay:
+    """``ecdf_difference`` (dimension, place) in the band from ``band_low`` to ``band_high``."""
+    sides = axes(prefix, (label, "share below − expected"), ((0.0, 1.0), (-HIGHEST, HIGHEST)))
+    place = data["place"].values
+    # before anything was measured the band is a line: a polygon of nothing cannot be drawn
+    low, high = (np.nan_to_num(data[f"band_{end}"].values) for end in ("low", "high"))
+    outline = {
+        sides[0].name: np.concatenate([place, place[::-1]]),
+        sides[1].name: np.clip(np.concatenate([low, high[::-1]]), -HIGHEST, HIGHEST),
+    }
+    names = [str(n) for n in data[dimension].values]
+    lines = _lines(place, data["ecdf_difference"].values, names, sides, prefix)
+    return joined([hv.Polygons([outline], sides, group="RankBand"), lines], data, "Ranks")
+
+
+def _lines(
+    place: np.ndarray, difference: np.ndarray, names: Sequence[str], sides: list, prefix: str
+) -> hv.Contours:
+    paths = [
+        {
+            sides[0].name: np.concatenate([[0.0], place, [1.0]]),
+            sides[1].name: np.concatenate([[0.0], np.clip(row, -HIGHEST, HIGHEST), [0.0]]),
+            f"{prefix}_name": name.replace("_", " "),
+            "rank_color": SERIES[i % len(SERIES)],
+        }
+        for i, (name, row) in enumerate(zip(names, difference, strict=True))
+    ]
+    return hv.Contours(paths, sides, [f"{prefix}_name", "rank_color"], group="RankLines")

@@ -1,0 +1,48 @@
+"""Posterior contraction against z-score, a dot for each pair and parameter."""
+
+from __future__ import annotations
+
+import holoviews as hv
+import numpy as np
+import xarray as xr
+
+from workbench.plots.style import (
+    FIGURE,
+    LEGEND,
+    NEUTRAL,
+    SERIES,
+    axes,
+    hold_still,
+    joined,
+    line,
+    register,
+)
+
+#: z-scores beyond this lie on the edge of the plot.
+HIGHEST = 5.0
+
+register(
+    hv.opts.Curve("ContractionScatter", color=NEUTRAL, line_width=1, line_dash="dotted"),
+    hv.opts.Points("ContractionPairs", color="contraction_color", size=4, alpha=0.45, line_alpha=0),
+    hv.opts.Overlay("Contraction", hooks=[hold_still], **FIGURE, **LEGEND),
+)
+
+
+def contraction(data: xr.Dataset) -> hv.Overlay:
+    """Right: much was learned. Two thirds of the dots should lie between the dotted lines at ±1, as many
+    above 0 as below; a colour a parameter."""
+    labels = ("posterior contraction", "z-score of the truth")
+    sides = axes("contraction", labels, ((-0.5, 1.02), (-HIGHEST, HIGHEST)))
+    named = zip(("contraction", "z_score"), sides, strict=True)
+    across, up = (np.clip(data[name].values, *side.range) for name, side in named)
+    colours = np.broadcast_to([SERIES[i % len(SERIES)] for i in range(up.shape[1])], up.shape)
+    dots = {
+        sides[0].name: across.ravel(),
+        sides[1].name: up.ravel(),
+        "contraction_color": colours.ravel(),
+    }
+    band = line([-0.5, 1.02, np.nan, -0.5, 1.02], [1, 1, np.nan, -1, -1], sides, "ContractionScatter", "±1")
+    points = hv.Points(
+        dots, sides, "contraction_color", group="ContractionPairs", label="pairs", datatype=["dictionary"]
+    )
+    return joined([points, band], data, "Contraction")
