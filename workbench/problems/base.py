@@ -118,6 +118,9 @@ class Problem(Spec):
         self._ready()
         return self._prior(n, generator)
 
+    # A problem that tells signal and noise apart also has ``signals(x) -> (n, …)``, without noise, and
+    # ``recorded(signals, generator) -> y``, so that training can draw the noise anew in every batch.
+
     def log_density(self, x: Tensor) -> Tensor:
         """Normalised log p(x) in nats: (n, D) -> (n,), dtype of ``x``, differentiable; -inf off support."""
         self._require(capability.LOG_DENSITY)

@@ -69,7 +69,11 @@ class RunData:
         self, problem, settings, *, seed: int, device: torch.device, dtype: torch.dtype, samples=None
     ) -> None:
         generator = torch.Generator().manual_seed(seed)
-        drawn = problem.draw(settings.samples, generator) if samples is None else samples
+        self._signals, self._problem = None, problem
+        if samples is None and settings.fresh_noise and hasattr(problem, "recorded"):
+            drawn, self._signals = _with_signals(problem, settings.samples, generator)
+        else:
+            drawn = problem.draw(settings.samples, generator) if samples is None else samples
         n = len(drawn.x)
         n_validation = max(1, round(n * settings.validation_fraction))
         if n - n_validation < 2:
@@ -82,6 +86,9 @@ class RunData:
         self.standardisation = Standardisation.learn(drawn.x[train], drawn.y[train], kept)
         edges = torch.tensor([[v.low for v in problem.x], [v.high for v in problem.x]], dtype=torch.float64)
         self.bounds = self.standardisation.x_in(edges).to(device, dtype)
+        self.standardisation = Standardisation.learn(drawn.x[train], drawn.y[train])
+        if self._signals is not None:
+            self._signals = self._signals[train]
         self.noise_y = settings.noise_y
         self.seed, self.device, self.batch_size = seed, device, min(settings.batch_size, len(train))
         self.has_y = drawn.y.shape[1] > 0
@@ -119,8 +126,16 @@ class RunData:
             self._permutation = torch.randperm(len(self.train_x), generator=generator).to(self.device)
             self._epoch = epoch
         rows = self._permutation[position * self.batch_size : (position + 1) * self.batch_size]
-        y = self._noisy(self.train_y[rows], index + 1) if self.has_y else None
+        y = self._noisy(self._recorded(rows, index), index + 1) if self.has_y else None
         return Batch(self.train_x[rows], y, progress)
+
+    def _recorded(self, rows: Tensor, index: int) -> Tensor:
+        """y (n, M) of these rows; made anew from their signals where the settings ask for it."""
+        if self._signals is None:
+            return self.train_y[rows]
+        generator = torch.Generator().manual_seed((self.seed * 1_000_037 + 7_907 * index + 11) % 2**63)
+        fresh = self._problem.recorded(self._signals[rows.cpu()], generator)
+        return self.standardisation.y_in(fresh).to(self.device, self.train_y.dtype)
 
     def _noisy(self, y: Tensor, number: int) -> Tensor:
         """y (n, M) with the noise of the training settings; it follows from the seed and ``number`` alone."""
@@ -135,3 +150,12 @@ class RunData:
         """The first ``limit`` held-out points: always the same ones, and the same noise."""
         y = self._noisy(self.held_out_y[:limit], 0) if self.has_y else None
         return Batch(self.held_out_x[:limit], y, progress)
+
+
+def _with_signals(problem, n: int, generator: torch.Generator) -> tuple[Samples, Tensor]:
+    """Pairs, and the signals (single precision) that their observations were recorded from."""
+    x = problem.prior(n, generator)
+    with torch.no_grad():
+        signals = problem.signals(x)
+    short = torch.complex64 if signals.is_complex() else torch.float32
+    return Samples(x, problem.recorded(signals, generator)), signals.to(short)

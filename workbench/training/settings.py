@@ -56,6 +56,11 @@ class Training(Spec):
         doc="Normal noise that is added to y anew in every batch, in standard deviations of y. A y without "
         "noise leaves p(x | y) no density; this gives it the width that the network may reach.",
     )
+    fresh_noise = param.Boolean(
+        False,
+        doc="Where a problem tells signal and noise apart, noise is drawn anew in every batch: it cannot "
+        "be learned by heart; other problems are not changed by it.",
+    )
     gradient_clip = param.Number(
         5.0, bounds=(0, 1e6), doc="Largest norm of the gradient; 0 switches clipping off."
     )

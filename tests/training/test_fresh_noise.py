@@ -1,0 +1,46 @@
+"""Noise drawn anew in every batch: the same law, other numbers, and the same ones for the same seed."""
+
+from __future__ import annotations
+
+import torch
+
+from workbench.problems import PROBLEMS
+from workbench.training import Training
+from workbench.training.data import RunData
+
+
+def data(fresh: bool = True, key: str = "geoacoustic", seed: int = 0) -> RunData:
+    settings = Training(samples=200, batch_size=180, fresh_noise=fresh)
+    return RunData(PROBLEMS.make(key), settings, seed=seed, device=torch.device("cpu"), dtype=torch.float64)
+
+
+def ordered(batch) -> torch.Tensor:
+    """Observations in the order of the first unknown: rows are shuffled anew in every epoch."""
+    return batch.y[batch.x[:, 0].argsort()]
+
+
+def test_epochs_have_the_same_signals_and_other_noise():
+    made = data()
+    first, second = ordered(made.batch(0, 0.0)), ordered(made.batch(1, 0.1))
+    assert not torch.equal(first, second)
+    kept = data(fresh=False)
+    assert torch.equal(ordered(kept.batch(0, 0.0)), ordered(kept.batch(1, 0.1)))
+    # as far from each other as two recordings of one signal are, and nearer than those of two signals
+    apart = (first - second).square().sum(1).median()
+    assert apart < (first - second.roll(50, 0)).square().sum(1).median()
+
+
+def test_the_law_is_that_of_draws():
+    made = data()
+    many = torch.cat([made.batch(i, 0.0).y for i in range(30)])
+    assert float(many.mean().abs()) < 0.05 and abs(float(many.std()) - 1) < 0.05
+
+
+def test_batches_follow_from_seed_and_number_alone():
+    assert torch.equal(data().batch(3, 0.2).y, data().batch(3, 0.2).y)
+    assert not torch.equal(data().batch(3, 0.2).y, data(seed=1).batch(3, 0.2).y)
+
+
+def test_other_problems_are_not_changed():
+    first, second = (data(fresh=f, key="gaussian_linear").batch(0, 0.0) for f in (True, False))
+    assert torch.equal(first.x, second.x) and torch.equal(first.y, second.y)

@@ -1,0 +1,217 @@
+"""VINA §4.2: geoacoustic inversion, judged by the true value as the paper does, and by the exact posterior.
+
+vina      `geoacoustic_paper`: two unknowns of the seabed. "config 1" and "config 2" are the paper's
+invertible
+          networks of [y, z], with the noise among the unknowns, trained as its authors' program does (see
+          `case`); "ours" has no surplus latent and this workbench's objective; "flow" is a conditional flow
+          of the two unknowns alone. Each with the likelihood and with divergences of a critic.
+swx_9     `geoacoustic` with nine unknowns, three tones and 5 dB, against stored reference posteriors: a
+          conditional spline flow, and what is left of its errors once refined by the exact likelihood.
+
+(m̂ − m)²  mean squared distance of draws to the truth: the paper's "L2 loss". It is least for a point at
+the truth,
+          wherever the posterior lies: the row of the exact posterior says what a right answer scores.
+C2ST, MMD², spread  against draws of the exact posterior of the seabed (the noise follows from it); ½, 0 and
+1
+          are perfect.  coverage: share of truths in the central 90 % of draws.
+times     processor seconds: training; 1000 draws of one posterior; how much faster than Markov chains on
+the same
+          likelihood (nine unknowns: the reference's nested sampling).
+
+Synthetic and well specified: data come from the model that explains them, the environment is that of
+SWellEx-96, the same at every range, and no recording is used. The paper's own test observation and noise
+are not published: its figures compare in order of magnitude only.
+Source: VINA, arXiv:2602.20480, section 4.2, tables 3 to 5.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import param
+import xarray as xr
+
+from workbench.core.errors import WorkbenchError
+from workbench.problems import PROBLEMS
+from workbench.studies.base import STUDIES, Cell, Column, Published
+from workbench.studies.bench import Bench
+from workbench.studies.case import PosteriorCase
+from workbench.studies.comparison import curves
+from workbench.studies.geoacoustic_judging import exact_row, nine_row, seabed_row
+from workbench.training import Experiment, Training
+
+_SOURCE = "VINA, arXiv:2602.20480, tables 3 to 5 (10 epochs)"
+NETWORKS = {"config_1": "INN, config 1", "config_2": "INN, config 2", "ours": "INN, ours", "flow": "Flow"}
+LOSSES = {
+    "likelihood": "NLL", "kl": "KL", "jensen_shannon": "JS", "reverse_kl": "reverse KL",
+    "squared_hellinger": "squared Hellinger",
+}  # fmt: skip
+#: Surplus latents, width and blocks of the paper's networks; z needs two.
+CONFIGURATIONS = {"config_1": (16, 64, 3), "config_2": (0, 403, 4), "ours": (0, 128, 4)}
+
+
+def _published() -> tuple[Published, ...]:
+    """Tables 3, 4 and 5: depth, speed, training seconds after ten epochs, and inference in seconds."""
+    table = {
+        ("config_1", "likelihood"): (22.48, 193.99, 30.50), ("config_1", "kl"): (3.27, 2.24, 10.91),
+        ("config_1", "jensen_shannon"): (3.26, 7.26, 11.08), ("config_2", "likelihood"): (0.75, 1.91, 26.02),
+        ("config_2", "kl"): (11.56, 6.31, 13.36), ("config_2", "jensen_shannon"): (12.26, 10.24, 12.45),
+    }  # fmt: skip
+    columns = ("depth_squared", "speed_squared", "training_seconds")
+    found = []
+    for (network, loss), values in table.items():
+        row = {"problem": "vina", "network": network, "loss": loss}
+        found += [Published(row, c, v, "paper", _SOURCE) for c, v in zip(columns, values, strict=True)]
+        inference = 0.0060 if network == "config_1" else 0.0036
+        found.append(Published(row, "posterior_seconds", inference, "paper", _SOURCE))
+    return tuple(found)
+
+
+@STUDIES.register
+class Geoacoustic(PosteriorCase):
+    """The paper's geoacoustic inversion and a harder one, against exact posteriors."""
+
+    key = "geoacoustic"
+    title = "Geoacoustic inversion"
+    summary = "VINA's tables 3 to 5 beside ours, and how near the posteriors come to the exact ones."
+    reference = "VINA, arXiv:2602.20480, section 4.2"
+    columns = (
+        Column("depth_squared", "(m̂₁ − m₁)²", "m²"),
+        Column("speed_squared", "(m̂₂ − m₂)²", "m²/s²"),
+        Column("c2st", "C2ST", "", "low"),
+        Column("c2st_refined", "C2ST refined", "", "low"),
+        Column("mmd", "MMD²", "", "low"),
+        Column("spread", "spread"),
+        Column("coverage", "coverage of 90 %"),
+        Column("training_seconds", "training", "s", "low"),
+        Column("posterior_seconds", "posterior", "s", "low"),
+        Column("speed_up", "faster than the reference", "×"),
+        Column("effective_share", "effective share"),
+    )
+    published = _published()
+    quick: ClassVar[dict[str, Any]] = {
+        "samples": 2000, "steps": 120, "batch_size": 128, "learning_rate": 1e-3, "observations": 8,
+        "draws": 300, "classified": 2, "seeds": 1, "nine_samples": 15_000, "nine_steps": 1500, "nine_width": 128,
+        "refined_draws": 4000, "nine_observations": 2,
+    }  # fmt: skip
+
+    settings_compared = param.List(["code", "ours"], item_type=str, precedence=-1)
+    width = param.Integer(128, bounds=(4, 1024), doc="Units in the hidden layers of our networks.")
+    samples = param.Integer(100_000, bounds=(200, 50_000_000), doc="Pairs for VINA's problem.")
+    steps = param.Integer(6250, bounds=(1, 100_000_000), doc="Steps; 6250 are ten epochs of 80 000 pairs.")
+    batch_size = param.Integer(128, bounds=(2, 1_000_000), doc="Pairs in a mini-batch.")
+    losses = param.List(list(LOSSES), item_type=str, doc="likelihood, or keys of divergences.")
+    networks = param.List(list(NETWORKS), item_type=str, doc="config_1, config_2, ours, flow.")
+    nine_samples = param.Integer(
+        100_000, bounds=(0, 50_000_000), doc="Pairs with nine unknowns; 0 leaves them out."
+    )
+    nine_steps = param.Integer(40_000, bounds=(1, 100_000_000), doc="Steps with nine unknowns.")
+    nine_width = param.Integer(256, bounds=(4, 2048), doc="Units in the hidden layers with nine unknowns.")
+    nine_observations = param.Integer(10, bounds=(1, 100), doc="Stored observations that are judged.")
+    refined_draws = param.Integer(20_000, bounds=(200, 10_000_000), doc="Draws that are refined, each.")
+    stored = param.String("datasets/geoacoustic_swx9.nc", doc="File with reference posteriors.")
+
+    # ---- the grid
+    def cells(self) -> list[Cell]:
+        place = {"problem": "vina", "network": "exact", "loss": "", "seed": 0}
+        found = [Cell(place, "Exact posterior")]
+        found += [self._nine(seed) for seed in range(self.seeds)] if self.nine_samples else []
+        found += [
+            self._vina(network, loss, seed)
+            for network in self.networks
+            for loss in self.losses
+            for seed in range(self.seeds)
+        ]
+        return found
+
+    def problem(self, setting: str = "ours"):
+        return PROBLEMS.make("geoacoustic_paper", noise_appended=setting != "flow")
+
+    def _vina(self, network: str, loss: str, seed: int) -> Cell:
+        place = {"problem": "vina", "network": network, "loss": loss, "seed": seed}
+        title = f"{NETWORKS[network]} · {LOSSES.get(loss, loss)}"
+        setting = "code" if network.startswith("config") else "ours"
+        if network == "flow":
+            architecture = {"key": "neural_spline_coupling", "settings": {"width": self.width}}
+        else:
+            surplus, width, blocks = CONFIGURATIONS[network]
+            width = width if setting == "code" else self.width
+            chosen = {"transforms": blocks, "width": width, "extra_latent": surplus}
+            architecture = {"key": "inn", "settings": chosen | {"activation": "gelu", "clamp": 2.0}}
+        if loss == "likelihood":
+            objective: dict[str, Any] = {"key": "maximum_likelihood"}
+        else:
+            values = self.followed("code", loss) if setting == "code" else self.ours(loss)
+            objective = {"key": "variational", "settings": values}
+        problem, training = self.problem(network), self.training(setting)
+        return self._made(place, title, problem, architecture, objective, training, self.steps)
+
+    def _nine(self, seed: int) -> Cell:
+        place = {"problem": "swx_9", "network": "flow", "loss": "likelihood", "seed": seed}
+        title = "Nine unknowns · Spline flow · NLL"
+        if not Path(self.stored).exists():
+            said = f"There is no file {self.stored}: tools/make_geoacoustic_reference.py makes it."
+            return Cell(place, title, refused=said)
+        problem = PROBLEMS.make("geoacoustic", tier="swx_9", signal_to_noise=5.0)
+        network = {"key": "neural_spline_coupling", "settings": {"width": self.nine_width, "transforms": 5}}
+        training = Training(
+            samples=self.nine_samples,
+            batch_size=256,
+            fresh_noise=True,
+            early_stopping=False,
+            averaging=0.995,
+            learning_rate=1e-3,
+            validate_every=max(1, self.nine_steps // 20),
+            measured=[],
+        )
+        objective = {"key": "maximum_likelihood"}
+        return self._made(place, title, problem, network, objective, training, self.nine_steps)
+
+    def _made(self, place, title, problem, architecture, objective, training, steps) -> Cell:
+        try:
+            made = Experiment(problem, architecture, objective, training, steps=steps, seed=place["seed"])
+        except WorkbenchError as error:
+            return Cell(place, title, refused=" ".join(str(error).split()))
+        reasons = made.refusals()
+        return Cell(place, title, refused=reasons[0]) if reasons else Cell(place, title, made)
+
+    # ---- one cell
+    def measure(self, cell: Cell, bench: Bench) -> xr.Dataset:
+        if cell.coordinates["problem"] == "swx_9":
+            run = bench.train(cell)
+            found = nine_row(run, self.stored, self.nine_observations, self.refined_draws)
+        else:
+            test = bench.kept("exact", lambda: exact_row(self.observations, self.draws))
+            if cell.experiment is None:
+                return seabed_row(None, test, self.classified)
+            run = bench.train(cell)
+            found = seabed_row(run.fitted, test, self.classified)
+        return found.assign(training_seconds=((), bench.seconds(cell))).assign(curves(run))
+
+    def conclusions(self, data: xr.Dataset) -> list[str]:
+        """Who comes nearest to the exact posterior, whether the paper's ruler agrees, and the goals."""
+        done = data.where(data["status"] == "done", drop=True)
+        vina = done.where((done["problem"] == "vina") & (done["network"] != "exact"), drop=True)
+        nine, found = done.where(done["problem"] == "swx_9", drop=True), []
+        if vina.sizes["cell"]:
+            near, true = (str(vina["title"].values[int(np.argmin(vina[c].values))]) for c in ("mmd", "depth_squared"))
+            best = float(vina["mmd"].min()), float(vina["c2st"].min())
+            found.append(
+                f"Nearest to the exact posterior comes {near} (MMD² {best[0]:.3g}; the least C2ST of all is "
+                f"{best[1]:.3f}); nearest to the true depth, by the paper's ruler, {true}."
+            )
+        if nine.sizes["cell"]:
+            goals = {"c2st": ("C2ST {:.3f} amortised", 0.60), "c2st_refined": ("{:.3f} refined", 0.53)}
+            told = []
+            for column, (words, goal) in goals.items():
+                value = float(nine[column].mean())
+                told.append(f"{words.format(value)} ({'meets' if value <= goal else 'misses'} {goal:.2f})")
+            pace = float(nine["speed_up"].mean())
+            told.append(
+                f"a posterior {pace:.0f} times faster than the reference "
+                f"({'meets' if pace >= 1000 else 'misses'} 1000)"
+            )
+            found.append("Nine unknowns at 5 dB: " + ", ".join(told) + ".")
+        return found

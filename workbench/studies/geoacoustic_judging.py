@@ -1,0 +1,135 @@
+"""How the geoacoustic inversion's posteriors are judged: test observations, exact draws, and the times
+beside them."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from workbench import diagnostics
+from workbench.core.errors import WorkbenchError
+from workbench.problems import PROBLEMS
+from workbench.problems.ensemble import ensemble_draws, resampled
+from workbench.refinement import refine
+from workbench.studies import measures
+from workbench.studies.judging import fresh_pairs, spread
+from workbench.studies.samplers import NetworkSampler
+from workbench.training import FittedModel
+
+TEST_SEED = 20_260_229
+#: Walkers and their steps, of the Markov chains that a posterior's time is compared with.
+_WALKERS, _BURN, _BETWEEN, _POSTERIOR = 40, 60, 10, 1000
+
+
+def exact_row(observations: int, draws: int) -> xr.Dataset:
+    """Fresh pairs of VINA's problem with exact draws of the seabed, and what one posterior costs by Markov
+    chains."""
+    bare = PROBLEMS.make("geoacoustic_paper", noise_appended=False)
+    found = fresh_pairs(bare, observations, draws, TEST_SEED)
+    y = torch.from_numpy(found["y"].values[0])
+    generator, start = torch.Generator().manual_seed(TEST_SEED), time.process_time()
+
+    def log_density(x: Tensor) -> Tensor:
+        return bare.log_joint(x, y.expand(len(x), -1))
+
+    with torch.no_grad():
+        prior = bare.prior(1000, generator)
+        begun = resampled(prior, log_density(prior), _WALKERS, generator)
+        ensemble_draws(log_density, begun, _POSTERIOR, generator, burn=_BURN, between=_BETWEEN)
+    return found.assign(chain_seconds=((), time.process_time() - start))
+
+
+def seabed_row(fitted: FittedModel | None, test: xr.Dataset, classified: int) -> xr.Dataset:
+    """The columns for a network, or (None) for other draws of the exact posterior."""
+    truth, y, scale = (torch.from_numpy(test[name].values).double() for name in ("x", "y", "scale"))
+    reference = torch.from_numpy(test["reference"].values).double()
+    half = reference.shape[1] // 2
+    generator = torch.Generator().manual_seed(TEST_SEED + 1)
+    if fitted is None:
+        draws, reference, seconds = reference[:, :half], reference[:, half:], float("nan")
+    else:
+        sampler, start = NetworkSampler(fitted), time.process_time()
+        sampler.draw(y[:1], _POSTERIOR, generator)
+        seconds = time.process_time() - start
+        draws = sampler.draw(y, half, generator)[..., :2]
+        reference = reference[:, :half]
+    squared = (draws - truth[:, None]).square().mean((0, 1))
+    found = {
+        "depth_squared": float(squared[0]),
+        "speed_squared": float(squared[1]),
+        "mmd": float(np.nanmean(measures.posterior_errors(draws, reference, scale))),
+        "c2st": _apart(draws[:classified], reference),
+        "spread": spread(draws, reference),
+        "coverage": _coverage(truth, draws),
+    }
+    if fitted is not None:
+        pace = float(test["chain_seconds"]) / max(seconds, 1e-9)
+        found |= {"posterior_seconds": seconds, "speed_up": pace}
+    shown = {"shown_draws": (("shown", "draw", "parameter"), draws[:2].float().numpy())}
+    return xr.Dataset({name: ((), value) for name, value in found.items()} | shown)
+
+
+def nine_row(run, path: str, most: int, refined_draws: int) -> xr.Dataset:
+    """The columns of the tier with nine unknowns, against the stored references, before and after
+    refinement."""
+    with xr.open_dataset(path) as file:
+        stored = file.load().isel(observation=slice(most))
+    truth, y = (torch.from_numpy(stored[name].values).double() for name in ("x", "y"))
+    reference = torch.from_numpy(stored["reference"].values).double()
+    generator, sampler = torch.Generator().manual_seed(TEST_SEED), NetworkSampler(run.fitted)
+    start = time.process_time()
+    sampler.draw(y[:1], _POSTERIOR, generator)
+    seconds = time.process_time() - start
+    count = reference.shape[1] // 2
+    draws = sampler.draw(y, count, generator)
+    scale = run.problem.prior(4000, generator).std(0)
+    mended, shares = zip(
+        *(_refined(run, row, refined_draws, count, i) for i, row in enumerate(y)), strict=True
+    )
+    fresh = run.problem.draw(200, torch.Generator().manual_seed(TEST_SEED + 2))
+    found = {
+        "mmd": float(np.nanmean(measures.posterior_errors(draws, reference[:, :count], scale))),
+        "c2st": _apart(draws, reference[:, :count]),
+        "c2st_refined": _apart(torch.stack(mended), reference[:, :count]),
+        "c2st_floor": _apart(reference[:, count:], reference[:, :count]),
+        "spread": spread(draws, reference),
+        "coverage": _coverage(fresh.x, sampler.draw(fresh.y, 200, generator)),
+        "posterior_seconds": seconds,
+        "speed_up": float(stored["seconds"].mean()) / max(seconds, 1e-9),
+        "effective_share": float(np.mean(shares)),
+    }
+    parts = {"amortised": draws, "refined": torch.stack(mended)}
+    shown = {
+        f"nine_{name}": (("observation", "draw", "nine"), v.float().numpy()) for name, v in parts.items()
+    }
+    return xr.Dataset({name: ((), value) for name, value in found.items()} | shown)
+
+
+def _refined(run, y: Tensor, draws: int, count: int, seed: int) -> tuple[Tensor, float]:
+    """Draws (count, 9) after importance weights, and the share of the network's draws that they are
+    worth."""
+    try:
+        made = refine(run, y.tolist(), method="importance", draws=draws, seed=seed)
+    except WorkbenchError:
+        return torch.full((count, run.problem.shapes.x), torch.nan).double(), 0.0
+    values = made.sample(count, seed=seed).to_array().values.T.copy()
+    return torch.from_numpy(values), made.gain.effective_sample_size / draws
+
+
+def _apart(draws: Tensor, reference: Tensor) -> float:
+    """Mean C2ST over observations; NaN where draws are missing."""
+    values = [
+        diagnostics.c2st(exact, mine) if bool(mine.isfinite().all()) else float("nan")
+        for mine, exact in zip(draws, reference, strict=False)
+    ]
+    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
+
+
+def _coverage(truth: Tensor, draws: Tensor) -> float:
+    """Share of true components in the central 90 % of their draws."""
+    low, high = draws.nan_to_num().quantile(torch.tensor([0.05, 0.95], dtype=draws.dtype), dim=1)
+    return float(((truth >= low) & (truth <= high)).double().mean())
