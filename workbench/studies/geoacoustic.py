@@ -93,8 +93,8 @@ class Geoacoustic(PosteriorCase):
     published = _published()
     quick: ClassVar[dict[str, Any]] = {
         "samples": 2000, "steps": 120, "batch_size": 128, "learning_rate": 1e-3, "observations": 8,
-        "draws": 300, "classified": 2, "seeds": 1, "nine_samples": 15_000, "nine_steps": 1500, "nine_width": 128,
-        "refined_draws": 4000, "nine_observations": 2,
+        "draws": 300, "classified": 2, "seeds": 1, "nine_samples": 15_000, "nine_steps": 1500,
+        "nine_width": 128, "refined_draws": 4000, "nine_observations": 2,
     }  # fmt: skip
 
     settings_compared = param.List(["code", "ours"], item_type=str, precedence=-1)
@@ -196,7 +196,8 @@ class Geoacoustic(PosteriorCase):
         vina = done.where((done["problem"] == "vina") & (done["network"] != "exact"), drop=True)
         nine, found = done.where(done["problem"] == "swx_9", drop=True), []
         if vina.sizes["cell"]:
-            near, true = (str(vina["title"].values[int(np.argmin(vina[c].values))]) for c in ("mmd", "depth_squared"))
+            first = {c: int(np.argmin(vina[c].values)) for c in ("mmd", "depth_squared")}
+            near, true = (str(vina["title"].values[i]) for i in first.values())
             best = float(vina["mmd"].min()), float(vina["c2st"].min())
             found.append(
                 f"Nearest to the exact posterior comes {near} (MMD² {best[0]:.3g}; the least C2ST of all is "
