@@ -97,9 +97,32 @@ def arm_arrays(n: int = 200) -> dict[str, np.ndarray]:
         **curve_arrays(),
         "calibration_rank": generator.uniform(size=(n, 4)),
         "calibration_figures": np.array([100.0, 40.0]),
+        **ocean_arrays(),
         "invertibility_xzx": np.full(n, 1e-6),
         "invertibility_zxz": np.full(n, 1e-6),
         **bound_arrays(),
+    }
+
+
+def ocean_arrays() -> dict[str, np.ndarray]:
+    """Seabeds over two of the arm's unknowns: profiles, a match, a loss."""
+    generator = np.random.default_rng(3)
+    speeds = 1500.0 + np.cumsum(generator.uniform(0, 8, size=(30, 40)), 1)
+    return {
+        "ocean_depths": np.linspace(0, 290, 40),
+        "ocean_speeds": speeds,
+        "ocean_speeds_reference": speeds + 3.0,
+        "ocean_array": np.linspace(94, 212, 5),
+        "ocean_place": np.array([3000.0, 60.0, 216.5, 1.0]),
+        "ocean_ranges": np.linspace(300, 3375, 124),
+        "ocean_levels": np.linspace(2, 210, 53),
+        "ocean_loss": generator.uniform(50, 80, size=(53, 124)),
+        "ambiguity_pair": np.array([1.0, 2.0]),
+        "ambiguity_0": np.linspace(-1, 1, 33),
+        "ambiguity_1": np.linspace(-1, 1, 33),
+        "ambiguity": generator.uniform(size=(33, 33)),
+        "ambiguity_posterior": generator.normal(size=(60, 2)) * 0.2,
+        "ambiguity_reference": generator.normal(size=(60, 2)) * 0.2,
     }
 
 

@@ -28,6 +28,8 @@ OF_AN_OBSERVATION = (
     "phase_folded",
     "calibration",
 )
+OF_AN_OBSERVATION = ("posterior", "marginals", "resimulation", "arm", "radial_velocity", "phase_folded")
+OF_AN_OBSERVATION += ("sound_speed_profile", "ambiguity_surface", "transmission_loss")
 #: Plots of what the four unknowns of the arm do not have.
 PLANAR = ("precision_recall",)
 
@@ -82,7 +84,7 @@ def test_axes_hold_still_while_numbers_move(name):
     held = ranges(figure)
     for scale in (1.0, 30.0, 1e-3):
         moved = snapshot("arm")
-        for key in ("samples_x", "posterior_x", "resimulated_y", "latent_z", "curve", "fold"):
+        for key in ("samples_x", "posterior_x", "resimulated_y", "latent_z", "curve", "fold", "ocean_speeds"):
             moved.arrays[key] = moved.arrays[key] * scale
         pipe.send(data(name, moved))
         assert ranges(figure) == held

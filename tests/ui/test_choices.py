@@ -60,7 +60,9 @@ def test_a_reason_stands_in_the_menu():
     assert option_label("INN", "It needs a y").startswith("INN — It needs")
 
 
-@pytest.mark.parametrize("key", ["two_moons", "inverse_kinematics", "linear_gaussian", "radial_velocity"])
+@pytest.mark.parametrize(
+    "key", ["two_moons", "inverse_kinematics", "linear_gaussian", "radial_velocity", "geoacoustic"]
+)
 def test_views_apply_to_problems(key):
     experiment = Experiment(key)
     names = applicable(experiment)
@@ -68,6 +70,7 @@ def test_views_apply_to_problems(key):
     assert ("posterior" in names) == bool(experiment.problem.y)
     assert ("arm" in names) == (key == "inverse_kinematics")
     assert ({"radial_velocity", "phase_folded"} <= set(names)) == (key == "radial_velocity")
+    assert ({"sound_speed_profile", "ambiguity_surface"} <= set(names)) == (key == "geoacoustic")
     assert "invertibility" in asked(names, experiment)
 
 

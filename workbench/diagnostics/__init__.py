@@ -8,6 +8,7 @@ from workbench.diagnostics.report import Report, diagnose
 from workbench.diagnostics.two_samples import c2st, exact_wasserstein
 from workbench.diagnostics.views import (
     VIEWS,
+    ambiguity_surface,
     arm,
     bound,
     calibration,
@@ -26,6 +27,8 @@ from workbench.diagnostics.views import (
     resimulation,
     samples,
     search,
+    sound_speed_profile,
+    transmission_loss,
 )
 
 __all__ = [
@@ -34,6 +37,7 @@ __all__ = [
     "Diagnostic",
     "Report",
     "VIEWS",
+    "ambiguity_surface",
     "arm",
     "bound",
     "c2st",
@@ -57,4 +61,6 @@ __all__ = [
     "resimulation",
     "samples",
     "search",
+    "sound_speed_profile",
+    "transmission_loss",
 ]

@@ -6,6 +6,7 @@ returns the same structure whatever the data, and keeps its axes where the attri
 
 from __future__ import annotations
 
+from workbench.plots.ambiguity_surface import ambiguity_surface
 from workbench.plots.arm import arm
 from workbench.plots.band import band
 from workbench.plots.bound import bound
@@ -32,7 +33,9 @@ from workbench.plots.radial_velocity import radial_velocity
 from workbench.plots.resimulation import resimulation
 from workbench.plots.samples import samples
 from workbench.plots.search import search
+from workbench.plots.sound_speed_profile import sound_speed_profile
 from workbench.plots.spread import spread
+from workbench.plots.transmission_loss import transmission_loss
 
 #: Every plot of a run by its name. Each draws the view of the same name; ``marginals`` draws the posterior's
 #: Dataset. (``inversion`` and ``search`` draw what `workbench.invert` returns, ``spread`` and ``posteriors``
@@ -51,6 +54,9 @@ PLOTS = {
         arm,
         radial_velocity,
         phase_folded,
+        sound_speed_profile,
+        ambiguity_surface,
+        transmission_loss,
         invertibility,
         calibration,
         bound,
@@ -68,6 +74,7 @@ __all__ = [
     "intervals",
     "corner",
     "band",
+    "ambiguity_surface",
     "arm",
     "bound",
     "calibration",
@@ -88,5 +95,7 @@ __all__ = [
     "resimulation",
     "samples",
     "search",
+    "sound_speed_profile",
+    "transmission_loss",
     "spread",
 ]

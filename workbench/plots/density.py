@@ -22,7 +22,7 @@ from workbench.plots.style import (
 )
 
 
-def _colour_limits(plot: Any, element: Any) -> None:
+def colour_limits(plot: Any, element: Any) -> None:
     hold_still(plot, element)
     low, high = element.get(0).vdims[0].range
     for subplot in plot.subplots.values():
@@ -34,7 +34,7 @@ def _colour_limits(plot: Any, element: Any) -> None:
 register(
     hv.opts.Image("DensityModel", cmap=DENSITY_RAMP, colorbar=True, colorbar_opts=COLOUR_BAR),
     hv.opts.Curve("DensityTarget", color=KNOWN, line_width=1.5, line_dash="dashed"),
-    hv.opts.Overlay("Density", hooks=[_colour_limits], **FIGURE, **LEGEND),
+    hv.opts.Overlay("Density", hooks=[colour_limits], **FIGURE, **LEGEND),
 )
 
 

@@ -26,6 +26,7 @@ import torch
 from workbench.core import capability
 from workbench.problems import geoacoustic_field as field
 from workbench.problems.base import PROBLEMS, Problem
+from workbench.problems.ocean_pictures import OceanPictures
 from workbench.problems.swellex96 import NOMINAL, TONES
 
 THREE = (49.0, 112.0, 148.0)
@@ -59,7 +60,7 @@ def _first_observation(tier: str, signal_to_noise: float) -> tuple[float, ...]:
 
 
 @PROBLEMS.register
-class GeoacousticInversion(Problem):
+class GeoacousticInversion(OceanPictures, Problem):
     """Seabed, source and array in the environment of SWellEx-96, from tones of unknown phase in noise."""
 
     key = "geoacoustic"
@@ -138,6 +139,22 @@ class GeoacousticInversion(Problem):
         noise = field.complex_noise(tuple(signals.shape), self.noise, generator)
         return field.as_numbers(field.without_phase(signals.detach().cpu().to(torch.complex128) + noise))
 
+    # ---- for the pictures
+    @property
+    def mapped(self) -> tuple[str, str]:
+        """Depth and speed; with nine unknowns depth and range, which make up for each other."""
+        return ("depth", "distance") if "distance" in self.unknowns else ("depth", "speed")
+
+    def seabeds(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        return dict(zip(self.unknowns, x.T, strict=True))
+
+    def modelled(self, x: torch.Tensor) -> torch.Tensor:
+        return self.signals(x)
+
+    def recordings(self, y: torch.Tensor) -> torch.Tensor:
+        return field.as_recordings(y.double(), HYDROPHONES)
+
+    # ---- hooks
     def _prior(self, n, generator):
         return field.uniform_draws(self.x, n, generator)
 

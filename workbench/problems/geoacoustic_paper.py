@@ -30,6 +30,7 @@ from workbench.core.variable import Variable
 from workbench.problems import geoacoustic_field as field
 from workbench.problems.base import PROBLEMS, Problem
 from workbench.problems.numbered import numbered
+from workbench.problems.ocean_pictures import OceanPictures
 from workbench.problems.swellex96 import TONES
 
 HYDROPHONES, BOTTOM_SPEED = 5, 1593.0
@@ -97,7 +98,7 @@ def _first_observation(signal_to_noise: float) -> tuple[float, ...]:
 
 
 @PROBLEMS.register
-class GeoacousticPaper(Problem):
+class GeoacousticPaper(OceanPictures, Problem):
     """Two unknowns of the seabed from five hydrophones and seven tones, with the noise among the
     unknowns."""
 
@@ -105,6 +106,8 @@ class GeoacousticPaper(Problem):
     title = "Geoacoustic inversion of VINA"
     summary = "Water depth and sediment speed from 70 numbers, the noise among the unknowns; synthetic data."
     reference = "VINA, arXiv 2602.20480, section 4.2; Zhang & Curtis 2021, doi 10.1029/2021JB022320"
+
+    graded, hydrophones = True, HYDROPHONES
 
     signal_to_noise = param.Number(
         15.0, bounds=(-20.0, 40.0), doc="Level of the signal over that of the noise, in dB."
@@ -155,6 +158,18 @@ class GeoacousticPaper(Problem):
         parts = [pressure(rows[:, 0], rows[:, 1]) for rows in m.double().split(field.ROWS)]
         return field.as_numbers(torch.cat(parts) / _level())
 
+    # ---- for the pictures
+    def seabeds(self, x: Tensor) -> dict[str, Tensor]:
+        upright = x.new_zeros(1)
+        return {"depth": x[:, 0], "speed": x[:, 1], "increase": BOTTOM_SPEED - x[:, 1], "tilt": upright}
+
+    def modelled(self, x: Tensor) -> Tensor:
+        return self.recordings(self.noise_free(x[:, :2]))
+
+    def recordings(self, y: Tensor) -> Tensor:
+        return field.as_recordings(y.double(), HYDROPHONES)
+
+    # ---- hooks
     def _prior(self, n, generator):
         m = field.uniform_draws(SEABED, n, generator)
         if not self.noise_appended:

@@ -61,6 +61,8 @@ class Snapshot:
     curve_*, fold_* (see `workbench.training.views.curves`) where they exist · invertibility:
     invertibility_xzx, invertibility_zxz (N,) · calibration, bound, critic, precision_recall: see their
     modules in `workbench.training.views`
+    invertibility_xzx, invertibility_zxz (N,) · bound, critic, precision_recall, ocean: see their modules in
+    `workbench.training.views`
 
     ``notes`` has a sentence for views that need one.
     """

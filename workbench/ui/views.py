@@ -55,6 +55,24 @@ VIEWS = {
             "All orbits laid on one, at the most probable period.",
         ),
         View(
+            "sound_speed_profile",
+            "Sound speed",
+            ("ocean",),
+            "Speed of sound over depth: water, array, and the seabeds that the posterior proposes.",
+        ),
+        View(
+            "ambiguity_surface",
+            "Match",
+            ("ocean", "posterior"),
+            "How well seabeds match what was heard (Bartlett), with the posterior on it.",
+        ),
+        View(
+            "transmission_loss",
+            "Transmission loss",
+            ("ocean",),
+            "How much quieter the tone is over range and depth, for the posterior's median.",
+        ),
+        View(
             "latent",
             "Latent",
             ("latent",),
@@ -113,6 +131,7 @@ NEEDS = {
     "bound": capability.BIJECTION,
 }
 MOST_AT_ONCE = 6
+OCEAN = ("sound_speed_profile", "ambiguity_surface", "transmission_loss")
 
 
 def applicable(experiment: Experiment) -> tuple[str, ...]:
@@ -123,6 +142,7 @@ def applicable(experiment: Experiment) -> tuple[str, ...]:
         names = ["resimulation", "posterior"]
         names += ["arm"] if hasattr(problem, "arm") else []
         names += ["radial_velocity", "phase_folded"] if hasattr(problem, "curve") else []
+        names += list(OCEAN) if hasattr(problem, "speed_profiles") else []
     else:
         names = ["samples", "density"] if planar else ["samples"]
     names += ["latent"] if coded else []

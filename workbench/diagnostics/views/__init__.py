@@ -12,6 +12,7 @@ from typing import Any
 import xarray as xr
 
 from workbench.core.errors import SpecError, did_you_mean
+from workbench.diagnostics.views.ambiguity_surface import ambiguity_surface
 from workbench.diagnostics.views.arm import arm
 from workbench.diagnostics.views.bound import bound
 from workbench.diagnostics.views.calibration import calibration
@@ -30,6 +31,8 @@ from workbench.diagnostics.views.radial_velocity import radial_velocity
 from workbench.diagnostics.views.resimulation import resimulation
 from workbench.diagnostics.views.samples import samples
 from workbench.diagnostics.views.search import search
+from workbench.diagnostics.views.sound_speed_profile import sound_speed_profile
+from workbench.diagnostics.views.transmission_loss import transmission_loss
 
 #: Every view by its name; a plot of the same name draws it.
 VIEWS = {
@@ -45,6 +48,9 @@ VIEWS = {
         arm,
         radial_velocity,
         phase_folded,
+        sound_speed_profile,
+        ambiguity_surface,
+        transmission_loss,
         invertibility,
         calibration,
         bound,
@@ -74,6 +80,7 @@ def empty(view: str, problem: Any = None, **settings: Any) -> xr.Dataset:
 
 __all__ = [
     "VIEWS",
+    "ambiguity_surface",
     "arm",
     "bound",
     "calibration",
@@ -92,4 +99,6 @@ __all__ = [
     "resimulation",
     "samples",
     "search",
+    "sound_speed_profile",
+    "transmission_loss",
 ]

@@ -5,6 +5,7 @@ from workbench.training.views.bound import bound
 from workbench.training.views.calibration import calibration
 from workbench.training.views.common import Look
 from workbench.training.views.critic import critic
+from workbench.training.views.ocean import ocean
 from workbench.training.views.precision_recall import precision_recall
 from workbench.training.views.standard import density, grid, invertibility, latent, posterior, samples
 
@@ -22,6 +23,7 @@ MAKERS = {
         bound,
         critic,
         precision_recall,
+        ocean,
     )
 }
 
