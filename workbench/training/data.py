@@ -86,7 +86,6 @@ class RunData:
         self.standardisation = Standardisation.learn(drawn.x[train], drawn.y[train], kept)
         edges = torch.tensor([[v.low for v in problem.x], [v.high for v in problem.x]], dtype=torch.float64)
         self.bounds = self.standardisation.x_in(edges).to(device, dtype)
-        self.standardisation = Standardisation.learn(drawn.x[train], drawn.y[train])
         if self._signals is not None:
             self._signals = self._signals[train]
         self.noise_y = settings.noise_y
