@@ -28,7 +28,6 @@ OF_AN_OBSERVATION = (
     "phase_folded",
     "calibration",
 )
-OF_AN_OBSERVATION = ("posterior", "marginals", "resimulation", "arm", "radial_velocity", "phase_folded")
 OF_AN_OBSERVATION += ("sound_speed_profile", "ambiguity_surface", "transmission_loss")
 #: Plots of what the four unknowns of the arm do not have.
 PLANAR = ("precision_recall",)

@@ -59,10 +59,8 @@ class Snapshot:
     grid: (L, G, G, 2), latent first, data (data units) last · posterior: observation (M,), posterior_x,
     reference_x (or reference_needs, a text: why there is none here), resimulated_y, arm (A, 4, 2), and
     curve_*, fold_* (see `workbench.training.views.curves`) where they exist · invertibility:
-    invertibility_xzx, invertibility_zxz (N,) · calibration, bound, critic, precision_recall: see their
-    modules in `workbench.training.views`
-    invertibility_xzx, invertibility_zxz (N,) · bound, critic, precision_recall, ocean: see their modules in
-    `workbench.training.views`
+    invertibility_xzx, invertibility_zxz (N,) · calibration, bound, critic, precision_recall, ocean: see
+    their modules in `workbench.training.views`
 
     ``notes`` has a sentence for views that need one.
     """
