@@ -11,6 +11,7 @@ from zuko.flows.neural import MNN
 import workbench as wb
 from tests.architectures.laws import batch, built, directions, log_det_error, round_trip_error
 from workbench.architectures import ARCHITECTURES
+from workbench.architectures.neural_autoregressive import standardised
 from workbench.bijections.actnorm import ActNorm
 from workbench.bijections.gaussianization import GaussianizationTransform, log_quantile
 from workbench.bijections.linear_tails import LinearTailsTransform
@@ -150,6 +151,22 @@ def test_tails_are_straight_and_join_smoothly():
     assert torch.allclose(v[3:].diff(dim=0), log_slope[2].exp().expand(2, 1))
     assert torch.allclose(log_slope[0], log_slope[1], atol=1e-4)
     assert torch.allclose(tailed.inv(v), u, atol=1e-9)
+
+
+@pytest.mark.parametrize("width, depth", [(4, 1), (8, 1), (64, 2)])
+def test_an_untrained_neural_autoregressive_flow_neither_squeezes_nor_stretches(width, depth):
+    """Whatever the width: its samples have the size of standardised data (untouched, deviations of 100)."""
+    torch.manual_seed(0)
+    architecture = ARCHITECTURES.make("neural_autoregressive", width=width, depth=depth)
+    model = architecture.build(Shapes(3, 1)).double()
+    rows = torch.randn(200, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    y = rows[:, :1].flip(0)
+    for there in (model.latent, model.inverse):
+        deviation = there(rows, y)[0].std(0)
+        assert (deviation > 0.3).all() and (deviation < 3).all()
+    network = standardised(MNN(signal=4, stack=3, hidden_features=[width]).double(), 4)
+    ends = torch.tensor([[-1.0], [1.0]], dtype=torch.float64).expand(2, 3)
+    assert torch.allclose(network.f(ends.new_zeros(2, 3, 4), ends), ends)
 
 
 def test_the_normal_quantile_from_logarithms():

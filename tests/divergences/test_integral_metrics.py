@@ -79,6 +79,72 @@ def test_the_same_generator_gives_the_same_number(divergence, normal):
     assert torch.equal(*values)
 
 
+BY_ROWS = {"energy_distance": {"unbiased": True}, "maximum_mean_discrepancy": {"unbiased": True}}
+
+
+def belonging(generator, n, shift=0.0):
+    """(x, y) and (x', y), both x exactly y here: rows that belong together are one point, less a shift."""
+    y = torch.randn(n, 1, generator=generator, dtype=torch.float64)
+    return torch.cat([y, y], -1), torch.cat([y + shift, y], -1)
+
+
+@pytest.mark.parametrize("key", BY_ROWS)
+def test_rows_that_belong_together_are_not_compared_and_the_rest_is_unbiased(key):
+    """For equal laws the mean is zero though each row has its twin; comparing twins makes it negative."""
+    made = DIVERGENCES.make(key, **BY_ROWS[key])
+    generator = torch.Generator().manual_seed(0)
+    pairs = [belonging(generator, 12) for _ in range(300)]
+    apart = torch.stack([made.between_rows(p, q) for p, q in pairs])
+    assert apart.mean().abs() < 4 * apart.std() / 300**0.5 + 1e-12
+    together = torch.stack([made.between(p, q) for p, q in pairs])
+    assert together.mean() < -1e-2
+
+
+@pytest.mark.parametrize("key, share", [("energy_distance", 0.6), ("maximum_mean_discrepancy", 0.85)])
+def test_a_shared_y_takes_scatter_out_of_the_gradient(key, share):
+    """The gradient in a shift has the same mean as from two halves, and less variance; a kernel that is
+    narrow sees few pairs either way."""
+    made, generator = DIVERGENCES.make(key, **BY_ROWS[key]), torch.Generator().manual_seed(1)
+    slopes = {"rows": [], "halves": []}
+    for _ in range(150):
+        p, q = belonging(generator, 24)
+        shift = torch.tensor(0.4, dtype=torch.float64, requires_grad=True)
+        moved = q + shift * torch.tensor([1.0, 0.0], dtype=torch.float64)
+        for name, value in (
+            ("rows", made.between_rows(p, moved)),
+            ("halves", made.between(p[:12], moved[12:])),
+        ):
+            slopes[name].append(torch.autograd.grad(value, shift, retain_graph=True)[0])
+    rows, halves = (torch.stack(slopes[name]) for name in slopes)
+    assert (rows.mean() - halves.mean()).abs() < 4 * halves.std() / 150**0.5
+    assert rows.std() < share * halves.std()
+
+
+@each
+def test_a_training_value_is_zero_on_average_for_equal_laws_and_so_is_its_gradient(divergence):
+    """Two samples of one law differ by more if they are wide: what counts that shrinks the model."""
+    made, generator = divergence(**BY_ROWS.get(divergence.key, {})), torch.Generator().manual_seed(2)
+    found = {"value": [], "slope": []}
+    for _ in range(60):
+        p, q = torch.randn(2, 24, 2, generator=generator, dtype=torch.float64)
+        scale = torch.ones((), dtype=torch.float64, requires_grad=True)
+        value = made.between_rows(p, scale * q, generator)
+        found["value"].append(value.detach())
+        found["slope"].append(torch.autograd.grad(value, scale)[0])
+    for name, values in found.items():
+        values = torch.stack(values)
+        selective = divergence.key == "max_sliced_wasserstein"  # the direction is the sample's own choice
+        if not (selective and name == "value"):
+            assert values.mean().abs() < 4 * values.std() / 60**0.5, name
+
+
+def test_on_a_line_the_training_value_is_the_product_of_two_differences(normal):
+    p, q = normal(0, 20), 0.3 + normal(1, 20)
+    p1, p2, q1, q2 = (half.sort(0).values for half in (p[:10], p[10:], q[:10], q[10:]))
+    value = DIVERGENCES.make("sliced_wasserstein", slices=1).between_rows(p, q)
+    assert torch.isclose(value, ((p1 - q1) * (p2 - q2)).mean())
+
+
 # ---- energy distance
 
 

@@ -22,7 +22,7 @@ def batch(rows=ROWS):
 
 def covariances(direction, model):
     """Of both laws. They are Gaussian with mean zero here, so that equal covariances mean equal laws."""
-    found = pair(direction, model, batch(), torch.Generator().manual_seed(1), apart=False)
+    found = pair(direction, model, batch(), torch.Generator().manual_seed(1))
     assert found.data.shape == found.model.shape == (ROWS, features(direction, model))
     return tuple(u.T @ u / ROWS for u in (found.data, found.model))
 
@@ -88,18 +88,17 @@ def test_without_y_there_are_only_backward_and_forward():
     from tests.objectives.known import Affine
 
     model, points = Affine(), normal_batch(100)
-    by_name = {d: pair(d, model, points, torch.Generator().manual_seed(0), apart=True) for d in DIRECTIONS}
+    by_name = {d: pair(d, model, points, torch.Generator().manual_seed(0)) for d in DIRECTIONS}
     assert torch.equal(by_name["backward_joint"].model, by_name["backward_marginal"].model)
     assert torch.equal(by_name["forward_full"].model, by_name["forward_true_y"].model)
     assert torch.equal(by_name["backward_joint"].model, model.inverse(points.x, None)[0])
     assert torch.equal(by_name["forward_full"].model, model.latent(points.x, None)[0])
-    assert len(by_name["forward_full"].data) == 100  # nothing to keep apart
 
 
-def test_pairs_for_estimates_from_pairs_share_no_row():
+def test_rows_share_their_y():
     points = batch(101)
-    found = pair("backward_joint", exact(), points, torch.Generator().manual_seed(0), apart=True)
-    assert torch.equal(found.data[:, 3:], points.y[:50]) and torch.equal(found.model[:, 3:], points.y[50:])
+    found = pair("backward_joint", exact(), points, torch.Generator().manual_seed(0))
+    assert torch.equal(found.data[:, 3:], points.y) and torch.equal(found.model[:, 3:], points.y)
 
 
 def said(problem, architecture, **settings):
@@ -179,6 +178,6 @@ def test_the_loss_of_each_direction_uses_those_laws():
             )
             loss = made.build(model, context(Shapes(3, 1), PROBLEM))
             found = loss.parts(model, points, torch.Generator().manual_seed(5))["energy_distance"]
-            drawn = pair(direction, model, points, torch.Generator().manual_seed(5), apart=True)
-            assert torch.allclose(found, loss.divergence.between(drawn.data, drawn.model))
+            drawn = pair(direction, model, points, torch.Generator().manual_seed(5))
+            assert torch.allclose(found, loss.divergence.between_rows(drawn.data, drawn.model))
             assert loss.critic is None

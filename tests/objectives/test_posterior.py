@@ -1,21 +1,35 @@
-"""How near the variational objective comes to the exact posterior of the linear Gaussian problem.
+"""Which divergences reach the exact posterior of the linear Gaussian problem, with their default settings.
 
-The 2-Wasserstein distance at one y is bounded from both sides: from below by that of Gaussians with the same
-moments (Gelbrich 1990), from above by the coupling of each draw with the exact one of the same latent, turned
-so that they fit best. The tests ask the upper bound, averaged over y.
+What is asked  the 2-Wasserstein distance between the network's posterior and the exact one, averaged over
+               seven observations, below 0.05 in the units of x; the posterior's deviations are 0.5 and 0.7
+How            twice, and both must hold: the closed form between the exact posterior and the Gaussian with
+               the moments of 20 000 draws, which is a lower bound (Gelbrich 1990) with an error of about
+               0.005; and an estimate that sees the shape as well, by optimal assignment of samples with
+               their own scatter taken off
+Which steps    2000 steps of 256 points, as by default, of a small coupling flow; under two minutes on one
+               core
+
+The problem has noise on y: without, x lies on a plane given y, and a flow's density has no limit. A
+divergence that stays further away is listed with its reason, at the divergence: a test fails if a listed one
+gets there.
 """
+
+import time
 
 import pytest
 import torch
+from scipy.optimize import linear_sum_assignment
 
+from workbench.divergences import DIVERGENCES
 from workbench.objectives import OBJECTIVES
 from workbench.problems import PROBLEMS
 from workbench.training import Experiment, Run
 
-DRAWS = 20_000
+WITHIN, SECONDS = 0.05, 120.0
+DRAWS, ASSIGNED = 20_000, 500
 #: Normal quantiles at which the observation is placed, in standard deviations of y.
 PLACES = (-1.28, -0.67, -0.32, 0.0, 0.32, 0.67, 1.28)
-BATCHES = {"batch_size": 1024, "learning_rate": 0.006, "measured": [], "validate_every": 500}
+NETWORK = {"key": "realnvp", "settings": {"transforms": 2, "width": 32, "depth": 1}}
 
 
 def root(matrix):
@@ -23,57 +37,104 @@ def root(matrix):
     return (vectors * values.clamp_min(0).sqrt()) @ vectors.T
 
 
-def bounds(z, x, mean, covariance):
-    """Lower and upper bound of W2 between the law of x (n, D), made of z (n, D), and N(mean, covariance)."""
-    centre, spread, factor = x.mean(0), torch.cov(x.T), root(covariance)
+def by_moments(x, mean, covariance):
+    """W2 between N(mean, covariance) and the Gaussian with the moments of x (n, D)."""
+    factor = root(covariance)
+    spread = torch.cov(x.T)
     bures = (covariance + spread - 2 * root(factor @ spread @ factor)).trace().clamp_min(0)
-    lower = ((centre - mean).square().sum() + bures).sqrt()
-    u, _, vh = torch.linalg.svd(factor @ (x - centre).T @ z / len(z))
+    return float(((x.mean(0) - mean).square().sum() + bures).sqrt())
+
+
+def assigned(a, b):
+    """W2² between two samples of the same size."""
+    cost = torch.cdist(a, b).square().numpy()
+    return float(cost[linear_sum_assignment(cost)].mean())
+
+
+def by_assignment(z, x, mean, covariance):
+    """W2² between the law of x (n, D), made of z (n, D), and N(mean, covariance); may be negative.
+
+    Exact draws of the same latents, turned so that they lie close to x, and two halves of both: like halves
+    are taken off unlike ones, so that equal laws are at zero and the scatter of the samples cancels.
+    """
+    factor = root(covariance)
+    u, _, vh = torch.linalg.svd(factor @ (x - x.mean(0)).T @ z / len(z))
     exact = mean + z @ (factor @ (u @ vh)).T
-    return float(lower), float((x - exact).square().sum(-1).mean().sqrt())
+    (x1, x2), (e1, e2) = ((s[:ASSIGNED], s[ASSIGNED : 2 * ASSIGNED]) for s in (x, exact))
+    return 0.5 * (assigned(x1, e2) + assigned(e1, x2) - assigned(x1, x2) - assigned(e1, e2))
 
 
-def distance(run):
-    """Both bounds, averaged over y, in the units of x."""
-    problem, s, found = run.problem, run.data.standardisation, []
+def distances(run):
+    """W2 by moments and by assignment, averaged over y, in the units of x."""
+    problem, s, moments, squares = run.problem, run.data.standardisation, [], []
     z = torch.randn(DRAWS, len(problem.x), generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     for place in PLACES:
         y = place * problem.parts.evidence[:1, 0].sqrt()
         with torch.no_grad():
             rows = s.y_in(y.expand(DRAWS, 1)).to(run.dtype)
             x = s.x_out(run.model.inverse(z.to(run.dtype), rows)[0].double())
-        found.append(bounds(z, x, *problem.posterior_moments(y)))
-    return tuple(sum(side) / len(found) for side in zip(*found, strict=True))
+        exact = problem.posterior_moments(y)
+        moments.append(by_moments(x, *exact))
+        squares.append(by_assignment(z, x, *exact))
+    mean_square = max(sum(squares) / len(squares), 0.0)  # its root is no less than the mean of the roots
+    return sum(moments) / len(moments), mean_square**0.5
 
 
-def trained(key, steps):
+def trained(objective, steps):
     problem = PROBLEMS.make("linear_gaussian", features=2, noise=0.5)
-    architecture = {"key": "nice", "settings": {"transforms": 2, "width": 8, "depth": 1}}
-    objective = OBJECTIVES.make("variational", divergence=key)
-    run = Run(Experiment(problem, architecture, objective, BATCHES, steps=steps))
+    run = Run(Experiment(problem, NETWORK, objective, steps=steps), device="cpu")
     list(run)
     return run
 
 
+def variational(key):
+    return OBJECTIVES.make("variational", divergence=key)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("key, within", [("energy_distance", 0.09)])
-def test_the_default_settings_come_near_the_exact_posterior(key, within):
-    """Posterior standard deviations are 0.5 and 0.7; 2000 steps, half a minute on one core."""
-    lower, upper = distance(trained(key, 2000))
-    assert lower <= upper < within
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("key", DIVERGENCES.keys())
+def test_each_divergence_that_can_reaches_the_exact_posterior(key):
+    begun = time.process_time()
+    run = trained(variational(key), 2000)
+    seconds = time.process_time() - begun
+    moments, shape = distances(run)
+    print(f"\n{key}: W2 {moments:.3f} by moments, {shape:.3f} by assignment, {seconds:.0f} s")
+    assert seconds < SECONDS
+    reached, reason = max(moments, shape) < WITHIN, DIVERGENCES[key].unreached
+    assert reached or reason, f"{key} stays {max(moments, shape):.3f} away, and no reason is given"
+    assert not (reached and reason), f"{key} gets there, and is said not to: {reason}"
 
 
-def test_the_bounds_are_exact_for_known_laws():
-    """For an affine map both are W2 itself; a twisted one has the same moments and lies between them."""
+def test_one_of_them_reaches_it_in_half_of_the_steps():
+    """And an untrained network is far away."""
+    run = trained(variational("energy_distance"), 1)
+    assert min(distances(run)) > 0.3
+    run = trained(variational("energy_distance"), 1000)
+    assert max(distances(run)) < WITHIN
+
+
+def turned(z):
+    """Another normal vector of the plane: turned by an angle that grows with the radius."""
+    angle = 0.1 * z.norm(dim=-1)
+    c, s = angle.cos(), angle.sin()
+    return torch.stack([c * z[:, 0] - s * z[:, 1], s * z[:, 0] + c * z[:, 1]], -1)
+
+
+def test_the_measures_are_exact_for_known_laws():
     z = torch.randn(DRAWS, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     covariance = torch.tensor([[0.5, -0.1], [-0.1, 0.3]], dtype=torch.float64)
     mean = torch.tensor([1.0, -2.0], dtype=torch.float64)
-    low, high = bounds(z, mean + z @ root(covariance), mean, covariance)
-    assert low < 0.02 and high < 0.02
-    low, high = bounds(z, mean + 0.3 + z @ (1.2 * root(covariance)), mean, covariance)
+
+    def measured(x):
+        return by_moments(x, mean, covariance), by_assignment(z, x, mean, covariance)
+
+    x, straight = (mean + u @ root(covariance) for u in (turned(z), z))
+    moments, square = measured(x)  # the same law by another map
+    assert moments < 0.02 and abs(square) < 0.03**2 < 0.1**2 < float((x - straight).square().sum(-1).mean())
+    moments, square = measured(mean + 0.3 + z @ (1.2 * root(covariance)))
     exact = (2 * 0.3**2 + 0.2**2 * float(covariance.trace())) ** 0.5
-    assert low == pytest.approx(exact, abs=0.02) and high == pytest.approx(exact, abs=0.02)
-    assert low <= high + 1e-9
-    bent = z.abs() * 1.659 - 1.324  # mean 0 and variance 1 again
-    low, high = bounds(z, mean + bent @ root(covariance), mean, covariance)
-    assert low < 0.03 and high > 0.3
+    assert moments == pytest.approx(exact, abs=0.02) and square**0.5 == pytest.approx(exact, abs=0.02)
+    bent = z.abs() * 1.659 - 1.324  # mean 0 and variance 1 again, and no Gaussian
+    moments, square = measured(mean + bent @ root(covariance))
+    assert moments < 0.03 and square > 0.1**2

@@ -32,7 +32,7 @@ def parts(model, batch, known=None, **values):
 
 
 def drawn(model, batch, direction="backward_joint"):
-    return pair(direction, model, batch, torch.Generator().manual_seed(3), apart=True)
+    return pair(direction, model, batch, torch.Generator().manual_seed(3))
 
 
 def test_the_independent_reconstruction_is_the_papers_and_shrinks_the_posterior():

@@ -88,6 +88,33 @@ def test_changed_stopped_and_resumed_equals_straight_on_bit_for_bit(changes, tmp
     assert [r.parts for r in straight.history] == [r.parts for r in resumed.history]
 
 
+def test_the_average_of_the_weights_comes_and_goes_with_the_objective():
+    """A game circles around its solution and is looked at on average; a likelihood does not and is not."""
+    run = Run(tiny())
+    steps(run, 2)
+    assert run.average is None and run.optimiser.param_groups[0]["betas"] == (0.9, 0.999)
+    run.change_objective(KL)
+    assert run.average.decay == run.experiment.objective.model_averaging == 0.99
+    assert same(run.average.state, weights(run)) and run.guard.watched["average"] is run.average
+    steps(run, 3)
+    assert not same(run.average.state, weights(run))
+    assert run.optimiser.param_groups[0]["betas"] == run.experiment.objective.momenta != (0.9, 0.999)
+    run.change_objective("maximum_likelihood")
+    assert run.average is None and "average" not in run.guard.watched
+    assert Run(tiny(KL).with_setting("training.averaging", 0.999)).average.decay == 0.999
+
+
+def test_a_checkpoint_from_before_the_average_is_taken_up():
+    run = Run(tiny(KL))
+    steps(run, 3)
+    state = run.state_dict()
+    del state["average"]
+    resumed = Run(tiny(KL))
+    resumed.load_state_dict(state)
+    assert same(weights(resumed), weights(run)) and same(resumed.average.state, weights(run))
+    resumed.step()
+
+
 def test_a_crash_between_checkpoint_and_experiment_is_survived(tmp_path):
     run = Run(tiny(), folder=tmp_path / "run")
     first = (tmp_path / "run" / "experiment.json").read_bytes()

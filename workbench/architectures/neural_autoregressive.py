@@ -3,6 +3,8 @@
 forward   z_i = f(x_i; c_i(x_{<i}, y)); f is a network with positive weights and two-sided ELUs, c_i a signal
 log-det   Σ_i log ∂f/∂x_i, by automatic differentiation
 inverse   x_i by searching the root, one component after the other; linear beyond ±B
+start     the last layer of each f is scaled and shifted such that f(±1; 0) = ±1: layers of positive weights
+          multiply their sums, so that untouched ones squeeze (narrow) or stretch (wide) by powers of ten
 Source: Huang, Krueger, Lacoste & Courville 2018, Neural Autoregressive Flows, arXiv:1804.00779.
 """
 
@@ -11,6 +13,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 import param
+import torch
 from zuko.flows.neural import MNN
 
 from workbench.architectures.autoregressive import AutoregressiveArchitecture
@@ -43,6 +46,19 @@ class NeuralAutoregressive(AutoregressiveArchitecture):
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:
         hidden = self.network()["hidden_features"]
         layers = self.autoregressive_layers(
-            shapes, lambda: LinearTails(MNN(signal=self.signal, stack=shapes.x, hidden_features=hidden),
-                                        self.bound), ((self.signal,),))
+            shapes, lambda: LinearTails(
+                standardised(MNN(signal=self.signal, stack=shapes.x, hidden_features=hidden), self.signal),
+                self.bound), ((self.signal,),))
         return ZukoFlowModel(layers, shapes, self.capabilities)
+
+
+@torch.no_grad()
+def standardised(network: MNN, signal: int) -> MNN:
+    """The stack of monotone networks, each with f(±1) = ±1 where its ``signal`` numbers are all zero."""
+    last = network.network[-1]  # weight (stack, 1, width), bias (stack, 1)
+    ends = last.bias.new_tensor([-1.0, 1.0])[:, None].expand(2, len(last.bias))
+    low, high = network.f(last.bias.new_zeros(*ends.shape, signal), ends)
+    slope = 0.5 * (high - low)
+    last.weight.div_(slope[:, None, None])
+    last.bias.copy_((last.bias - 0.5 * (high + low)[:, None]) / slope[:, None])
+    return network

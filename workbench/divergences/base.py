@@ -47,6 +47,10 @@ class Divergence(Spec):
     #: What suits the model's learning rate when this is trained with, as a multiple of that of a usual game.
     pace: ClassVar[float] = 1.0
 
+    #: Why training with it by default does not come within 0.05, in 2-Wasserstein distance, of the exact
+    #: posterior of the linear Gaussian problem: a sentence; empty where it does. A slow test asks each one.
+    unreached: ClassVar[str] = ""
+
     @property
     def caution(self) -> str:
         """Why its minimum is not, or not only, at equal laws with these settings: a sentence, or empty."""
@@ -73,7 +77,7 @@ class SampleDivergence(Divergence):
     """A divergence that is computed from the two samples directly."""
 
     #: There is no critic that has to keep up with the model.
-    pace = 4.0
+    pace = 3.0
 
     @abstractmethod
     def between(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -81,6 +85,34 @@ class SampleDivergence(Divergence):
 
         ``generator`` serves those that draw directions; without one they use a fixed set.
         """
+
+    def between_rows(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """The value to train with, for p (n, D) and q (n, D) of which the rows i may belong together, by a y
+        that they share: a scalar with gradient, zero on average for equal laws.
+
+        Such rows must not be compared, since a draw would be pulled to the very x that its y came from. And
+        two samples of one law differ, less so if they are narrow: what is descended must not count that.
+        Hence halves, of which like are taken off unlike,
+        ½ [ D(p₁, q₂) + D(p₂, q₁) - D(p₁, p₂) - D(q₁, q₂) ];
+        the scatter of a y that both sides share drops out of it. On a line, for r = 2, it is the mean over
+        the ranks of (p₁ - q₁)(p₂ - q₂), which has the expectation (E p₍ᵢ₎ - E q₍ᵢ₎)².
+        """
+        return self.crossed(p, q, lambda a, b: self.between(a, b, generator))
+
+    @staticmethod
+    def crossed(p: Tensor, q: Tensor, distance: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        """The form of `between_rows` for any distance of two samples of the same size."""
+        half = len(p) // 2
+        if half == 0:  # a single row has no other
+            return distance(p, q)
+        (p1, p2), (q1, q2) = ((s[:half], s[half : 2 * half]) for s in (p, q))
+        return 0.5 * (distance(p1, q2) + distance(p2, q1) - distance(p1, p2) - distance(q1, q2))
+
+
+def mean_off_diagonal(values: Tensor) -> Tensor:
+    """The mean of a square matrix (n, n) without its diagonal: a scalar. One row has nothing else to give."""
+    n = len(values)
+    return (values.sum() - values.diagonal().sum()) / (n * (n - 1)) if n > 1 else values.mean()
 
 
 class VariationalDivergence(Divergence):

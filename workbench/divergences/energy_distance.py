@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from workbench.core.errors import SpecError
-from workbench.divergences.base import SampleDivergence
+from workbench.divergences.base import SampleDivergence, mean_off_diagonal
 
 
 def _distances(a: Tensor, b: Tensor) -> Tensor:
@@ -42,14 +42,21 @@ class EnergyDistance(SampleDivergence):
 
     def between(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """The value for samples p (n, D), q (m, D), in the units of x."""
+        return 2 * _distances(p, q).mean() - self._within(p, q)
+
+    def between_rows(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """As `between`, over all pairs but those of a row with itself, which no halves can better."""
+        across = _distances(p, q)
+        return 2 * mean_off_diagonal(across) - self._within(p, q)
+
+    def _within(self, p: Tensor, q: Tensor) -> Tensor:
         n, m = len(p), len(q)
         if self.unbiased and min(n, m) < 2:
             raise SpecError(
                 "The unbiased energy distance needs at least two samples on each side", found=f"{n} and {m}"
             )
         pairs_p, pairs_q = (n * (n - 1), m * (m - 1)) if self.unbiased else (n * n, m * m)
-        within = _distances(p, p).sum() / pairs_p + _distances(q, q).sum() / pairs_q
-        return 2 * _distances(p, q).mean() - within
+        return _distances(p, p).sum() / pairs_p + _distances(q, q).sum() / pairs_q
 
     @staticmethod
     def witness(points: Tensor, p: Tensor, q: Tensor) -> Tensor:

@@ -58,6 +58,16 @@ class MaxSlicedWasserstein(SampleDivergence):
 
     def between(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """The value for samples p (n, D), q (m, D), in the units of x to the power ``order``."""
+        return self._along(self._best(p, q, generator), p, q)
+
+    def between_rows(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """As for every divergence of samples, all four terms along the direction that is best for p and q."""
+        theta = self._best(p, q, generator)
+        return self.crossed(p, q, lambda a, b: self._along(theta, a, b))
+
+    def _best(self, p: Tensor, q: Tensor, generator: torch.Generator | None) -> Tensor:
         start = directions(self.starts, p.shape[1], p, generator)
-        theta = best_direction(p, q, self.order, start, self.steps)
+        return best_direction(p, q, self.order, start, self.steps)
+
+    def _along(self, theta: Tensor, p: Tensor, q: Tensor) -> Tensor:
         return line_wasserstein((p @ theta)[:, None], (q @ theta)[:, None], self.order).mean()

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from workbench.core.errors import SpecError
-from workbench.divergences.base import SampleDivergence
+from workbench.divergences.base import SampleDivergence, mean_off_diagonal
 
 #: (C, a) pairs of Ardizzone et al.'s released kernels.
 FORWARD = ((0.2, 2.0), (1.5, 2.0), (3.0, 2.0))
@@ -57,26 +57,28 @@ def median_distance(p: Tensor, q: Tensor, largest: int = 500) -> float:
 
 
 def mmd_squared(
-    p: Tensor, q: Tensor, *, kernel_name: str = "multiscale", unbiased: bool = False, length: float = 1.0
+    p: Tensor,
+    q: Tensor,
+    *,
+    kernel_name: str = "multiscale",
+    unbiased: bool = False,
+    length: float = 1.0,
+    by_rows: bool = False,
 ) -> Tensor:
     """MMD² between samples p (n, D) and q (m, D): a scalar.
 
     ``unbiased`` leaves the diagonals out, so that the mean over equal laws is zero and single values may
-    be negative. ``length`` is used by the Gaussian kernels.
+    be negative. ``length`` is used by the Gaussian kernels. ``by_rows`` says that row i of p and row i of q
+    depend on each other (n = m): they are not compared.
     """
     _check(p, q, unbiased)
     kernel_name, length = _resolved(p, q, kernel_name, length)
     k_pp, k_qq, k_pq = (
         kernel(_squared_distances(a, b), kernel_name, length) for a, b in ((p, p), (q, q), (p, q))
     )
-    if not unbiased:
-        return k_pp.mean() + k_qq.mean() - 2 * k_pq.mean()
-    n, m = len(p), len(q)
-    return (
-        (k_pp.sum() - k_pp.diagonal().sum()) / (n * (n - 1))
-        + (k_qq.sum() - k_qq.diagonal().sum()) / (m * (m - 1))
-        - 2 * k_pq.mean()
-    )
+    across = mean_off_diagonal(k_pq) if by_rows else k_pq.mean()
+    within = (mean_off_diagonal(k) if unbiased else k.mean() for k in (k_pp, k_qq))
+    return sum(within) - 2 * across
 
 
 def witness(
@@ -143,3 +145,9 @@ class MaximumMeanDiscrepancy(SampleDivergence):
     def between(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """MMD² of samples p (n, D), q (m, D)."""
         return mmd_squared(p, q, kernel_name=self.kernel, unbiased=self.unbiased, length=self.length)
+
+    def between_rows(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """As `between`, over all pairs but those of a row with itself, which no halves can better."""
+        return mmd_squared(
+            p, q, kernel_name=self.kernel, unbiased=self.unbiased, length=self.length, by_rows=True
+        )

@@ -63,6 +63,17 @@ class Sinkhorn(SampleDivergence):
 
     def between(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """The value for samples p (n, D), q (m, D), in the units of x to the power ``order``."""
+        return self._transport(p, q, self.debiased)
+
+    def between_rows(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """As for every divergence of samples. Debiased, its own self-terms are those of the halves; otherwise
+        they are not wanted, and p is taken from the first half and q from the second."""
+        if self.debiased:
+            return self.crossed(p, q, lambda a, b: self._transport(a, b, False))
+        half = len(p) // 2
+        return self._transport(p[:half], q[half:], False)
+
+    def _transport(self, p: Tensor, q: Tensor, debiased: bool) -> Tensor:
         from geomloss import SamplesLoss  # late: only those who pick it pay for the import
 
         loss = SamplesLoss(
@@ -70,7 +81,7 @@ class Sinkhorn(SampleDivergence):
             p=self.order,
             blur=self.blur,
             scaling=self.scaling,
-            debias=self.debiased,
+            debias=debiased,
             backend="tensorized",
         )
         return loss(p.contiguous(), q.contiguous())

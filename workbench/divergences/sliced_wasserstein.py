@@ -64,3 +64,8 @@ class SlicedWasserstein(SampleDivergence):
         """The value for samples p (n, D), q (m, D), in the units of x to the power ``order``."""
         theta = directions(self.slices, p.shape[1], p, generator)
         return line_wasserstein(p @ theta.T, q @ theta.T, self.order).mean()
+
+    def between_rows(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """As for every divergence of samples, all four terms along the same directions."""
+        theta = directions(self.slices, p.shape[1], p, generator)
+        return self.crossed(p @ theta.T, q @ theta.T, lambda a, b: line_wasserstein(a, b, self.order).mean())

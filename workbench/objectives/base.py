@@ -53,6 +53,9 @@ class Objective(Spec):
     needs_problem: ClassVar[frozenset[str]] = frozenset()
     #: The network's learning rate as a share of the training's; a game with a critic may want less than 1.
     model_rate = 1.0
+    #: Decay of the moving average of the network's weights that suits this objective; the training's own
+    #: counts where it is longer.
+    model_averaging = 0.0
 
     def conflicts(self, problem, architecture) -> list[str]:
         """Reasons, as sentences, beyond the declared needs."""
@@ -66,6 +69,11 @@ class Objective(Spec):
     def network_rate(self) -> float:
         """The factor on the training's learning rate that the network gets."""
         return self.model_rate
+
+    @property
+    def momenta(self) -> tuple[float, float]:
+        """β1 and β2 of Adam for the network."""
+        return (0.9, 0.999)
 
     def unused(self, architecture) -> frozenset[str]:
         """Settings that mean nothing for this architecture: a form leaves them out."""

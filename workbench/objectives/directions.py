@@ -52,12 +52,11 @@ def features(direction: str, model: Model) -> int:
     return model.features + (model.context if direction == "backward_joint" else 0)
 
 
-def pair(direction: str, model: Model, batch: Batch, generator: torch.Generator, *, apart: bool) -> Pair:
-    """Samples of the two laws on a batch.
+def pair(direction: str, model: Model, batch: Batch, generator: torch.Generator) -> Pair:
+    """Samples of the two laws on a batch; with y, row i of both belongs to the same y.
 
-    ``apart`` takes them from different halves of a batch with y. A function of single points does not mind
-    that both laws see the same y; an estimate from pairs of points would compare each x̂ with the very x that
-    its y came from, and its expectation would no longer be a function of the two laws.
+    A function of single points does not mind that; an estimate from pairs of points must, see
+    `SampleDivergence.between_rows`.
     """
     z = draw_latent(model, len(batch), batch.x, generator)
     if is_forward(direction):
@@ -70,9 +69,6 @@ def pair(direction: str, model: Model, batch: Batch, generator: torch.Generator,
         x_made, _ = model.inverse(z, batch.y)
         y = batch.y if direction == "backward_joint" else None
         data, made = _joint(batch.x, y), _joint(x_made, y)
-    if apart and batch.y is not None:
-        half = len(batch) // 2
-        data, made = data[:half], made[half:]
     return Pair(data, made, z, x_made)
 
 

@@ -99,10 +99,10 @@ class Variational(Objective):
         doc="Weight of the critic's squared gradient on data (R1): steadies the game, 0 leaves it out.",
     )
     model_rate = param.Number(
-        0.25,
+        1.0,
         bounds=(1e-3, 10.0),
-        doc="The network's learning rate as a share of the training's: slower than the critic's. A "
-        "divergence without a critic takes four times as much.",
+        doc="The network's learning rate as a share of the training's. A divergence without a critic, which "
+        "need not wait for one, takes three times as much.",
     )
     direction = param.Selector(
         default="backward_joint",
@@ -181,6 +181,14 @@ class Variational(Objective):
         "disjoint supports overlap at first.",
     )
 
+    model_averaging = param.Number(
+        0.99,
+        bounds=(0, 0.9999),
+        doc="Decay of a moving average (EMA) of the network's weights, which is what is looked at and kept: "
+        "the game circles around its solution, and the average stands still. 0: none; the training's own "
+        "averaging counts where it is longer.",
+    )
+
     def conflicts(self, problem, architecture) -> list[str]:
         found = conflicts(self.direction, problem, architecture)
         for make in (self.make_divergence, self.make_critic):
@@ -257,6 +265,12 @@ class Variational(Objective):
     def network_rate(self) -> float:
         return self.model_rate * DIVERGENCES[self.divergence].pace
 
+    @property
+    def momenta(self) -> tuple[float, float]:
+        # less memory than usual: in a game yesterday's gradient leads around the solution, and the first,
+        # large gradients of a run should not slow down its end
+        return (0.5, 0.99)
+
     def build(self, model: Model, context: Context) -> Loss:
         return VariationalLoss(self, model, context)
 
@@ -285,7 +299,12 @@ _DIVERGENCES = Borrowed(
     Variational,
     DIVERGENCES,
     # a training loss is better without the diagonals, whose weight shrinks the model's samples
-    defaults={"maximum_mean_discrepancy_unbiased": True, "energy_distance_unbiased": True},
+    # (a two-sided penalty keeps the critic steep where the laws are equal, and the model never comes to rest)
+    defaults={
+        "maximum_mean_discrepancy_unbiased": True,
+        "energy_distance_unbiased": True,
+        "wasserstein_critic_one_sided": True,
+    },
 )
 _CRITICS = Borrowed(Variational, CRITICS, shared={"width": "critic_width", "depth": "critic_depth"})
 Variational.live = Variational.live | _DIVERGENCES.all

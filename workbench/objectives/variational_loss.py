@@ -62,7 +62,7 @@ class VariationalLoss(Loss):
         spec, divergence = self.objective, self.divergence
         p, q = self._ordered(drawn.data, drawn.model)
         if isinstance(divergence, SampleDivergence):
-            return {spec.divergence: divergence.between(p, q, generator)}
+            return {spec.divergence: divergence.between_rows(p, q, generator)}
         at_p, at_q = (self._logits(self._seen(u, batch, generator), judge=True) for u in (p, q))
         parts = {spec.divergence: divergence.value(at_p, at_q)}
         if self._tricks:
@@ -127,9 +127,7 @@ class VariationalLoss(Loss):
 
     # ---- what both need
     def _pair(self, model: Model, batch: Batch, generator):
-        return directions.pair(
-            self.objective.direction, model, batch, generator, apart=not self.objective.needs_critic
-        )
+        return directions.pair(self.objective.direction, model, batch, generator)
 
     def _ordered(self, data: Tensor, made: Tensor) -> tuple[Tensor, Tensor]:
         """As first and second argument of the divergence."""

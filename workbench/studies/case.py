@@ -88,7 +88,7 @@ class PosteriorCase(Study):
         values: dict[str, Any] = {
             "divergence": divergence, "weight_y": 0.0, "reconstruction": "independent",
             "critic_steps": 1, "critic_learning_rate": self.learning_rate, "gradient_penalty": 0.0,
-            "model_rate": min(10.0, 1.0 / pace),
+            "model_rate": min(10.0, 1.0 / pace), "model_averaging": 0.0,
         }  # fmt: skip
         if setting == "printed":
             direction = "forward_full" if forward else "backward_marginal"
@@ -108,7 +108,7 @@ class PosteriorCase(Study):
             "divergence": "sinkhorn", "sinkhorn_blur": blur, "sinkhorn_debiased": debiased,
             "direction": "backward_marginal", "weight_divergence": 100.0, "weight_y": 10.0,
             "weight_reconstruction": 10.0, "reconstruction": "independent",
-            "model_rate": min(10.0, 1.0 / DIVERGENCES["sinkhorn"].pace),
+            "model_rate": min(10.0, 1.0 / DIVERGENCES["sinkhorn"].pace), "model_averaging": 0.0,
         }  # fmt: skip
 
     def ours(self, divergence: str, *, forward: bool = False, **values: Any) -> dict[str, Any]:

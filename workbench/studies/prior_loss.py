@@ -51,7 +51,7 @@ class PriorLoss(PosteriorCase):
         values = {
             # measured beside the likelihood, and of no weight
             "divergence": "energy_distance", "weight_divergence": 0.0,
-            "weight_likelihood": 1.0, "model_rate": 1.0, "prior_loss": prior,
+            "weight_likelihood": 1.0, "model_rate": 1.0, "model_averaging": 0.0, "prior_loss": prior,
         }  # fmt: skip
         if prior == "gaussian":
             values |= {"weight_prior": weight}

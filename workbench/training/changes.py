@@ -9,7 +9,7 @@ import torch
 from workbench.core.errors import SpecError, did_you_mean
 from workbench.core.spec import Spec
 from workbench.objectives.base import Context
-from workbench.training.optimisation import critic_optimiser
+from workbench.training.optimisation import critic_optimiser, make_average
 
 LIVE_PARTS = ("training", "objective")
 
@@ -115,4 +115,16 @@ def build_loss(run) -> None:
         rate = run.experiment.objective.critic_learning_rate
         run.critic_optimiser = critic_optimiser(run.loss.critic.parameters(), rate)
         watched["critic_optimiser"] = run.critic_optimiser
+    keep_average(run, watched)
     run.guard.watched = watched
+
+
+def keep_average(run, watched: dict[str, Any]) -> None:
+    """The average of the weights goes on with the new objective's decay, begins here, or ends."""
+    if run.average is None or run.averaging == 0:
+        run.average = make_average(run.model, run.averaging)
+    else:
+        run.average.decay = run.averaging
+    watched.pop("average", None)
+    if run.average is not None:
+        watched["average"] = run.average

@@ -117,9 +117,10 @@ class RunData:
         """Whole batches in an epoch; the remainder is reached in other epochs' permutations."""
         return max(1, len(self.train_x) // self.batch_size)
 
-    def batch(self, index: int, progress: float) -> Batch:
-        """The ``index``-th batch since the start of the run."""
+    def batch(self, index: int, progress: float, part: float = 0.0) -> Batch:
+        """The ``index``-th batch since the start of the run, or another of its epoch, that far along it."""
         epoch, position = divmod(index, self.batches)
+        position = (position + round(part * self.batches)) % self.batches
         if epoch != self._epoch:
             generator = torch.Generator().manual_seed((self.seed * 1_000_003 + epoch + 1) % 2**63)
             self._permutation = torch.randperm(len(self.train_x), generator=generator).to(self.device)

@@ -15,7 +15,7 @@ _FLOOR = 0.01
 def make_optimiser(
     parameters, settings: Training, *, learning_rate: float | None = None
 ) -> torch.optim.Optimizer:
-    """Adam or AdamW as the settings say. An adversarial game gets less momentum, see `critic_optimiser`."""
+    """Adam or AdamW as the settings say; its momenta are the objective's, and may change with it."""
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[settings.optimiser]
     return kind(
         parameters,
@@ -42,16 +42,22 @@ def schedule(settings: Training, iteration: int, steps: int) -> float:
 
 class Average:
     """Exponential moving average (EMA) of a module's floating-point state, with the usual start-up
-    correction."""
+    correction.
+
+    ``decay`` is that of a step at the peak of the learning rate. Smaller steps count for less, so that the
+    average goes over the same way of the weights when they have become slow: what makes them stray takes as
+    many of the smaller steps longer to come round.
+    """
 
     def __init__(self, module: nn.Module, decay: float) -> None:
         self.decay, self.updates = decay, 0
         self.state = {k: v.detach().clone() for k, v in module.state_dict().items()}
 
     @torch.no_grad()
-    def update(self, module: nn.Module) -> None:
+    def update(self, module: nn.Module, factor: float = 1.0) -> None:
+        """Take up the module's state after a step whose learning rate was ``factor`` of its peak."""
         self.updates += 1
-        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        decay = min(1 - factor * (1 - self.decay), (1 + self.updates) / (10 + self.updates))
         for name, value in module.state_dict().items():
             if value.is_floating_point():
                 self.state[name].lerp_(value, 1 - decay)
@@ -65,3 +71,8 @@ class Average:
         self.updates = saved["updates"]
         for name, value in saved["state"].items():
             self.state[name].copy_(value)
+
+
+def make_average(module: nn.Module, decay: float) -> Average | None:
+    """The moving average of a module's state, or None for a decay of 0."""
+    return Average(module, decay) if decay > 0 else None

@@ -21,6 +21,7 @@ from workbench.training.changes import (
     change_objective,
     change_setting,
     described,
+    keep_average,
     restore_objective,
 )
 from workbench.training.data import RunData
@@ -32,7 +33,7 @@ from workbench.training.folder import RunFolder
 from workbench.training.guard import Guard, finite
 from workbench.training.history import History, Record
 from workbench.training.looking import Looking
-from workbench.training.optimisation import Average, critic_optimiser, make_optimiser, schedule
+from workbench.training.optimisation import Average, critic_optimiser, make_average, make_optimiser, schedule
 from workbench.training.ruler import Ruler
 from workbench.training.snapshot import Snapshot, SnapshotRequest, take_snapshot
 
@@ -99,11 +100,11 @@ class Run:
         watched = {"model": self.model, "loss": self.loss, "optimiser": self.optimiser}
         self.critic_optimiser = None
         if self.loss.critic is not None:
-            self.critic_optimiser = critic_optimiser(self.loss.critic.parameters(), self._critic_rate())
+            rate = self.experiment.objective.critic_learning_rate
+            self.critic_optimiser = critic_optimiser(self.loss.critic.parameters(), rate)
             watched["critic_optimiser"] = self.critic_optimiser
-        self.average = Average(self.model, self.settings.averaging) if self.settings.averaging > 0 else None
-        if self.average is not None:
-            watched["average"] = self.average
+        self.average: Average | None = None
+        keep_average(self, watched)
         self.guard = Guard(watched, self.settings.recoveries)
         self.guard.keep(0)
 
@@ -130,8 +131,6 @@ class Run:
                 break
             self._recover(batch, trouble)
         self.guard.keep(self.iteration)
-        if self.average is not None:
-            self.average.update(self.model)
         validation = self._validate() if self.iteration % self.settings.validate_every == 0 else {}
         self.seconds += time.perf_counter() - start
         record = Record(self.iteration, self.seconds, self.optimiser.param_groups[0]["lr"], parts, validation)
@@ -140,17 +139,21 @@ class Run:
             self._finish()
         return record
 
-    def _critic_rate(self) -> float:
-        return self.experiment.objective.critic_learning_rate
+    @property
+    def averaging(self) -> float:
+        """Decay of the moving average of the weights: the training's or the objective's, the longer one."""
+        return max(self.settings.averaging, self.experiment.objective.model_averaging)
 
     def _attempt(self, batch) -> tuple[dict[str, float], str]:
         """One try: the parts, and what was not finite, if anything."""
         factor = schedule(self.settings, self.iteration, self.experiment.steps) * self.guard.factor
+        objective = self.experiment.objective
         for group in self.optimiser.param_groups:
-            group["lr"] = self.settings.learning_rate * self.experiment.objective.network_rate * factor
+            group["lr"] = self.settings.learning_rate * objective.network_rate * factor
+            group["betas"] = objective.momenta
         self.model.train()
         if self.critic_optimiser is not None:
-            trouble = self._critic_steps(batch, factor)
+            trouble = self._critic_steps(factor)
             if trouble:
                 return {}, trouble
             # the model must not move the critic: the envelope theorem gives the divergence's gradient
@@ -171,12 +174,18 @@ class Run:
             return {}, "the gradient"
         self.optimiser.step()
         self.model.after_step(batch.progress)
+        if self.average is not None:
+            self.average.update(self.model, factor)
         return dict(zip(["loss", *parts], values, strict=True)), ""
 
-    def _critic_steps(self, batch, factor: float) -> str:
+    def _critic_steps(self, factor: float) -> str:
+        objective = self.experiment.objective
         for group in self.critic_optimiser.param_groups:
-            group["lr"] = self._critic_rate() * factor
-        for _ in range(self.experiment.objective.critic_steps):
+            group["lr"] = objective.critic_learning_rate * factor
+        for number in range(objective.critic_steps):
+            # other points than the model's and those of the last step, so that their scatter averages out
+            part = (number + 1) / (objective.critic_steps + 1)
+            batch = self.data.batch(self.iteration, self.progress, part)
             self.critic_optimiser.zero_grad(set_to_none=True)
             loss = self.loss.critic_loss(self.model, batch, self.generator)
             if not finite(float(loss.detach())):
@@ -227,7 +236,7 @@ class Run:
         elif self.average is not None:
             self.model.load_state_dict(self.average.state)
         if self.average is not None:
-            self.average = Average(self.model, self.settings.averaging)
+            self.average = make_average(self.model, self.averaging)
             self.guard.watched["average"] = self.average
         self.guard.good = {}
         self.guard.keep(self.iteration)
@@ -318,6 +327,7 @@ class Run:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict` of a run of the same experiment, or of one whose objective was changed."""
         restore_objective(self, state)
+        state = {"average": {"updates": 0, "state": state["model"]}} | state  # an older state has none
         for name in ("iteration", "seconds", "finished", "stopped_early"):
             setattr(self, name, state[name])
         self.experiment = self.experiment.replace(steps=state["steps"])
