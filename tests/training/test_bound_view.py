@@ -102,7 +102,7 @@ def test_measured_terms_are_those_of_the_closed_forms(size):
     known = theory.LinearGaussian(parts.covariance, parts.operator, exact[1:])
     along = torch.randn(3, 3, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
     there = theory.perturbed(known, size, along)
-    run.model = linear(run, there.matrix)
+    run.model, run.average = linear(run, there.matrix), None
     found = terms(run)
     units = run.data.standardisation
     assert found["misfit"] == pytest.approx(there.misfit() / float(units.scale_y) ** 2, rel=0.1, abs=1e-12)

@@ -49,6 +49,10 @@ class MaxSlicedWasserstein(SampleDivergence):
     estimator = "sorting, along the best direction found"
     bias = "biased upwards by the scatter of the samples; the direction found may not be the best"
     expense = "n log n for each direction tried and each step"
+    unreached = (
+        "It moves the network along one direction at a time. Near the solution that is the direction in which "
+        "the batch strays most by chance, so that most steps follow scatter; it comes down slowly."
+    )
 
     order = param.Selector(
         default=2, objects=[1, 2], doc="1: mean distance; 2: mean squared distance, smoother."
@@ -61,7 +65,7 @@ class MaxSlicedWasserstein(SampleDivergence):
         return self._along(self._best(p, q, generator), p, q)
 
     def between_rows(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """As for every divergence of samples, all four terms along the direction that is best for p and q."""
+        """As for every divergence of samples, all four terms along the best direction for p and q."""
         theta = self._best(p, q, generator)
         return self.crossed(p, q, lambda a, b: self._along(theta, a, b))
 

@@ -24,6 +24,7 @@ from workbench.training.changes import (
     keep_average,
     restore_objective,
 )
+from workbench.training.climbing import critic_steps
 from workbench.training.data import RunData
 from workbench.training.device import pick_device
 from workbench.training.experiment import Experiment
@@ -153,7 +154,7 @@ class Run:
             group["betas"] = objective.momenta
         self.model.train()
         if self.critic_optimiser is not None:
-            trouble = self._critic_steps(factor)
+            trouble = critic_steps(self, factor)
             if trouble:
                 return {}, trouble
             # the model must not move the critic: the envelope theorem gives the divergence's gradient
@@ -177,23 +178,6 @@ class Run:
         if self.average is not None:
             self.average.update(self.model, factor)
         return dict(zip(["loss", *parts], values, strict=True)), ""
-
-    def _critic_steps(self, factor: float) -> str:
-        objective = self.experiment.objective
-        for group in self.critic_optimiser.param_groups:
-            group["lr"] = objective.critic_learning_rate * factor
-        for number in range(objective.critic_steps):
-            # other points than the model's and those of the last step, so that their scatter averages out
-            part = (number + 1) / (objective.critic_steps + 1)
-            batch = self.data.batch(self.iteration, self.progress, part)
-            self.critic_optimiser.zero_grad(set_to_none=True)
-            loss = self.loss.critic_loss(self.model, batch, self.generator)
-            if not finite(float(loss.detach())):
-                return "the critic's loss"
-            loss.backward()
-            self.critic_optimiser.step()
-            self.loss.after_critic_step()
-        return ""
 
     def _recover(self, batch, trouble: str) -> None:
         self.bad_batch = {

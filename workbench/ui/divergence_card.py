@@ -49,6 +49,7 @@ def card(objective: Spec, problem: Any, architecture: Any) -> list[tuple[str, st
         ("needs", divergence.needs),
         ("theorem", divergence.pinsker_reason),
         ("paper", divergence.reference),
+        *([("reach", divergence.unreached)] if divergence.unreached else []),
         *(("mind", warning) for warning in warnings),
     ]
 
