@@ -50,8 +50,8 @@ class MaxSlicedWasserstein(SampleDivergence):
     bias = "biased upwards by the scatter of the samples; the direction found may not be the best"
     expense = "n log n for each direction tried and each step"
     unreached = (
-        "It moves the network along one direction at a time. Near the solution that is the direction in which "
-        "the batch strays most by chance, so that most steps follow scatter; it comes down slowly."
+        "It moves the network along one direction at a time. Near the solution that is the one in which the "
+        "batch strays most by chance, so that most steps follow scatter: it comes down slowly."
     )
 
     order = param.Selector(
