@@ -45,7 +45,7 @@ def ensemble_draws(
     generator: torch.Generator,
     *,
     spread: float = 1e-3,
-    burn: int = 250,
+    burn: int = 200,
     between: int = 100,
 ) -> Tensor:
     """``n`` draws (n, d), float64, shuffled, from walkers that start at ``start`` (w, d), w at least 2 d + 2.
@@ -55,7 +55,7 @@ def ensemble_draws(
     log_density : (m, d) -> (m,) in nats, up to a constant; -inf off the support.
     start : one place a walker; equal ones are told apart by noise of the size ``spread`` times the standard
         deviation of their column, kept only where the density is above zero.
-    burn, between : steps that are thrown away first, and between two looks at the walkers.
+    burn, between : steps before the first look at the walkers, and between two looks.
     """
     walkers, columns = start.shape
     scale = torch.where(start.std(0) > 0, start.std(0), start.abs().mean(0) + 1e-3)
@@ -72,10 +72,10 @@ def ensemble_draws(
     seed = int(torch.randint(2**31, (1,), generator=generator))
     sampler.random_state = np.random.RandomState(seed).get_state()
     looks = -(-n // walkers)
-    state = sampler.run_mcmc(start.numpy(), burn, store=False, skip_initial_state_check=True)
-    found = []
-    for _ in range(looks):
-        state = sampler.run_mcmc(state, between, store=False, skip_initial_state_check=True)
+    state, found = start.numpy(), []
+    for look in range(looks):
+        steps = between if look else burn
+        state = sampler.run_mcmc(state, steps, store=False, skip_initial_state_check=True)
         found.append(torch.from_numpy(state.coords.copy()))
     drawn = torch.cat(found)
     return drawn[torch.randperm(len(drawn), generator=generator)[:n]]

@@ -21,9 +21,9 @@ def phase_folded(snapshot: Any, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset
     at, phases = (rows(snapshot, name, None).reshape(-1) for name in ("fold_at", "fold_phases"))
     seen = rows(snapshot, "fold_observed", None).reshape(-1)
     single = {name: _single(snapshot, f"fold_{name}") for name in ("period", "share", "reference_share")}
-    title = "Phase-folded velocity"
+    title = "Folded curve"
     if np.isfinite(single["period"]):
-        title = f"Folded at {single['period']:.2f} d, the period of {single['share']:.0%} of the draws"
+        title = f"Folded curve at {single['period']:.2f} d, the period of {single['share']:.0%}"
         known = single["reference_share"]
         title += f" (reference: {known:.0%})" if np.isfinite(known) else ""
     return xr.Dataset(

@@ -33,7 +33,7 @@ def radial_velocity(snapshot: Any, *, pair: tuple[int, int] = (0, 1)) -> xr.Data
             "at": ("place", at, {"long_name": "time", "units": "d"}),
             **bands(snapshot, "curve", len(at)),
         },
-        attrs=common_attrs(snapshot, "radial_velocity", f"Radial velocity · band of {BAND:.0%} of the curves")
+        attrs=common_attrs(snapshot, "radial_velocity", f"Velocity curve · band of {BAND:.0%}")
         | {
             "horizontal_label": "time [d]",
             "vertical_label": "radial velocity [m/s]",
