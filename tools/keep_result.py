@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -43,30 +44,39 @@ def card(folder: studies.StudyFolder) -> str:
     """The card in Markdown; every number in it is read from the result."""
     data, study = studies.load(folder.path), folder.study()
     settings = ", ".join(f"{k} {v}" for k, v in study.values().items() if k != "methods")
+    seeds = f"{study.seeds} runs" if study.seeds > 1 else "one run"
+    waiting = int((data["status"] == "waiting").sum())
     versions = ", ".join(f"{k} {v}" for k, v in json.loads(data.attrs["versions"]).items())
     which = SETTINGS[studies.setting(data)]
     lines = [
         f"# {data.attrs['study_title']}",
         "",
-        f"{study.summary} This is {which}, one run for each method and seed.",
+        f"{study.summary} This is {which}, {seeds} for each row."
+        + (f" Not complete: {waiting} of {data.sizes['cell']} cells were not measured." if waiting else ""),
         "",
         f"- **Made by** `{command(study)}`",
         f"- **Date** {data.attrs['created'][:10]}",
         f"- **Machine** {data.attrs['device']}, shared with other work; {data.attrs['seconds']:.0f} s in "
         "all on the wall. Times in the table are processor time.",
         f"- **Settings** {settings}",
-        f"- **Versions** {versions}",
+        f"- **Versions** {versions}; written at commit {commit()}",
         f"- **Reference** {data.attrs['reference']}",
         "",
         "```",
         studies.text(data),
         "```",
         "",
-        "Err_resim is clamped at 10 an observation, as published; the figure of others for the prior is "
-        "not. The reference is the exact posterior; the replication's has a tolerance.",
-        "",
+        *([study.remark, ""] if study.remark else []),
     ]
     return "\n".join(lines)
+
+
+def commit() -> str:
+    """The repository's commit when the result was kept."""
+    found = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return found.stdout.strip()
 
 
 def main() -> None:

@@ -5,24 +5,39 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from workbench.core.errors import DataError
+from workbench.core.errors import DataError, SpecError
 from workbench.diagnostics import c2st
+from workbench.diagnostics.two_samples import CLASSIFIERS
 
 
 def gaussian(n: int, shift: float, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(n, 2)) + np.asarray([shift, 0.0])
 
 
-def test_equal_laws_cannot_be_told_apart_and_far_ones_always():
+@pytest.mark.parametrize("classifier", CLASSIFIERS)
+def test_equal_laws_cannot_be_told_apart_and_far_ones_always(classifier):
     first = gaussian(300, 0.0, 0)
-    assert abs(c2st(first, gaussian(300, 0.0, 1)) - 0.5) < 0.07
-    assert c2st(first, torch.from_numpy(gaussian(300, 8.0, 2))) > 0.99
+    assert abs(c2st(first, gaussian(300, 0.0, 1), classifier=classifier) - 0.5) < 0.07
+    assert c2st(first, torch.from_numpy(gaussian(300, 8.0, 2)), classifier=classifier) > 0.99
 
 
-def test_the_accuracy_is_that_of_the_best_classifier():
+@pytest.mark.parametrize("classifier", CLASSIFIERS)
+def test_the_accuracy_is_that_of_the_best_classifier(classifier):
     # two Gaussians at distance d are told apart at best with probability Φ(d / 2)
     best = norm.cdf(0.75)
-    assert abs(c2st(gaussian(500, 0.0, 0), gaussian(500, 1.5, 1)) - best) < 0.04
+    assert abs(c2st(gaussian(500, 0.0, 0), gaussian(500, 1.5, 1), classifier=classifier) - best) < 0.04
+
+
+def test_neighbours_do_not_see_how_thin_a_surface_is_and_a_network_does():
+    first, second = gaussian(300, 0.0, 0), gaussian(300, 0.0, 1)
+    first[:, 1], second[:, 1] = 0.5 * first[:, 0], 0.5 * second[:, 0] + 0.1 * second[:, 1]
+    assert abs(c2st(first, second, classifier="neighbours") - 0.5) < 0.1
+    assert c2st(first, second) > 0.8
+
+
+def test_another_classifier_is_refused():
+    with pytest.raises(SpecError, match="network or neighbours"):
+        c2st(gaussian(50, 0.0, 0), gaussian(50, 0.0, 1), classifier="forest")
 
 
 def test_units_do_not_matter_and_the_same_seed_gives_the_same_number():

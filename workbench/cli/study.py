@@ -46,6 +46,10 @@ def study_command(args: argparse.Namespace) -> int:
     else:
         print(studies.text(data))
         print(f"\n{folder.result}")
+        if study.figure is not None:
+            from workbench import plots
+
+            print(plots.save_figure(studies.figures(data), folder.path / "figure.html"))
     return 0
 
 

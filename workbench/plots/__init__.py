@@ -36,10 +36,12 @@ from workbench.plots.search import search
 from workbench.plots.sound_speed_profile import sound_speed_profile
 from workbench.plots.spread import spread
 from workbench.plots.transmission_loss import transmission_loss
+from workbench.plots.trends import figure, save_figure, trends
 
 #: Every plot of a run by its name. Each draws the view of the same name; ``marginals`` draws the posterior's
-#: Dataset. (``inversion`` and ``search`` draw what `workbench.invert` returns, ``spread`` and ``posteriors``
-#: lay several methods side by side, the explorer's plots draw several laws: they stand beside.)
+#: Dataset. (``inversion`` and ``search`` draw what `workbench.invert` returns, ``spread``, ``posteriors``
+#: and ``trends`` lay several methods side by side, the explorer's plots draw several laws: they stand
+#: beside.)
 PLOTS = {
     plot.__name__: plot
     for plot in (
@@ -81,6 +83,7 @@ __all__ = [
     "critic",
     "density",
     "divergences",
+    "figure",
     "grid",
     "inversion",
     "invertibility",
@@ -94,8 +97,10 @@ __all__ = [
     "radial_velocity",
     "resimulation",
     "samples",
+    "save_figure",
     "search",
     "sound_speed_profile",
     "transmission_loss",
     "spread",
+    "trends",
 ]

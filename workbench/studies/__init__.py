@@ -3,9 +3,10 @@
 `run` measures, `load` reads a result again, `rows` and `text` make a table of it.
 """
 
-from workbench.studies.base import STUDIES, TAGS, Cell, Column, Published, Study
+from workbench.studies.base import STUDIES, TAGS, Cell, Column, Figure, Published, Study
 from workbench.studies.bench import Bench
 from workbench.studies.execution import gather, load, run
+from workbench.studies.figure import figure_data, figures
 from workbench.studies.folder import StudyFolder
 from workbench.studies.table import columns, heading, rows, setting, text
 
@@ -26,12 +27,15 @@ __all__ = [
     "Bench",
     "Cell",
     "Column",
+    "Figure",
     "Published",
     "STUDIES",
     "Study",
     "StudyFolder",
     "TAGS",
     "columns",
+    "figure_data",
+    "figures",
     "gather",
     "heading",
     "load",

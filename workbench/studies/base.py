@@ -55,6 +55,25 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Figure:
+    """What a study's figure shows: one plot a column, of means over all that is not named here.
+
+    Attributes
+    ----------
+    along : coordinates whose values stand along the horizontal axis.
+    series : coordinates of which each combination is a line.
+    columns : names of the columns.
+    connected : whether the values along have an order.    log : whether the vertical axis is logarithmic.
+    """
+
+    along: tuple[str, ...]
+    series: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    connected: bool = True
+    log: bool = True
+
+
+@dataclass(frozen=True)
 class Published:
     """A figure of somebody else: of which row (a table of coordinates), in which column, and how far to
     trust it (a key of `TAGS`)."""
@@ -103,6 +122,9 @@ class Study(Spec):
     quick: ClassVar[dict[str, Any]] = {}
     columns: ClassVar[tuple[Column, ...]] = ()
     published: ClassVar[tuple[Published, ...]] = ()
+    figure: ClassVar[Figure | None] = None
+    #: What a reader of a kept result must know beside the table; a paragraph.
+    remark: ClassVar[str] = ""
 
     fast = param.Boolean(False, doc="A small setting that ends within five minutes on two cores.")
     seeds = param.Integer(1, bounds=(1, 100), doc="How often each cell is repeated, with seeds 0, 1, 2, …")

@@ -42,13 +42,12 @@ class PosteriorCase(Study):
     #: What a small setting changes in all of them.
     quick: ClassVar[dict[str, Any]] = {
         "samples": 20_000,
-        "steps": 200,
+        "steps": 150,
         "batch_size": 128,
-        "learning_rate": 1e-3,
+        "learning_rate": 2e-3,
         "width": 48,
         "observations": 16,
         "draws": 200,
-        "classified": 1,
         "seeds": 1,
     }
 
@@ -64,7 +63,6 @@ class PosteriorCase(Study):
     width = param.Integer(128, bounds=(4, 1024), doc="Units in the hidden layers of the networks inside.")
     observations = param.Integer(200, bounds=(8, 100_000), doc="Fresh observations to judge by.")
     draws = param.Integer(1000, bounds=(50, 100_000), doc="Draws for each, and of the exact posterior.")
-    classified = param.Integer(10, bounds=(0, 1000), doc="Observations that the classifier looks at.")
 
     # ---- what is trained
     def problem(self, setting: str) -> Problem:
@@ -167,9 +165,7 @@ class PosteriorCase(Study):
             lambda: fresh_pairs(problem, self.observations, self.draws, TEST_SEED),
         )
         run = bench.train(cell)
-        numbers = judged(
-            run.fitted, problem, test, classified=self.classified, seed=TEST_SEED + 1 + run.experiment.seed
-        )
+        numbers = judged(run.fitted, problem, test, seed=TEST_SEED + 1 + run.experiment.seed)
         numbers["training_minutes"] = ((), bench.seconds(cell) / 60)
         return xr.Dataset(numbers | curves(run))
 

@@ -51,6 +51,10 @@ class PosteriorComparison(Study):
     learned: ClassVar[dict] = {}
     #: Components of x that are whole numbers.
     whole: ClassVar[tuple[int, ...]] = ()
+    remark = (
+        "Err_resim is clamped at 10 an observation, as published; the figure of others for the prior is not. "
+        "The reference is the exact posterior; the replication's has a tolerance."
+    )
     columns = (
         Column("err_post", "Err_post", "", "low"),
         Column("err_post_median", "median", "", "low"),

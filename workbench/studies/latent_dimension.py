@@ -11,7 +11,7 @@ import param
 import xarray as xr
 
 from workbench.divergences import DIVERGENCES
-from workbench.studies.base import STUDIES
+from workbench.studies.base import STUDIES, Figure
 from workbench.studies.case import SETTINGS, PosteriorCase, digitised
 from workbench.studies.reading import grouped
 
@@ -36,6 +36,7 @@ class LatentDimension(PosteriorCase):
         ("divergence", "latents"),
         "VINA, arXiv:2602.20480, figure 5",
     )
+    figure = Figure(("latents",), ("divergence", "setting"), ("resimulation_distance", "mmd", "spread"))
     quick = PosteriorCase.quick | {"latents": [2, 6, 14, 30]}
 
     seeds = param.Integer(3, bounds=(1, 100), doc="How often each cell is repeated.")

@@ -27,6 +27,24 @@ def grouped(data: xr.Dataset, column: str, by: str, **where: Any) -> dict[Any, f
     }
 
 
+def span(data: xr.Dataset, column: str, **where: Any) -> tuple[float, float] | None:
+    """Smallest and largest finite value of a column over the cells that ``where`` picks; None without any."""
+    if column not in data:
+        return None
+    values = data[column].values.astype(float)
+    picked = np.isfinite(values)
+    for name, value in where.items():
+        picked &= data[name].values == value
+    return (float(values[picked].min()), float(values[picked].max())) if picked.any() else None
+
+
+def apart(first: tuple[float, float] | None, second: tuple[float, float] | None) -> str:
+    """How repetitions of one thing lie to those of another: lower, higher, or "" where they overlap."""
+    if first is None or second is None:
+        return ""
+    return "lower" if first[1] < second[0] else "higher" if first[0] > second[1] else ""
+
+
 def falls(means: dict[Any, float]) -> int:
     """How many of the steps from one value to the next go down."""
     values = list(means.values())

@@ -25,6 +25,8 @@ from workbench.ui.views import VIEWS, applicable, asked, at_first
 FEWEST, MOST, PULSE = 2, 4, 300
 #: Pixels of a row of plots and of the row of headings.
 HIGH, HEADING = 300, 26
+#: Between two columns, and what puts a heading over its plots' titles.
+GAP, HEADED = {"gap": "6px"}, {"padding-left": "10px", "box-sizing": "border-box"}
 START = ("jensen_shannon", "kl", "reverse_kl")
 _KEY = "variational"
 
@@ -125,6 +127,7 @@ class Beside(pn.viewable.Viewer):
         self.target, self._drawn, self.playing = 0, -1, True
         self.hold.label = "Pause"
         self._place()
+        self._say(f"{len(self.lanes)} runs are starting; they are drawn when all have answered.")
 
     def toggle(self) -> None:
         """Pause after the steps that are under way, or go on."""
@@ -185,11 +188,14 @@ class Beside(pn.viewable.Viewer):
             pn.Row(
                 *(
                     pn.pane.HTML(
-                        f'<div class="wb-heading">{DIVERGENCES[lane.key].title}</div>', styles=column
+                        f'<div class="wb-heading">{DIVERGENCES[lane.key].title}</div>',
+                        margin=0,
+                        styles=column | HEADED,
                     )
                     for lane in self.lanes
                 ),
                 margin=0,
+                styles=GAP,
                 height=HEADING,
                 sizing_mode="stretch_width",
             )
@@ -200,8 +206,7 @@ class Beside(pn.viewable.Viewer):
                     lane.cards[name] = make_card(VIEWS[name], lambda *_: None)
                 lane.cards[name].__panel__().styles = column | {"height": f"{HIGH}px"}
             cards = [lane.cards[name] for lane in self.lanes]
-            gap = {"gap": "6px"}
-            rows.append(pn.Row(*cards, styles=gap, margin=0, height=HIGH, sizing_mode="stretch_width"))
+            rows.append(pn.Row(*cards, styles=GAP, margin=0, height=HIGH, sizing_mode="stretch_width"))
         for lane in self.lanes:
             lane.cards = {name: card for name, card in lane.cards.items() if name in self.views.value}
             lane.snapshot = None  # one with the chosen views is asked for

@@ -72,6 +72,7 @@ class ViewCard(pn.viewable.Viewer):
                     margin=0,
                     min_height=150,
                     stylesheets=[FONT],
+                    styles={"font-size": "11px"},  # legends that came later take their size from the page
                 )
             ]
         else:

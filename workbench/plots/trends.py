@@ -1,0 +1,97 @@
+"""A number against what was varied: a line for each way to train, and crosses for the figures of others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import holoviews as hv
+import numpy as np
+import xarray as xr
+from bokeh.models import FixedTicker
+
+from workbench.plots.posteriors import MARKERS
+from workbench.plots.style import FIGURE, LEGEND, SERIES, dimensions, hold_still, joined, line, register
+
+#: Names of places that are longer stand upright.
+_LONG = 6
+
+
+def _name_places(plot: Any, element: Any) -> None:
+    """Hook: names stand where the numbers of the places would."""
+    hold_still(plot, element)
+    places = list(element.get(0).dimension_values("trends_place", expanded=False))
+    names = {i: str(name) for i, name in enumerate(places)}
+    plot.handles["xaxis"].update(ticker=FixedTicker(ticks=sorted(names)), major_label_overrides=names)
+    if max((len(name) for name in names.values()), default=0) > _LONG:
+        plot.handles["xaxis"].major_label_orientation = 0.9
+
+
+register(
+    hv.opts.Points("TrendsPlace", alpha=0, size=0, show_legend=False),
+    hv.opts.Curve("TrendsMean", line_width=1.8),
+    hv.opts.Points("TrendsMean", size=6, line_alpha=0),
+    hv.opts.Segments("TrendsRange", line_width=1.2, alpha=0.6, show_legend=False),
+    hv.opts.Points("TrendsPublished", size=9, marker="x", line_width=2, show_legend=False),
+    hv.opts.Overlay(
+        "Trends",
+        hooks=[_name_places],
+        **FIGURE,
+        legend_position="right",
+        legend_opts=LEGEND["legend_opts"] | {"orientation": "vertical", "spacing": 2},
+    ),
+)
+
+
+def trends(data: xr.Dataset) -> hv.Overlay:
+    """From ``mean``, ``low``, ``high`` and ``published`` (series, place) with names of both.
+
+    Attributes: ``connected`` whether the places have an order, ``log`` whether the vertical axis is
+    logarithmic (what is not positive then stands at its edge), labels and windows.
+    """
+    axes = dimensions(data, "trends")
+    log, connected = bool(data.attrs["log"]), bool(data.attrs["connected"])
+    edge = axes[1].range[0]
+    ends = [hv.Dimension(f"trends_{n}") for n in ("left", "bottom", "right", "top")]
+    names = [str(n) for n in data["place"].values]
+    places, count = np.arange(len(names), dtype=float), data.sizes["series"]
+
+    def inside(name: str, i: int) -> np.ndarray:
+        values = data[name].values[i].astype(float)
+        return np.where(np.isfinite(values), np.maximum(values, edge), np.nan) if log else values
+
+    level = np.full(len(names), axes[1].range[0])
+    shown: list[Any] = [
+        hv.Points((places, level, names), axes, [hv.Dimension("trends_place")], group="TrendsPlace")
+    ]
+    for i, label in enumerate(str(n) for n in data["series"].values):
+        style = {"color": SERIES[i % len(SERIES)]}
+        # beside each other where nothing joins them
+        shift = 0.0 if connected or count < 2 else 0.5 * (i / (count - 1) - 0.5)
+        x, mean, low, high, others = (
+            places + shift, *(inside(name, i) for name in ("mean", "low", "high", "published"))
+        )  # fmt: skip
+        if connected:
+            shown.append(line(x, mean, axes, "TrendsMean", label).opts(**style))
+        kept, apart, known = np.isfinite(mean), np.isfinite(low) & (high > low), np.isfinite(others)
+        dots = hv.Points((x[kept], mean[kept]), axes, group="TrendsMean", label=label)
+        shown.append(dots.opts(marker=MARKERS[1:][i % (len(MARKERS) - 1)], **style))
+        between = (x[apart], low[apart], x[apart], high[apart])
+        shown.append(hv.Segments(between, ends, group="TrendsRange").opts(**style))
+        shown.append(hv.Points((x[known], others[known]), axes, group="TrendsPublished").opts(**style))
+    return joined(shown, data, "Trends").opts(hv.opts.Overlay("Trends", logy=log))
+
+
+def figure(parts: Sequence[xr.Dataset], *, width: int = 560, height: int = 360) -> hv.Layout:
+    """Several of them one under the other, each of so many pixels."""
+    size = {"responsive": False, "width": width, "height": height}
+    made = [trends(part).opts(hv.opts.Overlay("Trends", **size)) for part in parts]
+    return hv.Layout(made).cols(1).opts(shared_axes=False)
+
+
+def save_figure(parts: Sequence[xr.Dataset], path: str | Path) -> Path:
+    """The same as one HTML file that works without a network; its path."""
+    path = Path(path)
+    hv.save(figure(parts), path, fmt="html", resources="inline")
+    return path

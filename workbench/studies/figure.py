@@ -1,0 +1,98 @@
+"""What a study's figure shows, from its Dataset alone: last year's file is drawn like today's."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from workbench.core.errors import RunError
+from workbench.studies.base import STUDIES, Figure
+from workbench.studies.table import columns
+
+
+def figure_data(data: xr.Dataset, column: str) -> xr.Dataset:
+    """What ``plots.trends`` draws of one column: means over the finished cells, smallest and largest value,
+    and the mean of the figures of others, by series and place.
+
+    Raises `RunError` where the study has no figure, or the result not this column.
+    """
+    figure = declared(data)
+    known = {c.name: c for c in columns(data)}
+    if column not in known or column not in data:
+        raise RunError("This result has no such column", expected=", ".join(known), found=column)
+    cells = [_place(data, i) for i in range(data.sizes["cell"])]
+    along = list(dict.fromkeys(_name(cell, figure.along) for cell in cells))
+    series = list(dict.fromkeys(_name(cell, figure.series) for cell in cells))
+    values: dict[tuple[int, int], list[float]] = {}
+    others: dict[tuple[int, int], set[float]] = {}
+    published = [f for f in json.loads(data.attrs["published"]) if f["column"] == column]
+    for cell, value in zip(cells, data[column].values.astype(float), strict=True):
+        key = series.index(_name(cell, figure.series)), along.index(_name(cell, figure.along))
+        if np.isfinite(value):
+            values.setdefault(key, []).append(float(value))
+        theirs = (f["value"] for f in published if f["row"].items() <= cell.items())
+        others.setdefault(key, set()).update(theirs)
+    names = ("mean", "low", "high", "published")
+    found = {name: np.full((len(series), len(along)), np.nan) for name in names}
+    for key, each in values.items():
+        found["mean"][key], found["low"][key], found["high"][key] = np.mean(each), min(each), max(each)
+    for key, each in others.items():
+        if each:
+            found["published"][key] = np.mean(sorted(each))
+    return xr.Dataset(
+        {name: (("series", "place"), v) for name, v in found.items()},
+        coords={"series": series, "place": along},
+        attrs={
+            "title": "",
+            "horizontal_label": ", ".join(name.replace("_", " ") for name in figure.along),
+            "vertical_label": known[column].label,
+            "horizontal_window": [-0.6, len(along) - 0.4],
+            "vertical_window": _window(found, log=figure.log),
+            "log": int(figure.log),
+            "connected": int(figure.connected),
+        },
+    )
+
+
+def declared(data: xr.Dataset) -> Figure:
+    """What the study says that its figure shows. Raises `RunError` where it says nothing."""
+    key = data.attrs["study"]
+    if key not in STUDIES or STUDIES[key].figure is None:
+        raise RunError(f"The study '{key}' has no figure", expected="a study that declares one")
+    return STUDIES[key].figure
+
+
+def figures(data: xr.Dataset) -> list[xr.Dataset]:
+    """What ``plots.figure`` draws: one Dataset for each column of the study's figure that has been measured.
+
+    Raises `RunError` where the study has no figure.
+    """
+    return [figure_data(data, name) for name in declared(data).columns if name in data]
+
+
+def _place(data: xr.Dataset, i: int) -> dict[str, Any]:
+    return {name: data[name].values[i].item() for name in json.loads(data.attrs["axes"])}
+
+
+def _name(cell: dict[str, Any], names: tuple[str, ...]) -> str:
+    values = [cell[name] for name in names]
+    words = [f"{v:g}" if isinstance(v, int | float) else str(v).replace("_", " ") for v in values]
+    return ", ".join(words) or "all"
+
+
+def _window(found: dict[str, np.ndarray], *, log: bool) -> list[float]:
+    values = np.concatenate([v.ravel() for v in found.values()])
+    values = values[np.isfinite(values) & ((values > 0) | (not log))]
+    if not len(values):
+        return [0.1, 1.0] if log else [0.0, 1.0]
+    low, high = float(values.min()), float(values.max())
+    if log:
+        # a value by chance next to zero, or one that ran away, must not squeeze the rest
+        middle = float(np.median(values))
+        low, high = max(low, middle * 1e-3), min(high, middle * 1e3)
+        return [low / 1.5, high * 1.5]
+    room = 0.05 * (high - low) or 0.5 * abs(high) or 1.0
+    return [low - room, high + room]
