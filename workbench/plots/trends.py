@@ -9,7 +9,9 @@ from typing import Any
 import holoviews as hv
 import numpy as np
 import xarray as xr
+from bokeh.embed import file_html
 from bokeh.models import FixedTicker
+from bokeh.resources import INLINE
 
 from workbench.plots.posteriors import MARKERS
 from workbench.plots.style import FIGURE, LEGEND, SERIES, dimensions, hold_still, joined, line, register
@@ -93,5 +95,7 @@ def figure(parts: Sequence[xr.Dataset], *, width: int = 560, height: int = 360) 
 def save_figure(parts: Sequence[xr.Dataset], path: str | Path) -> Path:
     """The same as one HTML file that works without a network; its path."""
     path = Path(path)
-    hv.save(figure(parts), path, fmt="html", resources="inline")
+    # not with hv.save, whose page asks for icons from elsewhere
+    page = file_html(hv.render(figure(parts), backend="bokeh"), INLINE, title="Figure of a study")
+    path.write_text(page, encoding="utf-8")
     return path
