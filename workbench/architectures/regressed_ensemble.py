@@ -42,7 +42,7 @@ class RegressedEnsembleModel(Model):
         super().__init__(shapes.x, shapes.y, shapes.x + 1, capabilities)
         self.members = members
         self.embedding = Straightened(shapes.y) if shapes.y else None
-        self.edges, self.regression = SoftEdges(shapes.x), Regression(shapes.x, shapes.y)
+        self.edges, self.regression = SoftEdges(shapes.x), Regression(shapes.x, 2 * shapes.y)
         self.layers = nn.ModuleList(layers)
 
     @property
@@ -146,6 +146,6 @@ class RegressedEnsemble(NetworkArchitecture):
             orders = torch.stack([ascending if (number + k) % 2 == 0 else ascending.flip(0)
                                   for k in range(self.members)])
             layers.append(StackedSplines(
-                orders, shapes.y, bins=self.bins, bound=self.bound, slope=self.least_slope,
+                orders, 2 * shapes.y, bins=self.bins, bound=self.bound, slope=self.least_slope,
                 hidden=[self.width] * self.depth, activation=ACTIVATIONS[self.activation]))
         return RegressedEnsembleModel(shapes, layers, self.members, self.capabilities)

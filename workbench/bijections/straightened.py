@@ -1,7 +1,7 @@
-"""What a network reads of y: components with heavy tails or a long foot are straightened first.
+"""What a network reads of y: y itself, and beside it what has heavy tails or a long foot, straightened.
 
-forward   c_j = y_j, or where the component is far from normal
-          c_j = s₀ + Σ_k d_k max(y_j − t_k, 0): straight pieces through quantiles t_k of the data that take
+forward   c = (y, s); s_j = 0, or where the component is far from normal
+          s_j = s₀ + Σ_k d_k max(y_j − t_k, 0): straight pieces through quantiles t_k of the data that take
           the value of a normal number's quantiles there, straight on outside
 start     quantiles from data; a component is far from normal when its skewness is above 1/2 in size or its
           excess kurtosis above 1
@@ -20,7 +20,7 @@ _LEVELS = (0.001, 0.005, 0.02, 0.06, 0.13, 0.22, 0.33, 0.44, 0.5,
 
 
 class Straightened(nn.Module):
-    """y (n, M) -> c (n, M); the identity until `prepare`. Nothing is learned."""
+    """y (n, M) -> c (n, 2 M); the second half is zero until `prepare`. Nothing is learned."""
 
     def __init__(self, context: int) -> None:
         super().__init__()
@@ -28,11 +28,11 @@ class Straightened(nn.Module):
         self.register_buffer("knots", torch.zeros(context, pieces))
         self.register_buffer("bends", torch.zeros(context, pieces))
         self.register_buffer("start", torch.zeros(context))
-        self.register_buffer("slope", torch.ones(context))
+        self.register_buffer("slope", torch.zeros(context))
 
     def forward(self, y: Tensor) -> Tensor:
         bent = (torch.relu(y[..., None] - self.knots) * self.bends).sum(-1)
-        return self.start + self.slope * y + bent
+        return torch.cat([y, self.start + self.slope * y + bent], -1)
 
     @torch.no_grad()
     def prepare(self, y: Tensor) -> None:

@@ -69,6 +69,7 @@ def parser(*, as_json: bool = False) -> argparse.ArgumentParser:
         "file", metavar="FILE"
     )
     _study(verb("study", "Measure a grid of experiments and print its table.", module="study"))
+    _study(verb("bench", "Measure a benchmark, with others beside it, and print its table.", module="study"))
     explore = verb("explore", "Look at a trained model's posterior in the browser.")
     explore.add_argument("model", nargs="?", default="", metavar="MODEL", help="a run's folder, or a file")
     _serve(explore)

@@ -22,6 +22,7 @@ from workbench.studies import disjoint_supports  # isort: skip  # noqa: F401
 from workbench.studies import every_divergence  # isort: skip  # noqa: F401
 from workbench.studies import realisable_moments  # isort: skip  # noqa: F401
 from workbench.studies import geoacoustic  # isort: skip  # noqa: F401
+from workbench.studies import posteriors  # isort: skip  # noqa: F401
 
 __all__ = [
     "Bench",

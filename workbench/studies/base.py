@@ -29,6 +29,7 @@ TAGS = {
     "replicated": "measured by others under the same rules as here",
     "digitised": "read off a published figure, to within 15 %",
     "paper": "printed in the paper",
+    "elsewhere": "measured for this table at another time and on other observations",
     "code": "found in the authors' program, or what their program gives",
 }
 

@@ -16,7 +16,7 @@ from typing import Any
 from workbench.core import capability
 from workbench.core.errors import IncompatibleError
 
-_FEWEST_STEPS, _MOST_STEPS, _PASSES = 600, 20_000, 80
+_FEWEST_STEPS, _MOST_STEPS, _PASSES = 600, 20_000, 54
 
 
 def recommended(problem: Any, simulations: int) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def recommended(problem: Any, simulations: int) -> dict[str, Any]:
     batch = 2 ** round(math.log2(min(max(simulations / 40, 32), 1024)))
     passes = _PASSES * min(1.0, (10_000 / simulations) ** 0.5)
     steps = int(min(max(passes * simulations / batch, _FEWEST_STEPS), _MOST_STEPS))
-    architecture = {"transforms": 2, "width": 128 if many else 64, "bins": 16 if many else 8}
+    architecture = {"members": 3, "transforms": 2, "width": 128 if many else 64, "bins": 16 if many else 8}
     training = {
         "samples": simulations,
         "batch_size": batch,

@@ -1,0 +1,69 @@
+"""The benchmark of posteriors: its table, its judges against known answers, and what it says of goals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from workbench.cli import main
+from workbench.problems import PROBLEMS
+from workbench.studies import STUDIES, rows, run, text
+
+SMALL = {"tasks": ["gaussian_linear", "slcp"], "simulations": 100, "observations": 1, "draws": 200,
+         "methods": ["recipe"]}  # fmt: skip
+
+
+@pytest.mark.slow
+def test_the_smallest_grid_is_a_whole_table(tmp_path):
+    study = STUDIES.make("posteriors", **SMALL)
+    data = run(study, out=tmp_path, device="cpu")
+    assert set(data["status"].values) == {"done"}, data["note"].values
+    linear, slcp = rows(data)
+    # few draws cannot tell what was refined from what is exact; 100 simulations can be told
+    assert linear["c2st_refined"] < 0.62 and "c2st_floor" not in linear and linear["gap"] > 0
+    assert slcp["c2st"] > 0.6 and 0.35 < slcp["c2st_floor"] < 0.65 and "gap" not in slcp
+    printed = text(data)
+    assert "replicated: " in printed and all(sentence in printed for sentence in study.conclusions(data))
+
+
+def test_the_exact_posterior_has_no_gap_and_a_wrong_one_its_divergence():
+    study, problem = STUDIES.make("posteriors"), PROBLEMS.make("gaussian_linear")
+
+    def exact(x, y, shift=0.0):
+        law = torch.distributions.Normal(y / 2 + shift, 0.05**0.5)
+        return law.log_prob(x).sum(1)
+
+    assert study._gap(problem, exact) == pytest.approx(0, abs=1e-9)
+    # a mean that is off by δ in each of ten components costs 10 δ² / (2 · 0.05)
+    assert study._gap(problem, lambda x, y: exact(x, y, 0.02)) == pytest.approx(0.04, rel=0.2)
+
+
+@pytest.mark.parametrize("key", ["two_moons_posterior", "gaussian_mixture", "gaussian_linear_uniform"])
+def test_the_evidence_is_the_mean_likelihood_over_the_prior(key):
+    settings = {"features": 2} if key == "gaussian_linear_uniform" else {}
+    problem = PROBLEMS.make(key, **settings)
+    n, area = 400_000, np.prod([v.high - v.low for v in problem.x])
+    x = problem.prior(n, torch.Generator().manual_seed(1))
+    for y in ([-0.3, 0.2], [0.1, 0.95], [-1.0, 0.4]):
+        each = (problem.log_joint(x, torch.tensor([y]).double().expand(n, -1)).exp() * area).numpy()
+        error = each.std() / np.sqrt(n)
+        found = float(problem.log_evidence(torch.tensor([y]).double()).exp())
+        assert abs(found - each.mean()) < 4.5 * error + 2e-3 * found
+
+
+def test_what_is_not_installed_is_a_row_with_its_reason(tmp_path, monkeypatch):
+    monkeypatch.setattr("workbench.studies.posteriors.find_spec", lambda name: None)
+    study = STUDIES.make("posteriors", tasks=["slcp"], methods=["sbi_nsf"])
+    row = rows(run(study, out=tmp_path, device="cpu"))[0]
+    assert row["status"] == "refused" and "bench extra" in row["note"]
+    assert row["training_seconds_elsewhere"] == 329
+
+
+def test_bench_is_a_word_for_the_study(tmp_path, capsys):
+    words = ["bench", "posteriors", "--set", "tasks=slcp", "--set", "methods=sbi_nsf", "--out", str(tmp_path)]
+    from importlib.util import find_spec
+    if find_spec("sbi"):
+        pytest.skip("sbi is installed and would be trained")
+    assert main(words) == 0
+    assert "Posteriors from simulations" in capsys.readouterr().out
