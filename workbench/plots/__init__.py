@@ -19,7 +19,22 @@ from workbench.plots.grid import grid
 from workbench.plots.intervals import intervals
 from workbench.plots.inversion import inversion
 from workbench.plots.invertibility import invertibility
-from workbench.plots.judged import JUDGED
+from workbench.plots.judged import (
+    JUDGED,
+    contraction,
+    expected_coverage,
+    held_out_density,
+    latent_normality,
+    lipschitz,
+    local_c2st,
+    out_of_distribution,
+    posterior_c2st,
+    posterior_mmd,
+    posterior_predictive,
+    posterior_wasserstein,
+    resimulation_error,
+    tarp,
+)
 from workbench.plots.latent import latent
 from workbench.plots.losses import losses
 from workbench.plots.marginals import marginals
@@ -70,6 +85,19 @@ PLOTS = {
 
 __all__ = [
     "JUDGED",
+    "contraction",
+    "expected_coverage",
+    "held_out_density",
+    "latent_normality",
+    "lipschitz",
+    "local_c2st",
+    "out_of_distribution",
+    "posterior_c2st",
+    "posterior_mmd",
+    "posterior_predictive",
+    "posterior_wasserstein",
+    "resimulation_error",
+    "tarp",
     "PLOTS",
     "plane",
     "physical",
