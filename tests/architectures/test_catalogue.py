@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -27,6 +29,29 @@ def test_the_members_are_there():
         "inn", "residual_inn", "conditional_inn", "mixture_density_network",
         "flow_matching", "made", "maf_decoder", "iaf_decoder", "vae", "conditional_vae", "autoencoder",
         "invertible_autoencoder", "symbolic_regression"]
+
+
+#: Files that name a member on purpose: what is open at first, what warms a worker up, parts of recipes.
+NAMED = {"training/experiment.py", "training/recipe.py", "ui/choices.py", "backends/worker.py"}
+
+
+def elsewhere(key: str, root: Path) -> set[str]:
+#: Files that name a member on purpose: what is open at first, what warms up a worker, a recipe's parts.
+    own = {f"architectures/{key}.py", f"objectives/{key}.py"}
+    files = {str(path.relative_to(root)): path.read_text() for path in root.rglob("*.py")}
+    asked = {n: text for n, text in files.items() if n not in own | NAMED and not n.startswith("studies/")}
+    return {name for name, text in asked.items() if f'"{key}"' in text}
+
+
+def test_a_member_is_one_file_and_one_line(tmp_path):
+    root = Path(__file__).resolve().parents[2] / "workbench"
+    found = {key: elsewhere(key, root) for key in ARCHITECTURES.keys()}
+    assert not {key: files for key, files in found.items() if files}
+    lines = (root / "architectures" / "__init__.py").read_text().splitlines()
+    for key in ARCHITECTURES.keys():
+        assert sum(f"architectures.{key} import" in line for line in lines) == 1, key
+    (tmp_path / "menu.py").write_text('if architecture.key == "nice": ...')
+    assert elsewhere("nice", tmp_path) == {"menu.py"}
 
 
 @members
