@@ -148,3 +148,40 @@ def test_the_whole_journey(page, studio, tmp_path: Path):
     seen.turn_to("Export")
     page.locator(".wb-import input[type=file]").set_input_files(exported)
     seen.wait_for("number === a[0] && text.includes('finished')", stopped + 1)
+
+
+def test_the_posterior_follows_its_observation(page, studio):
+    """The explorer: a slider moves the posterior, mistakes are said, and diagnostics pass a verdict."""
+    page.set_default_timeout(PATIENCE)
+    page.goto(studio + "posterior")
+    status, corner = page.locator(".wb-status .wb-message").first, page.locator(".wb-view-corner")
+    expect(status).to_contain_text("y = (1.5, 0)", timeout=PATIENCE)
+    corner.locator("canvas").first.wait_for()
+    page.wait_for_selector("#loader", state="hidden")
+    before = corner.screenshot()
+
+    # a slider that moves is followed
+    page.locator(".wb-y-slider input[type=range]").first.focus()
+    for _ in range(20):
+        page.keyboard.press("ArrowLeft")
+    expect(status).to_contain_text(re.compile(r"y = \(1\.[0-4]"), timeout=PATIENCE)
+    for _ in range(PATIENCE // 1000):
+        if corner.screenshot() != before:
+            break
+        page.wait_for_timeout(1000)
+    else:
+        raise AssertionError("The posterior did not follow")
+
+    # what cannot be an observation is said, and what the network has not seen is warned about
+    page.get_by_role("button", name="Typed", exact=True).click()
+    typed = page.locator(".wb-typed input")
+    typed.fill("1, nan")
+    typed.press("Enter")
+    expect(page.locator(".wb-observation-said")).to_contain_text("not finite", timeout=PATIENCE)
+    typed.fill("5, 0")
+    typed.press("Enter")
+    expect(page.locator(".wb-warning")).to_contain_text("Outside", timeout=PATIENCE)
+
+    # diagnostics come one after the other, in plain words
+    page.locator(".wb-pages").get_by_role("button", name="Diagnostics", exact=True).click()
+    expect(page.locator(".wb-checks")).to_contain_text("Invertibility: passed", timeout=PATIENCE)

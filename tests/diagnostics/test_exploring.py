@@ -74,7 +74,7 @@ def test_a_region_holds_its_share_of_the_draws(plane):
     counts, _ = regions.counted(plane[:3000], WINDOW)
     density = regions.smoothed(counts, 3000)[0]
     for share in (0.3, 0.5, 0.9):
-        t = regions.level(density, counts[0], share, 3000)
+        (t,) = regions.levels(density, counts[0], [share], 3000)
         held = counts[0][density >= t].sum() / 3000
         assert share <= held < share + 0.02
 

@@ -211,6 +211,7 @@ class Explorer(pn.viewable.Viewer):
     def close(self) -> None:
         """The browser is gone."""
         self.state.close()
+        self.verdict.clear()
 
     def __panel__(self) -> Any:
         return self.page

@@ -73,18 +73,21 @@ def relief(counts: np.ndarray, total: int) -> np.ndarray:
     return (blurred / np.where(peak > 0, peak, 1.0)).astype(np.float32)
 
 
-def level(density: np.ndarray, counts: np.ndarray, share: float, total: int) -> float:
-    """The largest t for which the bins with ``density`` >= t hold ``share`` of ``total`` draws.
+def levels(density: np.ndarray, counts: np.ndarray, shares: Sequence[float], total: int) -> list[float]:
+    """For each share the largest t for which the bins with ``density`` >= t hold that share of ``total``
+    draws.
 
-    Where the window does not hold as many, the smallest density of a bin that is not empty.
+    Where the window does not hold as many, the smallest density of a bin that is not empty; infinite where
+    all of its bins are empty.
     """
     order = np.argsort(density, axis=None)[::-1]
-    held = np.cumsum(counts.reshape(-1)[order])
-    last = int(np.searchsorted(held, share * total))
-    filled = np.flatnonzero(counts.reshape(-1)[order])
+    ordered, counted_there = density.reshape(-1)[order], counts.reshape(-1)[order]
+    filled = np.flatnonzero(counted_there)
     if not len(filled):
-        return float("inf")
-    return float(density.reshape(-1)[order[min(last, filled[-1])]])
+        return [float("inf")] * len(shares)
+    held = np.cumsum(counted_there)
+    places = [min(int(np.searchsorted(held, share * total)), filled[-1]) for share in shares]
+    return [float(ordered[place]) for place in places]
 
 
 def outlines(counts: np.ndarray, total: int, shares: Sequence[float] = SHARES) -> list[list[np.ndarray]]:
@@ -97,7 +100,7 @@ def outlines(counts: np.ndarray, total: int, shares: Sequence[float] = SHARES) -
     found = []
     for density, count in zip(blurred, counts, strict=True):
         lines = contour_generator(edge, edge, np.pad(density, 1))
-        found.append([_joined(lines, level(density, count, share, total)) for share in shares])
+        found.append([_joined(lines, at) for at in levels(density, count, shares, total)])
     return found
 
 
