@@ -39,6 +39,7 @@ class World(pn.viewable.Viewer):
         for name in ("plane", "band"):
             self.places[name].append(self.figures[name])
         self.physical: dict[str, Any] = {}
+        self._plot = ""
 
     def opened(self) -> None:
         """Another model: which figures mean something."""
@@ -70,8 +71,8 @@ class World(pn.viewable.Viewer):
         if plot not in self.physical:
             self.physical[plot] = figure(plot)
         shown, place = self.physical[plot], self.places["physical"]
-        if list(place.objects) != [self.heads["physical"], shown]:
-            place.objects = [self.heads["physical"], shown]
+        if plot != self._plot:  # each change of a layout makes Bokeh walk the whole page
+            place.objects, self._plot = [self.heads["physical"], shown], plot
         shown.show(pictures)
         self.heads["physical"].object = head(data.attrs["title"], str(data.attrs.get("about", "")))
 
