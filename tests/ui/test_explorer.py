@@ -284,7 +284,7 @@ def test_checks_are_read_off_the_catalogue_and_said_plainly(monkeypatch):
 
     monkeypatch.setattr(verdict, "DIAGNOSTICS", {"good": One, "bad": One, "new": One})
 
-    def found(source, key, budget):
+    def found(source, key, budget, observation):
         if key == "new":
             raise WorkbenchError("It broke")
         colour = "green" if key == "good" else "red"

@@ -112,8 +112,11 @@ def prior(source: str, ask: Ask) -> Any:
     return _explorer(source).prior(ask)
 
 
-def verdict(source: str, key: str, budget: str = "fast") -> dict[str, Any]:
-    """One diagnostic of a model: title, summary, verdict, sentence and its single numbers."""
+def verdict(
+    source: str, key: str, budget: str = "fast", observation: tuple[float, ...] = ()
+) -> dict[str, Any]:
+    """One diagnostic of a model: title, summary, verdict, sentence and its single numbers. What is local
+    looks at the observation."""
     from workbench.diagnostics import DIAGNOSTICS, diagnose
     from workbench.diagnostics.advice import advice
 
@@ -128,7 +131,7 @@ def verdict(source: str, key: str, budget: str = "fast") -> dict[str, Any]:
             "advice": "",
             "numbers": {},
         }
-    report = diagnose(explorer.fitted, explorer.problem, only=[key], budget=budget)
+    report = diagnose(explorer.fitted, explorer.problem, only=[key], budget=budget, observation=observation)
     found = report.summary()["diagnostics"][key]
     member = DIAGNOSTICS[key]
     return found | {

@@ -46,7 +46,10 @@ class Explorer(pn.viewable.Viewer):
         self.models = Models(self.state, self._say)
         self.observing = Observing(self.state, guard)
         self.verdict = Verdict(
-            lambda: self.state.sources.get("model", ""), document=document, errands=errands
+            lambda: self.state.sources.get("model", ""),
+            lambda: self.state.observation,
+            document=document,
+            errands=errands,
         )
         self.corner, self.intervals, self.world = (
             LiveFigure("corner"),

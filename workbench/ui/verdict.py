@@ -28,10 +28,17 @@ HEADINGS = {
 class Verdict(pn.viewable.Viewer):
     """A heading with the worst verdict, and one line a check."""
 
-    def __init__(self, source: Callable[[], str], *, document: Any = None, errands: Any = None) -> None:
+    def __init__(
+        self,
+        source: Callable[[], str],
+        observation: Callable[[], tuple[float, ...]] = tuple,
+        *,
+        document: Any = None,
+        errands: Any = None,
+    ) -> None:
         super().__init__()
-        self._source, self.found = source, {}
-        self._of, self._left = "", []
+        self._source, self._observation, self.found = source, observation, {}
+        self._of, self._left, self._at = "", [], ()
         self._asker = asking.Asker(
             asking.verdict, self._came, self._failed, document=document, errands=errands or ERRANDS
         )
@@ -74,6 +81,7 @@ class Verdict(pn.viewable.Viewer):
         if not source or self._left:
             return
         self.found, self._of, self._left = {}, source, list(DIAGNOSTICS.keys())
+        self._at = self._observation()  # the same for all, even if it moves meanwhile
         self.start.loading = True
         self._next()
 
@@ -82,7 +90,7 @@ class Verdict(pn.viewable.Viewer):
             title = DIAGNOSTICS[self._left[0]].title
             done = len(DIAGNOSTICS.keys()) - len(self._left)
             self._say("", f"Checking {title.lower()} … ({done} of {len(DIAGNOSTICS.keys())} done)")
-            self._asker.ask(self._of, self._left[0], self.budget.value)
+            self._asker.ask(self._of, self._left[0], self.budget.value, self._at)
             return
         self.start.loading = False
         worst, sentence = plainly(self.found)

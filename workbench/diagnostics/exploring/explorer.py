@@ -21,6 +21,7 @@ from workbench.core.variable import Variable
 from workbench.diagnostics.exploring import physical, resimulating
 from workbench.diagnostics.exploring.law import Tally, law
 from workbench.diagnostics.exploring.seen import Seen
+from workbench.training.fitted import Posterior
 
 #: Draws of a quick look, and of one part of a long one.
 QUICK, PART = 2000, 20_000
@@ -105,7 +106,7 @@ class Explorer:
         self.given = frozenset() if problem is None else problem.capabilities
         self._tally: Tally | None = None
         self._place: tuple = ()
-        self._cost = {"picture": 0.0, "resimulated": 0.0}
+        self._cost: dict[str, float] = {}
         self._references: dict[tuple, np.ndarray] = {}
         self._windows: dict[str, dict[str, Any]] = {}
 
@@ -140,7 +141,7 @@ class Explorer:
         """The observation that is meant (M,). Raises `SpecError` for one that does not fit."""
         if ask.truth:
             return self._simulated(ask.truth)
-        return self.fitted.posterior(ask.observation).observation
+        return Posterior(self.fitted, ask.observation).observation
 
     def answer(self, ask: Ask) -> Answer:
         """The posterior at an observation, see `Ask`. Raises `SpecError` for an observation that does not
@@ -157,7 +158,7 @@ class Explorer:
             self._tally.add(self._draws(observation, wanted, self._tally.total))
         found = self._tally.dataset(observation=list(observation))
         draws = brushed(found["draw"].values, ask.within)
-        picture = self._timed("picture", ask, lambda: self._picture(ask, draws, observation))
+        picture = self._timed(f"picture {ask.picture}", ask, lambda: self._picture(ask, draws, observation))
         again = self._timed("resimulated", ask, lambda: self._resimulated(draws, observation, ask.at_rest))
         seconds = time.perf_counter() - begun
         return Answer(ask, observation, found, picture, again, self._warnings(found, observation), seconds)
@@ -202,11 +203,11 @@ class Explorer:
                 found=str(list(truth)),
             )
         made = self.problem.simulate(at, torch.Generator().manual_seed(_SEED + 2))[0]
-        return self.fitted.posterior(made).observation
+        return Posterior(self.fitted, made).observation
 
     def _timed(self, name: str, ask: Ask, make: Any) -> Any:
         """What ``make`` gives; None while the observation moves and it was dear the last time."""
-        if not ask.at_rest and self._cost[name] > DEAR:
+        if not ask.at_rest and self._cost.get(name, 0.0) > DEAR:
             return None
         begun = time.perf_counter()
         found = make()

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ import xarray as xr
 from workbench.core.errors import WorkbenchError
 from workbench.diagnostics.views import VIEWS
 from workbench.diagnostics.views.common import Blank
+from workbench.training.views.ocean import pictured_ocean
 from workbench.training.views.standard import pictured
 
 #: So many lines are drawn of a law; more would be a blot.
@@ -108,13 +110,16 @@ def _flight(problem: Any, x: np.ndarray, observation: tuple[float, ...]) -> xr.D
     return _lines(problem.flight(_inside(problem, x)), "Flight", ("distance [m]", "height [m]"), marks)
 
 
-def _of_studio(name: str, title: str, method: str, about: str = "") -> Physical:
-    """The studio's view ``name`` of problems that have ``method``."""
+def _of_studio(
+    name: str, title: str, method: str, arrays_of: Callable[[Any, dict], dict] = pictured, about: str = ""
+) -> Physical:
+    """The studio's view ``name`` of problems that have ``method``; ``arrays_of(problem, found)`` makes what
+    the view reads."""
 
     def make(problem: Any, x: np.ndarray, observation: tuple[float, ...]) -> xr.Dataset:
         found = {"observation": np.asarray(observation), "posterior_x": _inside(problem, x).numpy()}
         y = {"y": problem.y, "observation_window": problem.observation_window}
-        arrays = found | pictured(problem, found)
+        arrays = found | arrays_of(problem, found)
         return VIEWS[name](Blank(x=problem.x, window=problem.window, arrays=arrays, **y))
 
     return Physical(name, title, name, lambda problem: hasattr(problem, method), make, about)
@@ -156,6 +161,11 @@ PHYSICAL = {
         ),
         _of_studio("radial_velocity", "Velocity", "curve"),
         _of_studio("phase_folded", "Folded", "curve"),
+        _of_studio(
+            "sound_speed_profile", "Sound speed", "speed_profiles", partial(pictured_ocean, dear=False)
+        ),
+        _of_studio("ambiguity_surface", "Match", "speed_profiles", pictured_ocean),
+        _of_studio("transmission_loss", "Transmission loss", "speed_profiles", pictured_ocean),
     )
 }
 

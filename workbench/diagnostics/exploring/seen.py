@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from workbench.core.errors import WorkbenchError
+from workbench.training.typicality import Typicality, concerns
 
 #: Pairs that stand for what the model was trained on.
 _PAIRS = 2000
@@ -37,6 +38,10 @@ class Seen:
             name: value.double().cpu().numpy() for name, value in fitted.standardisation.state_dict().items()
         }
         self._middle, self._scale = units["shift_y"], units["scale_y"]
+        known = getattr(fitted, "typicality", None)  # an exported file does not carry it
+        rows = torch.from_numpy((self.y - self._middle) / self._scale)
+        half = len(rows) // 2
+        self._typicality = known or Typicality.split(rows[:half], rows[half:])
         if problem is None:
             self.note = (
                 self.note or "The problem of this model is not here: no prior, no simulator, no reference."
@@ -51,7 +56,11 @@ class Seen:
 
     def warnings(self, observation: tuple[float, ...]) -> list[str]:
         """Sentences about an observation unlike those of the training; empty for a usual one."""
-        at = np.asarray(observation)
+        shift, scale = torch.from_numpy(self._middle), torch.from_numpy(self._scale)
+        doubts = concerns(observation, self.fitted.y, shift, scale, self._typicality)
+        return [*self._outside(np.asarray(observation)), *doubts]
+
+    def _outside(self, at: np.ndarray) -> list[str]:
         if len(self.y):
             low, high = self.y.min(0), self.y.max(0)
             # the training has seen more pairs than these, and somewhat farther out

@@ -38,6 +38,21 @@ def ocean(run, look) -> dict[str, np.ndarray]:
             )
         except WorkbenchError:
             pass
+    what, at = f"ocean at {look.observation}", look.observation
+    dear = run.eyes.dear(what, run.iteration, lambda: _dear(problem, draws, at), fresh=look.fresh)
+    return {name: numeric(value) for name, value in (_cheap(problem, draws) | dear).items()}
+
+
+def pictured_ocean(problem, found: dict[str, np.ndarray], *, dear: bool = True) -> dict[str, np.ndarray]:
+    """The same arrays without a run, of ``observation`` (M,), ``posterior_x`` (n, D) and, where it is known,
+    ``reference_x``; ``dear`` False leaves out match and loss."""
+    names = {"": "posterior_x", "_reference": "reference_x"}
+    draws = {name: _inside(problem, found[key]) for name, key in names.items() if key in found}
+    made = _cheap(problem, draws) | (_dear(problem, draws, found["observation"].tolist()) if dear else {})
+    return {name: numeric(value) for name, value in made.items()}
+
+
+def _cheap(problem, draws: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     found = {f"ocean_speeds{name}": problem.speed_profiles(x[:DRAWS], _DEPTHS) for name, x in draws.items()}
     pair = list(problem.ambiguity_pair)
     found |= {
@@ -48,9 +63,7 @@ def ocean(run, look) -> dict[str, np.ndarray]:
     }
     if "_reference" in draws:
         found["ambiguity_reference"] = draws["_reference"][:, pair]
-    what = f"ocean at {look.observation}"
-    dear = run.eyes.dear(what, run.iteration, lambda: _dear(problem, draws, look), fresh=look.fresh)
-    return {name: numeric(value) for name, value in (found | dear).items()}
+    return found
 
 
 def _inside(problem, x: np.ndarray) -> torch.Tensor:
@@ -59,7 +72,7 @@ def _inside(problem, x: np.ndarray) -> torch.Tensor:
     return torch.as_tensor(np.clip(np.nan_to_num(x), low, high))
 
 
-def _dear(problem, draws: dict[str, torch.Tensor], look) -> dict[str, torch.Tensor]:
+def _dear(problem, draws: dict[str, torch.Tensor], observation) -> dict[str, torch.Tensor]:
     # around the reference where there is one: the map then stands still while the network learns
     centre = draws.get("_reference", draws[""]).median(0).values
     first, second = (problem.window[i] for i in problem.ambiguity_pair)
@@ -68,7 +81,7 @@ def _dear(problem, draws: dict[str, torch.Tensor], look) -> dict[str, torch.Tens
     points = centre.repeat(GRID * GRID, 1)
     grid = torch.stack(torch.meshgrid(*axes, indexing="xy"), -1).reshape(-1, 2)
     points[:, list(problem.ambiguity_pair)] = grid
-    match = problem.bartlett(points, torch.tensor(look.observation, dtype=torch.float64))
+    match = problem.bartlett(points, torch.tensor(observation, dtype=torch.float64))
     here = problem.placed(centre[None])
     return {
         "ambiguity": match.reshape(GRID, GRID),
