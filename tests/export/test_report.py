@@ -61,6 +61,7 @@ def test_it_tells_the_whole_run(folder, told):
     assert "<td>width</td><td>8</td><td>changed</td>" in text
     assert all(f"<td>{name}</td>" in text for name in ("torch", "zuko", "python"))
     assert len(text) < MOST_BYTES
+    assert "Resimulated observations" in text and "Arms" not in text and "Velocity curve" not in text
 
 
 def test_the_code_in_it_repeats_the_experiment(folder, told):

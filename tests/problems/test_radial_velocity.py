@@ -14,6 +14,7 @@ from workbench.problems import PROBLEMS, radial_velocity
 from workbench.problems.ensemble import ensemble_draws, resampled
 from workbench.problems.kepler import eccentric_anomaly, velocity_parts
 from workbench.problems.radial_velocity import ERRORS, MIDDLE, NIGHTS, RadialVelocity
+from workbench.training.views.curves import PLACES, curves
 
 TIMES = torch.tensor(NIGHTS, dtype=torch.float64)
 BOTH = ("components", "physical")
@@ -242,3 +243,19 @@ def test_ranks_of_the_truth_among_its_reference_are_uniform():
     for column in range(7):
         counts = torch.bincount(ranks[:, column] // 4, minlength=5).numpy()
         assert stats.chisquare(counts).pvalue > 1e-4
+
+
+# what is drawn of it -----------------------------------------------------------------------------------
+def test_it_is_folded_at_the_period_of_most_draws():
+    problem, star = planet(), torch.tensor(planet().default_observation, dtype=torch.float64)
+    known = planet("physical")._from_physical(*radial_velocity.prior_draw(20, seeded(1)))
+    known[:, 0] = torch.tensor([12.4] * 6 + [8.8] * 14, dtype=torch.float64)
+    x = problem._from_physical(*known.T)
+    found = curves(problem, {"observation": star.numpy(), "posterior_x": x.numpy()})
+    assert float(found["fold_period"]) == pytest.approx(8.8) and float(found["fold_share"]) == 0.7
+    assert found["fold"].shape == (14, PLACES // 2) and found["curve"].shape == (20, PLACES)
+    # less their own systemic velocities, phase zero in the middle of the nights
+    moments = 29.45 + 8.8 * torch.linspace(-0.5, 0.5, PLACES // 2, dtype=torch.float64)
+    np.testing.assert_allclose(found["fold"], problem.curve(x[6:], moments) - x[6:, 5:6], atol=1e-9)
+    turns = (torch.tensor(NIGHTS) - 29.45) / 8.8
+    np.testing.assert_allclose(found["fold_phases"], turns - turns.round(), atol=1e-5)

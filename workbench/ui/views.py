@@ -52,7 +52,7 @@ VIEWS = {
             "phase_folded",
             "Folded curve",
             ("posterior",),
-            "All orbits laid on one, at the most probable period.",
+            "All orbits laid on one, at the period of most draws.",
         ),
         View(
             "sound_speed_profile",

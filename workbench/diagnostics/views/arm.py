@@ -22,7 +22,8 @@ def arm(snapshot: Any, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
     Snapshot arrays ``arm`` and, where known, ``arm_reference``: (poses, joints, 2) with horizontal, vertical.
     ``pair`` is accepted so that every view is called alike.
     """
-    target = rows(snapshot, "observation").reshape(-1)[:2]
+    # other problems have observations too, and no arm
+    target = rows(snapshot, "observation" if "arm" in snapshot.arrays else "arm").reshape(-1)[:2]
     return xr.Dataset(
         {
             **_joints(snapshot, "model", "arm"),

@@ -1,4 +1,4 @@
-"""The velocity of a star, all orbits laid on one: folded at the most probable period."""
+"""The velocity of a star, all orbits laid on one: folded at the period of most draws."""
 
 from __future__ import annotations
 

@@ -15,6 +15,8 @@ from workbench.training.views.common import numeric
 CURVES, PLACES = 300, 240
 #: A little time before the first and after the last measurement.
 _MARGIN = 0.04
+#: Periods that are less than half a turn apart over all the nights are one answer, not two.
+_IN_STEP = 0.5
 
 
 def curves(problem, found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -32,13 +34,16 @@ def curves(problem, found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _folded(problem, draws: dict[str, torch.Tensor], observation: torch.Tensor, times: torch.Tensor):
-    """All at the period of the most probable draw; of the others those that keep step with it.
+    """All at one period: of the most probable of those draws that keep step with the most others.
 
     It is looked for in the reference where there is one: the fold then stands still while the network learns.
     """
     known = draws.get("_reference", draws[""])
-    best = known[problem.log_joint(known, observation.expand(len(known), -1)).nan_to_num(-torch.inf).argmax()]
-    period, shared = problem.physical(best[None])[0, [0, 5]]
+    turned = (times[-1] - times[0]) / problem.physical(known)[:, 0]
+    in_step = (turned[:, None] - turned).abs() < _IN_STEP
+    together = known[in_step[in_step.sum(1).argmax()]]
+    likely = problem.log_joint(together, observation.expand(len(together), -1)).nan_to_num(-torch.inf)
+    period, shared = problem.physical(together[likely.argmax()][None])[0, [0, 5]]
     middle, length = 0.5 * (times[0] + times[-1]), times[-1] - times[0]
     phases = torch.linspace(-0.5, 0.5, PLACES // 2, dtype=torch.float64)
     turns = (times - middle) / period
@@ -50,8 +55,7 @@ def _folded(problem, draws: dict[str, torch.Tensor], observation: torch.Tensor, 
     }
     for name, x in draws.items():
         own = problem.physical(x)
-        # less than half a turn apart over all the nights: the same answer, not another one
-        near = (length / own[:, 0] - length / period).abs() < 0.5
+        near = (length / own[:, 0] - length / period).abs() < _IN_STEP
         kept = own[near]
         moments = middle + phases * kept[:, :1]
         made[f"fold{name}"] = problem.curve(x[near], moments) - kept[:, 5:6]
