@@ -156,3 +156,34 @@ def test_a_long_history_is_thinned_but_keeps_its_validations():
     kept = thinned(history)
     assert len(kept) < 6000 and kept[-1] is history[-1]
     assert {r.iteration for r in kept} >= {i for i in range(7000) if i % 7 == 0}
+
+
+def test_an_observation_unlike_the_training_is_warned_of_over_the_cards(session):
+    from workbench.ui.board import Board
+
+    session.choices.pick("problem", "linear_gaussian")
+    board = Board(session, lambda work: work())
+    session.new_run(run=False)
+    session.look()
+    assert not board.concern.visible
+    session.observe((1500.0,))
+    session.look()
+    assert board.concern.visible and "is the unit right?" in board.concern.object
+    session.observe((0.5,))
+    session.look()
+    assert not board.concern.visible
+
+
+def test_an_observation_that_is_no_number_is_said_and_the_run_goes_on(session):
+    session.choices.pick("problem", "linear_gaussian")
+    session.views = ("posterior", "invertibility")
+    session.new_run(run=False)
+    session.look()
+    session.observe((float("nan"),))
+    session.look()
+    session.look()
+    assert "The observation does not fit" in session.status.message
+    session.step(1)
+    session.observe((0.5,))
+    session.look()
+    assert session.status.iteration == 1 and session.snapshot.arrays["observation"].tolist() == [0.5]
