@@ -132,6 +132,13 @@ def test_a_snapshot_carries_what_there_is_to_say():
     assert "observation" not in run.snapshot(SnapshotRequest(views=("posterior",))).notes
 
 
+def test_no_minute_is_spent_on_exact_draws_where_there_are_none():
+    run = small_run(RUN, "inverse_kinematics")
+    taken = run.snapshot(SnapshotRequest(views=("posterior",), observation=(1500.0, 0.0)))
+    assert "posterior_x" in taken.arrays and "reference_x" not in taken.arrays
+    assert "like those of the training" in str(taken.arrays["reference_needs"]) and not run.eyes._references
+
+
 def test_a_model_from_a_file_still_asks_about_units(tmp_path):
     saved = wb.save(small_run(RUN), tmp_path / "model.zip")
     with pytest.warns(UnusualObservationWarning, match="is the unit right"):

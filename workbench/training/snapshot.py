@@ -15,7 +15,7 @@ import torch
 from workbench.core.errors import SpecError, did_you_mean
 from workbench.core.variable import Variable
 from workbench.training.history import Record
-from workbench.training.typicality import concerns
+from workbench.training.typicality import concerns, unit_doubts
 from workbench.training.views import MAKERS, Look
 
 VIEWS = tuple(MAKERS)
@@ -85,18 +85,7 @@ class Snapshot:
 def take_snapshot(run, request: SnapshotRequest) -> Snapshot:
     """Compute the requested views that apply to this run's model and problem."""
     arrays: dict[str, np.ndarray] = {}
-    look = Look(_observation(run, request), request.fresh)
-    if look.observation:
-        units = run.data.standardisation
-        said = concerns(
-            look.observation,
-            run.problem.y,
-            units.shift_y.double().cpu(),
-            units.scale_y.double().cpu(),
-            run.data.typicality,
-        )
-        if said:
-            look.notes["observation"] = " ".join(said)
+    look = _look(run, request)
     with run.looking(), torch.no_grad():
         for view in request.views:
             arrays |= MAKERS[view](run, look)
@@ -117,6 +106,18 @@ def take_snapshot(run, request: SnapshotRequest) -> Snapshot:
         arrays=arrays,
         notes=look.notes,
     )
+
+
+def _look(run, request: SnapshotRequest) -> Look:
+    """The request with what there is to say about its observation."""
+    observation = _observation(run, request)
+    if not observation:
+        return Look(observation, request.fresh)
+    units, y = run.data.standardisation, run.problem.y
+    shift, scale = units.shift_y.double().cpu(), units.scale_y.double().cpu()
+    said = concerns(observation, y, shift, scale, run.data.typicality)
+    far = bool(unit_doubts(observation, y, shift, scale))
+    return Look(observation, request.fresh, far, {"observation": " ".join(said)} if said else {})
 
 
 def _observation(run, request: SnapshotRequest) -> tuple[float, ...]:

@@ -15,7 +15,7 @@ from pathlib import Path
 import param
 
 from workbench.backends import Status
-from workbench.core.errors import RunError
+from workbench.core.errors import DataError, RunError
 from workbench.training import Experiment, Snapshot
 from workbench.ui.choices import KINDS, Choices
 from workbench.ui.jobs import Job, Jobs
@@ -203,8 +203,11 @@ class Session(param.Parameterized):
             self.job.handle.set(name, value)
 
     def observe(self, observation: tuple[float, ...]) -> None:
-        """Look at the posterior of another observation."""
-        self.observation = tuple(float(v) for v in observation)
+        """Look at the posterior of another observation. Raises `DataError` for numbers that are not finite."""
+        values = tuple(float(v) for v in observation)
+        if not all(math.isfinite(v) for v in values):
+            raise DataError("The observation holds values that are not finite", found=str(values))
+        self.observation = values
         self.steer()
         self.look()
 

@@ -11,10 +11,12 @@ import torch
 @dataclass(frozen=True)
 class Look:
     """One request on its way through the views: the observation (M,) in data units, whether dear numbers are
-    measured anew, and the sentences that the views leave behind."""
+    measured anew, whether the observation is far from any of the training, and the sentences that the views
+    leave behind."""
 
     observation: tuple[float, ...] = ()
     fresh: bool = True
+    far: bool = False
     notes: dict[str, str] = field(default_factory=dict)
 
 
