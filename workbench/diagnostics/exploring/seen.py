@@ -68,9 +68,8 @@ class Seen:
         else:
             low, high = self._middle - 5 * self._scale, self._middle + 5 * self._scale
         outside = np.flatnonzero((at < low) | (at > high))
-        said = list(self.fitted.concerns(observation)) if len(at) else []
-        if said or not len(outside):
-            return said
+        if not len(outside):
+            return []
         named = [
             f"{self.fitted.y[i].name} = {at[i]:.4g} (usual: {low[i]:.3g} to {high[i]:.3g})"
             for i in outside[:_MOST_NAMED]
