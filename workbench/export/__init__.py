@@ -35,7 +35,7 @@ def export(
     """Write a run, or a fitted model, in one of `FORMATS`; the file is there only once it was checked.
 
     ``function`` says what a graph or an ONNX file computes: inverse, latent, log_prob or predict;
-    ``observation`` whose posterior is written (empty: the problem's own).
+    ``observation`` whose posterior is written or reported (empty: the problem's own).
     Raises `ExportError` with the reason where it cannot be done.
     """
     if format not in FORMATS:
@@ -46,7 +46,7 @@ def export(
             suggestion=did_you_mean(format, FORMATS),
         )
     if FORMATS[format].of_run:
-        FORMATS[format].write(run_or_fitted, Path(path))
+        FORMATS[format].write(run_or_fitted, Path(path), observation=tuple(observation))
         return Path(path)
     fitted, path = fitted_of(run_or_fitted), Path(path)
     key = fitted.manifest.get("experiment", {}).get("architecture", {}).get("key", "")

@@ -33,8 +33,14 @@ class Report(ExportFormat):
     suffix = ".html"
     of_run = True
 
-    def write(self, fitted: Run | str | Path, path: Path, function: str = "inverse") -> dict[str, Any]:
-        return {"bytes": report(fitted, path).stat().st_size}
+    def write(
+        self,
+        fitted: Run | str | Path,
+        path: Path,
+        function: str = "inverse",
+        observation: Sequence[float] = (),
+    ) -> dict[str, Any]:
+        return {"bytes": report(fitted, path, observation=observation).stat().st_size}
 
 
 def report(
@@ -180,7 +186,7 @@ def _judged(page: Page, run: Run, budget: str, seed: int) -> None:
     section.append(paragraph("Worst verdict:", found.verdict, mark=found.verdict))
     rows = [(d.attrs["title"], d.attrs["verdict"], d.attrs["sentence"]) for d in found.values()]
     section.append(table(("diagnostic", "verdict", "what was found"), rows, mark=1))
-    drawn = getattr(plots, "JUDGED", {})
+    drawn = plots.JUDGED
     pictures = [
         (drawn[key](data), data.attrs["title"])
         for key, data in found.items()
