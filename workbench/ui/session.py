@@ -203,7 +203,7 @@ class Session(param.Parameterized):
             self.job.handle.set(name, value)
 
     def observe(self, observation: tuple[float, ...]) -> None:
-        """Look at the posterior of another observation. Raises `DataError` for numbers that are not finite."""
+        """Look at the posterior of another observation. Raises `DataError` for what is not finite."""
         values = tuple(float(v) for v in observation)
         if not all(math.isfinite(v) for v in values):
             raise DataError("The observation holds values that are not finite", found=str(values))
