@@ -15,17 +15,23 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 120
+START_SECONDS = 300
 
 
 @pytest.fixture(scope="module")
-def studio(tmp_path_factory) -> Iterator[str]:
+def home(tmp_path_factory) -> Path:
+    """Where the studio keeps its runs and finds its studies."""
+    return tmp_path_factory.mktemp("studio") / "home"
+
+
+@pytest.fixture(scope="module")
+def studio(home: Path) -> Iterator[str]:
     """The address of a studio served as `workbench serve` does. What it logged is shown when a test fails."""
-    folder = tmp_path_factory.mktemp("studio")
+    folder = home.parent
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = {**os.environ, "WORKBENCH_HOME": str(folder / "home"), "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "WORKBENCH_HOME": str(home), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "workbench", "serve", "--port", str(port)]
     with open(folder / "log", "w") as log:
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)

@@ -1,0 +1,56 @@
+"""The pages beside the studio in a real browser: a search that is played back, a table with its plots."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from workbench.studies import STUDIES, StudyFolder
+
+PATIENCE = 120_000
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+STORED = Path(__file__).resolve().parents[2] / "datasets" / "results" / "kinematics_fast.nc"
+
+
+def shown(page, address: str, mark: str) -> None:
+    page.set_default_timeout(PATIENCE)
+    page.goto(address)
+    page.wait_for_selector("#loader", state="hidden")
+    page.wait_for_selector(mark)
+
+
+def test_a_search_is_made_and_played_back(page, studio):
+    shown(page, studio + "inversion", ".wb-source")
+    page.locator(".wb-source .MuiSelect-select").click()
+    page.get_by_role("menuitem", name="Formula: ").click()
+    page.locator(".wb-search button").click()
+    expect(page.locator(".wb-verdict")).to_contain_text("points reach the target", timeout=PATIENCE)
+    card = page.locator(".wb-view-search")
+    card.locator("canvas").first.wait_for()
+    last = card.inner_text()
+    page.locator(".wb-moment button.first").click()   # back to the start
+    expect(card).not_to_have_text(last, timeout=PATIENCE)
+    expect(card).to_contain_text("iteration 0", timeout=PATIENCE)
+
+
+def test_a_stored_study_is_a_table_with_plots(page, studio, home):
+    study = STUDIES.make("kinematics", fast=True)
+    folder = StudyFolder(home / "studies" / "kinematics-kept")
+    folder.claim(study)
+    shutil.copyfile(STORED, folder.result)
+    shown(page, studio + "compare", ".wb-compare-table")
+    table = page.locator(".wb-compare-table")
+    expect(table).to_contain_text("Flow matching", timeout=PATIENCE)
+    expect(table).to_contain_text("Exact posterior (floor)")
+    plots = page.locator("canvas")
+    expect(plots.first).to_be_visible(timeout=PATIENCE)
+    before = plots.first.screenshot()
+    table.locator(".tabulator-row", has_text="Prior only").locator("input[type=checkbox]").first.click()
+    for _ in range(PATIENCE // 1000):
+        if plots.first.screenshot() != before:
+            return
+        page.wait_for_timeout(1000)
+    raise AssertionError("The plots did not follow the tick")
