@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -59,7 +58,7 @@ def card(folder: studies.StudyFolder) -> str:
         f"- **Machine** {data.attrs['device']}, shared with other work; {data.attrs['seconds']:.0f} s in "
         "all on the wall. Times in the table are processor time.",
         f"- **Settings** {settings}",
-        f"- **Versions** {versions}; written at commit {commit()}",
+        f"- **Versions** {versions}",
         f"- **Reference** {data.attrs['reference']}",
         "",
         "```",
@@ -69,14 +68,6 @@ def card(folder: studies.StudyFolder) -> str:
         *([study.remark, ""] if study.remark else []),
     ]
     return "\n".join(lines)
-
-
-def commit() -> str:
-    """The repository's commit when the result was kept."""
-    found = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    return found.stdout.strip()
 
 
 def main() -> None:

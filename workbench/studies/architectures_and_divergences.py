@@ -103,8 +103,8 @@ class ArchitecturesAndDivergences(PosteriorCase):
                 )
             width = grouped(data, "spread", "direction", setting=setting)
             found += [
-                f"{SETTINGS[setting]}, {side}: draws are {value:.3g} times as wide as the exact posterior, "
-                "which the distance to the target does not see."
+                f"{SETTINGS[setting]}, {side}: draws are {value:.3g} times as wide as the exact posterior"
+                + (", which the distance to the target does not see." if value < 1 else ".")
                 for side, value in width.items()
                 if not 0.8 <= value <= 1.25
             ]

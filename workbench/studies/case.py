@@ -6,9 +6,9 @@ code      as the authors' program does it: joint laws, the data first, the non-s
 ours      backward joint or forward with the true y, the exact gradient, L_y, no surplus latent, and for the
           critic two steps and a gradient penalty
 
-Not copied: the program's initial weights N(0, 0.02²) and the momentum of the network's Adam (0.5 there), and
-its data, which are rejection samples around 500 targets; here pairs are drawn from the prior. The paper
-judges at one target, here the mean over many observations is taken.
+Not copied: the program's initial weights N(0, 0.02²), the second moment of its Adam (0.9 there), and its
+data, which are rejection samples around 500 targets; here pairs are drawn from the prior. The paper judges at
+one target, here the mean over many observations is taken.
 Source: VINA, arXiv:2602.20480, section 4.1, and the authors' program.
 """
 

@@ -1,0 +1,52 @@
+"""The page on the choice of a divergence says what the result files say, and notices when they change."""
+
+from __future__ import annotations
+
+import pytest
+
+from tools import which_divergence
+from workbench import studies
+
+
+def test_the_page_agrees_with_the_files():
+    written = which_divergence.PAGE.read_text(encoding="utf-8")
+    assert written == which_divergence.page(), "python tools/which_divergence.py writes it anew"
+    readme = (which_divergence.ROOT / "README.md").read_text(encoding="utf-8")
+    assert "docs/which_divergence.md" in readme
+
+
+@pytest.mark.parametrize("make", which_divergence.GUIDELINES, ids=lambda make: make.__name__)
+def test_every_guideline_has_numbers(make):
+    found = make()
+    assert found.verdict in (which_divergence.HOLDS, which_divergence.PARTLY, which_divergence.NOT)
+    assert "nan" not in found.evidence and "–" not in found.evidence and len(found.evidence) > 80
+
+
+def test_other_numbers_give_another_verdict(monkeypatch):
+    """The two priors exchanged with no prior at all."""
+    load = studies.load
+
+    def exchanged(path):
+        data = load(path)
+        names = {"none": "gaussian", "gaussian": "none", "uniform": "uniform"}
+        weights = data["weight"].where(data["prior"] == "uniform", 1.0)
+        swapped = [names[str(name)] for name in data["prior"].values]
+        return data.assign_coords(prior=("cell", swapped), weight=weights)
+
+    before = which_divergence.prior()
+    monkeypatch.setattr(studies, "load", exchanged)
+    after = which_divergence.prior()
+    assert after.evidence != before.evidence
+
+
+CASES = sorted(study.key for study in studies.STUDIES if study.figure is not None)
+
+
+def test_every_kept_case_has_a_card_that_agrees_with_it():
+    for path in (which_divergence.RESULTS / f"{key}_fast.nc" for key in CASES):
+        data = studies.load(path)
+        card = path.with_suffix(".md").read_text(encoding="utf-8")
+        assert f"# {data.attrs['study_title']}" in card and path.stat().st_size < 1_000_000
+        study = studies.STUDIES.make(data.attrs["study"], fast=True)
+        # the table in the card is the file's; what it concludes follows from it
+        assert all(sentence in card for sentence in study.conclusions(data)), path.name
