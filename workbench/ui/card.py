@@ -15,8 +15,8 @@ from workbench.ui.views import View
 
 #: Views that say in a sentence what they found.
 JUDGED = ("bound", "critic", "precision_recall", "calibration")
-#: The page's theme sizes the texts of a plot relative to this.
-FONT = ".bk-Canvas { font-size: 11px !important; }"
+#: The page's theme sizes the texts of a plot relative to this. Legends stand in panels beside the canvas.
+FONT = ".bk-Canvas, .bk-CanvasPanel, .bk-Legend { font-size: 11px !important; }"
 
 
 class ViewCard(pn.viewable.Viewer):
@@ -72,7 +72,6 @@ class ViewCard(pn.viewable.Viewer):
                     margin=0,
                     min_height=150,
                     stylesheets=[FONT],
-                    styles={"font-size": "11px"},  # legends that came later take their size from the page
                 )
             ]
         else:

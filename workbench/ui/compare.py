@@ -148,7 +148,8 @@ class Compare(pn.viewable.Viewer):
         able = [e for e in self.ticked if e.draws is not None]
         if able and all(pair) and place is not None:
             self._put("posterior", plots.posteriors(posterior_data(able, place, pair)), tall)
-        self.places["posterior"].visible = bool(able)
+        for part in (self.places["posterior"], self.observation, self.across, self.up):
+            part.visible = bool(able)
         self.note.object = f'<div class="wb-note">{text.escape(self._sentence())}</div>'
 
     def _put(self, name: str, plot: Any, height: int) -> None:
