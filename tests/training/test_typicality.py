@@ -69,7 +69,7 @@ VARIABLES = (Variable("speed", unit="m/s"), Variable("angle", unit="rad"))
     [
         ((1.5, 0.0), ["speed = 1.5 m/s", "times 1 000 it would lie inside", "is the unit right?"]),
         ((1.5e6, 0.0), ["divided by 1 000 it would"]),
-        ((1500.0, 57.3), ["angle = 57.3 rad", "57.3 standard deviations", "is the unit right?"]),
+        ((1500.0, 57.3), ["angle = 57.3 rad", "57 standard deviations", "is the unit right?"]),
         ((1490.0, 2.0), []),
         ((1e4, 0.0), ["is the unit right?"]),
     ],

@@ -109,7 +109,7 @@ def unit_doubts(values: Sequence[float], variables: Sequence[Variable], shift: T
         power = next((k for k in powers if low <= value * 10.0**k <= high), None)
         moved = "" if power is None else f" ({_factor(power)} it would lie inside)"
         found.append(
-            f"{variable.name} = {value:.4g}{unit} lies {abs(value - middle) / spread:.3g} standard "
+            f"{variable.name} = {value:.4g}{unit} lies {abs(value - middle) / spread:.0f} standard "
             f"deviations from what the training saw, about {low:.3g} to {high:.3g}{unit}{moved}: is the unit "
             "right?"
         )
