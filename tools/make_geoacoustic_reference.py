@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from workbench import diagnostics  # noqa: E402
+from workbench.core import capability  # noqa: E402
 from workbench.problems import PROBLEMS  # noqa: E402
 from workbench.problems import geoacoustic_field as field  # noqa: E402
 from workbench.problems.swellex96 import NOMINAL  # noqa: E402
@@ -44,11 +45,10 @@ def pairs(count: int) -> tuple[torch.Tensor, torch.Tensor]:
     return x[:count], y[:count].float().double()
 
 
-def nested(y: torch.Tensor, seed: int) -> tuple[np.ndarray, dict[str, float]]:
-    """Draws (DRAWS, 9) of p(x | y) and what they cost."""
+def nested(made, y: torch.Tensor, seed: int, *, live: int = LIVE, effective: int = EFFECTIVE):
+    """Draws (DRAWS, D) of p(x | y) and what they cost, as a table."""
     from nautilus import Sampler
 
-    made = problem()
     low, high = field.bounds(made.x)
     recording, asked = field.as_recordings(y[None], 21)[0], [0]
 
@@ -62,14 +62,14 @@ def nested(y: torch.Tensor, seed: int) -> tuple[np.ndarray, dict[str, float]]:
     sampler = Sampler(
         lambda cube: cube,
         likelihood,
-        n_dim=9,
-        n_live=LIVE,
+        n_dim=len(made.x),
+        n_live=live,
         n_networks=1,
         n_batch=256,
         vectorized=True,
         seed=seed,
     )
-    sampler.run(verbose=False, n_eff=EFFECTIVE)
+    sampler.run(verbose=False, n_eff=effective)
     points, log_weights, _ = sampler.posterior()
     weights = np.exp(log_weights - log_weights.max())
     rows = np.random.default_rng(seed).choice(len(points), DRAWS, p=weights / weights.sum())
@@ -114,8 +114,8 @@ class Prior:
     has_density = True
 
     def __init__(self, made, y: torch.Tensor) -> None:
-        self.made, self.observation = made, y
-        self.fitted = self
+        self.made, self.problem, self.observation = made, made, y
+        self.fitted, self.capabilities = self, frozenset({capability.DENSITY})
         self.x, self.y = made.x, made.y
 
     def draw(self, n: int, generator: torch.Generator) -> torch.Tensor:
@@ -130,16 +130,21 @@ class Prior:
             return self.made.log_joint(x, self.observation.expand(len(x), -1))
 
 
+def tempered(made, y: torch.Tensor, *, crowd: int, moves: int, seed: int) -> tuple[torch.Tensor, str]:
+    """Draws (DRAWS, D) by sequential Monte Carlo from the prior, and what it says of itself."""
+    chain = MarkovChain(crowd=crowd, moves=moves, between=10, draws=DRAWS)
+    refined = chain.refine(Prior(made, y), seed=seed)
+    return torch.from_numpy(refined.sample(DRAWS).to_array().values.T.copy()), refined.gain.sentence
+
+
 def check() -> None:
     """C2ST between both samplers on the first observation, and means in standard deviations."""
     _, y = pairs(1)
     start = time.process_time()
-    chain = MarkovChain(crowd=1000, moves=150, between=10, draws=2000)
-    refined = chain._refine(Prior(problem(), y[0]), torch.Generator().manual_seed(1))
-    other = torch.from_numpy(refined.sample(2000).to_array().values.T.copy())
+    other, told = tempered(problem(), y[0], crowd=1000, moves=150, seed=1)
     mine = torch.from_numpy(stored()["reference"].values[0]).double()
     shift = (other.mean(0) - mine.mean(0)) / mine.std(0)
-    print(f"tempered sequential Monte Carlo: {time.process_time() - start:.0f} s, {refined.gain.sentence}")
+    print(f"tempered sequential Monte Carlo: {time.process_time() - start:.0f} s, {told}")
     print("shift of the means in standard deviations", [round(v, 3) for v in shift.tolist()])
     print("ratio of the spreads", [round(v, 3) for v in (other.std(0) / mine.std(0)).tolist()])
     halves = mine[::2], mine[1::2]
@@ -158,7 +163,7 @@ def main() -> None:
     x, y = pairs(max(chosen.count, 10))
     done = 0 if stored() is None else stored().sizes["observation"]
     for i in range(done, chosen.count):
-        draws, costs = nested(y[i], i)
+        draws, costs = nested(problem(), y[i], i)
         add(x[i], y[i], draws, costs)
         print(i, {name: round(value, 2) for name, value in costs.items()}, flush=True)
 

@@ -20,7 +20,7 @@ from workbench.problems import swellex96
 from workbench.problems.waveguide import Environment, Waveguide
 
 #: Tone of the transmission loss in Hz, and the margin in m between source and hydrophones there.
-PICTURED, _APART = 148.0, 2.0
+PICTURED, _APART = 148.0, 1.5
 
 
 class OceanPictures:

@@ -110,7 +110,7 @@ class Geoacoustic(PosteriorCase):
     nine_steps = param.Integer(40_000, bounds=(1, 100_000_000), doc="Steps with nine unknowns.")
     nine_width = param.Integer(256, bounds=(4, 2048), doc="Units in the hidden layers with nine unknowns.")
     nine_observations = param.Integer(10, bounds=(1, 100), doc="Stored observations that are judged.")
-    refined_draws = param.Integer(20_000, bounds=(200, 10_000_000), doc="Draws that are refined, each.")
+    refined_draws = param.Integer(20_000, bounds=(200, 10_000_000), doc="Draws that refinement begins with.")
     stored = param.String("datasets/geoacoustic_swx9.nc", doc="File with reference posteriors.")
 
     # ---- the grid

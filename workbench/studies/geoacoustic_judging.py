@@ -21,6 +21,8 @@ from workbench.studies.samplers import NetworkSampler
 from workbench.training import FittedModel
 
 TEST_SEED = 20_260_229
+#: Moves of each draw under the exact density, where a posterior is refined.
+_MOVES = 60
 #: Walkers and their steps, of the Markov chains that a posterior's time is compared with.
 _WALKERS, _BURN, _BETWEEN, _POSTERIOR = 40, 60, 10, 1000
 
@@ -104,20 +106,29 @@ def nine_row(run, path: str, most: int, refined_draws: int) -> xr.Dataset:
     }
     parts = {"amortised": draws, "refined": torch.stack(mended)}
     shown = {
-        f"nine_{name}": (("observation", "draw", "nine"), v.float().numpy()) for name, v in parts.items()
+        f"nine_{name}": (("observation", "nine_draw", "nine"), v.float().numpy()) for name, v in parts.items()
     }
     return xr.Dataset({name: ((), value) for name, value in found.items()} | shown)
 
 
 def _refined(run, y: Tensor, draws: int, count: int, seed: int) -> tuple[Tensor, float]:
-    """Draws (count, 9) after importance weights, and the share of the network's draws that they are
-    worth."""
+    """Draws (count, 9) after resampling and moves, and the share of the network's draws that weights
+    leave."""
+    crowd = min(4000, max(50, draws // 10))
     try:
-        made = refine(run, y.tolist(), method="importance", draws=draws, seed=seed)
+        made = refine(
+            run,
+            y.tolist(),
+            method="markov_chain",
+            crowd=crowd,
+            moves=_MOVES,
+            draws=max(count, 100),
+            seed=seed,
+        )
     except WorkbenchError:
         return torch.full((count, run.problem.shapes.x), torch.nan).double(), 0.0
     values = made.sample(count, seed=seed).to_array().values.T.copy()
-    return torch.from_numpy(values), made.gain.effective_sample_size / draws
+    return torch.from_numpy(values), made.gain.effective_sample_size / max(made.gain.draws, 1)
 
 
 def _apart(draws: Tensor, reference: Tensor) -> float:

@@ -1,0 +1,62 @@
+"""The samplers behind the stored geoacoustic reference, against the posterior on a grid."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+
+import pytest
+import torch
+
+from tools.make_geoacoustic_reference import DRAWS, nested, stored, tempered
+from workbench import diagnostics
+from workbench.problems import PROBLEMS
+from workbench.problems.swellex96 import NOMINAL
+
+
+@pytest.fixture(scope="module")
+def case():
+    problem = PROBLEMS.make("geoacoustic")
+    y = torch.tensor(problem.default_observation, dtype=torch.float64)
+    return problem, y, problem.reference_posterior(y, DRAWS, torch.Generator().manual_seed(0))
+
+
+def agree(found: torch.Tensor, exact: torch.Tensor) -> None:
+    spread, error = exact.std(0), 5 / math.sqrt(DRAWS)
+    assert ((found.mean(0) - exact.mean(0)).abs() < error * spread).all()
+    assert ((found.std(0) / spread - 1).abs() < 0.15).all()
+    assert diagnostics.c2st(exact[:600], found[:600]) < 0.57
+
+
+@pytest.mark.slow
+def test_tempered_sequential_monte_carlo_from_the_prior_is_the_grid(case):
+    problem, y, exact = case
+    found, told = tempered(problem, y, crowd=400, moves=40, seed=1)
+    agree(found, exact)
+    assert "stages" in told
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not importlib.util.find_spec("nautilus"), reason="the extra 'oracles' is not installed")
+def test_nested_sampling_is_the_grid(case):
+    problem, y, exact = case
+    found, costs = nested(problem, y, 0, live=300, effective=2500)
+    agree(torch.from_numpy(found), exact)
+    assert costs["effective"] > 2000
+
+
+def test_the_stored_reference_holds_its_truth_and_is_of_this_likelihood():
+    data, problem = stored(), PROBLEMS.make("geoacoustic", tier="swx_9", signal_to_noise=5.0)
+    assert list(data["parameter"].values) == list(problem.unknowns)
+    draws = torch.from_numpy(data["reference"].values[0]).double()
+    truth = torch.tensor([NOMINAL[name] for name in problem.unknowns], dtype=torch.float64)
+    torch.testing.assert_close(torch.from_numpy(data["x"].values[0]), truth)
+    assert ((draws.mean(0) - truth).abs() < 4 * draws.std(0)).all()
+    y = torch.from_numpy(data["y"].values[:1]).double()
+    expected = torch.tensor(problem.default_observation)[None]
+    torch.testing.assert_close(y, expected.double(), atol=1e-6, rtol=0)
+    # log p of draws of a posterior spreads as half a chi-square of its unknowns, wherever the mode is
+    with torch.no_grad():
+        logs = problem.log_joint(draws[:200], y.expand(200, -1))
+        elsewhere = problem.log_joint(problem.prior(50, torch.Generator().manual_seed(0)), y.expand(50, -1))
+    assert logs.std() < 5 and logs.min() > elsewhere.median()
