@@ -271,6 +271,30 @@ def test_a_second_model_of_another_problem_is_refused(page):
     assert "cannot be laid over" in page.said.object and page.state.other_about is None
 
 
+def test_another_model_is_never_asked_with_the_observation_of_the_last(page, monkeypatch):
+    from dataclasses import replace
+
+    asked, about = [], page.state.about
+    looks = page.state._looks["model"]
+    wider = replace(
+        about,
+        y=about.y * 7,
+        observation_window=about.observation_window * 7,
+        default_observation=about.default_observation * 7,
+        rows=np.tile(about.rows, 7),
+        pictures=(),
+    )
+    monkeypatch.setattr(looks, "ask", lambda source, ask: asked.append(ask))
+    page.state._told("model", wider)
+    assert asked and all(len(ask.observation) == 14 for ask in asked)
+    assert page.observing.part.visible and page.observing.part.value == "1 to 6 of 14"
+    page.observing.part.value = "13 to 14 of 14"
+    assert page.observing.sliders[12] in page.observing._panel.objects
+    monkeypatch.undo()
+    page.state._told("model", about)
+    assert page.state.observation == about.default_observation
+
+
 def test_intervals_and_numbers_stand_on_their_own_page(page):
     page.navigation.show("marginals")
     assert len(page.intervals.columns["prior"]["intervals_horizontal"])

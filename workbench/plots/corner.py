@@ -38,10 +38,10 @@ from workbench.plots.style import (
     register,
 )
 
-#: The upper right of a triangle is free.
+#: The upper right of a triangle is free, below the tools.
 INSIDE_LEGEND = {
     "legend_position": "top_right",
-    "legend_opts": LEGEND["legend_opts"] | {"orientation": "vertical", "spacing": 4},
+    "legend_opts": LEGEND["legend_opts"] | {"orientation": "vertical", "spacing": 4, "margin": 34},
 }
 #: Neither the model's colour nor that of what is known.
 BRUSHED = "#1f9270"

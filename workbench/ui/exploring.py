@@ -89,9 +89,12 @@ class Exploration(param.Parameterized):
         self.prior, self.truth, self.moving_truth, self.within = None, (), False, ()
         self.chosen, self.windows = tuple(range(min(4, len(about.x)))), ()
         self.picture = about.pictures[0] if about.pictures else ""
-        self.opened += 1
         wanted, self._wanted = self._wanted, ()
-        self.observe(wanted if len(wanted) == len(about.y) else about.default_observation)
+        first = wanted if len(wanted) == len(about.y) else about.default_observation
+        # before the page hears of the model: what it sets then must not ask with the last one's observation
+        self.observation = tuple(first)
+        self.opened += 1
+        self.observe(first)
         self._priors.ask(self.sources["model"], self.ask())
 
     def _second(self, about: About) -> None:

@@ -120,7 +120,12 @@ class PipedFigure(pn.viewable.Viewer):
         live = hv.DynamicMap(lambda data: self._plot(data).relabel(""), streams=[self.pipe])
         self._place.objects = [
             pn.pane.HoloViews(
-                live, sizing_mode="stretch_both", linked_axes=False, margin=0, stylesheets=[FONT]
+                live,
+                sizing_mode="stretch_both",
+                linked_axes=False,
+                margin=0,
+                stylesheets=[FONT],
+                styles={"font-size": "11px"},  # legends take their size from the page
             )
         ]
 

@@ -58,7 +58,7 @@ class Observing(pn.viewable.Viewer):
         self.sliders: list[pmui.FloatSlider] = []
         self.truths: list[pmui.FloatSlider] = []
         self.part = pmui.Select(
-            label="Components", options={"": 0}, size="small", width=WIDTH, margin=(8, 4), visible=False
+            label="Components", options=[], size="small", width=WIDTH, margin=(8, 4), visible=False
         )
         self.table = pn.widgets.Tabulator(
             pd.DataFrame(),
@@ -127,8 +127,8 @@ class Observing(pn.viewable.Viewer):
         for slider in self.truths:
             slider.param.watch(self._truth_slid, "value")
         count = len(about.y)
-        parts = {f"{i + 1} to {min(i + MOST, count)} of {count}": i for i in range(0, count, MOST)}
-        self.part.param.update(options=parts, value=0)
+        parts = [f"{i + 1} to {min(i + MOST, count)} of {count}" for i in range(0, count, MOST)]
+        self.part.param.update(options=parts, value=parts[0])
         shown = about.y[:COLUMNS]
         self.table.value = pd.DataFrame(
             {
@@ -150,7 +150,7 @@ class Observing(pn.viewable.Viewer):
 
     def _fill(self) -> None:
         """The panel of the chosen way."""
-        about, at = self.exploration.about, int(self.part.value or 0)
+        about, at = self.exploration.about, MOST * self.part.options.index(self.part.value)
         self.part.visible = len(about.y) > MOST
         panels = {
             "sliders": [self.part, *self.sliders[at : at + MOST]],

@@ -43,7 +43,7 @@ class Verdict(pn.viewable.Viewer):
             asking.verdict, self._came, self._failed, document=document, errands=errands or ERRANDS
         )
         self.budget = pmui.RadioButtonGroup(
-            options={"Seconds": BUDGETS[0], "Minutes, thorough": BUDGETS[1]},
+            options={"Fast": BUDGETS[0], "Thorough": BUDGETS[1]},
             value=BUDGETS[0],
             size="small",
             color="default",
@@ -89,7 +89,7 @@ class Verdict(pn.viewable.Viewer):
         if self._left:
             title = DIAGNOSTICS[self._left[0]].title
             done = len(DIAGNOSTICS.keys()) - len(self._left)
-            self._say("", f"Checking {title.lower()} … ({done} of {len(DIAGNOSTICS.keys())} done)")
+            self._say("", f"Checking {title} … ({done} of {len(DIAGNOSTICS.keys())} done)")
             self._asker.ask(self._of, self._left[0], self.budget.value, self._at)
             return
         self.start.loading = False
