@@ -315,7 +315,7 @@ def test_an_observation_without_a_reference_is_looked_at_all_the_same(monkeypatc
     monkeypatch.setattr(type(run.problem), "_reference_posterior",
                         lambda *a: asked.append(1) or search(*a))  # fmt: skip
     for _ in range(2):
-        arrays = run.snapshot(SnapshotRequest(("posterior",), observation=(9.0, 9.0))).arrays
+        arrays = run.snapshot(SnapshotRequest(("posterior",), observation=(4.0, 4.0))).arrays
         assert len(arrays["posterior_x"]) and "reference_x" not in arrays
         assert "can reach" in str(arrays["reference_needs"])
     assert len(asked) == 1, "a search in vain is not repeated at each look"
