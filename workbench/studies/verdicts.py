@@ -55,7 +55,8 @@ def _against_others(best: dict[str, Any], column: str, goals: list[float]) -> li
         return []
     goal, mine = min(goals), best[column]
     name = "Err_post" if column == "err_post" else "Err_post without rounding"
-    reached = "reached" if mine <= goal else f"missed by a factor of {mine / goal:.1f}"
+    ratio = mine / goal
+    reached = "reached" if ratio <= 1 else f"missed by a factor of {ratio:.{1 if ratio >= 1.1 else 2}f}"
     return [
         f"Of the methods with an exact likelihood, {best['title']} comes nearest to the exact posterior: "
         f"{name} {number(mine)}; the best replicated figure, {number(goal)}, is {reached}."
