@@ -38,9 +38,9 @@ def sound_speed_profile(data: xr.Dataset) -> hv.Overlay:
     hydrophones = {axes[0].name: place, axes[1].name: array}
     return joined(
         [
-            line(*_chain(data["model_profile"].values, depth), axes, "ProfileDraws", "some seabeds"),
+            line(*_chain(data["model_profile"].values, depth), axes, "ProfileDraws", "seabeds"),
             line(*_chain(_edges(data, "model"), depth), axes, "ProfileModel", "model, 90 %"),
-            line(*_chain(_edges(data, "reference"), depth), axes, "ProfileReference", "reference, 90 %"),
+            line(*_chain(_edges(data, "reference"), depth), axes, "ProfileReference", "reference"),
             hv.Points(hydrophones, axes, group="ProfileArray", label="array", datatype=["dictionary"]),
         ],
         data,
