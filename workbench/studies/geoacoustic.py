@@ -108,6 +108,7 @@ class Geoacoustic(PosteriorCase):
     samples = param.Integer(100_000, bounds=(200, 50_000_000), doc="Pairs for VINA's problem.")
     steps = param.Integer(6250, bounds=(1, 100_000_000), doc="Steps; 6250 are ten epochs of 80 000 pairs.")
     batch_size = param.Integer(128, bounds=(2, 1_000_000), doc="Pairs in a mini-batch.")
+    classified = param.Integer(10, bounds=(1, 1000), doc="Observations that the classifier looks at.")
     losses = param.List(list(LOSSES), item_type=str, doc="likelihood, or keys of divergences.")
     networks = param.List(list(NETWORKS), item_type=str, doc="config_1, config_2, ours, flow.")
     nine_samples = param.Integer(
