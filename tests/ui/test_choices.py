@@ -91,3 +91,15 @@ def test_picking_a_network_with_a_loss_of_its_own_picks_that_loss():
     assert choices.picked["objective"] == "flow_matching" and "changed to Flow matching" in said[0]
     choices.pick("architecture", "mixture_density_network")
     assert choices.picked["objective"] == "maximum_likelihood"
+
+
+def test_the_recommendation_is_that_of_the_library_and_only_for_inverse_problems():
+    choices = Choices()
+    assert not choices.recommendable  # two moons, a density
+    choices.pick("problem", "gaussian_mixture")
+    choices.training.set("samples", 5000)
+    choices.seed = 3
+    assert choices.recommendable
+    choices.recommend()
+    expected = Experiment.recommended("gaussian_mixture", 5000, seed=3)
+    assert choices.experiment().to_dict() == expected.to_dict() and choices.refusal() == ""

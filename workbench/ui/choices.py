@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from workbench.architectures import ARCHITECTURES
+from workbench.core import capability
 from workbench.core.spec import Spec
 from workbench.objectives import OBJECTIVES
 from workbench.problems import PROBLEMS
@@ -49,6 +50,17 @@ class Choices:
             self.members[kind][spec.key] = spec.copy()
             self.picked[kind] = spec.key
         self.training, self.steps, self.seed = experiment.training.copy(), experiment.steps, experiment.seed
+
+    def recommend(self) -> None:
+        """Take the recommended network, objective and training for the picked problem and number of
+        samples. Raises `IncompatibleError` for a problem without an observation."""
+        self.take(Experiment.recommended(self.spec("problem").copy(), self.training.samples, seed=self.seed))
+
+    @property
+    def recommendable(self) -> bool:
+        """Whether there is a recommendation: an inverse problem whose data are there."""
+        problem = self.spec("problem")
+        return not problem.refusals() and capability.OBSERVATION in problem.capabilities
 
     def pick(self, kind: str, key: str) -> list[str]:
         """Pick a member; returns a sentence for everything else that had to change with it."""

@@ -54,11 +54,23 @@ class Controls(pn.viewable.Viewer):
         self._more = pn.Column(margin=0, sizing_mode="stretch_width")
         self.sections = [Section("Training", self._training, open=True), Section("More training", self._more)]
         self.device = self._device_picker()
+        self.recommend = pmui.Button(
+            label="Recommended settings",
+            icon="auto_fix_high",
+            variant="text",
+            size="small",
+            margin=(2, 3, 0, 3),
+            description="The network, objective and training to begin with on this problem, "
+            "for the number of samples below. Each of them can be changed afterwards.",
+            css_classes=["wb-recommend"],
+            on_click=lambda event: self._guard(self._recommend),
+        )
         self._put_training()
         self.notice = pn.pane.HTML("", visible=False, margin=(4, 6), sizing_mode="stretch_width")
         self._layout = pn.Column(
             self.notice,
             self.pickers["problem"],
+            self.recommend,
             self.pickers["architecture"],
             self.cost,
             self.pickers["objective"],
@@ -87,6 +99,10 @@ class Controls(pn.viewable.Viewer):
         for sentence in said:
             self.session.say("info", sentence)
 
+    def _recommend(self) -> None:
+        self.choices.recommend()
+        self.refresh()
+
     def _changed(self, kind: str, name: str, value: Any) -> None:
         part = self.choices.training if kind == "training" else self.choices.spec(kind)
         if name in part.live:
@@ -96,6 +112,7 @@ class Controls(pn.viewable.Viewer):
                 self.session.say("info", sentence)
             for picker in self.pickers.values():
                 picker.refresh()
+            self.recommend.visible = self.choices.recommendable
         self.session.judge()
         self.cost.refresh(self._parameters())
 
@@ -107,6 +124,7 @@ class Controls(pn.viewable.Viewer):
         """Show what the choices hold: after a pick, a link, an opened run."""
         for picker in self.pickers.values():
             picker.refresh()
+        self.recommend.visible = self.choices.recommendable
         if self.form.spec is not self.choices.training:
             self._put_training()
         self._steps.value, self._seed.value = self.choices.steps, self.choices.seed

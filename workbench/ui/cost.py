@@ -27,7 +27,7 @@ class CostCard(pn.viewable.Viewer):
         exact = "exact" if EXACT_INVERSE in spec.capabilities else "numerical"
         inverse = (
             cost.inverse
-            if exact in cost.inverse or "numerical" in cost.inverse
+            if cost.inverse.startswith(("exact", "numerical", "none", "learned"))
             else f"{exact}, {cost.inverse}"
         )
         rows = (

@@ -26,7 +26,8 @@ class ExploreLink(pn.viewable.Viewer):
             variant="text",
             size="small",
             target="_blank",
-            margin=(8, 0),
+            margin=(4, 0),
+            align="center",  # the pages beside it stay where they are when this one comes
             visible=False,
             css_classes=["wb-explore"],
             sx={"color": "#ffffff", "textTransform": "none", "fontSize": "14px", "whiteSpace": "nowrap"},

@@ -46,6 +46,7 @@ class Navigation(pn.viewable.Viewer):
             sx=SX,
             css_classes=["wb-pages"],
             margin=(4, 8),
+            align="center",
             color="default",
         )
         self.places = {"live": pn.Column(live, margin=0, sizing_mode="stretch_both")}

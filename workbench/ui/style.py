@@ -103,6 +103,9 @@ GROUPS = (
     "Physical",
     "Plane",
     "Band",
+    "SoundSpeedProfile",
+    "AmbiguitySurface",
+    "TransmissionLoss",
 )
 INSIDE = {"min_height": 150, "backend_opts": {"plot.toolbar_inner": True}}
 
