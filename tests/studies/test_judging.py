@@ -56,6 +56,7 @@ def test_a_network_that_is_the_exact_one_is_judged_perfect():
     class Exact(torch.nn.Module):
         features, context, latent_features = 3, 1, 2
         capabilities, device, dtype = fitted.model.capabilities, torch.device("cpu"), torch.float64
+        keeps_bounds = False
 
         def inverse(self, z, y):
             joint = torch.cat([units.y_out(y.double()), z.double()], 1)

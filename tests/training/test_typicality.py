@@ -14,7 +14,13 @@ from workbench.core.errors import SpecError, WorkbenchError
 from workbench.core.variable import Variable
 from workbench.diagnostics import invert
 from workbench.training import SnapshotRequest
-from workbench.training.typicality import Typicality, UnusualObservationWarning, concerns, unit_doubts
+from workbench.training.typicality import (
+    BEYOND,
+    Typicality,
+    UnusualObservationWarning,
+    concerns,
+    unit_doubts,
+)
 
 
 def ring(n: int, seed: int) -> torch.Tensor:
@@ -143,3 +149,16 @@ def test_a_model_from_a_file_still_asks_about_units(tmp_path):
     saved = wb.save(small_run(RUN), tmp_path / "model.zip")
     with pytest.warns(UnusualObservationWarning, match="is the unit right"):
         wb.load(saved).posterior([500.0])
+
+
+def test_labels_lie_on_each_other_but_for_rounding():
+    """One-hot labels sum to one: that direction never moves, and magnifies what single precision rounds."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.nn.functional.one_hot(torch.randint(0, 4, (300,), generator=generator), 4).double()
+    shift, scale = labels.mean(0), labels.std(0)
+    rows = ((labels - shift) / scale).float()
+    made = Typicality.split(rows[:200], rows[200:])
+    again = ((torch.eye(4, dtype=torch.float64) - shift) / scale).double()
+    assert made.distance(again).max() < BEYOND and made.p_value(again).min() > 0.2
+    between = ((torch.full((1, 4), 0.25, dtype=torch.float64) - shift) / scale).double()
+    assert made.distance(between) > BEYOND

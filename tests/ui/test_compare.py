@@ -84,7 +84,7 @@ def test_several_sources_stand_in_one_table(page):
     figure, _ = glyphs(page, "losses")
     assert sum(item.visible for item in figure.legend[0].items) == 2
     page.source.value = ["Runs on the shelf"]
-    assert len(page.table.value) == 1 and not page.places["posterior"].visible
+    assert len(page.table.value) == 1 and not page.third.visible
 
 
 def test_an_empty_home_says_what_to_do(tmp_path, monkeypatch):

@@ -185,3 +185,25 @@ def test_an_observation_that_is_no_number_is_said_and_the_run_goes_on(session):
     session.observe((0.5,))
     session.look()
     assert session.status.iteration == 1 and session.snapshot.arrays["observation"].tolist() == [0.5]
+
+
+def test_an_observation_of_many_numbers_is_typed_into_one_field(session):
+    from workbench.ui.observation import Observation
+
+    session.choices.pick("problem", "gaussian_linear")
+    session.new_run(run=False)
+    refused = []
+
+    def guard(action):
+        try:
+            action()
+        except WorkbenchError as error:
+            refused.append(str(error))
+
+    field = Observation(session, guard)
+    assert not field.fields and field.line.label == "y, 10 numbers"
+    field.line.value = ", ".join(["0.1"] * 10)
+    assert session.observation == (0.1,) * 10 and not refused
+    for wrong in ("0.1, 0.2", "a, b"):
+        field.line.value = wrong
+    assert len(refused) == 2 and "10 numbers" in refused[0] and session.observation == (0.1,) * 10

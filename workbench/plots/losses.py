@@ -11,6 +11,9 @@ from bokeh.models import Legend, LegendItem
 
 from workbench.plots.style import FIGURE, FONT_SIZES, LEGEND, SERIES, dimensions, hold_still, joined, register
 
+#: Letters that one line of the legend has room for; longer names stand below each other.
+LINE = 60
+
 
 def _name_lines(plot: Any, element: Any) -> None:
     """Hook: the names of the parts come and go with the objective, so the legend is written here."""
@@ -25,6 +28,8 @@ def _name_lines(plot: Any, element: Any) -> None:
     for i, item in enumerate(seen["items"]):
         used = i < len(names)
         item.update(label={"value": str(names[i]) if used else f"unused {i}"}, visible=used)
+    long = sum(len(str(name)) for name in names) > LINE
+    plot.state.select_one(Legend).orientation = "vertical" if long else "horizontal"
 
 
 def swatches(figure: Any) -> list[LegendItem]:

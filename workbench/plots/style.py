@@ -79,6 +79,7 @@ LEGEND = {
         "glyph_width": 16,
         "glyph_height": 14,
         "orientation": "horizontal",
+        "styles": {"font-size": "11px"},  # a page may size the texts relative to this
     },
 }
 

@@ -25,6 +25,9 @@ from workbench.core.variable import Variable
 NEIGHBOUR, MOST_REFERENCE, MOST_CALIBRATION, MOST_WHITENED = 5, 1000, 2000, 200
 #: Standard deviations: beyond FAR a component is far outside, within INSIDE it is like the training's.
 FAR, INSIDE, POWERS = 10.0, 4.0, 9
+#: Whitened units: scores this close are the same. Labels lie on top of each other but for rounding, which a
+#: direction that never moved magnifies a thousand times.
+ROUNDING, LEAST = 1e-3, 1e-2
 #: Warned of without being asked: so many times as far out as any of the calibration.
 BEYOND = 1.25
 
@@ -67,12 +70,12 @@ class Typicality:
     def p_value(self, y: Tensor) -> Tensor:
         """(n, M) standardised observations -> p values (n,)."""
         count = self._calibrated.shape[1]
-        above = count - torch.searchsorted(self._calibrated, self._scores(y).contiguous(), side="left")
+        above = count - torch.searchsorted(self._calibrated, self._scores(y) - ROUNDING, side="left")
         return (2 * (1 + above.double()) / (1 + count)).amin(0).clamp(max=1.0)
 
     def distance(self, y: Tensor) -> Tensor:
         """How many times as far out (n, M) lies as the farthest of the calibration, by either score: (n,)."""
-        farthest = self._calibrated[:, -1:].clamp(min=1e-9)
+        farthest = self._calibrated[:, -1:].clamp(min=LEAST)
         return (self._scores(y) / farthest).amax(0)
 
     @property

@@ -53,6 +53,10 @@ class Compare(pn.viewable.Viewer):
         self.table = _table()
         self.note = pn.pane.HTML("", margin=(2, 12), sizing_mode="stretch_width")
         self.places = {name: pn.Column(margin=0, sizing_mode="stretch_width") for name in PLOTS}
+        self.third = pn.Column(
+            pn.Row(self.observation, self.across, self.up, margin=0, sizing_mode="stretch_width"),
+            self.places["posterior"], sizing_mode="stretch_width", margin=(0, 6),
+        )  # fmt: skip
         self._listen()
         self.refresh()
         if pn.state.curdoc is not None:
@@ -114,7 +118,8 @@ class Compare(pn.viewable.Viewer):
             self.table.param.update(
                 value=made, formatters=_formatters(self.columns), header_filters=_filters(made),
                 titles={"what": "", "from": ""},
-                widths={"what": 190, "seed": 70, "state": 90, **{c.label: 108 for c in self.columns}},
+                widths={"what": _width(made["what"]), "seed": 70, "state": 90}
+                | {c.label: 108 for c in self.columns},
             )  # fmt: skip
             self.table.selection = sorted(best[:TICKED])
             _choose(self.metric, {c.label: c.name for c in self.columns})
@@ -148,8 +153,7 @@ class Compare(pn.viewable.Viewer):
         able = [e for e in self.ticked if e.draws is not None]
         if able and all(pair) and place is not None:
             self._put("posterior", plots.posteriors(posterior_data(able, place, pair)), tall)
-        for part in (self.places["posterior"], self.observation, self.across, self.up):
-            part.visible = bool(able)
+        self.third.visible = bool(able)  # what is drawn shares the width
         self.note.object = f'<div class="wb-note">{text.escape(self._sentence())}</div>'
 
     def _put(self, name: str, plot: Any, height: int) -> None:
@@ -182,16 +186,18 @@ class Compare(pn.viewable.Viewer):
         heads = {
             "spread": pn.Row(self.metric, self.log, margin=0),
             "losses": pn.pane.HTML(title, margin=(18, 10, 16, 10)),
-            "posterior": pn.Row(
-                self.observation, self.across, self.up, margin=0, sizing_mode="stretch_width"
-            ),
         }
         parts = [
-            pn.Column(heads[name], self.places[name], sizing_mode="stretch_width", margin=(0, 6))
-            for name in PLOTS
+            pn.Column(head, self.places[name], sizing_mode="stretch_width", margin=(0, 6))
+            for name, head in heads.items()
         ]
-        drawn = pn.Row(*parts, sizing_mode="stretch_width", margin=0)
+        drawn = pn.Row(*parts, self.third, sizing_mode="stretch_width", margin=0)
         return pn.Column(bar, self.table, self.note, drawn, sizing_mode="stretch_width", margin=(0, 8))
+
+
+def _width(names: Iterable[str]) -> int:
+    """Pixels for the longest name, within limits."""
+    return min(max(190, 7 * max((len(str(name)) for name in names), default=0) + 20), 430)
 
 
 def _choose(widget: Any, options: Any) -> None:

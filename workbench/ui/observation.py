@@ -8,19 +8,23 @@ from collections.abc import Callable
 import panel as pn
 import panel_material_ui as pmui
 
+from workbench.core.errors import DataError
 from workbench.core.variable import Variable
 from workbench.ui.session import Session
 
+#: More components than this are typed into one field, with commas.
 MOST_INPUTS = 4
 
 
 class Observation(pn.viewable.Viewer):
-    """One number field a component of y; hidden for problems without y."""
+    """One number field a component of y, one text for all where they are many; hidden without y."""
 
     def __init__(self, session: Session, guard: Callable[[Callable[[], None]], None]) -> None:
         super().__init__()
         self.session, self._guard, self._putting, self._variables = session, guard, False, ()
         self.fields: list[pmui.FloatInput] = []
+        self.line = pmui.TextInput(size="small", width=300, margin=(6, 3), css_classes=["wb-observed-all"])
+        self.line.param.watch(self._typed_line, "value")
         self._layout = pn.Row(margin=0, css_classes=["wb-observation"])
         session.param.watch(lambda *_: self.refresh(), ["shown", "observation"])
         self.refresh()
@@ -33,6 +37,7 @@ class Observation(pn.viewable.Viewer):
             self._build(variables)
         self._putting = True
         try:
+            self.line.value = ", ".join(f"{value:.6g}" for value in values)
             for field, value in zip(self.fields, values, strict=False):
                 if field.value != value:
                     field.value = round(value, 6)
@@ -51,13 +56,17 @@ class Observation(pn.viewable.Viewer):
                 description=v.description or f"Observed value of {v.name}.",
                 css_classes=[f"wb-observed-{i}"],
             )
-            for i, v in enumerate(variables)
+            for i, v in enumerate(variables if len(variables) <= MOST_INPUTS else ())
         ]
         for field in self.fields:
             field.param.watch(self._typed, "value")
         heading = pn.pane.HTML('<span class="wb-name">posterior at</span>', margin=(14, 2, 0, 6))
-        self._layout.objects = [heading, *self.fields] if self.fields else []
-        self._layout.visible = bool(self.fields)
+        if len(variables) > MOST_INPUTS:
+            self.line.label = f"y, {len(variables)} numbers"
+            self.line.description = ", ".join(v.label for v in variables)
+        shown = self.fields or ([self.line] if variables else [])
+        self._layout.objects = [heading, *shown] if shown else []
+        self._layout.visible = bool(shown)
 
     def _typed(self, _event) -> None:
         if self._putting or any(field.value is None for field in self.fields):
@@ -65,6 +74,22 @@ class Observation(pn.viewable.Viewer):
         values = tuple(float(field.value) for field in self.fields)
         if values != self.session.observation:
             self._guard(lambda: self.session.observe(values))
+
+    def _typed_line(self, _event) -> None:
+        if not self._putting and len(self._variables) > MOST_INPUTS:
+            self._guard(lambda: self.session.observe(self._read()))
+
+    def _read(self) -> tuple[float, ...]:
+        """The numbers of the line. Raises `DataError` for words or another count."""
+        parts = self.line.value.replace(",", " ").split()
+        asked, expected = "The observation cannot be read", f"{len(self._variables)} numbers with commas"
+        try:
+            values = tuple(float(part) for part in parts)
+        except ValueError as error:
+            raise DataError(asked, expected=expected, found=f"'{self.line.value}'") from error
+        if len(values) != len(self._variables):
+            raise DataError(asked, expected=expected, found=f"{len(values)} numbers")
+        return values
 
     def __panel__(self):
         return self._layout
