@@ -28,6 +28,8 @@ from workbench.ui.transport import Transport
 
 #: Milliseconds between two looks of a session's own, beside the wake-ups.
 PULSE = 250
+#: Pulses that a page gets to put itself together after it has been loaded, before plots are sent to it.
+ARRIVAL = 4
 HUB = WakeHub()
 
 
@@ -59,7 +61,8 @@ class Studio(pn.viewable.Viewer):
         never_busy(self.page)
         guard(lambda: open_first(self.session, pn.state.session_args))
         self.controls.refresh()
-        self._document, self._settling = pn.state.curdoc, 0
+        self._document, self._settling, self._arriving = pn.state.curdoc, 0, ARRIVAL
+        self._there = False
         if self._document is not None:
             self._connect()
 
@@ -82,7 +85,8 @@ class Studio(pn.viewable.Viewer):
             self.board.draw()
 
     def _connect(self) -> None:
-        """Wake-ups begin when the browser is there; what came earlier is caught by the pulse."""
+        """Looking begins when the browser is there: what is drawn while the page is on its way to it
+        reaches it in pieces that it cannot put together. What came earlier is caught by the pulse."""
         document, session = self._document, self.session
         session.wake = lambda: HUB.wake(document)
         session.crowd = lambda: max(1, len(HUB))
@@ -91,7 +95,7 @@ class Studio(pn.viewable.Viewer):
         pn.state.add_periodic_callback(self._pulse, PULSE)
 
     def _loaded(self) -> None:
-        HUB.register(self._document, self._look)
+        self._there = True
         self.session.param.watch(self._address, ["shown", "title"])
         self._address()
         self._settling = 8  # pulses until texts are measured anew, with the page's fonts and sizes
@@ -107,6 +111,13 @@ class Studio(pn.viewable.Viewer):
         guard(self.session.look)
 
     def _pulse(self) -> None:
+        if not self._there:
+            return
+        if self._arriving:
+            self._arriving -= 1
+            if not self._arriving:
+                HUB.register(self._document, self._look)
+            return
         if self._settling:
             self._settling -= 1
             if not self._settling:
