@@ -17,9 +17,10 @@ from workbench.core.model import Model
 from workbench.core.shapes import Shapes
 from workbench.diagnostics.two_samples import c2st
 from workbench.problems import PROBLEMS, SimulatorProblem
+from workbench.problems.ensemble import resample
 from workbench.refinement import REFINEMENT, refine
 from workbench.refinement.moves import Crowd
-from workbench.refinement.weights import resample, weigh
+from workbench.refinement.weights import weigh
 from workbench.training import FittedModel
 from workbench.training.data import Standardisation
 

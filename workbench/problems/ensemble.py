@@ -12,8 +12,8 @@ Source:     ter Braak 2006, Statistics and Computing 16; ter Braak & Vrugt 2008,
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-import emcee
 import numpy as np
 import torch
 from torch import Tensor
@@ -21,21 +21,46 @@ from torch import Tensor
 from workbench.core.errors import DataError
 
 
+def resample(log_weights: Tensor, n: int, generator: torch.Generator, *, shuffled: bool = True) -> Tensor:
+    """Indices (n,) of rows in proportion to their weights exp(log_weights (m,)), in random order if
+    ``shuffled``.
+
+    Systematic: each row comes ⌊n w⌋ or ⌈n w⌉ times, so that as few as possible are repeated.
+    """
+    edges = log_weights.softmax(0).cumsum(0)
+    start = torch.rand(1, generator=generator, dtype=torch.float64)
+    levels = (torch.arange(n, dtype=torch.float64) + start) / n
+    found = torch.searchsorted(edges, levels * edges[-1]).clamp(max=len(edges) - 1)
+    return found[torch.randperm(n, generator=generator)] if shuffled else found
+
+
+def walkers(log_density: Callable[[Tensor], Tensor], n: int, columns: int, *, whole: float = 0.1) -> Any:
+    """emcee's sampler of ``n`` walkers in ``columns`` dimensions under ``log_density`` (m, d) -> (m,).
+
+    ``whole`` is the share of jumps by a whole difference of two others: it leads from one mode into another.
+    """
+    import emcee  # a third of a second to import, and only here
+
+    def vectorised(points: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return log_density(torch.from_numpy(np.ascontiguousarray(points))).nan_to_num(-torch.inf).numpy()
+
+    moves = [(emcee.moves.DEMove(), 1 - whole), (emcee.moves.DEMove(gamma0=1.0), whole)]
+    return emcee.EnsembleSampler(n, columns, vectorised, moves=moves, vectorize=True)
+
+
 def resampled(points: Tensor, log_weights: Tensor, n: int, generator: torch.Generator) -> Tensor:
-    """``n`` of the points (m, d), chosen with probabilities ∝ exp(log_weights (m,)): systematic resampling.
+    """``n`` of the points (m, d), chosen with probabilities ∝ exp(log_weights (m,)), in order.
 
     Raises `DataError` where no weight is above zero.
     """
-    highest = log_weights.max()
-    if not highest.isfinite():
+    if not log_weights.max().isfinite():
         raise DataError(
             "The posterior cannot be drawn",
             expected="an observation that the prior can make",
             found="no draw of the prior that makes it possible",
         )
-    levels = (log_weights - highest).exp().cumsum(0)
-    marks = (torch.arange(n, dtype=levels.dtype) + torch.rand(1, generator=generator, dtype=levels.dtype)) / n
-    return points[torch.searchsorted(levels, marks * levels[-1]).clamp(max=len(points) - 1)]
+    return points[resample(log_weights, n, generator, shuffled=False)]
 
 
 def ensemble_draws(
@@ -57,21 +82,14 @@ def ensemble_draws(
         deviation of their column, kept only where the density is above zero.
     burn, between : steps before the first look at the walkers, and between two looks.
     """
-    walkers, columns = start.shape
+    count, columns = start.shape
     scale = torch.where(start.std(0) > 0, start.std(0), start.abs().mean(0) + 1e-3)
     shaken = start + spread * scale * torch.randn(start.shape, generator=generator, dtype=start.dtype)
     start = torch.where(log_density(shaken).isfinite()[:, None], shaken, start)
-    # a whole difference now and then: it leads from one mode into the other
-    moves = [(emcee.moves.DEMove(), 0.9), (emcee.moves.DEMove(gamma0=1.0), 0.1)]
-
-    def vectorised(points: np.ndarray) -> np.ndarray:
-        with torch.no_grad():
-            return log_density(torch.from_numpy(points)).nan_to_num(-torch.inf).numpy()
-
-    sampler = emcee.EnsembleSampler(walkers, columns, vectorised, moves=moves, vectorize=True)
+    sampler = walkers(log_density, count, columns)
     seed = int(torch.randint(2**31, (1,), generator=generator))
     sampler.random_state = np.random.RandomState(seed).get_state()
-    looks = -(-n // walkers)
+    looks = -(-n // count)
     state, found = start.numpy(), []
     for look in range(looks):
         steps = between if look else burn

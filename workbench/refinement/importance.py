@@ -7,8 +7,9 @@ import time
 import param
 
 from workbench.core import capability
+from workbench.problems.ensemble import resample
 from workbench.refinement.base import UNRELIABLE, Amortised, Gain, RefinedPosterior, Refinement
-from workbench.refinement.weights import resample, weigh
+from workbench.refinement.weights import weigh
 
 
 class ImportanceSampling(Refinement):

@@ -20,9 +20,10 @@ from torch import Tensor
 
 from workbench.core import capability
 from workbench.core.errors import DataError
+from workbench.problems.ensemble import resample
 from workbench.refinement.base import NAN, UNRELIABLE, Amortised, Gain, RefinedPosterior, Refinement
 from workbench.refinement.moves import Crowd
-from workbench.refinement.weights import resample, weigh
+from workbench.refinement.weights import weigh
 
 #: Draws of the network for each one that is moved: the first stage has the most to choose from.
 _CHOICE = 10

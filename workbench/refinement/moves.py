@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from workbench.problems.ensemble import walkers
+
 
 class Crowd:
     """Draws x (N, D), float64, and what moves them.
@@ -31,21 +33,13 @@ class Crowd:
 
     def move(self, log_target: Callable[[Tensor], Tensor], sweeps: int) -> float:
         """Move every draw ``sweeps`` times under ``log_target`` (n, D) -> (n,); the share accepted."""
-        import emcee
-
         if sweeps < 1:
             return float("nan")
 
-        def function(u: np.ndarray) -> np.ndarray:
-            return log_target(self._centre + self._unit * torch.from_numpy(np.ascontiguousarray(u))).numpy()
-
-        # the whole difference leads from one mode to another
-        moves = [(emcee.moves.DEMove(), 0.85), (emcee.moves.DEMove(gamma0=1.0), 0.15)]
-        n, columns = self.x.shape
-        sampler = emcee.EnsembleSampler(n, columns, function, moves=moves, vectorize=True)
-        state = emcee.State(((self.x - self._centre) / self._unit).numpy(), random_state=self._random)
-        accepted, before = [], state.coords
-        for after in sampler.sample(state, iterations=sweeps, store=False, skip_initial_state_check=True):
+        sampler = walkers(lambda u: log_target(self._centre + self._unit * u), *self.x.shape, whole=0.15)
+        sampler.random_state = self._random
+        accepted, before = [], ((self.x - self._centre) / self._unit).numpy()
+        for after in sampler.sample(before, iterations=sweeps, store=False, skip_initial_state_check=True):
             accepted.append(float((after.coords != before).any(1).mean()))
             before = after.coords.copy()
         self._random = after.random_state

@@ -65,15 +65,3 @@ def _smoothed(raw: Tensor) -> tuple[Tensor, float]:
     except ValueError:  # the largest weights are all alike
         return raw, -math.inf
     return torch.from_numpy(np.asarray(log_weights)), float(k)
-
-
-def resample(log_weights: Tensor, n: int, generator: torch.Generator) -> Tensor:
-    """Indices (n,) of rows in proportion to their weights, in random order.
-
-    Systematic: each row comes ⌊n w⌋ or ⌈n w⌉ times, so that as few as possible are repeated.
-    """
-    edges = log_weights.softmax(0).cumsum(0)
-    start = torch.rand(1, generator=generator, dtype=torch.float64)
-    levels = (torch.arange(n, dtype=torch.float64) + start) / n
-    found = torch.searchsorted(edges, levels * edges[-1]).clamp(max=len(edges) - 1)
-    return found[torch.randperm(n, generator=generator)]

@@ -15,8 +15,8 @@ from workbench.ui.views import View
 
 #: Views that say in a sentence what they found.
 JUDGED = ("bound", "critic", "precision_recall", "calibration")
-#: The page's theme sizes the texts of a plot relative to this. Legends stand in panels beside the canvas.
-FONT = ".bk-Canvas, .bk-CanvasPanel, .bk-Legend { font-size: 11px !important; }"
+#: The page's theme sizes the texts of a plot relative to this; legends bring a size of their own.
+FONT = ".bk-Canvas { font-size: 11px !important; }"
 
 
 class ViewCard(pn.viewable.Viewer):

@@ -165,7 +165,6 @@ class Compare(pn.viewable.Viewer):
             linked_axes=False,
             margin=0,
             stylesheets=[FONT],
-            styles={"font-size": "11px"},  # legends take their size from the page
         )
         self.places[name].objects = [pane]
 

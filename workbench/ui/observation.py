@@ -76,7 +76,7 @@ class Observation(pn.viewable.Viewer):
             self._guard(lambda: self.session.observe(values))
 
     def _typed_line(self, _event) -> None:
-        if not self._putting and len(self._variables) > MOST_INPUTS:
+        if not self._putting:
             self._guard(lambda: self.session.observe(self._read()))
 
     def _read(self) -> tuple[float, ...]:

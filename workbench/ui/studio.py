@@ -30,6 +30,8 @@ from workbench.ui.transport import Transport
 PULSE = 250
 #: Pulses that a page gets to put itself together after it has been loaded, before plots are sent to it.
 ARRIVAL = 4
+#: And until texts are measured anew, with the page's fonts and sizes.
+SETTLED = 12
 HUB = WakeHub()
 
 
@@ -61,8 +63,7 @@ class Studio(pn.viewable.Viewer):
         never_busy(self.page)
         guard(lambda: open_first(self.session, pn.state.session_args))
         self.controls.refresh()
-        self._document, self._settling, self._arriving = pn.state.curdoc, 0, ARRIVAL
-        self._there = False
+        self._document, self._pulses = pn.state.curdoc, None
         if self._document is not None:
             self._connect()
 
@@ -95,10 +96,9 @@ class Studio(pn.viewable.Viewer):
         pn.state.add_periodic_callback(self._pulse, PULSE)
 
     def _loaded(self) -> None:
-        self._there = True
+        self._pulses = 0
         self.session.param.watch(self._address, ["shown", "title"])
         self._address()
-        self._settling = 8  # pulses until texts are measured anew, with the page's fonts and sizes
 
     def _address(self, *_events: Any) -> None:
         """The page's address names the run that is shown, so that a reload comes back to it."""
@@ -111,17 +111,15 @@ class Studio(pn.viewable.Viewer):
         guard(self.session.look)
 
     def _pulse(self) -> None:
-        if not self._there:
+        if self._pulses is None:
             return
-        if self._arriving:
-            self._arriving -= 1
-            if not self._arriving:
-                HUB.register(self._document, self._look)
+        self._pulses += 1
+        if self._pulses < ARRIVAL:
             return
-        if self._settling:
-            self._settling -= 1
-            if not self._settling:
-                self.board.draw()
+        if self._pulses == ARRIVAL:
+            HUB.register(self._document, self._look)
+        if self._pulses == SETTLED:
+            self.board.draw()
         HUB.rearm(self._document)
         self._look()
 
