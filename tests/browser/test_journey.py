@@ -164,7 +164,7 @@ def test_the_posterior_follows_its_observation(page, studio):
     page.locator(".wb-y-slider input[type=range]").first.focus()
     for _ in range(20):
         page.keyboard.press("ArrowLeft")
-    expect(status).to_contain_text(re.compile(r"y = \(1\.[0-4]"), timeout=PATIENCE)
+    expect(status).to_contain_text(re.compile(r"y = \((1\.[0-4]|0\.)"), timeout=PATIENCE)
     for _ in range(PATIENCE // 1000):
         if corner.screenshot() != before:
             break
