@@ -118,6 +118,17 @@ def test_a_backend_keeps_its_limits_and_leaves_no_process(experiment, tmp_path):
         backend.start(experiment, folder=tmp_path / "third")
 
 
+def test_a_run_at_rest_that_nobody_looks_at_makes_room(experiment, tmp_path):
+    backend = ProcessBackend(warm=False, limits=Limits(workers=1))
+    left = backend.start(experiment, folder=tmp_path / "left")
+    left.wait("paused")
+    left.looked_at -= 11.0  # a page that is open looks four times a second
+    backend.start(experiment, folder=tmp_path / "next")
+    assert until(lambda: not left.live)
+    assert "make room" in left.status().message
+    backend.close()
+
+
 def test_tables_travel_and_functions_do_not(workers, tmp_path):
     random = np.random.default_rng(0)
     rows = {"a": random.normal(size=300), "b": random.normal(size=300)}

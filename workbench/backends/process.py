@@ -45,6 +45,8 @@ PATIENCE = 15.0
 #: Seconds after a worker was taken before the next idle one is started: the run that starts goes first.
 REFILL_AFTER = 3.0
 _SWEEP_EVERY = 5.0
+#: Seconds without a look after which nobody is taken to watch: an open page looks four times a second.
+_LEFT = 10.0
 _CODE = "import os; os.nice(5); from workbench.backends.worker import main; main()"
 
 
@@ -302,7 +304,7 @@ class ProcessBackend(Backend):
         live = [handle for handle in self._handles.values() if handle.live]
         if len(live) < self.limits.workers:
             return
-        unwatched = [h for h in live if h.state in (PAUSED, FINISHED) and _unseen_for(h) > 60]
+        unwatched = [h for h in live if h.state in (PAUSED, FINISHED) and _unseen_for(h) > _LEFT]
         if not unwatched:
             raise RunError("No worker is free for another run", found=f"{len(live)} runs in the works",
                            expected=f"at most {self.limits.workers}",

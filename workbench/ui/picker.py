@@ -52,7 +52,7 @@ class Picker(pn.viewable.Viewer):
             dropdown_height=420,
         )
         self.about = pn.pane.HTML(
-            "", margin=(2, 6, 0, 6), sizing_mode="stretch_width", css_classes=["wb-about"]
+            "", margin=(2, 6, 5, 6), sizing_mode="stretch_width", css_classes=["wb-about"]
         )
         self.card = DivergenceCard()
         self._settings = pn.Column(margin=0, sizing_mode="stretch_width")
