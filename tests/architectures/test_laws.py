@@ -195,6 +195,17 @@ def test_stages_lead_from_the_latent_to_the_data(key, shapes):
 
 
 @cases
+def test_a_draw_is_the_inverse_for_many_observations_and_for_one(key, shapes):
+    model, (x, y) = built(key, shapes), batch(shapes)
+    z = normal(model, len(x))
+    with torch.no_grad():
+        assert torch.allclose(model.draw(z, y), model.inverse(z, y)[0], rtol=1e-9, atol=1e-9)
+        if y is not None:
+            shared = model.inverse(z, y[:1].expand(len(z), -1))[0]
+            assert torch.allclose(model.draw(z, y[:1]), shared, rtol=1e-9, atol=1e-9)
+
+
+@cases
 def test_same_seed_same_parameters(key, shapes):
     one, same, other = (built(key, shapes, seed=s).state_dict() for s in (0, 0, 1))
     assert all(torch.equal(one[name], same[name]) for name in one)

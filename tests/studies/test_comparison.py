@@ -38,11 +38,13 @@ def generator(seed=0):
 def test_every_network_is_of_like_size_and_sees_the_same_data(key, parameters):
     study = STUDIES.make(key, parameters=parameters)
     cells = [cell for cell in study.cells() if cell.experiment is not None]
-    assert len(cells) >= 9
+    share = {method.key: method.share for method in METHODS}
+    assert len(cells) >= 9 and [s for s in share.values() if s != 1.0] == [0.5]
     for cell in cells:
         made = cell.experiment
         size = count(made.architecture, made.problem.shapes)
-        assert size == pytest.approx(parameters, rel=0.15), cell.id
+        wanted = share[cell.coordinates["method"]] * parameters
+        assert size == pytest.approx(wanted, rel=0.15), cell.id
     assert len({json.dumps(cell.experiment.training.values()) for cell in cells}) == 1
     assert len({json.dumps(cell.experiment.problem.values()) for cell in cells}) == 1
 

@@ -18,12 +18,12 @@ from typing import ClassVar
 import param
 import torch
 from zuko.lazy import LazyTransform, UnconditionalTransform
-from zuko.transforms import PermutationTransform
 
 from workbench.architectures.base import CostCard, LayeredArchitecture
 from workbench.architectures.couplings import FLOW_CAPABILITIES
 from workbench.architectures.embedded import EmbeddedArchitecture
 from workbench.architectures.flow_model import ZukoFlowModel
+from workbench.bijections.reordering import Reordering
 from workbench.bijections.two_sided_coupling import TwoSidedCoupling
 from workbench.core import capability
 from workbench.core.shapes import Shapes
@@ -58,6 +58,6 @@ class ConditionalINN(EmbeddedArchitecture, LayeredArchitecture):
         for number in range(self.transforms):
             if number > 0:
                 order = torch.randperm(shapes.x)
-                layers.append(UnconditionalTransform(PermutationTransform, order, buffer=True))
+                layers.append(UnconditionalTransform(Reordering, order, buffer=True))
             layers.append(TwoSidedCoupling(shapes.x, context, clamp=self.clamp, network=self.network()))
         return ZukoFlowModel(layers, shapes, self.capabilities, embedding)

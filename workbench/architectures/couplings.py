@@ -9,8 +9,9 @@ import torch
 from torch.distributions import Transform
 from zuko.flows.coupling import GeneralCouplingTransform
 from zuko.lazy import LazyTransform, UnconditionalTransform
-from zuko.transforms import LULinearTransform, PermutationTransform, RotationTransform
+from zuko.transforms import LULinearTransform, RotationTransform
 
+from workbench.bijections.reordering import Reordering
 from workbench.core import capability
 from workbench.core.shapes import Shapes
 
@@ -52,7 +53,7 @@ def coupling_layers(shapes: Shapes, transforms: int, *, univariate: Callable[...
 def _between(features: int, mixing: str) -> list[LazyTransform]:
     """What stands between two couplings; learned maps start at the identity, permutations are drawn once."""
     if mixing == "permutation":
-        return [UnconditionalTransform(PermutationTransform, torch.randperm(features), buffer=True)]
+        return [UnconditionalTransform(Reordering, torch.randperm(features), buffer=True)]
     if mixing == "rotation":
         return [UnconditionalTransform(RotationTransform, torch.zeros(features, features))]
     if mixing == "linear":

@@ -17,6 +17,7 @@ from zuko.transforms import MonotonicAffineTransform
 from workbench.architectures.autoregressive import AutoregressiveArchitecture
 from workbench.architectures.inn import InnModel
 from workbench.core import capability
+from workbench.core.model import Model
 from workbench.core.shapes import Shapes
 
 
@@ -42,6 +43,10 @@ class DecodedFlowModel(InnModel):
         """z (n, K), y (n, M) -> x (n, D) by the decoder, whose determinant is that of no bijection."""
         self.join(self._needed(y), z)   # for its checks
         return self.decode(y, z), None
+
+    def draw(self, z: Tensor, y: Tensor | None) -> Tensor:
+        """x (n, D) by the decoder."""
+        return Model.draw(self, z, y)
 
     def stages(self, z: Tensor, y: Tensor | None) -> list[Tensor]:
         """[z, y] first, so that the latent comes first, and x."""

@@ -60,6 +60,11 @@ class FlowMatchingModel(Model):
         check_rows("latent z", z, self.latent_features)
         return self._path(z, y, 0.0, 1.0)[-1], None
 
+    def draw(self, z: Tensor, y: Tensor | None) -> Tensor:
+        """x (n, D); an observation that all share is read once."""
+        check_rows("latent z", z, self.latent_features)
+        return self._path(z, y, 0.0, 1.0, shared=y is not None and len(y) == 1)[-1]
+
     def stages(self, z: Tensor, y: Tensor | None) -> list[Tensor]:
         """z, where it is after each step, and x."""
         check_rows("latent z", z, self.latent_features)
@@ -73,9 +78,10 @@ class FlowMatchingModel(Model):
                             (x, x.new_zeros(x.shape[0])), self._times(x, 1.0, 0.0), method=self.solver)
         return standard_normal_log_density(z[-1]) + log_det[-1]
 
-    def _path(self, start: Tensor, y: Tensor | None, begin: float, end: float) -> Tensor:
+    def _path(self, start: Tensor, y: Tensor | None, begin: float, end: float, *,
+              shared: bool = False) -> Tensor:
         """The points at every step, (steps + 1, n, D)."""
-        read = self._read(y, start.shape[0])
+        read = self._read(y, 1 if shared else start.shape[0])
         return odeint(lambda t, x: self.field.value(t, x, read), start, self._times(start, begin, end),
                       method=self.solver)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from zuko.lazy import LazyTransform
 
-from workbench.bijections.inverse import forward_and_log_det, inverse_and_log_det
+from workbench.bijections.inverse import forward_and_log_det, inverse_alone, inverse_and_log_det
 from workbench.core.errors import DataError
 from workbench.core.model import Model
 from workbench.core.shapes import Shapes
@@ -65,6 +65,18 @@ class ZukoFlowModel(Model):
         """z (n, D) -> x (n, D) and log|det ∂x/∂z| (n,)."""
         steps, total = self._inverse_steps(z, y)
         return steps[-1], total
+
+    def draw(self, z: Tensor, y: Tensor | None) -> Tensor:
+        """x (n, D), without the log-determinant; an observation that all share is embedded once."""
+        check_rows("latent z", z, self.latent_features)
+        shared = y is not None and len(y) == 1
+        check_context(y, self.context, 1 if shared else z.shape[0])
+        read = self.embedded(y)
+        if shared:
+            read = read.expand(z.shape[0], -1)
+        for layer in reversed(self.layers):
+            z = inverse_alone(layer(read), z)
+        return z
 
     def stages(self, z: Tensor, y: Tensor | None) -> list[Tensor]:
         """z, what each layer makes of it on the way back, and x: one tensor (n, D) more than layers."""

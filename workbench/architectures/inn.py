@@ -20,12 +20,12 @@ import param
 import torch
 from torch import Tensor, nn
 from zuko.lazy import UnconditionalTransform
-from zuko.transforms import PermutationTransform
 
 from workbench.architectures.base import CostCard, LayeredArchitecture
 from workbench.architectures.flow_model import check_context, check_rows
-from workbench.bijections.inverse import forward_and_log_det
+from workbench.bijections.inverse import forward_and_log_det, inverse_alone
 from workbench.bijections.mixture_latent import MixtureLatent
+from workbench.bijections.reordering import Reordering
 from workbench.bijections.two_sided_coupling import TwoSidedCoupling
 from workbench.core import capability
 from workbench.core.errors import DataError
@@ -123,6 +123,14 @@ class InnModel(Model):
         padded, log_det = self.inverse_full(self.join(self._needed(y), z))
         return padded[:, :self.features], log_det
 
+    def draw(self, z: Tensor, y: Tensor | None) -> Tensor:
+        """x (n, D), without the log-determinant."""
+        y = self._needed(y)
+        out = self.join(y.expand(z.shape[0], -1) if len(y) == 1 else y, z)
+        for block in reversed(self.blocks):
+            out = inverse_alone(block(), out)
+        return out[:, :self.features]
+
     def stages(self, z: Tensor, y: Tensor | None) -> list[Tensor]:
         """[z, y, pad_z] first, so that the latent comes first; then each block's (n, W); x (n, D) last."""
         steps, _ = self._inverse_steps(self.join(self._needed(y), z))
@@ -170,7 +178,7 @@ class INN(LayeredArchitecture):
         for number in range(self.transforms):
             if number > 0:
                 order = torch.randperm(width)
-                blocks.append(UnconditionalTransform(PermutationTransform, order, buffer=True))
+                blocks.append(UnconditionalTransform(Reordering, order, buffer=True))
             blocks.append(TwoSidedCoupling(width, clamp=self.clamp, network=self.network()))
         if self.latent_law == "mixture":
             blocks.append(MixtureLatent(shapes.y, self.latent_distance, MODE_WIDTH))

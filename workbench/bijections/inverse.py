@@ -22,16 +22,28 @@ def forward_and_log_det(transform: Transform, u: Tensor) -> tuple[Tensor, Tensor
     turned = transform.inv
     if isinstance(turned, AutoregressiveTransform):   # the inverse autoregressive flow's slow direction
         return inverse_and_log_det(turned, u)
+    if isinstance(transform, CouplingTransform):
+        u_a, u_b = _split(transform, u)
+        v_b, log_det = transform.meta(u_a).call_and_ladj(u_b)
+        return _merge(transform, u_a, v_b), per_point(log_det)
     v, log_det = transform.call_and_ladj(u)
     return v, per_point(log_det)
+
+
+def inverse_alone(transform: Transform, v: Tensor) -> Tensor:
+    """``u = f⁻¹(v)`` (n, D) for v (n, D), without what only its log-determinant needs."""
+    if isinstance(transform, CouplingTransform):
+        v_a, v_b = _split(transform, v)
+        return _merge(transform, v_a, transform.meta(v_a).inv(v_b))
+    return transform.inv(v)
 
 
 def inverse_and_log_det(transform: Transform, v: Tensor) -> tuple[Tensor, Tensor]:
     """``u = f⁻¹(v)``: v (n, D) -> u (n, D) and log|det ∂u/∂v| (n,)."""
     if isinstance(transform, CouplingTransform):
-        v_a, v_b = transform.split(v)
+        v_a, v_b = _split(transform, v)
         u_b, log_det = transform.meta(v_a).inv.call_and_ladj(v_b)
-        return transform.merge(v_a, u_b, v.shape), per_point(log_det)
+        return _merge(transform, v_a, u_b), per_point(log_det)
     if isinstance(transform, AutoregressiveTransform):
         u = torch.zeros_like(v)
         for _ in range(transform.passes - 1):
@@ -41,6 +53,17 @@ def inverse_and_log_det(transform: Transform, v: Tensor) -> tuple[Tensor, Tensor
         return u, per_point(log_det)
     u, log_det = transform.inv.call_and_ladj(v)
     return u, per_point(log_det)
+
+
+def _split(transform: CouplingTransform, v: Tensor) -> tuple[Tensor, Tensor]:
+    """What a coupling keeps and what it changes. Selecting columns is several times as fast as zuko's
+    indexing, and so is its gradient."""
+    return v.index_select(-1, transform.idx_a), v.index_select(-1, transform.idx_b)
+
+
+def _merge(transform: CouplingTransform, kept: Tensor, changed: Tensor) -> Tensor:
+    place = torch.cat((transform.idx_a, transform.idx_b)).argsort()
+    return torch.cat((kept, changed), dim=-1).index_select(-1, place)
 
 
 def per_point(log_det: Tensor) -> Tensor:

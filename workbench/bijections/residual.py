@@ -107,13 +107,16 @@ class ResidualTransform(Transform):
         return self._backward(u) if self.inverted else self._forward(u)
 
     def _call(self, u: Tensor) -> Tensor:
-        return self._solve(u) if self.inverted else u + self._linearise(u)[0]
+        return self._solve(u) if self.inverted else u + self._value(u)
 
     def _inverse(self, v: Tensor) -> Tensor:
         return self.inv._call(v)
 
     def log_abs_det_jacobian(self, u: Tensor, v: Tensor) -> Tensor:
         return self.call_and_ladj(u)[1]
+
+    def _value(self, u: Tensor) -> Tensor:
+        return self.block.network.value(u, self.context, *self.held)
 
     def _linearise(self, u: Tensor) -> tuple[Tensor, Slope]:
         return self.block.network.linearise(u, self.context, *self.held)
@@ -144,7 +147,7 @@ class ResidualTransform(Transform):
         u, block = v, self.block
         block.iterations = 0
         while block.iterations < block.most_iterations:
-            before, u = u, v - self._linearise(u)[0]
+            before, u = u, v - self._value(u)
             block.iterations += 1
             if bool((u - before).abs().amax() <= block.tolerance * (1 + u.abs().amax())):
                 break

@@ -41,32 +41,34 @@ class TwoSidedCouplingTransform(Transform):
         return TwoSidedCouplingTransform(self.block, self.context, inverted=not self.inverted)
 
     def call_and_ladj(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        return self._backward(u) if self.inverted else self._forward(u)
+        v, *log_scales = self._backward(u) if self.inverted else self._forward(u)
+        log_det = sum(log_scale.sum(-1) for log_scale in log_scales)
+        return v, -log_det if self.inverted else log_det
 
     def _call(self, u: Tensor) -> Tensor:
-        return self.call_and_ladj(u)[0]
+        return self._backward(u)[0] if self.inverted else self._forward(u)[0]
 
     def _inverse(self, v: Tensor) -> Tensor:
-        return self.inv.call_and_ladj(v)[0]
+        return self.inv._call(v)
 
     def log_abs_det_jacobian(self, u: Tensor, v: Tensor) -> Tensor:
         return self.call_and_ladj(u)[1]
 
-    def _forward(self, u: Tensor) -> tuple[Tensor, Tensor]:
+    def _forward(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         u_1, u_2 = self.block.split(u)
         s_2, t_2 = self.block.scale_and_shift(self.block.second, u_2, self.context)
         v_1 = u_1 * s_2.exp() + t_2
         s_1, t_1 = self.block.scale_and_shift(self.block.first, v_1, self.context)
         v_2 = u_2 * s_1.exp() + t_1
-        return torch.cat((v_1, v_2), dim=-1), s_2.sum(-1) + s_1.sum(-1)
+        return torch.cat((v_1, v_2), dim=-1), s_2, s_1
 
-    def _backward(self, v: Tensor) -> tuple[Tensor, Tensor]:
+    def _backward(self, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         v_1, v_2 = self.block.split(v)
         s_1, t_1 = self.block.scale_and_shift(self.block.first, v_1, self.context)
         u_2 = (v_2 - t_1) * (-s_1).exp()
         s_2, t_2 = self.block.scale_and_shift(self.block.second, u_2, self.context)
         u_1 = (v_1 - t_2) * (-s_2).exp()
-        return torch.cat((u_1, u_2), dim=-1), -s_2.sum(-1) - s_1.sum(-1)
+        return torch.cat((u_1, u_2), dim=-1), s_2, s_1
 
 
 class TwoSidedCoupling(LazyTransform):
@@ -100,4 +102,5 @@ class TwoSidedCoupling(LazyTransform):
         """Clamped log-scale and shift that ``network`` reads off one half (and the context)."""
         seen = half if context is None else torch.cat((half, context), dim=-1)
         log_scale, shift = network(seen).chunk(2, dim=-1)
-        return soft_clamp(log_scale, self.clamp), shift
+        # functions of a strided view are evaluated one by one, several times as slowly
+        return soft_clamp(log_scale.contiguous(), self.clamp), shift

@@ -18,6 +18,10 @@ def standard_normal_log_density(z: Tensor) -> Tensor:
     return -0.5 * (z.square() + math.log(2 * math.pi)).sum(-1)
 
 
+def _for_each(y: Tensor | None, rows: int) -> Tensor | None:
+    return y if y is None or len(y) != 1 else y.expand(rows, -1)
+
+
 class Model(nn.Module, ABC):
     """What makes data ``x`` (n, D) out of latents ``z`` (n, K), possibly given ``y`` (n, M), and back.
 
@@ -45,6 +49,11 @@ class Model(nn.Module, ABC):
     @abstractmethod
     def inverse(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """``T⁻¹``: z (n, K) -> x (n, D) and log|det ∂x/∂z| (n,)."""
+
+    def draw(self, z: Tensor, y: Tensor | None) -> Tensor:
+        """x (n, D) as `inverse` gives it for z (n, K), where nothing else is wanted; y (n, M), or (1, M) for
+        one observation that all draws share."""
+        return self.inverse(z, _for_each(y, len(z)))[0]
 
     def stages(self, z: Tensor, y: Tensor | None) -> list[Tensor]:
         """The latent, what each layer makes of it on the way to x, and x: tensors whose first two columns

@@ -21,10 +21,10 @@ from workbench.training.data import Standardisation
 from workbench.training.datatree import CHAINS, to_datatree
 from workbench.training.typicality import Typicality, UnusualObservationWarning, concerns
 
-#: Draws that pass through a network at once: on a processor few enough for its caches, which makes couplings
+#: Draws that pass through a network at once: on a processor few enough for its caches, which makes networks
 #: twice as fast as tens of thousands at once; elsewhere many, since each pass costs a launch. Sixteen divides
 #: both, so that the random numbers do not depend on it.
-_CHUNK = {"cpu": 4096}
+_CHUNK = {"cpu": 2048}
 _LARGE_CHUNK = 32_768
 #: How often draws outside the bounds are drawn anew.
 _TRIES = 100
@@ -82,7 +82,7 @@ class FittedModel:
         return tensor
 
     def _observation(self, y, n: int) -> Tensor | None:
-        """y as (n, M) standardised rows; None for a model without y."""
+        """y as (n, M) standardised rows, one given row n times; None for a model without y."""
         if not self.y:
             if y is not None and len(y):
                 raise SpecError("This model has no observation", expected="no y", found=f"{len(y)} values")
@@ -179,7 +179,7 @@ class FittedModel:
     def _drawn(self, n: int, y, generator: torch.Generator) -> Tensor:
         shape = (n, self.model.latent_features)
         z = torch.randn(shape, generator=generator, device=self.model.device, dtype=self.model.dtype)
-        return self.inverse(z, y)[0]
+        return self.standardisation.x_out(self.model.draw(z, self._observation(y, 1)))
 
     def _kept_inside(self, x: Tensor, y, generator: torch.Generator) -> Tensor:
         """Rows outside the bounds are drawn anew, a hundred times at most; what is left is moved to them."""
