@@ -39,7 +39,7 @@ def test_every_network_is_of_like_size_and_sees_the_same_data(key, parameters):
     study = STUDIES.make(key, parameters=parameters)
     cells = [cell for cell in study.cells() if cell.experiment is not None]
     share = {method.key: method.share for method in METHODS}
-    assert len(cells) >= 9 and [s for s in share.values() if s != 1.0] == [0.5]
+    assert len(cells) >= 9 and [s for s in share.values() if s != 1.0] == [1 / 3]
     for cell in cells:
         made = cell.experiment
         size = count(made.architecture, made.problem.shapes)

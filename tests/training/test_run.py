@@ -321,6 +321,19 @@ def test_an_observation_without_a_reference_is_looked_at_all_the_same(monkeypatc
     assert len(asked) == 1, "a search in vain is not repeated at each look"
 
 
+def test_draws_do_not_depend_on_how_many_pass_at_once(monkeypatch):
+    from workbench.training import fitted as module
+
+    fitted = Run(tiny("linear_gaussian", "conditional_inn")).fitted
+    assert module.at_once(fitted.model) == 16_384  # narrow
+    wide = ARCHITECTURES.make("conditional_inn", width=200).build(PROBLEMS.make("linear_gaussian").shapes)
+    assert module.at_once(wide) == 1024
+    y = fitted.y and torch.randn(2500, len(fitted.y), generator=torch.Generator().manual_seed(0))
+    whole = fitted.sample(2500, y)
+    monkeypatch.setattr(module, "at_once", lambda model: 1024)
+    assert torch.allclose(fitted.sample(2500, y), whole, atol=1e-5)
+
+
 def test_posterior_samples_are_labelled_and_reproducible():
     run = Run(tiny("inverse_kinematics"))
     run.step()

@@ -55,7 +55,7 @@ METHODS = (
     Method("realnvp", "RealNVP", "realnvp"),
     Method("glow", "Glow", "glow"),
     Method("conditional_inn", "Conditional INN", "conditional_inn"),
-    Method("conditional_inn_half", "Conditional INN, half size", "conditional_inn", share=0.5),
+    Method("conditional_inn_third", "Conditional INN, a third", "conditional_inn", share=1 / 3),
     Method("neural_spline_coupling", "Spline coupling", "neural_spline_coupling"),
     Method("maf", "MAF", "maf"),
     Method("maf_decoder", "MAF + decoder", "maf_decoder"),

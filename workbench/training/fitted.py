@@ -5,6 +5,7 @@ This is what leaves a run: the exporter saves it, diagnostics judge it, and its 
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 
@@ -21,10 +22,11 @@ from workbench.training.data import Standardisation
 from workbench.training.datatree import CHAINS, to_datatree
 from workbench.training.typicality import Typicality, UnusualObservationWarning, concerns
 
-#: Draws that pass through a network at once: on a processor few enough for its caches, which makes networks
-#: twice as fast as tens of thousands at once; elsewhere many, since each pass costs a launch. Sixteen divides
-#: both, so that the random numbers do not depend on it.
-_CHUNK = {"cpu": 2048}
+#: Numbers that a processor's cache holds beside the weights: what the widest layer makes of the draws that
+#: pass at once should be no more. That makes networks up to twice as fast as tens of thousands at once.
+_IN_CACHE = 2**18
+_LEAST_CHUNK, _MOST_CHUNK = 1024, 16_384
+#: Elsewhere many, since each pass costs a launch.
 _LARGE_CHUNK = 32_768
 #: How often draws outside the bounds are drawn anew.
 _TRIES = 100
@@ -164,7 +166,7 @@ class FittedModel:
         generator = generator or torch.Generator(device=self.model.device).manual_seed(0)
         out = []
         rows = None if observation is None else torch.as_tensor(observation, dtype=self.model.dtype)
-        chunk = _CHUNK.get(self.model.device.type, _LARGE_CHUNK)
+        chunk = at_once(self.model)
         for start in range(0, n, chunk):
             count = min(chunk, n - start)
             y = (
@@ -216,6 +218,15 @@ class FittedModel:
         """n draws of x without an observation, as a Dataset with dimension ``draw``."""
         generator = torch.Generator(device=self.model.device).manual_seed(seed)
         return to_dataset(self.sample(n, None, generator), self.x)
+
+
+def at_once(model: Model) -> int:
+    """How many draws pass through a network together: a power of two, so that it is made of sixteens, and
+    the random numbers do not depend on it."""
+    if model.device.type != "cpu":
+        return _LARGE_CHUNK
+    widest = max((p.shape[:-1].numel() for p in model.parameters() if p.dim() > 1), default=1)
+    return min(_MOST_CHUNK, max(_LEAST_CHUNK, 2 ** int(math.log2(_IN_CACHE / widest))))
 
 
 class Posterior:
