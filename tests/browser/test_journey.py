@@ -132,7 +132,23 @@ def test_the_whole_journey(page, studio, tmp_path: Path):
         "manifest.json",
         "model.safetensors",
         "vectors.safetensors",
+        "observations.safetensors",
     }
+
+    # a report: one page that asks nothing of any network
+    seen.press("export-report")
+    with page.expect_download() as download:
+        page.locator(".wb-download-report").locator("button, a").first.click()
+    told = tmp_path / "report.html"
+    download.value.save_as(told)
+    assert "Inverse kinematics" in told.read_text() and "RealNVP" in told.read_text()
+    aside = page.context.new_page()
+    aside.on("request", lambda asked: asked.url.startswith("http") and fetched.append(asked.url))
+    fetched: list[str] = []
+    aside.goto(told.as_uri())
+    aside.locator("canvas").first.wait_for()
+    aside.close()
+    assert not fetched
 
     # reload by link: the same experiment, untrained
     seen.turn_to("Share")

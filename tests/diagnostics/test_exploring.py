@@ -4,10 +4,12 @@ posterior that is found again."""
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 from torch import nn
 
 from tests.diagnostics.stand_ins import GaussianStandIn
@@ -43,6 +45,27 @@ class Exact(GaussianStandIn):
     def _observation(self, y, n):
         if not np.isfinite(y).all():
             raise SpecError("The observation holds values that are not finite")
+
+    def concerns(self, observation):
+        return ()
+
+
+class Prior:
+    """Draws of the prior, whatever is observed."""
+
+    capabilities, model = frozenset(), nn.Linear(1, 1)
+
+    def __init__(self, problem):
+        self.x, self.y, self.problem = problem.x, problem.y, problem
+        self.model.device = torch.device("cpu")
+        drawn = problem.draw(200, torch.Generator().manual_seed(1))
+        self.standardisation = Standardisation.learn(drawn.x, drawn.y)
+
+    def sample(self, n, observation=None, generator=None):
+        return self.problem.draw(n, generator).x
+
+    def _observation(self, y, n):
+        return None
 
     def concerns(self, observation):
         return ()
@@ -189,6 +212,24 @@ def test_a_problem_is_drawn_by_what_it_can(key):
     for name in found:
         made = physical(problem, name, draws, tuple(problem.default_observation))
         assert made.attrs["plot"] and made.attrs["key"] == name
+
+
+def test_the_velocity_has_the_reference_in_the_same_picture(monkeypatch):
+    problem = PROBLEMS.make("radial_velocity")
+    drawn = {"reference": problem.draw(80, torch.Generator().manual_seed(1)).x}
+    monkeypatch.setattr(type(problem), "_reference_posterior", lambda *_: drawn["reference"])
+    explorer = Explorer(Prior(problem), problem)
+    ask = Ask(tuple(problem.default_observation), picture="radial_velocity", at_rest=True)
+    alone, both = explorer.answer(ask).picture, explorer.beside(ask)
+    assert np.isnan(alone["reference_low"]).all() and np.isfinite(both["reference_low"]).all()
+    xr.testing.assert_equal(alone["model_low"], both["model_low"])
+    curves = problem.curve(drawn["reference"], torch.as_tensor(both["at"].values))
+    assert both["reference_low"].values == pytest.approx(np.quantile(curves, 0.05, axis=0))
+    assert explorer.beside(replace(ask, picture="")) is None
+    # what a brush leaves is drawn beside the whole reference
+    within = explorer.beside(replace(ask, within=((0, 8.0, 12.0),)))
+    assert not np.allclose(within["model_low"], both["model_low"])
+    xr.testing.assert_equal(within["reference_low"], both["reference_low"])
 
 
 def test_any_problem_may_bring_a_figure():

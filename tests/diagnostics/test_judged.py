@@ -13,6 +13,7 @@ from tests.diagnostics.stand_ins import GaussianStandIn, TwoSided, TwoSidedStand
 from workbench.core import capability
 from workbench.core.errors import IncompatibleError, SpecError
 from workbench.diagnostics import DIAGNOSTICS, diagnose
+from workbench.diagnostics.judged import local_c2st
 from workbench.diagnostics.judged.base import fresh
 from workbench.problems import TableProblem, TwoMoons
 from workbench.training import Experiment, Run
@@ -48,6 +49,14 @@ SMALL = {
 PARTIAL = ("resimulation_error", "posterior_predictive")
 
 
+@pytest.fixture
+def small(monkeypatch):
+    """The smaller settings as defaults, for a report of everything."""
+    for key, settings in SMALL.items():
+        for name, value in settings.items():
+            monkeypatch.setattr(DIAGNOSTICS[key].param[name], "default", value)
+
+
 def verdict(key: str, model, problem, seed: int = 0, **settings) -> str:
     return DIAGNOSTICS.make(key, **settings).measure(model, problem, seed=seed).attrs["verdict"]
 
@@ -69,17 +78,32 @@ def test_an_exact_posterior_with_two_modes_passes(key):
     assert [verdict(key, BOTH, SIDES, seed) for seed in range(3)] == ["green"] * 3
 
 
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("fault", [{"width": 0.7}, {"shift": 0.5}, {"width": 1.4}], ids=str)
-@pytest.mark.parametrize("key", [k for k in TESTED if k not in PARTIAL])
+FAULTS = ({"width": 0.7}, {"shift": 0.5}, {"width": 1.4})
+#: A classifier is dear: by default one seed of one fault is enough, and all faults among the slow tests.
+DEAR = ("posterior_c2st",)
+CAUGHT = [
+    pytest.param(key, fault, seed, marks=pytest.mark.slow if key in DEAR and fault != FAULTS[0] else ())
+    for key in TESTED
+    for fault in FAULTS
+    for seed in range(1 if key in DEAR else 3)
+    if key not in PARTIAL
+]
+
+
+@pytest.mark.parametrize(("key", "fault", "seed"), CAUGHT)
 def test_a_posterior_of_wrong_width_or_place_is_caught(key, fault, seed):
-    if key == "posterior_c2st" and seed:
-        pytest.skip("a classifier a seed is enough")
     wrong = GaussianStandIn(LINEAR, **fault)
     assert verdict(key, wrong, LINEAR, seed) in (("amber", "red") if key == "held_out_density" else ("red",))
 
 
-@pytest.mark.parametrize("key", [k for k in TESTED if k not in (*PARTIAL, "latent_normality")])
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param(k, marks=pytest.mark.slow if k in DEAR else ())
+        for k in TESTED
+        if k not in (*PARTIAL, "latent_normality")
+    ],
+)
 def test_a_missing_mode_is_caught(key):
     assert verdict(key, TwoSidedStandIn(SIDES, right=1.0), SIDES) == "red"
 
@@ -221,7 +245,7 @@ def test_both_budgets_exist_and_the_level_is_a_setting(key):
         assert found.attrs[said].endswith(".") and found.attrs[said][0].isupper()
 
 
-def test_what_does_not_apply_is_named_with_its_reason():
+def test_what_does_not_apply_is_named_with_its_reason(small):
     report = diagnose(BOTH, SIDES)
     assert list(report) == DIAGNOSTICS.keys()
     for key in ("invertibility", "latent_normality"):
@@ -246,7 +270,30 @@ def test_a_report_says_in_words_what_was_checked_what_failed_and_what_to_do():
     assert "Not checked:" in diagnose(BOTH, SIDES, only=only).plain()
 
 
-def test_local_diagnostics_look_at_the_observation_that_is_asked_for():
+@pytest.mark.parametrize("side", [local_c2st._codes, local_c2st._residuals], ids=["codes", "residuals"])
+def test_the_members_of_a_pair_change_places_without_a_trace(side, monkeypatch):
+    """Then swapped labels have the law of the real ones, and the p value is exact."""
+    model, problem = (EXACT, LINEAR) if side is local_c2st._codes else (BOTH, SIDES)
+    data = problem.draw(120, torch.Generator().manual_seed(2))
+    places, swapped = data.y[:2], torch.arange(120) % 3 == 0
+    real, made, asked, _ = side(model, data.x, data.y, places, 20, 0, torch.Generator().manual_seed(3))
+    if side is local_c2st._residuals:
+        drawn = local_c2st.draws(model, data.y, 120, 1, 0)[:, 0]
+        other = torch.where(swapped[:, None], drawn, data.x), torch.where(swapped[:, None], data.x, drawn)
+        given = iter([other[1][:, None], local_c2st.draws(model, places, 2, 20, 1)])
+        monkeypatch.setattr(local_c2st, "draws", lambda *_: next(given))
+        moved = side(model, other[0], data.y, places, 20, 0, None)
+        assert torch.allclose(moved[0], torch.where(swapped[:, None], made, real))
+        assert torch.allclose(moved[1], torch.where(swapped[:, None], real, made))
+        assert torch.allclose(moved[2], asked)
+    found, back = (
+        local_c2st._test((*pair, asked), (data.y, places), 99, np.random.default_rng(0))
+        for pair in ((real, made), (made, real))
+    )
+    assert np.allclose(found["statistic"], back["statistic"]) and found["p"] == back["p"]
+
+
+def test_local_diagnostics_look_at_the_observation_that_is_asked_for(small):
     report = diagnose(EXACT, LINEAR, only=["out_of_distribution", "local_c2st", "tarp"], observation=[0.25])
     assert [report[key]["observation"].values.tolist() for key in list(report)[:2]] == [[0.25], [[0.25]]]
 
@@ -258,7 +305,7 @@ def test_a_report_is_ready_for_json():
     )
 
 
-def test_a_run_and_its_model_are_judged_alike():
+def test_a_run_and_its_model_are_judged_alike(small):
     run = Run(
         Experiment("two_moons", "realnvp", training={"samples": 500, "batch_size": 100}, steps=3, seed=0),
         device="cpu",

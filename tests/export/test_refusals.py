@@ -133,6 +133,22 @@ def test_a_version_that_is_none(members, tmp_path, version):
     refused(put_together(tmp_path / "model.zip", wrong), "a format version")
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t: t.pop("mean"),
+        lambda t: t.update(reference=t["reference"][:, :0]),
+        lambda t: t.update(reference=t["reference"].repeat(9, 1)),
+        lambda t: t.update(calibrated=t["calibrated"][:1]),
+        lambda t: t.update(reach=t["reach"][:1].contiguous()),
+        lambda t: t.update(whiten=t["whiten"] * float("nan")),
+    ],
+)
+def test_damaged_numbers_of_what_was_seen(members, tmp_path, change):
+    forged = retensored(members, change, "observations.safetensors")
+    refused(put_together(tmp_path / "model.zip", forged), "not finite|is damaged")
+
+
 # ---- the manifest
 @pytest.mark.parametrize(
     "text, sentence",

@@ -20,6 +20,7 @@ from workbench.architectures import ARCHITECTURES
 from workbench.core import capability
 from workbench.core.errors import ExportError
 from workbench.export.vectors import answers, exact_copy
+from workbench.training.typicality import UnusualObservationWarning
 
 DATA = Path(__file__).parent / "data"
 
@@ -116,7 +117,8 @@ def test_loading_leaves_the_random_numbers_alone(saved):
 def test_a_members_zip_can_be_read_by_others(saved):
     members = taken_apart(saved)
     manifest = json.loads(members["manifest.json"])
-    assert list(members) == ["manifest.json", "model.safetensors", "vectors.safetensors"]
+    wanted = ["manifest.json", "model.safetensors", "vectors.safetensors", "observations.safetensors"]
+    assert list(members) == wanted
     assert manifest["architecture"] == {
         "key": "realnvp",
         "settings": small_run("realnvp").experiment.architecture.values(),
@@ -124,6 +126,18 @@ def test_a_members_zip_can_be_read_by_others(saved):
     assert manifest["versions"]["workbench"] == wb.__version__ and manifest["seed"] == 1
     with zipfile.ZipFile(saved) as archive:
         assert archive.testzip() is None
+
+
+# ---- what was seen of observations
+def test_a_file_warns_of_an_unlike_observation_as_its_run_does(saved, tmp_path):
+    run, opened = small_run("realnvp"), wb.load(saved)
+    assert wb.check(saved)["knows_observations"]
+    for observation in ([0.5], [7.0], [500.0]):
+        assert opened.concerns(observation) == run.fitted.concerns(observation)
+    with pytest.warns(UnusualObservationWarning, match="unlike those of the training"):
+        opened.posterior([7.0])
+    ends = zip(opened.typicality.reach, run.fitted.typicality.reach, strict=True)
+    assert all(torch.equal(one, other) for one, other in ends)
 
 
 # ---- what is private stays at home
@@ -156,6 +170,19 @@ def test_a_table_leaves_neither_its_path_nor_its_rows(tmp_path):
     assert [v.name for v in loaded.x + loaded.y] == ["secret_column_a", "b", "c"]
     assert torch.equal(loaded.sample(5, [0.1]), run.fitted.sample(5, [0.1]))
     assert wb.check(path)["problem"] == "table"
+
+
+def test_what_was_seen_of_a_table_has_no_row_in_it(tmp_path):
+    run = table_run(tmp_path, frame())
+    members = taken_apart(wb.save(run, tmp_path / "model.zip"))
+    told = safetensors.torch.load(members["observations.safetensors"])
+    rows = run.data.train_y.double()
+    away = (rows - told["mean"]) * told["whiten"]
+    assert "reference" not in told
+    assert not set(away.abs().flatten().tolist()) & set(told["calibrated"].flatten().tolist())
+    seen = wb.load(tmp_path / "model.zip").typicality
+    assert float(seen.p_value(rows).mean()) == pytest.approx(0.5, abs=0.15)
+    assert float(seen.distance(30 * rows[:1])) > 1.25 > float(seen.distance(rows).max())
 
 
 def test_a_simulators_functions_are_not_needed(tmp_path):

@@ -130,6 +130,20 @@ def test_outside_of_the_training_is_warned_about(page):
     assert "wb-warning" not in page.said.object
 
 
+def test_a_file_whose_problem_is_not_here_knows_what_is_unlike_its_training(tmp_path):
+    from workbench.diagnostics.exploring.seen import Seen
+    from workbench.export import load, save
+    from workbench.training import Experiment, Run
+
+    settings = {"samples": 400, "batch_size": 100}
+    run = Run(Experiment("inverse_kinematics", "realnvp", training=settings, steps=1), device="cpu")
+    seen = Seen(load(save(run, tmp_path / "model.zip")), None)
+    usual = tuple(run.problem.default_observation)
+    assert not seen.warnings(usual) and "not here" in seen.note
+    outside, unlike = seen.warnings((usual[0] + 3.0, usual[1]))
+    assert "Outside" in outside and "unlike those of the training" in unlike
+
+
 def test_a_row_marks_its_true_parameters(page):
     page.observing._picked(3)
     assert page.state.observation == tuple(page.state.about.rows[3])

@@ -28,8 +28,15 @@ def write_archive(path: Path, members: dict[str, bytes]) -> None:
     write_whole(path, buffer.getvalue())
 
 
-def read_archive(path: Path, limits: dict[str, int], *, largest: int = LARGEST_FILE) -> dict[str, bytes]:
-    """The members named in ``limits`` (name -> most bytes), all and no others. Raises `RefusedError`."""
+def read_archive(
+    path: Path,
+    limits: dict[str, int],
+    *,
+    optional: frozenset[str] = frozenset(),
+    largest: int = LARGEST_FILE,
+) -> dict[str, bytes]:
+    """The members named in ``limits`` (name -> most bytes), all but the ``optional`` ones and no others.
+    Raises `RefusedError`."""
     asked = f"The file '{path.name}' cannot be opened as an exported model"
     try:
         size = path.stat().st_size
@@ -38,7 +45,10 @@ def read_archive(path: Path, limits: dict[str, int], *, largest: int = LARGEST_F
         if size > largest:
             raise RefusedError(asked, expected=f"at most {largest} bytes", found=f"{size} bytes")
         with zipfile.ZipFile(path) as archive:
-            _check_members(asked, archive.infolist(), limits)
+            found = archive.infolist()
+            absent = set(optional) - {member.filename for member in found}
+            limits = {name: limit for name, limit in limits.items() if name not in absent}
+            _check_members(asked, found, limits)
             # reads at most what was declared, so that a false declaration gains nothing
             return {name: _read(archive, name, limit) for name, limit in limits.items()}
     except FileNotFoundError as error:

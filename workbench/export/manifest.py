@@ -16,7 +16,8 @@ from workbench.core.variable import Variable
 from workbench.problems import PROBLEMS
 from workbench.training import FittedModel
 
-KIND, FORMAT_VERSION = "vina-workbench model", 1
+#: Version 2 may say what the training saw of observations; version 1 never does.
+KIND, FORMAT_VERSION = "vina-workbench model", 2
 DTYPES = ("float32", "float64")
 MOST_VARIABLES = 4096
 

@@ -1,8 +1,11 @@
 """Format ``weights``: a zip of tensors, manifest and test vectors; no code, and loads without its problem.
 
-manifest.json         what to build, in which version it was written, checksums    (manifest.py)
-model.safetensors     weights and standardisation
-vectors.safetensors   test vectors, asked again when the file is loaded            (vectors.py)
+manifest.json             what to build, in which version it was written, checksums    (manifest.py)
+model.safetensors         weights and standardisation
+vectors.safetensors       test vectors, asked again when the file is loaded            (vectors.py)
+observations.safetensors  what the training saw of observations, so that an unlike one is warned of; where it
+                          is known. Of a problem made of the user's rows only mean, spread, and a rounded
+                          reach: no row leaves the house.                   (training/typicality.py)
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from workbench.architectures import ARCHITECTURES
-from workbench.core.errors import ExportError, RefusedError, WorkbenchError
+from workbench.core.errors import DataError, ExportError, RefusedError, WorkbenchError
 from workbench.core.model import Model
 from workbench.core.shapes import Shapes
 from workbench.export import manifest, vectors
@@ -27,9 +30,11 @@ from workbench.export.budget import Budget
 from workbench.export.formats import ExportFormat, fitted_of
 from workbench.training import FittedModel
 from workbench.training.data import Standardisation
+from workbench.training.typicality import Typicality
 
 MANIFEST, MODEL, VECTORS = "manifest.json", "model.safetensors", "vectors.safetensors"
-_LIMITS = {MANIFEST: 2 * 1024**2, MODEL: LARGEST_FILE, VECTORS: 32 * 1024**2}
+OBSERVATIONS = "observations.safetensors"
+_LIMITS = {MANIFEST: 2 * 1024**2, MODEL: LARGEST_FILE, VECTORS: 32 * 1024**2, OBSERVATIONS: 8 * 1024**2}
 _HEADER = 8 * 1024**2
 
 
@@ -57,6 +62,9 @@ class Weights(ExportFormat):
             MODEL: safetensors.torch.save(kept),
             VECTORS: safetensors.torch.save(vectors.make(vectors.exact_copy(fitted))),
         }
+        if fitted.typicality is not None:
+            private = hasattr(type(fitted.known_problem), "rows")
+            members[OBSERVATIONS] = safetensors.torch.save(fitted.typicality.state(rows=not private))
         write_archive(path, {MANIFEST: manifest.describe(fitted, members), **members})
         _, report = _open(path)
         return report
@@ -92,11 +100,12 @@ def check(path: str | Path) -> dict[str, Any]:
 
 
 def _open(path: Path) -> tuple[FittedModel, dict[str, Any]]:
-    members = read_archive(path, _LIMITS)
+    members = read_archive(path, _LIMITS, optional=frozenset({OBSERVATIONS}))
     told = manifest.read(path.name, members.pop(MANIFEST))
     manifest.check_members(path.name, told, members)
     tensors = _tensors(path.name, MODEL, members[MODEL])
     fitted = _build(path.name, told, tensors)
+    fitted.typicality = _seen(path.name, members, len(told.y))
     exact = vectors.exact_copy(fitted)
     stored = _tensors(path.name, VECTORS, members[VECTORS])
     rows = len(stored["input.z"]) if "input.z" in stored and stored["input.z"].ndim else 0
@@ -121,6 +130,7 @@ def _open(path: Path) -> tuple[FittedModel, dict[str, Any]]:
         "iteration": table["iteration"],
         "parameters": fitted.model.parameter_count(),
         "test_vectors": rows,
+        "knows_observations": fitted.typicality is not None,
         "deviation": worst,
     }
 
@@ -147,6 +157,16 @@ def _tensors(name: str, member: str, data: bytes) -> dict[str, Tensor]:
             f"The file '{name}' is refused: it holds values that are not finite", found=", ".join(broken[:5])
         )
     return found
+
+
+def _seen(name: str, members: dict[str, bytes], components: int) -> Typicality | None:
+    """What the training saw of observations; None where the file does not say."""
+    if OBSERVATIONS not in members:
+        return None
+    try:
+        return Typicality.from_state(_tensors(name, OBSERVATIONS, members[OBSERVATIONS]), components)
+    except DataError as error:
+        raise RefusedError(f"The file '{name}' is refused: '{OBSERVATIONS}' is damaged") from error
 
 
 def _build(name: str, told: manifest.Manifest, tensors: dict[str, Tensor]) -> FittedModel:

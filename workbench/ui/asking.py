@@ -97,14 +97,16 @@ def answer(source: str, ask: Ask) -> Answer:
     return _explorer(source).answer(ask)
 
 
-def reference(source: str, ask: Ask) -> tuple[Ask, Any]:
-    """The reference posterior, or the sentence why there is none at this observation."""
+def reference(source: str, ask: Ask) -> tuple[Ask, Any, Any]:
+    """The reference posterior, and the physical view where it has its place in that picture; or the sentence
+    why there is none at this observation."""
     from workbench.core.errors import WorkbenchError
 
     try:
-        return ask, _explorer(source).reference(ask)
+        explorer = _explorer(source)
+        return ask, explorer.reference(ask), explorer.beside(ask)
     except WorkbenchError as error:
-        return ask, f"No reference posterior here: it needs {error.expected or error.asked}."
+        return ask, f"No reference posterior here: it needs {error.expected or error.asked}.", None
 
 
 def prior(source: str, ask: Ask) -> Any:

@@ -157,6 +157,8 @@ class Exploration(param.Parameterized):
         """Show only draws inside in the other views; none: all of them."""
         self.within = tuple(within)
         self._look(at_rest=True)
+        if self.reference is not None and self.reference[2] is not None:
+            self._references.ask(self.sources["model"], self.ask())  # its picture is of the draws inside
 
     def brushed(self) -> np.ndarray | None:
         """Which kept draws (n,) of the model are inside the brush; None without one."""
@@ -236,12 +238,12 @@ class Exploration(param.Parameterized):
     def _same(ask: Ask, answer: Answer) -> bool:
         return ask.place() == answer.ask.place()
 
-    def _referred(self, found: tuple[Ask, Any]) -> None:
-        ask, reference = found
+    def _referred(self, found: tuple[Ask, Any, Any]) -> None:
+        ask, reference, _ = found
         if ask.place() != self.ask().place():
             return
         self.no_reference = reference if isinstance(reference, str) else ""
-        self.reference = None if isinstance(reference, str) else (ask, reference)
+        self.reference = None if isinstance(reference, str) else found
         self.changed += 1
 
     def _prior_came(self, prior: Any) -> None:
@@ -274,10 +276,15 @@ class Exploration(param.Parameterized):
         other = self.answers["other"].picture if "other" in self.answers else None
         reference = self.reference[1] if self.reference else {}
         return {
-            "model": answer.picture,
+            "model": answer.picture if (both := self._beside()) is None else both,
             "other": other,
             "reference": reference["reference_line"].values if "reference_line" in reference else None,
         }
+
+    def _beside(self) -> Any:
+        """The picture that has the reference in it, where it is of what is looked at now."""
+        ask, _, picture = self.reference or (None, None, None)
+        return picture if ask and (ask.picture, ask.within) == (self.picture, self.within) else None
 
     def seen(self) -> dict[str, Any] | None:
         """What the plane of observations draws; None before the first answer."""

@@ -179,9 +179,22 @@ class Explorer:
             self._references[observation] = self.problem.reference_posterior(at, n, generator).numpy()
         draws = self._references[observation]
         made = law(draws, self.fitted.x, self._chosen(ask), ask.windows or self.seen.window)
-        picture = self._picture(ask, draws, observation)
+        view = physical.PHYSICAL.get(ask.picture)
+        separate = view is not None and not view.beside
+        picture = self._picture(ask, draws, observation) if separate else None
         lines = None if picture is None else picture.get("line")
         return made if lines is None else made.assign(reference_line=lines)
+
+    def beside(self, ask: Ask) -> xr.Dataset | None:
+        """The physical view with the reference in the same picture; None for a view that has its own way to
+        show it, or none. Raises as `reference` does."""
+        view = physical.PHYSICAL.get(ask.picture)
+        if view is None or not view.beside:
+            return None
+        observation = self.observation(ask)
+        self.reference(ask)
+        draws = brushed(self._draws(observation, QUICK, 0), ask.within)
+        return self._picture(ask, draws, observation, self._references[observation])
 
     # ---- inside
     def _chosen(self, ask: Ask) -> tuple[int, ...]:
@@ -214,7 +227,9 @@ class Explorer:
         self._cost[name] = time.perf_counter() - begun
         return found
 
-    def _picture(self, ask: Ask, draws: np.ndarray, observation: tuple[float, ...]) -> Any:
+    def _picture(
+        self, ask: Ask, draws: np.ndarray, observation: tuple[float, ...], reference: Any = None
+    ) -> Any:
         """The physical view on axes that hold still: where the prior's draws are."""
         key = ask.picture
         if key and key not in self._windows:
@@ -224,7 +239,7 @@ class Explorer:
             sides = ("horizontal_window", "vertical_window")
             own = usual is None or usual.attrs["view"] != "physical"  # the studio's views hold their own axes
             self._windows[key] = {} if own else {side: usual.attrs[side] for side in sides}
-        made = physical.physical(self.problem, key, draws[:_PICTURED], observation)
+        made = physical.physical(self.problem, key, draws[:_PICTURED], observation, reference)
         return made if made is None else made.assign_attrs(self._windows[key])
 
     def _resimulated(self, draws: np.ndarray, observation: tuple[float, ...], whole: bool) -> Any:

@@ -41,14 +41,16 @@ LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 @dataclass(frozen=True)
 class Physical:
     """A physical view: ``applies(problem)``, ``make(problem, x (n, D), observation)`` -> Dataset, and the
-    function of `workbench.plots` that draws it."""
+    function of `workbench.plots` that draws it. With ``beside``, ``make`` takes draws of the reference as
+    well, for the same picture."""
 
     key: str
     title: str
     plot: str
     applies: Callable[[Any], bool]
-    make: Callable[[Any, np.ndarray, tuple[float, ...]], xr.Dataset]
+    make: Callable[..., xr.Dataset]
     about: str = ""
+    beside: bool = False
 
 
 def _lines(
@@ -116,13 +118,15 @@ def _of_studio(
     """The studio's view ``name`` of problems that have ``method``; ``arrays_of(problem, found)`` makes what
     the view reads."""
 
-    def make(problem: Any, x: np.ndarray, observation: tuple[float, ...]) -> xr.Dataset:
+    def make(problem: Any, x: np.ndarray, observation: tuple[float, ...], reference: Any = None):
         found = {"observation": np.asarray(observation), "posterior_x": _inside(problem, x).numpy()}
+        if reference is not None:
+            found["reference_x"] = np.asarray(reference, dtype=np.float64)
         y = {"y": problem.y, "observation_window": problem.observation_window}
         arrays = found | arrays_of(problem, found)
         return VIEWS[name](Blank(x=problem.x, window=problem.window, arrays=arrays, **y))
 
-    return Physical(name, title, name, lambda problem: hasattr(problem, method), make, about)
+    return Physical(name, title, name, lambda problem: hasattr(problem, method), make, about, beside=True)
 
 
 def _inside(problem: Any, x: np.ndarray) -> torch.Tensor:
@@ -175,8 +179,11 @@ def views(problem: Any) -> tuple[str, ...]:
     return tuple(key for key, view in PHYSICAL.items() if problem is not None and view.applies(problem))
 
 
-def physical(problem: Any, key: str, x: np.ndarray, observation: tuple[float, ...]) -> xr.Dataset | None:
-    """The view ``key`` of the finite ones of draws x (n, D); None where the problem cannot draw them."""
+def physical(
+    problem: Any, key: str, x: np.ndarray, observation: tuple[float, ...], reference: Any = None
+) -> xr.Dataset | None:
+    """The view ``key`` of the finite ones of draws x (n, D), with draws of the ``reference`` (n, D) where the
+    view has them in the same picture; None where the problem cannot draw them."""
     x = np.asarray(x, dtype=np.float64)
     x = x[np.isfinite(x).all(1)]
     if key not in PHYSICAL or not len(x):
@@ -184,7 +191,8 @@ def physical(problem: Any, key: str, x: np.ndarray, observation: tuple[float, ..
     try:
         with torch.no_grad():
             view = PHYSICAL[key]
-            made = view.make(problem, x, tuple(observation))
+            known = (reference,) if reference is not None and view.beside else ()
+            made = view.make(problem, x, tuple(observation), *known)
             return made.assign_attrs(key=key, plot=view.plot, about=view.about)
     except WorkbenchError:
         return None

@@ -38,10 +38,11 @@ class Seen:
             name: value.double().cpu().numpy() for name, value in fitted.standardisation.state_dict().items()
         }
         self._middle, self._scale = units["shift_y"], units["scale_y"]
-        known = getattr(fitted, "typicality", None)  # an exported file does not carry it
+        known = getattr(fitted, "typicality", None)  # files of version 1 do not carry it
         rows = torch.from_numpy((self.y - self._middle) / self._scale)
         half = len(rows) // 2
         self._typicality = known or Typicality.split(rows[:half], rows[half:])
+        self._reach = self._reached()
         if problem is None:
             self.note = (
                 self.note or "The problem of this model is not here: no prior, no simulator, no reference."
@@ -60,13 +61,20 @@ class Seen:
         doubts = concerns(observation, self.fitted.y, shift, scale, self._typicality)
         return [*self._outside(np.asarray(observation)), *doubts]
 
-    def _outside(self, at: np.ndarray) -> list[str]:
+    def _reached(self) -> tuple[np.ndarray, np.ndarray]:
+        """From where to where the training's observations go, in data units."""
         if len(self.y):
             low, high = self.y.min(0), self.y.max(0)
-            # the training has seen more pairs than these, and somewhat farther out
-            low, high = low - _ROOM * (high - low), high + _ROOM * (high - low)
+        elif self._typicality is not None:
+            ends = (end.numpy() for end in self._typicality.reach)
+            low, high = (self._middle + self._scale * end for end in ends)
         else:
-            low, high = self._middle - 5 * self._scale, self._middle + 5 * self._scale
+            return self._middle - 5 * self._scale, self._middle + 5 * self._scale
+        # the training has seen more pairs than these, and somewhat farther out
+        return low - _ROOM * (high - low), high + _ROOM * (high - low)
+
+    def _outside(self, at: np.ndarray) -> list[str]:
+        low, high = self._reach
         outside = np.flatnonzero((at < low) | (at > high))
         if not len(outside):
             return []

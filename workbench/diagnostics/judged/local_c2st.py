@@ -118,10 +118,13 @@ def _residuals(fitted, x, y, chosen, count, seed, generator):
     def design(rows: Tensor) -> Tensor:
         return torch.cat([torch.ones(len(rows), 1, dtype=torch.float64), rows], 1)
 
-    learned = torch.linalg.lstsq(design(y), x, driver="gelsd").solution
-    left = (x - design(y) @ learned).std(0).clamp(min=1e-12)
+    # truths and draws guess together: a line through the truths alone would lie nearer to them
+    both = torch.cat([x, made.nan_to_num(0.0, 0.0, 0.0)])
+    learned = torch.linalg.lstsq(design(torch.cat([y, y])), both, driver="gelsd").solution
+    line = design(y) @ learned
+    left = (both - torch.cat([line, line])).std(0).clamp(min=1e-12)
     there = (design(chosen) @ learned)[:, None]
-    parts = (x - design(y) @ learned, made - design(y) @ learned, asked - there)
+    parts = (x - line, made - line, asked - there)
     return *((part / left).nan_to_num(0.0, 0.0, 0.0) for part in parts), lost
 
 
@@ -135,7 +138,9 @@ def _test(points, observations, swaps: int, generator: np.random.Generator):
     table = torch.cat([torch.cat([real, seen], 1), torch.cat([made, seen], 1)]).numpy()
     signs = np.ones((len(y), swaps + 1))
     signs[:, 1:] = generator.choice((-1.0, 1.0), size=(len(y), swaps))
-    some = table[generator.permutation(len(table))[:_DISTANCES]]
+    # whole pairs: the width of the kernel must not tell which member is which
+    pairs = generator.permutation(len(y))[: _DISTANCES // 2]
+    some = table[np.concatenate([pairs, pairs + len(y)])]
     gaps = ((some[:, None] - some[None]) ** 2).sum(2)
     median = max(float(np.median(gaps[np.triu_indices(len(some), 1)])), 1e-12)
     learner = KernelRidge(alpha=RIDGE, kernel="rbf", gamma=1 / median)
