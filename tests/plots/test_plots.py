@@ -15,6 +15,7 @@ from tests.diagnostics.snapshots import records, snapshot, without
 from workbench import diagnostics, plots
 from workbench.core.variable import Variable
 from workbench.plots import PLOTS, style
+from workbench.training.history import Record
 
 #: Plots whose glyphs always have the same number of rows: what comes later shows in their values.
 BY_VALUE = ("density", "invertibility", "marginals", "bound", "critic", "divergences")
@@ -228,3 +229,29 @@ def test_plots_need_neither_networks_nor_diagnostics():
     code = "import sys, workbench.plots; print(*(m in sys.modules for m in ('torch', 'workbench.training')))"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert said.split() == ["False", "False"]
+
+
+def test_the_legend_of_precision_and_recall_names_what_is_drawn():
+    pipe, figure = live("precision_recall", before("precision_recall"))
+    legend = figure.select_one(Legend)
+
+    def named():
+        return [item.label.value for item in legend.items if item.visible]
+
+    assert named() == ["perfect"]
+    pipe.send(data("precision_recall", snapshot()))
+    assert named() == ["perfect", "densities", "critic", "λ"]
+    pipe.send(data("precision_recall", without(snapshot(), "precision_recall_known")))
+    assert named() == ["perfect", "critic", "λ"]
+
+
+def test_many_measured_divergences_stand_in_rows_of_the_legend():
+    def measured(names):
+        last = Record(10, 0.1, 1e-3, {"loss": 1.0}, {f"measured.{name}": 0.01 for name in names})
+        return diagnostics.VIEWS["divergences"](snapshot(), records=[last], steps=20)
+
+    pipe, figure = live("divergences", measured(["kl", "sinkhorn"]))
+    legend = figure.select_one(Legend)
+    assert legend.ncols == "auto" and legend.items[0].label.value == "KL 0.01"
+    pipe.send(measured(["kl", "sinkhorn", "maximum_mean_discrepancy", "max_sliced_wasserstein"]))
+    assert legend.ncols == 2 and sum(item.visible for item in legend.items) == 4

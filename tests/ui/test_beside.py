@@ -1,5 +1,6 @@
 """Side by side: equal seeds, equal iterations, and nothing starts that does not fit."""
 
+import numpy as np
 import pytest
 
 from workbench.backends import InlineBackend
@@ -52,6 +53,32 @@ def test_a_pause_holds_all(page):
     for _ in range(6):
         page.tick()
     assert page.target == 0 and page.hold.label == "Go on"
+
+
+def test_at_rest_another_view_and_another_observation_are_shown_by_all(page):
+    page.session.choices.pick("problem", "linear_gaussian")
+    page.begin()
+    page.toggle()
+    seen = []
+    for views, tap in ((["losses"], None), (["resimulation"], None), (["resimulation"], (0.7, 0.0))):
+        page.views.value = views
+        if tap:
+            page._tapped(*tap)
+        for _ in range(4):
+            page.tick()
+        seen.append([lane.snapshot.arrays.get("observation", np.array([np.nan]))[0] for lane in page.lanes])
+        assert page.target == 0 and "all at iteration" in page.said.object
+    assert np.isnan(seen[0]).all() and seen[1][0] == seen[1][1] != 0.7 and seen[2] == [0.7, 0.7]
+
+
+def test_one_that_has_stopped_does_not_hold_the_others(page):
+    page.begin()
+    page.tick(), page.tick()
+    page.lanes[1].job.handle.stop()
+    page.views.value = ["losses"]
+    for _ in range(4):
+        page.tick()
+    assert "Stopped: Kullback-Leibler" in page.said.object and page.lanes[0].snapshot is not None
 
 
 def test_what_does_not_fit_is_refused_before_anything_starts(page):

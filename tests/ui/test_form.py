@@ -4,6 +4,7 @@ import param
 import pytest
 
 from workbench.core.spec import Spec
+from workbench.objectives import OBJECTIVES
 from workbench.training import Training
 from workbench.ui.choices import CATALOGUES
 from workbench.ui.form import Form, is_logarithmic, logarithmic_steps
@@ -61,3 +62,10 @@ def test_a_value_between_the_steps_can_be_shown():
     form = Form(Example())
     form.set("rate", 1.7e-4)
     assert form.widgets["rate"].value == 1.7e-4
+
+
+def test_members_of_a_catalogue_are_chosen_by_their_titles():
+    widgets = Form(OBJECTIVES.make("variational", divergence="kl")).widgets
+    assert widgets["divergence"].options["Kullback-Leibler"] == widgets["divergence"].value == "kl"
+    assert "Exact" in widgets["generator_gradient"].options
+    assert widgets["divergence"].width > widgets["generator_gradient"].width

@@ -7,6 +7,7 @@ import pytest
 from workbench.backends import InlineBackend
 from workbench.core.errors import WorkbenchError
 from workbench.training import Runs
+from workbench.ui.banner import Banner
 from workbench.ui.jobs import Jobs, thinned
 from workbench.ui.opening import open_first
 from workbench.ui.session import Session, frozen
@@ -82,6 +83,44 @@ def test_changed_choices_are_for_a_new_run_and_live_ones_are_not(session):
     session.choices.spec("architecture").set("transforms", 3)
     session.judge()
     assert session.dirty
+
+
+def test_a_run_goes_on_with_another_objective(session):
+    banner = Banner(session, lambda work: work())
+    session.views = ("samples", "invertibility")
+    session.new_run(run=False)
+    session.step(2)
+    session.look()
+    job, folder = session.job, session.job.handle.folder
+    assert not banner.change.visible and not session.only_objective
+    with pytest.raises(WorkbenchError, match="nothing else"):
+        session.change_objective()
+    session.choices.pick("objective", "variational")
+    session.choices.spec("objective").set("divergence", "energy_distance")
+    session.judge()
+    assert banner.change.visible and "objective" in banner._text.object
+    session.change_objective()
+    assert session.job is job and not session.dirty and not banner.change.visible
+    assert session.shown.objective.divergence == "energy_distance" and session.can_go_on
+    session.step(2)
+    session.look(), session.look()  # one look asks, the next finds
+    assert [r.iteration for r in session.history] == [1, 2, 3, 4]
+    found = ["energy_distance" in record.parts for record in session.history]
+    assert found == [False, False, True, True]
+    session.open(folder)  # what a reload shows
+    assert session.shown.objective.divergence == "energy_distance"
+
+
+def test_with_more_than_the_objective_changed_it_is_a_new_run(session):
+    session.new_run(run=False)
+    session.look()
+    session.choices.pick("objective", "variational")
+    session.choices.spec("architecture").set("transforms", 3)
+    session.judge()
+    assert session.dirty and not session.only_objective
+    session.choices.spec("architecture").set("transforms", 2)
+    session.judge()
+    assert session.only_objective
 
 
 def test_what_is_live_is_not_compared(session):

@@ -7,7 +7,7 @@ from typing import Any
 import holoviews as hv
 import numpy as np
 import xarray as xr
-from bokeh.models import FixedTicker
+from bokeh.models import FixedTicker, Legend
 
 from workbench.plots.losses import swatches
 from workbench.plots.style import FIGURE, LEGEND, SERIES, dimensions, hold_still, joined, register
@@ -16,11 +16,26 @@ _POWERS = {-4: "≤ 0.0001", -3: "0.001", -2: "0.01", -1: "0.1", 0: "1", 1: "10"
 
 #: Names that fit a legend.
 _SHORT = {
+    "kl": "KL",
+    "reverse_kl": "reverse KL",
+    "jensen_shannon": "JS",
+    "gan": "GAN",
+    "pearson": "Pearson χ²",
+    "neyman": "Neyman χ²",
+    "squared_hellinger": "Hellinger",
+    "total_variation": "TV",
+    "alpha": "α",
+    "donsker_varadhan": "DV",
+    "wasserstein_critic": "W1",
+    "f_gamma": "(f, Γ)",
+    "sinkhorn": "Sinkhorn",
     "maximum_mean_discrepancy": "MMD²",
     "energy_distance": "energy",
     "sliced_wasserstein": "sliced W",
     "max_sliced_wasserstein": "max-sliced W",
 }
+#: Letters that one line of the legend has room for, where a swatch counts as some; and its columns beyond.
+_LINE, _SWATCH, _COLUMNS = 50, 5, 2
 
 
 def _name_lines(plot: Any, element: Any) -> None:
@@ -37,6 +52,8 @@ def _name_lines(plot: Any, element: Any) -> None:
     for i, item in enumerate(seen["items"]):
         used = i < len(names)
         item.update(label={"value": names[i] if used else f"unused {i}"}, visible=used)
+    long = sum(len(name) + _SWATCH for name in names) > _LINE
+    plot.state.select_one(Legend).ncols = _COLUMNS if long else "auto"
 
 
 register(

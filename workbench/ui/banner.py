@@ -13,7 +13,8 @@ from workbench.ui.session import Session
 
 
 class Banner(pn.viewable.Viewer):
-    """Says that a worker was killed or failed, or that the choices are for a new run."""
+    """Says that a worker was killed or failed, or that the choices are for a new run; where only the
+    objective differs, the run may go on with it."""
 
     #: Pixels that the line takes while it is there.
     HEIGHT = 40
@@ -33,9 +34,21 @@ class Banner(pn.viewable.Viewer):
             description="Go on from the last checkpoint.",
         )
         self.resume.on_click(lambda _: guard(session.resume))
+        self.change = pmui.Button(
+            label="Train on with this objective",
+            icon="swap_horiz",
+            variant="outlined",
+            color="default",
+            size="small",
+            margin=(3, 6),
+            css_classes=["wb-change-objective"],
+            description="The network, the optimiser and the curves stay; a critic starts anew.",
+        )
+        self.change.on_click(lambda _: guard(session.change_objective))
         self._layout = pn.Row(
             self._text,
             self.resume,
+            self.change,
             margin=0,
             sizing_mode="stretch_width",
             visible=False,
@@ -48,6 +61,7 @@ class Banner(pn.viewable.Viewer):
         kind, sentence, resumable = message(self.session)
         self._text.object = f'<div class="wb-message {kind}" role="alert">{text.escape(sentence)}</div>'
         self.resume.visible = resumable
+        self.change.visible = not self.session.choices.refusal() and self.session.only_objective
         self._layout.visible = bool(sentence)
         self.height = self.HEIGHT if sentence else 0
 
@@ -70,6 +84,8 @@ def message(session: Session) -> tuple[str, str, bool]:
             status.message or f"This run is {status.state}.",
             True,
         )
+    if session.only_objective:
+        return "info", "The objective on the left differs from that of the run that is shown.", False
     if session.dirty and session.shown is not None and status.state != "none":
         return (
             "info",

@@ -38,16 +38,22 @@ class Lane:
         self.key, self.job = key, job
         self.cards: dict[str, ViewCard] = {}
         self.snapshot: Snapshot | None = None
+        self._outdated = 0  # the version of the last snapshot that lacks what is asked for now
         self.leave = job.watch(self, lambda: None)
 
     def reached(self, iteration: int) -> bool:
-        """Whether it stands at this iteration and its snapshot shows it; asks for the snapshot if not."""
+        """Whether it stands at this iteration and its snapshot shows what is asked for, or it is over."""
         handle = self.job.handle
         if handle.live and (handle.state == "running" or handle.status().iteration < iteration):
             return False
-        _, found = self.job.look()
-        self.snapshot = found or self.snapshot
-        return self.snapshot is not None and self.snapshot.iteration >= iteration
+        version, found = self.job.look()
+        if version > self._outdated:
+            self.snapshot = found or self.snapshot
+        return self.over or (self.snapshot is not None and self.snapshot.iteration >= iteration)
+
+    def outdate(self) -> None:
+        """Something else is asked for: what there is will not do."""
+        self._outdated, self.snapshot = self.job.look()[0], None
 
     @property
     def over(self) -> bool:
@@ -63,6 +69,7 @@ class Beside(pn.viewable.Viewer):
         self.session, self._guard = session, guard
         self.lanes: list[Lane] = []
         self.target, self.playing, self._drawn = 0, False, -1
+        self._observed: tuple[float, ...] = ()
         self.divergences = pmui.MultiChoice(
             label=f"divergences, {FEWEST} to {MOST}",
             options={member.title: member.key for member in DIVERGENCES},
@@ -124,7 +131,7 @@ class Beside(pn.viewable.Viewer):
         chosen = [VIEWS[n].title for n in at_first(first)[:1]] + [VIEWS["losses"].title]
         options = {VIEWS[n].title: n for n in names}
         self.views.param.update(options=options, value=[options[title] for title in chosen])
-        self.target, self._drawn, self.playing = 0, -1, True
+        self.target, self._drawn, self.playing, self._observed = 0, -1, True, ()
         self.hold.label = "Pause"
         self._place()
         self._say(f"{len(self.lanes)} runs are starting; they are drawn when all have answered.")
@@ -159,7 +166,19 @@ class Beside(pn.viewable.Viewer):
         return there
 
     def _observation(self, lane: Lane) -> tuple[float, ...]:
-        return default_observation(lane.job.experiment)
+        return self._observed or default_observation(lane.job.experiment)
+
+    def _tapped(self, first: float, second: float) -> None:
+        """One observation for all, chosen in any of them."""
+        now = self._observation(self.lanes[0]) if self.lanes else ()
+        if now:
+            self._observed = ((first, second) if len(now) > 1 else (first,)) + tuple(now[2:])
+            self._ask_anew()
+
+    def _ask_anew(self) -> None:
+        for lane in self.lanes:
+            lane.outdate()
+        self._drawn = -1
 
     def draw(self) -> None:
         """Every card of every lane, from snapshots of one iteration."""
@@ -203,14 +222,13 @@ class Beside(pn.viewable.Viewer):
         for name in self.views.value:
             for lane in self.lanes:
                 if name not in lane.cards:
-                    lane.cards[name] = make_card(VIEWS[name], lambda *_: None)
+                    lane.cards[name] = make_card(VIEWS[name], self._tapped)
                 lane.cards[name].__panel__().styles = column | {"height": f"{HIGH}px"}
             cards = [lane.cards[name] for lane in self.lanes]
             rows.append(pn.Row(*cards, styles=GAP, margin=0, height=HIGH, sizing_mode="stretch_width"))
         for lane in self.lanes:
             lane.cards = {name: card for name, card in lane.cards.items() if name in self.views.value}
-            lane.snapshot = None  # one with the chosen views is asked for
-        self._drawn = -1
+        self._ask_anew()
         self.grid.objects = rows if self.lanes else []
 
     def refresh(self) -> None:

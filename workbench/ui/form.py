@@ -4,7 +4,7 @@ live)."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import panel as pn
@@ -12,6 +12,8 @@ import panel_material_ui as pmui
 
 from workbench.core.errors import SpecError
 from workbench.core.spec import Setting, Spec
+from workbench.critics import CRITICS
+from workbench.divergences import DIVERGENCES
 from workbench.ui import text
 
 #: A positive range that spans more than this factor gets a logarithmic slider.
@@ -19,6 +21,10 @@ LOGARITHMIC_SPAN = 1e3
 WIDTH = 296
 HALF = {"width": 138, "margin": (5, 3), "size": "small"}
 FULL = {"width": 282, "margin": (5, 3), "size": "small"}
+#: Letters that a choice of half the width has room for.
+LONGEST = 20
+#: Members of catalogues that settings choose among have titles.
+TITLES = {member.key: member.title for catalogue in (DIVERGENCES, CRITICS) for member in catalogue}
 
 
 class Form(pn.viewable.Viewer):
@@ -97,8 +103,9 @@ def widget_for(setting: Setting, value: Any) -> pn.widgets.Widget:
     if setting.kind == "boolean":
         return pmui.Checkbox(value=bool(shown), **{**shared, **FULL})
     if setting.kind == "choice":
+        options = choices(setting.options)
         return pmui.Select(
-            value=shown, options={text.label(str(o)): o for o in setting.options}, **shared, **HALF
+            value=shown, options=options, **shared, **(FULL if max(map(len, options)) > LONGEST else HALF)
         )
     if is_logarithmic(setting):
         options = sorted({*logarithmic_steps(*setting.bounds), shown})
@@ -114,6 +121,12 @@ def widget_for(setting: Setting, value: Any) -> pn.widgets.Widget:
         step = 1 if setting.kind == "integer" else number_step(low, high)
         return widget(value=shown, start=low, end=high, step=step, **shared, **HALF)
     return pmui.TextInput(value=shown, **shared, **FULL)
+
+
+def choices(options: Sequence[Any]) -> dict[str, Any]:
+    """Name on the screen -> option; where all are members of a catalogue, by their titles."""
+    members = all(option in TITLES for option in options)
+    return {TITLES[o] if members else text.label(str(o)): o for o in options}
 
 
 def is_logarithmic(setting: Setting) -> bool:

@@ -202,6 +202,22 @@ class Session(param.Parameterized):
         if self.job is not None and not self.dirty:
             self.job.handle.set(name, value)
 
+    def change_objective(self) -> None:
+        """Train the shown run on with the picked objective: network, optimiser and history stay."""
+        if not self.only_objective:
+            raise RunError(
+                "The run can change its objective and nothing else", suggestion="start a new run instead"
+            )
+        objective = self.choices.experiment().objective
+        changed = self.shown.replace(objective=objective)
+        changed.check()
+        titled = self.title == self.shown.title
+        self.job.handle.set("objective", {"key": objective.key, "settings": objective.values()})
+        self.job.handle.experiment = changed
+        self.param.update(shown=changed, title=changed.title if titled else self.title)
+        self.judge()
+        self.look()
+
     def observe(self, observation: tuple[float, ...]) -> None:
         """Look at the posterior of another observation. Raises `DataError` for what is not finite."""
         values = tuple(float(v) for v in observation)
@@ -212,6 +228,14 @@ class Session(param.Parameterized):
         self.look()
 
     # ---- judging
+    @property
+    def only_objective(self) -> bool:
+        """Whether what is picked differs from the shown run, which can go on, in its objective alone."""
+        if not self.dirty or self.job is None or self.status.state not in ("paused", "running"):
+            return False
+        picked, shown = frozen(self.choices.experiment()), frozen(self.shown)
+        return picked.pop("objective") != shown.pop("objective") and picked == shown
+
     @property
     def can_go_on(self) -> bool:
         """Whether play means going on with the shown run."""
