@@ -102,6 +102,9 @@ def test_prior_losses_have_the_bounds_and_factors_of_their_source():
     assert (code.prior_low, code.prior_high, code.weight_prior) == (-0.5, 0.5, 1000.0)
     assert objective("prior_loss", prior="none").objective.prior_loss == "none"
     assert code.weight_likelihood == 1 and code.weight_divergence == 0
+    ours = objective("prior_loss", prior="law", weight=100.0, setting="ours").objective
+    assert (ours.divergence, ours.direction) == ("energy_distance", "backward_marginal")
+    assert (ours.weight_divergence, ours.weight_likelihood, ours.prior_loss) == (100.0, 1.0, "none")
 
 
 def test_valleys():

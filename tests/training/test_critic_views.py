@@ -4,12 +4,14 @@ import importlib
 import math
 from types import SimpleNamespace
 
+import holoviews as hv
 import numpy as np
 import pytest
 import torch
+from bokeh.models import BasicTicker, ColorBar, Legend
 
 from tests.diagnostics.snapshots import snapshot
-from workbench import diagnostics
+from workbench import diagnostics, plots
 from workbench.architectures import ARCHITECTURES
 from workbench.divergences import DIVERGENCES, precision_recall_curve
 from workbench.problems import PROBLEMS
@@ -43,7 +45,8 @@ class Oracle(torch.nn.Module):
             y, z = (points[:, :width], points[:, width:]) if width else (None, points)
             x = run.model.inverse(z, y)[0]
         else:
-            x, y = (points[:, :2], points[:, 2:]) if width else (points, None)
+            n = run.model.features
+            x, y = (points[:, :n], points[:, n:]) if width else (points, None)
         data, model = log_densities(run, x, y)
         return divergence.optimal_logits(self.sign * self.share * (data - model))[:, None]
 
@@ -77,6 +80,25 @@ def test_an_oracle_is_the_optimal_critic_from_every_side(key, direction, order, 
     assert held_out == pytest.approx(true, rel=1e-6)
     known, critic = (taken.arrays[f"precision_recall_{kind}"] for kind in ("known", "critic"))
     np.testing.assert_allclose(critic, known, atol=1e-6)
+
+
+@pytest.mark.parametrize("features, direction", [(3, "backward_joint"), (4, "forward_true_y")])
+def test_beyond_the_plane_an_oracle_lies_on_the_line(features, direction):
+    spec = PROBLEMS.make("linear_gaussian", features=features, noise=0.5)
+    run = judged_by(made(spec), "jensen_shannon", direction)
+    taken = run.snapshot(SnapshotRequest(views=("critic",)))
+    assert "critic_learned" not in taken.arrays
+    for law in ("data", "model"):
+        optimal, learned = taken.arrays[f"critic_at_{law}"].T
+        kept = np.abs(optimal) < 20
+        assert kept.sum() > 100 and optimal[kept].std() > 0.05
+        np.testing.assert_allclose(learned[kept], optimal[kept], atol=1e-6)
+    shown = diagnostics.VIEWS["critic"](taken)
+    assert shown.attrs["verdict"] == "green" and not shown.attrs["planar"]
+    drawn = hv.render(plots.critic(shown))
+    assert drawn.x_range.end == -drawn.x_range.start and isinstance(drawn.xaxis[0].ticker, BasicTicker)
+    assert [i.label.value for i in drawn.select_one(Legend).items if i.visible] == ["data", "draws"]
+    assert not drawn.select_one(ColorBar).visible
 
 
 def test_a_lazy_critic_is_not_to_be_trusted():

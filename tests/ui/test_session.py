@@ -102,6 +102,7 @@ def test_a_run_goes_on_with_another_objective(session):
     session.change_objective()
     assert session.job is job and not session.dirty and not banner.change.visible
     assert session.shown.objective.divergence == "energy_distance" and session.can_go_on
+    assert session.said[-1][0] == "info" and "energy_distance" in session.said[-1][1]
     session.step(2)
     session.look(), session.look()  # one look asks, the next finds
     assert [r.iteration for r in session.history] == [1, 2, 3, 4]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import holoviews as hv
 import numpy as np
 import xarray as xr
-from bokeh.models import Legend
 
 from workbench.plots.style import (
     FIGURE,
@@ -19,27 +16,16 @@ from workbench.plots.style import (
     hold_still,
     joined,
     line,
+    name_what_is_drawn,
     register,
 )
-
-
-def _name_what_there_is(plot: Any, element: Any) -> None:
-    """Hook: the legend names only what is drawn; not every model has known densities, a critic or a λ."""
-    hold_still(plot, element)
-    drawn = {part.label: len(part) > 0 for part in element}
-    legend = plot.state.select_one(Legend)
-    for item in legend.items if legend is not None else ():
-        shown = drawn.get(str(getattr(item.label, "value", item.label)), True)
-        if item.visible != shown:
-            item.visible = shown
-
 
 register(
     hv.opts.Curve("PrecisionRecallPerfect", color=NEUTRAL, line_width=1.5, line_dash="dotted"),
     hv.opts.Curve("PrecisionRecallKnown", color=KNOWN, line_width=2),
     hv.opts.Curve("PrecisionRecallCritic", color=MODEL, line_width=2, line_dash="dashed"),
     hv.opts.Points("PrecisionRecallMark", color=MODEL, marker="diamond", size=10),
-    hv.opts.Overlay("PrecisionRecall", hooks=[_name_what_there_is], **FIGURE, **LEGEND),
+    hv.opts.Overlay("PrecisionRecall", hooks=[hold_still, name_what_is_drawn], **FIGURE, **LEGEND),
 )
 
 

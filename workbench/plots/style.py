@@ -20,6 +20,7 @@ import holoviews as hv
 import holoviews.plotting.bokeh  # noqa: F401  registers the renderer
 import numpy as np
 import xarray as xr
+from bokeh.models import Legend
 
 hv.Store.set_current_backend("bokeh")
 # on a machine without a fast graphics card WebGL draws slower than the canvas
@@ -157,6 +158,16 @@ def hold_still(plot: Any, element: Any) -> None:
             seen[f"{side}_label"] = plot.handles[f"{side}axis"].axis_label = axis.label
     if seen.get("title") != element.label:
         seen["title"] = figure.title.text = element.label
+
+
+def name_what_is_drawn(plot: Any, element: Any) -> None:
+    """Hook: the legend leaves out what has no points."""
+    drawn = {part.label: len(part) > 0 for part in element}
+    legend = plot.state.select_one(Legend)
+    for item in legend.items if legend is not None else ():
+        shown = drawn.get(str(getattr(item.label, "value", item.label)), True)
+        if item.visible != shown:
+            item.visible = shown
 
 
 def _dress(figure: Any) -> None:

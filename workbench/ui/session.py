@@ -17,6 +17,7 @@ import param
 from workbench.backends import Status
 from workbench.core.errors import DataError, RunError
 from workbench.training import Experiment, Snapshot
+from workbench.training.changes import said
 from workbench.ui.choices import KINDS, Choices
 from workbench.ui.jobs import Job, Jobs
 
@@ -217,6 +218,7 @@ class Session(param.Parameterized):
         self.param.update(shown=changed, title=changed.title if titled else self.title)
         self.judge()
         self.look()
+        self.say("info", f"From here on the run descends: {said(objective)}.")
 
     def observe(self, observation: tuple[float, ...]) -> None:
         """Look at the posterior of another observation. Raises `DataError` for what is not finite."""

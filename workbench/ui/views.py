@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from workbench.core import capability
 from workbench.divergences import DIVERGENCES
 from workbench.training import Experiment
+from workbench.training.views.laws import knows_densities
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,8 @@ VIEWS = {
             "critic",
             "Critic",
             ("critic", "posterior"),
-            "What the critic has learned, log data/model, beside what it should say; and whether the number "
-            "that it gives can be trusted.",
+            "What the critic has learned, log data/model, beside what it should say (beyond two variables: "
+            "the dotted line); and whether the number that it gives can be trusted.",
         ),
         View(
             "precision_recall",
@@ -172,18 +173,14 @@ def missing(experiment: Experiment) -> tuple[str, ...]:
 
 
 def knows_its_critic(experiment: Experiment) -> bool:
-    """Whether the critic can be laid beside the optimal one: in the plane, with known densities, and a
-    divergence whose critic knows their ratio."""
+    """Whether the critic can be laid beside the optimal one: with known densities, and a divergence whose
+    critic knows their ratio."""
     problem, given, objective = experiment.problem, experiment.architecture.capabilities, experiment.objective
     divergence = getattr(objective, "divergence", "")
     if divergence not in DIVERGENCES.keys() or not getattr(DIVERGENCES[divergence], "from_ratio", False):
         return False
-    if problem.shapes.x != 2 or capability.DENSITY not in given:
-        return False
-    if not problem.shapes.y:
-        return capability.LOG_DENSITY in problem.capabilities
-    marginal = getattr(objective, "direction", "") == "backward_marginal"
-    return capability.LOG_JOINT in problem.capabilities and not marginal
+    marginal = problem.shapes.y and getattr(objective, "direction", "") == "backward_marginal"
+    return knows_densities(problem, given) and not marginal
 
 
 def at_first(experiment: Experiment) -> tuple[str, ...]:

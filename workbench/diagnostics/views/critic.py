@@ -7,17 +7,25 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from workbench.diagnostics.views.common import axis_attrs, common_attrs, number_text, pair_axes
+from workbench.diagnostics.views.common import Axis, axis_attrs, common_attrs, number_text, pair_axes
 
 #: Log-ratios are drawn between plus and minus this.
 LIMIT = 4.0
 #: Differences up to the largest of: so many standard errors, this share of the true value, this many nats.
 ERRORS, SHARE, NATS = 3.0, 0.25, 0.02
+#: Beyond the plane: the optimal log-ratio along, the learned one up.
+_EDGE = 1.05 * LIMIT
+_RATIOS = (
+    Axis(0, "optimal", "log data/model by the densities", "", -_EDGE, _EDGE),
+    Axis(1, "learned", "by the critic", "", -_EDGE, _EDGE),
+)
 
 
 def critic(snapshot: Any, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
     """``learned`` and ``optimal`` (vertical, horizontal): log p/q of data over model, cut off at ±`LIMIT` and
-    NaN where neither has mass.
+    NaN where neither has mass. Where x has another number of variables than two there is no picture: then
+    ``at_data`` and ``at_model`` (point, 2) hold the optimal and the learned log p/q at points of both laws,
+    and the axes are these.
 
     ``value`` (figure) holds the divergence on the critic's own samples, on held-out ones, and by the known
     densities. ``verdict``: red when the held-out number misses the true one, or the training one, by more
@@ -25,7 +33,8 @@ def critic(snapshot: Any, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
     "unknown" without numbers. ``pair`` is accepted so that every view is called alike.
     """
     arrays = snapshot.arrays
-    axes = pair_axes(snapshot.x, snapshot.window, (0, 1), "x")
+    planar = len(snapshot.x) == 2
+    axes = pair_axes(snapshot.x, snapshot.window, (0, 1), "x") if planar else _RATIOS
     first, second = (np.asarray(arrays.get(f"critic_x{i}", ()), dtype=np.float64) for i in range(2))
     if not first.size:
         first, second = (np.linspace(a.low, a.high, 2) for a in axes)
@@ -36,7 +45,11 @@ def critic(snapshot: Any, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
     )
     figures = np.asarray(arrays.get("critic_figures", np.full(6, np.nan)), dtype=np.float64)
     verdict, sentence = _judged(figures, getattr(snapshot, "notes", {}).get("critic", ""))
-    seen = arrays.get("observation") if snapshot.y else None
+    clouds = {
+        f"at_{law}": ((f"{law}_point", "side"), _cloud(arrays.get(f"critic_at_{law}")))
+        for law in ("data", "model")
+    }
+    seen = arrays.get("observation") if snapshot.y and planar else None
     where = f" at y = {number_text(seen)}" if seen is not None and np.size(seen) else ""
     return xr.Dataset(
         {
@@ -44,16 +57,23 @@ def critic(snapshot: Any, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
             "optimal": (("vertical", "horizontal"), optimal, {"long_name": "log p/q by the densities"}),
             "value": ("figure", figures[:3], {"long_name": "divergence", "units": "nats"}),
             "standard_error": ("figure", np.r_[np.nan, figures[3:5]]),
-        },
+        }
+        | clouds,
         coords={
             "horizontal": ("horizontal", first, {"long_name": axes[0].label}),
             "vertical": ("vertical", second, {"long_name": axes[1].label}),
             "figure": ["training", "held out", "true"],
+            "side": ["optimal", "learned"],
         },
         attrs=common_attrs(snapshot, "critic", f"Critic{where}")
         | axis_attrs(*axes)
-        | {"verdict": verdict, "sentence": sentence, "color_limits": [-LIMIT, LIMIT]},
+        | {"verdict": verdict, "sentence": sentence, "color_limits": [-LIMIT, LIMIT], "planar": int(planar)},
     )
+
+
+def _cloud(found: Any) -> np.ndarray:
+    points = np.empty((0, 2)) if found is None else np.asarray(found, dtype=np.float64)
+    return np.clip(points[np.isfinite(points).all(1)], -LIMIT, LIMIT)
 
 
 def _judged(figures: np.ndarray, title: str) -> tuple[str, str]:
