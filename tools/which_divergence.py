@@ -70,8 +70,8 @@ def prior() -> Guideline:
     )
     laws = [f"{number(mean(data, 'mmd', prior='law', weight=w))} at λ' = {w:g}" for w in (1.0, 100.0)]
     ours = (
-        "Ours holds the law of all draws against that of x, by the energy distance, which the exact posterior "
-        f"satisfies: MMD² is {' and '.join(laws)}."
+        "Ours holds the law of all draws against that of x, by the energy distance, which the exact "
+        f"posterior satisfies: MMD² is {' and '.join(laws)}."
         if "law" in data["prior"].values
         else ""
     )
@@ -179,8 +179,8 @@ def entropy() -> Guideline:
         "Less entropy (smaller ε) in Sinkhorn is better but slower; the debiased divergence is more stable.",
         HOLDS if all(less + slower + steadier) else PARTLY if any(less) else NOT,
         f"{sentence(said)} Training takes {', '.join(clocks)} at the smallest and at the largest ε. Not "
-        f"debiased, MMD² is larger at {'every' if all(steadier) else 'not every'} ε. The verdict asks for all "
-        "three: a smaller MMD² of the debiased divergence at the smallest ε, more time there, and that "
+        f"debiased, MMD² is larger at {'every' if all(steadier) else 'not every'} ε. The verdict asks for "
+        "all three: a smaller MMD² of the debiased divergence at the smallest ε, more time there, and that "
         "debiasing helps throughout.",
     )
 
