@@ -68,6 +68,8 @@ def test_at_rest_another_view_and_another_observation_are_shown_by_all(page):
             page.tick()
         seen.append([lane.snapshot.arrays.get("observation", np.array([np.nan]))[0] for lane in page.lanes])
         assert page.target == 0 and "all at iteration" in page.said.object
+    page.views.value = ["resimulation", "losses"]
+    assert all(card.data is not None for lane in page.lanes for card in lane.cards.values())  # no flash
     assert np.isnan(seen[0]).all() and seen[1][0] == seen[1][1] != 0.7 and seen[2] == [0.7, 0.7]
 
 

@@ -39,6 +39,7 @@ class Lane:
         self.cards: dict[str, ViewCard] = {}
         self.snapshot: Snapshot | None = None
         self._outdated = 0  # the version of the last snapshot that lacks what is asked for now
+        self.fresh = False
         self.leave = job.watch(self, lambda: None)
 
     def reached(self, iteration: int) -> bool:
@@ -47,13 +48,13 @@ class Lane:
         if handle.live and (handle.state == "running" or handle.status().iteration < iteration):
             return False
         version, found = self.job.look()
-        if version > self._outdated:
-            self.snapshot = found or self.snapshot
-        return self.over or (self.snapshot is not None and self.snapshot.iteration >= iteration)
+        if version > self._outdated and found is not None:
+            self.snapshot, self.fresh = found, True
+        return self.over or (self.fresh and self.snapshot.iteration >= iteration)
 
     def outdate(self) -> None:
-        """Something else is asked for: what there is will not do."""
-        self._outdated, self.snapshot = self.job.look()[0], None
+        """Something else is asked for: what there is will not do, but is shown meanwhile."""
+        self._outdated, self.fresh = self.job.look()[0], False
 
     @property
     def over(self) -> bool:
@@ -230,6 +231,7 @@ class Beside(pn.viewable.Viewer):
             lane.cards = {name: card for name, card in lane.cards.items() if name in self.views.value}
         self._ask_anew()
         self.grid.objects = rows if self.lanes else []
+        self._feed()  # plots that are put together anew begin with what they first showed
 
     def refresh(self) -> None:
         """On each visit: say what would be started."""
