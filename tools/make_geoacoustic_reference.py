@@ -29,7 +29,7 @@ from workbench.problems.swellex96 import NOMINAL  # noqa: E402
 from workbench.refinement import MarkovChain  # noqa: E402
 
 PLACE = ROOT / "datasets" / "geoacoustic_swx9.nc"
-DRAWS, EFFECTIVE, LIVE, SEED = 2000, 5000, 1000, 9605
+DRAWS, EFFECTIVE, LIVE, SEED = 2000, 6000, 500, 9605
 
 
 def problem():
@@ -70,15 +70,20 @@ def nested(made, y: torch.Tensor, seed: int, *, live: int = LIVE, effective: int
         seed=seed,
     )
     sampler.run(verbose=False, n_eff=effective)
-    points, log_weights, _ = sampler.posterior()
-    weights = np.exp(log_weights - log_weights.max())
-    rows = np.random.default_rng(seed).choice(len(points), DRAWS, p=weights / weights.sum())
+    # thinned by their weights, not resampled: a point that came twice would be known again by a classifier
+    points = sampler.posterior(equal_weight=True)[0]
+    if len(points) < DRAWS:
+        sampler.run(verbose=False, n_eff=2 * effective)
+        points = sampler.posterior(equal_weight=True)[0]
+    if len(points) < DRAWS:  # a few points of large weight: they come more than once after all
+        points = sampler.posterior(equal_weight=True, equal_weight_boost=1.1 * DRAWS / len(points))[0]
+    rows = np.random.default_rng(seed).permutation(len(points))[:DRAWS]
     costs = {
+        "unique": len(np.unique(points[rows], axis=0)),
         "evaluations": asked[0],
         "seconds": time.process_time() - start,
         "log_evidence": float(sampler.log_z),
     }
-    # a draw that is taken twice is one of that many effective ones
     return low.numpy() + (high - low).numpy() * points[rows], costs | {"effective": float(sampler.n_eff)}
 
 

@@ -15,7 +15,7 @@ from tests.architectures.laws import (
     unreached,
 )
 from workbench.architectures import ARCHITECTURES
-from workbench.bijections.embedding import Convolution1d, DeepSet, embedding_network
+from workbench.bijections.embedding import Convolution1d, DeepSet, PhaseFree, embedding_network
 from workbench.core.errors import IncompatibleError
 from workbench.core.model import standard_normal_log_density
 from workbench.core.shapes import Shapes
@@ -25,7 +25,7 @@ EMBEDDED = [key for key in ARCHITECTURES.keys() if "embedding" in {s.name for s 
                                                                    ARCHITECTURES[key].settings()}]
 
 
-@pytest.mark.parametrize("kind", ["mlp", "convolution_1d", "deep_set"])
+@pytest.mark.parametrize("kind", ["mlp", "convolution_1d", "deep_set", "phase_free"])
 def test_the_conditional_inn_keeps_its_laws_behind_an_embedding(kind):
     shapes = Shapes(3, 4)
     model, (x, y) = built("conditional_inn", shapes, embedding=kind, embedding_channels=2), batch(shapes, 6)
@@ -92,3 +92,27 @@ def test_without_a_context_there_is_nothing_to_embed():
     assert embedding_network("mlp", 0, channels=1, features=2, network=NETWORK) is None
     assert embedding_network("none", 3, channels=1, features=2, network=NETWORK) is None
     assert len(EMBEDDED) >= 1
+
+
+def test_products_of_complex_readings_are_their_equation_and_do_not_know_a_phase():
+    torch.manual_seed(0)
+    made = PhaseFree(2, 6, 3, NETWORK).double()
+    y = torch.randn(5, 12, dtype=torch.float64)
+    vectors = torch.view_as_complex(y.reshape(5, 2, 3, 2))
+    c = torch.einsum("nlk,lkr->nlr", vectors, torch.complex(*made.reading))
+    outer = c[..., :, None] * c[..., None, :].conj()
+    assert torch.allclose(made.products(y), (outer.real + outer.imag).flatten(1), atol=1e-12)
+    turned = vectors * torch.exp(torch.tensor([[0.3j, -2.0j]], dtype=torch.complex128))[..., None]
+    assert torch.allclose(made(torch.view_as_real(turned).flatten(1)), made(y), atol=1e-10)
+    other = torch.view_as_real(vectors * torch.tensor([1j, 1.0, 1.0])).flatten(1)
+    assert not torch.allclose(made(other), made(y), atol=1e-4)
+
+
+@pytest.mark.parametrize("key", EMBEDDED)
+def test_complex_vectors_need_an_even_number_that_divides_y(key):
+    for channels, size in ((3, 6), (4, 6)):
+        spec = ARCHITECTURES.make(key, embedding="phase_free", embedding_channels=channels)
+        with pytest.raises(IncompatibleError, match="must be even and divide"):
+            spec.build(Shapes(2, size))
+    spec = ARCHITECTURES.make(key, embedding="phase_free", embedding_channels=2)
+    assert spec.build(Shapes(2, 4)).context == 4

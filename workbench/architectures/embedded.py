@@ -15,11 +15,13 @@ class EmbeddedArchitecture(NetworkArchitecture):
 
     embedding = param.Selector(default="none", objects=list(KINDS), doc="""
         A network that y passes before the others read it: none, a fully connected one, convolutions along a
-        series, or a deep set, for which the order of the values does not matter.""")
+        series, a deep set, for which the order of the values does not matter, or a phase-free one, for
+        complex vectors whose phase does not matter.""")
     embedding_features = param.Integer(default=16, bounds=(1, 512), doc="""
         Number of components of the embedded y, where there is an embedding.""")
     embedding_channels = param.Integer(default=1, bounds=(1, 64), doc="""
-        How many components of y belong to one time of a series, or to one element of a set.""")
+        How many components of y belong to one time of a series, to one element of a set, or to one complex
+        vector, real and imaginary parts in turn.""")
 
     def refusals(self, shapes: Shapes) -> list[str]:
         found = super().refusals(shapes)
@@ -27,6 +29,11 @@ class EmbeddedArchitecture(NetworkArchitecture):
         if shapes.y and listed and shapes.y % self.embedding_channels:
             found.append(f"The embedding reads y in groups of {self.embedding_channels} components, which do "
                          f"not divide its {shapes.y}; choose a number of embedding channels that does.")
+        elif shapes.y and self.embedding == "phase_free" and (
+                shapes.y % self.embedding_channels or self.embedding_channels % 2):
+            found.append(f"The phase-free embedding reads y in complex vectors of {self.embedding_channels} "
+                         f"components, a number that must be even and divide its {shapes.y}; choose other "
+                         "embedding channels.")
         return found
 
     def embedding_for(self, shapes: Shapes) -> tuple[nn.Module | None, int]:

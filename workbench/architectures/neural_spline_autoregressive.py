@@ -17,12 +17,13 @@ from zuko.transforms import MonotonicRQSTransform
 from workbench.architectures.autoregressive import AutoregressiveArchitecture
 from workbench.architectures.base import CostCard
 from workbench.architectures.couplings import FLOW_CAPABILITIES
+from workbench.architectures.embedded import EmbeddedArchitecture
 from workbench.architectures.flow_model import ZukoFlowModel
 from workbench.architectures.neural_spline_coupling import LEAST_SLOPE
 from workbench.core.shapes import Shapes
 
 
-class NeuralSplineAutoregressive(AutoregressiveArchitecture):
+class NeuralSplineAutoregressive(EmbeddedArchitecture, AutoregressiveArchitecture):
     """The same splines as in the couplings: more flexible a layer, and D times slower to sample."""
 
     key = "neural_spline_autoregressive"
@@ -43,5 +44,6 @@ class NeuralSplineAutoregressive(AutoregressiveArchitecture):
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:
         spline = partial(MonotonicRQSTransform, bound=self.bound, slope=LEAST_SLOPE)
         parameters = ((self.bins,), (self.bins,), (self.bins - 1,))
-        layers = self.autoregressive_layers(shapes, lambda: spline, parameters)
-        return ZukoFlowModel(layers, shapes, self.capabilities)
+        embedding, context = self.embedding_for(shapes)
+        layers = self.autoregressive_layers(Shapes(shapes.x, context), lambda: spline, parameters)
+        return ZukoFlowModel(layers, shapes, self.capabilities, embedding)

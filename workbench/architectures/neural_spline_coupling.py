@@ -19,6 +19,7 @@ from zuko.transforms import MonotonicRQSTransform
 
 from workbench.architectures.base import CostCard, LayeredArchitecture
 from workbench.architectures.couplings import FLOW_CAPABILITIES, MIXING, MIXING_DOC, coupling_layers
+from workbench.architectures.embedded import EmbeddedArchitecture
 from workbench.architectures.flow_model import ZukoFlowModel
 from workbench.core.shapes import Shapes
 
@@ -27,7 +28,7 @@ from workbench.core.shapes import Shapes
 LEAST_SLOPE = 1e-2
 
 
-class NeuralSplineCoupling(LayeredArchitecture):
+class NeuralSplineCoupling(EmbeddedArchitecture, LayeredArchitecture):
     """Spline couplings: as cheap to sample as RealNVP and far more flexible a layer."""
 
     key = "neural_spline_coupling"
@@ -50,6 +51,7 @@ class NeuralSplineCoupling(LayeredArchitecture):
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:
         spline = partial(MonotonicRQSTransform, bound=self.bound, slope=LEAST_SLOPE)
         parameters = ((self.bins,), (self.bins,), (self.bins - 1,))
-        layers = coupling_layers(shapes, self.transforms, univariate=spline, parameters=parameters,
-                                 network=self.network(), mixing=self.mixing)
-        return ZukoFlowModel(layers, shapes, self.capabilities)
+        embedding, context = self.embedding_for(shapes)
+        layers = coupling_layers(Shapes(shapes.x, context), self.transforms, univariate=spline,
+                                 parameters=parameters, network=self.network(), mixing=self.mixing)
+        return ZukoFlowModel(layers, shapes, self.capabilities, embedding)

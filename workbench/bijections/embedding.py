@@ -4,6 +4,9 @@ mlp              h = f(y)
 convolution_1d   y as a series of L = M / C values of C channels; convolutions along it, strided while it is
                  long; h = A · (what is left, end to end) + b
 deep_set         y as a set of L elements of C components; h = ρ( 1/L Σ_j φ(y_j) ): the order does not matter
+phase_free       y as L vectors of C/2 complex numbers, real and imaginary part in turn;
+                 h = f(N(c_i c̄_j)), readings c = W (s·y + t) of each vector, N the layer norm: where all s are
+                 alike and t is zero, as they begin, h does not know of a phase that turns a whole vector
 Source: Ardizzone et al. 2019, Guided Image Generation with Conditional Invertible Neural Networks,
 arXiv:1907.02392 (the conditioning network); Zaheer et al. 2017, Deep Sets, arXiv:1703.06114;
 Radev et al. 2020, BayesFlow, arXiv:2003.06281 (summary networks).
@@ -19,9 +22,11 @@ import torch
 from torch import Tensor, nn
 from zuko.nn import MLP
 
-KINDS = ("none", "mlp", "convolution_1d", "deep_set")
+KINDS = ("none", "mlp", "convolution_1d", "deep_set", "phase_free")
 #: below this length a series is not shortened any further
 _SHORT = 8
+#: readings of a complex vector, at most: their products are as many as their square
+_READINGS = 12
 
 
 class DeepSet(nn.Module):
@@ -73,6 +78,43 @@ class Convolution1d(nn.Module):
         return self.last(torch.flatten(self.layers(series), -2))
 
 
+class PhaseFree(nn.Module):
+    """y (n, L · C), complex vector after complex vector -> h (n, F), by products of readings of each.
+
+    Parameters
+    ----------
+    length, channels : L and C, which is even.
+    features : F.
+    network : hidden sizes and activation of f, passed to zuko's ``MLP``.
+    """
+
+    def __init__(self, length: int, channels: int, features: int, network: dict[str, Any]) -> None:
+        super().__init__()
+        size = channels // 2
+        count = min(size, _READINGS)
+        self.scale = nn.Parameter(torch.ones(length, size, 2))
+        self.shift = nn.Parameter(torch.zeros(length, size, 2))
+        self.reading = nn.Parameter(torch.randn(2, length, size, count) * size**-0.5)
+        products = length * count * count
+        self.norm = nn.LayerNorm(products)
+        self.network = MLP(products, features, normalize=True, **network)
+
+    def products(self, y: Tensor) -> Tensor:
+        """Re c_i c̄_j + Im c_i c̄_j of all vectors (n, L · R²): the first is even in i and j, the second odd:
+        nothing of either is lost."""
+        vectors = self.scale * y.unflatten(-1, self.scale.shape) + self.shift
+        real, imaginary = vectors.unbind(-1)
+        # (w + iv)ᵀ y by real products: networks are exported without complex numbers
+        w, v = self.reading
+        r = torch.einsum("...lk,lkr->...lr", real, w) - torch.einsum("...lk,lkr->...lr", imaginary, v)
+        i = torch.einsum("...lk,lkr->...lr", real, v) + torch.einsum("...lk,lkr->...lr", imaginary, w)
+        r, i = r[..., None], i[..., None]
+        return torch.flatten((r + i) * r.mT + (i - r) * i.mT, -3)
+
+    def forward(self, y: Tensor) -> Tensor:
+        return self.network(self.norm(self.products(y)))
+
+
 def embedding_network(kind: str, context: int, *, channels: int, features: int,
                       network: dict[str, Any]) -> nn.Module | None:
     """The embedding of y (n, M), or None where there is nothing to embed.
@@ -89,6 +131,8 @@ def embedding_network(kind: str, context: int, *, channels: int, features: int,
         return MLP(context, features, **network)
     if context % channels:
         raise ValueError(f"{context} components cannot be read as elements of {channels}")
+    if kind == "phase_free":
+        return PhaseFree(context // channels, channels, features, network)
     if kind == "deep_set":
         return DeepSet(channels, features, network)
     return Convolution1d(context // channels, channels, features, network)

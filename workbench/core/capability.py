@@ -23,6 +23,7 @@ FULL_SUPPORT = "full_support"
 LOG_JOINT = "log_joint"
 SIMULATE = "simulate"
 REFERENCE_POSTERIOR = "reference_posterior"
+SIGNAL = "signal"
 
 #: Completes "… needs a model/problem that …".
 SENTENCES = {
@@ -46,4 +47,5 @@ SENTENCES = {
     LOG_JOINT: "has a known joint density of x and y",
     SIMULATE: "can simulate y from x",
     REFERENCE_POSTERIOR: "has a reference posterior",
+    SIGNAL: "tells signal and noise apart, and knows the law of the noise",
 }

@@ -107,7 +107,7 @@ class GeoacousticInversion(OceanPictures, Problem):
 
     @property
     def capabilities(self):
-        known = {capability.OBSERVATION, capability.SIMULATE, capability.LOG_JOINT}
+        known = {capability.OBSERVATION, capability.SIMULATE, capability.LOG_JOINT, capability.SIGNAL}
         return frozenset(known | ({capability.REFERENCE_POSTERIOR} if self.tier == "swx_2" else set()))
 
     @property
@@ -138,6 +138,23 @@ class GeoacousticInversion(OceanPictures, Problem):
         """
         noise = field.complex_noise(tuple(signals.shape), self.noise, generator)
         return field.as_numbers(field.without_phase(signals.detach().cpu().to(torch.complex128) + noise))
+
+    def signal_numbers(self, signals: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Signals (n, tones, 21) as (n, 42 tones) real numbers that are smooth in the unknowns: each tone
+        turned to the phase of the recording y (M,), which the likelihood does not see."""
+        recording = field.as_recordings(y[None].double(), HYDROPHONES)[0]
+        matched = (signals.conj() * recording).sum(-1, keepdim=True)
+        return field.as_numbers(signals * torch.exp(1j * matched.angle()))
+
+    def log_likelihood_of(self, numbers: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """log p(y | g) (n,) for signals as `signal_numbers` gives them, or nearly so, and one y (M,)."""
+        recording = field.as_recordings(y[None].double(), HYDROPHONES)[0]
+        return self.log_likelihood(field.level(field.as_recordings(numbers, HYDROPHONES)), recording)
+
+    def log_prior(self, x: torch.Tensor) -> torch.Tensor:
+        """log p(x) (n,); -inf outside the bounds."""
+        inside, level = field.log_prior(x, self.x)
+        return torch.where(inside, level, -math.inf).to(x)
 
     # ---- for the pictures
     @property

@@ -5,10 +5,11 @@ from workbench.refinement.base import Gain, RefinedPosterior, Refinement
 from workbench.refinement.importance import ImportanceSampling
 from workbench.refinement.markov_chain import MarkovChain
 from workbench.refinement.refining import refine
+from workbench.refinement.signal_model import SignalModel
 from workbench.refinement.truncated import TruncatedProposals
 
 REFINEMENT = Catalogue("refinements", "refinement")
-for _member in (ImportanceSampling, MarkovChain, TruncatedProposals):
+for _member in (ImportanceSampling, MarkovChain, SignalModel, TruncatedProposals):
     REFINEMENT.register(_member)
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "MarkovChain",
     "RefinedPosterior",
     "Refinement",
+    "SignalModel",
     "TruncatedProposals",
     "refine",
 ]

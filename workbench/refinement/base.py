@@ -90,6 +90,8 @@ class Gain:
     simulations : how often the simulator was called.
     prior_share : share of the prior that the last round simulated from.
     improvement : nats by which fresh simulations became more likely, on average.
+    evaluations : how often the noise-free signal was computed.
+    proposal : what the draws that were weighed are of.
     """
 
     method: str
@@ -104,6 +106,8 @@ class Gain:
     simulations: int = 0
     prior_share: float = NAN
     improvement: float = NAN
+    evaluations: int = 0
+    proposal: str = "the network"
     warnings: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -117,7 +121,7 @@ class Gain:
         if not math.isnan(self.effective_sample_size):
             share = self.effective_sample_size / max(self.draws, 1)
             told.append(
-                f"{self.draws} draws of the network are worth {self.effective_sample_size:.0f} of the "
+                f"{self.draws} draws of {self.proposal} are worth {self.effective_sample_size:.0f} of the "
                 f"exact posterior ({100 * share:.2g} %), Pareto k̂ = {self.pareto_k:.2f}"
             )
         if self.stages > 1:
@@ -126,6 +130,8 @@ class Gain:
             told.append(f"{100 * self.acceptance:.0f} % of the moves were accepted")
         if not math.isnan(self.log_evidence):
             told.append(f"log evidence {self.log_evidence:.3f} ± {self.log_evidence_error:.3f} nats")
+        if self.evaluations:
+            told.append(f"the signal was computed {self.evaluations} times")
         if self.simulations:
             told.append(
                 f"{self.simulations} further simulations from {100 * self.prior_share:.2g} % of the "

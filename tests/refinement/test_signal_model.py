@@ -1,0 +1,103 @@
+"""The local model of the signal: exact where it must be, and against the posterior on a grid."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from tools.make_geoacoustic_reference import Prior
+from workbench import diagnostics
+from workbench.core.errors import IncompatibleError
+from workbench.problems import PROBLEMS
+from workbench.refinement import SignalModel
+from workbench.refinement.signal_model import _Model, _Table
+
+
+class _Quadratic:
+    """A signal that is a polynomial of degree 2, in normal noise, under a standard normal prior."""
+
+    def __init__(self) -> None:
+        generator = torch.Generator().manual_seed(0)
+        self.first, self.second = (torch.randn(n, 4, generator=generator).double() for n in (2, 3))
+
+    def signals(self, x):
+        return x @ self.first + torch.stack([x[:, 0] ** 2, x[:, 0] * x[:, 1], x[:, 1] ** 2], 1) @ self.second
+
+    def signal_numbers(self, signals, y):
+        return signals
+
+    def log_likelihood_of(self, numbers, y):
+        return -0.5 * (numbers - y).square().sum(1)
+
+    def log_prior(self, x):
+        return -0.5 * x.square().sum(1) - math.log(2 * math.pi)
+
+
+def test_a_signal_of_degree_two_is_its_model():
+    problem, y = _Quadratic(), torch.randn(4, generator=torch.Generator().manual_seed(1)).double()
+    table = _Table(problem, y)
+    x = torch.randn(400, 2, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    logs = table.add(x)
+    model = _Model(problem, y, x, table.numbers, torch.full((400,), 1 / 400, dtype=torch.float64))
+    # up to what the ridge takes away
+    assert (model.log_joint(x[:50]) - logs[:50]).abs().max() < 0.15
+    assert model.log_joint(torch.full((1, 2), 50.0, dtype=torch.float64)).isinf()
+
+
+def test_the_temperature_leaves_as_many_as_asked_for():
+    table = _Table(_Quadratic(), torch.zeros(4).double())
+    table.add(3 * torch.randn(500, 2, generator=torch.Generator().manual_seed(2), dtype=torch.float64))
+    heat = table.temperature(100)
+    weights = (table.logs / heat).softmax(0)
+    assert heat > 1 and float(1 / weights.square().sum()) == pytest.approx(100, rel=1e-3)
+    assert table.temperature(1.0) == 1.0
+
+
+@pytest.fixture(scope="module")
+def refined():
+    problem = PROBLEMS.make("geoacoustic", signal_to_noise=5.0)
+    y = torch.tensor(problem.default_observation, dtype=torch.float64)
+    method = SignalModel(first=300, batch=100, draws=2000, moves=30)
+    return problem, y, method.refine(Prior(problem, y), seed=1)
+
+
+def test_begun_at_the_prior_it_ends_at_the_posterior_on_a_grid(refined):
+    problem, y, found = refined
+    exact = problem.reference_posterior(y, 1000, torch.Generator().manual_seed(0))
+    draws = torch.from_numpy(found.sample(1000, seed=2).to_array().values.T.copy())
+    spread = exact.std(0)
+    assert ((draws.mean(0) - exact.mean(0)).abs() < 0.2 * spread).all()
+    assert ((draws.std(0) / spread - 1).abs() < 0.15).all()
+    assert diagnostics.c2st(exact, draws, iterations=60) < 0.56
+
+
+def test_what_it_did_is_told_and_its_weights_are_exact(refined):
+    problem, y, found = refined
+    gain = found.gain
+    assert gain.effective_sample_size > 0.4 * gain.draws and gain.evaluations >= 2000
+    assert "model of the signal" in gain.sentence and "computed" in gain.sentence
+    data = found.weighted()
+    x = torch.from_numpy(data[["depth", "speed"]].to_array().values.T.copy())
+    assert problem.log_prior(x).isfinite().all()
+    assert float(data["log_weight"].to_numpy().max()) < 0
+
+
+def test_problems_that_know_no_signal_are_refused():
+    problem = PROBLEMS.make("linear_gaussian")
+    with pytest.raises(IncompatibleError, match="signal and noise"):
+        SignalModel().refine(Prior(problem, torch.zeros(2)), seed=0)
+
+
+def test_numbers_of_a_signal_do_not_know_its_phase_and_have_its_likelihood():
+    problem = PROBLEMS.make("geoacoustic", tier="swx_4")
+    drawn = problem.draw(3, torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        signals = problem.signals(drawn.x)
+    turned = signals * torch.exp(torch.tensor([0.7j, -2.0j, 3.0j], dtype=torch.complex128))[None, :, None]
+    y = drawn.y[0]
+    numbers = problem.signal_numbers(signals, y)
+    torch.testing.assert_close(numbers, problem.signal_numbers(turned, y))
+    joint = problem.log_joint(drawn.x, y.expand(3, -1))
+    torch.testing.assert_close(problem.log_likelihood_of(numbers, y) + problem.log_prior(drawn.x), joint)
