@@ -85,9 +85,9 @@ def test_what_it_did_is_told_and_its_weights_are_exact(refined):
 
 
 def test_problems_that_know_no_signal_are_refused():
-    problem = PROBLEMS.make("linear_gaussian")
+    problem = PROBLEMS.make("gaussian_linear")
     with pytest.raises(IncompatibleError, match="signal and noise"):
-        SignalModel().refine(Prior(problem, torch.zeros(2)), seed=0)
+        SignalModel().refine(Prior(problem, torch.zeros(10)), seed=0)
 
 
 def test_numbers_of_a_signal_do_not_know_its_phase_and_have_its_likelihood():

@@ -20,8 +20,8 @@ class EmbeddedArchitecture(NetworkArchitecture):
     embedding_features = param.Integer(default=16, bounds=(1, 512), doc="""
         Number of components of the embedded y, where there is an embedding.""")
     embedding_channels = param.Integer(default=1, bounds=(1, 64), doc="""
-        How many components of y belong to one time of a series, to one element of a set, or to one complex
-        vector, real and imaginary parts in turn.""")
+        How many components of y belong to one time of a series or to one element of a set, or how many
+        complex numbers, real and imaginary part in turn, to one vector.""")
 
     def refusals(self, shapes: Shapes) -> list[str]:
         found = super().refusals(shapes)
@@ -29,11 +29,10 @@ class EmbeddedArchitecture(NetworkArchitecture):
         if shapes.y and listed and shapes.y % self.embedding_channels:
             found.append(f"The embedding reads y in groups of {self.embedding_channels} components, which do "
                          f"not divide its {shapes.y}; choose a number of embedding channels that does.")
-        elif shapes.y and self.embedding == "phase_free" and (
-                shapes.y % self.embedding_channels or self.embedding_channels % 2):
-            found.append(f"The phase-free embedding reads y in complex vectors of {self.embedding_channels} "
-                         f"components, a number that must be even and divide its {shapes.y}; choose other "
-                         "embedding channels.")
+        elif shapes.y and self.embedding == "phase_free" and shapes.y % (2 * self.embedding_channels):
+            found.append(f"The embedding reads y as vectors of {self.embedding_channels} complex numbers, "
+                         f"each two components, which do not divide its {shapes.y}; choose a number of "
+                         "embedding channels that does.")
         return found
 
     def embedding_for(self, shapes: Shapes) -> tuple[nn.Module | None, int]:

@@ -4,7 +4,7 @@ mlp              h = f(y)
 convolution_1d   y as a series of L = M / C values of C channels; convolutions along it, strided while it is
                  long; h = A · (what is left, end to end) + b
 deep_set         y as a set of L elements of C components; h = ρ( 1/L Σ_j φ(y_j) ): the order does not matter
-phase_free       y as L vectors of C/2 complex numbers, real and imaginary part in turn;
+phase_free       y as L vectors of C complex numbers, real and imaginary part in turn;
                  h = f(N(c_i c̄_j)), readings c = W (s·y + t) of each vector, N the layer norm: where all s are
                  alike and t is zero, as they begin, h does not know of a phase that turns a whole vector
 Source: Ardizzone et al. 2019, Guided Image Generation with Conditional Invertible Neural Networks,
@@ -79,22 +79,21 @@ class Convolution1d(nn.Module):
 
 
 class PhaseFree(nn.Module):
-    """y (n, L · C), complex vector after complex vector -> h (n, F), by products of readings of each.
+    """y (n, 2 · L · C), complex vector after complex vector -> h (n, F), by products of readings of each.
 
     Parameters
     ----------
-    length, channels : L and C, which is even.
+    length, channels : L and C.
     features : F.
     network : hidden sizes and activation of f, passed to zuko's ``MLP``.
     """
 
     def __init__(self, length: int, channels: int, features: int, network: dict[str, Any]) -> None:
         super().__init__()
-        size = channels // 2
-        count = min(size, _READINGS)
-        self.scale = nn.Parameter(torch.ones(length, size, 2))
-        self.shift = nn.Parameter(torch.zeros(length, size, 2))
-        self.reading = nn.Parameter(torch.randn(2, length, size, count) * size**-0.5)
+        count = min(channels, _READINGS)
+        self.scale = nn.Parameter(torch.ones(length, channels, 2))
+        self.shift = nn.Parameter(torch.zeros(length, channels, 2))
+        self.reading = nn.Parameter(torch.randn(2, length, channels, count) * channels**-0.5)
         products = length * count * count
         self.norm = nn.LayerNorm(products)
         self.network = MLP(products, features, normalize=True, **network)
@@ -129,10 +128,10 @@ def embedding_network(kind: str, context: int, *, channels: int, features: int,
         return None
     if kind == "mlp":
         return MLP(context, features, **network)
-    if context % channels:
+    if context % (channels * (2 if kind == "phase_free" else 1)):
         raise ValueError(f"{context} components cannot be read as elements of {channels}")
     if kind == "phase_free":
-        return PhaseFree(context // channels, channels, features, network)
+        return PhaseFree(context // (2 * channels), channels, features, network)
     if kind == "deep_set":
         return DeepSet(channels, features, network)
     return Convolution1d(context // channels, channels, features, network)

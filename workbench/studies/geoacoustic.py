@@ -169,7 +169,7 @@ class Geoacoustic(PosteriorCase):
         problem = PROBLEMS.make("geoacoustic", tier="swx_9", signal_to_noise=5.0)
         chosen = {"width": self.nine_width, "transforms": 4, "activation": "silu", "bound": 3.0}
         # 21 complex numbers a tone, whose common phase says nothing
-        read = {"embedding": "phase_free", "embedding_features": 64, "embedding_channels": 42}
+        read = {"embedding": "phase_free", "embedding_features": 64, "embedding_channels": 21}
         network = {"key": "neural_spline_coupling", "settings": chosen | read}
         training = Training(
             samples=self.nine_samples,
