@@ -1,8 +1,11 @@
 """Ensemble of regressed spline flows: a linear Gaussian posterior read off the data, splines for the rest.
 
 member    q_k: x → soft edges, where bounds are worth bending for → residuals of a regression on y, made
-          uncorrelated → autoregressive splines whose knots depend on y → normal numbers
+          uncorrelated → autoregressive splines whose knots depend on y → normal numbers; where it fits x, a
+          linear model with errors of several widths, cut off at a box, in the place of edges and regression
 density   p(x | y) = (1/K) Σ_k q_k(x | y); edges and regression are the same for all members
+reading   y, and beside it what is far from normal, straightened; where y is found to be a set of blocks whose
+          order says nothing, the ordered blocks and their means, spreads and correlations
 start     edges, regression and the reading of y from the training data; the splines close to the identity,
           so that training begins at the best linear Gaussian answer
 sampling  z = (z₀, ζ), all standard normal: Φ(z₀) picks the member, which inverts ζ; draws outside the bounds
@@ -25,6 +28,8 @@ from torch import Tensor, nn
 
 from workbench.architectures.base import ACTIVATIONS, CostCard, NetworkArchitecture
 from workbench.architectures.flow_model import check_context, check_rows
+from workbench.bijections.cut_mixture import CutMixture
+from workbench.bijections.exchangeable import Exchangeable
 from workbench.bijections.regression import Regression
 from workbench.bijections.soft_edges import SoftEdges
 from workbench.bijections.stacked_splines import StackedSplines
@@ -42,6 +47,8 @@ class RegressedEnsembleModel(Model):
         super().__init__(shapes.x, shapes.y, shapes.x + 1, capabilities)
         self.members = members
         self.embedding = Straightened(shapes.y) if shapes.y else None
+        self.arrangement = Exchangeable(shapes.y) if shapes.y else None
+        self.cut = CutMixture(shapes.x, 2 * shapes.y)
         self.edges, self.regression = SoftEdges(shapes.x), Regression(shapes.x, 2 * shapes.y)
         self.layers = nn.ModuleList(layers)
 
@@ -56,22 +63,29 @@ class RegressedEnsembleModel(Model):
     @torch.no_grad()
     def prepare(self, x: Tensor, y: Tensor | None, bounds: Tensor) -> None:
         if self.embedding is not None:
-            self.embedding.prepare(y)
+            self.arrangement.prepare(x, y)
+            self.embedding.prepare(self.arrangement(y)[1], whole=self.arrangement.found is not None)
         read = self._read(y)
-        self.edges.prepare(x, read, bounds)
-        self.regression.prepare(self.edges()(x), read)
+        self.cut.prepare(x, read, bounds)
+        if not self.cut.on:  # it has edges and regression of its own
+            self.edges.prepare(x, read, bounds)
+            self.regression.prepare(self.edges()(x), read)
 
     def _read(self, y: Tensor | None) -> Tensor | None:
-        return None if self.embedding is None else self.embedding(y)
+        if self.embedding is None:
+            return None
+        beside, told = self.arrangement(y)
+        return self.embedding(told, beside)
 
     def log_probs(self, x: Tensor, y: Tensor | None) -> Tensor:
         """log q_k(x | y) (K, n) of each member, in nats."""
         check_rows("x", x, self.features)
         check_context(y, self.context, x.shape[0])
         read = self._read(y)
+        x, inside = self.cut(x, read)
         v, total = self.edges().call_and_ladj(x)
         shared = self.regression(read)
-        u, total = shared(v), total + shared.log_volume
+        u, total = shared(v), total + inside + shared.log_volume
         u = u.expand(self.members, *u.shape)
         for layer in self.layers:
             u, log_det = layer(u, read)
@@ -102,7 +116,7 @@ class RegressedEnsembleModel(Model):
                 rows = (member == k).nonzero()[:, 0]
                 own = None if read is None else read[rows]
                 u[rows] = self._back(z[rows, 1:][None], own, slice(k, k + 1))[0]
-        return self.edges().inv(self.regression(read).inv(u)), None
+        return self.cut.inverse(self.edges().inv(self.regression(read).inv(u)), read), None
 
     def _back(self, u: Tensor, read: Tensor | None, members: slice) -> Tensor:
         for layer in reversed(self.layers):

@@ -30,18 +30,23 @@ class Straightened(nn.Module):
         self.register_buffer("start", torch.zeros(context))
         self.register_buffer("slope", torch.zeros(context))
 
-    def forward(self, y: Tensor) -> Tensor:
+    def forward(self, y: Tensor, beside: Tensor | None = None) -> Tensor:
+        """``beside`` (n, M) takes the place of y in the first half."""
         bent = (torch.relu(y[..., None] - self.knots) * self.bends).sum(-1)
-        return torch.cat([y, self.start + self.slope * y + bent], -1)
+        return torch.cat([y if beside is None else beside, self.start + self.slope * y + bent], -1)
 
     @torch.no_grad()
-    def prepare(self, y: Tensor) -> None:
-        """Quantiles of y (n, M)."""
+    def prepare(self, y: Tensor, *, whole: bool = False) -> None:
+        """Quantiles of y (n, M). ``whole``: what is not far from normal is told too, in standard units."""
         rows = y.double()
         centred = (rows - rows.mean(0)) / rows.std(0, unbiased=False).clamp(min=1e-12)
         far = (centred.pow(3).mean(0).abs() > _SKEW) | (centred.pow(4).mean(0) - 3 > _KURTOSIS)
         levels = torch.tensor(_LEVELS, dtype=torch.float64, device=y.device)
         heights = torch.special.ndtri(levels)
+        if whole:
+            spread = rows.std(0, unbiased=False)
+            self.slope.copy_(torch.where(spread > 0, 1 / spread.clamp(min=1e-12), 0.0))
+            self.start.copy_(-rows.mean(0) * self.slope)
         for j in far.nonzero()[:, 0].tolist():
             self._straighten(j, torch.quantile(rows[:, j][:1_000_000], levels), heights)
 

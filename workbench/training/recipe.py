@@ -1,11 +1,12 @@
 """The recommended experiment for an inverse problem, read off the problem and the number of simulations.
 
-network     the ensemble of regressed spline flows, which begins at the best linear Gaussian answer
+network     the ensemble of regressed spline flows, which begins at the best linear answer and reads
+            sets as sets
 width       more where there are more simulations to learn it from
 steps       as many passes over the simulations as pay, within limits on both sides
 stopping    validation from the start on; the best weights are kept
-Nothing here knows a problem's name. What differs between problems (bounds, units, tails of y, how much of x a
-straight line explains) is measured by the network's own start.
+Nothing here knows a problem's name. What differs between problems (bounds, units, tails of y, blocks of y
+whose order says nothing, how much of x a straight line explains) is measured by the network's own start.
 """
 
 from __future__ import annotations
