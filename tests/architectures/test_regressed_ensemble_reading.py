@@ -167,3 +167,16 @@ def test_what_is_read_of_a_set_does_not_depend_on_the_order():
 def test_where_the_order_counts_an_observation_is_read_as_it_is():
     layer, y = Exchangeable(4), normal(6, 4)
     assert all(torch.equal(part, y) for part in layer(y))
+
+
+def test_a_network_stored_without_these_readings_is_what_it_was():
+    x, y = sets(1000)
+    free = double([[-math.inf] * 2, [math.inf] * 2])
+    old, new = (ARCHITECTURES.make("regressed_ensemble", width=8, members=2).build(Shapes(2, 15)).double()
+                for _ in range(2))
+    new.prepare(x, y, free)
+    assert new.arrangement.found == (5, False)
+    state = old.state_dict()
+    new.load_state_dict({k: v for k, v in state.items() if k.split(".")[0] not in ("cut", "arrangement")})
+    with torch.no_grad():
+        assert torch.equal(new.log_prob(x, y), old.log_prob(x, y))

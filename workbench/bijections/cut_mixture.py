@@ -69,8 +69,11 @@ class CutMixture(nn.Module):
         self.register_buffer("active", torch.zeros((), dtype=torch.bool))
         self.on = False  # the same, for a branch: a graph has one of them
 
-    def _load_from_state_dict(self, *args, **settings) -> None:
-        super()._load_from_state_dict(*args, **settings)
+    def _load_from_state_dict(self, state: dict, prefix: str, *args, **settings) -> None:
+        if prefix + "active" not in state:  # stored by a version that did not have this map
+            state.update({prefix + name: value for name, value in self.named_buffers()})
+            state[prefix + "active"] = torch.zeros_like(self.active)
+        super()._load_from_state_dict(state, prefix, *args, **settings)
         self.on = bool(self.active)
 
     def _laws(self, c: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -38,8 +38,11 @@ class Exchangeable(nn.Module):
         self.register_buffer("floor", torch.zeros(context))
         self.found: tuple[int, bool] | None = None   # the same, for the branch below: a graph has one of them
 
-    def _load_from_state_dict(self, *args, **settings) -> None:
-        super()._load_from_state_dict(*args, **settings)
+    def _load_from_state_dict(self, state: dict, prefix: str, *args, **settings) -> None:
+        if prefix + "blocks" not in state:  # stored by a version that did not look for sets
+            state.update({prefix + name: value for name, value in self.named_buffers()})
+            state[prefix + "blocks"] = torch.zeros_like(self.blocks)
+        super()._load_from_state_dict(state, prefix, *args, **settings)
         self.found = (int(self.blocks), bool(self.interleaved)) if self.blocks else None
 
     @torch.no_grad()
