@@ -6,7 +6,6 @@ python tools/keep_result.py FOLDER NAME      writes datasets/results/NAME.nc and
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from pathlib import Path
 
@@ -14,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from workbench import studies  # noqa: E402
+from workbench.studies.folder import write  # noqa: E402
 
 SETTINGS = {
     "fast": "the **fast** setting: small networks, short training",
@@ -75,7 +75,7 @@ def main() -> None:
         sys.exit(__doc__)
     folder, name = studies.StudyFolder(sys.argv[1]), sys.argv[2]
     PLACE.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(folder.result, PLACE / f"{name}.nc")
+    write(studies.load(folder.path), PLACE / f"{name}.nc")
     (PLACE / f"{name}.md").write_text(card(folder), encoding="utf-8")
     print(PLACE / f"{name}.md")
 

@@ -7,11 +7,13 @@ import time
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import workbench as wb
 from tests.studies.toy import Toy
 from workbench.core.errors import RunError, SpecError
 from workbench.studies import STUDIES, StudyFolder, bench, load, rows, run, text
+from workbench.studies.folder import read, write
 from workbench.training import Run
 
 
@@ -103,6 +105,16 @@ def test_a_cell_file_that_is_torn_is_measured_again(tmp_path):
     study = Toy()
     assert run(study, out=tmp_path, device="cpu")["status"].values[0] == "done"
     assert study.measured == ["good-0"]
+
+
+def test_texts_of_a_result_are_kept_and_take_little_room(tmp_path):
+    texts = {"experiment": ["{" + "λ' ≤ ‖x̂‖ " * 300 + str(i) for i in range(200)], "note": [""] * 200}
+    texts["title"] = [["", "α", "a longer one"][i % 3] for i in range(200)]
+    data = xr.Dataset(coords={name: ("cell", np.array(found, dtype=object)) for name, found in texts.items()})
+    write(data, tmp_path / "result.nc")
+    found = read(tmp_path / "result.nc")
+    assert {name: found[name].values.tolist() for name in texts} == texts
+    assert (tmp_path / "result.nc").stat().st_size < 100_000 < 200 * len(texts["experiment"][0])
 
 
 def test_a_folder_belongs_to_one_study_with_one_setting(tmp_path):

@@ -92,15 +92,21 @@ class StudyFolder:
 
 
 def write(data: xr.Dataset, path: Path) -> None:
-    """A NetCDF file with compressed arrays, either the old one or the whole new one."""
+    """A NetCDF file with compressed arrays and texts, either the old one or the whole new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{secrets.token_hex(4)}.nc")
     packed = {n: {"zlib": True} for n, v in data.data_vars.items() if v.ndim and v.dtype.kind in "fiu"}
+    # as characters, since NetCDF compresses no texts; an experiment in each row would fill the file
+    packed |= {n: {"zlib": True, "dtype": "S1"} for n, v in data.variables.items() if _has_letters(v)}
     try:
         data.to_netcdf(temporary, engine="netcdf4", encoding=packed)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _has_letters(variable: xr.Variable) -> bool:
+    return variable.ndim > 0 and variable.dtype.kind in "OU" and any(variable.values.ravel().tolist())
 
 
 def read(path: Path) -> xr.Dataset | None:
