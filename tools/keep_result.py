@@ -43,8 +43,10 @@ def card(folder: studies.StudyFolder) -> str:
     """The card in Markdown; every number in it is read from the result."""
     data, study = studies.load(folder.path), folder.study()
     settings = ", ".join(f"{k} {v}" for k, v in study.values().items() if k != "methods")
-    seeds = f"{study.seeds} runs" if study.seeds > 1 else "one run"
-    waiting = int((data["status"] == "waiting").sum())
+    there = data.isel(cell=data["status"].values != "waiting")
+    runs = len(set(there["seed"].values.tolist())) if "seed" in there.coords else study.seeds
+    seeds = f"{runs} runs" if runs > 1 else "one run"
+    waiting = data.sizes["cell"] - there.sizes["cell"]
     versions = ", ".join(f"{k} {v}" for k, v in json.loads(data.attrs["versions"]).items())
     which = SETTINGS[studies.setting(data)]
     lines = [
@@ -62,7 +64,7 @@ def card(folder: studies.StudyFolder) -> str:
         f"- **Reference** {data.attrs['reference']}",
         "",
         "```",
-        studies.text(data),
+        studies.text(there),
         "```",
         "",
         *([study.remark, ""] if study.remark else []),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ from workbench.studies.reading import apart, falls, grouped, span  # noqa: E402
 from workbench.studies.table import number  # noqa: E402
 
 RESULTS, PAGE = ROOT / "datasets" / "results", ROOT / "docs" / "which_divergence.md"
+#: MMD² beyond which a row of the table of all divergences is called far away.
+ASTRAY = 0.3
 HOLDS, PARTLY, NOT = "holds", "holds in part", "is not seen"
 
 
@@ -273,8 +276,9 @@ GUIDELINES: tuple[Callable[[], Guideline], ...] = (
 )  # fmt: skip
 
 
-def ranking() -> tuple[list[str], list[list[str]], str]:
-    """Head and lines of the table of all divergences, best mean rank first, and which cells are in it."""
+def ranking() -> tuple[list[str], list[list[str]], str, str]:
+    """Head and lines of the table of all divergences, best mean rank first, which cells are in it, and how
+    often each was measured."""
     data = opened("every_divergence")
     done = data.isel(cell=data["status"].values == "done")
     groups = list(dict.fromkeys(zip(done["problem"].values, done["network"].values, strict=True)))
@@ -283,6 +287,8 @@ def ranking() -> tuple[list[str], list[list[str]], str]:
     orders = {pair: grouped(done, "mmd", "divergence", problem=pair[0], network=pair[1]) for pair in groups}
     # a rank among some of them says nothing beside one among all
     orders = {pair: order for pair, order in orders.items() if order.keys() == whole}
+    pairs = zip(done["problem"].values, done["network"].values, strict=True)
+    done = done.isel(cell=np.array([pair in orders for pair in pairs]))
     for order in orders.values():
         for place, key in enumerate(sorted(order, key=order.get), 1):
             ranks.setdefault(key, []).append(place)
@@ -292,14 +298,37 @@ def ranking() -> tuple[list[str], list[list[str]], str]:
         means = [number(mean(done, "mmd", divergence=key, problem=problem)) for problem in problems]
         seconds = 60 * mean(done, "training_minutes", divergence=key)
         lines.append([DIVERGENCES[key].title, f"{np.mean(ranks[key]):.1f}", *means, number(seconds)])
-    said = ", ".join(f"{network} on {problem.replace('_', ' ')}" for problem, network in orders)
+    by_network: dict[str, list[str]] = {}
+    for problem, network in orders:
+        by_network.setdefault(network, []).append(problem.replace("_", " "))
+    said = "; ".join(f"{network} on {', '.join(found)}" for network, found in by_network.items())
+    columns = ("problem", "network", "divergence")
+    often = Counter(zip(*(done[name].values for name in columns), strict=True)).values()
+    few, most = min(often), max(often)
+    times = "one run" if most == 1 else f"{most} runs" if few == most else f"{few} to {most} runs"
     head = ["divergence", "mean rank", *(f"{p.replace('_', ' ')}: MMD²" for p in problems), "training [s]"]
-    return head, lines, said
+    return head, lines, said, times
+
+
+def astray() -> str:
+    """Which rows of the table of all divergences ended far away."""
+    data = opened("every_divergence")
+    mmd = data["mmd"].values
+    far = data.isel(cell=np.flatnonzero((data["status"].values == "done") & (mmd > ASTRAY)))
+    places: dict[str, list[str]] = {}
+    for cell in range(far.sizes["cell"]):
+        row = far.isel(cell=cell)
+        where = f"{row['network'].item()} on {row['problem'].item().replace('_', ' ')} ({number(row['mmd'])})"
+        places.setdefault(DIVERGENCES[row["divergence"].item()].title, []).append(where)
+    if not places:
+        return f"No row ends with an MMD² above {ASTRAY}."
+    said = "; ".join(f"{title} with {', '.join(found)}" for title, found in places.items())
+    return f"Far away, with an MMD² above {ASTRAY} (in brackets), ended: {said}."
 
 
 def page() -> str:
     """The whole page in Markdown."""
-    head, lines, said = ranking()
+    head, lines, said, times = ranking()
     data = result("every_divergence")
     setting = json.loads(data.attrs["settings"])
     table = "".join(
@@ -308,7 +337,6 @@ def page() -> str:
     made = [make() for make in GUIDELINES]
     rules = "".join(f"### {g.advice}\n\n**This {g.verdict}.** {g.evidence}\n\n" for g in made)
     short = "".join(f"- {g.advice} *This {g.verdict}.*\n" for g in made)
-    times = "one run of each" if setting["seeds"] == 1 else f"{setting['seeds']} runs of each"
     best, last = ", ".join(line[0] for line in lines[:3]), ", ".join(line[0] for line in lines[-3:])
     return f"""# Which divergence?
 
@@ -327,12 +355,14 @@ narrow is perfect by it. *MMD²* and *C2ST* compare draws with the exact posteri
 {short}
 ## All divergences
 
-By MMD² to the exact law, the mean rank over {said}; {setting['steps']} steps of {setting['batch_size']} for
-each, {times}. In front: {best}. Last: {last}.
+By MMD² to the exact law, the mean rank over these: {said}. Each was trained for {setting['steps']} steps of
+{setting['batch_size']}, {times} of each. In front: {best}. Last: {last}.
 After so few steps the order says who learns fast from the defaults. The table to sort is on the page that
 `make compare` opens.
 
 {table}
+{astray()}
+
 ## What the paper advises, and what is seen here
 
 {rules}"""

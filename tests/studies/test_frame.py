@@ -114,6 +114,7 @@ def test_texts_of_a_result_are_kept_and_take_little_room(tmp_path):
     write(data, tmp_path / "result.nc")
     found = read(tmp_path / "result.nc")
     assert {name: found[name].values.tolist() for name in texts} == texts
+    assert all(found[name].dtype.kind == "U" and name in found.coords for name in texts)
     assert (tmp_path / "result.nc").stat().st_size < 100_000 < 200 * len(texts["experiment"][0])
 
 
@@ -135,6 +136,7 @@ def test_fast_changes_defaults_and_nothing_that_was_said():
 def test_rows_average_over_seeds_and_carry_the_figures_of_others(tmp_path):
     data = run(Toy(seeds=2), out=tmp_path, device="cpu")
     good, bad, absent = rows(data)
+    assert rows(load(tmp_path)) == [good, bad, absent]
     assert good["error"] == 3.5 and good["error_spread"] == pytest.approx(np.sqrt(0.5)) and good["seeds"] == 2
     assert good["error_paper"] == 0.25 and "error" not in bad and "error_paper" not in bad
     assert (good["status"], bad["status"], absent["status"]) == ("done", "failed", "refused")

@@ -9,6 +9,7 @@ What does not fit together stays in the table with the reason.
 
 from __future__ import annotations
 
+import numpy as np
 import param
 import torch
 import xarray as xr
@@ -119,16 +120,21 @@ class EveryDivergence(PosteriorCase):
         return {name: ((), value) for name, value in found.items()}
 
     def conclusions(self, data: xr.Dataset) -> list[str]:
-        """The best three and the last of each problem, by MMD²."""
-        found = []
+        """The best three and the last of each problem, by MMD², over the networks that all were trained
+        with."""
+        done = data.isel(cell=data["status"].values == "done")
+        found, every = [], set(self.trained())
         for problem in self.problems:
-            order = grouped(data, "mmd", "divergence", problem=problem)
+            here = done.isel(cell=done["problem"].values == problem)
+            by_network = {n: grouped(here, "mmd", "divergence", network=n) for n in self.networks}
+            whole = [n for n, found_there in by_network.items() if found_there.keys() == every]
+            order = grouped(here.isel(cell=np.isin(here["network"].values, whole)), "mmd", "divergence")
             ranked = sorted(order, key=order.get)
             if len(ranked) > 3:
                 best = ", ".join(f"{DIVERGENCES[key].title} ({order[key]:.3g})" for key in ranked[:3])
                 last = ranked[-1]
                 found.append(
-                    f"{PROBLEMS[problem].title}: smallest MMD² on average over the networks: {best}; "
+                    f"{PROBLEMS[problem].title}: smallest MMD² on average over {', '.join(whole)}: {best}; "
                     f"largest: {DIVERGENCES[last].title} ({order[last]:.3g})."
                 )
         return found

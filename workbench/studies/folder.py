@@ -109,12 +109,20 @@ def _has_letters(variable: xr.Variable) -> bool:
     return variable.ndim > 0 and variable.dtype.kind in "OU" and any(variable.values.ravel().tolist())
 
 
+def _with_texts(data: xr.Dataset) -> xr.Dataset:
+    """Characters come back as objects; texts are texts."""
+    for name, variable in data.variables.items():
+        if variable.ndim and variable.dtype.kind == "O":
+            data[name] = (variable.dims, variable.values.astype(str), variable.attrs)
+    return data
+
+
 def read(path: Path) -> xr.Dataset | None:
     """The file's content in memory; None where there is none that can be read."""
     if not path.is_file():
         return None
     try:
         with xr.open_dataset(path, engine="netcdf4") as stored:
-            return stored.load()
+            return _with_texts(stored.load())
     except (OSError, ValueError, RuntimeError):
         return None
