@@ -12,8 +12,9 @@ import xarray as xr
 from workbench.core.variable import Variable
 from workbench.diagnostics.exploring import law
 from workbench.plots import corner, plane
+from workbench.plots.band import band
 from workbench.plots.corner import box_within, cell, mosaic
-from workbench.plots.layers import nice_ticks
+from workbench.plots.layers import nice_ticks, tick_text
 
 X = tuple(Variable(name, unit="m") for name in "abc")
 WINDOWS = ((-4.0, 4.0), (-4.0, 4.0), (-10.0, 10.0))
@@ -147,3 +148,15 @@ def test_ticks_are_few_round_and_inside():
         found = nice_ticks(low, high)
         assert 1 <= len(found) <= 3 and all(low < tick < high for tick in found)
     assert nice_ticks(-2.0, 2.0) == [-1.0, 0.0, 1.0]
+
+
+def test_a_tick_says_its_number_in_full():
+    assert [tick_text(v) for v in (1600.0, -0.5, 0.1 + 0.2, 1e-17)] == ["1600", "−0.5", "0.3", "0"]
+    assert [tick_text(v) for v in nice_ticks(1540.0, 1640.0)] == ["1550", "1600"]
+
+
+@pytest.mark.parametrize(("name", "most"), [("v", 12), ("Re y (148 Hz, 1)", 4)])
+def test_names_of_components_do_not_run_into_each_other(name, most):
+    data = bands(count=42)
+    shown = hv.renderer("bokeh").get_plot(band({"model": data.assign_attrs(names=[name] * 42)}))
+    assert 1 <= len(shown.handles["xaxis"].ticker.ticks) <= most

@@ -83,6 +83,23 @@ def test_the_reference_comes_at_rest(page):
     assert page.state.reference is None and not len(page.corner.columns["reference"]["corner_horizontal"])
 
 
+def test_while_a_model_is_opened_nothing_of_the_last_one_is_drawn_or_asked():
+    held = Held()
+    page = Explorer(errands=held)
+    page.state._told("model", asking.about(models()[EXAMPLE]))
+    page.state._answered("model", asking.answer(models()[EXAMPLE], page.state.ask()))
+    assert "2 000 draws" in page.said.object
+    page.models._offer({"Second": "second.zip", **models()})
+    page.models.open("second.zip")
+    assert "Opening the model" in page.said.object and page.state.laws() is None
+    asked = len(held.sent)
+    page.observing.sliders[0].value = 1.2
+    page.observing.ways.value = "typed"
+    page.world.tapped(1.0, 0.4)
+    assert len(held.sent) == asked and "Opening the model" in page.said.object
+    page.close()
+
+
 def test_only_a_model_of_the_menu_is_opened(page):
     with pytest.raises(WorkbenchError, match="menu"):
         page.models.open("/etc/passwd")

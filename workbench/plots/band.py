@@ -14,6 +14,8 @@ from workbench.plots.style import FIGURE, KNOWN, LEGEND, MODEL, axes, hold_still
 
 #: With more components than this their names would run into each other.
 MOST_NAMED = 12
+#: The same in characters, with two of room beside each name.
+MOST_CHARACTERS = 60
 SHIFT = 0.18
 
 register(
@@ -43,7 +45,8 @@ def band(laws: Mapping[str, Any]) -> hv.Overlay:
         segments(made, "50 %", both, "BandNarrow"),
         segments(made, "second model, 90 %", both, "BandOther"),
     ]
-    every = -(-len(names) // MOST_NAMED)
+    longest = 2 + max(map(len, map(str, names)), default=0)
+    every = max(-(-len(names) // MOST_NAMED), -(-len(names) * longest // MOST_CHARACTERS))
     shown = {i: str(name) for i, name in enumerate(names) if i % every == 0}
 
     def hook(plot: Any, element: Any) -> None:

@@ -72,8 +72,8 @@ def nice_ticks(low: float, high: float, most: int = 3) -> list[float]:
 
 
 def tick_text(value: float) -> str:
-    """A tick's number: as short as it is exact to three digits, with a real minus sign."""
-    return f"{0.0 if abs(value) < 1e-12 else value:.3g}".replace("-", "−")
+    """A tick's number: as short as it is exact to six digits, with a real minus sign."""
+    return f"{0.0 if abs(value) < 1e-12 else value:.6g}".replace("-", "−")
 
 
 __all__ = [

@@ -126,7 +126,7 @@ class Explorer(pn.viewable.Viewer):
         """Show what is known; only the page that is looked at is drawn."""
         laws, page = self.state.laws(), self.navigation.buttons.value
         if laws is None or self.state.about is None:
-            return
+            return  # a model is being opened: what is shown is still the last one's
         with pn.io.hold():
             if page == "live":
                 self.corner.show(laws)
@@ -214,7 +214,7 @@ class Explorer(pn.viewable.Viewer):
     def close(self) -> None:
         """The browser is gone."""
         self.state.close()
-        self.verdict.clear()
+        self.verdict.forget()
 
     def __panel__(self) -> Any:
         return self.page

@@ -65,9 +65,11 @@ class Exploration(param.Parameterized):
     # ---- models
     def open(self, source: Path | str, observation: tuple[float, ...] = ()) -> None:
         """Look at this model: a run's folder or an exported file. What is found of it comes later."""
+        self._looks["model"].forget()
+        # before the page hears that the second one has gone: nothing of the last model is drawn again
+        self.about, self.answers, self.problem = None, {}, ""
         self.close_other()
         self.sources["model"], self._wanted = str(source), observation
-        self.about, self.problem = None, ""
         self._abouts["model"].ask(str(source))
 
     def compare(self, source: Path | str) -> None:
@@ -116,6 +118,8 @@ class Exploration(param.Parameterized):
 
         Raises `DataError` for the wrong number of values or one that is not finite.
         """
+        if self.about is None:  # a model is being opened
+            return
         self.observation = checked(values, self.about)
         self.truth, self.moving_truth, self.within = tuple(truth), False, ()
         self._moved()

@@ -129,10 +129,11 @@ class Models(pn.viewable.Viewer):
             return
         if source not in self.model.options.values():  # a browser may send anything
             raise WorkbenchError("This model is not in the menu")
-        self._say("Opening the model …")
         self.second.value = ""
         first, self.first = self.first, ()
         self.state.open(source, first)
+        if self.state.about is None:
+            self._say("Opening the model …")
 
     def _compare(self, source: str) -> None:
         if not source:

@@ -150,6 +150,8 @@ class Observing(pn.viewable.Viewer):
 
     def _fill(self) -> None:
         """The panel of the chosen way."""
+        if self.exploration.about is None:  # it comes with the model
+            return
         about, at = self.exploration.about, MOST * self.part.options.index(self.part.value)
         self.part.visible = len(about.y) > MOST
         panels = {
@@ -200,6 +202,8 @@ class Observing(pn.viewable.Viewer):
 
     def _picked(self, row: int) -> None:
         about = self.exploration.about
+        if about is None:
+            return
         self._observe(about.rows[row], tuple(float(v) for v in about.truths[row]))
 
     def _type(self) -> None:

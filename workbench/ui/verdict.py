@@ -70,6 +70,10 @@ class Verdict(pn.viewable.Viewer):
         )
         self.lines.object = ""
 
+    def forget(self) -> None:
+        """The page has gone: what is under way is not wanted, and nothing is shown any more."""
+        self._asker.forget()
+
     def refresh(self) -> None:
         """Checks are made at the first look at this page."""
         if self._of != self._source():
