@@ -174,6 +174,8 @@ def _dress(figure: Any) -> None:
     figure.update(background_fill_alpha=0.0, border_fill_alpha=0.0, outline_line_color=None)
     # a page is scrolled over its plots: zooming and panning wait until a tool is chosen
     figure.toolbar.update(active_drag=None, active_scroll=None, active_tap=None)
+    # over a plot that leaves it no room it would hide what is below
+    figure.toolbar.stylesheets = [":host(.bk-inner) { background-color: transparent; }"]
     figure.xgrid.visible = figure.ygrid.visible = False
     figure.title.update(text_font_size=FONT_SIZES["title"], text_font_style="normal")
     for axis in (*figure.xaxis, *figure.yaxis):

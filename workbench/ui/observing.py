@@ -139,8 +139,8 @@ class Observing(pn.viewable.Viewer):
         )
         self._rows, self.row.visible = [], False
         self._say("", "")
+        self.put()  # before the browser makes the sliders: what is sent to one that is being made may be lost
         self._fill()
-        self.put()
 
     def _turned(self) -> None:
         self._say("", "")
