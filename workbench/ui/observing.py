@@ -126,6 +126,7 @@ class Observing(pn.viewable.Viewer):
             slider.param.watch(self._slid, "value")
         for slider in self.truths:
             slider.param.watch(self._truth_slid, "value")
+        self.put()  # before the browser makes the sliders: what is sent to one that is being made may be lost
         count = len(about.y)
         parts = [f"{i + 1} to {min(i + MOST, count)} of {count}" for i in range(0, count, MOST)]
         self.part.param.update(options=parts, value=parts[0])
@@ -139,7 +140,6 @@ class Observing(pn.viewable.Viewer):
         )
         self._rows, self.row.visible = [], False
         self._say("", "")
-        self.put()  # before the browser makes the sliders: what is sent to one that is being made may be lost
         self._fill()
 
     def _turned(self) -> None:
