@@ -23,6 +23,8 @@ from workbench.ui.world import World
 
 DRAWS = {"2 000": 2000, "20 000": 20_000, "200 000": 200_000, "1 000 000": 1_000_000}
 PAGES = {"Posterior": "live", "Marginals": "marginals", "Diagnostics": "verdict"}
+#: Milliseconds that a page gets to put itself together after it has been loaded.
+ARRIVAL = 300
 #: Height that the bar above and the status line leave.
 HEIGHT = {"height": "calc(100vh - 108px)", "min-height": "420px"}
 HALF = {"size": "small", "width": 138, "margin": (8, 4)}
@@ -59,7 +61,17 @@ class Explorer(pn.viewable.Viewer):
         self._widgets()
         self._arrange()
         self._listen()
-        self.models.begin(run, observation)
+        if document is None:
+            self.models.begin(run, observation)
+        else:
+            self._say("Opening the model …")
+            pn.state.onload(lambda: document.add_timeout_callback(self._begin, ARRIVAL))
+            self._asked = run, observation
+
+    def _begin(self) -> None:
+        """The browser is there. What is sent while the page is on its way to it is lost in part, and would
+        look for its styles elsewhere."""
+        guard(lambda: self.models.begin(*self._asked))
 
     def _widgets(self) -> None:
         self.chosen = pmui.MultiChoice(
