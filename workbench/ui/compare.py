@@ -121,7 +121,8 @@ class Compare(pn.viewable.Viewer):
                 widths={"what": _width(made["what"]), "seed": 70, "state": 90}
                 | {c.label: 108 for c in self.columns},
             )  # fmt: skip
-            self.table.selection = sorted(best[:TICKED])
+            # the browser scrolls to the last of them: the uppermost
+            self.table.selection = sorted(best[:TICKED], reverse=True)
             _choose(self.metric, {c.label: c.name for c in self.columns})
             _choose(self.observation, observations(self.entries))
             names = parameters(self.entries)
