@@ -115,6 +115,19 @@ def test_losses_keep_spikes_and_at_most_a_thousand_points():
     assert shown.attrs["vertical_window"][1] < 10  # one spike does not decide the axis
 
 
+def test_a_part_that_goes_astray_does_not_flatten_the_loss():
+    history = list(records(300))
+    for i, record in enumerate(history):
+        record.parts["stray"] = 5e4 if i % 7 == 0 else 160.0  # spikes at a seventh of the steps
+    before = diagnostics.losses(snapshot(), records=records(300)).attrs["vertical_window"]
+    low, high = diagnostics.losses(snapshot(), records=history).attrs["vertical_window"]
+    assert low <= before[0] + 0.5 and before[1] <= high < 12 * before[1]
+    # and one that is within reach is shown whole
+    for record in history:
+        record.parts["stray"] = 2 * before[1]
+    assert diagnostics.losses(snapshot(), records=history).attrs["vertical_window"][1] > 2 * before[1]
+
+
 def test_losses_put_the_total_first_and_draw_nothing_twice():
     assert list(diagnostics.losses(snapshot())["part"].values) == ["loss", "fit", "mmd"]
     alone = diagnostics.losses(snapshot(records=records(30, ("negative_log_likelihood",))))

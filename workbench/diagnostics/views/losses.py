@@ -13,6 +13,9 @@ from workbench.training.history import MEASURED
 
 #: At most so many points a curve.
 POINTS = 1000
+#: Interquartile ranges beyond the quartiles where spikes begin; how many times the span of the total loss a
+#: part may add to either end of the axis.
+FENCE, STRETCH = 4.0, 8.0
 
 
 def losses(
@@ -37,7 +40,8 @@ def losses(
     last = max((r.iteration for r in records), default=0)
     steps = steps or int(getattr(snapshot, "steps", 0))
     end = max(float(steps), last if steps else round_up(max(last, 10)))
-    low, high = _limits([v for _, v in train + validation])
+    curves = list(zip([*names, *names], (v for _, v in train + validation), strict=True))
+    low, high = _limits([v for n, v in curves if n == "loss"], [v for n, v in curves if n != "loss"])
     return xr.Dataset(
         {**_table("train", train), **_table("validation", validation)},
         coords={"part": ("part", np.asarray(names or [""], dtype=str)[: len(names)])},
@@ -107,13 +111,26 @@ def _table(kind: str, curves: list) -> dict[str, Any]:
     }
 
 
-def _limits(curves: list[np.ndarray]) -> tuple[float, float]:
-    """Robust limits in rounded steps: the steep start of a curve may leave the axis, later noise may not."""
-    finite = [v[np.isfinite(v)] for v in curves]
-    finite = [v for v in finite if v.size]
-    if not finite:
+def _limits(total: list[np.ndarray], others: list[np.ndarray]) -> tuple[float, float]:
+    """Robust limits in rounded steps: the steep start of a curve and spikes may leave the axis, later noise
+    may not, and no part stretches the axis so far that the loss itself is a flat line."""
+    found = [_extent(v) for v in total if np.isfinite(v).any()]
+    parts = [_extent(v) for v in others if np.isfinite(v).any()]
+    found = found or parts
+    if not found:
         return 0.0, 1.0
-    low = min(np.quantile(v, 0.01) for v in finite)
-    high = max(np.quantile(v, 0.97) for v in finite)
+    low, high = min(f[0] for f in found), max(f[1] for f in found)
+    room = STRETCH * max(high - low, 0.1 * max(abs(high), abs(low)))
+    floor, ceiling = low - room, high + room
+    for lowest, highest in parts:
+        low, high = min(low, max(lowest, floor)), max(high, min(highest, ceiling))
     step = round_up(max(high - low, 1e-3 * max(abs(high), abs(low)), 1e-9) / 4)
     return float(np.floor(low / step - 0.1) * step), float(np.ceil(high / step + 0.1) * step)
+
+
+def _extent(values: np.ndarray) -> tuple[float, float]:
+    """From the 1 % to the 97 % quantile, as far as that is within four interquartile ranges of the
+    quartiles."""
+    low, first, third, high = np.quantile(values[np.isfinite(values)], (0.01, 0.25, 0.75, 0.97))
+    fence = FENCE * (third - first)
+    return max(low, first - fence), min(high, third + fence)
