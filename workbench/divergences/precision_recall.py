@@ -46,10 +46,11 @@ class PrecisionRecall(VariationalDivergence):
         1.0, bounds=(1e-3, 1e3), doc="λ: above 1 precision counts more, below 1 recall; 1 is total variation."
     )
     auxiliary = param.Selector(
-        default="kl",
+        default="jensen_shannon",
         objects=list(_AUXILIARIES),
-        doc="The divergence that the critic climbs to learn p/q. With Pearson its gap "
-        "bounds the ratio's error.",
+        doc="The divergence that the critic climbs to learn p/q. Jensen-Shannon is the steadiest; with KL or "
+        "Pearson a critic that is ahead of the model may lose it. With Pearson its gap bounds the ratio's "
+        "error.",
     )
     symmetrised = param.Boolean(
         False,
