@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 
 from workbench.cli import main
 from workbench.problems import PROBLEMS
 from workbench.studies import STUDIES, rows, run, text
+from workbench.studies.folder import StudyFolder
 
 SMALL = {"tasks": ["gaussian_linear", "slcp"], "simulations": 100, "observations": 1, "draws": 200,
          "methods": ["recipe"]}  # fmt: skip
@@ -67,3 +71,49 @@ def test_bench_is_a_word_for_the_study(tmp_path, capsys):
         pytest.skip("sbi is installed and would be trained")
     assert main(words) == 0
     assert "Posteriors from simulations" in capsys.readouterr().out
+
+
+def test_a_rival_that_was_measured_elsewhere_stays_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr("workbench.studies.posteriors.find_spec", lambda name: None)
+    study = STUDIES.make("posteriors", tasks=["slcp"], methods=["sbi_nsf"])
+    told = {"status": "done", "note": "", "seconds": 1.0, "device": "cpu", "versions": "{}", "created": "",
+            "experiment": ""}  # fmt: skip
+    StudyFolder(tmp_path).write_cell(study.cells()[0], xr.Dataset({"c2st": 0.9}, attrs=told))
+    row = rows(run(study, out=tmp_path, device="cpu"))[0]
+    assert (row["status"], row["c2st"], row["note"]) == ("done", 0.9, "")
+
+
+def test_seconds_and_losses_are_judged_by_the_goals():
+    numbers = {"training_seconds": [30.0, 40.0, 20.0, np.nan], "gap": [0.06, np.nan, 0.01, np.nan]}
+    place = {"task": ["two_moons_posterior", "slcp"] * 2, "method": ["recipe"] * 2 + ["sbi_nsf"] * 2,
+             "seed": [0] * 4, "title": list("abcd"), "status": ["done"] * 3 + ["waiting"],
+             "note": [""] * 4}  # fmt: skip
+    data = xr.Dataset(*({name: ("cell", v) for name, v in part.items()} for part in (numbers, place)))
+    study = STUDIES.make("posteriors")
+    named = json.dumps([vars(column) for column in study.columns])
+    data = data.assign_attrs(axes='["task", "method", "seed"]', columns=named, published="[]")
+    said = study.conclusions(data)
+    goals = [s for s in said if "goal of 0.05" in s]
+    assert goals == ["Two moons: 0.06 nats above the optimum; the goal of 0.05 is missed."]
+    assert [s for s in said if "training takes 1.5 of" in s and "is missed" in s] == said[-1:]
+    data["training_seconds"][2] = 400.0
+    again = study.conclusions(data)
+    assert [s for s in again if "training takes 0.075 of" in s and "is met" in s] == again[-1:]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of the libraries that the rival stands on
+def test_the_rival_is_a_posterior_of_its_own():
+    pytest.importorskip("sbi", reason="the bench extra brings it")
+    from workbench.studies.rival import simulation_based_inference
+
+    problem = PROBLEMS.make("gaussian_linear", features=2)
+    rival = simulation_based_inference(problem, 400, 0)
+    y = torch.tensor([0.3, -0.2]).double()
+    x = rival.draw(y, 500)
+    assert x.shape == (500, 2) and rival.seconds > 0 and rival.parameters > 1000
+    assert (x.mean(0) - y / 2).abs().max() < 0.25
+    # its density is that of its draws: the mean of 1/q over them, within a box, is the area of the box
+    inside = ((x - y / 2).abs() < 0.2).all(1).double()
+    area = (inside / rival.log_prob(x, y.expand(500, -1)).exp()).mean()
+    assert float(area) == pytest.approx(0.16, rel=0.3)

@@ -99,14 +99,14 @@ def _device(name: str) -> str:
 
 def gather(study: Study, cells: list[Cell], folder: StudyFolder) -> xr.Dataset:
     """All cells along ``cell``, finished or not."""
-    stored = [None if cell.refused else folder.cell(cell) for cell in cells]
+    stored = [folder.cell(cell) for cell in cells]  # a rival may have been measured where it is installed
     parts = [xr.Dataset() if data is None else data.drop_attrs(deep=False) for data in stored]
     about = [{} if data is None else data.attrs for data in stored]
     states = [
-        REFUSED if cell.refused else known.get("status", WAITING)
+        known.get("status", REFUSED if cell.refused else WAITING)
         for cell, known in zip(cells, about, strict=True)
     ]
-    notes = [cell.refused or known.get("note", "") for cell, known in zip(cells, about, strict=True)]
+    notes = [known.get("note", cell.refused) for cell, known in zip(cells, about, strict=True)]
     # a scalar of its own keeps cells that have no variable yet
     parts = [
         part.assign(cell_seconds=known.get("seconds", float("nan")))

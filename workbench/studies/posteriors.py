@@ -52,6 +52,7 @@ _NPE = (0.606, 0.615, 0.552, 0.901, 0.678, 0.680, 0.997)
 _SNPE = (0.554, 0.551, 0.544, 0.845, 0.614, 0.561, 0.953)
 _GOALS = {"gaussian_linear": 0.51, "gaussian_mixture": 0.515, "two_moons_posterior": 0.52, "slcp": 0.78}
 _GOALS_REFINED = {"slcp": 0.60, "sir": 0.561, "bernoulli_glm": 0.614, "lotka_volterra": 0.953}
+_GOAL_GAP, _GOAL_SHARE = 0.05, 0.1  # nats above the optimum; of the rival's processor seconds
 
 
 def _figures(column: str, values: tuple[float, ...]) -> tuple[Published, ...]:
@@ -217,4 +218,21 @@ class Posteriors(Study):
                     met = "is met" if value <= goal else "is missed"
                     title = f"{TASKS[row['task']]}, {word}"
                     said.append(f"{title}: C2ST {number(value)}; the goal of {goal:g} {met}.")
+            if (gap := row.get("gap")) is not None:
+                met = "is met" if gap <= _GOAL_GAP else "is missed"
+                said.append(f"{TASKS[row['task']]}: {number(gap)} nats above the optimum; "
+                            f"the goal of {_GOAL_GAP:g} {met}.")
+        return said + self._seconds_beside(data)
+
+    def _seconds_beside(self, data: xr.Dataset) -> list[str]:
+        """Processor seconds of training against those of the rival, where both were measured."""
+        done = [row for row in rows(data) if row["status"] == "done"]
+        found = {(row["task"], row["method"]): row.get("training_seconds") for row in done}
+        said = []
+        for (task, method), seconds in found.items():
+            rival = found.get((task, "sbi_nsf"))
+            if method == "recipe" and seconds and rival:
+                met = "is met" if seconds <= _GOAL_SHARE * rival else "is missed"
+                said.append(f"{TASKS[task]}: training takes {number(seconds / rival)} of the seconds of "
+                            f"{METHODS['sbi_nsf']}; the goal of {_GOAL_SHARE:g} {met}.")
         return said
