@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 
 import torch
 from torch import Tensor
@@ -26,13 +27,16 @@ def simulation_based_inference(problem, simulations: int, seed: int) -> Rival:
     """sbi's NPE with a neural spline flow. Raises `RunError` where sbi is not installed."""
     try:
         from sbi.inference import NPE
+        from sbi.utils.tracking import TensorBoardTracker
+        from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise RunError("sbi is not installed", suggestion="install the bench extra") from error
     drawn = problem.draw(simulations, torch.Generator().manual_seed(seed))
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), TemporaryDirectory() as folder, SummaryWriter(folder) as writer:
         torch.manual_seed(seed)
         start = time.process_time()
-        inference = NPE(density_estimator="nsf", show_progress_bars=False)
+        protocol = TensorBoardTracker(writer)  # by default it is written into the current folder
+        inference = NPE(density_estimator="nsf", show_progress_bars=False, tracker=protocol)
         estimator = inference.append_simulations(drawn.x.float(), drawn.y.float()).train()
         seconds = time.process_time() - start
 
