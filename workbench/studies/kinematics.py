@@ -31,7 +31,7 @@ class Kinematics(PosteriorComparison):
     )
     reference = "Kruse et al. 2021, arXiv 2101.10763, section 4.1; Ren et al. 2020, arXiv 2009.12919"
     problem_key = "inverse_kinematics"
-    # an INN that may miss y by more than this is wrong where the arm is stretched out and posteriors are narrow
+    # an INN that may miss y by more is wrong where the arm is stretched out and posteriors are narrow
     between: ClassVar[dict] = PosteriorComparison.between | {"sigma_y": 0.03}
     published = figures(_REPLICATION, "replicated", {
         "prior": (0.242, 2.73), "mixture_density_network": (0.0031, 6.7e-4), "autoencoder": (0.0053, 4.1e-4),
