@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 import torch
 from torch import nn
@@ -14,11 +16,19 @@ from tests.architectures.laws import (
     round_trip_error,
     unreached,
 )
+from tests.architectures.test_export_formats import Call
 from workbench.architectures import ARCHITECTURES
-from workbench.bijections.embedding import Convolution1d, DeepSet, PhaseFree, embedding_network
+from workbench.bijections.embedding import (
+    Convolution1d,
+    DeepSet,
+    PhaseFree,
+    ResidualNetwork,
+    embedding_network,
+)
 from workbench.core.errors import IncompatibleError
 from workbench.core.model import standard_normal_log_density
 from workbench.core.shapes import Shapes
+from workbench.problems import PROBLEMS
 
 NETWORK = {"hidden_features": [8, 6], "activation": nn.SiLU}
 EMBEDDED = [key for key in ARCHITECTURES.keys() if "embedding" in {s.name for s in
@@ -94,18 +104,90 @@ def test_without_a_context_there_is_nothing_to_embed():
     assert len(EMBEDDED) >= 1
 
 
+def vectors(rows: int, length: int, channels: int, seed: int = 0) -> torch.Tensor:
+    """Correlated complex vectors of random phases (rows, length, channels)."""
+    generator = torch.Generator().manual_seed(seed)
+    parts = torch.randn(rows, length, channels, 2, generator=generator, dtype=torch.float64)
+    mixing = torch.randn(length, channels, channels, 2, generator=generator, dtype=torch.float64)
+    return torch.einsum("nlj,ljk->nlk", torch.view_as_complex(parts), torch.view_as_complex(mixing))
+
+
+def numbers(y: torch.Tensor) -> torch.Tensor:
+    return torch.view_as_real(y).flatten(1)
+
+
 def test_products_of_complex_readings_are_their_equation_and_do_not_know_a_phase():
     torch.manual_seed(0)
-    made = PhaseFree(2, 3, 3, NETWORK).double()
-    y = torch.randn(5, 12, dtype=torch.float64)
-    vectors = torch.view_as_complex(y.reshape(5, 2, 3, 2))
-    c = torch.einsum("nlk,lkr->nlr", vectors, torch.complex(*made.reading))
+    made, y = PhaseFree(2, 3, 3, NETWORK).double(), vectors(50, 2, 3)
+    made.prepare(numbers(y))
+    c = torch.einsum("nlk,lkr->nlr", y, torch.complex(*made.reading))
     outer = c[..., :, None] * c[..., None, :].conj()
-    assert torch.allclose(made.products(y), (outer.real + outer.imag).flatten(1), atol=1e-12)
-    turned = vectors * torch.exp(torch.tensor([[0.3j, -2.0j]], dtype=torch.complex128))[..., None]
-    assert torch.allclose(made(torch.view_as_real(turned).flatten(1)), made(y), atol=1e-10)
-    other = torch.view_as_real(vectors * torch.tensor([1j, 1.0, 1.0])).flatten(1)
-    assert not torch.allclose(made(other), made(y), atol=1e-4)
+    assert torch.allclose(made.products(numbers(y)), (outer.real + outer.imag).flatten(1), atol=1e-12)
+    turned = y * torch.exp(torch.tensor([[0.3j, -2.0j]], dtype=torch.complex128))[..., None]
+    assert torch.allclose(made(numbers(turned)), made(numbers(y)), atol=1e-10)
+    other = numbers(y * torch.tensor([1j, 1.0, 1.0]))
+    assert not torch.allclose(made(other), made(numbers(y)), atol=1e-4)
+
+
+def test_readings_are_the_leading_components_and_products_are_standardised():
+    torch.manual_seed(0)
+    y = vectors(400, 2, 15)
+    made = PhaseFree(2, 15, 3, NETWORK).double()
+    made.prepare(numbers(y))
+    w = torch.complex(*made.reading)
+    assert torch.allclose(w.mH @ w, torch.eye(12, dtype=w.dtype).expand(2, 12, 12), atol=1e-10)
+    # of all projections on twelve directions the principal ones keep the most (Eckart and Young)
+    kept = torch.einsum("nlk,lkr->nlr", y, w).abs().square().sum((0, 2))
+    best = torch.linalg.svdvals(y.movedim(1, 0))[:, :12].square().sum(1)
+    assert torch.allclose(kept, best, rtol=1e-10) and (best < y.abs().square().sum((0, 2))).all()
+    standard = (made.products(numbers(y)) - made.shift) / made.scale
+    assert standard.mean(0).abs().max() < 1e-10
+    assert torch.allclose(standard.std(0, unbiased=False), torch.ones(288, dtype=torch.float64))
+
+
+def test_the_residual_network_is_its_equation_and_passes_gradients():
+    torch.manual_seed(0)
+    made = ResidualNetwork(4, 3, {"hidden_features": [5, 5], "activation": nn.Tanh}).double()
+    v = torch.randn(6, 4, dtype=torch.float64, requires_grad=True)
+    u = v @ made.first.weight.mT + made.first.bias
+    for norm, block in zip(made.norms, made.blocks, strict=True):
+        centred = u - u.mean(1, keepdim=True)
+        normed = centred / (centred.square().mean(1, keepdim=True) + norm.eps).sqrt()
+        u = u + torch.tanh(normed) @ block.weight.mT + block.bias
+    assert torch.allclose(made(v), torch.tanh(u) @ made.last.weight.mT + made.last.bias, atol=1e-12)
+    assert torch.autograd.gradcheck(made, v)
+
+
+def test_the_phase_free_embedding_has_the_right_gradient():
+    torch.manual_seed(0)
+    made, y = PhaseFree(1, 2, 2, NETWORK).double(), numbers(vectors(5, 1, 2))
+    made.prepare(y)
+    assert torch.autograd.gradcheck(made, y.requires_grad_())
+
+
+def test_a_run_prepares_the_embedding_and_standardisation_keeps_the_phase(tmp_path):
+    """Through problem, standardisation, embedding and a saved file: turning a tone changes nothing."""
+    import workbench as wb
+    from workbench.export import load, save
+
+    problem = PROBLEMS.make("geoacoustic", tier="swx_4", signal_to_noise=5.0)
+    read = {"embedding": "phase_free", "embedding_channels": 21, "embedding_features": 4}
+    run = wb.Run(wb.Experiment(
+        problem, {"key": "neural_spline_autoregressive", "settings": {"width": 8, "affine": True} | read},
+        "maximum_likelihood", {"samples": 300, "batch_size": 64, "fresh_noise": True}, steps=2, seed=1))
+    for _ in run:
+        pass
+    drawn = problem.draw(20, torch.Generator().manual_seed(3))
+    y = torch.view_as_complex(drawn.y.reshape(20, 3, 21, 2).contiguous())
+    turned = numbers(y * torch.exp(torch.tensor([2.0j, -0.7j, 1.1j], dtype=torch.complex128))[:, None])
+    fitted = run.fitted
+    assert fitted.model.embedding.scale.std() > 0.1   # no longer ones: it was prepared
+    first = fitted.log_prob(drawn.x, drawn.y)
+    assert torch.allclose(fitted.log_prob(drawn.x, turned), first, atol=1e-3)
+    other = numbers(y.roll(1, -1))
+    assert (fitted.log_prob(drawn.x, other) - first).abs().max() > 0.02
+    save(run, tmp_path / "network.zip")
+    assert torch.allclose(load(tmp_path / "network.zip").log_prob(drawn.x, turned), first, atol=1e-3)
 
 
 @pytest.mark.parametrize("key", EMBEDDED)
@@ -116,3 +198,32 @@ def test_complex_vectors_must_divide_y(key):
             spec.build(Shapes(2, size))
     spec = ARCHITECTURES.make(key, embedding="phase_free", embedding_channels=2)
     assert spec.build(Shapes(2, 4)).context == 4
+
+
+@pytest.mark.parametrize("call", ["log_prob", pytest.param("inverse", marks=pytest.mark.slow)])
+def test_products_and_the_affine_layer_go_into_a_graph(call):
+    torch.manual_seed(0)
+    model = ARCHITECTURES.make("neural_spline_autoregressive", transforms=2, width=8, depth=1, affine=True,
+                               embedding="phase_free", embedding_channels=2).build(Shapes(2, 4)).eval()
+    x, y = torch.randn(30, 2), torch.randn(30, 4)
+    model.prepare(x, y, None)
+    program = torch.export.export(Call(model, call), (x, y))
+    for mine, theirs in zip(Call(model, call)(x, y), program.module()(x, y), strict=True):
+        assert torch.allclose(mine, theirs, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_products_and_the_affine_layer_go_into_onnx(tmp_path):
+    runtime = pytest.importorskip("onnxruntime")
+    torch.manual_seed(0)
+    model = ARCHITECTURES.make("neural_spline_autoregressive", transforms=2, width=8, depth=1, affine=True,
+                               embedding="phase_free", embedding_channels=2).build(Shapes(2, 4)).eval()
+    x, y = torch.randn(30, 2), torch.randn(30, 4)
+    model.prepare(x, y, None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(Call(model, "log_prob"), (x, y), str(tmp_path / "f.onnx"), dynamo=True)
+    session = runtime.InferenceSession(str(tmp_path / "f.onnx"))
+    names = [v.name for v in session.get_inputs()]
+    (theirs,) = session.run(None, dict(zip(names, (x.numpy(), y.numpy()), strict=True)))
+    assert torch.allclose(model.log_prob(x, y), torch.from_numpy(theirs), atol=1e-4)

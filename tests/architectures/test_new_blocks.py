@@ -218,3 +218,37 @@ def test_a_finer_tolerance_makes_the_continuous_flow_closer():
         there, back, _ = directions(model, y)
         found.append((round_trip_error(there, back, x), log_det_error(there, x)))
     assert found[1][0] < 1e-6 < found[0][0] and found[1][1] < 1e-5
+
+
+@pytest.mark.parametrize("settings", [
+    {}, {"order": "random"}, {"affine": True}, {"depth": 1, "width": 5}, {"depth": 3, "activation": "tanh"}])
+@pytest.mark.parametrize("shapes", [Shapes(4, 3), Shapes(3, 0)])
+def test_draws_component_by_component_are_the_inverse(settings, shapes):
+    torch.manual_seed(0)
+    spec = ARCHITECTURES.make("neural_spline_autoregressive", **{"transforms": 2, "width": 12} | settings)
+    model = spec.build(shapes).double()
+    z = torch.randn(20, shapes.x, dtype=torch.float64, requires_grad=True)
+    y = torch.randn(20, shapes.y, dtype=torch.float64) if shapes.y else None
+    there, _ = model.inverse(z, y)
+    assert torch.allclose(model.draw(z, y), there, atol=1e-11)
+    slopes = [torch.autograd.grad(x.square().sum(), z)[0] for x in (model.draw(z, y), there)]
+    assert torch.allclose(*slopes, atol=1e-9)
+    if y is not None:
+        shared = model.inverse(z, y[:1].expand(20, -1))[0]
+        assert torch.allclose(model.draw(z, y[:1]), shared, atol=1e-11)
+
+
+def test_the_affine_layer_moves_and_stretches_before_the_splines():
+    torch.manual_seed(0)
+    spec = ARCHITECTURES.make("neural_spline_autoregressive", transforms=2, width=8, affine=True)
+    model = spec.build(Shapes(3, 2)).double()
+    assert len(model.layers) == 3
+    x, y = torch.randn(5, 3, dtype=torch.float64), torch.randn(5, 2, dtype=torch.float64)
+    first = model.layers[0](y)
+    u, log_det = first.call_and_ladj(x)
+    # the last component comes first: it is scaled by what y says alone
+    moved = first(x + torch.tensor([0.0, 0.0, 0.5]))
+    scale = (moved - u)[:, 2] / 0.5
+    assert torch.allclose(first(x + torch.tensor([0.0, 0.0, 1.0]))[:, 2], u[:, 2] + scale)
+    jacobian = torch.autograd.functional.jacobian(lambda v: first(v).sum(0), x).movedim(1, 0)
+    assert torch.allclose(torch.linalg.slogdet(jacobian)[1], log_det)

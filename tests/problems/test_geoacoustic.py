@@ -9,7 +9,7 @@ import torch
 from scipy import stats
 
 from workbench.core import capability
-from workbench.problems import PROBLEMS
+from workbench.problems import PROBLEMS, geoacoustic
 from workbench.problems import geoacoustic_field as field
 from workbench.problems.swellex96 import NOMINAL
 
@@ -64,6 +64,19 @@ def test_the_phase_is_gone_and_nothing_else():
     torch.testing.assert_close(kept.abs(), y.abs())
     torch.testing.assert_close((kept[..., 1:] * kept[..., :-1].conj()), (y[..., 1:] * y[..., :-1].conj()))
     torch.testing.assert_close(field.as_recordings(field.as_numbers(kept), 21), kept)
+
+
+@pytest.mark.parametrize(("name", "shared"), [("swx_2", 1), ("swx_9", geoacoustic.SHARING)])
+def test_signals_drawn_together_are_those_of_their_unknowns(name, shared):
+    problem = tier(name, 5.0)
+    x, signals = problem.signal_draws(11, seeded(3))
+    with torch.no_grad():
+        torch.testing.assert_close(signals, problem.signals(x))
+    low, high = torch.tensor(problem.window, dtype=torch.float64).T
+    assert ((x >= low) & (x <= high)).all()
+    for i, unknown in enumerate(problem.unknowns):
+        different = len(x[:, i].unique())
+        assert different == (-(-11 // shared) if unknown in field.SEDIMENT else 11), unknown
 
 
 def test_noise_has_the_level_that_is_asked_for():

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+import torch
 import xarray as xr
+from torch.distributions import Normal
 
 from workbench.studies import STUDIES, geoacoustic_judging, rows, run, text
 
@@ -35,9 +40,27 @@ def test_the_papers_tables_stand_in_their_rows():
     assert all(any(f.row.items() <= place.items() for place in places) for f in study.published)
 
 
+def test_the_nine_unknowns_stand_alone_where_no_network_of_the_paper_is_asked_for():
+    (cell,) = STUDIES.make("geoacoustic", networks=[], seeds=1).cells()
+    assert cell.coordinates["problem"] == "swx_9" and not cell.refused
+    assert cell.experiment.architecture.embedding_channels == 21 and cell.experiment.training.fresh_noise
+
+
 def test_without_stored_references_the_harder_tier_is_refused_with_the_way_to_make_them(tmp_path):
     cell = STUDIES.make("geoacoustic", stored=str(tmp_path / "none.nc")).cells()[1]
     assert cell.coordinates["problem"] == "swx_9" and "make_geoacoustic_reference" in cell.refused
+
+
+def test_the_divergence_is_that_of_two_normal_laws():
+    generator = torch.Generator().manual_seed(0)
+    exact, network = Normal(0.0, 1.0), Normal(torch.tensor(0.5).double(), 2.0)
+    x = torch.randn(40_000, 1, generator=generator, dtype=torch.float64)
+    run = SimpleNamespace(
+        problem=SimpleNamespace(log_joint=lambda x, y: exact.log_prob(x)[:, 0] - 7.0),
+        fitted=SimpleNamespace(log_prob=lambda x, y: network.log_prob(x)[:, 0]),
+    )
+    found = geoacoustic_judging._divergence(run, x, torch.zeros(3), -7.0)
+    assert found == pytest.approx(math.log(2) + (1 + 0.25) / 8 - 0.5, abs=0.01)
 
 
 @pytest.mark.slow
@@ -59,8 +82,6 @@ def test_a_small_grid_is_a_whole_table(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_nine_unknowns_are_judged_before_and_after_refinement(tmp_path):
-    import torch
-
     from workbench.problems import PROBLEMS
 
     problem = PROBLEMS.make("geoacoustic", tier="swx_9", signal_to_noise=5.0)
@@ -74,6 +95,7 @@ def test_nine_unknowns_are_judged_before_and_after_refinement(tmp_path):
                 problem.prior(100, torch.Generator().manual_seed(1))[None].numpy(),
             ),
             "seconds": ("observation", [100.0]),
+            "log_evidence": ("observation", [-80.0]),
         }
     )
     made.to_netcdf(tmp_path / "stored.nc")
@@ -83,5 +105,5 @@ def test_nine_unknowns_are_judged_before_and_after_refinement(tmp_path):
     study.cells = lambda: [cell]
     data = run(study, out=tmp_path / "study", device="cpu")
     assert set(data["status"].values) == {"done"}, data["note"].values
-    for column in ("c2st", "c2st_refined", "effective_share", "speed_up", "c2st_floor"):
+    for column in ("c2st", "c2st_refined", "effective_share", "speed_up", "c2st_floor", "kl"):
         assert np.isfinite(data[column].values).all(), column

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from workbench.problems import PROBLEMS
@@ -33,7 +34,21 @@ def test_epochs_have_the_same_signals_and_other_noise():
 def test_the_law_is_that_of_draws():
     made = data()
     many = torch.cat([made.batch(i, 0.0).y for i in range(30)])
-    assert float(many.mean().abs()) < 0.05 and abs(float(many.std()) - 1) < 0.05
+    stored = made.train_y
+    assert float((many.mean(0) - stored.mean(0)).abs().max()) < 0.25
+    assert abs(float(many.square().mean()) - 1) < 0.05
+
+
+def test_phases_stay_phases_in_standardised_units():
+    made = data()
+    s, vectors = made.standardisation, made.problem.phase_free
+    assert vectors == 21 and not s.shift_y.any()
+    assert (s.scale_y.unflatten(0, (-1, 42)) == s.scale_y[::42, None]).all()
+    assert float(made.train_y.square().mean()) == pytest.approx(1.0)
+    # elsewhere every column has its own mean and spread
+    other = data(key="gaussian_linear").train_y
+    assert float(other.mean(0).abs().max()) < 1e-6
+    assert torch.allclose(other.std(0, unbiased=False), torch.ones(10, dtype=torch.float64))
 
 
 def test_batches_follow_from_seed_and_number_alone():

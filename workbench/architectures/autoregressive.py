@@ -21,8 +21,9 @@ class AutoregressiveArchitecture(LayeredArchitecture):
         The order of the components: reversed from one layer to the next, or drawn anew for each layer.""")
 
     def autoregressive_layers(self, shapes: Shapes, univariate: Callable[[], Callable[..., Transform]],
-                              parameters: Sequence[tuple]) -> list[LazyTransform]:
-        """One masked layer for each of ``transforms``; one pass forward, D passes back.
+                              parameters: Sequence[tuple], *,
+                              numbers: Sequence[int] | None = None) -> list[LazyTransform]:
+        """One masked layer for each of ``transforms``, or with these ``numbers``; one pass forward, D back.
 
         ``univariate()`` gives a layer the constructor of the map of one component, and ``parameters`` are the
         shapes of what the masked network delivers to it. With a single component the parameters depend on y
@@ -30,7 +31,7 @@ class AutoregressiveArchitecture(LayeredArchitecture):
         """
         return [MaskedAutoregressiveTransform(shapes.x, shapes.y, order=self._order(shapes.x, number),
                                               univariate=univariate(), shapes=parameters, **self.network())
-                for number in range(self.transforms)]
+                for number in (range(self.transforms) if numbers is None else numbers)]
 
     def _order(self, features: int, number: int) -> torch.Tensor:
         if self.order == "random":

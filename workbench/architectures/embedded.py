@@ -22,6 +22,10 @@ class EmbeddedArchitecture(NetworkArchitecture):
     embedding_channels = param.Integer(default=1, bounds=(1, 64), doc="""
         How many components of y belong to one time of a series or to one element of a set, or how many
         complex numbers, real and imaginary part in turn, to one vector.""")
+    embedding_width = param.Integer(default=0, bounds=(0, 2048), doc="""
+        Units in each hidden layer of the embedding; 0 for as many as the other networks have.""")
+    embedding_depth = param.Integer(default=0, bounds=(0, 16), doc="""
+        Hidden layers of the embedding; 0 for as many as the other networks have.""")
 
     def refusals(self, shapes: Shapes) -> list[str]:
         found = super().refusals(shapes)
@@ -37,6 +41,8 @@ class EmbeddedArchitecture(NetworkArchitecture):
 
     def embedding_for(self, shapes: Shapes) -> tuple[nn.Module | None, int]:
         """The embedding of y (None where there is none) and how many components the others then read."""
+        sizes = [self.embedding_width or self.width] * (self.embedding_depth or self.depth)
         made = embedding_network(self.embedding, shapes.y, channels=self.embedding_channels,
-                                 features=self.embedding_features, network=self.network())
+                                 features=self.embedding_features,
+                                 network=self.network() | {"hidden_features": sizes})
         return made, shapes.y if made is None else self.embedding_features

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from zuko.lazy import LazyTransform
 
-from workbench.bijections.inverse import forward_and_log_det, inverse_alone, inverse_and_log_det
+from workbench.bijections.inverse import forward_and_log_det, inverse_and_log_det, inverse_of_layer
 from workbench.core.errors import DataError
 from workbench.core.model import Model
 from workbench.core.shapes import Shapes
@@ -51,6 +51,11 @@ class ZukoFlowModel(Model):
         self.layers = nn.ModuleList(layers)
         self.embedding = embedding
 
+    def prepare(self, x: Tensor, y: Tensor | None, bounds: Tensor) -> None:
+        """An embedding that starts from statistics of y (n, M) takes them."""
+        if y is not None and hasattr(self.embedding, "prepare"):
+            self.embedding.prepare(y)
+
     def latent(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
         """x (n, D) -> z (n, D) and log|det ∂z/∂x| (n,)."""
         check_rows("x", x, self.features)
@@ -72,10 +77,8 @@ class ZukoFlowModel(Model):
         shared = y is not None and len(y) == 1
         check_context(y, self.context, 1 if shared else z.shape[0])
         read = self.embedded(y)
-        if shared:
-            read = read.expand(z.shape[0], -1)
         for layer in reversed(self.layers):
-            z = inverse_alone(layer(read), z)
+            z = inverse_of_layer(layer, read, z)
         return z
 
     def stages(self, z: Tensor, y: Tensor | None) -> list[Tensor]:

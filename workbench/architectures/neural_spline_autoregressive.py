@@ -1,9 +1,12 @@
 """Autoregressive neural spline flow: monotone splines whose knots depend on the components before.
 
 forward   z_i = g(x_i; θ_i(x_{<i}, y)), a monotone rational-quadratic spline on [−B, B], the identity outside
+affine    on request a layer u_i = e^(s_i) x_i + t_i, (s_i, t_i)(x_{<i}, y), comes first: it moves and
+          stretches a narrow posterior to where the splines' pieces are
 log-det   Σ_i log g'(x_i; θ_i)
 inverse   x_i = g⁻¹(z_i; θ_i(x_{<i}, y)), the root of a quadratic, one after the other: D passes a layer
-Source: Durkan, Bekasov, Murray & Papamakarios 2019, Neural Spline Flows, arXiv:1906.04032.
+Source: Durkan, Bekasov, Murray & Papamakarios 2019, Neural Spline Flows, arXiv:1906.04032; Papamakarios,
+Pavlakou & Murray 2017, arXiv:1705.07057 (the affine layer).
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from functools import partial
 from typing import ClassVar
 
 import param
-from zuko.transforms import MonotonicRQSTransform
+from zuko.transforms import MonotonicAffineTransform, MonotonicRQSTransform
 
 from workbench.architectures.autoregressive import AutoregressiveArchitecture
 from workbench.architectures.base import CostCard
@@ -21,6 +24,9 @@ from workbench.architectures.embedded import EmbeddedArchitecture
 from workbench.architectures.flow_model import ZukoFlowModel
 from workbench.architectures.neural_spline_coupling import LEAST_SLOPE
 from workbench.core.shapes import Shapes
+
+#: Scales of the affine layer stay between this and its inverse.
+LEAST_SCALE = 1e-4
 
 
 class NeuralSplineAutoregressive(EmbeddedArchitecture, AutoregressiveArchitecture):
@@ -40,10 +46,17 @@ class NeuralSplineAutoregressive(EmbeddedArchitecture, AutoregressiveArchitectur
     bound = param.Number(default=5.0, bounds=(1.0, 20.0), doc="""
         The splines act between −bound and +bound, in standard deviations of the data; further out they are
         the identity.""")
+    affine = param.Boolean(default=False, doc="""
+        A layer of shifts and scales before the splines: it moves a narrow posterior to where they act.""")
 
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:
         spline = partial(MonotonicRQSTransform, bound=self.bound, slope=LEAST_SLOPE)
         parameters = ((self.bins,), (self.bins,), (self.bins - 1,))
         embedding, context = self.embedding_for(shapes)
-        layers = self.autoregressive_layers(Shapes(shapes.x, context), lambda: spline, parameters)
+        read = Shapes(shapes.x, context)
+        layers = self.autoregressive_layers(read, lambda: spline, parameters)
+        if self.affine:
+            scaled = partial(MonotonicAffineTransform, slope=LEAST_SCALE)
+            # in the other order than the first spline layer
+            layers = self.autoregressive_layers(read, lambda: scaled, ((), ()), numbers=(1,)) + layers
         return ZukoFlowModel(layers, shapes, self.capabilities, embedding)

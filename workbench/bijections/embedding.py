@@ -5,11 +5,14 @@ convolution_1d   y as a series of L = M / C values of C channels; convolutions a
                  long; h = A · (what is left, end to end) + b
 deep_set         y as a set of L elements of C components; h = ρ( 1/L Σ_j φ(y_j) ): the order does not matter
 phase_free       y as L vectors of C complex numbers, real and imaginary part in turn;
-                 h = f(N(c_i c̄_j)), readings c = W (s·y + t) of each vector, N the layer norm: where all s are
-                 alike and t is zero, as they begin, h does not know of a phase that turns a whole vector
+                 h = f(c_i c̄_j), readings c = Wᵀ y of each vector, f a residual network: h does not know of a
+                 phase that turns a whole vector. W: the leading eigenvectors of the cross-spectral density
+                 matrix E[ȳ yᵀ], from the training data; the products are standardised
 Source: Ardizzone et al. 2019, Guided Image Generation with Conditional Invertible Neural Networks,
 arXiv:1907.02392 (the conditioning network); Zaheer et al. 2017, Deep Sets, arXiv:1703.06114;
-Radev et al. 2020, BayesFlow, arXiv:2003.06281 (summary networks).
+Radev et al. 2020, BayesFlow, arXiv:2003.06281 (summary networks); Niu, Reeves & Gerstoft 2017, Source
+localization in an ocean waveguide using supervised machine learning, JASA 142, 1176 (the cross-spectral
+density matrix as a network's input).
 
 It is trained together with the network that reads it. C = 1 where every component stands for itself.
 """
@@ -27,6 +30,8 @@ KINDS = ("none", "mlp", "convolution_1d", "deep_set", "phase_free")
 _SHORT = 8
 #: readings of a complex vector, at most: their products are as many as their square
 _READINGS = 12
+#: rows of the training data that readings and spreads are taken from, and the least spread
+_PREPARED, _CONSTANT = 20_000, 1e-12
 
 
 class DeepSet(nn.Module):
@@ -78,6 +83,24 @@ class Convolution1d(nn.Module):
         return self.last(torch.flatten(self.layers(series), -2))
 
 
+class ResidualNetwork(nn.Module):
+    """v (n, P) -> h (n, F):  u ← A v + a, then u ← u + B σ(N(u)) + b block after block, h = C σ(u) + c; N is
+    the layer norm. All blocks have the first of the hidden sizes of ``network``, and are as many as they."""
+
+    def __init__(self, inputs: int, features: int, network: dict[str, Any]) -> None:
+        super().__init__()
+        sizes, self.activation = network["hidden_features"], network["activation"]()
+        self.first, self.last = nn.Linear(inputs, sizes[0]), nn.Linear(sizes[0], features)
+        self.norms = nn.ModuleList([nn.LayerNorm(sizes[0]) for _ in sizes])
+        self.blocks = nn.ModuleList([nn.Linear(sizes[0], sizes[0]) for _ in sizes])
+
+    def forward(self, v: Tensor) -> Tensor:
+        u = self.first(v)
+        for norm, block in zip(self.norms, self.blocks, strict=True):
+            u = u + block(self.activation(norm(u)))
+        return self.last(self.activation(u))
+
+
 class PhaseFree(nn.Module):
     """y (n, 2 · L · C), complex vector after complex vector -> h (n, F), by products of readings of each.
 
@@ -85,23 +108,39 @@ class PhaseFree(nn.Module):
     ----------
     length, channels : L and C.
     features : F.
-    network : hidden sizes and activation of f, passed to zuko's ``MLP``.
+    network : hidden sizes and activation of f.
+
+    The readings are random until `prepare` puts the principal components of the training data in their place.
+    They are not learned, and neither are the means and spreads by which the products are standardised.
     """
 
     def __init__(self, length: int, channels: int, features: int, network: dict[str, Any]) -> None:
         super().__init__()
         count = min(channels, _READINGS)
-        self.scale = nn.Parameter(torch.ones(length, channels, 2))
-        self.shift = nn.Parameter(torch.zeros(length, channels, 2))
-        self.reading = nn.Parameter(torch.randn(2, length, channels, count) * channels**-0.5)
         products = length * count * count
-        self.norm = nn.LayerNorm(products)
-        self.network = MLP(products, features, normalize=True, **network)
+        self.register_buffer("reading", torch.randn(2, length, channels, count) * channels**-0.5)
+        self.register_buffer("shift", torch.zeros(products))
+        self.register_buffer("scale", torch.ones(products))
+        self.network = ResidualNetwork(products, features, network)
+
+    @torch.no_grad()
+    def prepare(self, y: Tensor) -> None:
+        """Readings, means and spreads from observations (n, 2 · L · C), of which the first few thousand."""
+        y = y[:_PREPARED].double()
+        length, channels, count = self.reading.shape[1:]
+        vectors = torch.view_as_complex(y.unflatten(-1, (length, channels, 2)).contiguous())
+        spectral = torch.einsum("nlj,nlk->ljk", vectors.conj(), vectors) / len(y)
+        found = torch.linalg.eigh(spectral)[1][..., -count:]
+        self.reading.copy_(torch.stack([found.real, found.imag]))
+        products = self.products(y.to(self.reading))
+        self.shift.copy_(products.mean(0))
+        spread = products.std(0, unbiased=False)
+        self.scale.copy_(torch.where(spread > _CONSTANT, spread, torch.ones_like(spread)))
 
     def products(self, y: Tensor) -> Tensor:
         """Re c_i c̄_j + Im c_i c̄_j of all vectors (n, L · R²): the first is even in i and j, the second odd:
         nothing of either is lost."""
-        vectors = self.scale * y.unflatten(-1, self.scale.shape) + self.shift
+        vectors = y.unflatten(-1, (self.reading.shape[1], self.reading.shape[2], 2))
         real, imaginary = vectors.unbind(-1)
         # (w + iv)ᵀ y by real products: networks are exported without complex numbers
         w, v = self.reading
@@ -111,7 +150,7 @@ class PhaseFree(nn.Module):
         return torch.flatten((r + i) * r.mT + (i - r) * i.mT, -3)
 
     def forward(self, y: Tensor) -> Tensor:
-        return self.network(self.norm(self.products(y)))
+        return self.network((self.products(y) - self.shift) / self.scale)
 
 
 def embedding_network(kind: str, context: int, *, channels: int, features: int,

@@ -14,7 +14,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 from torch.distributions import Transform
+from zuko.flows.autoregressive import MaskedAutoregressiveTransform
+from zuko.lazy import LazyTransform
+from zuko.nn import MaskedLinear
 from zuko.transforms import AutoregressiveTransform, CouplingTransform
+from zuko.utils import unpack
 
 
 def forward_and_log_det(transform: Transform, u: Tensor) -> tuple[Tensor, Tensor]:
@@ -36,6 +40,67 @@ def inverse_alone(transform: Transform, v: Tensor) -> Tensor:
         v_a, v_b = _split(transform, v)
         return _merge(transform, v_a, transform.meta(v_a).inv(v_b))
     return transform.inv(v)
+
+
+def inverse_of_layer(layer: LazyTransform, context: Tensor | None, v: Tensor) -> Tensor:
+    """`inverse_alone` of a lazy layer; ``context`` is (n, C), or (1, C) where all rows of v (n, D) share it.
+
+    zuko's generic inverse of a masked layer evaluates the whole network D times. Here every hidden unit is
+    evaluated once, as soon as the components that it reads are known: D small steps that cost one pass.
+    """
+    if isinstance(layer, MaskedAutoregressiveTransform) and layer.order is not None:
+        return _by_component(layer, context, v)
+    if context is not None and len(context) == 1:
+        context = context.expand(len(v), -1)
+    return inverse_alone(layer(context), v)
+
+
+def _by_component(layer: MaskedAutoregressiveTransform, context: Tensor | None, v: Tensor) -> Tensor:
+    order, count = layer.order, v.shape[-1]
+    first, *others = (part for part in layer.hyper if isinstance(part, MaskedLinear))
+    activations = [part for part in layer.hyper if not isinstance(part, MaskedLinear)]
+    # how many places must be known before a unit is; units are sorted by it, layer by layer
+    ready = (first.mask[:, :count] * (order + 1)).amax(1)
+    sorting = ready.argsort(stable=True)
+    weights = (first.mask * first.weight)[sorting]
+    read = first.bias[sorting] if context is None else first.bias[sorting] + context @ weights[:, count:].mT
+    read, stops = read.expand(len(v), -1), [_stops(ready, layer.passes)]
+    steps = []
+    for linear in others[:-1]:
+        ready = (linear.mask * ready).amax(1)
+        after = ready.argsort(stable=True)
+        steps.append(((linear.mask * linear.weight)[after][:, sorting], linear.bias[after]))
+        sorting = after
+        stops.append(_stops(ready, layer.passes))
+    last = (others[-1].mask * others[-1].weight)[:, sorting].unflatten(0, (count, layer.total))
+    offset = others[-1].bias.unflatten(0, (count, layer.total))
+    units: list[list[Tensor]] = [[] for _ in stops]
+    known: list[Tensor] = []
+    places: list[int] = []
+    for place in range(layer.passes):
+        for level, stop in enumerate(stops):
+            new = slice(stop[place - 1] if place else 0, stop[place])
+            if level == 0:
+                own = read[:, new]
+                if known:
+                    own = own + torch.stack(known, -1) @ weights[new, places].mT
+            else:
+                matrix, shift = steps[level - 1]
+                before = torch.cat(units[level - 1], -1)
+                own = before @ matrix[new, : before.shape[-1]].mT + shift[new]
+            units[level].append(activations[level](own))
+        h = torch.cat(units[-1], -1)
+        now = [i for i, own in enumerate(order.tolist()) if own == place]
+        told = torch.stack([h @ last[i, :, : h.shape[-1]].mT + offset[i] for i in now], -2)
+        u = layer.univariate(*unpack(told, layer.shapes)).inv(v[:, now])
+        known += list(u.unbind(-1))
+        places += now
+    return torch.stack(known, -1)[:, torch.tensor(places).argsort()]
+
+
+def _stops(ready: Tensor, passes: int) -> list[int]:
+    """How many of the sorted units are known at each place."""
+    return torch.bincount(ready, minlength=passes).cumsum(0).tolist()
 
 
 def inverse_and_log_det(transform: Transform, v: Tensor) -> tuple[Tensor, Tensor]:

@@ -119,7 +119,15 @@ class Problem(Spec):
         return self._prior(n, generator)
 
     # A problem that tells signal and noise apart also has ``signals(x) -> (n, …)``, without noise, and
-    # ``recorded(signals, generator) -> y``, so that training can draw the noise anew in every batch.
+    # ``recorded(signals, generator) -> y``, so that training can draw the noise anew in every batch; where
+    # many signals are cheaper together, ``signal_draws(n, generator) -> (x, signals)`` from the prior.
+
+    @property
+    def phase_free(self) -> int:
+        """C where y is made of vectors of C complex numbers (real and imaginary part in turn) whose common
+        phase says nothing of x; 0 elsewhere. Such a y is standardised by one scale for each vector, without a
+        shift, so that turning a vector by a phase is the same after it."""
+        return 0
 
     def log_density(self, x: Tensor) -> Tensor:
         """Normalised log p(x) in nats: (n, D) -> (n,), dtype of ``x``, differentiable; -inf off support."""

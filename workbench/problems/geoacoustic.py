@@ -38,6 +38,8 @@ TIERS = {
     "swx_9_hard": (tuple(field.UNKNOWNS), TONES),
 }
 HYDROPHONES, CELLS = 21, 150
+#: Geometries in which `signal_draws` hears one sediment.
+SHARING = 4
 #: Seed of the noise in the observation that is looked at first.
 _SEED = 1996
 
@@ -106,6 +108,11 @@ class GeoacousticInversion(OceanPictures, Problem):
         return field.recording_variables(self.tones, HYDROPHONES, note)
 
     @property
+    def phase_free(self) -> int:
+        """The source's phase is not known, tone by tone."""
+        return HYDROPHONES
+
+    @property
     def capabilities(self):
         known = {capability.OBSERVATION, capability.SIMULATE, capability.LOG_JOINT, capability.SIGNAL}
         return frozenset(known | ({capability.REFERENCE_POSTERIOR} if self.tier == "swx_2" else set()))
@@ -128,6 +135,20 @@ class GeoacousticInversion(OceanPictures, Problem):
     def signals(self, x: torch.Tensor) -> torch.Tensor:
         """Noise-free fields g (n, tones, 21), complex128, for unknowns ``x`` (n, D); differentiable."""
         return field.level(field.fields(field.waveguide(self.tones), self.unknowns, x))
+
+    def signal_draws(self, n: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """``n`` seabeds of the prior (n, D) and their `signals`. Where the whole sediment is unknown, each
+        sediment, whose solution costs most, is heard in `SHARING` geometries: every row has the prior's law,
+        but rows that share a sediment are not independent."""
+        own = field.sediment_columns(self.unknowns)
+        x = self.prior(n, generator)
+        with torch.no_grad():
+            if len(own) < len(field.SEDIMENT):
+                return x, self.signals(x)
+            first = x[:: SHARING, own].repeat_interleave(SHARING, 0)[:n]
+            x[:, own] = first
+            guide = field.waveguide(self.tones)
+            return x, field.level(field.shared_fields(guide, self.unknowns, x, SHARING))
 
     def recorded(self, signals: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Observations (n, M), float64, of ``signals`` as `signals` gives them, with noise of

@@ -37,6 +37,8 @@ UNKNOWNS = {
     "source_depth": Variable("source_depth", "s", "m", 50.0, 70.0, "Depth of the source."),
     "tilt": Variable("tilt", "τ", "deg", -3.0, 3.0, "Tilt of the array, away from the source."),
 }  # fmt: skip
+#: Those that the sediment's solution depends on.
+SEDIMENT = ("thickness", "speed", "increase", "density", "attenuation")
 #: Largest range of the tables, in m; rows at once, so that the numbers stay in the processor's cache.
 LONGEST, ROWS = 3400.0, 64
 #: Cells of the first grid along each axis, of the finer ones, and how many must hold mass along each.
@@ -66,6 +68,25 @@ def fields(guide: Waveguide, names: tuple[str, ...], x: Tensor, **given: Tensor)
         known = dict(zip(names, x[rows].T, strict=True)) | {name: v[rows] for name, v in given.items()}
         parts.append(guide.pressure(seabed(known)))
     return torch.cat(parts)
+
+
+def sediment_columns(names: tuple[str, ...]) -> list[int]:
+    """Which of the unknowns belong to the sediment."""
+    return [i for i, name in enumerate(names) if name in SEDIMENT]
+
+
+def shared_fields(guide: Waveguide, names: tuple[str, ...], x: Tensor, together: int) -> Tensor:
+    """As `fields`, where each ``together`` rows in a row have the same sediment, which is solved once."""
+    parts = []
+    for rows in torch.arange(len(x)).split(ROWS * together):
+        known = dict(zip(names, x[rows].T, strict=True))
+        slopes = guide.slopes(seabed({name: v[::together] for name, v in known.items()}))
+        for place in range(together):
+            found = {name: v[place::together] for name, v in known.items()}
+            count = len(found[names[0]])
+            parts.append((rows[place::together], guide.pressure(seabed(found), [s[:count] for s in slopes])))
+    order = torch.cat([rows for rows, _ in parts]).argsort()
+    return torch.cat([found for _, found in parts])[order]
 
 
 def level(pressure: Tensor) -> Tensor:

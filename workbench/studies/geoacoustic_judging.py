@@ -23,6 +23,8 @@ from workbench.training import FittedModel
 TEST_SEED = 20_260_229
 #: Epochs of the classifier for nine unknowns: few draws are learned by heart in the benchmark's thousands.
 _EPOCHS = 100
+#: Draws over which log densities are compared.
+_COMPARED = 500
 #: Walkers and their steps, of the Markov chains that a posterior's time is compared with.
 _WALKERS, _BURN, _BETWEEN, _POSTERIOR = 40, 60, 10, 1000
 
@@ -64,7 +66,7 @@ def seabed_row(fitted: FittedModel | None, test: xr.Dataset, classified: int) ->
         "depth_squared": float(squared[0]),
         "speed_squared": float(squared[1]),
         "mmd": float(np.nanmean(measures.posterior_errors(draws, reference, scale))),
-        "c2st": _apart(draws[:classified], reference),
+        "c2st": _mean(_each(draws[:classified], reference)),
         "spread": spread(draws, reference),
         "coverage": _coverage(truth, draws),
     }
@@ -83,9 +85,7 @@ def nine_row(run, path: str, most: int, refined_draws: int) -> xr.Dataset:
     truth, y = (torch.from_numpy(stored[name].values).double() for name in ("x", "y"))
     reference = torch.from_numpy(stored["reference"].values).double()
     generator, sampler = torch.Generator().manual_seed(TEST_SEED), NetworkSampler(run.fitted)
-    start = time.process_time()
-    sampler.draw(y[:1], _POSTERIOR, generator)
-    seconds = time.process_time() - start
+    seconds = _seconds(run.fitted, y[0])
     count = reference.shape[1] // 2
     draws = sampler.draw(y, count, generator)
     scale = run.problem.prior(4000, generator).std(0)
@@ -93,11 +93,14 @@ def nine_row(run, path: str, most: int, refined_draws: int) -> xr.Dataset:
     mended, shares, times = (list(part) for part in zip(*refined, strict=True))
     fresh = run.problem.draw(200, torch.Generator().manual_seed(TEST_SEED + 2))
     parts = {"amortised": draws, "refined": torch.stack(mended)}
+    apart = {name: _each(values, reference[:, :count], _EPOCHS) for name, values in parts.items()}
+    excess = [_divergence(run, *row) for row in _exact(stored)] or [float("nan")] * len(y)
     found = {
         "mmd": float(np.nanmean(measures.posterior_errors(draws, reference[:, :count], scale))),
-        "c2st": _apart(draws, reference[:, :count], _EPOCHS),
-        "c2st_refined": _apart(parts["refined"], reference[:, :count], _EPOCHS),
-        "c2st_floor": _apart(reference[:, count:], reference[:, :count], _EPOCHS),
+        "c2st": _mean(apart["amortised"]),
+        "c2st_refined": _mean(apart["refined"]),
+        "c2st_floor": _mean(_each(reference[:, count:], reference[:, :count], _EPOCHS)),
+        "kl": float(np.mean(excess)),
         "spread": spread(draws, reference),
         "coverage": _coverage(fresh.x, sampler.draw(fresh.y, 200, generator)),
         "posterior_seconds": seconds,
@@ -108,10 +111,40 @@ def nine_row(run, path: str, most: int, refined_draws: int) -> xr.Dataset:
     shown = {
         f"nine_{name}": (("observation", "nine_draw", "nine"), v.float().numpy()) for name, v in parts.items()
     }
+    shown |= {f"c2st_each_{name}": ("observation", values) for name, values in apart.items()}
+    shown["kl_each"] = ("observation", excess)
     for name, values in parts.items():
         shift, ratio = marginals(values, reference)
         shown |= {f"shift_{name}": ("nine", shift.numpy()), f"ratio_{name}": ("nine", ratio.numpy())}
     return xr.Dataset({name: ((), value) for name, value in found.items()} | shown)
+
+
+def _seconds(fitted: FittedModel, y: Tensor) -> float:
+    """Processor seconds for the draws of one posterior, when the network is warm."""
+    fitted.sample(_POSTERIOR, y)
+    start = time.process_time()
+    fitted.sample(_POSTERIOR, y)
+    return time.process_time() - start
+
+
+def _exact(stored: xr.Dataset) -> list[tuple[Tensor, Tensor, float]]:
+    """Draws of the exact posterior (n, D), the observation (M,) and its log evidence, where that is known."""
+    if "log_evidence" not in stored:
+        return []
+    parts = (stored[name].values for name in ("reference", "y", "log_evidence"))
+    return [
+        (torch.from_numpy(x[:_COMPARED]).double(), torch.from_numpy(y).double(), float(z))
+        for x, y, z in zip(*parts, strict=True)
+    ]
+
+
+def _divergence(run, x: Tensor, y: Tensor, log_evidence: float) -> float:
+    """KL(p ‖ q) in nats of the exact posterior to the network's, over draws x (n, D) of the first:
+    the mean of log p(x, y) - log p(y) - log q(x | y)."""
+    rows = y.expand(len(x), -1)
+    with torch.no_grad():
+        exact, network = run.problem.log_joint(x, rows), run.fitted.log_prob(x, rows)
+    return float((exact - log_evidence - network.double()).mean())
 
 
 def marginals(draws: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
@@ -134,12 +167,16 @@ def _refined(run, y: Tensor, draws: int, count: int, seed: int) -> tuple[Tensor,
     return torch.from_numpy(values), share, time.process_time() - start
 
 
-def _apart(draws: Tensor, reference: Tensor, epochs: int = 10_000) -> float:
-    """Mean C2ST over observations; NaN where draws are missing."""
-    values = [
+def _each(draws: Tensor, reference: Tensor, epochs: int = 10_000) -> list[float]:
+    """C2ST of each observation; NaN where draws are missing."""
+    return [
         diagnostics.c2st(exact, mine, iterations=epochs) if bool(mine.isfinite().all()) else float("nan")
         for mine, exact in zip(draws, reference, strict=False)
     ]
+
+
+def _mean(values: list[float]) -> float:
+    """Of those that are there."""
     return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
 
 

@@ -29,9 +29,10 @@ class Standardisation(nn.Module):
         self.register_buffer("scale_y", torch.ones(shapes.y))
 
     @classmethod
-    def learn(cls, x: Tensor, y: Tensor, kept: Sequence[int] = ()) -> Standardisation:
+    def learn(cls, x: Tensor, y: Tensor, kept: Sequence[int] = (), phase_free: int = 0) -> Standardisation:
         """From training data x (n, D), y (n, M), in float64. A column without spread keeps the scale 1; the
-        columns ``kept`` of x keep their values: they are categories."""
+        columns ``kept`` of x keep their values: they are categories. Vectors of ``phase_free`` complex
+        numbers in y are divided by their effective value, and not shifted: their phases stay phases."""
         made = cls(Shapes(x.shape[1], y.shape[1])).to(torch.float64)
         for name, values in (("x", x), ("y", y)):
             if not values.shape[1]:
@@ -42,6 +43,10 @@ class Standardisation(nn.Module):
                 torch.where(scale > _CONSTANT, scale, torch.ones_like(scale))
             )
         made.shift_x[list(kept)], made.scale_x[list(kept)] = 0.0, 1.0
+        if phase_free:
+            level = y.square().mean(0).unflatten(0, (-1, 2 * phase_free)).mean(1).sqrt()
+            made.shift_y.zero_()
+            made.scale_y.copy_(level.repeat_interleave(2 * phase_free))
         return made
 
     def x_in(self, x: Tensor) -> Tensor:
@@ -83,7 +88,9 @@ class RunData:
         order = torch.randperm(n, generator=generator)
         held_out, train = order[:n_validation], order[n_validation:]
         kept = [i for i, variable in enumerate(problem.x) if variable.categories]
-        self.standardisation = Standardisation.learn(drawn.x[train], drawn.y[train], kept)
+        self.standardisation = Standardisation.learn(
+            drawn.x[train], drawn.y[train], kept, problem.phase_free
+        )
         edges = torch.tensor([[v.low for v in problem.x], [v.high for v in problem.x]], dtype=torch.float64)
         self.bounds = self.standardisation.x_in(edges).to(device, dtype)
         if self._signals is not None:
@@ -154,8 +161,11 @@ class RunData:
 
 def _with_signals(problem, n: int, generator: torch.Generator) -> tuple[Samples, Tensor]:
     """Pairs, and the signals (single precision) that their observations were recorded from."""
-    x = problem.prior(n, generator)
-    with torch.no_grad():
-        signals = problem.signals(x)
+    if hasattr(problem, "signal_draws"):
+        x, signals = problem.signal_draws(n, generator)
+    else:
+        x = problem.prior(n, generator)
+        with torch.no_grad():
+            signals = problem.signals(x)
     short = torch.complex64 if signals.is_complex() else torch.float32
     return Samples(x, problem.recorded(signals, generator)), signals.to(short)
