@@ -41,7 +41,7 @@ def test_the_law_is_that_of_draws():
 
 def test_phases_stay_phases_in_standardised_units():
     made = data()
-    s, vectors = made.standardisation, made.problem.phase_free
+    s, vectors = made.standardisation, PROBLEMS.make("geoacoustic").phase_free
     assert vectors == 21 and not s.shift_y.any()
     assert (s.scale_y.unflatten(0, (-1, 42)) == s.scale_y[::42, None]).all()
     assert float(made.train_y.square().mean()) == pytest.approx(1.0)
