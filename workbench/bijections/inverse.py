@@ -12,7 +12,7 @@ Papamakarios, Pavlakou & Murray 2017, arXiv:1705.07057 (autoregressive).
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import Transform
 from zuko.flows.autoregressive import MaskedAutoregressiveTransform
 from zuko.lazy import LazyTransform
@@ -48,7 +48,9 @@ def inverse_of_layer(layer: LazyTransform, context: Tensor | None, v: Tensor) ->
     zuko's generic inverse of a masked layer evaluates the whole network D times. Here every hidden unit is
     evaluated once, as soon as the components that it reads are known: D small steps that cost one pass.
     """
-    if isinstance(layer, MaskedAutoregressiveTransform) and layer.order is not None:
+    masked = isinstance(layer, MaskedAutoregressiveTransform) and layer.order is not None
+    # a map with networks of its own has one for each component: it takes all of them or none
+    if masked and not isinstance(layer.univariate, nn.Module):
         return _by_component(layer, context, v)
     if context is not None and len(context) == 1:
         context = context.expand(len(v), -1)

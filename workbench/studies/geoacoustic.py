@@ -236,6 +236,8 @@ class Geoacoustic(PosteriorCase):
             for column, (words, goal) in goals.items():
                 value = float(nine[column].mean())
                 told.append(f"{words.format(value)} ({'meets' if value <= goal else 'misses'} {goal:.2f})")
+            if "kl" in nine and np.isfinite(nine["kl"]).any():
+                told.append(f"KL(p ‖ q) {float(nine['kl'].mean()):.2f} nats")
             pace = float(nine["speed_up"].mean())
             told.append(
                 f"a posterior {pace:.0f} times faster than the reference "
