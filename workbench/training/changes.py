@@ -61,6 +61,7 @@ def change_objective(run, objective: str | Spec | dict) -> None:
     run.objectives += 1
     build_loss(run)
     run.best_loss, run.best_iteration, run.best_state, run._stale = float("inf"), 0, None, 0
+    run.start = None  # what was reached on the way is no start to be kept
     if run.stopped_early:
         run.finished, run.stopped_early = run.iteration >= changed.steps, False
     run.guard.good = {}
@@ -83,6 +84,7 @@ def restore_objective(run, state: dict[str, Any]) -> None:
     if saved and saved != described(run.experiment.objective):
         run.experiment = run.experiment.replace(objective=saved)
         build_loss(run)
+        run.start = None
 
 
 def described(objective: Spec) -> dict[str, Any]:

@@ -37,6 +37,7 @@ from workbench.training.looking import Looking
 from workbench.training.optimisation import Average, critic_optimiser, make_average, make_optimiser, schedule
 from workbench.training.ruler import Ruler
 from workbench.training.snapshot import Snapshot, SnapshotRequest, take_snapshot
+from workbench.training.start import held_out_log_prob, surpassed
 
 
 class Run:
@@ -82,8 +83,11 @@ class Run:
         if folder is not None:
             self.attach(folder)
         self.eyes, self.ruler = Eyes(self), Ruler(self)
+        self.start = None
         if self.model.starts_from_data:  # its start may be what training cannot better
             self._validate()
+            with self.looking():
+                self.start = held_out_log_prob(self)
 
     def _build(self, seed: int) -> None:
         shapes, s = self.problem.shapes, self.data.standardisation
@@ -205,7 +209,7 @@ class Run:
 
     def _remember(self, value: float) -> None:
         """Called while the looked-at weights are in place: keeps them when they are the best so far."""
-        if value < self.best_loss:
+        if value < self.best_loss and surpassed(self):
             self.best_loss, self.best_iteration, self._stale = value, self.iteration, 0
             self.best_state = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
             return
