@@ -4,8 +4,8 @@ network     the ensemble of regressed spline flows, which begins at the best lin
             sets as sets
 width       more where there are more simulations to learn it from
 steps       as many passes over the simulations as pay, within limits on both sides
-stopping    validation from the start on; the best weights are kept, and the start where nothing is better than
-            it beyond chance
+stopping    validation from the start on; the best weights are kept, and the start where nothing is
+            better than it beyond chance
 Nothing here knows a problem's name. What differs between problems (bounds, units, tails of y, blocks of y
 whose order says nothing, how much of x a straight line explains) is measured by the network's own start.
 """
