@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,9 +24,10 @@ from workbench.studies.samplers import (
     forward_network,
     train_forward,
 )
-from workbench.training import Training
+from workbench.training import Experiment, Training
 from workbench.training.data import RunData
 
+KEPT = Path(__file__).resolve().parents[2] / "datasets" / "results"
 TINY = {"observations": 8, "draws": 50, "samples": 600, "steps": 6, "parameters": 2000, "adjoint_steps": 5}
 
 
@@ -142,6 +144,19 @@ def test_the_middle_setting_lies_between():
         assert getattr(fast, name) < getattr(middle, name) < getattr(full, name), name
     assert STUDIES.make("ballistics", middle=True, steps=7).steps == 7
     assert studies.setting(gather(middle, middle.cells(), StudyFolder("nowhere"))) == "middle"
+
+
+@pytest.mark.parametrize("key", ["kinematics", "ballistics"])
+@pytest.mark.parametrize("setting", ["fast", "middle"])
+def test_a_kept_result_is_what_its_study_would_measure_today(key, setting):
+    kept = load(KEPT / f"{key}_{setting}.nc")
+    study = STUDIES.make(key, **{setting: True}, methods=[str(m) for m in kept["method"].values])
+    assert json.loads(kept.attrs["settings"]) | {"methods": study.methods} == study.values()
+    for cell, stored in zip(study.cells(), kept["experiment"].values, strict=True):
+        # a setting that is younger than the file has its default there
+        made = Experiment.from_dict(json.loads(str(stored))) if str(stored) else None
+        assert made == cell.experiment, cell.id
+    assert (kept["status"] == "done").all() and kept.attrs["complete"]
 
 
 # ---- the classical ways
