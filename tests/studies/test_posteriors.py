@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +12,10 @@ import xarray as xr
 
 from workbench.cli import main
 from workbench.problems import PROBLEMS
-from workbench.studies import STUDIES, rows, run, text
+from workbench.studies import STUDIES, load, rows, run, text
 from workbench.studies.folder import StudyFolder
 
+KEPT = Path(__file__).resolve().parents[2] / "datasets" / "results" / "posteriors.nc"
 SMALL = {"tasks": ["gaussian_linear", "slcp"], "simulations": 100, "observations": 1, "draws": 200,
          "methods": ["recipe"]}  # fmt: skip
 
@@ -119,3 +121,11 @@ def test_the_rival_is_a_posterior_of_its_own(tmp_path, monkeypatch):
     area = (inside / rival.log_prob(x, y.expand(500, -1)).exp()).mean()
     assert float(area) == pytest.approx(0.16, rel=0.3)
     assert not list(tmp_path.iterdir())  # it leaves nothing behind where it was called
+
+
+def test_the_kept_result_is_what_its_card_says():
+    data, card = load(KEPT), KEPT.with_suffix(".md").read_text(encoding="utf-8")
+    assert text(data) in card
+    ours = [row for row in rows(data) if row["method"] == "recipe"]
+    assert {row["status"] for row in ours} == {"done"} and len(ours) == 7
+    assert all(row.get("gap", 0) > -0.01 for row in rows(data))  # nothing is better than the exact posterior
