@@ -45,7 +45,7 @@ def main() -> None:
     rows = draws(parser.parse_args().rows)
     torch.set_num_threads(1)
     print(
-        "milliseconds a draw       tables [s]   float64   float32  + gradient   KRAKENC    pykrak  modes apart"
+        "milliseconds a draw      tables [s]   float64   float32  + gradient   KRAKENC    pykrak  modes apart"
     )
     for name, tones in CASES.items():
         print(f"{name:<24}" + "".join(measured(tones, rows)), flush=True)
