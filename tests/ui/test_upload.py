@@ -106,3 +106,12 @@ def test_a_changed_file_is_refused(tmp_path):
     (tmp_path / "changed.zip").write_bytes(data)
     with pytest.raises(RefusedError):
         errands.adopt(str(tmp_path / "changed.zip"), str(tmp_path))
+
+
+def test_the_example_on_the_first_page_has_a_report_too(tmp_path):
+    """It is a file and not a run: the report is that of a run made from it, and leaves nothing behind."""
+    target = tmp_path / "report.html"
+    errands.export_to(str(example.FOLDER / example.MODEL), "report", str(target))
+    page = target.read_text(encoding="utf-8")
+    assert "This run holds no history" not in page and "Learning" in page and " in 0 s" not in page
+    assert list(tmp_path.iterdir()) == [target]

@@ -6,6 +6,7 @@ The functions below run in that process; `Errands.send` hands one over and retur
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import threading
@@ -15,6 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from workbench.core.errors import RunError, WorkbenchError
@@ -112,10 +114,17 @@ def opened(source: str) -> Any:
 
 def export_to(source: str, key: str, target: str, observation: tuple[float, ...] = ()) -> Path:
     """Write an export, checked against the model; returns where it is. ``observation`` is that of a
-    posterior."""
+    posterior. What needs a run gets one that is made from an exported file, with the history beside it."""
     from workbench.export import FORMATS, export
 
-    return export(source if FORMATS[key].of_run else opened(source), key, target, observation=observation)
+    if not FORMATS[key].of_run:
+        return export(opened(source), key, target, observation=observation)
+    if Path(source).is_dir():
+        return export(source, key, target, observation=observation)
+    history = Path(source).with_name("history.jsonl")
+    with TemporaryDirectory() as root:
+        run = adopt(source, root, history.read_text(encoding="utf-8") if history.is_file() else "")
+        return export(str(Path(root) / run), key, target, observation=observation)
 
 
 def adopt(file: str, root: str, history: str = "") -> str:
@@ -135,6 +144,8 @@ def adopt(file: str, root: str, history: str = "") -> str:
     run.data.standardisation.load_state_dict(fitted.standardisation.state_dict())
     run.iteration, run.finished = int(fitted.manifest["iteration"]), True
     run.experiment = experiment.replace(steps=max(1, run.iteration))
+    if history:
+        run.seconds = float(json.loads(history.splitlines()[-1])["seconds"])
     folder = RunFolder.create(Path(root))
     try:
         run.attach(folder)
