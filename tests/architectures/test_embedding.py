@@ -227,3 +227,18 @@ def test_products_and_the_affine_layer_go_into_onnx(tmp_path):
     names = [v.name for v in session.get_inputs()]
     (theirs,) = session.run(None, dict(zip(names, (x.numpy(), y.numpy()), strict=True)))
     assert torch.allclose(model.log_prob(x, y), torch.from_numpy(theirs), atol=1e-4)
+
+
+@pytest.mark.parametrize("key", EMBEDDED)
+@pytest.mark.parametrize("kind", ["none", "mlp", "deep_set"])
+def test_settings_that_are_left_out_change_nothing_and_the_others_do(key, kind):
+    shapes, other = Shapes(3, 4), {"embedding_features": 7, "embedding_channels": 2, "embedding_width": 9,
+                                   "embedding_depth": 5}  # fmt: skip
+    def sizes(**more):
+        made = ARCHITECTURES.make(key, embedding=kind, **more)
+        return made.unused(shapes), [p.shape for p in made.build(shapes).parameters()]
+
+    unused, usual = sizes()
+    for name, value in other.items():
+        assert (sizes(**{name: value})[1] == usual) is (name in unused), name
+    assert "embedding" not in unused and ARCHITECTURES.make(key).unused(Shapes(3, 0)) >= {"embedding", *other}

@@ -172,6 +172,7 @@ def test_the_posterior_follows_its_observation(page, studio):
     page.goto(studio + "posterior")
     status, corner = page.locator(".wb-status .wb-message").first, page.locator(".wb-view-corner")
     expect(status).to_contain_text("y = (1.5, 0)", timeout=PATIENCE)
+    expect(page.locator(".wb-model .MuiSelect-select")).to_contain_text("Example")
     corner.locator("canvas").first.wait_for()
     page.wait_for_selector("#loader", state="hidden")
     before = corner.screenshot()

@@ -104,6 +104,20 @@ def test_a_greyed_architecture_says_why(studio):
     assert any(label.startswith("Invertible") and "—" in label for label in picker.select.options)
 
 
+def test_settings_of_an_embedding_are_shown_where_there_is_one(studio):
+    def shown():
+        return {n for n in studio.controls.pickers["architecture"].form.widgets if n.startswith("embedding")}
+
+    studio.controls._picked("problem", "inverse_kinematics")
+    assert shown() == {"embedding"}
+    widget = studio.controls.pickers["architecture"].form.widgets["embedding"]
+    options = widget.options if isinstance(widget.options, dict) else {str(o): o for o in widget.options}
+    widget.value = next(value for label, value in options.items() if "mlp" in label.lower())
+    assert "embedding_features" in shown() and "embedding_channels" not in shown()
+    studio.controls._picked("problem", "two_moons")
+    assert shown() == set()
+
+
 @pytest.mark.parametrize("page", ["runs", "exchange", "share"])
 def test_every_page_can_be_turned_to(studio, page):
     studio.navigation.show(page)

@@ -51,6 +51,10 @@ class Architecture(Spec):
     #: the least number of components of x where there is no observation
     least_features: ClassVar[int] = 1
 
+    def unused(self, shapes: Shapes) -> frozenset[str]:
+        """Settings that mean nothing for these shapes, or as the others stand: a form leaves them out."""
+        return frozenset()
+
     def refusals(self, shapes: Shapes) -> list[str]:
         """Why this architecture cannot be built for these shapes: sentences that say what to change."""
         found = []

@@ -39,6 +39,14 @@ class EmbeddedArchitecture(NetworkArchitecture):
                          "embedding channels that does.")
         return found
 
+    def unused(self, shapes: Shapes) -> frozenset[str]:
+        details = {"embedding_features", "embedding_channels", "embedding_width", "embedding_depth"}
+        if not shapes.y:
+            return super().unused(shapes) | details | {"embedding"}
+        if self.embedding == "none":
+            return super().unused(shapes) | details
+        return super().unused(shapes) | ({"embedding_channels"} if self.embedding == "mlp" else set())
+
     def embedding_for(self, shapes: Shapes) -> tuple[nn.Module | None, int]:
         """The embedding of y (None where there is none) and how many components the others then read."""
         sizes = [self.embedding_width or self.width] * (self.embedding_depth or self.depth)

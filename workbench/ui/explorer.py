@@ -61,17 +61,17 @@ class Explorer(pn.viewable.Viewer):
         self._widgets()
         self._arrange()
         self._listen()
+        self.models.choose(run, observation)
         if document is None:
-            self.models.begin(run, observation)
+            self.models.start()
         else:
             self._say("Opening the model …")
             pn.state.onload(lambda: document.add_timeout_callback(self._begin, ARRIVAL))
-            self._asked = run, observation
 
     def _begin(self) -> None:
         """The browser is there. What is sent while the page is on its way to it is lost in part, and would
         look for its styles elsewhere."""
-        guard(lambda: self.models.begin(*self._asked))
+        guard(self.models.start)
 
     def _widgets(self) -> None:
         self.chosen = pmui.MultiChoice(

@@ -57,6 +57,8 @@ class Models(pn.viewable.Viewer):
         super().__init__()
         self.state, self._say = state, say
         self.first: tuple[float, ...] = ()  # the observation of the address
+        self._wrong: list[WorkbenchError] = []  # what was wrong with the address
+        self._waiting = False  # for the browser
         self.model = pmui.Select(label="Model", options={}, css_classes=["wb-model"], **WIDE)
         self.second = pmui.Select(label="Compare with", options={NONE: ""}, css_classes=["wb-second"], **WIDE)
         self.again = pmui.Button(
@@ -96,11 +98,16 @@ class Models(pn.viewable.Viewer):
 
     def begin(self, run: str, observation: str) -> None:
         """The model of the address, or the first there is; what cannot be followed is said."""
-        wanted = ""
+        self.choose(run, observation)
+        self.start()
+
+    def choose(self, run: str, observation: str) -> None:
+        """The menu as it is to arrive in the browser; nothing is opened and nothing said before `start`."""
+        wanted, self._wrong = "", []
         try:
             self.first = tuple(float(v) for v in observation.split(",")) if observation else ()
         except ValueError:
-            tell(
+            self._wrong.append(
                 WorkbenchError(
                     "The observation in the address is not made of numbers", found=observation[:60]
                 )
@@ -108,24 +115,34 @@ class Models(pn.viewable.Viewer):
         try:
             wanted = str(Runs().folder(run).path) if run else ""
         except WorkbenchError as error:
-            tell(error)
+            self._wrong.append(error)
         sources = list(self.model.options.values())
         if wanted and wanted not in sources:
             wanted = ""
-            tell(
+            self._wrong.append(
                 WorkbenchError(
                     f"Run '{run[:60]}' has no posterior to explore",
                     expected="a run with an observation y and a checkpoint",
                 )
             )
-        if not sources:
+        self._waiting = True
+        try:
+            if sources:
+                self.model.value = wanted or sources[0]
+        finally:
+            self._waiting = False
+
+    def start(self) -> None:
+        """Open what was chosen."""
+        for error in self._wrong:
+            tell(error)
+        if not self.model.options:
             return self._say(NOTHING)
-        self.model.value = wanted or sources[0]
         self.open(self.model.value)
 
     def open(self, source: str) -> None:
         """Look at a model of the menu."""
-        if not source or self.state.sources.get("model") == source:
+        if self._waiting or not source or self.state.sources.get("model") == source:
             return
         if source not in self.model.options.values():  # a browser may send anything
             raise WorkbenchError("This model is not in the menu")

@@ -107,12 +107,12 @@ class Picker(pn.viewable.Viewer):
             self._settings.objects = [self.form] if extra is None else [extra, self.form]
 
     def _unused(self, spec: Spec) -> frozenset[str]:
-        """Settings that mean nothing beside the picked architecture."""
-        return (
-            frozenset(spec.unused(self.choices.spec("architecture")))
-            if hasattr(spec, "unused")
-            else frozenset()
-        )
+        """Settings that mean nothing beside what is picked elsewhere, or as the spec itself stands."""
+        if self.kind == "architecture":
+            return spec.unused(self.choices.spec("problem").shapes)
+        if self.kind == "objective":
+            return frozenset(spec.unused(self.choices.spec("architecture")))
+        return frozenset()
 
     def __panel__(self):
         return self._layout
