@@ -232,6 +232,8 @@ def _table() -> pn.widgets.Tabulator:
         sizing_mode="stretch_width",
         css_classes=["wb-compare-table"],
         theme="simple",
+        # whichever way a column is sorted, rows without its number come last
+        configuration={"columnDefaults": {"sorterParams": {"alignEmptyValues": "bottom"}}},
         stylesheets=[SHEET],
     )
 
