@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -92,9 +92,17 @@ def _begin(niceness: int) -> None:
     from contextlib import suppress
 
     os.environ["OMP_NUM_THREADS"] = "1"
+    threading.Thread(target=_outlive_no_server, daemon=True).start()
     with suppress(OSError, ValueError):
         os.nice(niceness)
         resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+
+
+def _outlive_no_server() -> None:
+    """A server that is terminated or killed closes no pool, and its process would wait for work for ever:
+    it holds both ends of the pipe that it reads from. Nobody waits for its answer any more."""
+    parent_process().join()
+    os._exit(1)
 
 
 def opened(source: str) -> Any:
