@@ -94,7 +94,7 @@ def test_regions_of_a_normal_law_have_its_area(plane):
 
 def test_a_region_holds_its_share_of_the_draws(plane):
     counts, _ = regions.counted(plane[:3000], WINDOW)
-    density = regions.smoothed(counts, 3000)[0]
+    density = regions.smoothed(counts, 3000, regions.spreads(plane[:3000], WINDOW))[0]
     for share in (0.3, 0.5, 0.9):
         (t,) = regions.levels(density, counts[0], [share], 3000)
         held = counts[0][density >= t].sum() / 3000
@@ -122,6 +122,22 @@ def test_densities_and_intervals_are_in_the_units_of_the_variables(plane):
     width = np.ptp(WINDOW[1]) / regions.FINE
     assert float(found["single_density"].values[1].sum() * width) == pytest.approx(1.0, abs=0.01)
     assert found["quantile"].values[1] == pytest.approx([-3.29, -1.349, 0.0, 1.349, 3.29], abs=0.05)
+
+
+def test_a_narrow_law_is_drawn_as_narrow_as_it_is(plane):
+    x, narrow = LinearGaussian().x[:2], 0.02 * plane[:2000]
+    found = law(narrow, x, (0, 1), WINDOW)
+    for i, (low, high) in enumerate(WINDOW):
+        place = low + (np.arange(regions.FINE) + 0.5) * (high - low) / regions.FINE
+        density = found["single_density"].values[i]
+        drawn = np.sqrt(np.average((place - np.average(place, weights=density)) ** 2, weights=density))
+        # bins and blur may widen it by half a bin each, and by what a bandwidth adds to a spread
+        bin_width = (high - low) / regions.FINE
+        assert drawn < np.hypot(1.1 * narrow[:, i].std(), bin_width)
+    outer = found["region_90"].values
+    assert np.nanmax(np.ptp(outer[~np.isnan(outer[:, 0])], axis=0)) < 0.1
+    wide = regions.blur(2000, np.array([1.0, np.inf]), regions.BINS)
+    assert wide == pytest.approx([1.6, 1.6])  # two far modes are not run into each other
 
 
 def test_one_variable_has_no_pairs(plane):

@@ -107,6 +107,16 @@ class BernoulliGLM(Problem):
         spikes = torch.tensor([float(mark) for mark in DEFAULT_SPIKES], dtype=torch.float64)
         return tuple((spikes if self.observed == "spikes" else spikes @ design()).tolist())
 
+    def figure(self, x):
+        """The filter (n, 9, 2): the weight of the stimulus by how long ago it was."""
+        lag = torch.arange(LAGS, dtype=x.dtype).expand(len(x), LAGS)
+        return torch.stack([lag, x[:, 1:]], -1), {
+            "title": "Filter",
+            "horizontal_label": "lag [bin]",
+            "vertical_label": "weight",
+            "function": True,
+        }
+
     def _prior(self, n, generator):
         return torch.linalg.solve_triangular(
             precision_factor().T, normal(n, 1 + LAGS, generator).T, upper=True

@@ -21,6 +21,8 @@ from workbench.problems.numbered import numbered
 from workbench.problems.populations import PopulationProblem, log_populations
 
 START, INTERVAL, TIMES, NOISE = (30.0, 1.0), 2.1, 10, 0.1
+#: So many times as fine is the orbit that is drawn.
+FINER = 10
 # what is expected at the middle of the prior, rounded
 DEFAULT = (30.0, 37.3, 0.87, 1.84, 9.49, 54.1, 4.33, 0.9, 3.13, 17.5) + (
     1.0,
@@ -74,10 +76,24 @@ class LotkaVolterra(PopulationProblem):
     def default_observation(self):
         return DEFAULT
 
-    def _log_populations(self, x):
+    def figure(self, x):
+        """Orbits (n, FINER · 9 + 1, 2) in the plane of prey and predators, round and round."""
+        lines = self._log_populations(x.double(), FINER).exp()
+        return lines[~lines.isnan().flatten(1).any(1)], {
+            "title": "Prey and predators",
+            "horizontal_label": "prey",
+            "vertical_label": "predators",
+        }
+
+    def observed_points(self, observation):
+        """Counts (10, 2) of prey and predators at the same times."""
+        return list(zip(observation[:TIMES], observation[TIMES:], strict=True))
+
+    def _log_populations(self, x, finer=1):
+        """With ``finer`` times as many times."""
         growth, hunting, death, feeding = x.T
         rates, pairs = torch.stack([growth, -death], 1), torch.stack([-hunting, feeding], 1)
-        return log_populations(rates, pairs, START, INTERVAL, TIMES)
+        return log_populations(rates, pairs, START, INTERVAL / finer, finer * (TIMES - 1) + 1)
 
     def _middles(self, states):
         """Logarithms of the medians of y (n, 20)."""

@@ -21,6 +21,8 @@ from workbench.problems.populations import PopulationProblem, log_populations
 # what is expected at β = 0.4, γ = 0.125, rounded
 DEFAULT = (0.0, 0.0, 11.0, 307.0, 129.0, 23.0, 4.0, 1.0, 0.0, 0.0)
 PEOPLE, TESTS, INTERVAL, TIMES = 1e6, 1000.0, 17.0, 10
+#: So many times as fine is the curve that is drawn.
+FINER = 8
 
 
 @PROBLEMS.register
@@ -58,11 +60,29 @@ class SusceptibleInfectedRecovered(PopulationProblem):
     def default_observation(self):
         return DEFAULT
 
-    def _log_populations(self, x):
+    def _log_populations(self, x, finer=1):
+        """With ``finer`` times as many times."""
         contact, recovery = x.T
         rates = torch.stack([torch.zeros_like(recovery), -recovery], 1)
         feeding = torch.stack([-contact, contact], 1)
-        return log_populations(rates, feeding, (1 - 1 / PEOPLE, 1 / PEOPLE), INTERVAL, TIMES)
+        start, count = (1 - 1 / PEOPLE, 1 / PEOPLE), finer * (TIMES - 1) + 1
+        return log_populations(rates, feeding, start, INTERVAL / finer, count)
+
+    def figure(self, x):
+        """Infected people over time (n, FINER · 9 + 1, 2), among as many as are tested."""
+        share = self._log_populations(x.double(), FINER)[:, :, 1].exp()
+        days = torch.arange(share.shape[1], dtype=share.dtype) * INTERVAL / FINER
+        lines = torch.stack([days.expand_as(share), TESTS * share], -1)
+        return lines[~share.isnan().any(1)], {
+            "title": "Epidemic",
+            "horizontal_label": "time [day]",
+            "vertical_label": "infected among 1000",
+            "function": True,
+        }
+
+    def observed_points(self, observation):
+        """Days and counts (10, 2) of the tests."""
+        return [(INTERVAL * k, count) for k, count in enumerate(observation)]
 
     def _simulate(self, x, generator):
         share = self._log_populations(x.detach().double().cpu())[:, :, 1].exp()

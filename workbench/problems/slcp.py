@@ -74,6 +74,22 @@ class SimpleLikelihoodComplexPosterior(Problem):
     def default_observation(self):
         return DEFAULT
 
+    def figure(self, x):
+        """The Gaussian's ellipse (n, 49, 2) of one standard deviation."""
+        l11, l21, l22 = _factor(x.double())
+        angle = torch.linspace(0, 2 * math.pi, 49, dtype=torch.float64)
+        first = x[:, :1] + l11 * angle.cos()
+        second = x[:, 1:2] + l21 * angle.cos() + l22 * angle.sin()
+        return torch.stack([first, second], -1), {
+            "title": "Gaussian, one standard deviation",
+            "horizontal_label": "a",
+            "vertical_label": "b",
+        }
+
+    def observed_points(self, observation):
+        """The four points (4, 2)."""
+        return list(zip(observation[0::2], observation[1::2], strict=True))
+
     def _prior(self, n, generator):
         return box_draw(n, 5, -EDGE, EDGE, generator)
 

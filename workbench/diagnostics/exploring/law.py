@@ -46,7 +46,8 @@ class Tally:
         """What is known so far, see `law`."""
         known = np.concatenate(self.parts)[:_MOST_SORTED] if self.parts else np.empty((0, len(self.x)))
         usable = self.total - self.lost
-        found = regions.outlines(self.pairs, usable) if len(self.chosen) > 1 else []
+        spread = regions.spreads(known[:, self.chosen], self.windows)
+        found = regions.outlines(self.pairs, usable, spread) if len(self.chosen) > 1 else []
         lines = {
             f"region_{round(100 * share)}": _offset([each[k] for each in found], len(self.chosen))
             for k, share in enumerate(regions.SHARES)
@@ -59,8 +60,8 @@ class Tally:
                 "quantile": (("variable", "level"), quantile),
                 "mean": ("variable", known.mean(0) if len(known) else np.full(len(self.x), np.nan)),
                 "sd": ("variable", known.std(0) if len(known) else np.full(len(self.x), np.nan)),
-                "pair_density": (("pair", "row", "column"), regions.relief(self.pairs, usable)),
-                "single_density": (("shown", "bin"), self._densities(usable)),
+                "pair_density": (("pair", "row", "column"), regions.relief(self.pairs, usable, spread)),
+                "single_density": (("shown", "bin"), self._densities(usable, spread)),
                 **{name: ((f"{name}_point", "side"), points) for name, points in lines.items()},
             },
             coords={"variable": names, "level": list(LEVELS), "shown": [names[i] for i in self.chosen]},
@@ -73,10 +74,10 @@ class Tally:
             },
         )
 
-    def _densities(self, usable: int) -> np.ndarray:
+    def _densities(self, usable: int, spread: np.ndarray) -> np.ndarray:
         """Density of each shown variable over the fine bins of its window, in 1/unit."""
         width = np.asarray([(high - low) / regions.FINE for low, high in self.windows])
-        return regions.smoothed(self.singles, usable) / (max(usable, 1) * width[:, None])
+        return regions.smoothed(self.singles, usable, spread) / (max(usable, 1) * width[:, None])
 
 
 def law(

@@ -5,7 +5,8 @@ A problem says what it can draw by its methods, and a view here says which metho
 figure(x)    (n, D) -> (lines (n, points, 2), attributes): any problem may have it. The attributes name the
              axes: ``title``, ``horizontal_label``, ``vertical_label``; ``function`` True where all lines
              share their horizontals, so that a band can be drawn; ``marks`` (k, 2) for what is fixed
-             (optional).
+             (optional), instead of which ``observed_points(observation)`` (k, 2) may say where in the
+             figure the observation is.
 arm(x)       (n, D) -> (n, joints, 2) poses in m
 flight(x)    (n, D) -> (n, points, 2) in m
 
@@ -99,7 +100,10 @@ def _window(lines: np.ndarray, marks: np.ndarray) -> list[tuple[float, float]]:
 def _figure(problem: Any, x: np.ndarray, observation: tuple[float, ...]) -> xr.Dataset:
     lines, attrs = problem.figure(_inside(problem, x))
     labels = attrs["horizontal_label"], attrs["vertical_label"]
-    return _lines(lines, attrs["title"], labels, attrs.get("marks", ()), attrs.get("function", False))
+    marks = attrs.get("marks", ())
+    if hasattr(problem, "observed_points") and observation:
+        marks = problem.observed_points(observation)
+    return _lines(lines, attrs["title"], labels, marks, attrs.get("function", False))
 
 
 def _arm(problem: Any, x: np.ndarray, observation: tuple[float, ...]) -> xr.Dataset:
