@@ -77,6 +77,23 @@ def test_float32_agrees_with_float64():
         assert relative(short, long).max() < 1e-3
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_field_is_computed_where_it_is_asked_for(dtype):
+    """Without an accelerator: tensors of the device `meta` have no values, and refuse company of another."""
+    guide = Waveguide(swellex96.environment(), (49.0, 148.0), 3400.0, dtype=dtype, device="meta")
+    found = guide.pressure(Seabed(*draws(3).T.to("meta", dtype)))
+    assert found.device.type == "meta" and found.shape == (3, 2, 21) and found.dtype == dtype.to_complex()
+
+
+@pytest.mark.gpu
+def test_an_accelerator_finds_the_same_field():
+    seabeds = Seabed(*draws(20).T)
+    here = Waveguide(swellex96.environment(), (148.0,), 3400.0)
+    there = Waveguide(swellex96.environment(), (148.0,), 3400.0, device="cuda")
+    found = there.pressure(Seabed(*draws(20).T.cuda())).cpu()
+    assert relative(found, here.pressure(seabeds)).max() < 1e-9
+
+
 def test_finer_steps_and_a_longer_period_change_little():
     seabed, tones = Seabed(*draws(8).T), (49.0, 201.0)
     usual = Waveguide(swellex96.environment(), tones, 3400.0).pressure(seabed)

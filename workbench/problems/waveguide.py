@@ -291,10 +291,11 @@ class _Table:
         del self._up, self._curve
         depths = torch.tensor(e.hydrophones, dtype=torch.float64)
         self.middle = float(0.5 * (depths.max() + depths.min()))
-        self.offsets = (self.middle - depths).to(self.device)
+        offsets = self.middle - depths
+        self.offsets = offsets.to(self.device)
         self.centre = float(0.5 * (self.k.real[0] + self.k.real[-1]))
         # largest exponent of the series for a tilt of 3.5 degrees
-        largest = float(self.offsets.abs().max()) * math.tan(math.radians(3.5))
+        largest = float(offsets.abs().max()) * math.tan(math.radians(3.5))
         largest *= float((self.k - self.centre).abs().max())
         self.terms = next(m for m in range(1, 60) if largest**m / math.factorial(m) < 1e-5)
         shifted = 1j * (self.k - self.centre)
