@@ -85,6 +85,21 @@ def test_another_unit_is_asked_about(values, said):
     assert all(part in found for part in said) and bool(found) == bool(said)
 
 
+def test_many_numbers_in_another_unit_are_one_question():
+    series = tuple(Variable(f"velocity{i}", unit="m/s") for i in range(8)) + (Variable("time", unit="s"),)
+    shift, scale = torch.zeros(9), torch.ones(9)
+    # in mm/s: one of the numbers would be inside after a hundredth, but all of them after a thousandth
+    metres = torch.tensor([2.0, -1.5, 0.02, 3.0, -2.0, 1.0, 0.5, -0.1])
+    (asked,) = unit_doubts((*(1000 * metres).tolist(), 0.5), series, shift, scale)
+    assert "8 of 8 numbers in m/s" in asked and "velocity3 = 3000 m/s" in asked and "3000 standard" in asked
+    assert "divided by 1 000 all would lie inside" in asked and asked.endswith("is the unit right?")
+    # two wrong numbers among right ones are no matter of the unit alone
+    (mixed,) = unit_doubts((1000.0, 1200.0, *[10.0] * 6, 10.5), series, shift + 10, scale)
+    assert "2 of 8" in mixed and "inside" not in mixed
+    two = unit_doubts((50.0, *[0.0] * 7, 500.0), series, shift, scale)
+    assert len(two) == 2 and "velocity0 = 50 m/s" in two[0] and "time = 500 s" in two[1]
+
+
 def test_a_unit_is_asked_about_before_the_whole():
     seen = Typicality(ring(500, 0), ring(500, 1))
     zero, one = torch.zeros(2), torch.ones(2)
@@ -127,8 +142,21 @@ def test_what_is_no_observation_is_refused_in_a_sentence_at_every_door(wrong):
 
 
 def test_rows_with_gaps_are_named():
-    with pytest.raises(SpecError, match=r"not finite.*nan.*leave such rows out|not finite.*Found.*nan"):
+    with pytest.raises(SpecError, match="not finite.*a number for y1.*nan in row 1.*Leave such rows out"):
         small_run(RUN).fitted.sample(2, [[0.1], [float("nan")]])
+
+
+def test_of_a_long_observation_the_gap_is_named_and_not_all_of_it():
+    run = small_run(RUN, "radial_velocity")
+    series = [0.0] * 22
+    series[14] = float("nan")
+    for ask in (run.posterior, run.problem.checked_observation):
+        with pytest.raises(WorkbenchError, match="not finite.*a number for velocity15.*nan") as refused:
+            ask(series)
+        assert len(str(refused.value)) < 250
+        with pytest.raises(WorkbenchError, match="22.*velocity1, .*…, velocity22") as refused:
+            ask(series[:5])
+        assert len(str(refused.value)) < 250
 
 
 def test_a_snapshot_carries_what_there_is_to_say():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workbench.core.errors import SpecError
@@ -69,3 +70,9 @@ class Variable:
         if unknown:
             raise SpecError("A variable was described with unknown keys", found=", ".join(sorted(unknown)))
         return cls(**values)
+
+
+def named(variables: Sequence[Variable], most: int = 6) -> str:
+    """Their names for a sentence; of many the first ones and the last."""
+    names = [v.name for v in variables]
+    return ", ".join(names if len(names) <= most else [*names[: most - 1], "…", names[-1]])

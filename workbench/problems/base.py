@@ -19,7 +19,7 @@ from workbench.core.catalogue import Catalogue
 from workbench.core.errors import DataError, IncompatibleError, WorkbenchError
 from workbench.core.shapes import Shapes
 from workbench.core.spec import Spec
-from workbench.core.variable import Variable
+from workbench.core.variable import Variable, named
 
 Window = tuple[tuple[float, float], ...]
 
@@ -160,18 +160,18 @@ class Problem(Spec):
             value = torch.as_tensor(observation, dtype=torch.float64, device="cpu").detach()
         except (TypeError, ValueError, RuntimeError) as error:
             raise DataError("The observation is not made of numbers", found=repr(observation)[:80]) from error
-        names = ", ".join(v.name for v in self.y)
         if value.shape != (len(self.y),):
             raise DataError(
                 f"The observation does not fit '{self.key}'",
                 found=f"shape {tuple(value.shape)}",
-                expected=f"{len(self.y)} numbers ({names})",
+                expected=f"{len(self.y)} numbers ({named(self.y)})",
             )
         if not value.isfinite().all():
+            first = int((~value.isfinite()).nonzero()[0])
             raise DataError(
                 "The observation is not finite",
-                expected=f"finite numbers ({names})",
-                found=str(value.tolist()),
+                expected=f"a number for {self.y[first].name}",
+                found=str(value[first].item()),
             )
         return value
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from workbench.core import capability
 from workbench.core.errors import SpecError
 from workbench.core.model import Model
-from workbench.core.variable import Variable
+from workbench.core.variable import Variable, named
 from workbench.problems.base import Problem
 from workbench.training.data import Standardisation
 from workbench.training.datatree import CHAINS, to_datatree
@@ -65,20 +65,23 @@ class FittedModel:
     def capabilities(self) -> frozenset[str]:
         return self.model.capabilities
 
-    def _tensor(self, values, columns: int, what: str) -> Tensor:
+    def _tensor(self, values, variables: Sequence[Variable], what: str) -> Tensor:
+        columns = len(variables)
         tensor = torch.as_tensor(values, dtype=self.model.dtype, device=self.model.device)
         if tensor.ndim == 1:
             tensor = tensor[None, :]
         if tensor.ndim != 2 or tensor.shape[1] != columns:
             raise SpecError(
-                f"The {what} has the wrong shape", expected=f"(n, {columns})", found=str(tuple(tensor.shape))
+                f"The {what} has the wrong shape",
+                expected=f"(n, {columns}): {named(variables)}",
+                found=str(tuple(tensor.shape)),
             )
         if not torch.isfinite(tensor).all():
-            found = tensor[~torch.isfinite(tensor).all(1)][0].tolist()
+            row, column = (~torch.isfinite(tensor)).nonzero()[0].tolist()
             raise SpecError(
                 f"The {what} holds values that are not finite",
-                expected="finite numbers",
-                found=str(found[:8]),
+                expected=f"a number for {variables[column].name}",
+                found=f"{tensor[row, column].item()}" + (f" in row {row}" if len(tensor) > 1 else ""),
                 suggestion="leave such rows out: the network was trained on complete ones",
             )
         return tensor
@@ -89,12 +92,13 @@ class FittedModel:
             if y is not None and len(y):
                 raise SpecError("This model has no observation", expected="no y", found=f"{len(y)} values")
             return None
-        names = ", ".join(v.name for v in self.y)
         if y is None:
             raise SpecError(
-                "This model needs an observation", expected=f"{len(self.y)} values ({names})", found="none"
+                "This model needs an observation",
+                expected=f"{len(self.y)} values ({named(self.y)})",
+                found="none",
             )
-        rows = self._tensor(y, len(self.y), f"observation ({names})")
+        rows = self._tensor(y, self.y, "observation")
         return self.standardisation.y_in(rows.expand(n, -1) if len(rows) == 1 else rows)
 
     def latent(self, x, y=None) -> tuple[Tensor, Tensor | None]:
@@ -106,7 +110,7 @@ class FittedModel:
                 found="a model that draws, but has no code of data",
                 suggestion="use its samples instead",
             )
-        x = self._tensor(x, len(self.x), "x")
+        x = self._tensor(x, self.x, "x")
         z, log_det = self.model.latent(self.standardisation.x_in(x), self._observation(y, len(x)))
         return z, None if log_det is None else log_det - self.standardisation.scale_x.log().sum()
 
@@ -124,7 +128,7 @@ class FittedModel:
                 found="a model without a tractable density",
                 suggestion="use samples instead",
             )
-        x = self._tensor(x, len(self.x), "x")
+        x = self._tensor(x, self.x, "x")
         value = self.model.log_prob(self.standardisation.x_in(x), self._observation(y, len(x)))
         return value - self.standardisation.scale_x.log().sum()
 
@@ -133,7 +137,7 @@ class FittedModel:
         noise (n, K) for the encoder's codes; further columns of ``noise`` are not used."""
         if capability.EVIDENCE not in self.capabilities:
             raise SpecError("A bound of the likelihood was asked for", found="a model without an encoder's")
-        x = self._tensor(x, len(self.x), "x")
+        x = self._tensor(x, self.x, "x")
         used = noise[:, : self.model.code_features]
         y = self._observation(y, len(x))
         likelihood, divergence = self.model.evidence(self.standardisation.x_in(x), y, used)
@@ -144,7 +148,7 @@ class FittedModel:
         if capability.FORWARD not in self.capabilities:
             raise SpecError("A prediction of y was asked for", found="a model that does not predict y")
         return self.standardisation.y_out(
-            self.model.predict(self.standardisation.x_in(self._tensor(x, len(self.x), "x")))
+            self.model.predict(self.standardisation.x_in(self._tensor(x, self.x, "x")))
         )
 
     @torch.no_grad()
@@ -238,7 +242,7 @@ class Posterior:
         except (TypeError, ValueError, RuntimeError) as error:
             raise SpecError("The observation is not made of numbers", found=repr(observation)[:80]) from error
         if len(values) != len(fitted.y):
-            names = ", ".join(v.name for v in fitted.y) or "none: this problem has no y"
+            names = named(fitted.y) or "none: this problem has no y"
             raise SpecError(
                 "The observation has the wrong number of values",
                 expected=f"{len(fitted.y)} ({names})",

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -170,26 +171,78 @@ def _fit(found: Mapping[str, Tensor], components: int) -> bool:
 
 
 def unit_doubts(values: Sequence[float], variables: Sequence[Variable], shift: Tensor, scale: Tensor) -> list:
-    """A sentence for each component that lies far outside the training's and may be in another unit.
+    """A sentence for each component that lies far outside the training's and may be in another unit; of
+    several far ones in the same unit one sentence, with the power of ten that brings all numbers in this
+    unit inside.
 
     ``shift`` and ``scale`` (M,) are the training's means and standard deviations in data units.
     """
-    found = []
-    parts = zip(values, variables, shift.tolist(), scale.tolist(), strict=True)
-    for value, variable, middle, spread in parts:
-        if abs(value - middle) <= FAR * spread:
-            continue
-        unit = f" {variable.unit}" if variable.unit else ""
-        low, high = middle - INSIDE * spread, middle + INSIDE * spread
-        powers = sorted((k for k in range(-POWERS, POWERS + 1) if k), key=abs)
-        power = next((k for k in powers if low <= value * 10.0**k <= high), None)
-        moved = "" if power is None else f" ({_factor(power)} it would lie inside)"
-        found.append(
-            f"{variable.name} = {value:.4g}{unit} lies {abs(value - middle) / spread:.0f} standard "
-            f"deviations from what the training saw, about {low:.3g} to {high:.3g}{unit}{moved}: is the unit "
-            "right?"
-        )
+    parts = [
+        _Part(*each) for each in zip(values, variables, shift.tolist(), scale.tolist(), strict=True)
+    ]
+    far, found = [part for part in parts if part.away > FAR], []
+    for unit in dict.fromkeys(part.variable.unit for part in far):
+        strange = [part for part in far if part.variable.unit == unit]
+        alike = [part for part in parts if part.variable.unit == unit]
+        found.append(_alone(strange[0]) if len(strange) == 1 else _together(strange, alike))
     return found
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One component of an observation beside what the training saw of it."""
+
+    value: float
+    variable: Variable
+    middle: float
+    spread: float
+
+    @property
+    def away(self) -> float:
+        """Standard deviations from the training's mean."""
+        distance = abs(self.value - self.middle)
+        return distance / self.spread if self.spread else math.inf if distance else 0.0
+
+    @property
+    def said(self) -> str:
+        unit = f" {self.variable.unit}" if self.variable.unit else ""
+        return f"{self.variable.name} = {self.value:.4g}{unit}"
+
+    @property
+    def usual(self) -> str:
+        unit = f" {self.variable.unit}" if self.variable.unit else ""
+        low, high = (self.middle + side * INSIDE * self.spread for side in (-1, 1))
+        return f"about {low:.3g} to {high:.3g}{unit}"
+
+    def inside(self, power: int) -> bool:
+        """Whether it is like the training's once it is multiplied by a power of ten."""
+        return abs(self.value * 10.0**power - self.middle) <= INSIDE * self.spread
+
+
+def _alone(part: _Part) -> str:
+    power = _power([part])
+    moved = "" if power is None else f" ({_factor(power)} it would lie inside)"
+    return (
+        f"{part.said} lies {part.away:.0f} standard deviations from what the training saw, {part.usual}"
+        f"{moved}: is the unit right?"
+    )
+
+
+def _together(strange: Sequence[_Part], alike: Sequence[_Part]) -> str:
+    worst = max(strange, key=lambda part: part.away)
+    unit, power = worst.variable.unit, _power(alike)
+    moved = "" if power is None else f"; {_factor(power)} all would lie inside"
+    counted = f"{len(strange)} of {len(alike)} numbers{f' in {unit}' if unit else ''}"
+    return (
+        f"{counted} lie far from what the training saw, most of all {worst.said}, {worst.away:.0f} "
+        f"standard deviations away ({worst.usual}){moved}: is the unit right?"
+    )
+
+
+def _power(parts: Sequence[_Part]) -> int | None:
+    """The power of ten nearest to one that brings all of them inside, if there is any."""
+    powers = sorted((k for k in range(-POWERS, POWERS + 1) if k), key=abs)
+    return next((k for k in powers if all(part.inside(k) for part in parts)), None)
 
 
 def _factor(power: int) -> str:
