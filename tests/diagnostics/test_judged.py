@@ -108,6 +108,21 @@ def test_a_missing_mode_is_caught(key):
     assert verdict(key, TwoSidedStandIn(SIDES, right=1.0), SIDES) == "red"
 
 
+def test_the_code_of_a_posterior_without_a_mode_is_not_normal():
+    class OneSided(TwoSidedStandIn):
+        """x₁ = r alone; the code of data on the other side lies far out."""
+
+        def __init__(self):
+            super().__init__(SIDES, right=1.0)
+            self.capabilities |= {capability.LATENT}
+
+        def latent(self, x, y):
+            mean, scale = self.moments(y)
+            return torch.stack([(x[:, 0] - mean) / scale, x[:, 1]], 1), None
+
+    assert verdict("latent_normality", OneSided(), SIDES) == "red"
+
+
 def test_resimulation_sees_a_shift_and_is_blind_to_a_missing_mode():
     assert verdict("resimulation_error", GaussianStandIn(LINEAR, shift=0.5), LINEAR) == "red"
     narrow = DIAGNOSTICS.make("resimulation_error", observations=2000).measure(

@@ -257,7 +257,10 @@ def test_variables_are_chosen(page):
 
 
 def test_a_brush_is_seen_in_every_view_and_ends_with_a_movement(page):
+    toolbar = page.corner.figure.toolbar
+    before = list(toolbar.tools)
     page.brush.value = True
+    assert toolbar.active_drag in before and toolbar.tools == before  # no tool comes, or all of them move
     page.boxed({"x0": 0.0, "x1": 0.5, "y0": 3.0, "y1": 4.0})  # the lower half of the first variable
     assert page.state.within == ((0, -1.0, 0.0),)
     kept = page.state.brushed()

@@ -28,6 +28,8 @@ from workbench.plots.style import (
 
 #: Room between the two pictures and above them, as shares of a picture's side.
 BETWEEN, ABOVE = 0.08, 0.12
+#: Where its window is marked below each picture: as far apart across the room between the two as within.
+PLACES = (0.15, 0.5, 0.85)
 NAMES = ("learned", "optimal")
 
 
@@ -45,7 +47,7 @@ def _name_places(plot: Any, element: Any) -> None:
         plot.handles["xaxis"].update(ticker=BasicTicker(), major_label_overrides={})
         return
     shift = (1 + BETWEEN) * width
-    ticks = {low + i * shift + t * width: f"{low + t * width:.3g}" for i in (0, 1) for t in (0.1, 0.5, 0.9)}
+    ticks = {low + i * shift + t * width: f"{low + t * width:.3g}" for i in (0, 1) for t in PLACES}
     named = {place: text.replace("-", "−") for place, text in ticks.items()}
     plot.handles["xaxis"].update(ticker=FixedTicker(ticks=sorted(named)), major_label_overrides=named)
 

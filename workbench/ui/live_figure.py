@@ -36,7 +36,7 @@ class LiveFigure(pn.viewable.Viewer):
         self._sources: dict[str, ColumnDataSource] = {}
         self._entries: dict[str, Any] = {}
         self._listeners: list[tuple[type, Callable[[Any], None]]] = []
-        self._selecting = False
+        self._selecting = self._boxes = False
         self.pane = pn.pane.Bokeh(
             None, sizing_mode="stretch_both", margin=0, min_height=min_height, stylesheets=[FONT]
         )
@@ -53,6 +53,7 @@ class LiveFigure(pn.viewable.Viewer):
                 boxed({side: float(event.geometry[side]) for side in ("x0", "x1", "y0", "y1")})
 
         self._listeners.append((bokeh.events.SelectionGeometry, heard))
+        self._boxes = True
 
     def select(self, on: bool) -> None:
         """Whether dragging draws a box."""
@@ -60,9 +61,6 @@ class LiveFigure(pn.viewable.Viewer):
         if self.figure is not None:
             tools = self.figure.toolbar.tools
             box = next((tool for tool in tools if isinstance(tool, BoxSelectTool)), None)
-            if box is None and on:
-                box = BoxSelectTool(renderers=[], persistent=False)
-                self.figure.add_tools(box)
             self.figure.toolbar.active_drag = box if on else None
 
     def show(self, data: Mapping[str, Any]) -> None:
@@ -89,6 +87,8 @@ class LiveFigure(pn.viewable.Viewer):
         self._entries = {str(getattr(item.label, "value", item.label)): item for item in entries}
         for event, heard in self._listeners:
             self.figure.on_event(event, heard)
+        if self._boxes:  # before the browser has it: a tool that comes later moves all tools to the bottom
+            self.figure.add_tools(BoxSelectTool(renderers=[], persistent=False, visible=False))
         self.select(self._selecting)
         self.pane.object = self.figure
 

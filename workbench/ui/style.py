@@ -86,7 +86,6 @@ GROUPS = (
     "Invertibility",
     "Search",
     "Inversion",
-    "Bound",
     "Ranks",
     "Coverage",
     "Contraction",
@@ -108,11 +107,15 @@ GROUPS = (
     "TransmissionLoss",
 )
 INSIDE = {"min_height": 150, "backend_opts": {"plot.toolbar_inner": True}}
+#: A table has nothing to pan or to zoom, and texts up to every edge.
+NONE = {"min_height": 150, "toolbar": None}
 
 
 @functools.cache
 def dress_plots() -> None:
     """Options of the studio for plots that are defined elsewhere; said once, when the first page is built."""
     hv.opts.defaults(
-        *(hv.opts.Overlay(group, **INSIDE) for group in GROUPS), hv.opts.QuadMesh("Grid", **INSIDE)
+        *(hv.opts.Overlay(group, **INSIDE) for group in GROUPS),
+        hv.opts.QuadMesh("Grid", **INSIDE),
+        hv.opts.Overlay("Bound", **NONE),
     )
