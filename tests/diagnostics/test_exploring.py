@@ -14,6 +14,7 @@ from torch import nn
 
 from tests.diagnostics.stand_ins import GaussianStandIn
 from workbench.core.errors import SpecError
+from workbench.core.variable import Variable
 from workbench.diagnostics.exploring import Ask, Explorer, Tally, law, regions
 from workbench.diagnostics.exploring.physical import LEVELS, PHYSICAL, physical, views
 from workbench.problems import PROBLEMS, LinearGaussian
@@ -213,6 +214,19 @@ def test_without_its_problem_a_model_still_answers(explorer):
     assert "not here" in about.note and not about.pictures and not len(about.rows)
     found = alone.answer(Ask(about.default_observation, at_rest=True))
     assert found.resimulated is None and found.law.attrs["total"] == 2000
+
+
+def test_a_band_of_several_units_can_be_read_back():
+    class Mixed(LinearGaussian):
+        @property
+        def y(self):
+            return tuple(Variable(v.name, unit=u) for v, u in zip(super().y, ("m", "s"), strict=True))
+
+    problem = Mixed(features=3, observations=2, noise=0.5)
+    explorer = Explorer(Exact(problem), problem)
+    found = explorer.answer(Ask((1.5, -0.5), at_rest=True)).resimulated
+    assert "spread" in found.attrs["label"] and (found["scale"] != 1).all()
+    assert (found["middle"] + found["scale"] * found["observed"]).values == pytest.approx([1.5, -0.5])
 
 
 # ---- physical views

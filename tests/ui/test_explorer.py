@@ -176,6 +176,28 @@ def test_a_tap_chooses(page):
     assert [slider.value for slider in page.observing.sliders] == [1.0, 0.4]
 
 
+def test_a_tap_moves_one_number_of_a_series(tmp_path):
+    from workbench.export import save
+    from workbench.training import Experiment, Run
+
+    file = tmp_path / "neuron.zip"
+    save(Run(Experiment("bernoulli_glm", "realnvp", training={"samples": 300}), device="cpu"), file)
+    page = Explorer(errands=Here())
+    page.models._offer({"Neuron": str(file), **models()})
+    page.models.open(str(file))
+    page.state.rest()
+    before = page.state.observation
+    assert page.world.places["band"].visible and not page.world.places["plane"].visible
+    page.world.moved(3.3, 7.5)
+    assert page.state.observation == (*before[:3], 7.5, *before[4:])
+    page.world.moved(0.1, -40.0)  # fewer spikes than none there are not
+    assert page.state.observation[0] == 0.0
+    for x in (-1.0, 10.2):
+        page.world.moved(x, 100.0)
+    assert page.state.observation == (0.0, *before[1:3], 7.5, *before[4:])
+    page.close()
+
+
 def test_parameters_that_move_simulate_the_observation(page):
     page.observing.ways.value = "truth"
     page.observing.truths[0].value = 0.25

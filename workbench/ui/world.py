@@ -25,6 +25,7 @@ class World(pn.viewable.Viewer):
         self.state = state
         self.figures = {"plane": LiveFigure("plane"), "band": LiveFigure("band")}
         self.figures["plane"].on_tap(lambda x, y: guard(lambda: self.tapped(x, y)))
+        self.figures["band"].on_tap(lambda x, y: guard(lambda: self.moved(x, y)))
         self.heads = {name: pn.pane.HTML("", margin=(2, 8, 0, 10)) for name in ("physical", "plane", "band")}
         self.places = {
             name: pn.Column(
@@ -52,7 +53,9 @@ class World(pn.viewable.Viewer):
         self.heads["plane"].object = head(
             "Observations", "tap to choose" + ("" if can else ", cannot be simulated")
         )
-        self.heads["band"].object = head("Resimulated", "draws sent through the simulator again")
+        self.heads["band"].object = head(
+            "Resimulated", "draws sent through the simulator again · tap to move a number"
+        )
 
     def draw(self) -> None:
         """Show the newest answers."""
@@ -81,6 +84,17 @@ class World(pn.viewable.Viewer):
         about = self.state.about
         if about is not None and len(about.y) <= PLANAR:
             self.state.observe((x, y)[: len(about.y)])
+
+    def moved(self, x: float, y: float) -> None:
+        """The observation with the tapped component at the tapped height, within its bounds."""
+        state, answer = self.state, self.state.answers.get("model")
+        drawn, place = getattr(answer, "resimulated", None), round(x)
+        if state.about is None or drawn is None or not 0 <= place < len(state.about.y):
+            return
+        value = float(drawn["middle"][place] + y * drawn["scale"][place])
+        variable, values = state.about.y[place], list(state.observation)
+        values[place] = min(max(value, variable.low), variable.high)
+        state.observe(tuple(values))
 
     def __panel__(self) -> Any:
         return pn.Column(*self.places.values(), sizing_mode="stretch_both", margin=0)

@@ -25,7 +25,8 @@ def resimulated(
 ) -> xr.Dataset | None:
     """``again`` (again_draw, component) in data units, ``band`` (level, component) and ``observed``
     (component) as they are drawn, the share ``outside`` of components whose observation leaves the 90 %
-    band. None where the simulator refuses every draw."""
+    band; what is drawn at v is ``middle`` + ``scale`` v in data units (component). None where the simulator
+    refuses every draw."""
     inside = np.clip(draws, [v.low for v in problem.x], [v.high for v in problem.x])
     try:
         with torch.no_grad():
@@ -53,6 +54,8 @@ def resimulated(
             "band": (("level", "component"), (band - middle) / scale),
             "observed": ("component", (at - middle) / scale),
             "outside": ((), float(outside.mean())),
+            "middle": ("component", middle),
+            "scale": ("component", scale),
         },
         coords={"component": [v.name for v in y], "level": list(LEVELS)},
         attrs={
