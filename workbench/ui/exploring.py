@@ -16,6 +16,7 @@ import numpy as np
 import param
 
 from workbench.core.errors import DataError, SpecError
+from workbench.core.variable import named
 from workbench.diagnostics.exploring import About, Answer, Ask
 from workbench.diagnostics.exploring.explorer import QUICK, inside
 from workbench.ui import asking
@@ -317,7 +318,7 @@ class Exploration(param.Parameterized):
 
 def checked(values: Any, about: About) -> tuple[float, ...]:
     """An observation (M,) of finite numbers, or a `DataError` that says what is wrong."""
-    names = ", ".join(v.name for v in about.y[:8]) + (", …" if len(about.y) > 8 else "")
+    names = named(about.y)
     try:
         found = tuple(float(v) for v in values)
     except (TypeError, ValueError) as error:

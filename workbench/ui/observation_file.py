@@ -65,7 +65,7 @@ def read_observations(path: str, names: list[str]) -> list[tuple[float, ...]]:
     if table.ndim != 2 or table.shape[1] != len(names) or not len(table):
         raise DataError(
             "The file does not fit this model",
-            expected=f"{len(names)} numbers an observation ({', '.join(names[:8])})",
+            expected=f"{len(names)} numbers an observation ({', '.join(names[:8])}{', …' if len(names) > 8 else ''})",
             found=f"a table of {' by '.join(str(n) for n in table.shape)}",
         )
     return [tuple(float(v) for v in row) for row in table[:MOST_ROWS]]
