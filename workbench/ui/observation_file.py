@@ -63,9 +63,10 @@ def read_observations(path: str, names: list[str]) -> list[tuple[float, ...]]:
     if table.shape[1] != len(names) and table.shape[0] == len(names) and table.ndim == 2:
         table = table.T
     if table.ndim != 2 or table.shape[1] != len(names) or not len(table):
+        listed = ", ".join([*names[:8], "…"] if len(names) > 8 else names)
         raise DataError(
             "The file does not fit this model",
-            expected=f"{len(names)} numbers an observation ({', '.join(names[:8])}{', …' if len(names) > 8 else ''})",
+            expected=f"{len(names)} numbers an observation ({listed})",
             found=f"a table of {' by '.join(str(n) for n in table.shape)}",
         )
     return [tuple(float(v) for v in row) for row in table[:MOST_ROWS]]
