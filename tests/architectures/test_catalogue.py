@@ -24,7 +24,7 @@ def fitting(key: str, shapes: Shapes) -> Shapes:
 def test_the_members_are_there():
     assert ARCHITECTURES.keys() == [
         "nice", "realnvp", "glow", "neural_spline_coupling", "maf", "iaf", "neural_spline_autoregressive",
-        "regressed_ensemble",
+        "regressed_ensemble", "regressed_mixtures",
         "neural_autoregressive", "unconstrained_neural_autoregressive", "sum_of_squares_polynomial",
         "bernstein_polynomial", "gaussianization", "neural_circular_spline", "continuous", "residual_flow",
         "inn", "residual_inn", "conditional_inn", "mixture_density_network",

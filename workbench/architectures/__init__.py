@@ -24,6 +24,7 @@ from workbench.architectures.neural_spline_coupling import NeuralSplineCoupling
 from workbench.architectures.nice import NICE
 from workbench.architectures.realnvp import RealNVP
 from workbench.architectures.regressed_ensemble import RegressedEnsemble, RegressedEnsembleModel
+from workbench.architectures.regressed_mixtures import RegressedMixtures, RegressedMixturesModel
 from workbench.architectures.residual_flow import ResidualFlow, ResidualFlowModel
 from workbench.architectures.residual_inn import ResidualINN, ResidualInnModel
 from workbench.architectures.sum_of_squares_polynomial import SumOfSquaresPolynomial
@@ -34,7 +35,7 @@ from workbench.core.catalogue import Catalogue
 
 ARCHITECTURES = Catalogue("architectures", "architecture")
 for _member in (NICE, RealNVP, Glow, NeuralSplineCoupling, MAF, IAF, NeuralSplineAutoregressive,
-                RegressedEnsemble, NeuralAutoregressive, UnconstrainedNeuralAutoregressive,
+                RegressedEnsemble, RegressedMixtures, NeuralAutoregressive, UnconstrainedNeuralAutoregressive,
                 SumOfSquaresPolynomial, BernsteinPolynomial, Gaussianization, NeuralCircularSpline,
                 Continuous, ResidualFlow, INN, ResidualINN, ConditionalINN, MixtureDensityNetwork,
                 FlowMatching, MADE, MAFDecoder, IAFDecoder, VAE, ConditionalVAE, Autoencoder,
@@ -46,7 +47,8 @@ __all__ = ["ARCHITECTURES", "IAF", "INN", "MAF", "NICE", "Architecture", "Bernst
            "ConditionalINN", "Continuous", "CostCard", "FlowMatching", "Gaussianization", "Glow",
            "InnModel", "MixtureDensityNetwork", "NeuralAutoregressive", "NeuralCircularSpline",
            "NeuralSplineAutoregressive", "NeuralSplineCoupling", "RealNVP", "RegressedEnsemble",
-           "RegressedEnsembleModel", "ResidualFlow", "ResidualFlowModel", "ResidualINN",
-           "ResidualInnModel", "SumOfSquaresPolynomial", "UnconstrainedNeuralAutoregressive",
+           "RegressedEnsembleModel", "RegressedMixtures", "RegressedMixturesModel", "ResidualFlow",
+           "ResidualFlowModel", "ResidualINN", "ResidualInnModel", "SumOfSquaresPolynomial",
+           "UnconstrainedNeuralAutoregressive",
            "Autoencoder", "ConditionalVAE", "IAFDecoder", "InvertibleAutoencoder", "MADE", "MAFDecoder",
            "SymbolicFlowModel", "SymbolicRegression", "VAE", "MadeModel"]

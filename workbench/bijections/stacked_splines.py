@@ -22,10 +22,13 @@ class StackedMasked(nn.Module):
     Parameters
     ----------
     orders : (K, D), the place 0 … D − 1 of each component in each member.
+    detail : how steep the first layer begins, in the usual steepness, with its kinks spread as far; 0: as
+        usual, with the kinks near the origin.
+    straight : with a straight line beside the network, which begins at zero.
     """
 
     def __init__(self, orders: Tensor, context: int, outputs: int, hidden: Sequence[int],
-                 activation: type[nn.Module]) -> None:
+                 activation: type[nn.Module], *, detail: float = 0.0, straight: bool = False) -> None:
         super().__init__()
         members, features = orders.shape
         self.features, self.outputs, self.activation = features, outputs, activation()
@@ -46,12 +49,23 @@ class StackedMasked(nn.Module):
                 self.weights[-1].requires_grad_(False)
             self.offsets.append(nn.Parameter(scale * (2 * torch.rand(shape[0], 1, shape[1]) - 1)))
             self.register_buffer(f"mask_{number}", mask)
+        if detail:
+            with torch.no_grad():
+                self.offsets[0].mul_(detail * masks[0].shape[2] ** 0.5)
+                self.weights[0].mul_(detail)
+        self.line = None
+        if straight:
+            mask = ((orders + 1)[:, :, None] > degrees[0][:, None, :]).repeat_interleave(outputs, 1)
+            self.line = nn.Parameter(torch.zeros(mask.shape), requires_grad=bool(mask.any()))
+            self.register_buffer("mask_line", mask)
 
     def forward(self, u: Tensor, c: Tensor | None, members: slice) -> Tensor:
-        h = u if c is None else torch.cat([u, c.expand(u.shape[0], *c.shape)], -1)
+        h = first = u if c is None else torch.cat([u, c.expand(u.shape[0], *c.shape)], -1)
         for number, (weight, offset) in enumerate(zip(self.weights, self.offsets, strict=True)):
             masked = (weight * getattr(self, f"mask_{number}"))[members]
             h = torch.baddbmm(offset[members], h if number == 0 else self.activation(h), masked.mT)
+        if self.line is not None:
+            h = torch.baddbmm(h, first, (self.line * self.mask_line)[members].mT)
         return h.unflatten(-1, (self.features, self.outputs))
 
 
