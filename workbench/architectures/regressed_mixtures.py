@@ -13,8 +13,8 @@ start     edges, regression and the reading of y from the training data; the mix
 order     which residual comes first: in neighbouring members the first or the last. Two members are trained
           for a few steps, one in each order; where held-out data are likelier in one of them beyond chance
           and by a fifth of a nat, all members take it
-sampling  z = (z₀, ζ), all standard normal: Φ(z₀) picks the member, which takes ζ to quantiles; draws outside
-          the bounds of x, where there are any, are drawn anew
+sampling  z = (z₀, ζ), all standard normal: Φ(z₀) picks the member, which makes its numbers of ζ; draws
+          outside the bounds of x, where there are any, are drawn anew
 inverse   none: which member a point came from is not known, and there is no latent code
 Trained by maximum likelihood, each member on its own, as the ensemble of regressed spline flows. A mixture
 places narrow modes and edges directly, where a spline has to bend towards them, and costs less a step.
@@ -66,8 +66,9 @@ class RegressedMixturesModel(Model):
         self.embedding = Straightened(shapes.y) if shapes.y else None
         self.arrangement = Exchangeable(shapes.y) if shapes.y else None
         self.cut = CutMixture(shapes.x, 2 * shapes.y)
-        self.edges, self.regression = SoftEdges(shapes.x), Regression(shapes.x, 2 * shapes.y)
-        self.regression.requires_grad_(False)   # the network has a straight line of its own
+        self.edges = SoftEdges(shapes.x)
+        # the network has a straight line of its own
+        self.regression = Regression(shapes.x, 2 * shapes.y, learned=False)
         self.limits = Limits(members, shapes.x)
         ascending = torch.arange(shapes.x)
         self.register_buffer("orders", torch.stack([ascending if k % 2 == 0 else ascending.flip(0)
@@ -184,7 +185,7 @@ class RegressedMixturesModel(Model):
         for i in range(self.features):
             laws, limits = self._laws(u, read, shift, members)
             own = SplitNormals(*(t[:, :, i] for t in (laws.log_share, laws.middle, laws.below, laws.above)))
-            found = own.quantile(z[:, :, i], limits and (limits[0][..., i], limits[1][..., i]))
+            found = own.draw(z[:, :, i], limits and (limits[0][..., i], limits[1][..., i]))
             u = torch.cat([u[..., :i], found[..., None], u[..., i + 1:]], -1)
         places = self.orders[members].argsort(-1)[:, None].expand(u.shape)
         return u.gather(-1, places)

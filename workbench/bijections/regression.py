@@ -45,12 +45,14 @@ class RegressionTransform(Transform):
 
 
 class Regression(LazyTransform):
-    """The map for D features and a context of C numbers (0: none)."""
+    """The map for D features and a context of C numbers (0: none); A and b stay those of `prepare` where they
+    are not ``learned``."""
 
-    def __init__(self, features: int, context: int) -> None:
+    def __init__(self, features: int, context: int, *, learned: bool = True) -> None:
         super().__init__()
-        self.offset = nn.Parameter(torch.zeros(features))
-        self.slope = nn.Parameter(torch.zeros(features, context)) if context else None
+        kept = nn.Parameter if learned else nn.Buffer
+        self.offset = kept(torch.zeros(features))
+        self.slope = kept(torch.zeros(features, context)) if context else None
         self.register_buffer("factor", torch.eye(features))
         self.register_buffer("inverse_factor", torch.eye(features))
         self.register_buffer("log_volume", torch.zeros(()))
