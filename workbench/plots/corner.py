@@ -16,7 +16,9 @@ import xarray as xr
 from bokeh.models import FixedTicker
 
 from workbench.plots.layers import (
+    LONG_DASH,
     OTHER,
+    REFINED,
     Columns,
     curve,
     line_columns,
@@ -47,14 +49,21 @@ INSIDE_LEGEND = {
 BRUSHED = "#1f9270"
 #: Height of the tallest marginal in its cell, and where the interval bar lies.
 TALL, BAR = 0.8, 0.045
-LAWS = ("prior", "reference", "other", "model")
+LAWS = ("prior", "reference", "other", "model", "refined")
 GROUPS = {
     "prior": "CornerPrior",
     "reference": "CornerReference",
     "other": "CornerOther",
     "model": "CornerModel",
+    "refined": "CornerRefined",
 }
-TITLES = {"prior": "prior", "reference": "reference", "other": "second model", "model": "model"}
+TITLES = {
+    "prior": "prior",
+    "reference": "reference",
+    "other": "second model",
+    "model": "model",
+    "refined": "refined",
+}
 
 
 register(
@@ -64,6 +73,7 @@ register(
     hv.opts.Curve("CornerReference", color=KNOWN, line_width=1.5, line_dash="dashed"),
     hv.opts.Curve("CornerOther", color=OTHER, line_width=1.5, line_dash="dashdot"),
     hv.opts.Curve("CornerModel", color=MODEL, line_width=1.5),
+    hv.opts.Curve("CornerRefined", color=REFINED, line_width=2, line_dash=LONG_DASH),
     hv.opts.Segments("CornerInterval", color=MODEL, line_width=2, show_legend=False),
     hv.opts.Segments("CornerTruth", color=NEUTRAL, line_width=1.5, line_dash="dashed", show_legend=False),
     hv.opts.Points("CornerTruthPoint", color=NEUTRAL, size=10, marker="cross", line_width=2),
@@ -82,9 +92,9 @@ def sides(count: int) -> list[hv.Dimension]:
 
 
 def corner(laws: Mapping[str, Any]) -> hv.Overlay:
-    """From laws by name: ``model``, and where they are known ``other``, ``reference``, ``prior`` (Datasets
-    with ``single_density``, ``region_50``, ``region_90``); ``truth`` (d,) and ``within`` (n,) bool of a
-    brush."""
+    """From laws by name: ``model``, and where they are known ``other``, ``refined``, ``reference``, ``prior``
+    (Datasets with ``single_density``, ``region_50``, ``region_90``); ``truth`` (d,) and ``within`` (n,) bool
+    of a brush."""
     model = laws["model"]
     names, windows = list(model.attrs["labels"]), _windows(model)
     count, made = len(names), columns(laws)

@@ -14,7 +14,9 @@ import numpy as np
 from bokeh.models import FixedTicker
 
 from workbench.plots.layers import (
+    LONG_DASH,
     OTHER,
+    REFINED,
     Columns,
     curve,
     line_columns,
@@ -32,14 +34,22 @@ LAWS = {
     "reference": "IntervalsReference",
     "other": "IntervalsOther",
     "model": "IntervalsModel",
+    "refined": "IntervalsRefined",
 }
-TITLES = {"prior": "prior", "reference": "reference", "other": "second model", "model": "model"}
+TITLES = {
+    "prior": "prior",
+    "reference": "reference",
+    "other": "second model",
+    "model": "model",
+    "refined": "refined",
+}
 
 register(
     hv.opts.Curve("IntervalsPrior", color=NEUTRAL, line_width=1.5, line_dash="dotted"),
     hv.opts.Curve("IntervalsReference", color=KNOWN, line_width=2, line_dash="dashed"),
     hv.opts.Curve("IntervalsOther", color=OTHER, line_width=1.5, line_dash="dashdot"),
     hv.opts.Curve("IntervalsModel", color=MODEL, line_width=2),
+    hv.opts.Curve("IntervalsRefined", color=REFINED, line_width=2, line_dash=LONG_DASH),
     hv.opts.Segments("IntervalsThin", color=MODEL, line_width=2, show_legend=False),
     hv.opts.Segments("IntervalsThick", color=MODEL, line_width=7, show_legend=False),
     hv.opts.Segments("IntervalsOtherThin", color=OTHER, line_width=2, show_legend=False),

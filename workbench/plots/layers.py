@@ -18,6 +18,8 @@ from workbench.plots.style import MODEL, NEUTRAL
 
 #: Colours of the laws: the second model differs from the first in lightness as well.
 OTHER = "#7a4fb5"
+#: What a refinement made of the model's draws: told from model and reference by every kind of colour vision.
+REFINED, LONG_DASH = "#bd5fa5", [9, 3]
 LAW_COLOURS = {"model": MODEL, "other": OTHER}
 Columns = dict[str, dict[str, Any]]
 

@@ -23,6 +23,8 @@ from workbench.core.variable import Variable
 from workbench.training.fitted import FittedModel, to_dataset
 
 _CHUNK = 20_000
+#: The exact density may cost milliseconds a row: parts this small let a refinement be stopped in time.
+_DEAR_CHUNK = 2000
 #: Above this Pareto k̂ importance weights are not to be relied on (Vehtari et al. 2024).
 UNRELIABLE = 0.7
 NAN = float("nan")
@@ -37,11 +39,21 @@ class Amortised:
     problem : what it was trained on.
     observation : (M,) in the units of y.
     run : the run that the network came out of, where there is one; it brings its simulations along.
+    alive : called every now and then while it is worked with; what it raises ends the refinement.
     """
 
-    def __init__(self, fitted: FittedModel, problem: Any, observation: Any, run: Any = None) -> None:
-        self.fitted, self.problem, self.run = fitted, problem, run
+    def __init__(
+        self,
+        fitted: FittedModel,
+        problem: Any,
+        observation: Any,
+        run: Any = None,
+        *,
+        alive: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.fitted, self.problem, self.run, self.alive = fitted, problem, run, alive
         self.observation = problem.checked_observation(observation)
+        self.evaluations = 0  # of the exact joint density
 
     @property
     def features(self) -> int:
@@ -53,6 +65,7 @@ class Amortised:
 
     def draw(self, n: int, generator: torch.Generator) -> Tensor:
         """n draws (n, D) of q(x | y)."""
+        self.alive()
         seed = int(torch.randint(2**62, (1,), generator=generator))
         own = torch.Generator(device=self.fitted.model.device).manual_seed(seed)
         return self.fitted.sample(n, [self.observation.tolist()], own, within_bounds=False).double().cpu()
@@ -61,7 +74,7 @@ class Amortised:
     def log_density(self, x: Tensor) -> Tensor:
         """log q(x | y) (n,) in nats for x (n, D)."""
         rows = [self.observation.tolist()]
-        return _chunked(lambda part: self.fitted.log_prob(part, rows), x)
+        return self._chunked(lambda part: self.fitted.log_prob(part, rows), x)
 
     @torch.no_grad()
     def log_joint(self, x: Tensor) -> Tensor:
@@ -70,12 +83,15 @@ class Amortised:
         def one(part: Tensor) -> Tensor:
             return self.problem.log_joint(part, self.observation.expand(len(part), -1))
 
-        return _chunked(one, x)
+        self.evaluations += len(x)
+        return self._chunked(one, x, _DEAR_CHUNK)
 
-
-def _chunked(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    found = [function(part).double().cpu() for part in x.split(_CHUNK)]
-    return torch.cat(found).nan_to_num(nan=-math.inf, posinf=-math.inf)
+    def _chunked(self, function: Callable[[Tensor], Tensor], x: Tensor, rows: int = _CHUNK) -> Tensor:
+        found = []
+        for part in x.split(rows):
+            self.alive()
+            found.append(function(part).double().cpu())
+        return torch.cat(found).nan_to_num(nan=-math.inf, posinf=-math.inf)
 
 
 @dataclass(frozen=True)
@@ -90,7 +106,7 @@ class Gain:
     simulations : how often the simulator was called.
     prior_share : share of the prior that the last round simulated from.
     improvement : nats by which fresh simulations became more likely, on average.
-    evaluations : how often the noise-free signal was computed.
+    evaluations : how often the exact joint density was computed.
     proposal : what the draws that were weighed are of.
     """
 
@@ -130,8 +146,8 @@ class Gain:
             told.append(f"{100 * self.acceptance:.0f} % of the moves were accepted")
         if not math.isnan(self.log_evidence):
             told.append(f"log evidence {self.log_evidence:.3f} ± {self.log_evidence_error:.3f} nats")
-        if self.evaluations:
-            told.append(f"the signal was computed {self.evaluations} times")
+        if self.evaluations > self.draws:  # not the once for each draw that is weighed
+            told.append(f"the exact density was computed {self.evaluations} times")
         if self.simulations:
             told.append(
                 f"{self.simulations} further simulations from {100 * self.prior_share:.2g} % of the "

@@ -44,6 +44,7 @@ class ImportanceSampling(Refinement):
             weights.pareto_k,
             log_evidence=weights.log_evidence,
             log_evidence_error=weights.log_evidence_error,
+            evaluations=amortised.evaluations,
             warnings=warnings(weights.pareto_k),
         )
 

@@ -100,6 +100,7 @@ class MarkovChain(Refinement):
             way.log_evidence if known else NAN,
             math.sqrt(way.variance) if known else NAN,
             way.stages,
+            evaluations=amortised.evaluations,
             warnings=self._warnings(way, acceptance, known),
         )
 

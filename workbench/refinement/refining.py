@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from workbench.core.errors import IncompatibleError, SpecError
@@ -21,6 +21,7 @@ def refine(
     method: str | Refinement = AUTOMATIC,
     problem: Any = None,
     seed: int = 0,
+    alive: Callable[[], None] = lambda: None,
     **settings: Any,
 ) -> RefinedPosterior:
     """The posterior of one observation, better than the trained network gives it.
@@ -34,6 +35,7 @@ def refine(
     problem : what the network was trained on; by default the run's own, or that of the experiment that the
         model carries.
     seed : same seed, same draws.
+    alive : called every now and then; what it raises ends the refinement and comes out here.
     settings : of the method.
 
     Returns
@@ -48,7 +50,7 @@ def refine(
     problem = problem if problem is not None else getattr(trained, "problem", None) or _problem(fitted)
     member = _member(method, settings, fitted, problem)
     run = trained if hasattr(trained, "data") else None
-    return member.refine(Amortised(fitted, problem, observation, run), seed=seed)
+    return member.refine(Amortised(fitted, problem, observation, run, alive=alive), seed=seed)
 
 
 def _member(method: str | Refinement, settings: dict[str, Any], fitted: Any, problem: Any) -> Refinement:

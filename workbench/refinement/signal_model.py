@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 
 import param
 import torch
@@ -41,6 +42,8 @@ _REACH = (16.0, 3.0)
 #: Share of effective weights from which the model is good enough.
 _GOOD = 0.5
 _FEWEST = 30
+#: Signals that are computed at once: between two parts the work can be stopped.
+_PART = 500
 
 
 class _Model:
@@ -79,8 +82,8 @@ class _Model:
 class _Table:
     """Places, their signals as numbers and their exact log densities."""
 
-    def __init__(self, problem, y: Tensor) -> None:
-        self.problem, self.y = problem, y
+    def __init__(self, problem, y: Tensor, alive: Callable[[], None] = lambda: None) -> None:
+        self.problem, self.y, self._alive = problem, y, alive
         self.x = self.numbers = self.logs = None
 
     def __len__(self) -> int:
@@ -93,12 +96,16 @@ class _Table:
         x, prior = x[prior.isfinite()], prior[prior.isfinite()]
         if not len(x):
             return prior
-        numbers = self.problem.signal_numbers(self.problem.signals(x), self.y)
+        numbers = torch.cat([self._numbers(part) for part in x.split(_PART)])
         logs = prior + self.problem.log_likelihood_of(numbers, self.y)
         before = () if self.x is None else ((self.x, self.numbers, self.logs),)
         parts = (*before, (x, numbers, logs))
         self.x, self.numbers, self.logs = (torch.cat(part) for part in zip(*parts, strict=True))
         return logs
+
+    def _numbers(self, x: Tensor) -> Tensor:
+        self._alive()
+        return self.problem.signal_numbers(self.problem.signals(x), self.y)
 
     def temperature(self, enough: float) -> float:
         """The lowest T ≥ 1 whose weights p^(1/T) leave ``enough`` points effective."""
@@ -162,7 +169,7 @@ class SignalModel(Refinement):
     def _refine(self, amortised: Amortised, generator) -> RefinedPosterior:
         start = time.perf_counter()
         problem, y = amortised.problem, amortised.observation
-        table = _Table(problem, y)
+        table = _Table(problem, y, amortised.alive)
         table.add(amortised.draw(self.first, generator))
         if len(table) < _FEWEST:
             raise DataError(

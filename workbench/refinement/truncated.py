@@ -163,8 +163,10 @@ class TruncatedProposals(Refinement):
             changes["steps"] = self.steps
         run = Run(experiment.replace(**changes), device=str(amortised.fitted.model.device), samples=known)
         for _ in run:
-            pass
-        return Amortised(run.fitted, amortised.problem, amortised.observation, run)
+            amortised.alive()
+        return Amortised(
+            run.fitted, amortised.problem, amortised.observation, run, alive=amortised.alive
+        )
 
 
 def _simulated(amortised: Amortised) -> Samples:

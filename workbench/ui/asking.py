@@ -7,6 +7,7 @@ fewer frames instead of late ones.
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -21,6 +22,8 @@ from workbench.ui.errands import Errands
 SAMPLER = Errands(niceness=0)
 #: Models that the process keeps open.
 _OPEN = 4
+#: A refinement may take minutes, and nothing else is to wait for it; so long at most, in seconds.
+REFINER, LONGEST = Errands(niceness=5), 600
 _explorers: OrderedDict[tuple, Any] = OrderedDict()
 
 
@@ -107,6 +110,26 @@ def reference(source: str, ask: Ask) -> tuple[Ask, Any, Any]:
         return ask, explorer.reference(ask), explorer.beside(ask)
     except WorkbenchError as error:
         return ask, f"No reference posterior here: it needs {error.expected or error.asked}.", None
+
+
+def refined(source: str, observation: tuple[float, ...], method: str, lease: str) -> Any:
+    """The refined posterior at an observation. It goes on as long as the file ``lease`` is there and as
+    a page can wait; then it ends with a `RunError`."""
+    from workbench.core.errors import RunError
+
+    end = time.monotonic() + LONGEST
+
+    def alive() -> None:
+        if not Path(lease).exists():
+            raise RunError("The refinement was cancelled")
+        if time.monotonic() > end:
+            raise RunError(
+                f"The refinement took longer than {LONGEST // 60} minutes",
+                suggestion="refine from the command line, with smaller settings where need be",
+            )
+
+    alive()
+    return _explorer(source).refined(observation, method, alive)
 
 
 def prior(source: str, ask: Ask) -> Any:

@@ -17,6 +17,7 @@ from workbench.ui.navigation import Navigation
 from workbench.ui.notices import guard, on_exception, tell
 from workbench.ui.numbers import numbers
 from workbench.ui.observing import Observing
+from workbench.ui.refining import Refining
 from workbench.ui.studio import never_busy
 from workbench.ui.verdict import Verdict
 from workbench.ui.world import World
@@ -47,6 +48,7 @@ class Explorer(pn.viewable.Viewer):
         )
         self.models = Models(self.state, self._say)
         self.observing = Observing(self.state, guard)
+        self.refining = Refining(self.state, document=document, errands=errands)
         self.verdict = Verdict(
             lambda: self.state.sources.get("model", ""),
             lambda: self.state.observation,
@@ -146,7 +148,8 @@ class Explorer(pn.viewable.Viewer):
             elif page == "marginals":
                 self.intervals.show(laws)
                 labels = [v.label for v in self.state.about.x]
-                self.table.object = numbers(laws["model"], laws.get("other"), self.state.prior, labels)
+                laid, prior = (laws.get("other"), laws.get("refined")), self.state.prior
+                self.table.object = numbers(laws["model"], laid[0], prior, labels, laid[1])
             self._status()
 
     def _status(self) -> None:
@@ -212,11 +215,12 @@ class Explorer(pn.viewable.Viewer):
         never_busy(self.page)
 
     def _side(self) -> list[Any]:
-        heading = pn.pane.HTML('<span class="wb-name">Observation</span>', margin=(2, 6, 0, 6))
         return [
             self.models,
-            heading,
+            _heading("Observation"),
             self.observing,
+            _heading("Refinement"),
+            self.refining,
             self.chosen,
             pn.Row(self.draws, self.view, margin=0),
             pn.Row(self.fit, self.whole, margin=0),
@@ -225,6 +229,7 @@ class Explorer(pn.viewable.Viewer):
 
     def close(self) -> None:
         """The browser is gone."""
+        self.refining.close()
         self.state.close()
         self.verdict.forget()
 
@@ -244,6 +249,10 @@ class Still(pn.viewable.Viewer):
 
     def __panel__(self) -> Any:
         return self._content
+
+
+def _heading(title: str) -> Any:
+    return pn.pane.HTML(f'<span class="wb-name">{title}</span>', margin=(2, 6, 0, 6))
 
 
 def _small(label: str, icon: str, tooltip: str, css: str) -> Any:

@@ -19,6 +19,8 @@ from workbench.core.errors import DataError, SpecError
 from workbench.core.variable import named
 from workbench.diagnostics.exploring import About, Answer, Ask
 from workbench.diagnostics.exploring.explorer import QUICK, inside
+from workbench.diagnostics.exploring.law import law
+from workbench.diagnostics.exploring.refining import Refined
 from workbench.ui import asking
 from workbench.ui.errands import ERRANDS
 
@@ -59,6 +61,8 @@ class Exploration(param.Parameterized):
         self.answers: dict[str, Answer] = {}
         self.reference: Any = None
         self.no_reference, self.prior = "", None
+        self.refined: Refined | None = None
+        self._refined_law: Any = None
         self.truth: tuple[float, ...] = ()  # the parameters of a row of the table, or that are moved
         self.moving_truth, self.within = False, ()
         self._timer, self._wanted = None, ()
@@ -251,6 +255,21 @@ class Exploration(param.Parameterized):
         self.reference = None if isinstance(reference, str) else found
         self.changed += 1
 
+    def show_refined(self, refined: Refined | None) -> None:
+        """Lay the refined posterior over the others; None takes it away."""
+        if refined is not self.refined:
+            self.refined, self._refined_law = refined, None
+            self.changed += 1
+
+    def _refined(self, answer: Answer) -> Any:
+        """The law of what is refined over the windows of an answer; None where it is of another place."""
+        if self.refined is None or self.refined.observation != answer.observation:
+            return None
+        windows = answer.ask.windows or self.about.window
+        if self._refined_law is None or not alike(self._refined_law, answer.law):
+            self._refined_law = law(self.refined.draws, self.about.x, answer.ask.chosen, windows)
+        return self._refined_law
+
     def _prior_came(self, prior: Any) -> None:
         self.prior = prior
         self.changed += 1
@@ -267,6 +286,7 @@ class Exploration(param.Parameterized):
             "other": self.answers["other"].law if "other" in self.answers else None,
             "reference": self.reference[1] if self.reference else None,
             "prior": self.prior,
+            "refined": self._refined(answer),
         }
         kept = {name: law for name, law in known.items() if law is not None and alike(law, answer.law)}
         shown = [list(answer.law["variable"].values).index(name) for name in answer.law["shown"].values]

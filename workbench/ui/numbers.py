@@ -11,8 +11,9 @@ from workbench.ui import text
 HEAD = ("", "median", "central 50 %", "central 90 %", "prior, central 90 %", "spread against the prior's")
 
 
-def numbers(model: Any, other: Any = None, prior: Any = None, labels: Any = ()) -> str:
-    """HTML of the laws' intervals, a row a variable; of a second model a row beneath."""
+def numbers(model: Any, other: Any = None, prior: Any = None, labels: Any = (), refined: Any = None) -> str:
+    """HTML of the laws' intervals, a row a variable; those of what is refined and of a second model stand
+    beneath."""
     spread = prior["sd"].values if prior is not None else None
     rows = [
         "<tr>" + "".join(f'<th style="width:auto;padding-right:22px">{head}</th>' for head in HEAD) + "</tr>"
@@ -20,8 +21,9 @@ def numbers(model: Any, other: Any = None, prior: Any = None, labels: Any = ()) 
     for i, label in enumerate(labels):
         before = _interval(prior["quantile"].values[i], 0, 4) if prior is not None else "–"
         rows.append(_row(text.escape(label), model, i, before, spread))
-        if other is not None:
-            rows.append(_row('<span class="wb-note">second model</span>', other, i, "", spread))
+        for name, beneath in (("refined", refined), ("second model", other)):
+            if beneath is not None:
+                rows.append(_row(f'<span class="wb-note">{name}</span>', beneath, i, "", spread))
     return f'<table class="wb-table" style="width:auto">{"".join(rows)}</table>'
 
 

@@ -8,6 +8,7 @@ observation moves is the posterior.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ import xarray as xr
 from workbench.core import capability
 from workbench.core.errors import SpecError, WorkbenchError
 from workbench.core.variable import Variable
-from workbench.diagnostics.exploring import physical, resimulating
+from workbench.diagnostics.exploring import physical, refining, resimulating
 from workbench.diagnostics.exploring.law import Tally, law
 from workbench.diagnostics.exploring.seen import Seen
 from workbench.training.fitted import Posterior
@@ -71,6 +72,7 @@ class About:
     rows: np.ndarray
     truths: np.ndarray
     note: str = ""
+    refinements: tuple[refining.Offer, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,7 @@ class Explorer:
             rows=seen.y[: seen.ROWS],
             truths=seen.x[: seen.ROWS],
             note=seen.note,
+            refinements=refining.offers(self.fitted, self.problem),
         )
 
     def prior(self, ask: Ask) -> xr.Dataset | None:
@@ -184,6 +187,17 @@ class Explorer:
         picture = self._picture(ask, draws, observation) if separate else None
         lines = None if picture is None else picture.get("line")
         return made if lines is None else made.assign(reference_line=lines)
+
+    def refined(
+        self, observation: tuple[float, ...], method: str, alive: Callable[[], None] = lambda: None
+    ) -> refining.Refined:
+        """The posterior at an observation, refined by a method of the catalogue. What ``alive`` raises ends
+        it. Raises as `workbench.refine` does."""
+        observation = Posterior(self.fitted, observation).observation
+        if self.problem is None:
+            raise WorkbenchError("This posterior cannot be refined", found="a model without its problem")
+        before = self._draws(observation, QUICK, 0)
+        return refining.refined(self.fitted, self.problem, observation, method, before, alive)
 
     def beside(self, ask: Ask) -> xr.Dataset | None:
         """The physical view with the reference in the same picture; None for a view that has its own way to
