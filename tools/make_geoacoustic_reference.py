@@ -122,6 +122,7 @@ class Prior:
         self.made, self.problem, self.observation = made, made, y
         self.fitted, self.capabilities = self, frozenset({capability.DENSITY})
         self.x, self.y = made.x, made.y
+        self.evaluations, self.alive = 0, lambda: None
 
     def draw(self, n: int, generator: torch.Generator) -> torch.Tensor:
         return self.made.prior(n, generator)
@@ -131,6 +132,7 @@ class Prior:
         return torch.where(inside, level, -torch.inf).double()
 
     def log_joint(self, x: torch.Tensor) -> torch.Tensor:
+        self.evaluations += len(x)
         with torch.no_grad():
             return self.made.log_joint(x, self.observation.expand(len(x), -1))
 

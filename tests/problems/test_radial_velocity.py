@@ -10,6 +10,7 @@ import torch
 from scipy import stats
 from scipy.integrate import solve_ivp
 
+from workbench.core.errors import DataError
 from workbench.problems import PROBLEMS, radial_velocity
 from workbench.problems.ensemble import ensemble_draws, resampled
 from workbench.problems.kepler import eccentric_anomaly, velocity_parts
@@ -228,6 +229,14 @@ def test_the_reference_agrees_with_weighted_draws_of_the_prior():
         assert stats.ks_2samp(found[:, column], exact[:, column]).statistic < 0.08
     aliases = ((found[:, 0] > 8) & (found[:, 0] < 10)).double().mean()
     assert 0.6 < aliases < 0.8
+
+
+def test_velocities_in_another_unit_have_no_reference():
+    observed = torch.tensor(radial_velocity.DEFAULT, dtype=torch.float64)
+    for factor in (30, 1000):
+        with pytest.raises(DataError, match="unexplained"):
+            planet().reference_posterior(factor * observed, 50, seeded())
+    assert len(planet().reference_posterior(3 * observed, 50, seeded())) == 50
 
 
 @pytest.mark.slow

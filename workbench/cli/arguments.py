@@ -193,7 +193,12 @@ def _export(made: argparse.ArgumentParser) -> None:
 
 def _study(made: argparse.ArgumentParser) -> None:
     made.add_argument("name", metavar="NAME", help="see: workbench list studies")
-    made.add_argument("--fast", action="store_true", help="the small setting: five minutes on two cores")
+    made.add_argument(
+        "--fast",
+        action="store_true",
+        help="the small setting: most of them end within an hour on a shared machine, the card of a stored "
+        "result says how long it took",
+    )
     made.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", dest="settings", help="a setting"
     )

@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from workbench.core import capability
+from workbench.core.errors import DataError
 from workbench.core.variable import Variable
 from workbench.problems.base import PROBLEMS, Problem
 from workbench.problems.ensemble import ensemble_draws, resampled
@@ -67,6 +68,8 @@ DEFAULT = (5.7, 4.9, 5.5, 0.5, -4.1, -1.3, -0.4, -0.4, 6.9, 3.9, 0.1) + (
     10.3, 13.4, -2.8, 3.4, 3.9, 1.6, 2.8, -1.8, 13.4, 5.1, -0.2)  # fmt: skip
 _TURN = 2 * math.pi
 _PRIOR_DRAWS, _FEWEST, _MOST = 100_000, 200, 1000
+#: Standard deviations of its prior, in logarithms, beyond which a jitter only hides what is not explained.
+_FAR = 6.0
 
 
 @PROBLEMS.register
@@ -236,7 +239,21 @@ class RadialVelocity(Problem):
         weights = torch.cat([marginal_log_likelihood(rows, observation) for rows in start.split(20_000)])
         walkers = resampled(start, weights, min(max(n, _FEWEST), _MOST), generator)
         found = ensemble_draws(lambda u: collapsed_log_density(u, observation), walkers, n, generator)
+        _explained(found[:, 3].median().exp())
         return self._from_physical(*complete(found, observation, generator))
+
+
+def _explained(jitter: Tensor) -> None:
+    """`DataError` where hardly anything of the velocities is explained by an orbit, and the rest passes for a
+    jitter that the prior all but excludes: the law of such draws is the prior, with the jitter moved."""
+    most = math.exp(JITTER[0] + _FAR * JITTER[1])
+    if jitter > most:
+        raise DataError(
+            "The posterior cannot be drawn",
+            expected=f"velocities in m/s that an orbit explains, but for a jitter of {most:.0f} m/s at most",
+            found=f"velocities that leave {float(jitter):.3g} m/s unexplained",
+            suggestion="look whether the velocities are in another unit",
+        )
 
 
 def prior_draw(n: int, generator: torch.Generator) -> tuple[Tensor, ...]:

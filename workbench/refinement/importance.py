@@ -54,12 +54,12 @@ class ImportanceSampling(Refinement):
         return RefinedPosterior(draw, amortised, gain, weighted=(x, weights.log))
 
 
-def warnings(pareto_k: float) -> tuple[str, ...]:
-    """What weights with such a tail mean, in words."""
+def warnings(pareto_k: float, proposal: str = "the network") -> tuple[str, ...]:
+    """What weights with such a tail mean, in words, for draws of a proposal."""
     if pareto_k <= UNRELIABLE:
         return ()
     return (
-        f"The weights are not to be relied on (Pareto k̂ above {UNRELIABLE}): a few draws carry nearly all "
-        "of them, because the network misses parts of the exact posterior. Take the markov_chain method, "
+        f"The weights are not to be relied on (Pareto k̂ above {UNRELIABLE}): a few draws count for too much, "
+        f"because {proposal} misses parts of the exact posterior. Take the markov_chain method, "
         "or train the network longer.",
     )

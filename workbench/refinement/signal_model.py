@@ -184,7 +184,7 @@ class SignalModel(Refinement):
         gain = Gain(
             self.key, time.perf_counter() - start, len(x), weights.size, weights.pareto_k, stages=stages,
             evaluations=before + len(x), proposal="the model of the signal",
-            warnings=warnings(weights.pareto_k),
+            warnings=warnings(weights.pareto_k, "the model of the signal"),
         )  # fmt: skip
 
         def draw(n, own):

@@ -127,7 +127,12 @@ class Study(Spec):
     #: What a reader of a kept result must know beside the table; a paragraph.
     remark: ClassVar[str] = ""
 
-    fast = param.Boolean(False, doc="A small setting that ends within five minutes on two cores.")
+    fast = param.Boolean(
+        False,
+        doc="""
+        A small setting. Those stored took from five minutes to an hour on a shared machine, every_divergence
+        four hours; each result's card says how long.""",
+    )
     seeds = param.Integer(1, bounds=(1, 100), doc="How often each cell is repeated, with seeds 0, 1, 2, …")
 
     def __init__(self, **values: Any) -> None:

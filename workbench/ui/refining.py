@@ -17,6 +17,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from workbench.diagnostics.exploring.refining import Refined
+from workbench.refinement import REFINEMENT
 from workbench.ui import asking, text
 from workbench.ui.exploring import Exploration
 from workbench.ui.notices import guard, tell
@@ -40,20 +41,25 @@ class Refining(pn.viewable.Viewer):
         self._at: tuple[float, ...] = ()  # where it is, or was, made
         self._began, self._timer = 0.0, None
         self.method = pmui.Select(
-            label="Method", options={}, size="small", width=180, margin=(8, 4), css_classes=["wb-method"]
+            label="Method",
+            options={},
+            size="small",
+            width=292,
+            margin=(8, 4),
+            sx={"& .MuiSelect-select": {"fontSize": "14px"}},
+            css_classes=["wb-method"],
         )
         self.button = pmui.Button(
             label="Refine",
             icon="auto_fix_high",
             size="small",
-            width=100,
-            margin=(14, 4, 8, 4),
+            width=292,
+            margin=(2, 4, 6, 4),
             css_classes=["wb-refine"],
-            description="Make the posterior of this observation better than the network gives it.",
         )
         self.said = pn.pane.HTML("", margin=(2, 6), width=WIDTH, css_classes=["wb-refined"])
         self.elsewhere = pn.pane.HTML("", margin=(2, 6), width=WIDTH, css_classes=["wb-elsewhere"])
-        self._row = pn.Row(self.method, self.button, margin=0)
+        self._controls = pn.Column(self.method, self.button, margin=0)
         self.button.on_click(lambda _: guard(self.pressed))
         state.param.watch(lambda _: guard(self._opened), "opened")
         state.param.watch(lambda _: guard(self._moved), ["observation", "changed"])
@@ -72,7 +78,7 @@ class Refining(pn.viewable.Viewer):
         offers = self.state.about.refinements
         usable = {o.title: o.key for o in offers if not o.reason and not o.trains}
         self.method.param.update(options=usable, value=next(iter(usable.values()), None))
-        self._row.visible = bool(usable)
+        self._controls.visible = bool(usable)
         self._say(HINT if usable else f"Not possible on this page. {offers[0].reason if offers else ''}")
         self._command()
 
@@ -93,7 +99,8 @@ class Refining(pn.viewable.Viewer):
             for o in trained
         )
         names = ", ".join(text.escape(o.title) for o in trained)
-        self.elsewhere.object = f'<details class="wb-note"><summary>{names}: how</summary>{lines}</details>'
+        head = f"<summary>{names}: on the command line</summary>"
+        self.elsewhere.object = f'<details class="wb-note">{head}{lines}</details>'
 
     # ---- doing it
     def pressed(self) -> None:
@@ -166,7 +173,7 @@ class Refining(pn.viewable.Viewer):
         self._end()
 
     def __panel__(self) -> Any:
-        return pn.Column(self._row, self.said, self.elsewhere, margin=0)
+        return pn.Column(self._controls, self.said, self.elsewhere, margin=0)
 
 
 def readout(found: Refined, labels: list[str]) -> str:
@@ -188,7 +195,7 @@ def readout(found: Refined, labels: list[str]) -> str:
     said = "".join(f"<div>{text.escape(line)}</div>" for line in lines)
     warned = "".join(
         f'<div class="wb-message bad wb-warning" style="margin-top:3px;font-size:12px">'
-        f"{text.escape(warning)}</div>"
+        f"{text.escape(_titled(warning))}</div>"
         for warning in gain.warnings
     )
     return f'<div class="wb-said {colour}"><b>{text.escape(found.title)}</b>{said}</div>{warned}'
@@ -205,6 +212,13 @@ def trust(pareto_k: float) -> str:
     return "too high, the weights alone are not to be relied on"
 
 
+def _titled(warning: str) -> str:
+    """A warning with the methods named as the menu names them."""
+    for member in REFINEMENT:
+        warning = warning.replace(f"the {member.key} method", f"“{member.title}”")
+    return warning
+
+
 def changed(found: Refined, labels: list[str]) -> str:
     """By how much means and spreads differ from the network's, in a sentence."""
     moved, widened, chance = found.moved, found.widened, found.chance
@@ -212,18 +226,18 @@ def changed(found: Refined, labels: list[str]) -> str:
     if not known.any():
         return "The network's draws have no spread to compare with."
     moved, widened = np.where(known, moved, 0.0), np.where(known, widened, 1.0)
-    told = []
-    far = int(np.abs(moved).argmax())
-    if abs(moved[far]) > chance:
-        told.append(f"the mean of {labels[far]} moved by {abs(moved[far]):.2g} of the network's spread")
-    for place in dict.fromkeys((int(widened.argmin()), int(widened.argmax()))):
-        if abs(math.log(max(widened[place], 1e-9))) > chance:
-            told.append(f"the spread of {labels[place]} is {widened[place]:.2g} times the network's")
-    if not told:
+    far, least, most = int(np.abs(moved).argmax()), int(widened.argmin()), int(widened.argmax())
+    stayed = abs(moved[far]) <= chance
+    if stayed and max(abs(math.log(max(w, 1e-9))) for w in widened) <= chance:
         return "Means and spreads are the network's, within chance: there was little to mend."
-    more = " (others less)" if len(labels) > 1 else ""
-    sentence = ", ".join(told)
-    return f"{sentence[:1].upper()}{sentence[1:]}{more}."
+    means = "Means stayed, within chance"
+    if not stayed:
+        far_moved = f"{abs(moved[far]):.2f} standard deviations of the network's draws"
+        means = f"Means moved by up to {far_moved} ({labels[far]})"
+    spreads = f"{widened[least]:.2f} ({labels[least]})"
+    if most != least:
+        spreads += f" to {widened[most]:.2f} ({labels[most]})"
+    return f"{means}; spreads are {spreads} times the network's."
 
 
 def _count(value: float) -> str:
