@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from workbench.problems import PROBLEMS
 from workbench.studies import STUDIES, StudyFolder
+from workbench.training import Experiment, Run, RunFolder
 
 PATIENCE = 120_000
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
@@ -54,3 +56,23 @@ def test_a_stored_study_is_a_table_with_plots(page, studio, home):
             return
         page.wait_for_timeout(1000)
     raise AssertionError("The plots did not follow the tick")
+
+
+def test_a_posterior_is_refined(page, studio, home):
+    """An untrained network becomes right at one observation, and is itself again when that moves."""
+    experiment = Experiment(
+        PROBLEMS.make("gaussian_linear", features=2), "realnvp", training={"samples": 1000}, steps=1
+    )
+    run = Run(experiment, device="cpu")
+    run.attach(RunFolder.create(home / "runs"))
+    run.step()
+    run.save()
+    shown(page, f"{studio}posterior?run={run.folder.id}", ".wb-view-corner canvas")
+    expect(page.locator(".wb-status .wb-message").first).to_contain_text("2 000 draws", timeout=PATIENCE)
+    page.locator(".wb-refine button").click()
+    said = page.locator(".wb-refined")
+    expect(said).to_contain_text("Pareto", timeout=PATIENCE)
+    expect(said).to_contain_text("exact ones")
+    page.locator(".wb-y-slider input[type=range]").first.focus()
+    page.keyboard.press("ArrowLeft")
+    expect(said).to_contain_text("dropped", timeout=PATIENCE)

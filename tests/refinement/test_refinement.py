@@ -140,6 +140,24 @@ def test_what_is_shifted_or_narrow_becomes_right(shift, scale):
     assert abs(gain.log_evidence - evidence) < 0.35
 
 
+@pytest.mark.parametrize("method, settings", [("markov_chain", {"crowd": 200}), ("importance", {})])
+def test_it_ends_as_soon_as_it_is_told_to(method, settings, capfd):
+    class Told(RunError):
+        pass
+
+    calls = []
+
+    def alive():
+        calls.append(None)
+        if len(calls) > 6:
+            raise Told("Enough")
+
+    fitted, problem, y = wrong(shift=3.0, scale=0.6)
+    with pytest.raises(Told, match="Enough"):
+        refine(fitted, y, method=method, problem=problem, alive=alive, draws=50_000, **settings)
+    assert len(calls) < 12 and not any(capfd.readouterr())
+
+
 def test_both_modes_of_two_moons_are_held():
     """A normal proposal over the whole square: weights alone leave few draws, moves fill the crescents."""
     problem = PROBLEMS.make("two_moons_posterior")

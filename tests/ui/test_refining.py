@@ -182,6 +182,20 @@ def test_what_is_not_possible_says_why_and_what_trains_is_left_to_the_command_li
     page.close()
 
 
+def test_a_problem_that_is_not_here_is_said(page):
+    about = page.state.about
+    gone = [replace(offer, reason="The problem is not here.") for offer in about.refinements]
+    page.state.about = replace(about, given=frozenset(), refinements=tuple(gone))
+    try:
+        page.refining._opened()
+        assert "not here" in page.refining.said.object and not page.refining.elsewhere.object
+        page.refining.pressed()
+        assert not page.refining.busy
+    finally:
+        page.state.about = about
+        page.refining._opened()
+
+
 def test_k_and_warnings_are_said_in_words():
     words = [refining.trust(k) for k in (-math.inf, 0.2, 0.6, 0.9, math.inf)]
     assert "alike" in words[0] and "good" in words[1] and "fair" in words[2]

@@ -250,7 +250,7 @@ def _explained(jitter: Tensor) -> None:
     if jitter > most:
         raise DataError(
             "The posterior cannot be drawn",
-            expected=f"velocities in m/s that an orbit explains, but for a jitter of {most:.0f} m/s at most",
+            expected=f"velocities in m/s that an orbit explains to within a jitter of {most:.0f} m/s",
             found=f"velocities that leave {float(jitter):.3g} m/s unexplained",
             suggestion="look whether the velocities are in another unit",
         )

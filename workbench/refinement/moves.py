@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from workbench.core.errors import WorkbenchError
 from workbench.problems.ensemble import walkers
 
 
@@ -36,10 +37,21 @@ class Crowd:
         if sweeps < 1:
             return float("nan")
 
-        sampler = walkers(lambda u: log_target(self._centre + self._unit * u), *self.x.shape, whole=0.15)
+        failed: list[WorkbenchError] = []
+
+        def log_density(u: Tensor) -> Tensor:
+            try:
+                return log_target(self._centre + self._unit * u)
+            except WorkbenchError as error:  # raised below: emcee would print its own report of it
+                failed.append(error)
+                return torch.zeros(len(u), dtype=u.dtype)
+
+        sampler = walkers(log_density, *self.x.shape, whole=0.15)
         sampler.random_state = self._random
         accepted, before = [], ((self.x - self._centre) / self._unit).numpy()
         for after in sampler.sample(before, iterations=sweeps, store=False, skip_initial_state_check=True):
+            if failed:
+                raise failed[0]
             accepted.append(float((after.coords != before).any(1).mean()))
             before = after.coords.copy()
         self._random = after.random_state

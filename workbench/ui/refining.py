@@ -16,6 +16,7 @@ import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 
+from workbench.core import capability
 from workbench.diagnostics.exploring.refining import Refined
 from workbench.refinement import REFINEMENT
 from workbench.ui import asking, text
@@ -79,8 +80,18 @@ class Refining(pn.viewable.Viewer):
         usable = {o.title: o.key for o in offers if not o.reason and not o.trains}
         self.method.param.update(options=usable, value=next(iter(usable.values()), None))
         self._controls.visible = bool(usable)
-        self._say(HINT if usable else f"Not possible on this page. {offers[0].reason if offers else ''}")
+        self._say(HINT if usable else self._reason())
         self._command()
+
+    def _reason(self) -> str:
+        """Why nothing can be done here."""
+        about = self.state.about
+        if about.given and capability.LOG_JOINT not in about.given:
+            return (
+                "Not possible on this page: its methods weigh draws by the exact joint density of x and y, "
+                "which this problem does not know."
+            )
+        return " ".join(["Not possible on this page.", *(o.reason for o in about.refinements[:1])])
 
     def _command(self) -> None:
         """How a method that trains is used."""
@@ -92,7 +103,7 @@ class Refining(pn.viewable.Viewer):
         values = ",".join(f"{v:.9g}" for v in observation)
         source = shlex.quote(self.state.sources.get("model", ""))
         lines = "".join(
-            f"<div>{text.escape(o.title)}: {text.escape(o.summary)} That takes minutes, so it is left to the "
+            f"<div>{text.escape(o.summary)} That takes minutes, so it is left to the "
             "command line:</div>"
             '<code style="display:block;max-height:66px;overflow:auto;user-select:all;word-break:break-all">'
             f"{text.escape(f'workbench refine {source} --observation={values} --method {o.key}')}</code>"
