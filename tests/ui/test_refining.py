@@ -162,6 +162,21 @@ def test_it_is_cancelled_or_superseded_by_a_movement(untrained):
     page.close()
 
 
+def test_warnings_stand_above_the_plots_as_long_as_the_draws_are_shown(page, monkeypatch):
+    def doubtful(*arguments):
+        found = asking.refined(*arguments)
+        return replace(found, gain=replace(found.gain, warnings=("Few moves are accepted.",)))
+
+    monkeypatch.setattr(page.refining._asker, "_work", doubtful)
+    page.refining.method.value = "importance"
+    assert "--method importance" in page.refining.elsewhere.object
+    page.refining.button.clicks += 1
+    assert "Refined draws: Few moves are accepted." in page.said.object
+    page.observing.sliders[0].value -= 0.2
+    assert "Refined draws" not in page.said.object
+    page.refining.method.value = "markov_chain"
+
+
 def test_an_error_is_said(page, monkeypatch):
     def fails(*_):
         raise RunError("It broke")
@@ -176,7 +191,7 @@ def test_what_is_not_possible_says_why_and_what_trains_is_left_to_the_command_li
     page = Explorer(errands=Here())
     assert not page.refining._controls.visible and "joint density" in page.refining.said.object
     page.state.observe((1.25, -0.5))
-    page.state.rest()
+    page.state.rest()  # a command at every movement would be in the way
     command = page.refining.elsewhere.object
     assert "--observation=1.25,-0.5 --method truncated" in command and models()[EXAMPLE] in command
     page.close()
@@ -202,7 +217,8 @@ def test_k_and_warnings_are_said_in_words():
     assert words[3] == words[4] and "not to be relied on" in words[3]
     fitted, problem, y = wrong(features=5, scale=0.3)
     found = Asked(fitted, problem).refined(tuple(y), "importance")
-    said = refining.readout(found, list("abcde"))
-    assert "wb-warning" in said and "amber" in said and "Markov chain moves”" in said
+    assert "amber" in refining.readout(found, list("abcde"))
+    (warning,) = refining.warned(found)
+    assert "not to be relied on" in warning and "“Resampling and Markov chain moves”" in warning
     plain = replace(found, gain=Gain("x", 1.0), moved=np.zeros(5), widened=np.ones(5))
     assert "Pareto" not in refining.readout(plain, list("abcde"))

@@ -17,7 +17,7 @@ from workbench.ui.navigation import Navigation
 from workbench.ui.notices import guard, on_exception, tell
 from workbench.ui.numbers import numbers
 from workbench.ui.observing import Observing
-from workbench.ui.refining import Refining
+from workbench.ui.refining import Refining, warned
 from workbench.ui.studio import never_busy
 from workbench.ui.verdict import Verdict
 from workbench.ui.world import World
@@ -162,7 +162,9 @@ class Explorer(pn.viewable.Viewer):
         if state.within:
             said.append(f"{int(state.brushed().sum())} of {law.sizes['kept']} in the brush")
         said += [sentence for sentence in (state.no_reference, state.about.note) if sentence]
-        self._say(" · ".join(said), warnings=answer.warnings)
+        shown = state.refined is not None and "refined" in (state.laws() or {})
+        told = [f"Refined draws: {warning}" for warning in warned(state.refined)] if shown else []
+        self._say(" · ".join(said), warnings=(*answer.warnings, *told))
 
     def _say(self, sentence: str, kind: str = "", warnings: tuple[str, ...] = ()) -> None:
         notes = "".join(

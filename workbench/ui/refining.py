@@ -27,6 +27,7 @@ HINT = "Mends the network's answer to this one observation with the exact densit
 #: Milliseconds between two looks at the clock.
 TICK = 1000
 WIDTH = 284
+CODE = "display:block;max-height:66px;overflow:auto;user-select:all;word-break:break-all"
 
 
 class Refining(pn.viewable.Viewer):
@@ -62,6 +63,7 @@ class Refining(pn.viewable.Viewer):
         self.elsewhere = pn.pane.HTML("", margin=(2, 6), width=WIDTH, css_classes=["wb-elsewhere"])
         self._controls = pn.Column(self.method, self.button, margin=0)
         self.button.on_click(lambda _: guard(self.pressed))
+        self.method.param.watch(lambda _: guard(self._command), "value")
         state.param.watch(lambda _: guard(self._opened), "opened")
         state.param.watch(lambda _: guard(self._moved), ["observation", "changed"])
 
@@ -94,24 +96,23 @@ class Refining(pn.viewable.Viewer):
         return " ".join(["Not possible on this page.", *(o.reason for o in about.refinements[:1])])
 
     def _command(self) -> None:
-        """How a method that trains is used."""
+        """How settings are chosen, and how a method that trains is used."""
         about, observation = self.state.about, self.state.observation
-        trained = [o for o in about.refinements if o.trains and not o.reason]
-        if not trained or not observation:
-            self.elsewhere.object = ""
-            return
         values = ",".join(f"{v:.9g}" for v in observation)
         source = shlex.quote(self.state.sources.get("model", ""))
+        told = {}
+        if self.method.value:
+            told[self.method.value] = "With settings of your own (--set NAME=VALUE):"
+        for offer in about.refinements:
+            if offer.trains and not offer.reason:
+                told[offer.key] = f"{offer.title}. {offer.summary} That takes minutes, so only here:"
         lines = "".join(
-            f"<div>{text.escape(o.summary)} That takes minutes, so it is left to the "
-            "command line:</div>"
-            '<code style="display:block;max-height:66px;overflow:auto;user-select:all;word-break:break-all">'
-            f"{text.escape(f'workbench refine {source} --observation={values} --method {o.key}')}</code>"
-            for o in trained
+            f'<div style="margin-top:4px">{text.escape(said)}</div><code style="{CODE}">'
+            f"{text.escape(f'workbench refine {source} --observation={values} --method {key}')}</code>"
+            for key, said in told.items()
         )
-        names = ", ".join(text.escape(o.title) for o in trained)
-        head = f"<summary>{names}: on the command line</summary>"
-        self.elsewhere.object = f'<details class="wb-note">{head}{lines}</details>'
+        head = "<summary>More on the command line</summary>"
+        self.elsewhere.object = f'<details class="wb-note">{head}{lines}</details>' if told else ""
 
     # ---- doing it
     def pressed(self) -> None:
@@ -188,7 +189,8 @@ class Refining(pn.viewable.Viewer):
 
 
 def readout(found: Refined, labels: list[str]) -> str:
-    """What was gained, as HTML: worth of the draws, k̂ in words, cost, and what has changed."""
+    """What was gained, as HTML: worth of the draws, k̂ in words, what has changed, and what it cost. Amber:
+    there are warnings, which `warned` has."""
     gain = found.gain
     lines = []
     if not math.isnan(gain.effective_sample_size):
@@ -204,12 +206,17 @@ def readout(found: Refined, labels: list[str]) -> str:
     lines.append(f"{gain.seconds:.1f} s, {_count(gain.evaluations)} evaluations of the exact density.")
     colour = "amber" if gain.warnings else "green"
     said = "".join(f"<div>{text.escape(line)}</div>" for line in lines)
-    warned = "".join(
-        f'<div class="wb-message bad wb-warning" style="margin-top:3px;font-size:12px">'
-        f"{text.escape(_titled(warning))}</div>"
-        for warning in gain.warnings
-    )
-    return f'<div class="wb-said {colour}"><b>{text.escape(found.title)}</b>{said}</div>{warned}'
+    return f'<div class="wb-said {colour}"><b>{text.escape(found.title)}</b>{said}</div>'
+
+
+def warned(found: Refined) -> list[str]:
+    """The warnings of a refinement, with the methods named as the menu names them."""
+    told = []
+    for warning in found.gain.warnings:
+        for member in REFINEMENT:
+            warning = warning.replace(f"the {member.key} method", f"“{member.title}”")
+        told.append(warning)
+    return told
 
 
 def trust(pareto_k: float) -> str:
@@ -221,13 +228,6 @@ def trust(pareto_k: float) -> str:
     if pareto_k <= 0.7:
         return "fair, the weights can be relied on but are noisy"
     return "too high, the weights alone are not to be relied on"
-
-
-def _titled(warning: str) -> str:
-    """A warning with the methods named as the menu names them."""
-    for member in REFINEMENT:
-        warning = warning.replace(f"the {member.key} method", f"“{member.title}”")
-    return warning
 
 
 def changed(found: Refined, labels: list[str]) -> str:
