@@ -102,7 +102,7 @@ class Refining(pn.viewable.Viewer):
         source = shlex.quote(self.state.sources.get("model", ""))
         told = {}
         if self.method.value:
-            told[self.method.value] = "With settings of your own (--set NAME=VALUE):"
+            told[self.method.value] = "With settings of your own, such as --set draws=50000 --seed 1:"
         for offer in about.refinements:
             if offer.trains and not offer.reason:
                 told[offer.key] = f"{offer.title}. {offer.summary} That takes minutes, so only here:"
