@@ -111,7 +111,8 @@ class Refining(pn.viewable.Viewer):
             f"{text.escape(f'workbench refine {source} --observation={values} --method {key}')}</code>"
             for key, said in told.items()
         )
-        head = "<summary>More on the command line</summary>"
+        more = "More on the command line" if self.method.value else "What can be done on the command line"
+        head = f"<summary>{more}</summary>"
         self.elsewhere.object = f'<details class="wb-note">{head}{lines}</details>' if told else ""
 
     # ---- doing it
