@@ -21,8 +21,8 @@ from workbench.architectures import ARCHITECTURES
 from workbench.bijections.embedding import (
     Convolution1d,
     DeepSet,
+    GatedNetwork,
     PhaseFree,
-    ResidualNetwork,
     embedding_network,
 )
 from workbench.core.errors import IncompatibleError
@@ -129,32 +129,54 @@ def test_products_of_complex_readings_are_their_equation_and_do_not_know_a_phase
     assert not torch.allclose(made(other), made(numbers(y)), atol=1e-4)
 
 
-def test_readings_are_the_leading_components_and_products_are_standardised():
+def test_readings_are_principal_components_and_products_are_standardised():
     torch.manual_seed(0)
     y = vectors(400, 2, 15)
     made = PhaseFree(2, 15, 3, NETWORK).double()
     made.prepare(numbers(y))
     w = torch.complex(*made.reading)
-    assert torch.allclose(w.mH @ w, torch.eye(12, dtype=w.dtype).expand(2, 12, 12), atol=1e-10)
-    # of all projections on twelve directions the principal ones keep the most (Eckart and Young)
-    kept = torch.einsum("nlk,lkr->nlr", y, w).abs().square().sum((0, 2))
-    best = torch.linalg.svdvals(y.movedim(1, 0))[:, :12].square().sum(1)
-    assert torch.allclose(kept, best, rtol=1e-10) and (best < y.abs().square().sum((0, 2))).all()
+    assert torch.allclose(w.mH @ w, torch.eye(15, dtype=w.dtype).expand(2, 15, 15), atol=1e-10)
+    # the strongest readings keep as much as any projection on as many directions (Eckart and Young)
+    strength = torch.einsum("nlk,lkr->nlr", y, w).abs().square().sum(0)
+    best = torch.linalg.svdvals(y.movedim(1, 0)).square()
+    assert torch.allclose(strength.flip(-1), best, rtol=1e-10)
     standard = (made.products(numbers(y)) - made.shift) / made.scale
     assert standard.mean(0).abs().max() < 1e-10
-    assert torch.allclose(standard.std(0, unbiased=False), torch.ones(288, dtype=torch.float64))
+    assert torch.allclose(standard.std(0, unbiased=False), torch.ones(392, dtype=torch.float64))
 
 
-def test_the_residual_network_is_its_equation_and_passes_gradients():
+def test_products_of_the_strongest_readings_of_all_vectors_are_kept():
     torch.manual_seed(0)
-    made = ResidualNetwork(4, 3, {"hidden_features": [5, 5], "activation": nn.Tanh}).double()
+    y = vectors(400, 2, 15)
+    y[:, 0] = y[:, 0, :3] @ vectors(3, 1, 15, seed=2)[:, 0] + 1e-6 * y[:, 0]  # three strong directions
+    made = PhaseFree(2, 15, 3, NETWORK).double()
+    made.prepare(numbers(y))
+    vector, row, column = made.kept // 225, made.kept % 225 // 15, made.kept % 15
+    assert made.kept.unique().numel() == 392
+    assert int((vector == 1).sum()) == 225 and int((vector == 0).sum()) == 392 - 225
+    strongest = set(zip(row[vector == 0].tolist(), column[vector == 0].tolist(), strict=True))
+    assert {(i, j) for i in (12, 13, 14) for j in (12, 13, 14)} <= strongest
+    w, c = torch.complex(*made.reading), numbers(y)
+    readings = torch.einsum("nlk,lkr->nlr", y, w)[torch.arange(400)[:, None], vector]
+    first, second = (readings.gather(2, k.expand(400, -1)[..., None])[..., 0] for k in (row, column))
+    product = first * second.conj()
+    assert torch.allclose(made.products(c), product.real + product.imag, atol=1e-9)
+
+
+def test_the_gated_network_is_its_equation_and_passes_gradients():
+    torch.manual_seed(0)
+    made = GatedNetwork(4, 3, {"hidden_features": [5, 5], "activation": nn.Tanh}).double()
     v = torch.randn(6, 4, dtype=torch.float64, requires_grad=True)
-    u = v @ made.first.weight.mT + made.first.bias
-    for norm, block in zip(made.norms, made.blocks, strict=True):
+
+    def layer(linear, values):
+        return values @ linear.weight.mT + linear.bias
+
+    u = layer(made.first, v)
+    for norm, gate, read, block in zip(made.norms, made.gates, made.filters, made.blocks, strict=True):
         centred = u - u.mean(1, keepdim=True)
         normed = centred / (centred.square().mean(1, keepdim=True) + norm.eps).sqrt()
-        u = u + torch.tanh(normed) @ block.weight.mT + block.bias
-    assert torch.allclose(made(v), torch.tanh(u) @ made.last.weight.mT + made.last.bias, atol=1e-12)
+        u = u + layer(block, layer(gate, torch.tanh(normed)) * layer(read, v))
+    assert torch.allclose(made(v), layer(made.last, torch.tanh(u)), atol=1e-12)
     assert torch.autograd.gradcheck(made, v)
 
 

@@ -5,14 +5,16 @@ convolution_1d   y as a series of L = M / C values of C channels; convolutions a
                  long; h = A · (what is left, end to end) + b
 deep_set         y as a set of L elements of C components; h = ρ( 1/L Σ_j φ(y_j) ): the order does not matter
 phase_free       y as L vectors of C complex numbers, real and imaginary part in turn;
-                 h = f(c_i c̄_j), readings c = Wᵀ y of each vector, f a residual network: h does not know of a
-                 phase that turns a whole vector. W: the leading eigenvectors of the cross-spectral density
-                 matrix E[ȳ yᵀ], from the training data; the products are standardised
+                 h = f(c_i c̄_j), readings c = Wᵀ y of each vector, f a gated network: h does not know of a
+                 phase that turns a whole vector. W: the eigenvectors of the cross-spectral density matrix
+                 E[ȳ yᵀ], from the training data. Kept are products of the strongest readings of all vectors:
+                 a vector of few strong ones leaves room for another's. They are standardised
 Source: Ardizzone et al. 2019, Guided Image Generation with Conditional Invertible Neural Networks,
 arXiv:1907.02392 (the conditioning network); Zaheer et al. 2017, Deep Sets, arXiv:1703.06114;
 Radev et al. 2020, BayesFlow, arXiv:2003.06281 (summary networks); Niu, Reeves & Gerstoft 2017, Source
 localization in an ocean waveguide using supervised machine learning, JASA 142, 1176 (the cross-spectral
-density matrix as a network's input).
+density matrix as a network's input); Jayakumar et al. 2020, Multiplicative Interactions and Where to Find
+Them, ICLR, and Shazeer 2020, GLU Variants Improve Transformer, arXiv:2002.05202 (products of two layers).
 
 It is trained together with the network that reads it. C = 1 where every component stands for itself.
 """
@@ -28,8 +30,8 @@ from zuko.nn import MLP
 KINDS = ("none", "mlp", "convolution_1d", "deep_set", "phase_free")
 #: below this length a series is not shortened any further
 _SHORT = 8
-#: readings of a complex vector, at most: their products are as many as their square
-_READINGS = 12
+#: products that are kept for each complex vector, on average: as many as of 14 readings
+_PRODUCTS = 196
 #: rows of the training data that readings and spreads are taken from, and the least spread
 _PREPARED, _CONSTANT = 20_000, 1e-12
 
@@ -83,21 +85,26 @@ class Convolution1d(nn.Module):
         return self.last(torch.flatten(self.layers(series), -2))
 
 
-class ResidualNetwork(nn.Module):
-    """v (n, P) -> h (n, F):  u ← A v + a, then u ← u + B σ(N(u)) + b block after block, h = C σ(u) + c; N is
-    the layer norm. All blocks have the first of the hidden sizes of ``network``, and are as many as they."""
+class GatedNetwork(nn.Module):
+    """v (n, P) -> h (n, F):  u ← A v + a, then u ← u + D ((B σ(N(u)) + b) ⊙ (C v + c)) + d block after block,
+    h = E σ(u) + e; N is the layer norm. All blocks have the first of the hidden sizes of ``network``, and are
+    as many as they. Each block reads v again, by filters that what is known by then steers: where the input
+    holds products of a signal, a block can compare them with those of its own guess."""
 
     def __init__(self, inputs: int, features: int, network: dict[str, Any]) -> None:
         super().__init__()
         sizes, self.activation = network["hidden_features"], network["activation"]()
-        self.first, self.last = nn.Linear(inputs, sizes[0]), nn.Linear(sizes[0], features)
-        self.norms = nn.ModuleList([nn.LayerNorm(sizes[0]) for _ in sizes])
-        self.blocks = nn.ModuleList([nn.Linear(sizes[0], sizes[0]) for _ in sizes])
+        width = sizes[0]
+        self.first, self.last = nn.Linear(inputs, width), nn.Linear(width, features)
+        self.norms = nn.ModuleList([nn.LayerNorm(width) for _ in sizes])
+        self.gates = nn.ModuleList([nn.Linear(width, width) for _ in sizes])
+        self.filters = nn.ModuleList([nn.Linear(inputs, width) for _ in sizes])
+        self.blocks = nn.ModuleList([nn.Linear(width, width) for _ in sizes])
 
     def forward(self, v: Tensor) -> Tensor:
         u = self.first(v)
-        for norm, block in zip(self.norms, self.blocks, strict=True):
-            u = u + block(self.activation(norm(u)))
+        for norm, gate, read, block in zip(self.norms, self.gates, self.filters, self.blocks, strict=True):
+            u = u + block(gate(self.activation(norm(u))) * read(v))
         return self.last(self.activation(u))
 
 
@@ -116,30 +123,34 @@ class PhaseFree(nn.Module):
 
     def __init__(self, length: int, channels: int, features: int, network: dict[str, Any]) -> None:
         super().__init__()
-        count = min(channels, _READINGS)
-        products = length * count * count
-        self.register_buffer("reading", torch.randn(2, length, channels, count) * channels**-0.5)
+        products = min(channels**2, _PRODUCTS) * length
+        self.register_buffer("reading", torch.randn(2, length, channels, channels) * channels**-0.5)
+        self.register_buffer("kept", torch.arange(products))
         self.register_buffer("shift", torch.zeros(products))
         self.register_buffer("scale", torch.ones(products))
-        self.network = ResidualNetwork(products, features, network)
+        self.network = GatedNetwork(products, features, network)
 
     @torch.no_grad()
     def prepare(self, y: Tensor) -> None:
-        """Readings, means and spreads from observations (n, 2 · L · C), of which the first few thousand."""
+        """Readings, which products are kept, and their means and spreads from observations
+        (n, 2 · L · C), of which the first few thousand."""
         y = y[:_PREPARED].double()
-        length, channels, count = self.reading.shape[1:]
+        length, channels = self.reading.shape[1:3]
         vectors = torch.view_as_complex(y.unflatten(-1, (length, channels, 2)).contiguous())
         spectral = torch.einsum("nlj,nlk->ljk", vectors.conj(), vectors) / len(y)
-        found = torch.linalg.eigh(spectral)[1][..., -count:]
+        strength, found = torch.linalg.eigh(spectral)
         self.reading.copy_(torch.stack([found.real, found.imag]))
+        # a product is worth as much as the weaker of its two readings
+        weaker = torch.minimum(strength[:, :, None], strength[:, None, :]).flatten()
+        self.kept.copy_(weaker.topk(len(self.kept)).indices.sort().values)
         products = self.products(y.to(self.reading))
         self.shift.copy_(products.mean(0))
         spread = products.std(0, unbiased=False)
         self.scale.copy_(torch.where(spread > _CONSTANT, spread, torch.ones_like(spread)))
 
     def products(self, y: Tensor) -> Tensor:
-        """Re c_i c̄_j + Im c_i c̄_j of all vectors (n, L · R²): the first is even in i and j, the second odd:
-        nothing of either is lost."""
+        """Re c_i c̄_j + Im c_i c̄_j (n, P) of the pairs that are kept: the first is even in i and j, the second
+        odd: nothing of either is lost where both orders are kept."""
         vectors = y.unflatten(-1, (self.reading.shape[1], self.reading.shape[2], 2))
         real, imaginary = vectors.unbind(-1)
         # (w + iv)ᵀ y by real products: networks are exported without complex numbers
@@ -147,7 +158,7 @@ class PhaseFree(nn.Module):
         r = torch.einsum("...lk,lkr->...lr", real, w) - torch.einsum("...lk,lkr->...lr", imaginary, v)
         i = torch.einsum("...lk,lkr->...lr", real, v) + torch.einsum("...lk,lkr->...lr", imaginary, w)
         r, i = r[..., None], i[..., None]
-        return torch.flatten((r + i) * r.mT + (i - r) * i.mT, -3)
+        return torch.flatten((r + i) * r.mT + (i - r) * i.mT, -3)[..., self.kept]
 
     def forward(self, y: Tensor) -> Tensor:
         return self.network((self.products(y) - self.shift) / self.scale)

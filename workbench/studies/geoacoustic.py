@@ -121,9 +121,9 @@ class Geoacoustic(PosteriorCase):
         list(NETWORKS), item_type=str, doc="config_1, config_2, ours, flow; none leaves VINA's problem out."
     )
     nine_samples = param.Integer(
-        300_000, bounds=(0, 50_000_000), doc="Signals with nine unknowns; 0 leaves them out."
+        500_000, bounds=(0, 50_000_000), doc="Signals with nine unknowns; 0 leaves them out."
     )
-    nine_steps = param.Integer(16_000, bounds=(1, 100_000_000), doc="Steps with nine unknowns.")
+    nine_steps = param.Integer(24_000, bounds=(1, 100_000_000), doc="Steps with nine unknowns.")
     nine_width = param.Integer(
         256, bounds=(4, 2048), doc="Units in the hidden layers of the embedding with nine unknowns."
     )
@@ -189,7 +189,7 @@ class Geoacoustic(PosteriorCase):
             fresh_noise=True,
             early_stopping=False,
             averaging=0.995,
-            learning_rate=2e-3,
+            learning_rate=3e-3,
             validate_every=max(1, self.nine_steps // 20),
             measured=[],
         )
