@@ -10,8 +10,9 @@ import torch
 from tools.make_geoacoustic_reference import Prior
 from workbench import diagnostics
 from workbench.core.errors import IncompatibleError
-from workbench.problems import PROBLEMS
-from workbench.refinement import SignalModel
+from workbench.problems import PROBLEMS, geoacoustic
+from workbench.problems import geoacoustic_field as field
+from workbench.refinement import SignalModel, signal_model
 from workbench.refinement.signal_model import _Model, _Table
 
 
@@ -82,6 +83,58 @@ def test_what_it_did_is_told_and_its_weights_are_exact(refined):
     x = torch.from_numpy(data[["depth", "speed"]].to_array().values.T.copy())
     assert problem.log_prior(x).isfinite().all()
     assert float(data["log_weight"].to_numpy().max()) < 0
+
+
+def _on_the_grid(problem, y):
+    """Midpoints of a grid (n, 2), log p(x, y) there (n,) and the area of a cell."""
+    axes = [field.midpoints(v.low, v.high, 150) for v in problem.x]
+    x = torch.cartesian_prod(*axes)
+    fields = geoacoustic._coarse_grid().flatten(0, 1)
+    recording = field.as_recordings(y[None], 21)[0]
+    logs = problem.log_likelihood(fields, recording) + problem.log_prior(x)
+    return x, logs, math.prod((v.high - v.low) / 150 for v in problem.x)
+
+
+def test_the_evidence_is_that_of_the_grid(refined):
+    problem, y, found = refined
+    _, logs, area = _on_the_grid(problem, y)
+    exact = float(logs.logsumexp(0)) + math.log(area)
+    assert abs(found.gain.log_evidence - exact) < 3 * found.gain.log_evidence_error
+    assert found.gain.log_evidence_error < 0.2
+
+
+def test_what_lies_beyond_the_modelled_region_is_the_networks(refined, monkeypatch):
+    """Modelled is only what is within one standard deviation: half of the posterior is beyond."""
+    problem, y, _ = refined
+    monkeypatch.setattr(signal_model, "_REACH", (1.0, 0.0))
+    x, logs, _ = _on_the_grid(problem, y)
+    weights = logs.softmax(0)
+    middle = weights @ x
+    spread = (weights @ (x - middle).square()).sqrt()
+
+    def refine(network):
+        method = SignalModel(first=300, batch=100, draws=1000, moves=30)
+        found = method.refine(network, seed=1)
+        draws = torch.from_numpy(found.sample(2000, seed=2).to_array().values.T.copy())
+        return found.gain, (draws.mean(0) - middle) / spread, draws.std(0) / spread
+
+    class Wide(Prior):
+        law = torch.distributions.Normal(middle, 2 * spread)
+
+        def draw(self, n, generator):
+            return middle + 2 * spread * torch.randn(n, 2, generator=generator, dtype=torch.float64)
+
+        def log_density(self, x):
+            return self.law.log_prob(x).sum(1)
+
+    class WithoutDensity(Wide):
+        has_density = False
+
+    gain, shift, ratio = refine(Wide(problem, y))
+    assert (shift.abs() < 0.25).all() and ((ratio - 1).abs() < 0.2).all()
+    assert math.isfinite(gain.log_evidence) and gain.evaluations > 1400
+    gain, _, ratio = refine(WithoutDensity(problem, y))
+    assert (ratio < 0.7).all() and math.isnan(gain.log_evidence)
 
 
 def test_problems_that_know_no_signal_are_refused():

@@ -7,12 +7,15 @@ rounds    draws of the model's posterior at that T go into the table, exact; the
           T falls to 1 as the table gathers where the posterior is
 end       many draws x_j of the model's posterior, weighed by p(x_j, y) / p̂(x_j, y), exact and
           Pareto-smoothed; `sample` resamples by them
+beyond    the model is believed in one region A. Where the network has a density q, its draws outside A are
+          weighed by p(x, y) / q(x | y); N draws of it tell ∫ p̂ ≈ 1/N Σ p̂ / q, by which both parts have one
+          scale (stratified importance sampling) and the evidence p(y) is known
 The signal is nearly linear in x where its likelihood is not nearly normal: a polynomial of the signal, with
-the exact law of the noise on top, holds more than one of the log density. One region is modelled: modes far
-apart are not.
+the exact law of the noise on top, holds more than one of the log density.
 Source: Sacks, Welch, Mitchell & Wynn 1989, Statistical Science 4 (models of computer experiments);
         Cappé, Guillin, Marin & Robert 2004, Population Monte Carlo, J. Comput. Graph. Stat. 13 (rounds and
-        weights). Putting them together is ours.
+        weights); Owen & Zhou 2000, Safe and Effective Importance Sampling, J. Am. Stat. Assoc. 95 (a proposal
+        that leaves nothing out). Putting them together is ours.
 """
 
 from __future__ import annotations
@@ -44,6 +47,10 @@ _GOOD = 0.5
 _FEWEST = 30
 #: Signals that are computed at once: between two parts the work can be stopped.
 _PART = 500
+#: Draws of the network at once, when those outside the region are looked for, and how many of them will do.
+_AT_ONCE, _STRAYS = 2000, 400
+#: Effective draws of the network that tell the integral of the model: the fewest, and enough.
+_TOLD = (30.0, 1000.0)
 
 
 class _Model:
@@ -73,10 +80,18 @@ class _Model:
     @torch.no_grad()
     def log_joint(self, x: Tensor) -> Tensor:
         """log p̂(x, y) (n,); nothing is possible where the model is not believed."""
-        u = self._units(x)
-        found = self.problem.log_likelihood_of(self._terms(u) @ self.coefficients, self.y)
+        found = self.problem.log_likelihood_of(self._terms(self._units(x)) @ self.coefficients, self.y)
         found = found + self.problem.log_prior(x)
-        return torch.where(u.square().sum(1) < _REACH[0] + _REACH[1] * u.shape[1], found, -math.inf)
+        return torch.where(self.believed(x), found, -math.inf)
+
+    def believed(self, x: Tensor) -> Tensor:
+        """Whether rows of x (n, D) lie in the region that is modelled (n,)."""
+        return self._units(x).square().sum(1) < _REACH[0] + _REACH[1] * x.shape[1]
+
+
+def _effective(logs: Tensor) -> float:
+    """How many of weights with these logarithms count."""
+    return float(torch.exp(2 * logs.logsumexp(0) - (2 * logs).logsumexp(0)))
 
 
 class _Table:
@@ -111,8 +126,7 @@ class _Table:
         """The lowest T ≥ 1 whose weights p^(1/T) leave ``enough`` points effective."""
 
         def size(power: float) -> float:
-            scaled = power * self.logs
-            return float(torch.exp(2 * scaled.logsumexp(0) - (2 * scaled).logsumexp(0)))
+            return _effective(power * self.logs)
 
         if size(1.0) >= enough:
             return 1.0
@@ -166,6 +180,14 @@ class SignalModel(Refinement):
         Moves under the model before draws are taken from it; they cost next to nothing.""",
     )
 
+    network_draws = param.Integer(
+        20_000,
+        bounds=(100, 10_000_000),
+        doc="""
+        Draws of the network, at most, among which those outside the modelled region are looked for; the
+        signal is computed for a few hundred of them. Needs a network with a density.""",
+    )
+
     def _refine(self, amortised: Amortised, generator) -> RefinedPosterior:
         start = time.perf_counter()
         problem, y = amortised.problem, amortised.observation
@@ -177,13 +199,19 @@ class SignalModel(Refinement):
             )
         model, stages = self._approach(table, generator)
         x = self._drawn(model, table, self.draws, 1.0, generator, between=max(1, self.moves // 3))
-        before = len(table)
-        inside = problem.log_prior(x).isfinite()
-        x = x[inside]
-        weights = weigh(table.add(x) - model.log_joint(x))
+        x = x[problem.log_prior(x).isfinite()]
+        ratio = table.add(x) - model.log_joint(x)
+        evidence = told = math.nan
+        strays = self._strays(model, table, amortised, generator) if amortised.has_density else None
+        if strays is not None:
+            beyond, logs, integral, told = strays
+            ratio = torch.cat([ratio - math.log(len(x)) + integral, logs])
+            x, evidence = torch.cat([x, beyond]), float(ratio.logsumexp(0))
+        weights = weigh(ratio)
         gain = Gain(
             self.key, time.perf_counter() - start, len(x), weights.size, weights.pareto_k, stages=stages,
-            evaluations=before + len(x), proposal="the model of the signal",
+            evaluations=len(table), proposal="the model of the signal", log_evidence=evidence,
+            log_evidence_error=math.hypot(weights.log_evidence_error, told**-0.5),
             warnings=warnings(weights.pareto_k, "the model of the signal"),
         )  # fmt: skip
 
@@ -191,6 +219,26 @@ class SignalModel(Refinement):
             return x[resample(weights.log, n, own)]
 
         return RefinedPosterior(draw, amortised, gain, weighted=(x, weights.log))
+
+    def _strays(self, model: _Model, table: _Table, amortised: Amortised, generator):
+        """Draws of the network outside the model's region (k, D), the logarithms of what each counts
+        towards p(y), (k,), log ∫ p̂, and how many effective draws tell it; None where they are too few."""
+        beyond, ratios, known, looked, told = [], [], [], 0, 0.0
+        while (n := sum(map(len, known))) < self.network_draws and (told < _TOLD[1] or not looked):
+            x = amortised.draw(min(_AT_ONCE, self.network_draws - n), generator)
+            density = amortised.log_density(x)
+            known.append(model.log_joint(x) - density)
+            told = _effective(torch.cat(known))
+            if not looked:
+                out = ~model.believed(x) & table.problem.log_prior(x).isfinite()
+                beyond.append(x[out])
+                ratios.append(density[out])
+                looked = n + len(x) if sum(map(len, beyond)) >= _STRAYS else 0
+        if not told > _TOLD[0]:
+            return None
+        known, x, n = torch.cat(known), torch.cat(beyond), sum(map(len, known))
+        logs = table.add(x) - torch.cat(ratios) if len(x) else x.new_zeros(0)
+        return x, logs - math.log(looked or n), float(known.logsumexp(0)) - math.log(n), told
 
     def _approach(self, table: _Table, generator) -> tuple[_Model, int]:
         """Rounds until the model is good enough; the model, and how many they were."""
@@ -205,8 +253,7 @@ class SignalModel(Refinement):
             x = self._drawn(model, table, self.batch, colder, generator, between=self.moves)
             guessed = model.log_joint(x)
             ratio = table.add(x) - guessed
-            share = float(torch.exp(2 * ratio.logsumexp(0) - (2 * ratio).logsumexp(0))) / len(ratio)
-            if heat == 1.0 and share > _GOOD:
+            if heat == 1.0 and _effective(ratio) > _GOOD * len(ratio):
                 break
         return self._model(table, table.temperature(min(enough, 0.5 * len(table)))), stage
 
