@@ -137,6 +137,16 @@ def test_what_lies_beyond_the_modelled_region_is_the_networks(refined, monkeypat
     assert (ratio < 0.7).all() and math.isnan(gain.log_evidence)
 
 
+def test_where_few_draws_count_more_are_weighed(refined):
+    problem, y, _ = refined
+    few, many = (
+        SignalModel(first=300, batch=100, draws=200, moves=20, effective=n).refine(Prior(problem, y), seed=1)
+        for n in (1, 800)
+    )
+    assert few.gain.effective_sample_size < 400 < 800 <= many.gain.effective_sample_size
+    assert many.gain.evaluations > few.gain.evaluations + 600
+
+
 def test_problems_that_know_no_signal_are_refused():
     problem = PROBLEMS.make("gaussian_linear")
     with pytest.raises(IncompatibleError, match="signal and noise"):

@@ -6,7 +6,8 @@ model     ŝ(x), a polynomial of degree 2 for each number of the signal, in x ma
 rounds    draws of the model's posterior at that T go into the table, exact; then the model is fitted again:
           T falls to 1 as the table gathers where the posterior is
 end       many draws x_j of the model's posterior, weighed by p(x_j, y) / p̂(x_j, y), exact and
-          Pareto-smoothed; `sample` resamples by them
+          Pareto-smoothed; `sample` resamples by them. Where too few of them are effective, the model is
+          fitted once more, to these as well, and draws are added
 beyond    the model is believed in one region A. Where the network has a density q, its draws outside A are
           weighed by p(x, y) / q(x | y); N draws of it tell ∫ p̂ ≈ 1/N Σ p̂ / q, by which both parts have one
           scale (stratified importance sampling) and the evidence p(y) is known
@@ -44,6 +45,8 @@ _AHEAD = 0.4
 _REACH = (16.0, 3.0)
 #: Share of effective weights from which the model is good enough.
 _GOOD = 0.5
+#: How often draws are added at the end, where too few are effective.
+_PASSES = 4
 _FEWEST = 30
 #: Signals that are computed at once: between two parts the work can be stopped.
 _PART = 500
@@ -155,6 +158,12 @@ class SignalModel(Refinement):
         doc="""
         Draws of the model that are weighed at the end. More draws are worth more, in proportion.""",
     )
+    effective = param.Integer(
+        2000,
+        bounds=(1, 1_000_000),
+        doc="""
+        Effective draws that are asked for: where there are fewer, up to five times as many are weighed.""",
+    )
     first = param.Integer(
         600,
         bounds=(100, 1_000_000),
@@ -198,9 +207,18 @@ class SignalModel(Refinement):
                 "Hardly any draw of the network is possible at all", found=f"{len(table)} of {self.first}"
             )
         model, stages = self._approach(table, generator)
-        x = self._drawn(model, table, self.draws, 1.0, generator, between=max(1, self.moves // 3))
-        x = x[problem.log_prior(x).isfinite()]
-        ratio = table.add(x) - model.log_joint(x)
+        x, ratio = self._weighed(model, table, generator)
+        if _effective(ratio) < self.effective:
+            # the draws are where the posterior is: a model of all that is known there is a better one
+            again = self._model(table, table.temperature(self._enough(table)))
+            found = self._weighed(again, table, generator)
+            if _effective(found[1]) > _effective(ratio):
+                model, (x, ratio) = again, found
+            for _ in range(_PASSES):
+                if _effective(ratio) >= self.effective:
+                    break
+                more = self._weighed(model, table, generator)
+                x, ratio = (torch.cat(parts) for parts in zip((x, ratio), more, strict=True))
         evidence = told = math.nan
         strays = self._strays(model, table, amortised, generator) if amortised.has_density else None
         if strays is not None:
@@ -240,14 +258,25 @@ class SignalModel(Refinement):
         logs = table.add(x) - torch.cat(ratios) if len(x) else x.new_zeros(0)
         return x, logs - math.log(looked or n), float(known.logsumexp(0)) - math.log(n), told
 
-    def _approach(self, table: _Table, generator) -> tuple[_Model, int]:
-        """Rounds until the model is good enough; the model, and how many they were."""
+    def _weighed(self, model: _Model, table: _Table, generator) -> tuple[Tensor, Tensor]:
+        """Draws (n, D) of the model's posterior and log p(x, y) / p̂(x, y) (n,)."""
+        x = self._drawn(model, table, self.draws, 1.0, generator, between=max(1, self.moves // 3))
+        x = x[table.problem.log_prior(x).isfinite()]
+        return x, table.add(x) - model.log_joint(x)
+
+    @staticmethod
+    def _enough(table: _Table) -> float:
+        """Effective points that a fit asks for."""
         columns = table.x.shape[1]
         enough = max(_ENOUGH * (1 + columns + columns * (columns + 1) // 2), _LEAST)
+        return min(enough, 0.5 * len(table))
+
+    def _approach(self, table: _Table, generator) -> tuple[_Model, int]:
+        """Rounds until the model is good enough; the model, and how many they were."""
         stage = 0
         while stage < self.rounds:
             stage += 1
-            heat = table.temperature(min(enough, 0.5 * len(table)))
+            heat = table.temperature(self._enough(table))
             model = self._model(table, heat)
             colder = max(1.0, _AHEAD * heat)
             x = self._drawn(model, table, self.batch, colder, generator, between=self.moves)
@@ -255,7 +284,7 @@ class SignalModel(Refinement):
             ratio = table.add(x) - guessed
             if heat == 1.0 and _effective(ratio) > _GOOD * len(ratio):
                 break
-        return self._model(table, table.temperature(min(enough, 0.5 * len(table)))), stage
+        return self._model(table, table.temperature(self._enough(table))), stage
 
     def _model(self, table: _Table, heat: float) -> _Model:
         weights = (table.logs / heat).softmax(0)
