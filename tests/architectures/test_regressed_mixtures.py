@@ -8,6 +8,7 @@ import math
 import pytest
 import torch
 
+import workbench as wb
 from workbench.architectures import ARCHITECTURES
 from workbench.bijections.limits import FAR, Limits
 from workbench.bijections.split_normals import SplitNormals
@@ -168,3 +169,8 @@ def test_the_start_is_the_posterior_of_a_linear_gaussian_model():
         found = model.log_prob(rows, at)
     exact = torch.distributions.Normal(0.4, math.sqrt(0.2)).log_prob(rows[:, 0])
     assert torch.allclose(found, exact, atol=0.15)
+
+
+def test_the_recipe_has_wider_networks_with_more_detail_where_simulations_lie_closer():
+    few, many = (wb.Experiment.recommended(key).architecture for key in ("slcp", "two_moons_posterior"))
+    assert few.width < many.width and few.detail < many.detail and few.members > many.members
