@@ -22,7 +22,7 @@ from workbench.core.errors import IncompatibleError
 
 _FEWEST_STEPS, _MOST_STEPS, _PASSES = 600, 20_000, 52
 #: Simulations to a unit of a layer and to an unknown; units of a layer, of all members' layers; members.
-_ROWS, _LEAST_WIDTH, _MOST_WIDTH, _UNITS, _MOST_MEMBERS = 40, 64, 128, 512, 6
+_ROWS, _LEAST_WIDTH, _MOST_WIDTH, _UNITS, _MOST_MEMBERS = 40, 64, 128, 640, 6
 #: The networks' first detail against the number of simulations along each of all directions, and its limits.
 _DETAIL, _LEAST_DETAIL, _MOST_DETAIL = 0.4, 1.0, 3.0
 
