@@ -174,3 +174,16 @@ def test_the_start_is_the_posterior_of_a_linear_gaussian_model():
 def test_the_recipe_has_wider_networks_with_more_detail_where_simulations_lie_closer():
     few, many = (wb.Experiment.recommended(key).architecture for key in ("slcp", "two_moons_posterior"))
     assert few.width < many.width and few.detail < many.detail and few.members > many.members
+
+
+def test_a_network_of_unbounded_unknowns_holds_finite_numbers_alone():
+    """What is stored must be finite: without edges there are none, rather than infinite ones."""
+    model = ARCHITECTURES.make("regressed_mixtures", members=2, width=8).build(Shapes(2, 1))
+    x, y = torch.randn(60, 2), torch.randn(60, 1)
+    edges = torch.tensor([[-torch.inf, -4.0], [torch.inf, torch.inf]])
+    model.prepare(x, y, edges)
+    assert all(v.isfinite().all() for v in model.state_dict().values())
+    again = ARCHITECTURES.make("regressed_mixtures", members=2, width=8).build(Shapes(2, 1))
+    again.load_state_dict(model.state_dict())
+    assert model.limits.on and again.limits.on
+    assert torch.equal(model.log_prob(x, y), again.log_prob(x, y))

@@ -23,21 +23,24 @@ class Limits(nn.Module):
 
     def __init__(self, members: int, features: int) -> None:
         super().__init__()
-        self.register_buffer("edges", torch.tensor([[-torch.inf], [torch.inf]]).repeat(1, features))
+        # stored numbers are finite: which of the edges there are stands beside them
+        self.register_buffer("edges", torch.zeros(2, features))
+        self.register_buffer("there", torch.zeros(2, features, dtype=torch.bool))
         self.register_buffer("map", torch.eye(features).repeat(members, 1, 1))
         self.register_buffer("back", torch.eye(features).repeat(members, 1, 1))
         self.on = False  # for a branch: a graph has one of them
 
     def _load_from_state_dict(self, state: dict, prefix: str, *args, **settings) -> None:
         super()._load_from_state_dict(state, prefix, *args, **settings)
-        self.on = bool(self.edges.isfinite().any())
+        self.on = bool(self.there.any())
 
     @torch.no_grad()
     def prepare(self, edges: Tensor, factor: Tensor, inverse_factor: Tensor, orders: Tensor) -> None:
         """``edges`` (2, D) of x, infinite where there are none; B⁻¹ and B (D, D); ``orders`` (K, D): which
         component comes first, second, …"""
-        self.edges.copy_(edges)
-        self.on = bool(edges.isfinite().any())
+        self.there.copy_(edges.isfinite())
+        self.edges.copy_(torch.where(self.there, edges, torch.zeros_like(edges)))
+        self.on = bool(self.there.any())
         for k, order in enumerate(orders):
             self.map[k].copy_(inverse_factor[:, order])
             self.back[k].copy_(factor[order])
@@ -48,7 +51,9 @@ class Limits(nn.Module):
         if not self.on:
             return None
         forth, back = self.map[members], self.back[members]
-        room = self.edges[:, None, :] - shift  # (2, n or 1, D): what is left of the box
+        far = self.edges.new_tensor([[-torch.inf], [torch.inf]])
+        edges = torch.where(self.there, self.edges, far)
+        room = edges[:, None, :] - shift  # (2, n or 1, D): what is left of the box
         # reach: the least and largest sum, where no infinite edge takes part in it
         ends = room[:, None, :, None, :] * back[None, :, None]
         ends = torch.where(back[None, :, None] == 0, 0.0, ends)
