@@ -11,7 +11,7 @@ import torch
 import workbench as wb
 from workbench.architectures import ARCHITECTURES
 from workbench.bijections.limits import FAR, Limits
-from workbench.bijections.split_normals import SplitNormals
+from workbench.bijections.split_normals import SplitNormals, _quantile, lower_quantile
 from workbench.core.shapes import Shapes
 from workbench.problems import PROBLEMS
 
@@ -187,3 +187,11 @@ def test_a_network_of_unbounded_unknowns_holds_finite_numbers_alone():
     again.load_state_dict(model.state_dict())
     assert model.limits.on and again.limits.on
     assert torch.equal(model.log_prob(x, y), again.log_prob(x, y))
+
+
+def test_quantiles_in_a_graph_are_the_exact_ones_to_six_digits():
+    low = torch.logspace(-30, -1, 2000, dtype=torch.float64)
+    p = torch.cat([low, torch.linspace(0.01, 0.5, 2000).double()])
+    exact = torch.special.ndtri(p)
+    assert torch.equal(lower_quantile(p), exact)
+    assert ((_quantile(p) - exact).abs() < 1e-6 * (1 + exact.abs())).all()
