@@ -25,8 +25,12 @@ CONTRACTS = [contract["name"] for contract in CONFIGURATION["tool"]["importlinte
 LINT = "from importlinter.cli import lint_imports; lint_imports(no_cache=True, no_logo=True)"
 
 #: Marks of unfinished work, paths of one machine, and documents that are not part of this repository.
-STRAY = re.compile(r"\bTO" r"DO\b|\bFIX" r"ME\b|\bX{3}\b|/work/|/root/|/opt/(wheels|pypi)"
-                   r"|\b(house|systems|vina|benchmarks|holoviz|peers|contract)\.md\b")
+STRAY = re.compile(
+    r"\bTO"
+    r"DO\b|\bFIX"
+    r"ME\b|\bX{3}\b|/work/|/root/|/opt/(wheels|pypi)"
+    r"|\b(house|systems|vina|benchmarks|holoviz|peers|contract)\.md\b"
+)
 
 
 def python_files(*folders: str) -> list[Path]:
@@ -44,6 +48,7 @@ def text_files() -> Iterator[Path]:
 
 
 # ---- style
+
 
 def ruff(*arguments: str, text: str | None = None) -> subprocess.CompletedProcess:
     return subprocess.run(
@@ -68,6 +73,7 @@ def test_ruff_sees_a_long_line_and_an_unused_import():
 
 
 # ---- frontiers and layers
+
 
 def contracts(folder: Path) -> dict[str, bool]:
     """Each import contract of pyproject.toml and whether the package in ``folder`` keeps it."""
@@ -108,6 +114,7 @@ def test_every_import_contract_can_break(tmp_path):
 
 # ---- size
 
+
 def long_modules(files: Iterable[Path], limit: int = LONGEST_MODULE) -> list[str]:
     lengths = ((path, path.read_text().count("\n")) for path in files)
     return [f"{path.name}: {length} lines" for path, length in lengths if length > limit]
@@ -143,6 +150,7 @@ def test_length_guards_see_what_is_too_long(tmp_path):
 
 
 # ---- what must not stand in the code
+
 
 def loose_code(files: Iterable[Path]) -> list[str]:
     """Assertions (what a user gets wrong is raised), pickles, and torch.load that would run what it reads."""
@@ -191,6 +199,7 @@ def test_the_guard_sees_strays(tmp_path):
 
 # ---- catalogues say it once
 
+
 def catalogues() -> list:
     from workbench.architectures import ARCHITECTURES
     from workbench.critics import CRITICS
@@ -201,8 +210,7 @@ def catalogues() -> list:
     from workbench.problems import PROBLEMS
     from workbench.studies import STUDIES
 
-    return [PROBLEMS, ARCHITECTURES, OBJECTIVES, DIVERGENCES, CRITICS, DIAGNOSTICS, INVERSION,
-            STUDIES]
+    return [PROBLEMS, ARCHITECTURES, OBJECTIVES, DIVERGENCES, CRITICS, DIAGNOSTICS, INVERSION, STUDIES]
 
 
 def unsaid(member) -> list[str]:
@@ -233,6 +241,7 @@ def test_the_guard_sees_what_is_unsaid():
 
 # ---- papers of the project agree
 
+
 def test_readme_tables_are_those_of_the_catalogues():
     text = readme.README.read_text(encoding="utf-8")
     assert {found[1] for found in readme.MARKED.findall(text)} == set(readme.TABLES)
@@ -247,8 +256,11 @@ def test_a_stale_table_is_seen():
 def dead_links(files: Iterable[Path]) -> list[str]:
     """Links of Markdown files to files that are not there."""
     links = ((path, link) for path in files for link in re.findall(r"\]\(([^)#\s]+)", path.read_text()))
-    return [f"{path.name}: {link}" for path, link in links
-            if not link.startswith("http") and not (path.parent / link).exists()]
+    return [
+        f"{path.name}: {link}"
+        for path, link in links
+        if not link.startswith("http") and not (path.parent / link).exists()
+    ]
 
 
 def test_links_lead_somewhere():
@@ -256,7 +268,9 @@ def test_links_lead_somewhere():
 
 
 def test_a_dead_link_is_seen(tmp_path):
-    (page := tmp_path / "page.md").write_text("[here](page.md) [there](nowhere.md) [far](https://example.org)")
+    (page := tmp_path / "page.md").write_text(
+        "[here](page.md) [there](nowhere.md) [far](https://example.org)"
+    )
     assert dead_links([page]) == ["page.md: nowhere.md"]
 
 
@@ -300,9 +314,14 @@ def test_conda_users_get_the_same_packages():
     assert not {name for name in wanted if conda.get(name, name) not in names}
 
 
-@pytest.mark.parametrize("paper, pattern", [("CITATION.cff", r"^version: (\S+)$"),
-                                            ("CHANGELOG.md", r"^## \[([0-9.]+)\]"),
-                                            ("workbench/__init__.py", r'^__version__ = "(\S+)"$')])
+@pytest.mark.parametrize(
+    "paper, pattern",
+    [
+        ("CITATION.cff", r"^version: (\S+)$"),
+        ("CHANGELOG.md", r"^## \[([0-9.]+)\]"),
+        ("workbench/__init__.py", r'^__version__ = "(\S+)"$'),
+    ],
+)
 def test_papers_name_the_same_version(paper, pattern):
     assert (
         re.search(pattern, (ROOT / paper).read_text(), re.MULTILINE)[1] == CONFIGURATION["project"]["version"]
@@ -311,9 +330,17 @@ def test_papers_name_the_same_version(paper, pattern):
 
 # ---- the browser guard
 
-@pytest.mark.parametrize("url, out", [("http://localhost:5006/", False), ("ws://127.0.0.1:1/ws", False),
-                                      ("data:,", False), ("blob:http://localhost/1", False),
-                                      ("https://example.org/a.js", True),
-                                      ("http://localhost.example.org/", True)])
+
+@pytest.mark.parametrize(
+    "url, out",
+    [
+        ("http://localhost:5006/", False),
+        ("ws://127.0.0.1:1/ws", False),
+        ("data:,", False),
+        ("blob:http://localhost/1", False),
+        ("https://example.org/a.js", True),
+        ("http://localhost.example.org/", True),
+    ],
+)
 def test_a_request_that_leaves_this_machine_is_seen(url, out):
     assert browser.leaves(url) is out

@@ -24,8 +24,12 @@ def problems() -> str:
     from workbench.core.errors import WorkbenchError
     from workbench.problems import PROBLEMS
 
-    words = {capability.LOG_DENSITY: "density", capability.LOG_JOINT: "joint density",
-             capability.SIMULATE: "simulator", capability.REFERENCE_POSTERIOR: "posterior"}
+    words = {
+        capability.LOG_DENSITY: "density",
+        capability.LOG_JOINT: "joint density",
+        capability.SIMULATE: "simulator",
+        capability.REFERENCE_POSTERIOR: "posterior",
+    }
 
     def known(member) -> tuple[str, str, str]:
         """D, M and what is exact; a problem that needs the user's own data or function has none of it yet."""
@@ -45,9 +49,20 @@ def problems() -> str:
 def architectures() -> str:
     from workbench.architectures import ARCHITECTURES
 
-    return table(("key", "what it does", "density", "sampling", "inverse", "source"),
-                 ((f"`{a.key}`", f"{a.summary} {a.cost.warning}".strip(), a.cost.density, a.cost.sampling,
-                   a.cost.inverse, a.reference) for a in ARCHITECTURES))
+    return table(
+        ("key", "what it does", "density", "sampling", "inverse", "source"),
+        (
+            (
+                f"`{a.key}`",
+                f"{a.summary} {a.cost.warning}".strip(),
+                a.cost.density,
+                a.cost.sampling,
+                a.cost.inverse,
+                a.reference,
+            )
+            for a in ARCHITECTURES
+        ),
+    )
 
 
 def objectives() -> str:
@@ -59,56 +74,75 @@ def objectives() -> str:
         sentences += [f"a problem that {capability.SENTENCES[c]}" for c in sorted(member.needs_problem)]
         return "; ".join(sentences) or "–"
 
-    return table(("key", "what is minimised", "needs", "source"),
-                 ((f"`{o.key}`", o.summary, needs(o), o.reference) for o in OBJECTIVES))
+    return table(
+        ("key", "what is minimised", "needs", "source"),
+        ((f"`{o.key}`", o.summary, needs(o), o.reference) for o in OBJECTIVES),
+    )
 
 
 def divergences() -> str:
     from workbench.divergences import DIVERGENCES
 
-    return table(("key", "title", "definition", "estimator", "bias", "cost"),
-                 ((f"`{d.key}`", d.title, d.definition, d.estimator, d.bias, d.expense) for d in DIVERGENCES))
+    return table(
+        ("key", "title", "definition", "estimator", "bias", "cost"),
+        ((f"`{d.key}`", d.title, d.definition, d.estimator, d.bias, d.expense) for d in DIVERGENCES),
+    )
 
 
 def critics() -> str:
     from workbench.critics import CRITICS
 
-    return table(("key", "title", "what it is", "source"),
-                 ((f"`{c.key}`", c.title, c.summary, c.reference) for c in CRITICS))
+    return table(
+        ("key", "title", "what it is", "source"),
+        ((f"`{c.key}`", c.title, c.summary, c.reference) for c in CRITICS),
+    )
 
 
 def diagnostics() -> str:
     from workbench.diagnostics import DIAGNOSTICS
 
-    return table(("key", "what it judges", "source"),
-                 ((f"`{d.key}`", d.summary, d.reference or "–") for d in DIAGNOSTICS))
+    return table(
+        ("key", "what it judges", "source"),
+        ((f"`{d.key}`", d.summary, d.reference or "–") for d in DIAGNOSTICS),
+    )
 
 
 def studies() -> str:
     from workbench.studies import STUDIES
 
-    return table(("key", "what it compares", "source"),
-                 ((f"`{s.key}`", s.summary, s.reference or "–") for s in STUDIES))
+    return table(
+        ("key", "what it compares", "source"),
+        ((f"`{s.key}`", s.summary, s.reference or "–") for s in STUDIES),
+    )
 
 
 def refinement() -> str:
     from workbench.refinement import REFINEMENT
 
-    return table(("key", "what it does", "source"),
-                 ((f"`{r.key}`", r.summary, r.reference) for r in REFINEMENT))
+    return table(
+        ("key", "what it does", "source"), ((f"`{r.key}`", r.summary, r.reference) for r in REFINEMENT)
+    )
 
 
 def inversion() -> str:
     from workbench.inversion import INVERSION
 
-    return table(("key", "how it searches", "source"),
-                 ((f"`{m.key}`", m.summary, m.reference) for m in INVERSION))
+    return table(
+        ("key", "how it searches", "source"), ((f"`{m.key}`", m.summary, m.reference) for m in INVERSION)
+    )
 
 
-TABLES: dict[str, Callable[[], str]] = {"problems": problems, "architectures": architectures,
-                                        "objectives": objectives, "divergences": divergences,
-                                        "critics": critics, "diagnostics": diagnostics,
-                                        "inversion": inversion, "refinement": refinement, "studies": studies}
+TABLES: dict[str, Callable[[], str]] = {
+    "problems": problems,
+    "architectures": architectures,
+    "objectives": objectives,
+    "divergences": divergences,
+    "critics": critics,
+    "diagnostics": diagnostics,
+    "inversion": inversion,
+    "refinement": refinement,
+    "studies": studies,
+}
 
 
 def filled(text: str) -> str:

@@ -100,9 +100,7 @@ def direction() -> Guideline:
             mean(data, "resimulation_distance", setting=setting, direction=d) for d in ("backward", "forward")
         )
         wins.append(back < ahead)
-        widths = [
-            number(mean(data, "spread", setting=setting, direction=d)) for d in ("forward", "backward")
-        ]
+        widths = [number(mean(data, "spread", setting=setting, direction=d)) for d in ("forward", "backward")]
         wide.append(f"{' and '.join(widths)} {name}")
         said.append(
             f"{name}: MMD² {number(ahead)} forward and {number(back)} backward, distance to the target "
@@ -355,8 +353,8 @@ narrow is perfect by it. *MMD²* and *C2ST* compare draws with the exact posteri
 {short}
 ## All divergences
 
-By MMD² to the exact law, the mean rank over these: {said}. Each was trained for {setting['steps']} steps of
-{setting['batch_size']}, {times} of each. In front: {best}. Last: {last}.
+By MMD² to the exact law, the mean rank over these: {said}. Each was trained for {setting["steps"]} steps of
+{setting["batch_size"]}, {times} of each. In front: {best}. Last: {last}.
 After so few steps the order says who learns fast from the defaults. The table to sort is on the page that
 `make compare` opens.
 

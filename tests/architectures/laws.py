@@ -20,8 +20,12 @@ from workbench.objectives import OBJECTIVES, Context, Loss
 Direction = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 SHAPES = (Shapes(2, 0), Shapes(4, 2), Shapes(3, 1), Shapes(2, 4), Shapes(1, 0), Shapes(1, 3))
-CASES = [(key, shapes) for key in ARCHITECTURES.keys() for shapes in SHAPES
-         if not ARCHITECTURES.make(key).refusals(shapes)]
+CASES = [
+    (key, shapes)
+    for key in ARCHITECTURES.keys()
+    for shapes in SHAPES
+    if not ARCHITECTURES.make(key).refusals(shapes)
+]
 #: a law holds for small networks or for none
 SMALL = {"transforms": 3, "width": 16, "depth": 2, "members": 2}
 _TINY = {"transforms": 2, "width": 8, "depth": 1}
@@ -38,7 +42,7 @@ def built(key: str, shapes: Shapes, *, seed: int = 0, **settings) -> Model:
     torch.manual_seed(seed)
     model = ARCHITECTURES.make(key, **small(key) | settings).build(shapes).double()
     with torch.no_grad():
-        if has(key, capability.LATENT):   # what the first batch sets is set
+        if has(key, capability.LATENT):  # what the first batch sets is set
             model.latent(*batch(shapes, 64, seed=seed + 100))
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter), alpha=0.1)
@@ -47,9 +51,15 @@ def built(key: str, shapes: Shapes, *, seed: int = 0, **settings) -> Model:
 
 def parametrised(cases: list[tuple[str, Shapes]]):
     """Over these cases of key and shapes, what is dear marked as slow."""
-    marked = [pytest.param(key, shapes, id=f"{key}-{name_of(shapes)}",
-                           marks=[pytest.mark.slow] if numerical(key) and shapes not in _QUICK else [])
-              for key, shapes in cases]
+    marked = [
+        pytest.param(
+            key,
+            shapes,
+            id=f"{key}-{name_of(shapes)}",
+            marks=[pytest.mark.slow] if numerical(key) and shapes not in _QUICK else [],
+        )
+        for key, shapes in cases
+    ]
     return pytest.mark.parametrize(("key", "shapes"), marked)
 
 
@@ -83,7 +93,7 @@ def numerical(key: str) -> bool:
 def tolerance(key: str) -> float:
     """What the member declares; infinite where a round trip leads back only as far as was learned."""
     if has(key, capability.JOINT_LIKELIHOOD, capability.DECODER):
-        return 1e-9   # the flow beside the decoder, which is what `directions` gives
+        return 1e-9  # the flow beside the decoder, which is what `directions` gives
     return ARCHITECTURES[key].inverse_tolerance
 
 
@@ -104,7 +114,7 @@ def directions(model: Model, y: Tensor | None) -> tuple[Direction, Direction, in
 
 def _rows(y: Tensor | None, points: Tensor) -> Tensor | None:
     """As many observations as points: autograd asks for one point at a time."""
-    return None if y is None else y[:points.shape[0]]
+    return None if y is None else y[: points.shape[0]]
 
 
 def round_trip_error(there: Direction, back: Direction, points: Tensor) -> float:
@@ -141,15 +151,20 @@ def unreached(module: nn.Module, loss: Tensor) -> list[str]:
     """Names of the parameters that get no gradient from the loss, or only zeros."""
     named = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
     gradients = torch.autograd.grad(loss, [p for _, p in named], allow_unused=True)
-    return [name for (name, _), gradient in zip(named, gradients, strict=True)
-            if gradient is None or not gradient.abs().max() > 0]
+    return [
+        name
+        for (name, _), gradient in zip(named, gradients, strict=True)
+        if gradient is None or not gradient.abs().max() > 0
+    ]
 
 
 def batch_dependence(direction: Direction, points: Tensor) -> float:
     """max difference between the image of a point alone and in its batch; the context must not vary."""
     together, alone = direction(points), [direction(p[None]) for p in points]
-    return max((whole - torch.cat(parts)).abs().max().item()
-               for whole, parts in zip(together, zip(*alone, strict=True), strict=True))
+    return max(
+        (whole - torch.cat(parts)).abs().max().item()
+        for whole, parts in zip(together, zip(*alone, strict=True), strict=True)
+    )
 
 
 def draws_random_numbers(call: Callable[[], object]) -> bool:
@@ -164,14 +179,15 @@ def mass_by_samples(log_density: Callable[[Tensor], Tensor], x: Tensor) -> tuple
 
     It is ∫ g = 1 where the draws follow the density, and where p covers g.
     """
-    near = x[(x - x.median(0).values).square().sum(-1).argsort()[:len(x) // 2]]
+    near = x[(x - x.median(0).values).square().sum(-1).argsort()[: len(x) // 2]]
     target = torch.distributions.Normal(near.mean(0), 0.7 * near.std(0))
     ratio = (target.log_prob(x).sum(-1) - log_density(x)).exp()
-    return float(ratio.mean()), float(ratio.std()) / len(x)**0.5
+    return float(ratio.mean()), float(ratio.std()) / len(x) ** 0.5
 
 
-def integral(log_density: Callable[[Tensor], Tensor], window: list[tuple[float, float]],
-             points: int) -> float:
+def integral(
+    log_density: Callable[[Tensor], Tensor], window: list[tuple[float, float]], points: int
+) -> float:
     """Of exp(log_density) over a box in one or two dimensions, by the midpoint rule."""
     middles = (torch.arange(points, dtype=torch.float64) + 0.5) / points
     axes = [low + (high - low) * middles for low, high in window]

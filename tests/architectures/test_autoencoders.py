@@ -68,7 +68,7 @@ def test_orthogonal_matrices_are_undone_by_their_transposes(slope):
         for bias in model.biases:
             bias.normal_()
         for matrix in model.matrices:
-            torch.nn.init.orthogonal_(matrix)   # once more, in double precision
+            torch.nn.init.orthogonal_(matrix)  # once more, in double precision
     x = batch(Shapes(4, 2))[0]
     assert float(model.off_orthogonal().detach()) < 1e-20
     y_hat, z_hat = model.encode(x)
@@ -83,8 +83,9 @@ def test_the_decoder_is_made_of_the_encoders_own_weights():
     model = built("invertible_autoencoder", Shapes(4, 2))
     other = built("autoencoder", Shapes(4, 2))
     assert model.parameter_count() < 0.6 * other.parameter_count()
-    assert set(dict(model.named_parameters())) == {f"{kind}.{i}" for kind in ("matrices", "biases")
-                                                   for i in range(3)}
+    assert set(dict(model.named_parameters())) == {
+        f"{kind}.{i}" for kind in ("matrices", "biases") for i in range(3)
+    }
 
 
 def test_the_penalty_makes_the_matrices_orthogonal():
@@ -118,12 +119,14 @@ def test_the_bound_stays_below_the_likelihood():
     sigma = model.log_sigma.exp()
     with torch.no_grad():
         for row in range(8):
-            decoded = model.decode(c[:, None], y[row:row + 1].expand(len(c), 1))[:, 0]
+            decoded = model.decode(c[:, None], y[row : row + 1].expand(len(c), 1))[:, 0]
             density = torch.distributions.Normal(decoded, sigma).log_prob(x[row]).exp()
             prior = torch.distributions.Normal(0.0, 1.0).log_prob(c).exp()
             exact = float((density * prior).sum().log() + (c[1] - c[0]).log())
             noise = torch.randn(20_000, 1, generator=torch.Generator().manual_seed(row), dtype=torch.float64)
-            each = model.evidence(x[row:row + 1].expand(20_000, 1), y[row:row + 1].expand(20_000, 1), noise)
+            each = model.evidence(
+                x[row : row + 1].expand(20_000, 1), y[row : row + 1].expand(20_000, 1), noise
+            )
             bound = each[0] - each[1]
             assert float(bound.mean()) < exact + 5 * float(bound.std()) / 20_000**0.5
 
@@ -138,8 +141,9 @@ def test_loss_18_is_the_bound_with_a_given_sigma():
     mean, log_v = model.encode(x, y)
     rebuilt = model.decode(mean + (0.5 * log_v).exp() * noise, y)
     alpha = 2 * sigma**2
-    loss_18 = ((x - rebuilt).square().sum(-1)
-               - 0.5 * alpha * (1 + log_v - mean.square() - log_v.exp()).sum(-1)).mean()
+    loss_18 = (
+        (x - rebuilt).square().sum(-1) - 0.5 * alpha * (1 + log_v - mean.square() - log_v.exp()).sum(-1)
+    ).mean()
     constant = 3 * (math.log(sigma) + 0.5 * math.log(2 * math.pi))
     assert torch.allclose(loss.total(parts, 1.0), loss_18 / alpha + constant, atol=1e-10)
     assert unreached(model, loss.total(parts, 1.0)) == []
@@ -176,14 +180,21 @@ def test_one_pass_or_four(key, forward):
     model.latent(x, y)
     assert len(passes) == forward
     model.inverse(torch.randn(32, 2, dtype=torch.float64), y)
-    assert len(passes) == forward   # the decoder asks nothing of the flow
+    assert len(passes) == forward  # the decoder asks nothing of the flow
 
 
 def test_who_is_trained_by_what():
     problem = PROBLEMS.make("inverse_kinematics")
-    fits = {key: [o.key for o in OBJECTIVES if not refusals(problem, ARCHITECTURES.make(key), o())]
-            for key in ("made", "maf_decoder", "conditional_vae", "autoencoder", "vae")}
-    assert fits == {"made": ["maximum_likelihood"], "maf_decoder": ["maximum_likelihood"],
-                    "conditional_vae": ["evidence_lower_bound"], "autoencoder": ["reconstruction"], "vae": []}
+    fits = {
+        key: [o.key for o in OBJECTIVES if not refusals(problem, ARCHITECTURES.make(key), o())]
+        for key in ("made", "maf_decoder", "conditional_vae", "autoencoder", "vae")
+    }
+    assert fits == {
+        "made": ["maximum_likelihood"],
+        "maf_decoder": ["maximum_likelihood"],
+        "conditional_vae": ["evidence_lower_bound"],
+        "autoencoder": ["reconstruction"],
+        "vae": [],
+    }
     (said,) = refusals(problem, ARCHITECTURES.make("vae"), OBJECTIVES.make("evidence_lower_bound"))
     assert "cannot be conditioned" in said

@@ -23,13 +23,37 @@ def fitting(key: str, shapes: Shapes) -> Shapes:
 
 def test_the_members_are_there():
     assert ARCHITECTURES.keys() == [
-        "nice", "realnvp", "glow", "neural_spline_coupling", "maf", "iaf", "neural_spline_autoregressive",
-        "regressed_ensemble", "regressed_mixtures",
-        "neural_autoregressive", "unconstrained_neural_autoregressive", "sum_of_squares_polynomial",
-        "bernstein_polynomial", "gaussianization", "neural_circular_spline", "continuous", "residual_flow",
-        "inn", "residual_inn", "conditional_inn", "mixture_density_network",
-        "flow_matching", "made", "maf_decoder", "iaf_decoder", "vae", "conditional_vae", "autoencoder",
-        "invertible_autoencoder", "symbolic_regression"]
+        "nice",
+        "realnvp",
+        "glow",
+        "neural_spline_coupling",
+        "maf",
+        "iaf",
+        "neural_spline_autoregressive",
+        "regressed_ensemble",
+        "regressed_mixtures",
+        "neural_autoregressive",
+        "unconstrained_neural_autoregressive",
+        "sum_of_squares_polynomial",
+        "bernstein_polynomial",
+        "gaussianization",
+        "neural_circular_spline",
+        "continuous",
+        "residual_flow",
+        "inn",
+        "residual_inn",
+        "conditional_inn",
+        "mixture_density_network",
+        "flow_matching",
+        "made",
+        "maf_decoder",
+        "iaf_decoder",
+        "vae",
+        "conditional_vae",
+        "autoencoder",
+        "invertible_autoencoder",
+        "symbolic_regression",
+    ]
 
 
 #: Files that name a member on purpose: what is open at first, what warms a worker up, parts of recipes.
@@ -37,7 +61,7 @@ NAMED = {"training/experiment.py", "training/recipe.py", "ui/choices.py", "backe
 
 
 def elsewhere(key: str, root: Path) -> set[str]:
-#: Files that name a member on purpose: what is open at first, what warms up a worker, a recipe's parts.
+    #: Files that name a member on purpose: what is open at first, what warms up a worker, a recipe's parts.
     own = {f"architectures/{key}.py", f"objectives/{key}.py"}
     files = {str(path.relative_to(root)): path.read_text() for path in root.rglob("*.py")}
     asked = {n: text for n, text in files.items() if n not in own | NAMED and not n.startswith("studies/")}
@@ -74,6 +98,7 @@ def test_a_card_is_complete(key):
 @members
 def test_a_module_opens_with_its_equations(key):
     import importlib
+
     card = importlib.import_module(ARCHITECTURES[key].__module__).__doc__
     words = ("forward", "log-det", "inverse") if has(key, capability.BIJECTION) else ("inverse", "Trained by")
     assert all(word in card for word in (*words, "Source:"))
@@ -92,19 +117,29 @@ def test_refusals_are_sentences_and_build_keeps_to_them(key, shapes):
     else:
         model = spec.build(shapes)
         assert (model.features, model.context) == (shapes.x, shapes.y)
-        unsaid = set() if shapes.y else {capability.FORWARD}   # what predicts y, where there is one
+        unsaid = set() if shapes.y else {capability.FORWARD}  # what predicts y, where there is one
         assert spec.capabilities - unsaid <= model.capabilities <= spec.capabilities
         assert model.parameter_count() > 0
 
 
 def test_who_refuses_what():
-    refused = {key: [(s.x, s.y) for s in SHAPES if ARCHITECTURES.make(key).refusals(s)]
-               for key in ARCHITECTURES.keys()}
-    split = {"nice": [(1, 0)], "realnvp": [(1, 0)], "glow": [(1, 0)], "inn": [(2, 0), (1, 0)],
-             "residual_inn": [(2, 0), (1, 0)],
-             "conditional_inn": [(2, 0), (1, 0), (1, 3)], "maf_decoder": [(2, 0), (1, 0)],
-             "iaf_decoder": [(2, 0), (1, 0)], "conditional_vae": [(2, 0), (1, 0)],
-             "symbolic_regression": [(1, 0)], "vae": [(4, 2), (3, 1), (2, 4), (1, 3)]}
+    refused = {
+        key: [(s.x, s.y) for s in SHAPES if ARCHITECTURES.make(key).refusals(s)]
+        for key in ARCHITECTURES.keys()
+    }
+    split = {
+        "nice": [(1, 0)],
+        "realnvp": [(1, 0)],
+        "glow": [(1, 0)],
+        "inn": [(2, 0), (1, 0)],
+        "residual_inn": [(2, 0), (1, 0)],
+        "conditional_inn": [(2, 0), (1, 0), (1, 3)],
+        "maf_decoder": [(2, 0), (1, 0)],
+        "iaf_decoder": [(2, 0), (1, 0)],
+        "conditional_vae": [(2, 0), (1, 0)],
+        "symbolic_regression": [(1, 0)],
+        "vae": [(4, 2), (3, 1), (2, 4), (1, 3)],
+    }
     assert refused == {key: split.get(key, []) for key in ARCHITECTURES.keys()}
 
 

@@ -31,8 +31,9 @@ from workbench.core.shapes import Shapes
 from workbench.problems import PROBLEMS
 
 NETWORK = {"hidden_features": [8, 6], "activation": nn.SiLU}
-EMBEDDED = [key for key in ARCHITECTURES.keys() if "embedding" in {s.name for s in
-                                                                   ARCHITECTURES[key].settings()}]
+EMBEDDED = [
+    key for key in ARCHITECTURES.keys() if "embedding" in {s.name for s in ARCHITECTURES[key].settings()}
+]
 
 
 @pytest.mark.parametrize("kind", ["mlp", "convolution_1d", "deep_set", "phase_free"])
@@ -62,7 +63,7 @@ def test_only_the_set_forgets_the_order_of_y(kind):
 def test_the_set_is_its_equation():
     torch.manual_seed(0)
     made, y = DeepSet(2, 3, NETWORK).double(), torch.randn(4, 6, dtype=torch.float64)
-    elements = torch.stack([made.element(y[:, i:i + 2]) for i in (0, 2, 4)])
+    elements = torch.stack([made.element(y[:, i : i + 2]) for i in (0, 2, 4)])
     assert torch.allclose(made(y), made.whole(elements.mean(0)), atol=1e-12)
 
 
@@ -70,7 +71,7 @@ def test_the_convolution_is_its_sum_over_neighbours():
     torch.manual_seed(0)
     made = Convolution1d(4, 2, 3, {"hidden_features": [5], "activation": nn.Tanh}).double()
     y = torch.randn(2, 8, dtype=torch.float64)
-    weight, bias = made.layers[0].weight, made.layers[0].bias   # (5, 2, 3)
+    weight, bias = made.layers[0].weight, made.layers[0].bias  # (5, 2, 3)
     series = nn.functional.pad(y.reshape(2, 4, 2), (0, 0, 1, 1))
     sums = [sum(series[:, t + k] @ weight[:, :, k].mT for k in range(3)) + bias for t in range(4)]
     hidden = torch.tanh(torch.stack(sums, -1)).reshape(2, -1)
@@ -194,16 +195,23 @@ def test_a_run_prepares_the_embedding_and_standardisation_keeps_the_phase(tmp_pa
 
     problem = PROBLEMS.make("geoacoustic", tier="swx_4", signal_to_noise=5.0)
     read = {"embedding": "phase_free", "embedding_channels": 21, "embedding_features": 4}
-    run = wb.Run(wb.Experiment(
-        problem, {"key": "neural_spline_autoregressive", "settings": {"width": 8, "affine": True} | read},
-        "maximum_likelihood", {"samples": 300, "batch_size": 64, "fresh_noise": True}, steps=2, seed=1))
+    run = wb.Run(
+        wb.Experiment(
+            problem,
+            {"key": "neural_spline_autoregressive", "settings": {"width": 8, "affine": True} | read},
+            "maximum_likelihood",
+            {"samples": 300, "batch_size": 64, "fresh_noise": True},
+            steps=2,
+            seed=1,
+        )
+    )
     for _ in run:
         pass
     drawn = problem.draw(20, torch.Generator().manual_seed(3))
     y = torch.view_as_complex(drawn.y.reshape(20, 3, 21, 2).contiguous())
     turned = numbers(y * torch.exp(torch.tensor([2.0j, -0.7j, 1.1j], dtype=torch.complex128))[:, None])
     fitted = run.fitted
-    assert fitted.model.embedding.scale.std() > 0.1   # no longer ones: it was prepared
+    assert fitted.model.embedding.scale.std() > 0.1  # no longer ones: it was prepared
     first = fitted.log_prob(drawn.x, drawn.y)
     assert torch.allclose(fitted.log_prob(drawn.x, turned), first, atol=1e-3)
     other = numbers(y.roll(1, -1))
@@ -225,8 +233,19 @@ def test_complex_vectors_must_divide_y(key):
 @pytest.mark.parametrize("call", ["log_prob", pytest.param("inverse", marks=pytest.mark.slow)])
 def test_products_and_the_affine_layer_go_into_a_graph(call):
     torch.manual_seed(0)
-    model = ARCHITECTURES.make("neural_spline_autoregressive", transforms=2, width=8, depth=1, affine=True,
-                               embedding="phase_free", embedding_channels=2).build(Shapes(2, 4)).eval()
+    model = (
+        ARCHITECTURES.make(
+            "neural_spline_autoregressive",
+            transforms=2,
+            width=8,
+            depth=1,
+            affine=True,
+            embedding="phase_free",
+            embedding_channels=2,
+        )
+        .build(Shapes(2, 4))
+        .eval()
+    )
     x, y = torch.randn(30, 2), torch.randn(30, 4)
     model.prepare(x, y, None)
     program = torch.export.export(Call(model, call), (x, y))
@@ -238,8 +257,19 @@ def test_products_and_the_affine_layer_go_into_a_graph(call):
 def test_products_and_the_affine_layer_go_into_onnx(tmp_path):
     runtime = pytest.importorskip("onnxruntime")
     torch.manual_seed(0)
-    model = ARCHITECTURES.make("neural_spline_autoregressive", transforms=2, width=8, depth=1, affine=True,
-                               embedding="phase_free", embedding_channels=2).build(Shapes(2, 4)).eval()
+    model = (
+        ARCHITECTURES.make(
+            "neural_spline_autoregressive",
+            transforms=2,
+            width=8,
+            depth=1,
+            affine=True,
+            embedding="phase_free",
+            embedding_channels=2,
+        )
+        .build(Shapes(2, 4))
+        .eval()
+    )
     x, y = torch.randn(30, 2), torch.randn(30, 4)
     model.prepare(x, y, None)
     with warnings.catch_warnings():
@@ -256,6 +286,7 @@ def test_products_and_the_affine_layer_go_into_onnx(tmp_path):
 def test_settings_that_are_left_out_change_nothing_and_the_others_do(key, kind):
     shapes, other = Shapes(3, 4), {"embedding_features": 7, "embedding_channels": 2, "embedding_width": 9,
                                    "embedding_depth": 5}  # fmt: skip
+
     def sizes(**more):
         made = ARCHITECTURES.make(key, embedding=kind, **more)
         return made.unused(shapes), [p.shape for p in made.build(shapes).parameters()]

@@ -22,17 +22,25 @@ EXACT = {
 
 #: what predicts y as a function of x can realise a posterior without noise only, and samples by a decoder
 DECODED = {
-    "maf_decoder": ("maximum_likelihood", {"transforms": 3, "width": 32, "depth": 1, "decoder_width": 32,
-                                           "decoder_depth": 1}),
+    "maf_decoder": (
+        "maximum_likelihood",
+        {"transforms": 3, "width": 32, "depth": 1, "decoder_width": 32, "decoder_depth": 1},
+    ),
     "autoencoder": ("reconstruction", {"width": 32, "depth": 1}),
 }
 
 
-def trained(key: str, objective: str, settings: dict, *, steps: int = 600,
-            noise: float = 0.5) -> tuple[Run, LinearGaussian]:
+def trained(
+    key: str, objective: str, settings: dict, *, steps: int = 600, noise: float = 0.5
+) -> tuple[Run, LinearGaussian]:
     problem = LinearGaussian(features=3, observations=1, noise=noise)
-    training = {"learning_rate": 5e-3, "batch_size": 512, "samples": 50_000, "averaging": 0.99,
-                "early_stopping": False}
+    training = {
+        "learning_rate": 5e-3,
+        "batch_size": 512,
+        "samples": 50_000,
+        "averaging": 0.99,
+        "early_stopping": False,
+    }
     experiment = Experiment(problem, ARCHITECTURES.make(key, **settings), objective, training, steps=steps)
     run = Run(experiment, device="cpu")
     for _ in run:

@@ -15,11 +15,15 @@ from workbench.architectures import ARCHITECTURES
 from workbench.core import capability
 from workbench.core.shapes import Shapes
 
-CALLS = [(key, shapes, call) for key in ARCHITECTURES.keys() for shapes in (Shapes(2, 0), Shapes(4, 2))
-         for call in ("latent", "inverse", "log_prob")
-         if not ARCHITECTURES.make(key).refusals(shapes)
-         and (call != "log_prob" or has(key, capability.DENSITY))
-         and (call != "latent" or has(key, capability.LATENT))]
+CALLS = [
+    (key, shapes, call)
+    for key in ARCHITECTURES.keys()
+    for shapes in (Shapes(2, 0), Shapes(4, 2))
+    for call in ("latent", "inverse", "log_prob")
+    if not ARCHITECTURES.make(key).refusals(shapes)
+    and (call != "log_prob" or has(key, capability.DENSITY))
+    and (call != "latent" or has(key, capability.LATENT))
+]
 calls = pytest.mark.parametrize(("key", "shapes", "call"), CALLS, ids=name_of)
 
 
@@ -52,7 +56,7 @@ def exported(key, shapes, call):
     for rows in (5, 40):
         x, y = batch(shapes, rows)
         points = torch.randn(rows, model.latent_features) if call == "inverse" else x.float()
-        points[:4] *= 4.0   # also where a spline is the identity
+        points[:4] *= 4.0  # also where a spline is the identity
         inputs.append((points,) if y is None else (points, y.float()))
     rows = torch.export.Dim("rows", min=2)
     dynamic = tuple({0: rows} for _ in inputs[0])
@@ -61,8 +65,10 @@ def exported(key, shapes, call):
 
 
 #: tracing takes seconds: what is left out here is close to what is left in, and runs with the slow tests
-QUICK = [c if c[1] == Shapes(4, 2) and c[2] != "latent" else pytest.param(*c, marks=pytest.mark.slow)
-         for c in CALLS]
+QUICK = [
+    c if c[1] == Shapes(4, 2) and c[2] != "latent" else pytest.param(*c, marks=pytest.mark.slow)
+    for c in CALLS
+]
 
 
 @pytest.mark.parametrize(("key", "shapes", "call"), QUICK, ids=name_of)
@@ -83,7 +89,7 @@ def test_onnx(key, shapes, call):
         pytest.skip("refused")
     module, _, dynamic, (example, inputs) = exported(key, shapes, call)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")   # the exporter warns about itself
+        warnings.simplefilter("ignore")  # the exporter warns about itself
         program = torch.onnx.export(module, example, dynamic_shapes=dynamic, dynamo=True, verbose=False)
     file = io.BytesIO()
     program.save(file)

@@ -19,9 +19,18 @@ from workbench.core.shapes import Shapes
 NETWORK = {"hidden_features": [16], "activation": nn.SiLU}
 
 # D, M, extra_latent, padding -> K, W
-LAYOUTS = [(4, 2, 0, 0, 2, 4), (3, 1, 0, 0, 2, 3), (2, 4, 0, 0, 2, 6), (2, 8, 0, 6, 2, 16),
-           (2, 2, 0, 0, 2, 4), (4, 2, 2, 0, 4, 6), (4, 2, 1, 3, 3, 8),
-           (1, 3, 0, 0, 1, 4), (2, 1, 0, 0, 1, 2), (10, 1, 0, 2, 9, 12)]
+LAYOUTS = [
+    (4, 2, 0, 0, 2, 4),
+    (3, 1, 0, 0, 2, 3),
+    (2, 4, 0, 0, 2, 6),
+    (2, 8, 0, 6, 2, 16),
+    (2, 2, 0, 0, 2, 4),
+    (4, 2, 2, 0, 4, 6),
+    (4, 2, 1, 3, 3, 8),
+    (1, 3, 0, 0, 1, 4),
+    (2, 1, 0, 0, 1, 2),
+    (10, 1, 0, 2, 9, 12),
+]
 layouts = pytest.mark.parametrize(("x", "y", "extra", "padding", "latent", "width"), LAYOUTS)
 
 
@@ -39,7 +48,7 @@ def test_the_layout_is_the_documented_one(x, y, extra, padding, latent, width):
     assert torch.equal(model.join(y_part, z_part, pad), columns)
     assert torch.equal(model.pad_x(columns[:, :x], columns[:, x:]), columns)
     assert model.pad_x(columns[:, :x])[:, x:].abs().sum() == 0
-    assert model.join(y_part, z_part)[:, y + latent:].abs().sum() == 0
+    assert model.join(y_part, z_part)[:, y + latent :].abs().sum() == 0
 
 
 @layouts
@@ -48,11 +57,11 @@ def test_an_identity_network_shows_where_everything_goes(x, y, extra, padding, l
     with torch.no_grad():
         for name, tensor in model.state_dict().items():
             tensor.copy_(torch.arange(width) if not tensor.is_floating_point() else torch.zeros_like(tensor))
-            assert tensor.is_floating_point() or name.endswith("_0")   # the fixed permutations are buffers
+            assert tensor.is_floating_point() or name.endswith("_0")  # the fixed permutations are buffers
     points = batch(Shapes(x, y), 5)[0]
     padded = model.pad_x(points)
     assert torch.equal(model.predict(points), padded[:, :y])
-    assert torch.equal(model.latent(points)[0], padded[:, y:y + latent])
+    assert torch.equal(model.latent(points)[0], padded[:, y : y + latent])
     z, observation = torch.randn(5, latent, dtype=torch.float64), torch.randn(5, y, dtype=torch.float64)
     assert torch.equal(model.inverse(z, observation)[0], model.join(observation, z)[:, :x])
 
@@ -118,7 +127,7 @@ def test_the_block_is_its_card_of_equations(block):
     lazy, features, context = block
     u, c = batch(Shapes(features, context), 4)
     seen = (lambda half: half) if c is None else (lambda half: torch.cat((half, c), dim=-1))
-    u_1, u_2 = u[:, :features // 2], u[:, features // 2:]
+    u_1, u_2 = u[:, : features // 2], u[:, features // 2 :]
     s_2, t_2 = lazy.second(seen(u_2)).chunk(2, dim=-1)
     v_1 = u_1 * torch.exp(4 / torch.pi * torch.atan(s_2 / 2)) + t_2
     s_1, t_1 = lazy.first(seen(v_1)).chunk(2, dim=-1)
@@ -129,8 +138,8 @@ def test_the_block_is_its_card_of_equations(block):
 def test_the_block_changes_both_halves_and_keeps_the_laws(block):
     lazy, features, context = block
     u, c = batch(Shapes(features, context), 4)
-    there = lambda p: lazy(None if c is None else c[:len(p)]).call_and_ladj(p)  # noqa: E731
-    back = lambda p: lazy(None if c is None else c[:len(p)]).inv.call_and_ladj(p)  # noqa: E731
+    there = lambda p: lazy(None if c is None else c[: len(p)]).call_and_ladj(p)  # noqa: E731
+    back = lambda p: lazy(None if c is None else c[: len(p)]).inv.call_and_ladj(p)  # noqa: E731
     assert ((there(u)[0] - u).abs() > 0).all()
     assert round_trip_error(there, back, u) < 1e-12
     assert round_trip_error(back, there, u) < 1e-12
@@ -139,8 +148,10 @@ def test_the_block_changes_both_halves_and_keeps_the_laws(block):
 
 def test_the_block_mixes_with_zukos_transforms():
     torch.manual_seed(0)
-    mixed = LazyComposedTransform(TwoSidedCoupling(3, 2, clamp=2.0, network=NETWORK),
-                                  MaskedAutoregressiveTransform(3, 2, hidden_features=[16])).double()
+    mixed = LazyComposedTransform(
+        TwoSidedCoupling(3, 2, clamp=2.0, network=NETWORK),
+        MaskedAutoregressiveTransform(3, 2, hidden_features=[16]),
+    ).double()
     u, c = batch(Shapes(3, 2), 4)
     v, log_det = mixed(c).call_and_ladj(u)
     back, opposite = mixed.inv(c).call_and_ladj(v)
@@ -189,7 +200,7 @@ def test_the_inn_keeps_its_laws_with_a_latent_of_two_modes(shapes):
     assert log_det_error(model.forward_full, some[:3]) < 1e-8
     assert log_det_error(model.inverse_full, some[:3]) < 1e-7
     assert model.parameter_count() == plain.parameter_count()
-    assert torch.equal(model.predict(some[:, :shapes.x]), plain.predict(some[:, :shapes.x]))
+    assert torch.equal(model.predict(some[:, : shapes.x]), plain.predict(some[:, : shapes.x]))
     z = torch.randn(4000, model.latent_features, generator=torch.Generator().manual_seed(2)).double()
     columns = model.blocks[-1]().inv(model.join(torch.zeros(4000, shapes.y).double(), z))[:, shapes.y]
     assert float((columns.abs() < 0.5).double().mean()) < 0.01

@@ -35,8 +35,12 @@ cases = parametrised(CASES)
 # a flow with a decoder is one, apart from the decoder
 bijections = parametrised(that(capability.BIJECTION) + that(capability.JOINT_LIKELIHOOD, capability.DECODER))
 #: what is trained by a loss of its own
-OWN = {capability.VELOCITY: "flow_matching", capability.EVIDENCE: "evidence_lower_bound",
-       capability.TIED: "reconstruction", capability.DECODER: "reconstruction"}
+OWN = {
+    capability.VELOCITY: "flow_matching",
+    capability.EVIDENCE: "evidence_lower_bound",
+    capability.TIED: "reconstruction",
+    capability.DECODER: "reconstruction",
+}
 densities = parametrised(that(capability.DENSITY))
 there_and_back = parametrised([case for case in that(capability.LATENT) if tolerance(case[0]) < 1])
 
@@ -88,8 +92,9 @@ def test_log_dets_of_the_two_directions_are_opposite(key, shapes):
     assert opposite_log_dets_error(there, back, some) < tolerance(key)
 
 
-@pytest.mark.parametrize(("key", "shapes"), [case for case in CASES if any(has(case[0], c) for c in OWN)],
-                         ids=name_of)
+@pytest.mark.parametrize(
+    ("key", "shapes"), [case for case in CASES if any(has(case[0], c) for c in OWN)], ids=name_of
+)
 def test_gradient_reaches_every_parameter_through_the_loss_of_its_own(key, shapes):
     model, (x, y) = built(key, shapes), batch(shapes)
     objective = next(name for need, name in OWN.items() if has(key, need))
@@ -104,7 +109,7 @@ def test_gradient_reaches_every_parameter_through_the_loss_of_its_own(key, shape
 @parametrised(that(capability.BIJECTION))
 def test_gradient_reaches_every_parameter_through_the_latent(key, shapes):
     model = built(key, shapes)
-    there, _, some = points(model, batch(shapes)[1])   # padding that is noise, for zeros reach no first layer
+    there, _, some = points(model, batch(shapes)[1])  # padding that is noise, for zeros reach no first layer
     z, log_det = there(some)
     assert unreached(model, (standard_normal_log_density(z) + log_det).sum()) == []
 
@@ -139,7 +144,7 @@ def functions(model, y):
     """Everything that the model makes of rows, with the width of the rows."""
     if hasattr(model, "forward_full"):
         return [(model.forward_full, model.width), (model.inverse_full, model.width)]
-    seen = lambda p: None if y is None else y[:len(p)]  # noqa: E731
+    seen = lambda p: None if y is None else y[: len(p)]  # noqa: E731
     found = [(lambda z: listed(model.inverse(z, seen(z))), model.latent_features)]
     if capability.LATENT in model.capabilities:
         found.append((lambda x: listed(model.latent(x, seen(x))), model.features))
@@ -190,7 +195,7 @@ def test_stages_lead_from_the_latent_to_the_data(key, shapes):
     columns = min(2, shapes.x, model.latent_features)
     assert len(stages) >= (3 if has(key, capability.BIJECTION) else 2)
     assert all(s.shape[0] == x.shape[0] and s.shape[1] >= columns for s in stages)
-    assert torch.equal(stages[0][:, :model.latent_features], z)
+    assert torch.equal(stages[0][:, : model.latent_features], z)
     assert torch.equal(stages[-1], model.inverse(z, y)[0])
 
 
@@ -262,8 +267,11 @@ def test_density_integrates_to_one(key, shapes):
     window = [(float(c - r), float(c + r)) for c, r in zip(centre, reach, strict=True)]
     # an untrained neural autoregressive flow has a narrow peak and wide tails: its grid must be finer
     side = 800 if key == "neural_autoregressive" else 300 if numerical(key) else 400
-    total = integral(lambda p: model.log_prob(p, None if y is None else y.expand(p.shape[0], -1)), window,
-                     20_000 if shapes.x == 1 else side)
+    total = integral(
+        lambda p: model.log_prob(p, None if y is None else y.expand(p.shape[0], -1)),
+        window,
+        20_000 if shapes.x == 1 else side,
+    )
     assert total == pytest.approx(1.0, abs=2e-3)
 
 

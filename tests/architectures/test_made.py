@@ -35,8 +35,9 @@ def jacobian(masked, variant, x, c=None):
     return slopes.abs().amax(1)
 
 
-@pytest.mark.parametrize("settings", [{}, {"orders": 3}, {"connectivities": 3},
-                                      {"orders": 2, "connectivities": 2}], ids=str)
+@pytest.mark.parametrize(
+    "settings", [{}, {"orders": 3}, {"connectivities": 3}, {"orders": 2, "connectivities": 2}], ids=str
+)
 @pytest.mark.parametrize("context", [0, 2])
 def test_an_output_sees_what_is_before_it_and_nothing_else(settings, context):
     masked = network(context=context, **settings)
@@ -46,12 +47,12 @@ def test_an_output_sees_what_is_before_it_and_nothing_else(settings, context):
         slopes = jacobian(masked, variant, torch.randn(5, dtype=torch.float64), c)
         order = masked.places[variant].argsort()
         sorted_slopes = slopes[order][:, order]
-        assert sorted_slopes.triu().abs().max() == 0            # strict: not even itself
-        assert (sorted_slopes.tril(-1)[1:].amax(1) > 0).all()   # and every later one sees something
+        assert sorted_slopes.triu().abs().max() == 0  # strict: not even itself
+        assert (sorted_slopes.tril(-1)[1:].amax(1) > 0).all()  # and every later one sees something
         assert list(masked.sequence(variant)) == order.tolist()
     if context:
         seen = torch.autograd.functional.jacobian(lambda q: masked(torch.zeros(1, 5).double(), q, 0)[0], c)
-        assert (seen.abs().amax((1, 2, 3)) > 0).all()           # the first one as well
+        assert (seen.abs().amax((1, 2, 3)) > 0).all()  # the first one as well
 
 
 def test_a_mask_that_is_not_strict_is_seen():
@@ -126,7 +127,7 @@ def test_probabilities_of_binary_data_are_learned(tmp_path):
     drawn = run.sample(4000)
     counts = [((drawn["first"] == a) & (drawn["second"] == b)).mean() for a, b in every.tolist()]
     assert [float(c) for c in counts] == pytest.approx(probabilities.tolist(), abs=0.04)
-    run.snapshot()   # the views, the grid of the density among them, can be looked at
+    run.snapshot()  # the views, the grid of the density among them, can be looked at
 
 
 def test_categories_and_outputs_must_fit(tmp_path):
@@ -171,5 +172,5 @@ def test_training_goes_through_the_variants_and_the_density_is_their_mean():
     for turn in range(6):
         assert torch.equal(model.log_prob(x, y), each[turn % 4])
     assert torch.allclose(model.eval().log_prob(x, y), torch.logsumexp(torch.stack(each), 0) - math.log(4))
-    assert int(model.turn) == 6   # looking does not move it
+    assert int(model.turn) == 6  # looking does not move it
     assert model.latent_features == 3 * 2 + 1

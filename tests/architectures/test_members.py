@@ -28,7 +28,7 @@ def test_nice_preserves_volume_before_its_scale(mixing):
     del model.layers[-1]
     there, _, _ = directions(model, y)
     assert torch.allclose(model.latent(x, y)[1], torch.zeros(3, dtype=x.dtype), atol=1e-12)
-    assert log_det_error(there, x) < 1e-10   # autograd agrees that the volume stays
+    assert log_det_error(there, x) < 1e-10  # autograd agrees that the volume stays
 
 
 def test_realnvp_does_not_preserve_volume():
@@ -133,8 +133,10 @@ def test_maf_of_one_component_is_affine():
 
 def test_zuko_switches_off_the_argument_checks_of_torch():
     """A fact to live with: inputs must be validated here, also the priors that users make with torch."""
-    code = ("import torch; before = torch.distributions.Distribution._validate_args\n"
-            "import zuko; after = torch.distributions.Distribution._validate_args\n"
-            "torch.distributions.Normal(0.0, -1.0); print(before, after)")
+    code = (
+        "import torch; before = torch.distributions.Distribution._validate_args\n"
+        "import zuko; after = torch.distributions.Distribution._validate_args\n"
+        "torch.distributions.Normal(0.0, -1.0); print(before, after)"
+    )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert found.stdout.split() == ["True", "False"]

@@ -43,7 +43,7 @@ def test_only_the_first_training_batch_counts():
     assert torch.equal(layer()(skewed()), skewed()) and not layer.started
     layer.train()
     layer()(skewed(1))
-    assert not layer.started   # one row has no spread
+    assert not layer.started  # one row has no spread
     layer()(skewed() * torch.nan)
     assert not layer.started
     layer()(skewed())
@@ -79,8 +79,11 @@ def test_every_actnorm_of_glow_starts_with_the_first_batch():
 @pytest.mark.parametrize("stop_at", [0, 3])
 def test_a_run_that_is_resumed_goes_on_bit_for_bit(key, settings, stop_at, tmp_path):
     experiment = wb.Experiment(
-        "two_moons", {"key": key, "settings": {"transforms": 2, "width": 8, "depth": 1} | settings},
-        training={"samples": 128, "batch_size": 32, "validate_every": 2}, steps=6)
+        "two_moons",
+        {"key": key, "settings": {"transforms": 2, "width": 8, "depth": 1} | settings},
+        training={"samples": 128, "batch_size": 32, "validate_every": 2},
+        steps=6,
+    )
     straight, broken = wb.Run(experiment), wb.Run(experiment, folder=tmp_path / "run")
     list(straight)
     for _ in range(stop_at):
@@ -120,16 +123,26 @@ def test_the_substitution_that_is_exported_is_that_of_the_solver(upper, monkeypa
 # ---- monotone maps
 def test_a_root_is_found_wherever_it_is():
     v = torch.linspace(-50, 50, 401, dtype=torch.float64)
-    for function in (lambda u: (u**3 + 0.01 * u, (3 * u**2 + 0.01).log()),
-                     lambda u: (torch.sinh(3 * u), (3 * torch.cosh(3 * u)).log()),
-                     lambda u: (10 * torch.tanh(20 * u) + u, (200 / torch.cosh(20 * u) ** 2 + 1).log())):
+    for function in (
+        lambda u: (u**3 + 0.01 * u, (3 * u**2 + 0.01).log()),
+        lambda u: (torch.sinh(3 * u), (3 * torch.cosh(3 * u)).log()),
+        lambda u: (10 * torch.tanh(20 * u) + u, (200 / torch.cosh(20 * u) ** 2 + 1).log()),
+    ):
         found = search(function, v, torch.full_like(v, -60.0), torch.full_like(v, 60.0))
         assert (found - v).isfinite().all()
         assert ((function(found)[0] - v).abs() < 1e-3 * (1 + function(found)[1].exp())).all()
 
 
-@pytest.mark.parametrize("key", ["neural_autoregressive", "unconstrained_neural_autoregressive",
-                                 "sum_of_squares_polynomial", "bernstein_polynomial", "gaussianization"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "neural_autoregressive",
+        "unconstrained_neural_autoregressive",
+        "sum_of_squares_polynomial",
+        "bernstein_polynomial",
+        "gaussianization",
+    ],
+)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_no_latent_and_no_outlier_is_lost(key, dtype):
     """zuko's own classes clamp silently: a point at 50 comes back as 10."""
@@ -220,8 +233,10 @@ def test_a_finer_tolerance_makes_the_continuous_flow_closer():
     assert found[1][0] < 1e-6 < found[0][0] and found[1][1] < 1e-5
 
 
-@pytest.mark.parametrize("settings", [
-    {}, {"order": "random"}, {"affine": True}, {"depth": 1, "width": 5}, {"depth": 3, "activation": "tanh"}])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"order": "random"}, {"affine": True}, {"depth": 1, "width": 5}, {"depth": 3, "activation": "tanh"}],
+)
 @pytest.mark.parametrize("shapes", [Shapes(4, 3), Shapes(3, 0)])
 def test_draws_component_by_component_are_the_inverse(settings, shapes):
     torch.manual_seed(0)

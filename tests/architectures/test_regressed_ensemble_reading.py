@@ -172,8 +172,10 @@ def test_where_the_order_counts_an_observation_is_read_as_it_is():
 def test_a_network_stored_without_these_readings_is_what_it_was():
     x, y = sets(1000)
     free = double([[-math.inf] * 2, [math.inf] * 2])
-    old, new = (ARCHITECTURES.make("regressed_ensemble", width=8, members=2).build(Shapes(2, 15)).double()
-                for _ in range(2))
+    old, new = (
+        ARCHITECTURES.make("regressed_ensemble", width=8, members=2).build(Shapes(2, 15)).double()
+        for _ in range(2)
+    )
     new.prepare(x, y, free)
     assert new.arrangement.found == (5, False)
     state = old.state_dict()

@@ -37,8 +37,9 @@ def test_a_mixture_of_split_normals_is_a_law_between_its_limits_and_its_draws_ha
         density = one.log_prob(v, (whole[0] * low, whole[0] * high)).exp()
         below = torch.cumulative_trapezoid(density, v)
         assert abs(float(below[-1]) - 1) < 1e-5
-        own = SplitNormals(*(t[row].expand(len(z), -1) for t in
-                             (law.log_share, law.middle, law.below, law.above)))
+        own = SplitNormals(
+            *(t[row].expand(len(z), -1) for t in (law.log_share, law.middle, law.below, law.above))
+        )
         found = own.draw(z, (torch.full_like(z, low), torch.full_like(z, high))).sort()[0]
         assert ((found >= low) & (found <= high)).all()
         there = torch.searchsorted(v, found).clamp(1, len(below)) - 1
@@ -162,8 +163,9 @@ def test_the_start_is_the_posterior_of_a_linear_gaussian_model():
     """x ~ N(0, 1), y = x + N(0, 1/4): the posterior is N(4y/5, 1/5) before any training."""
     x = normal(20_000, 1)
     model = ARCHITECTURES.make("regressed_mixtures", width=8).build(Shapes(1, 1)).double()
-    model.prepare(x, x + 0.5 * normal(20_000, 1, seed=1),
-                  torch.tensor([[-math.inf], [math.inf]], dtype=torch.float64))
+    model.prepare(
+        x, x + 0.5 * normal(20_000, 1, seed=1), torch.tensor([[-math.inf], [math.inf]], dtype=torch.float64)
+    )
     rows, at = torch.tensor([[-1.0], [0.3], [2.0]]).double(), torch.full((3, 1), 0.5).double()
     with torch.no_grad():
         found = model.log_prob(rows, at)

@@ -32,9 +32,12 @@ def jacobians(function, points):
 
 def exact_log_det(block, x, y):
     """By automatic differentiation, with a graph behind it."""
-    rows = [torch.autograd.functional.jacobian(
-        lambda p, n=n: block(None if y is None else y[n:n + 1])(p[None])[0], x[n], create_graph=True)
-        for n in range(len(x))]
+    rows = [
+        torch.autograd.functional.jacobian(
+            lambda p, n=n: block(None if y is None else y[n : n + 1])(p[None])[0], x[n], create_graph=True
+        )
+        for n in range(len(x))
+    ]
     return torch.linalg.slogdet(torch.stack(rows))[1]
 
 
@@ -111,8 +114,10 @@ def test_the_series_errs_within_its_bound(lipschitz):
         assert worst < 1e-2
 
 
-@pytest.mark.parametrize(("lipschitz", "terms", "bound"), [
-    (0.5, 1, 0.77), (0.5, 5, 0.018), (0.8, 10, 0.12), (0.9, 20, 0.16), (0.97, 5, 5.5)])
+@pytest.mark.parametrize(
+    ("lipschitz", "terms", "bound"),
+    [(0.5, 1, 0.77), (0.5, 5, 0.018), (0.8, 10, 0.12), (0.9, 20, 0.16), (0.97, 5, 5.5)],
+)
 def test_the_bound_of_the_series_in_numbers(lipschitz, terms, bound):
     assert truncation_bound(lipschitz, terms, 4) == pytest.approx(bound, rel=0.05)
 
@@ -225,4 +230,6 @@ def test_the_inverse_has_the_gradient_of_the_implicit_function():
 
 
 def jacobians_each(block, x, y):
-    return torch.stack([jacobians(lambda p, n=n: block(y[n:n + 1])(p), x[n:n + 1])[0] for n in range(len(x))])
+    return torch.stack(
+        [jacobians(lambda p, n=n: block(y[n : n + 1])(p), x[n : n + 1])[0] for n in range(len(x))]
+    )

@@ -25,7 +25,7 @@ def test_the_mixture_is_its_sum_of_normals():
     known = (log_weights.exp() * normal.log_prob(x[:, None]).exp()).sum(-1).log()
     assert torch.allclose(model.log_prob(x, y), known, atol=1e-9)
     assert (factor.diagonal(dim1=-2, dim2=-1) > 0).all() and factor.triu(1).abs().max() == 0
-    assert (factor[..., 1, 0].abs() > 1e-4).all()   # full covariances, not diagonal ones
+    assert (factor[..., 1, 0].abs() > 1e-4).all()  # full covariances, not diagonal ones
 
 
 def test_the_first_number_picks_the_component_by_its_weight():
@@ -64,12 +64,20 @@ def test_the_regression_is_its_equation():
     shapes = Shapes(2, 1)
     model, (x, y) = built("flow_matching", shapes), batch(shapes, 16)
     found = loss_of("flow_matching", model, shapes).parts(
-        model, Batch(x, y), torch.Generator().manual_seed(3))["velocity_misfit"]
+        model, Batch(x, y), torch.Generator().manual_seed(3)
+    )["velocity_misfit"]
     generator = torch.Generator().manual_seed(3)
     z = torch.randn(16, 2, generator=generator, dtype=torch.float64)
     t = torch.rand(16, generator=generator, dtype=torch.float64)
-    each = [(model.velocity(t[i:i + 1], (1 - t[i]) * z[i:i + 1] + t[i] * x[i:i + 1], y[i:i + 1])
-             - (x[i] - z[i])).square().sum() for i in range(16)]
+    each = [
+        (
+            model.velocity(t[i : i + 1], (1 - t[i]) * z[i : i + 1] + t[i] * x[i : i + 1], y[i : i + 1])
+            - (x[i] - z[i])
+        )
+        .square()
+        .sum()
+        for i in range(16)
+    ]
     assert torch.allclose(found, torch.stack(each).mean(), atol=1e-12)
     assert unreached(model, found) == []
 
@@ -80,8 +88,10 @@ def test_steps_err_with_the_order_of_their_rule(solver, order):
     shapes = Shapes(2, 1)
     z, y = batch(shapes, 64, seed=3)
     exact = built("flow_matching", shapes, solver="rk4", steps=200).inverse(z, y)[0]
-    off = [built("flow_matching", shapes, solver=solver, steps=steps).inverse(z, y)[0] - exact
-           for steps in (8, 16)]
+    off = [
+        built("flow_matching", shapes, solver=solver, steps=steps).inverse(z, y)[0] - exact
+        for steps in (8, 16)
+    ]
     errors = [d.detach().abs().max().item() for d in off]
     assert math.log2(errors[0] / errors[1]) == pytest.approx(order, abs=0.35)
 
@@ -91,11 +101,11 @@ def test_the_density_is_that_of_the_map_that_it_integrates():
     shapes = Shapes(3, 1)
     model, (x, y) = built("flow_matching", shapes, solver="rk4", steps=60), batch(shapes, 3)
     for row in range(3):
-        one = lambda p, row=row: model.latent(p[None], y[row:row + 1])[0][0]  # noqa: E731
+        one = lambda p, row=row: model.latent(p[None], y[row : row + 1])[0][0]  # noqa: E731
         jacobian = torch.autograd.functional.jacobian(one, x[row])
         normal = torch.distributions.Normal(0.0, 1.0).log_prob(one(x[row])).sum()
         known = normal + torch.linalg.slogdet(jacobian)[1]
-        assert torch.allclose(model.log_prob(x[row:row + 1], y[row:row + 1])[0], known, atol=1e-6)
+        assert torch.allclose(model.log_prob(x[row : row + 1], y[row : row + 1])[0], known, atol=1e-6)
 
 
 def test_the_stages_are_the_way_of_the_points():

@@ -50,6 +50,7 @@ def fitted(model, shapes: Shapes) -> FittedModel:
 
 # ---- the penalty
 
+
 def test_the_penalty_is_the_root_and_is_rounded_smoothly():
     a = ROUNDED_BELOW
     w = torch.tensor([0.04, -0.25, 1.0], dtype=torch.float64)
@@ -73,6 +74,7 @@ def test_the_penalty_belongs_to_the_middle_of_training():
 
 # ---- pruning
 
+
 def test_what_is_cut_stays_away_and_the_map_stays_invertible():
     shapes = Shapes(3, 1)
     model, (x, y) = built(KEY, shapes), batch(shapes)
@@ -93,8 +95,12 @@ def test_what_is_cut_stays_away_and_the_map_stays_invertible():
     assert torch.allclose(model.inverse(z, y)[0], x, atol=1e-10)
     learner = model.layers[0].learner.layers[0]
     weight, _ = learner.coefficients()
-    assert all(w == 0 for row, kept in zip(weight, learner.kept_weight, strict=True)
-               for w, k in zip(row, kept, strict=True) if not k)
+    assert all(
+        w == 0
+        for row, kept in zip(weight, learner.kept_weight, strict=True)
+        for w, k in zip(row, kept, strict=True)
+        if not k
+    )
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
@@ -132,6 +138,7 @@ def test_sines_start_at_spread_frequencies():
 
 # ---- formulas
 
+
 @pytest.mark.parametrize("library", ["polynomial", "trigonometric", "all"])
 def test_an_equation_learner_is_its_expressions(library):
     torch.manual_seed(0)
@@ -150,11 +157,17 @@ def test_formulas_are_the_model_in_the_datas_units(shapes):
     x, y = batch(shapes)
     with torch.no_grad():
         z = made.latent(x, y)[0].numpy()
-    known = {sympy.Symbol(v.name): column for v, column in zip((*made.x, *made.y),
-             torch.cat([x] if y is None else [x, y], 1).numpy().T, strict=True)}
+    known = {
+        sympy.Symbol(v.name): column
+        for v, column in zip(
+            (*made.x, *made.y), torch.cat([x] if y is None else [x, y], 1).numpy().T, strict=True
+        )
+    }
     for layer in formulas(made).layers:
-        known |= {sympy.Symbol(name): sympy.lambdify(list(known), value, "numpy")(*known.values())
-                  for name, value in layer}
+        known |= {
+            sympy.Symbol(name): sympy.lambdify(list(known), value, "numpy")(*known.values())
+            for name, value in layer
+        }
     for i in range(shapes.x):
         np.testing.assert_allclose(known[sympy.Symbol(f"z{i + 1}")], z[:, i], atol=1e-9)
 
@@ -185,6 +198,7 @@ def test_other_models_have_no_formula():
 
 
 # ---- training
+
 
 def test_a_run_thins_out_and_goes_on_where_it_stopped(tmp_path):
     problem = table(tmp_path, lambda a: a**2, 0.3, n=200)

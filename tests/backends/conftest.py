@@ -27,8 +27,13 @@ def backend(request):
 @pytest.fixture(scope="session")
 def experiment():
     """Small and quick, and far from its end."""
-    return Experiment("two_moons", {"key": "realnvp", "settings": {"transforms": 2}}, steps=100_000, seed=3,
-                      training={"samples": 512, "batch_size": 32, "early_stopping": False})
+    return Experiment(
+        "two_moons",
+        {"key": "realnvp", "settings": {"transforms": 2}},
+        steps=100_000,
+        seed=3,
+        training={"samples": 512, "batch_size": 32, "early_stopping": False},
+    )
 
 
 @pytest.fixture(scope="session")

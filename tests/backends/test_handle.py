@@ -171,6 +171,7 @@ def test_what_can_be_seen_at_once_is_refused_at_once(backend, experiment, tmp_pa
 
 def same_state(first, second) -> bool:
     """Whether two folders hold the same weights, optimiser and random numbers, to the bit."""
+
     def flat(value):
         if isinstance(value, dict):
             return [part for key in value for part in flat(value[key])]

@@ -38,8 +38,11 @@ def test_a_callback_can_pause_an_eager_run(experiment, tmp_path):
 def test_an_interrupt_rests_the_run_and_reaches_the_caller(experiment, tmp_path, monkeypatch):
     handle = InlineBackend().start(experiment, folder=tmp_path / "run")
     step = handle.training_run.step
-    monkeypatch.setattr(handle.training_run, "step", lambda: step() if len(handle.training_run.history) < 3
-                        else (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(
+        handle.training_run,
+        "step",
+        lambda: step() if len(handle.training_run.history) < 3 else (_ for _ in ()).throw(KeyboardInterrupt),
+    )
     with pytest.raises(KeyboardInterrupt):
         handle.run()
     assert handle.status().state == "paused" and handle.status().iteration == 3
@@ -63,8 +66,11 @@ def test_a_run_whose_process_has_gone_is_killed(experiment, tmp_path, writer):
     handle = InlineBackend().start(experiment, folder=tmp_path / "runs" / "abc123")
     shelf, folder = Runs(tmp_path / "runs"), RunFolder(handle.folder)
     assert shelf.list()[0].state == "paused"
-    gone = {"nobody": {"pid": 2**22 + 7}, "a later process with the number": {"time": time.time() - 10**6},
-            "another machine": {"host": "elsewhere", "time": time.time() - 100}}[writer]
+    gone = {
+        "nobody": {"pid": 2**22 + 7},
+        "a later process with the number": {"time": time.time() - 10**6},
+        "another machine": {"host": "elsewhere", "time": time.time() - 100},
+    }[writer]
     folder.write_status("running", **gone)
     assert shelf.list()[0].state == "killed"
 

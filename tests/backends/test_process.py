@@ -137,9 +137,12 @@ def test_tables_travel_and_functions_do_not(workers, tmp_path):
     handle.step(2)
     assert handle.wait("paused").iteration == 2
     handle.stop()
-    simulator = SimulatorProblem(prior=lambda n, generator: torch.rand(n, 2, generator=generator),
-                                 simulate=lambda x: x[:, :1],
-                                 x=[Variable("a"), Variable("b")], y=[Variable("c")])
+    simulator = SimulatorProblem(
+        prior=lambda n, generator: torch.rand(n, 2, generator=generator),
+        simulate=lambda x: x[:, :1],
+        x=[Variable("a"), Variable("b")],
+        y=[Variable("c")],
+    )
     with pytest.raises(IncompatibleError, match="InlineBackend"):
         workers.start(Experiment(simulator), folder=tmp_path / "simulator")
     assert not (tmp_path / "simulator").exists()

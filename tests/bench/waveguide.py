@@ -113,8 +113,9 @@ def pykrak(row: list[float], tone: float) -> np.ndarray:
 
     depth, thickness, speed, increase, density, loss, distance, source, _ = row
     ends, sediment = np.array([depth, depth + thickness]), np.array([speed, speed + increase])
-    water = np.array([*swellex96.PROFILE_DEPTHS, depth]), np.array(
-        [*swellex96.PROFILE_SPEEDS, swellex96.PROFILE_SPEEDS[-1]]
+    water = (
+        np.array([*swellex96.PROFILE_DEPTHS, depth]),
+        np.array([*swellex96.PROFILE_SPEEDS, swellex96.PROFILE_SPEEDS[-1]]),
     )
     made = FluidEnv(
         [water[0], ends], [water[1], sediment], [np.ones(len(water[0])), np.full(2, density)],

@@ -33,7 +33,7 @@ def test_a_search_is_made_and_played_back(page, studio):
     card = page.locator(".wb-view-search")
     card.locator("canvas").first.wait_for()
     last = card.inner_text()
-    page.locator(".wb-moment button.first").click()   # back to the start
+    page.locator(".wb-moment button.first").click()  # back to the start
     expect(card).not_to_have_text(last, timeout=PATIENCE)
     expect(card).to_contain_text("iteration 0", timeout=PATIENCE)
 

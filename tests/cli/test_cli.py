@@ -365,9 +365,7 @@ def test_sample_a_density_and_for_arviz(shell, tmp_path, trained):
 
 def test_a_posterior_is_exported_at_an_observation_and_an_odd_one_is_warned_of(shell, trained, tmp_path):
     path = tmp_path / "post.zarr"
-    code, _, err = shell(
-        "export", trained, "--format", "posterior", "--observation", "0.25", "--out", path
-    )
+    code, _, err = shell("export", trained, "--format", "posterior", "--observation", "0.25", "--out", path)
     assert code == 0 and "warning" not in err
     with xr.open_datatree(path, engine="zarr") as tree:
         assert float(tree["observed_data"]["y1"]) == 0.25

@@ -36,12 +36,15 @@ def test_a_run_is_inverted_and_the_search_is_kept(folder, tmp_path, capsys):
     assert said["sentence"] in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("words, sentence", [
-    (["--method", "gradients"], "Did you mean 'gradient'"),
-    (["--set", "start=3"], "Did you mean 'starts'"),
-    (["--set", "starts"], "name=value"),
-    (["--out", "found.csv"], "ends in .nc"),
-])
+@pytest.mark.parametrize(
+    "words, sentence",
+    [
+        (["--method", "gradients"], "Did you mean 'gradient'"),
+        (["--set", "start=3"], "Did you mean 'starts'"),
+        (["--set", "starts"], "name=value"),
+        (["--out", "found.csv"], "ends in .nc"),
+    ],
+)
 def test_mistakes_are_answered_with_a_sentence(folder, capsys, words, sentence):
     assert main(["invert", str(folder), "--observation", "0.5", *words]) == 2
     assert sentence in capsys.readouterr().err

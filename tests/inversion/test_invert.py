@@ -33,6 +33,7 @@ def wave(x):
 
 # ---- the network
 
+
 def test_a_forward_network_learns_the_mean_of_y(network):
     """The simulator's own spread is what no network can predict; nearly all of the rest is learned."""
     problem = PROBLEMS.make("two_moons_posterior")
@@ -61,6 +62,7 @@ def test_what_cannot_be_trained_is_refused():
 
 
 # ---- the answer
+
 
 def test_the_answer_is_the_networks(network, answer):
     x = torch.from_numpy(answer["x"].values[-1])
@@ -138,6 +140,7 @@ def test_distances_are_those_between_answers():
 
 
 # ---- pictures
+
 
 def test_a_moment_of_the_search_as_points_trails_and_levels(answer):
     for frame in (0, 7, -1):

@@ -48,4 +48,3 @@ def test_the_lines_of_ranks_leave_the_band_where_the_verdict_says_so():
     figure = hv.render(shown)
     named = [item.label.value for item in figure.select(Legend)[0].items if item.visible]
     assert named == ["x1", "x2", "x3", "log density"]
-

@@ -15,8 +15,9 @@ from workbench.problems import PROBLEMS
 from workbench.problems.inverse_ballistics import DRAG, GRAVITY, MASS, impact_time
 
 
-@pytest.fixture(params=[(False, False), (True, False), (True, True)],
-                ids=["published", "dequantised", "whole throws"])
+@pytest.fixture(
+    params=[(False, False), (True, False), (True, True)], ids=["published", "dequantised", "whole throws"]
+)
 def thrown(request):
     return PROBLEMS.make("inverse_ballistics", dequantised=request.param[0], whole_throws=request.param[1])
 

@@ -97,15 +97,23 @@ def test_every_cell_has_every_column(tmp_path):
 def table(**values) -> xr.Dataset:
     """A finished comparison with these numbers: method = (Err_post, µs a draw, seconds of training)."""
     study = STUDIES.make("kinematics", methods=list(values))
-    parts = {n: ("cell", [v[i] for v in values.values()])
-             for i, n in enumerate(("err_post", "sampling_microseconds", "training_seconds"))}
+    parts = {
+        n: ("cell", [v[i] for v in values.values()])
+        for i, n in enumerate(("err_post", "sampling_microseconds", "training_seconds"))
+    }
     bare = gather(study, study.cells(), StudyFolder("nowhere"))
     return bare.assign(parts).assign_coords(status=("cell", ["done"] * len(values)))
 
 
 def test_the_table_says_what_it_shows():
-    numbers = {"prior": (0.24, 1, 0), "abc": (0.03, 5, 0), "maf": (0.0008, 2, 9), "nice": (0.3, 1, 9),
-               "flow_matching": (0.002, 200, 9), "mixture_density_network": (0.0001, 1, 9)}
+    numbers = {
+        "prior": (0.24, 1, 0),
+        "abc": (0.03, 5, 0),
+        "maf": (0.0008, 2, 9),
+        "nice": (0.3, 1, 9),
+        "flow_matching": (0.002, 200, 9),
+        "mixture_density_network": (0.0001, 1, 9),
+    }
     said = verdicts.sentences(table(**numbers))
     assert "MAF comes nearest" in said[0] and said[0].endswith("0.0016, is reached.")
     assert said[1] == "MAF draws 100 times as fast as flow matching with 32 evaluations."
@@ -124,17 +132,24 @@ def test_the_goal_is_said_even_where_the_method_that_set_it_was_not_run():
 
 
 def test_the_best_of_those_that_draw_fast_is_named():
-    numbers = {"maf": (0.001, 20, 9), "realnvp": (0.0032, 3, 9), "glow": (0.004, 2, 9),
-               "flow_matching": (0.002, 160, 9)}
+    numbers = {
+        "maf": (0.001, 20, 9),
+        "realnvp": (0.0032, 3, 9),
+        "glow": (0.004, 2, 9),
+        "flow_matching": (0.002, 160, 9),
+    }
     said = verdicts.sentences(table(**numbers))
-    assert said[2] == ("Of those that draw at least 50 times as fast, RealNVP (53 times) comes nearest: "
-                       "0.0032, 2.0 times that figure.")
+    assert said[2] == (
+        "Of those that draw at least 50 times as fast, RealNVP (53 times) comes nearest: "
+        "0.0032, 2.0 times that figure."
+    )
     reached = verdicts.sentences(table(**numbers | {"realnvp": (0.0012, 3, 9)}))
     assert reached[2].endswith("0.0012, which reaches that figure.")
     assert len(verdicts.sentences(table(**numbers | {"realnvp": (0.0009, 3, 9)}))) == 2
     slow = verdicts.sentences(table(**numbers | {"flow_matching": (0.002, 60, 9)}))
-    assert slow[2].startswith("None of them draws 50 times as fast as flow matching; Glow comes nearest, "
-                              "with 30 times.")
+    assert slow[2].startswith(
+        "None of them draws 50 times as fast as flow matching; Glow comes nearest, with 30 times."
+    )
 
 
 def test_the_middle_setting_lies_between():

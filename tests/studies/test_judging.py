@@ -75,9 +75,7 @@ def test_a_network_that_is_the_exact_one_is_judged_perfect():
             return 0
 
     fitted.model = Exact()
-    found = judged(
-        fitted, problem, fresh_pairs(problem, 60, 400, seed=1), seed=2
-    )
+    found = judged(fitted, problem, fresh_pairs(problem, 60, 400, seed=1), seed=2)
     number = {name: float(value[1]) for name, value in found.items() if value[0] == ()}
     assert number["resimulation_distance"] < 1e-5 and abs(number["mmd"]) < 3e-3
     assert abs(number["c2st"] - 0.5) < 0.08 and number["spread"] == pytest.approx(1, abs=0.03)

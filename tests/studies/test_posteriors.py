@@ -69,6 +69,7 @@ def test_what_is_not_installed_is_a_row_with_its_reason(tmp_path, monkeypatch):
 def test_bench_is_a_word_for_the_study(tmp_path, capsys):
     words = ["bench", "posteriors", "--set", "tasks=slcp", "--set", "methods=sbi_nsf", "--out", str(tmp_path)]
     from importlib.util import find_spec
+
     if find_spec("sbi"):
         pytest.skip("sbi is installed and would be trained")
     assert main(words) == 0

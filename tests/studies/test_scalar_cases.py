@@ -14,7 +14,12 @@ from workbench.studies.game import Rules, play
 
 GRIDS = {
     "disjoint_supports": {
-        "steps": 3, "own_steps": 3, "batch_size": 16, "offsets": [0, 3], "seeds": 1, "points": 100,
+        "steps": 3,
+        "own_steps": 3,
+        "batch_size": 16,
+        "offsets": [0, 3],
+        "seeds": 1,
+        "points": 100,
     },
 }
 

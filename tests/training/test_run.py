@@ -273,8 +273,12 @@ def test_batches_cover_an_epoch_once_and_follow_from_seed_and_iteration():
 
 def test_noise_on_y_is_new_in_each_batch_and_follows_from_the_seed():
     def batches(noise, seed=0):
-        data = Run(tiny("linear_gaussian", training={"noise_y": noise, "samples": 4096, "batch_size": 2048},
-                        seed=seed), device="cpu").data
+        data = Run(
+            tiny(
+                "linear_gaussian", training={"noise_y": noise, "samples": 4096, "batch_size": 2048}, seed=seed
+            ),
+            device="cpu",
+        ).data
         return [data.batch(i, 0.0) for i in (0, 1, 0)], data.held_out(100, 1.0)
 
     (clean, held), (noisy, noisy_held) = batches(0.0), batches(0.3)

@@ -80,7 +80,8 @@ def test_what_a_network_cannot_show_is_said_in_a_sentence():
     assert not {"latent", "grid", "invertibility", "bound"} & set(names) and "posterior" in names
     assert "Latent, Layers, Round trips" in sentence and "Mixture density network" in sentence
     assert missing(Experiment("two_moons", "flow_matching", "flow_matching")) == (
-        theorem.replace("Mixture density network", "Flow matching"),)
+        theorem.replace("Mixture density network", "Flow matching"),
+    )
     assert missing(Experiment("linear_gaussian")) == ()
     assert "no inverse" in badge(None, sentence) and "latent code" in badge(None, sentence)
 

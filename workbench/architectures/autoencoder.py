@@ -24,8 +24,9 @@ from workbench.core.shapes import Shapes
 class AutoencoderModel(CodeModel):
     """Two networks of their own: e, x (n, D) -> [ŷ, z] (n, M + K), and d, the other way."""
 
-    def __init__(self, shapes: Shapes, latent_features: int, network: dict,
-                 capabilities: frozenset[str]) -> None:
+    def __init__(
+        self, shapes: Shapes, latent_features: int, network: dict, capabilities: frozenset[str]
+    ) -> None:
         super().__init__(shapes, latent_features, capabilities)
         self.there = MLP(shapes.x, shapes.y + latent_features, **network)
         self.back = MLP(shapes.y + latent_features, shapes.x, **network)
@@ -43,19 +44,29 @@ class Autoencoder(NetworkArchitecture):
     key = "autoencoder"
     title = "Autoencoder"
     summary = "An encoder predicts y and keeps a code of the rest; a network of its own decodes."
-    reference = ("Hinton & Salakhutdinov (2006), Reducing the Dimensionality of Data with Neural Networks, "
-                 "Science 313; as an inverse network: Kruse et al. (2021), arXiv:2101.10763")
+    reference = (
+        "Hinton & Salakhutdinov (2006), Reducing the Dimensionality of Data with Neural Networks, "
+        "Science 313; as an inverse network: Kruse et al. (2021), arXiv:2101.10763"
+    )
     capabilities = CODE_CAPABILITIES
     inverse_tolerance: ClassVar[float] = float("inf")
     cost: ClassVar[CostCard] = CostCard(
-        density="none", sampling="1 pass", inverse="learned, 1 pass",
-        warning="It is invertible only as far as it has learned to be.")
+        density="none",
+        sampling="1 pass",
+        inverse="learned, 1 pass",
+        warning="It is invertible only as far as it has learned to be.",
+    )
 
     width = param.Integer(default=128)
     depth = param.Integer(default=3)
-    code_features = param.Integer(default=0, bounds=(0, 64), doc="""
-        Number of components of the code z; 0 takes as many as x has over y, or all of x without y.""")
+    code_features = param.Integer(
+        default=0,
+        bounds=(0, 64),
+        doc="""
+        Number of components of the code z; 0 takes as many as x has over y, or all of x without y.""",
+    )
 
     def assemble(self, shapes: Shapes) -> AutoencoderModel:
-        return AutoencoderModel(shapes, code_size(shapes, self.code_features), self.network(),
-                                self.capabilities)
+        return AutoencoderModel(
+            shapes, code_size(shapes, self.code_features), self.network(), self.capabilities
+        )

@@ -18,7 +18,12 @@ from workbench.core.spec import Spec
 from workbench.core.variable import Variable
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "relu": nn.ReLU, "silu": nn.SiLU, "elu": nn.ELU, "gelu": nn.GELU, "tanh": nn.Tanh}
+    "relu": nn.ReLU,
+    "silu": nn.SiLU,
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "tanh": nn.Tanh,
+}
 
 
 @dataclass(frozen=True)
@@ -59,17 +64,25 @@ class Architecture(Spec):
         """Why this architecture cannot be built for these shapes: sentences that say what to change."""
         found = []
         if shapes.x < 1:
-            found.append(f"{self.title} needs at least one component of x and the problem has none; "
-                         "choose a problem with data.")
+            found.append(
+                f"{self.title} needs at least one component of x and the problem has none; "
+                "choose a problem with data."
+            )
         if shapes.y == 0 and capability.UNCONDITIONAL not in self.capabilities:
-            found.append(f"{self.title} needs an observation y and this problem has no y; choose an inverse "
-                         "problem, or another architecture, for instance RealNVP.")
+            found.append(
+                f"{self.title} needs an observation y and this problem has no y; choose an inverse "
+                "problem, or another architecture, for instance RealNVP."
+            )
         if shapes.y and capability.CONDITIONAL not in self.capabilities:
-            found.append(f"{self.title} cannot be conditioned on an observation y and this problem has one; "
-                         "choose a problem without, or another architecture, for instance RealNVP.")
+            found.append(
+                f"{self.title} cannot be conditioned on an observation y and this problem has one; "
+                "choose a problem without, or another architecture, for instance RealNVP."
+            )
         if shapes.y == 0 and 1 <= shapes.x < self.least_features:
-            found.append(f"{self.title} splits x in two and x has only one component; choose a problem with "
-                         "two components, or another architecture, for instance the neural spline flow.")
+            found.append(
+                f"{self.title} splits x in two and x has only one component; choose a problem with "
+                "two components, or another architecture, for instance the neural spline flow."
+            )
         return found
 
     def misfits(self, variables: Sequence[Variable]) -> list[str]:
@@ -77,8 +90,10 @@ class Architecture(Spec):
         named = [v.name for v in variables if v.categories]
         if not named or capability.DENSITY not in self.capabilities:
             return []
-        return [f"{self.title} learns a density, and categories ({', '.join(named[:3])}) have none; choose "
-                "MADE, with binary or categorical outputs."]
+        return [
+            f"{self.title} learns a density, and categories ({', '.join(named[:3])}) have none; choose "
+            "MADE, with binary or categorical outputs."
+        ]
 
     def build(self, shapes: Shapes) -> Model:
         """A freshly initialised model. Uses the global random generator of torch, here and never again.
@@ -98,20 +113,36 @@ class Architecture(Spec):
 class _Layers(Architecture):
     """Kept apart so that the number of layers comes first in a form."""
 
-    transforms = param.Integer(default=6, bounds=(2, 64), doc="""
+    transforms = param.Integer(
+        default=6,
+        bounds=(2, 64),
+        doc="""
         Number of invertible layers in a row. More layers bend space further and take proportionally
-        longer.""")
+        longer.""",
+    )
 
 
 class NetworkArchitecture(Architecture):
     """Architectures with small fully connected networks inside."""
 
-    width = param.Integer(default=64, bounds=(4, 1024), doc="""
-        Units in each hidden layer of the networks inside.""")
-    depth = param.Integer(default=2, bounds=(1, 8), doc="""
-        Hidden layers in each of the networks inside.""")
-    activation = param.Selector(default="relu", objects=list(ACTIVATIONS), doc="""
-        Non-linearity of the networks inside. Smooth ones give smooth densities.""")
+    width = param.Integer(
+        default=64,
+        bounds=(4, 1024),
+        doc="""
+        Units in each hidden layer of the networks inside.""",
+    )
+    depth = param.Integer(
+        default=2,
+        bounds=(1, 8),
+        doc="""
+        Hidden layers in each of the networks inside.""",
+    )
+    activation = param.Selector(
+        default="relu",
+        objects=list(ACTIVATIONS),
+        doc="""
+        Non-linearity of the networks inside. Smooth ones give smooth densities.""",
+    )
 
     def network(self) -> dict[str, Any]:
         """Hidden sizes and activation, as zuko's networks take them."""

@@ -33,23 +33,37 @@ class BernsteinPolynomial(AutoregressiveArchitecture):
     key = "bernstein_polynomial"
     title = "Bernstein polynomial flow"
     summary = "Each component passes through a Bernstein polynomial that depends on those before it."
-    reference = ("Arpogaus et al. (2022), Short-Term Density Forecasting of Low-Voltage Load using "
-                 "Bernstein-Polynomial Normalizing Flows, arXiv:2204.13939")
+    reference = (
+        "Arpogaus et al. (2022), Short-Term Density Forecasting of Low-Voltage Load using "
+        "Bernstein-Polynomial Normalizing Flows, arXiv:2204.13939"
+    )
     capabilities = SEARCHED_CAPABILITIES
     cost: ClassVar[CostCard] = CostCard(
-        density="1 pass", sampling="D passes, about 8 evaluations each", inverse="numerical, D passes",
-        warning="The inverse is searched for; points beyond the bound are left as they are.")
+        density="1 pass",
+        sampling="D passes, about 8 evaluations each",
+        inverse="numerical, D passes",
+        warning="The inverse is searched for; points beyond the bound are left as they are.",
+    )
     formats: ClassVar[dict[str, str]] = SEARCHED_FORMATS
 
     transforms = param.Integer(default=3)
-    degree = param.Integer(default=16, bounds=(2, 64), doc="""
-        Number of free coefficients of each polynomial. More of them draw finer detail.""")
-    bound = param.Number(default=5.0, bounds=(1.0, 20.0), doc="""
+    degree = param.Integer(
+        default=16,
+        bounds=(2, 64),
+        doc="""
+        Number of free coefficients of each polynomial. More of them draw finer detail.""",
+    )
+    bound = param.Number(
+        default=5.0,
+        bounds=(1.0, 20.0),
+        doc="""
         The polynomials act between −bound and +bound, in standard deviations of the data; further out they
-        are the identity.""")
+        are the identity.""",
+    )
 
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:
         polynomial = partial(BoundedBernsteinTransform, bound=self.bound, eps=_EDGE)
-        layers = self.autoregressive_layers(shapes, lambda: LinearTails(polynomial, self.bound),
-                                            ((self.degree + 1,),))
+        layers = self.autoregressive_layers(
+            shapes, lambda: LinearTails(polynomial, self.bound), ((self.degree + 1,),)
+        )
         return ZukoFlowModel(layers, shapes, self.capabilities)

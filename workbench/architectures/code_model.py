@@ -14,8 +14,15 @@ from workbench.core.model import Model
 from workbench.core.shapes import Shapes
 
 #: what an autoencoder gives; it predicts y only where there is one
-CODE_CAPABILITIES = frozenset({capability.LATENT, capability.CONDITIONAL, capability.UNCONDITIONAL,
-                               capability.FORWARD, capability.DECODER})
+CODE_CAPABILITIES = frozenset(
+    {
+        capability.LATENT,
+        capability.CONDITIONAL,
+        capability.UNCONDITIONAL,
+        capability.FORWARD,
+        capability.DECODER,
+    }
+)
 
 
 def code_size(shapes: Shapes, wanted: int) -> int:

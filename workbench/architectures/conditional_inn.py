@@ -34,22 +34,31 @@ class ConditionalINN(EmbeddedArchitecture, LayeredArchitecture):
 
     key = "conditional_inn"
     title = "Conditional INN"
-    summary = ("Couplings that change both halves of x by what their networks read off the other half and "
-               "off y.")
-    reference = ("Ardizzone, Lüth, Kruse, Rother & Köthe (2019), Guided Image Generation with Conditional "
-                 "Invertible Neural Networks, arXiv:1907.02392")
+    summary = (
+        "Couplings that change both halves of x by what their networks read off the other half and off y."
+    )
+    reference = (
+        "Ardizzone, Lüth, Kruse, Rother & Köthe (2019), Guided Image Generation with Conditional "
+        "Invertible Neural Networks, arXiv:1907.02392"
+    )
     capabilities = FLOW_CAPABILITIES - {capability.UNCONDITIONAL}
     cost: ClassVar[CostCard] = CostCard(density="1 pass", sampling="1 pass", inverse="exact, 1 pass")
 
     transforms = param.Integer(default=6)
-    clamp = param.Number(default=2.0, bounds=(0.1, 10.0), doc="""
-        Largest log-scale of one coupling: it stretches by exp(clamp) at most.""")
+    clamp = param.Number(
+        default=2.0,
+        bounds=(0.1, 10.0),
+        doc="""
+        Largest log-scale of one coupling: it stretches by exp(clamp) at most.""",
+    )
 
     def refusals(self, shapes: Shapes) -> list[str]:
         found = super().refusals(shapes)
         if shapes.x == 1:
-            found.append(f"{self.title} splits x in two and x has only one component; choose a problem with "
-                         "two components, or another architecture, for instance the neural spline flow.")
+            found.append(
+                f"{self.title} splits x in two and x has only one component; choose a problem with "
+                "two components, or another architecture, for instance the neural spline flow."
+            )
         return found
 
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:

@@ -22,11 +22,14 @@ class ConditionalVAE(EmbeddedArchitecture, VaeArchitecture):
     key = "conditional_vae"
     title = "Conditional variational autoencoder"
     summary = "A variational autoencoder of x whose encoder and decoder both read y."
-    reference = ("Sohn, Lee & Yan (2015), Learning Structured Output Representation using Deep Conditional "
-                 "Generative Models, NeurIPS; Kruse et al. (2021), arXiv:2101.10763")
+    reference = (
+        "Sohn, Lee & Yan (2015), Learning Structured Output Representation using Deep Conditional "
+        "Generative Models, NeurIPS; Kruse et al. (2021), arXiv:2101.10763"
+    )
     capabilities = frozenset({capability.CONDITIONAL, capability.EVIDENCE})
 
     def assemble(self, shapes: Shapes) -> VaeModel:
         embedding, context = self.embedding_for(shapes)
-        return VaeModel(shapes, self.code_features, context, self.network(), self.sigma, self.capabilities,
-                        embedding)
+        return VaeModel(
+            shapes, self.code_features, context, self.network(), self.sigma, self.capabilities, embedding
+        )

@@ -19,8 +19,10 @@ from workbench.bijections.free_form import FreeForm
 from workbench.bijections.smooth_network import SMOOTH
 from workbench.core.shapes import Shapes
 
-_NO_GRAPH = ("A continuous flow is integrated in steps whose size and number depend on the data, which a "
-             "traced graph cannot hold; export the weights.")
+_NO_GRAPH = (
+    "A continuous flow is integrated in steps whose size and number depend on the data, which a "
+    "traced graph cannot hold; export the weights."
+)
 
 
 class Continuous(LayeredArchitecture):
@@ -29,27 +31,47 @@ class Continuous(LayeredArchitecture):
     key = "continuous"
     title = "Continuous flow"
     summary = "Points follow a learned velocity field from the data to the latent, and back for a sample."
-    reference = ("Grathwohl, Chen, Bettencourt, Sutskever & Duvenaud (2019), FFJORD: Free-form Continuous "
-                 "Dynamics for Scalable Reversible Generative Models, ICLR, arXiv:1810.01367")
+    reference = (
+        "Grathwohl, Chen, Bettencourt, Sutskever & Duvenaud (2019), FFJORD: Free-form Continuous "
+        "Dynamics for Scalable Reversible Generative Models, ICLR, arXiv:1810.01367"
+    )
     capabilities = SEARCHED_CAPABILITIES
     inverse_tolerance = 3e-4
     cost: ClassVar[CostCard] = CostCard(
-        density="an ODE, some tens of passes", sampling="an ODE, some tens of passes",
+        density="an ODE, some tens of passes",
+        sampling="an ODE, some tens of passes",
         inverse="numerical, an ODE",
         warning="The steps are chosen for a whole batch, so that a point's density depends, within the "
-                "tolerance, on the other points of its batch.")
+        "tolerance, on the other points of its batch.",
+    )
     formats: ClassVar[dict[str, str]] = {"graph": _NO_GRAPH, "onnx": _NO_GRAPH}
 
     transforms = param.Integer(default=2)
-    activation = param.Selector(default="silu", objects=list(SMOOTH), doc="""
-        Non-linearity of the velocity fields. All of them are smooth: the trace is a derivative.""")
-    frequencies = param.Integer(default=3, bounds=(1, 16), doc="""
-        Number of waves by which the velocity fields are told the time.""")
-    tolerance = param.Number(default=1e-5, bounds=(1e-9, 1e-2), doc="""
-        Relative tolerance of the integration, the absolute one being a tenth of it. Smaller is slower.""")
+    activation = param.Selector(
+        default="silu",
+        objects=list(SMOOTH),
+        doc="""
+        Non-linearity of the velocity fields. All of them are smooth: the trace is a derivative.""",
+    )
+    frequencies = param.Integer(
+        default=3,
+        bounds=(1, 16),
+        doc="""
+        Number of waves by which the velocity fields are told the time.""",
+    )
+    tolerance = param.Number(
+        default=1e-5,
+        bounds=(1e-9, 1e-2),
+        doc="""
+        Relative tolerance of the integration, the absolute one being a tenth of it. Smaller is slower.""",
+    )
 
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:
         hidden, activation = [self.width] * self.depth, SMOOTH[self.activation]
-        layers = [FreeForm(shapes.x, shapes.y, hidden, activation, frequencies=self.frequencies,
-                           tolerance=self.tolerance) for _ in range(self.transforms)]
+        layers = [
+            FreeForm(
+                shapes.x, shapes.y, hidden, activation, frequencies=self.frequencies, tolerance=self.tolerance
+            )
+            for _ in range(self.transforms)
+        ]
         return ZukoFlowModel(layers, shapes, self.capabilities)

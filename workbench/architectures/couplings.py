@@ -16,24 +16,43 @@ from workbench.core import capability
 from workbench.core.shapes import Shapes
 
 #: every flow here has a density, an exact inverse that passes gradients, and takes a context or does without
-FLOW_CAPABILITIES = frozenset({
-    capability.DENSITY, capability.LATENT, capability.BIJECTION, capability.EXACT_INVERSE,
-    capability.REPARAMETERISED, capability.CONDITIONAL, capability.UNCONDITIONAL})
+FLOW_CAPABILITIES = frozenset(
+    {
+        capability.DENSITY,
+        capability.LATENT,
+        capability.BIJECTION,
+        capability.EXACT_INVERSE,
+        capability.REPARAMETERISED,
+        capability.CONDITIONAL,
+        capability.UNCONDITIONAL,
+    }
+)
 #: the same where the inverse is searched for or integrated, to a tolerance
 SEARCHED_CAPABILITIES = FLOW_CAPABILITIES - {capability.EXACT_INVERSE}
-_NO_SEARCH = ("Its inverse is searched for until it is found, in a number of steps that depends on the data, "
-              "which a traced graph cannot hold; export the weights.")
+_NO_SEARCH = (
+    "Its inverse is searched for until it is found, in a number of steps that depends on the data, "
+    "which a traced graph cannot hold; export the weights."
+)
 #: why such a flow is exported as weights only
 SEARCHED_FORMATS = {"graph": _NO_SEARCH, "onnx": _NO_SEARCH}
 
 #: where the monotone maps with linear tails end, in standard deviations of the data
 TAILS = 10.0
-TAILS_DOC = ("Further out than this, in standard deviations of the data, the map of each component goes on "
-             "as a straight line; the search for the inverse stays within.")
+TAILS_DOC = (
+    "Further out than this, in standard deviations of the data, the map of each component goes on "
+    "as a straight line; the search for the inverse stays within."
+)
 
 
-def coupling_layers(shapes: Shapes, transforms: int, *, univariate: Callable[..., Transform],
-                    parameters: Sequence[tuple], network: dict[str, Any], mixing: str) -> list[LazyTransform]:
+def coupling_layers(
+    shapes: Shapes,
+    transforms: int,
+    *,
+    univariate: Callable[..., Transform],
+    parameters: Sequence[tuple],
+    network: dict[str, Any],
+    mixing: str,
+) -> list[LazyTransform]:
     """``transforms`` couplings; neighbours keep and change opposite halves, so two reach every component.
 
     ``univariate`` is the map of one component and ``parameters`` the shapes of what its conditioner delivers.
@@ -43,8 +62,11 @@ def coupling_layers(shapes: Shapes, transforms: int, *, univariate: Callable[...
     layers: list[LazyTransform] = []
     for number in range(transforms):
         mask = torch.arange(shapes.x) % 2 == number % 2
-        layers.append(GeneralCouplingTransform(shapes.x, shapes.y, mask=mask, univariate=univariate,
-                                               shapes=parameters, **network))
+        layers.append(
+            GeneralCouplingTransform(
+                shapes.x, shapes.y, mask=mask, univariate=univariate, shapes=parameters, **network
+            )
+        )
         if number < transforms - 1 and shapes.x > 1:
             layers.extend(_between(shapes.x, mixing))
     return layers
@@ -62,5 +84,7 @@ def _between(features: int, mixing: str) -> list[LazyTransform]:
 
 
 MIXING = ["none", "permutation", "rotation", "linear"]
-MIXING_DOC = ("What stands between two couplings, besides exchanging the halves: nothing, a fixed random "
-              "permutation, a learned rotation, or a learned linear map. Helps when x has many components.")
+MIXING_DOC = (
+    "What stands between two couplings, besides exchanging the halves: nothing, a fixed random "
+    "permutation, a learned rotation, or a learned linear map. Helps when x has many components."
+)

@@ -30,8 +30,15 @@ class DecodedFlowModel(InnModel):
     decoder : [y, z] (n, M + K) -> x (n, D).
     """
 
-    def __init__(self, shapes: Shapes, blocks: Sequence[LazyTransform], decoder: MLP, latent_features: int,
-                 width: int, capabilities: frozenset[str]) -> None:
+    def __init__(
+        self,
+        shapes: Shapes,
+        blocks: Sequence[LazyTransform],
+        decoder: MLP,
+        latent_features: int,
+        width: int,
+        capabilities: frozenset[str],
+    ) -> None:
         super().__init__(shapes, list(blocks), latent_features, width, capabilities)
         self.decoder = decoder
 
@@ -41,7 +48,7 @@ class DecodedFlowModel(InnModel):
 
     def inverse(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, None]:
         """z (n, K), y (n, M) -> x (n, D) by the decoder, whose determinant is that of no bijection."""
-        self.join(self._needed(y), z)   # for its checks
+        self.join(self._needed(y), z)  # for its checks
         return self.decode(y, z), None
 
     def draw(self, z: Tensor, y: Tensor | None) -> Tensor:
@@ -57,17 +64,36 @@ class DecodedFlowModel(InnModel):
 class DecodedArchitecture(AutoregressiveArchitecture):
     """A member says which way its layers are turned."""
 
-    capabilities = frozenset({capability.LATENT, capability.CONDITIONAL, capability.FORWARD,
-                              capability.JOINT_LIKELIHOOD, capability.DECODER})
+    capabilities = frozenset(
+        {
+            capability.LATENT,
+            capability.CONDITIONAL,
+            capability.FORWARD,
+            capability.JOINT_LIKELIHOOD,
+            capability.DECODER,
+        }
+    )
     #: the decoder promises nothing
     inverse_tolerance: ClassVar[float] = float("inf")
 
-    clamp = param.Number(default=3.0, bounds=(0.1, 10.0), doc="""
-        Largest log-scale of one layer: it stretches by exp(clamp) at most.""")
-    decoder_width = param.Integer(default=128, bounds=(4, 1024), doc="""
-        Units in each hidden layer of the decoder.""")
-    decoder_depth = param.Integer(default=3, bounds=(1, 8), doc="""
-        Hidden layers of the decoder.""")
+    clamp = param.Number(
+        default=3.0,
+        bounds=(0.1, 10.0),
+        doc="""
+        Largest log-scale of one layer: it stretches by exp(clamp) at most.""",
+    )
+    decoder_width = param.Integer(
+        default=128,
+        bounds=(4, 1024),
+        doc="""
+        Units in each hidden layer of the decoder.""",
+    )
+    decoder_depth = param.Integer(
+        default=3,
+        bounds=(1, 8),
+        doc="""
+        Hidden layers of the decoder.""",
+    )
 
     def turned(self, layer: LazyTransform) -> LazyTransform:
         """The layer in the direction from x to [y, z]."""
@@ -80,5 +106,11 @@ class DecodedArchitecture(AutoregressiveArchitecture):
         layers = self.autoregressive_layers(Shapes(width, 0), lambda: affine, ((), ()))
         network = self.network() | {"hidden_features": [self.decoder_width] * self.decoder_depth}
         decoder = MLP(shapes.y + latent_features, shapes.x, **network)
-        return DecodedFlowModel(shapes, [self.turned(layer) for layer in layers], decoder, latent_features,
-                                width, self.capabilities)
+        return DecodedFlowModel(
+            shapes,
+            [self.turned(layer) for layer in layers],
+            decoder,
+            latent_features,
+            width,
+            self.capabilities,
+        )

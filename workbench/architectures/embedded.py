@@ -13,30 +13,54 @@ from workbench.core.shapes import Shapes
 class EmbeddedArchitecture(NetworkArchitecture):
     """An optional network between y and the networks that read it; a member asks `embedding_for`."""
 
-    embedding = param.Selector(default="none", objects=list(KINDS), doc="""
+    embedding = param.Selector(
+        default="none",
+        objects=list(KINDS),
+        doc="""
         A network that y passes before the others read it: none, a fully connected one, convolutions along a
         series, a deep set, for which the order of the values does not matter, or a phase-free one, for
-        complex vectors whose phase does not matter.""")
-    embedding_features = param.Integer(default=16, bounds=(1, 512), doc="""
-        Number of components of the embedded y, where there is an embedding.""")
-    embedding_channels = param.Integer(default=1, bounds=(1, 64), doc="""
+        complex vectors whose phase does not matter.""",
+    )
+    embedding_features = param.Integer(
+        default=16,
+        bounds=(1, 512),
+        doc="""
+        Number of components of the embedded y, where there is an embedding.""",
+    )
+    embedding_channels = param.Integer(
+        default=1,
+        bounds=(1, 64),
+        doc="""
         How many components of y belong to one time of a series or to one element of a set, or how many
-        complex numbers, real and imaginary part in turn, to one vector.""")
-    embedding_width = param.Integer(default=0, bounds=(0, 2048), doc="""
-        Units in each hidden layer of the embedding; 0 for as many as the other networks have.""")
-    embedding_depth = param.Integer(default=0, bounds=(0, 16), doc="""
-        Hidden layers of the embedding; 0 for as many as the other networks have.""")
+        complex numbers, real and imaginary part in turn, to one vector.""",
+    )
+    embedding_width = param.Integer(
+        default=0,
+        bounds=(0, 2048),
+        doc="""
+        Units in each hidden layer of the embedding; 0 for as many as the other networks have.""",
+    )
+    embedding_depth = param.Integer(
+        default=0,
+        bounds=(0, 16),
+        doc="""
+        Hidden layers of the embedding; 0 for as many as the other networks have.""",
+    )
 
     def refusals(self, shapes: Shapes) -> list[str]:
         found = super().refusals(shapes)
         listed = self.embedding in ("convolution_1d", "deep_set")
         if shapes.y and listed and shapes.y % self.embedding_channels:
-            found.append(f"The embedding reads y in groups of {self.embedding_channels} components, which do "
-                         f"not divide its {shapes.y}; choose a number of embedding channels that does.")
+            found.append(
+                f"The embedding reads y in groups of {self.embedding_channels} components, which do "
+                f"not divide its {shapes.y}; choose a number of embedding channels that does."
+            )
         elif shapes.y and self.embedding == "phase_free" and shapes.y % (2 * self.embedding_channels):
-            found.append(f"The embedding reads y as vectors of {self.embedding_channels} complex numbers, "
-                         f"each two components, which do not divide its {shapes.y}; choose a number of "
-                         "embedding channels that does.")
+            found.append(
+                f"The embedding reads y as vectors of {self.embedding_channels} complex numbers, "
+                f"each two components, which do not divide its {shapes.y}; choose a number of "
+                "embedding channels that does."
+            )
         return found
 
     def unused(self, shapes: Shapes) -> frozenset[str]:
@@ -50,7 +74,11 @@ class EmbeddedArchitecture(NetworkArchitecture):
     def embedding_for(self, shapes: Shapes) -> tuple[nn.Module | None, int]:
         """The embedding of y (None where there is none) and how many components the others then read."""
         sizes = [self.embedding_width or self.width] * (self.embedding_depth or self.depth)
-        made = embedding_network(self.embedding, shapes.y, channels=self.embedding_channels,
-                                 features=self.embedding_features,
-                                 network=self.network() | {"hidden_features": sizes})
+        made = embedding_network(
+            self.embedding,
+            shapes.y,
+            channels=self.embedding_channels,
+            features=self.embedding_features,
+            network=self.network() | {"hidden_features": sizes},
+        )
         return made, shapes.y if made is None else self.embedding_features

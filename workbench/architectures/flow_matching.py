@@ -27,8 +27,10 @@ from workbench.core import capability
 from workbench.core.model import Model, standard_normal_log_density
 from workbench.core.shapes import Shapes
 
-_NO_GRAPH = ("Its solver checks the times of its steps while it goes, which a traced graph cannot hold; "
-             "export the weights.")
+_NO_GRAPH = (
+    "Its solver checks the times of its steps while it goes, which a traced graph cannot hold; "
+    "export the weights."
+)
 
 
 class FlowMatchingModel(Model):
@@ -43,8 +45,15 @@ class FlowMatchingModel(Model):
     solver, steps : torchdiffeq's method, and the number of its steps.
     """
 
-    def __init__(self, shapes: Shapes, field: VelocityField, solver: str, steps: int,
-                 capabilities: frozenset[str], embedding: nn.Module | None = None) -> None:
+    def __init__(
+        self,
+        shapes: Shapes,
+        field: VelocityField,
+        solver: str,
+        steps: int,
+        capabilities: frozenset[str],
+        embedding: nn.Module | None = None,
+    ) -> None:
         super().__init__(shapes.x, shapes.y, shapes.x, capabilities)
         self.field, self.solver, self.steps, self.embedding = field, solver, steps, embedding
 
@@ -74,16 +83,25 @@ class FlowMatchingModel(Model):
         """log p(x | y) (n,) in nats, to the accuracy of the steps."""
         check_rows("x", x, self.features)
         read = self._read(y, x.shape[0])
-        z, log_det = odeint(lambda t, state: self.field.velocity(t, state[0], read),
-                            (x, x.new_zeros(x.shape[0])), self._times(x, 1.0, 0.0), method=self.solver)
+        z, log_det = odeint(
+            lambda t, state: self.field.velocity(t, state[0], read),
+            (x, x.new_zeros(x.shape[0])),
+            self._times(x, 1.0, 0.0),
+            method=self.solver,
+        )
         return standard_normal_log_density(z[-1]) + log_det[-1]
 
-    def _path(self, start: Tensor, y: Tensor | None, begin: float, end: float, *,
-              shared: bool = False) -> Tensor:
+    def _path(
+        self, start: Tensor, y: Tensor | None, begin: float, end: float, *, shared: bool = False
+    ) -> Tensor:
         """The points at every step, (steps + 1, n, D)."""
         read = self._read(y, 1 if shared else start.shape[0])
-        return odeint(lambda t, x: self.field.value(t, x, read), start, self._times(start, begin, end),
-                      method=self.solver)
+        return odeint(
+            lambda t, x: self.field.value(t, x, read),
+            start,
+            self._times(start, begin, end),
+            method=self.solver,
+        )
 
     def _times(self, like: Tensor, begin: float, end: float) -> Tensor:
         return torch.linspace(begin, end, self.steps + 1, dtype=like.dtype, device=like.device)
@@ -99,29 +117,57 @@ class FlowMatching(EmbeddedArchitecture):
     key = "flow_matching"
     title = "Flow matching"
     summary = "A velocity field learned by regression carries noise to the data along nearly straight ways."
-    reference = ("Lipman, Chen, Ben-Hamu, Nickel & Le (2023), Flow Matching for Generative Modeling, ICLR, "
-                 "arXiv:2210.02747; Wildberger et al. (2023), arXiv:2305.17161")
-    capabilities = frozenset({capability.DENSITY, capability.LATENT, capability.REPARAMETERISED,
-                              capability.CONDITIONAL, capability.UNCONDITIONAL, capability.VELOCITY})
+    reference = (
+        "Lipman, Chen, Ben-Hamu, Nickel & Le (2023), Flow Matching for Generative Modeling, ICLR, "
+        "arXiv:2210.02747; Wildberger et al. (2023), arXiv:2305.17161"
+    )
+    capabilities = frozenset(
+        {
+            capability.DENSITY,
+            capability.LATENT,
+            capability.REPARAMETERISED,
+            capability.CONDITIONAL,
+            capability.UNCONDITIONAL,
+            capability.VELOCITY,
+        }
+    )
     #: its round trip misses by what its steps miss
     inverse_tolerance = 3e-3
     cost: ClassVar[CostCard] = CostCard(
-        density="an ODE, twice as many passes as steps", sampling="an ODE, twice as many passes as steps",
+        density="an ODE, twice as many passes as steps",
+        sampling="an ODE, twice as many passes as steps",
         inverse="numerical, an ODE",
-        warning="Density and round trip are as close as the steps are fine.")
+        warning="Density and round trip are as close as the steps are fine.",
+    )
     formats: ClassVar[dict[str, str]] = {"graph": _NO_GRAPH, "onnx": _NO_GRAPH}
 
     width = param.Integer(default=128)
     depth = param.Integer(default=3)
-    activation = param.Selector(default="silu", objects=list(SMOOTH), doc="""
-        Non-linearity of the velocity field. All of them are smooth: its divergence is a derivative.""")
-    solver = param.Selector(default="midpoint", objects=["euler", "midpoint", "rk4"], doc="""
+    activation = param.Selector(
+        default="silu",
+        objects=list(SMOOTH),
+        doc="""
+        Non-linearity of the velocity field. All of them are smooth: its divergence is a derivative.""",
+    )
+    solver = param.Selector(
+        default="midpoint",
+        objects=["euler", "midpoint", "rk4"],
+        doc="""
         How a step is made: Euler takes one evaluation, the midpoint rule two, and that of Runge and Kutta
-        four.""")
-    steps = param.Integer(default=16, bounds=(1, 256), doc="""
-        Number of steps from noise to data. More are closer to the field's own flow and take longer.""")
-    frequencies = param.Integer(default=3, bounds=(1, 16), doc="""
-        Number of waves by which the velocity field is told the time.""")
+        four.""",
+    )
+    steps = param.Integer(
+        default=16,
+        bounds=(1, 256),
+        doc="""
+        Number of steps from noise to data. More are closer to the field's own flow and take longer.""",
+    )
+    frequencies = param.Integer(
+        default=3,
+        bounds=(1, 16),
+        doc="""
+        Number of waves by which the velocity field is told the time.""",
+    )
 
     def network(self):
         """What an embedding is made of: as the field, with modules for its activations."""
@@ -130,6 +176,11 @@ class FlowMatching(EmbeddedArchitecture):
 
     def assemble(self, shapes: Shapes) -> FlowMatchingModel:
         embedding, context = self.embedding_for(shapes)
-        field = VelocityField(shapes.x, context, [self.width] * self.depth, SMOOTH[self.activation],
-                              frequencies=self.frequencies)
+        field = VelocityField(
+            shapes.x,
+            context,
+            [self.width] * self.depth,
+            SMOOTH[self.activation],
+            frequencies=self.frequencies,
+        )
         return FlowMatchingModel(shapes, field, self.solver, self.steps, self.capabilities, embedding)

@@ -16,22 +16,32 @@ from workbench.core.shapes import Shapes
 def check_rows(name: str, rows: Tensor, columns: int) -> None:
     """zuko says only that matrices do not multiply; this says whose shape is wrong. Raises `DataError`."""
     if rows.dim() != 2 or rows.shape[1] != columns:
-        raise DataError(f"The model cannot take this {name}", expected=f"a table of shape (n, {columns})",
-                        found=f"shape {tuple(rows.shape)}")
+        raise DataError(
+            f"The model cannot take this {name}",
+            expected=f"a table of shape (n, {columns})",
+            found=f"shape {tuple(rows.shape)}",
+        )
 
 
 def check_context(y: Tensor | None, context: int, rows: int) -> None:
     """An observation exactly where the model has one, with one row a point. Raises `DataError`."""
     if context == 0 and y is not None:
-        raise DataError("This model has no observation y", expected="y=None", found=f"shape {tuple(y.shape)}",
-                        suggestion="leave y out, or choose a problem with an observation")
+        raise DataError(
+            "This model has no observation y",
+            expected="y=None",
+            found=f"shape {tuple(y.shape)}",
+            suggestion="leave y out, or choose a problem with an observation",
+        )
     if context > 0 and y is None:
         raise DataError("This model needs an observation y", expected=f"shape (n, {context})", found="None")
     if y is not None:
         check_rows("observation y", y, context)
         if y.shape[0] != rows:
-            raise DataError("There must be one row of y for each point", expected=f"{rows} rows",
-                            found=f"{y.shape[0]} rows")
+            raise DataError(
+                "There must be one row of y for each point",
+                expected=f"{rows} rows",
+                found=f"{y.shape[0]} rows",
+            )
 
 
 class ZukoFlowModel(Model):
@@ -45,8 +55,13 @@ class ZukoFlowModel(Model):
     embedding : y (n, M) -> what the layers read instead (n, C); None where they read y itself.
     """
 
-    def __init__(self, layers: Sequence[LazyTransform], shapes: Shapes, capabilities: frozenset[str],
-                 embedding: nn.Module | None = None) -> None:
+    def __init__(
+        self,
+        layers: Sequence[LazyTransform],
+        shapes: Shapes,
+        capabilities: frozenset[str],
+        embedding: nn.Module | None = None,
+    ) -> None:
         super().__init__(shapes.x, shapes.y, shapes.x, capabilities)
         self.layers = nn.ModuleList(layers)
         self.embedding = embedding

@@ -32,19 +32,32 @@ class Gaussianization(LayeredArchitecture):
     reference = "Meng, Song, Song & Ermon (2020), Gaussianization Flows, AISTATS, arXiv:2003.01941"
     capabilities = SEARCHED_CAPABILITIES
     cost: ClassVar[CostCard] = CostCard(
-        density="1 pass", sampling="1 pass, about 8 evaluations", inverse="numerical, 1 pass",
-        warning="The inverse is searched for. Width, depth and activation matter only with a y.")
+        density="1 pass",
+        sampling="1 pass, about 8 evaluations",
+        inverse="numerical, 1 pass",
+        warning="The inverse is searched for. Width, depth and activation matter only with a y.",
+    )
     formats: ClassVar[dict[str, str]] = SEARCHED_FORMATS
 
-    components = param.Integer(default=8, bounds=(1, 64), doc="""
-        Normal distributions in the mixture of each component and layer.""")
+    components = param.Integer(
+        default=8,
+        bounds=(1, 64),
+        doc="""
+        Normal distributions in the mixture of each component and layer.""",
+    )
 
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:
         layers = []
         for number in range(self.transforms):
             if number > 0 and shapes.x > 1:
                 layers.append(UnconditionalTransform(RotationTransform, torch.randn(shapes.x, shapes.x)))
-            layers.append(ElementWiseTransform(shapes.x, shapes.y, univariate=GaussianizationTransform,
-                                               shapes=((self.components,), (self.components,)),
-                                               **self.network()))
+            layers.append(
+                ElementWiseTransform(
+                    shapes.x,
+                    shapes.y,
+                    univariate=GaussianizationTransform,
+                    shapes=((self.components,), (self.components,)),
+                    **self.network(),
+                )
+            )
         return ZukoFlowModel(layers, shapes, self.capabilities)

@@ -30,23 +30,37 @@ class Glow(LayeredArchitecture):
 
     key = "glow"
     title = "Glow"
-    summary = ("RealNVP's couplings with learned linear maps between them, and a normalisation that the "
-               "first batch sets.")
-    reference = ("Kingma & Dhariwal (2018), Glow: Generative Flow with Invertible 1x1 Convolutions, NeurIPS, "
-                 "arXiv:1807.03039")
+    summary = (
+        "RealNVP's couplings with learned linear maps between them, and a normalisation that the "
+        "first batch sets."
+    )
+    reference = (
+        "Kingma & Dhariwal (2018), Glow: Generative Flow with Invertible 1x1 Convolutions, NeurIPS, "
+        "arXiv:1807.03039"
+    )
     capabilities = FLOW_CAPABILITIES
     cost: ClassVar[CostCard] = CostCard(density="1 pass", sampling="1 pass", inverse="exact, 1 pass")
     least_features = 2
 
     transforms = param.Integer(default=8)
-    clamp = param.Number(default=3.0, bounds=(0.1, 10.0), doc="""
+    clamp = param.Number(
+        default=3.0,
+        bounds=(0.1, 10.0),
+        doc="""
         Largest log-scale of one coupling: it stretches by exp(clamp) at most. Small values are stable, large
-        ones reach sharp densities with few layers.""")
+        ones reach sharp densities with few layers.""",
+    )
 
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:
         affine = partial(MonotonicAffineTransform, slope=math.exp(-self.clamp))
-        couplings = coupling_layers(shapes, self.transforms, univariate=affine, parameters=((), ()),
-                                    network=self.network(), mixing="none")
+        couplings = coupling_layers(
+            shapes,
+            self.transforms,
+            univariate=affine,
+            parameters=((), ()),
+            network=self.network(),
+            mixing="none",
+        )
         layers = []
         for coupling in couplings:
             mixed = [LULinear(shapes.x)] if shapes.x > 1 else []

@@ -28,16 +28,23 @@ class IAF(AutoregressiveArchitecture):
 
     key = "iaf"
     title = "Inverse autoregressive flow"
-    summary = ("Each component of x is scaled and shifted by what a masked network reads off the latent "
-               "before it.")
-    reference = ("Kingma et al. (2016), Improved Variational Inference with Inverse Autoregressive Flow, "
-                 "NeurIPS, arXiv:1606.04934")
+    summary = (
+        "Each component of x is scaled and shifted by what a masked network reads off the latent before it."
+    )
+    reference = (
+        "Kingma et al. (2016), Improved Variational Inference with Inverse Autoregressive Flow, "
+        "NeurIPS, arXiv:1606.04934"
+    )
     capabilities = FLOW_CAPABILITIES
     cost: ClassVar[CostCard] = CostCard(density="D passes", sampling="1 pass", inverse="exact, 1 pass")
 
-    clamp = param.Number(default=3.0, bounds=(0.1, 10.0), doc="""
+    clamp = param.Number(
+        default=3.0,
+        bounds=(0.1, 10.0),
+        doc="""
         Largest log-scale of one layer: it stretches by exp(clamp) at most. Small values are stable, large
-        ones reach sharp densities with few layers.""")
+        ones reach sharp densities with few layers.""",
+    )
 
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:
         affine = partial(MonotonicAffineTransform, slope=math.exp(-self.clamp))

@@ -25,12 +25,17 @@ class IAFDecoder(DecodedArchitecture):
     key = "iaf_decoder"
     title = "IAF with a decoder"
     summary = "An inverse autoregressive flow from x to y and a latent, and a second network that leads back."
-    reference = ("Kruse, Ardizzone, Rother & Köthe (2021), Benchmarking Invertible Architectures on Inverse "
-                 "Problems, arXiv:2101.10763")
+    reference = (
+        "Kruse, Ardizzone, Rother & Köthe (2021), Benchmarking Invertible Architectures on Inverse "
+        "Problems, arXiv:2101.10763"
+    )
     cost: ClassVar[CostCard] = CostCard(
-        density="none of x", sampling="1 pass of the decoder", inverse="learned, 1 pass",
+        density="none of x",
+        sampling="1 pass of the decoder",
+        inverse="learned, 1 pass",
         warning="Training takes D passes a layer; the decoder is an inverse only as far as it has "
-                "learned to be one.")
+        "learned to be one.",
+    )
 
     def turned(self, layer: LazyTransform) -> LazyTransform:
         return layer.inv

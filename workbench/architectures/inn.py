@@ -48,8 +48,14 @@ class InnModel(Model):
     width : W. ``padding_x`` = W − D and ``padding_z`` = W − M − K columns of it are padding.
     """
 
-    def __init__(self, shapes: Shapes, blocks: list[nn.Module], latent_features: int, width: int,
-                 capabilities: frozenset[str]) -> None:
+    def __init__(
+        self,
+        shapes: Shapes,
+        blocks: list[nn.Module],
+        latent_features: int,
+        width: int,
+        capabilities: frozenset[str],
+    ) -> None:
         super().__init__(shapes.x, shapes.y, latent_features, capabilities)
         self.width = width
         self.padding_x = width - shapes.x
@@ -121,7 +127,7 @@ class InnModel(Model):
     def inverse(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
         """z (n, K) and y (n, M) -> x (n, D) and log|det| (n,) of the inverse padded map at padding zero."""
         padded, log_det = self.inverse_full(self.join(self._needed(y), z))
-        return padded[:, :self.features], log_det
+        return padded[:, : self.features], log_det
 
     def draw(self, z: Tensor, y: Tensor | None) -> Tensor:
         """x (n, D), without the log-determinant."""
@@ -129,18 +135,19 @@ class InnModel(Model):
         out = self.join(y.expand(z.shape[0], -1) if len(y) == 1 else y, z)
         for block in reversed(self.blocks):
             out = inverse_alone(block(), out)
-        return out[:, :self.features]
+        return out[:, : self.features]
 
     def stages(self, z: Tensor, y: Tensor | None) -> list[Tensor]:
         """[z, y, pad_z] first, so that the latent comes first; then each block's (n, W); x (n, D) last."""
         steps, _ = self._inverse_steps(self.join(self._needed(y), z))
         y_part, z_part, padding = self.split(steps[0])
-        return [torch.cat((z_part, y_part, padding), dim=-1), *steps[1:-1], steps[-1][:, :self.features]]
+        return [torch.cat((z_part, y_part, padding), dim=-1), *steps[1:-1], steps[-1][:, : self.features]]
 
     def _needed(self, y: Tensor | None) -> Tensor:
         if y is None:
-            raise DataError("This model needs an observation y", expected=f"shape (n, {self.context})",
-                            found="y=None")
+            raise DataError(
+                "This model needs an observation y", expected=f"shape (n, {self.context})", found="y=None"
+            )
         return y
 
 
@@ -149,27 +156,59 @@ class INN(LayeredArchitecture):
 
     key = "inn"
     title = "Invertible neural network"
-    summary = ("One bijection predicts y from x and keeps in a latent z what y leaves open; run backwards it "
-               "samples x.")
-    reference = ("Ardizzone et al. (2019), Analyzing Inverse Problems with Invertible Neural Networks, ICLR, "
-                 "arXiv:1808.04730")
-    capabilities = frozenset({capability.LATENT, capability.BIJECTION, capability.EXACT_INVERSE,
-                              capability.CONDITIONAL, capability.FORWARD, capability.REPARAMETERISED,
-                              capability.JOINT_LIKELIHOOD})
+    summary = (
+        "One bijection predicts y from x and keeps in a latent z what y leaves open; run backwards it "
+        "samples x."
+    )
+    reference = (
+        "Ardizzone et al. (2019), Analyzing Inverse Problems with Invertible Neural Networks, ICLR, "
+        "arXiv:1808.04730"
+    )
+    capabilities = frozenset(
+        {
+            capability.LATENT,
+            capability.BIJECTION,
+            capability.EXACT_INVERSE,
+            capability.CONDITIONAL,
+            capability.FORWARD,
+            capability.REPARAMETERISED,
+            capability.JOINT_LIKELIHOOD,
+        }
+    )
     cost: ClassVar[CostCard] = CostCard(density="none of x", sampling="1 pass", inverse="exact, 1 pass")
 
-    clamp = param.Number(default=2.0, bounds=(0.1, 10.0), doc="""
-        Largest log-scale of one coupling: it stretches by exp(clamp) at most.""")
-    extra_latent = param.Integer(default=0, bounds=(0, 64), doc="""
-        Latent components beyond the number that x has over y.""")
-    padding = param.Integer(default=0, bounds=(0, 64), doc="""
-        More columns of padding on both sides. They give the network room; it must learn to ignore them.""")
+    clamp = param.Number(
+        default=2.0,
+        bounds=(0.1, 10.0),
+        doc="""
+        Largest log-scale of one coupling: it stretches by exp(clamp) at most.""",
+    )
+    extra_latent = param.Integer(
+        default=0,
+        bounds=(0, 64),
+        doc="""
+        Latent components beyond the number that x has over y.""",
+    )
+    padding = param.Integer(
+        default=0,
+        bounds=(0, 64),
+        doc="""
+        More columns of padding on both sides. They give the network room; it must learn to ignore them.""",
+    )
 
-    latent_law = param.Selector(default="normal", objects=["normal", "mixture"], doc="""
+    latent_law = param.Selector(
+        default="normal",
+        objects=["normal", "mixture"],
+        doc="""
         The distribution of the latent that the couplings lead to: standard normal, or with two modes along
-        its first component, which spares them the tearing where posteriors have modes far apart.""")
-    latent_distance = param.Number(default=2.0, bounds=(0.5, 3.0), doc="""
-        Distance of the two modes of the latent from zero; each is half as wide as a standard normal.""")
+        its first component, which spares them the tearing where posteriors have modes far apart.""",
+    )
+    latent_distance = param.Number(
+        default=2.0,
+        bounds=(0.5, 3.0),
+        doc="""
+        Distance of the two modes of the latent from zero; each is half as wide as a standard normal.""",
+    )
 
     def assemble(self, shapes: Shapes) -> InnModel:
         latent_features = (shapes.x - shapes.y if shapes.x > shapes.y else shapes.x) + self.extra_latent

@@ -32,13 +32,20 @@ class InvertibleAutoencoderModel(CodeModel):
     slope : c, by which negative values are divided on the way to the code.
     """
 
-    def __init__(self, shapes: Shapes, latent_features: int, sizes: list[int], slope: float,
-                 capabilities: frozenset[str]) -> None:
+    def __init__(
+        self,
+        shapes: Shapes,
+        latent_features: int,
+        sizes: list[int],
+        slope: float,
+        capabilities: frozenset[str],
+    ) -> None:
         super().__init__(shapes, latent_features, capabilities)
         self.slope = slope
         pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
-        self.matrices = nn.ParameterList(nn.init.orthogonal_(torch.empty(out, inside))
-                                         for inside, out in pairs)
+        self.matrices = nn.ParameterList(
+            nn.init.orthogonal_(torch.empty(out, inside)) for inside, out in pairs
+        )
         self.biases = nn.ParameterList(torch.zeros(out) for _, out in pairs)
 
     def encoder(self, x: Tensor) -> Tensor:
@@ -69,22 +76,39 @@ class InvertibleAutoencoder(NetworkArchitecture):
     key = "invertible_autoencoder"
     title = "Invertible autoencoder"
     summary = "The decoder is the encoder backwards: its weights transposed, its activation inverted."
-    reference = ("Teng & Choromanska (2019), Invertible Autoencoder for Domain Adaptation, Computation 7(2), "
-                 "20; Kruse et al. (2021), arXiv:2101.10763")
+    reference = (
+        "Teng & Choromanska (2019), Invertible Autoencoder for Domain Adaptation, Computation 7(2), "
+        "20; Kruse et al. (2021), arXiv:2101.10763"
+    )
     capabilities = CODE_CAPABILITIES | {capability.TIED}
     inverse_tolerance: ClassVar[float] = float("inf")
     cost: ClassVar[CostCard] = CostCard(
-        density="none", sampling="1 pass", inverse="learned, 1 pass",
-        warning="It is invertible only as far as its matrices are orthogonal.")
+        density="none",
+        sampling="1 pass",
+        inverse="learned, 1 pass",
+        warning="It is invertible only as far as its matrices are orthogonal.",
+    )
 
     width = param.Integer(default=128)
     depth = param.Integer(default=3)
-    activation = param.Selector(default="leaky_relu", objects=["leaky_relu"], doc="""
-        The activation must have an inverse: values below zero are divided by the slope, others stay.""")
-    slope = param.Number(default=2.0, bounds=(1.0, 10.0), doc="""
-        By how much values below zero are divided on the way to the code, and multiplied on the way back.""")
-    code_features = param.Integer(default=0, bounds=(0, 64), doc="""
-        Number of components of the code z; 0 takes as many as x has over y, or all of x without y.""")
+    activation = param.Selector(
+        default="leaky_relu",
+        objects=["leaky_relu"],
+        doc="""
+        The activation must have an inverse: values below zero are divided by the slope, others stay.""",
+    )
+    slope = param.Number(
+        default=2.0,
+        bounds=(1.0, 10.0),
+        doc="""
+        By how much values below zero are divided on the way to the code, and multiplied on the way back.""",
+    )
+    code_features = param.Integer(
+        default=0,
+        bounds=(0, 64),
+        doc="""
+        Number of components of the code z; 0 takes as many as x has over y, or all of x without y.""",
+    )
 
     def assemble(self, shapes: Shapes) -> InvertibleAutoencoderModel:
         latent_features = code_size(shapes, self.code_features)

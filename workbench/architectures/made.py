@@ -40,8 +40,13 @@ class MadeModel(Model):
     are several.
     """
 
-    def __init__(self, shapes: Shapes, network: MaskedNetwork, law: NormalMixture | Categories,
-                 capabilities: frozenset[str]) -> None:
+    def __init__(
+        self,
+        shapes: Shapes,
+        network: MaskedNetwork,
+        law: NormalMixture | Categories,
+        capabilities: frozenset[str],
+    ) -> None:
         extra = int(network.variants > 1)
         super().__init__(shapes.x, shapes.y, shapes.x * law.numbers + extra, capabilities)
         self.network, self.law = network, law
@@ -79,7 +84,7 @@ class MadeModel(Model):
         return x, None
 
     def _drawn(self, z: Tensor, y: Tensor | None, variant: int) -> Tensor:
-        numbers = z[:, :self.features * self.law.numbers].unflatten(-1, (self.law.numbers, self.features))
+        numbers = z[:, : self.features * self.law.numbers].unflatten(-1, (self.law.numbers, self.features))
         columns = list(z.new_zeros(self.features, z.shape[0]).unbind())
         for component in self.network.sequence(variant):
             parameters = self.network(torch.stack(columns, -1), y, variant)[:, component]
@@ -93,26 +98,50 @@ class MADE(NetworkArchitecture):
     key = "made"
     title = "MADE"
     summary = "A masked network reads off the components before each one what its distribution is."
-    reference = ("Germain, Gregor, Murray & Larochelle (2015), MADE: Masked Autoencoder for Distribution "
-                 "Estimation, ICML, arXiv:1502.03509")
+    reference = (
+        "Germain, Gregor, Murray & Larochelle (2015), MADE: Masked Autoencoder for Distribution "
+        "Estimation, ICML, arXiv:1502.03509"
+    )
     capabilities = frozenset({capability.DENSITY, capability.CONDITIONAL, capability.UNCONDITIONAL})
     cost: ClassVar[CostCard] = CostCard(
-        density="1 pass, with several orders one each", sampling="D passes, with several orders D each",
-        inverse="none, there is no latent")
+        density="1 pass, with several orders one each",
+        sampling="D passes, with several orders D each",
+        inverse="none, there is no latent",
+    )
 
     width = param.Integer(default=128)
-    outputs = param.Selector(default="mixture", objects=list(OUTPUTS), doc="""
+    outputs = param.Selector(
+        default="mixture",
+        objects=list(OUTPUTS),
+        doc="""
         The distribution of a component given those before it: a normal, a mixture of normals, or, for x that
-        holds categories, the probabilities of 0 and 1, or of 0, 1, 2, ….""")
-    categories = param.Integer(default=8, bounds=(2, 256), doc="""
-        With categorical outputs, how many categories a component may have at most.""")
-    components = param.Integer(default=8, bounds=(2, 64), doc="""
-        Number of normals in the mixture of each component.""")
-    orders = param.Integer(default=1, bounds=(1, 16), doc="""
+        holds categories, the probabilities of 0 and 1, or of 0, 1, 2, ….""",
+    )
+    categories = param.Integer(
+        default=8,
+        bounds=(2, 256),
+        doc="""
+        With categorical outputs, how many categories a component may have at most.""",
+    )
+    components = param.Integer(
+        default=8,
+        bounds=(2, 64),
+        doc="""
+        Number of normals in the mixture of each component.""",
+    )
+    orders = param.Integer(
+        default=1,
+        bounds=(1, 16),
+        doc="""
         Number of random orders of the components that training goes through and the density averages over;
-        1 takes them as they come.""")
-    connectivities = param.Integer(default=1, bounds=(1, 16), doc="""
-        Number of random sets of connections for each order, gone through and averaged over likewise.""")
+        1 takes them as they come.""",
+    )
+    connectivities = param.Integer(
+        default=1,
+        bounds=(1, 16),
+        doc="""
+        Number of random sets of connections for each order, gone through and averaged over likewise.""",
+    )
 
     def misfits(self, variables: Sequence[Variable]) -> list[str]:
         # continuous outputs are let pass on categories: what is chosen first must be open to a better choice
@@ -123,12 +152,16 @@ class MADE(NetworkArchitecture):
         amounts = [v.name for v in variables if not v.categories]
         if amounts:
             verb = "is a quantity" if len(amounts) == 1 else "are quantities"
-            found.append(f"MADE with {self.outputs} outputs gives probabilities to categories, and "
-                         f"{', '.join(amounts[:3])} {verb}; choose gaussian or mixture outputs.")
+            found.append(
+                f"MADE with {self.outputs} outputs gives probabilities to categories, and "
+                f"{', '.join(amounts[:3])} {verb}; choose gaussian or mixture outputs."
+            )
         many = max((v.categories for v in variables), default=0)
         if many > most:
-            found.append(f"x has up to {many} categories and the outputs have {most}; choose categorical "
-                         f"outputs with {many} categories.")
+            found.append(
+                f"x has up to {many} categories and the outputs have {most}; choose categorical "
+                f"outputs with {many} categories."
+            )
         return found
 
     def assemble(self, shapes: Shapes) -> MadeModel:
@@ -138,6 +171,13 @@ class MADE(NetworkArchitecture):
         else:
             law = NormalMixture(self.components if self.outputs == "mixture" else 1)
         network = self.network()
-        masked = MaskedNetwork(shapes.x, law.outputs, shapes.y, network["hidden_features"],
-                               network["activation"], orders=self.orders, connectivities=self.connectivities)
+        masked = MaskedNetwork(
+            shapes.x,
+            law.outputs,
+            shapes.y,
+            network["hidden_features"],
+            network["activation"],
+            orders=self.orders,
+            connectivities=self.connectivities,
+        )
         return MadeModel(shapes, masked, law, self.capabilities)

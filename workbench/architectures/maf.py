@@ -29,16 +29,23 @@ class MAF(AutoregressiveArchitecture):
 
     key = "maf"
     title = "Masked autoregressive flow"
-    summary = ("Each component is scaled and shifted by an amount that a masked network reads off those "
-               "before it.")
-    reference = ("Papamakarios, Pavlakou & Murray (2017), Masked Autoregressive Flow for Density "
-                 "Estimation, NeurIPS, arXiv:1705.07057")
+    summary = (
+        "Each component is scaled and shifted by an amount that a masked network reads off those before it."
+    )
+    reference = (
+        "Papamakarios, Pavlakou & Murray (2017), Masked Autoregressive Flow for Density "
+        "Estimation, NeurIPS, arXiv:1705.07057"
+    )
     capabilities = FLOW_CAPABILITIES
     cost: ClassVar[CostCard] = CostCard(density="1 pass", sampling="D passes", inverse="exact, D passes")
 
-    clamp = param.Number(default=3.0, bounds=(0.1, 10.0), doc="""
+    clamp = param.Number(
+        default=3.0,
+        bounds=(0.1, 10.0),
+        doc="""
         Largest log-scale of one layer: it stretches by exp(clamp) at most. Small values are stable, large
-        ones reach sharp densities with few layers.""")
+        ones reach sharp densities with few layers.""",
+    )
 
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:
         affine = partial(MonotonicAffineTransform, slope=math.exp(-self.clamp))

@@ -23,8 +23,13 @@ class MAFDecoder(DecodedArchitecture):
     key = "maf_decoder"
     title = "MAF with a decoder"
     summary = "A masked flow from x to y and a latent, and a second network in the place of its slow inverse."
-    reference = ("Kruse, Ardizzone, Rother & Köthe (2021), Benchmarking Invertible Architectures on Inverse "
-                 "Problems, arXiv:2101.10763")
+    reference = (
+        "Kruse, Ardizzone, Rother & Köthe (2021), Benchmarking Invertible Architectures on Inverse "
+        "Problems, arXiv:2101.10763"
+    )
     cost: ClassVar[CostCard] = CostCard(
-        density="none of x", sampling="1 pass of the decoder", inverse="learned, 1 pass",
-        warning="The decoder is an inverse only as far as it has learned to be one.")
+        density="none of x",
+        sampling="1 pass of the decoder",
+        inverse="learned, 1 pass",
+        warning="The decoder is an inverse only as far as it has learned to be one.",
+    )

@@ -37,8 +37,9 @@ class MixtureDensityModel(Model):
     embedding : y (n, M) -> what the mixture's network reads (n, C); None where it reads y itself.
     """
 
-    def __init__(self, shapes: Shapes, mixture: GMM, capabilities: frozenset[str],
-                 embedding: nn.Module | None = None) -> None:
+    def __init__(
+        self, shapes: Shapes, mixture: GMM, capabilities: frozenset[str], embedding: nn.Module | None = None
+    ) -> None:
         super().__init__(shapes.x, shapes.y, shapes.x + 1, capabilities)
         self.mixture, self.embedding = mixture, embedding
 
@@ -49,8 +50,11 @@ class MixtureDensityModel(Model):
         made = self.mixture(read)
         log_weights, normal = torch.log_softmax(made.logits, -1), made.base
         shape = (rows, self.mixture.components, self.features)
-        return (log_weights.expand(shape[:2]), normal.loc.expand(shape),
-                normal.scale_tril.expand(*shape, self.features))
+        return (
+            log_weights.expand(shape[:2]),
+            normal.loc.expand(shape),
+            normal.scale_tril.expand(*shape, self.features),
+        )
 
     def log_prob(self, x: Tensor, y: Tensor | None) -> Tensor:
         """log p(x | y) (n,) in nats."""
@@ -76,28 +80,37 @@ class MixtureDensityNetwork(EmbeddedArchitecture):
     key = "mixture_density_network"
     title = "Mixture density network"
     summary = "A network reads y and answers with a mixture of Gaussians, each with a covariance of its own."
-    reference = ("Bishop (1994), Mixture Density Networks, NCRG/94/004; Kruse (2020), Training Mixture "
-                 "Density Networks with full covariance matrices, arXiv:2003.05739")
+    reference = (
+        "Bishop (1994), Mixture Density Networks, NCRG/94/004; Kruse (2020), Training Mixture "
+        "Density Networks with full covariance matrices, arXiv:2003.05739"
+    )
     capabilities = frozenset({capability.DENSITY, capability.CONDITIONAL, capability.UNCONDITIONAL})
     cost: ClassVar[CostCard] = CostCard(
-        density="1 pass", sampling="1 pass", inverse="none, there is no latent",
-        warning="Modes that are thin or bent take many components.")
+        density="1 pass",
+        sampling="1 pass",
+        inverse="none, there is no latent",
+        warning="Modes that are thin or bent take many components.",
+    )
     formats: ClassVar[dict[str, str]] = {"graph": "", "onnx": ""}
 
-    components = param.Integer(default=8, bounds=(1, 64), doc="""
-        Number K of Gaussians in the mixture.""")
+    components = param.Integer(
+        default=8,
+        bounds=(1, 64),
+        doc="""
+        Number K of Gaussians in the mixture.""",
+    )
 
     def assemble(self, shapes: Shapes) -> MixtureDensityModel:
         embedding, context = self.embedding_for(shapes)
         mixture = GMM(shapes.x, context, self.components, covariance_type="full", **self.network())
-        with torch.no_grad():   # Gaussians that start in one place take long to part
+        with torch.no_grad():  # Gaussians that start in one place take long to part
             start = torch.randn(self.components, shapes.x)
             if context:
                 first = math.prod(mixture.shapes[0])
-                mixture.hyper[-1].bias[first:first + start.numel()] += start.flatten()
+                mixture.hyper[-1].bias[first : first + start.numel()] += start.flatten()
             else:
                 for parameter in mixture.phi:
                     parameter.zero_()
-                    parameter.requires_grad_(parameter.numel() > 0)   # a single component has no covariances
+                    parameter.requires_grad_(parameter.numel() > 0)  # a single component has no covariances
                 mixture.phi[1].copy_(start)
         return MixtureDensityModel(shapes, mixture, self.capabilities, embedding)

@@ -30,25 +30,37 @@ class NeuralAutoregressive(AutoregressiveArchitecture):
     key = "neural_autoregressive"
     title = "Neural autoregressive flow"
     summary = "Each component passes through a monotone network that is steered by the components before it."
-    reference = ("Huang, Krueger, Lacoste & Courville (2018), Neural Autoregressive Flows, ICML, "
-                 "arXiv:1804.00779")
+    reference = (
+        "Huang, Krueger, Lacoste & Courville (2018), Neural Autoregressive Flows, ICML, arXiv:1804.00779"
+    )
     capabilities = SEARCHED_CAPABILITIES
     cost: ClassVar[CostCard] = CostCard(
-        density="1 pass", sampling="about 8 D passes", inverse="numerical, about 8 D passes",
-        warning="The inverse is searched for.")
+        density="1 pass",
+        sampling="about 8 D passes",
+        inverse="numerical, about 8 D passes",
+        warning="The inverse is searched for.",
+    )
     formats: ClassVar[dict[str, str]] = SEARCHED_FORMATS
 
     transforms = param.Integer(default=3)
-    signal = param.Integer(default=16, bounds=(1, 128), doc="""
-        Numbers that the masked network hands to the monotone network of each component.""")
+    signal = param.Integer(
+        default=16,
+        bounds=(1, 128),
+        doc="""
+        Numbers that the masked network hands to the monotone network of each component.""",
+    )
     bound = param.Number(default=TAILS, bounds=(1.0, 100.0), doc=TAILS_DOC)
 
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:
         hidden = self.network()["hidden_features"]
         layers = self.autoregressive_layers(
-            shapes, lambda: LinearTails(
+            shapes,
+            lambda: LinearTails(
                 standardised(MNN(signal=self.signal, stack=shapes.x, hidden_features=hidden), self.signal),
-                self.bound), ((self.signal,),))
+                self.bound,
+            ),
+            ((self.signal,),),
+        )
         return ZukoFlowModel(layers, shapes, self.capabilities)
 
 

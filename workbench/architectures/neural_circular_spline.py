@@ -31,26 +31,43 @@ class NeuralCircularSpline(AutoregressiveArchitecture):
 
     key = "neural_circular_spline"
     title = "Neural circular spline flow"
-    summary = ("Each component is laid around a circle and passes through circular splines that depend on "
-               "those before it.")
+    summary = (
+        "Each component is laid around a circle and passes through circular splines that depend on "
+        "those before it."
+    )
     reference = "Rezende et al. (2020), Normalizing Flows on Tori and Spheres, ICML, arXiv:2002.02428"
     capabilities = FLOW_CAPABILITIES
     inverse_tolerance = 1e-5
     cost: ClassVar[CostCard] = CostCard(
-        density="1 pass", sampling="D passes", inverse="exact, D passes",
+        density="1 pass",
+        sampling="D passes",
+        inverse="exact, D passes",
         warning="Latent and data are torn at one point of each component, and in single precision points "
-                "beyond about six standard deviations are lost on the way back.")
+        "beyond about six standard deviations are lost on the way back.",
+    )
     formats: ClassVar[dict[str, str]] = {
         "graph": "",
-        "onnx": "Its latent is a quantile of the normal distribution, which ONNX lacks; export the graph."}
+        "onnx": "Its latent is a quantile of the normal distribution, which ONNX lacks; export the graph.",
+    }
 
     transforms = param.Integer(default=3)
-    bins = param.Integer(default=8, bounds=(2, 64), doc="""
-        Pieces of each spline. More pieces draw finer detail.""")
+    bins = param.Integer(
+        default=8,
+        bounds=(2, 64),
+        doc="""
+        Pieces of each spline. More pieces draw finer detail.""",
+    )
 
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:
         spline = partial(CircularRQSTransform, slope=LEAST_SLOPE)
         parameters = ((self.bins,), (self.bins,), (self.bins - 1,))
         layers = self.autoregressive_layers(shapes, lambda: spline, parameters)
-        return ZukoFlowModel([UnconditionalTransform(OntoCircleTransform), *layers,
-                              UnconditionalTransform(CircleToNormalTransform)], shapes, self.capabilities)
+        return ZukoFlowModel(
+            [
+                UnconditionalTransform(OntoCircleTransform),
+                *layers,
+                UnconditionalTransform(CircleToNormalTransform),
+            ],
+            shapes,
+            self.capabilities,
+        )

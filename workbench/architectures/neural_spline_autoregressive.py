@@ -35,19 +35,31 @@ class NeuralSplineAutoregressive(EmbeddedArchitecture, AutoregressiveArchitectur
     key = "neural_spline_autoregressive"
     title = "Autoregressive neural spline flow"
     summary = "Each component passes through a monotone spline whose knots depend on those before it."
-    reference = ("Durkan, Bekasov, Murray & Papamakarios (2019), Neural Spline Flows, NeurIPS, "
-                 "arXiv:1906.04032")
+    reference = (
+        "Durkan, Bekasov, Murray & Papamakarios (2019), Neural Spline Flows, NeurIPS, arXiv:1906.04032"
+    )
     capabilities = FLOW_CAPABILITIES
     cost: ClassVar[CostCard] = CostCard(density="1 pass", sampling="D passes", inverse="exact, D passes")
 
     transforms = param.Integer(default=3)
-    bins = param.Integer(default=8, bounds=(2, 64), doc="""
-        Pieces of each spline. More pieces draw finer detail.""")
-    bound = param.Number(default=5.0, bounds=(1.0, 20.0), doc="""
+    bins = param.Integer(
+        default=8,
+        bounds=(2, 64),
+        doc="""
+        Pieces of each spline. More pieces draw finer detail.""",
+    )
+    bound = param.Number(
+        default=5.0,
+        bounds=(1.0, 20.0),
+        doc="""
         The splines act between −bound and +bound, in standard deviations of the data; further out they are
-        the identity.""")
-    affine = param.Boolean(default=False, doc="""
-        A layer of shifts and scales before the splines: it moves a narrow posterior to where they act.""")
+        the identity.""",
+    )
+    affine = param.Boolean(
+        default=False,
+        doc="""
+        A layer of shifts and scales before the splines: it moves a narrow posterior to where they act.""",
+    )
 
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:
         spline = partial(MonotonicRQSTransform, bound=self.bound, slope=LEAST_SLOPE)

@@ -33,25 +33,42 @@ class NeuralSplineCoupling(EmbeddedArchitecture, LayeredArchitecture):
 
     key = "neural_spline_coupling"
     title = "Neural spline flow"
-    summary = ("Half of the components passes through monotone splines whose knots a network reads off the "
-               "other half.")
-    reference = ("Durkan, Bekasov, Murray & Papamakarios (2019), Neural Spline Flows, NeurIPS, "
-                 "arXiv:1906.04032")
+    summary = (
+        "Half of the components passes through monotone splines whose knots a network reads off the "
+        "other half."
+    )
+    reference = (
+        "Durkan, Bekasov, Murray & Papamakarios (2019), Neural Spline Flows, NeurIPS, arXiv:1906.04032"
+    )
     capabilities = FLOW_CAPABILITIES
     cost: ClassVar[CostCard] = CostCard(density="1 pass", sampling="1 pass", inverse="exact, 1 pass")
 
     transforms = param.Integer(default=6)
-    bins = param.Integer(default=8, bounds=(2, 64), doc="""
-        Pieces of each spline. More pieces draw finer detail.""")
-    bound = param.Number(default=5.0, bounds=(1.0, 20.0), doc="""
+    bins = param.Integer(
+        default=8,
+        bounds=(2, 64),
+        doc="""
+        Pieces of each spline. More pieces draw finer detail.""",
+    )
+    bound = param.Number(
+        default=5.0,
+        bounds=(1.0, 20.0),
+        doc="""
         The splines act between −bound and +bound, in standard deviations of the data; further out they are
-        the identity.""")
+        the identity.""",
+    )
     mixing = param.Selector(default="none", objects=MIXING, doc=MIXING_DOC)
 
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:
         spline = partial(MonotonicRQSTransform, bound=self.bound, slope=LEAST_SLOPE)
         parameters = ((self.bins,), (self.bins,), (self.bins - 1,))
         embedding, context = self.embedding_for(shapes)
-        layers = coupling_layers(Shapes(shapes.x, context), self.transforms, univariate=spline,
-                                 parameters=parameters, network=self.network(), mixing=self.mixing)
+        layers = coupling_layers(
+            Shapes(shapes.x, context),
+            self.transforms,
+            univariate=spline,
+            parameters=parameters,
+            network=self.network(),
+            mixing=self.mixing,
+        )
         return ZukoFlowModel(layers, shapes, self.capabilities, embedding)

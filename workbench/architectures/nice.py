@@ -27,8 +27,9 @@ class NICE(LayeredArchitecture):
     key = "nice"
     title = "NICE"
     summary = "Half of the components is shifted by an amount that a network reads off the other half."
-    reference = ("Dinh, Krueger & Bengio (2014), NICE: Non-linear Independent Components Estimation, "
-                 "arXiv:1410.8516")
+    reference = (
+        "Dinh, Krueger & Bengio (2014), NICE: Non-linear Independent Components Estimation, arXiv:1410.8516"
+    )
     capabilities = FLOW_CAPABILITIES
     cost: ClassVar[CostCard] = CostCard(density="1 pass", sampling="1 pass", inverse="exact, 1 pass")
     least_features = 2
@@ -37,6 +38,12 @@ class NICE(LayeredArchitecture):
     mixing = param.Selector(default="none", objects=MIXING[:3], doc=MIXING_DOC)
 
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:
-        layers = coupling_layers(shapes, self.transforms, univariate=AdditiveTransform, parameters=((),),
-                                 network=self.network(), mixing=self.mixing)
+        layers = coupling_layers(
+            shapes,
+            self.transforms,
+            univariate=AdditiveTransform,
+            parameters=((),),
+            network=self.network(),
+            mixing=self.mixing,
+        )
         return ZukoFlowModel([*layers, DiagonalScale(shapes.x)], shapes, self.capabilities)

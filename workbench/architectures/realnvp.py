@@ -27,22 +27,34 @@ class RealNVP(LayeredArchitecture):
 
     key = "realnvp"
     title = "RealNVP"
-    summary = ("Half of the components is scaled and shifted by an amount that a network reads off the other "
-               "half.")
-    reference = ("Dinh, Sohl-Dickstein & Bengio (2017), Density estimation using Real NVP, ICLR, "
-                 "arXiv:1605.08803")
+    summary = (
+        "Half of the components is scaled and shifted by an amount that a network reads off the other half."
+    )
+    reference = (
+        "Dinh, Sohl-Dickstein & Bengio (2017), Density estimation using Real NVP, ICLR, arXiv:1605.08803"
+    )
     capabilities = FLOW_CAPABILITIES
     cost: ClassVar[CostCard] = CostCard(density="1 pass", sampling="1 pass", inverse="exact, 1 pass")
     least_features = 2
 
     transforms = param.Integer(default=8)
-    clamp = param.Number(default=3.0, bounds=(0.1, 10.0), doc="""
+    clamp = param.Number(
+        default=3.0,
+        bounds=(0.1, 10.0),
+        doc="""
         Largest log-scale of one layer: it stretches by exp(clamp) at most. Small values are stable, large
-        ones reach sharp densities with few layers.""")
+        ones reach sharp densities with few layers.""",
+    )
     mixing = param.Selector(default="none", objects=MIXING, doc=MIXING_DOC)
 
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:
         affine = partial(MonotonicAffineTransform, slope=math.exp(-self.clamp))
-        layers = coupling_layers(shapes, self.transforms, univariate=affine, parameters=((), ()),
-                                 network=self.network(), mixing=self.mixing)
+        layers = coupling_layers(
+            shapes,
+            self.transforms,
+            univariate=affine,
+            parameters=((), ()),
+            network=self.network(),
+            mixing=self.mixing,
+        )
         return ZukoFlowModel(layers, shapes, self.capabilities)

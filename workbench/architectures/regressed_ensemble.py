@@ -42,8 +42,9 @@ from workbench.core.shapes import Shapes
 class RegressedEnsembleModel(Model):
     """K members. A draw takes D + 1 standard normal numbers, the first of which picks the member."""
 
-    def __init__(self, shapes: Shapes, layers: list[StackedSplines], members: int,
-                 capabilities: frozenset[str]) -> None:
+    def __init__(
+        self, shapes: Shapes, layers: list[StackedSplines], members: int, capabilities: frozenset[str]
+    ) -> None:
         super().__init__(shapes.x, shapes.y, shapes.x + 1, capabilities)
         self.members = members
         self.embedding = Straightened(shapes.y) if shapes.y else None
@@ -106,7 +107,7 @@ class RegressedEnsembleModel(Model):
         check_context(y, self.context, z.shape[0])
         read = self._read(y)
         member = (self.members * torch.special.ndtr(z[:, 0])).long().clamp(max=self.members - 1)
-        if torch.compiler.is_compiling():   # a graph cannot hold sets of rows whose size depends on the data
+        if torch.compiler.is_compiling():  # a graph cannot hold sets of rows whose size depends on the data
             every = self._back(z[:, 1:].expand(self.members, -1, -1), read, slice(None))
             picked = nn.functional.one_hot(member, self.members).to(z.dtype)
             u = torch.einsum("nk,knd->nd", picked, every)
@@ -130,36 +131,68 @@ class RegressedEnsemble(NetworkArchitecture):
     key = "regressed_ensemble"
     title = "Ensemble of regressed spline flows"
     summary = "A regression on y read off the data, then several spline flows that are averaged."
-    reference = ("Lakshminarayanan, Pritzel & Blundell (2017), Deep ensembles, arXiv:1612.01474; "
-                 "Durkan et al. (2019), Neural Spline Flows, arXiv:1906.04032")
+    reference = (
+        "Lakshminarayanan, Pritzel & Blundell (2017), Deep ensembles, arXiv:1612.01474; "
+        "Durkan et al. (2019), Neural Spline Flows, arXiv:1906.04032"
+    )
     capabilities = frozenset({capability.DENSITY, capability.CONDITIONAL, capability.UNCONDITIONAL})
-    cost: ClassVar[CostCard] = CostCard(density="1 pass", sampling="D passes",
-                                        inverse="none, there is no latent")
+    cost: ClassVar[CostCard] = CostCard(
+        density="1 pass", sampling="D passes", inverse="none, there is no latent"
+    )
     formats: ClassVar[dict[str, str]] = {"graph": "", "onnx": ""}
 
-    members = param.Integer(default=3, bounds=(1, 32), doc="""
-        Number K of flows. More of them overfit less, together.""")
-    transforms = param.Integer(default=2, bounds=(1, 16), doc="""
-        Spline layers of each flow.""")
+    members = param.Integer(
+        default=3,
+        bounds=(1, 32),
+        doc="""
+        Number K of flows. More of them overfit less, together.""",
+    )
+    transforms = param.Integer(
+        default=2,
+        bounds=(1, 16),
+        doc="""
+        Spline layers of each flow.""",
+    )
     width = param.Integer(default=128)
     activation = param.Selector(default="silu")
-    bins = param.Integer(default=16, bounds=(2, 64), doc="""
-        Pieces of each spline. More pieces draw finer detail.""")
-    bound = param.Number(default=5.0, bounds=(1.0, 20.0), doc="""
+    bins = param.Integer(
+        default=16,
+        bounds=(2, 64),
+        doc="""
+        Pieces of each spline. More pieces draw finer detail.""",
+    )
+    bound = param.Number(
+        default=5.0,
+        bounds=(1.0, 20.0),
+        doc="""
         The splines act between −bound and +bound, in standard deviations of the residuals; further out they
-        are the identity.""")
-    least_slope = param.Number(default=1e-3, bounds=(1e-5, 0.1), doc="""
+        are the identity.""",
+    )
+    least_slope = param.Number(
+        default=1e-3,
+        bounds=(1e-5, 0.1),
+        doc="""
         Slopes of the splines stay between this and its inverse. Smaller allows thinner structure, and loses
-        digits of the inverse where it is used.""")
+        digits of the inverse where it is used.""",
+    )
 
     def assemble(self, shapes: Shapes) -> RegressedEnsembleModel:
         ascending = torch.arange(shapes.x)
         layers = []
         for number in range(self.transforms):
             # neighbouring members and neighbouring layers begin at opposite ends
-            orders = torch.stack([ascending if (number + k) % 2 == 0 else ascending.flip(0)
-                                  for k in range(self.members)])
-            layers.append(StackedSplines(
-                orders, 2 * shapes.y, bins=self.bins, bound=self.bound, slope=self.least_slope,
-                hidden=[self.width] * self.depth, activation=ACTIVATIONS[self.activation]))
+            orders = torch.stack(
+                [ascending if (number + k) % 2 == 0 else ascending.flip(0) for k in range(self.members)]
+            )
+            layers.append(
+                StackedSplines(
+                    orders,
+                    2 * shapes.y,
+                    bins=self.bins,
+                    bound=self.bound,
+                    slope=self.least_slope,
+                    hidden=[self.width] * self.depth,
+                    activation=ACTIVATIONS[self.activation],
+                )
+            )
         return RegressedEnsembleModel(shapes, layers, self.members, self.capabilities)

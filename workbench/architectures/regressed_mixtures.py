@@ -59,8 +59,9 @@ _ROUNDING = 1e-5
 class RegressedMixturesModel(Model):
     """K members. A draw takes D + 1 standard normal numbers, the first of which picks the member."""
 
-    def __init__(self, shapes: Shapes, network: StackedMasked, members: int,
-                 capabilities: frozenset[str]) -> None:
+    def __init__(
+        self, shapes: Shapes, network: StackedMasked, members: int, capabilities: frozenset[str]
+    ) -> None:
         super().__init__(shapes.x, shapes.y, shapes.x + 1, capabilities)
         self.members, self.network = members, network
         self.embedding = Straightened(shapes.y) if shapes.y else None
@@ -71,8 +72,9 @@ class RegressedMixturesModel(Model):
         self.regression = Regression(shapes.x, 2 * shapes.y, learned=False)
         self.limits = Limits(members, shapes.x)
         ascending = torch.arange(shapes.x)
-        self.register_buffer("orders", torch.stack([ascending if k % 2 == 0 else ascending.flip(0)
-                                                    for k in range(members)]))
+        self.register_buffer(
+            "orders", torch.stack([ascending if k % 2 == 0 else ascending.flip(0) for k in range(members)])
+        )
 
     @property
     def keeps_bounds(self) -> bool:
@@ -130,8 +132,9 @@ class RegressedMixturesModel(Model):
         beside, told = self.arrangement(y)
         return self.embedding(told, beside)
 
-    def _laws(self, u: Tensor, read: Tensor | None, shift: Tensor, members: slice
-              ) -> tuple[SplitNormals, tuple[Tensor, Tensor] | None]:
+    def _laws(
+        self, u: Tensor, read: Tensor | None, shift: Tensor, members: slice
+    ) -> tuple[SplitNormals, tuple[Tensor, Tensor] | None]:
         """Of each component u (m, n, D), in the members' orders: its law and limits."""
         return SplitNormals.read(self.network(u, read, members)), self.limits(u, shift, members)
 
@@ -166,7 +169,7 @@ class RegressedMixturesModel(Model):
         check_context(y, self.context, z.shape[0])
         read = self._read(y)
         member = (self.members * torch.special.ndtr(z[:, 0])).long().clamp(max=self.members - 1)
-        if torch.compiler.is_compiling():   # a graph cannot hold sets of rows whose size depends on the data
+        if torch.compiler.is_compiling():  # a graph cannot hold sets of rows whose size depends on the data
             every = self._back(z[:, 1:].expand(self.members, -1, -1), read, slice(None))
             picked = torch.nn.functional.one_hot(member, self.members).to(z.dtype)
             u = torch.einsum("nk,knd->nd", picked, every)
@@ -186,7 +189,7 @@ class RegressedMixturesModel(Model):
             laws, limits = self._laws(u, read, shift, members)
             own = SplitNormals(*(t[:, :, i] for t in (laws.log_share, laws.middle, laws.below, laws.above)))
             found = own.draw(z[:, :, i], limits and (limits[0][..., i], limits[1][..., i]))
-            u = torch.cat([u[..., :i], found[..., None], u[..., i + 1:]], -1)
+            u = torch.cat([u[..., :i], found[..., None], u[..., i + 1 :]], -1)
         places = self.orders[members].argsort(-1)[:, None].expand(u.shape)
         return u.gather(-1, places)
 
@@ -197,26 +200,48 @@ class RegressedMixtures(NetworkArchitecture):
     key = "regressed_mixtures"
     title = "Ensemble of regressed mixtures"
     summary = "A regression on y read off the data, then mixtures of bells that keep to the bounds, averaged."
-    reference = ("Bishop (1994), Mixture density networks; Germain et al. (2015), MADE, arXiv:1502.03509; "
-                 "Lakshminarayanan, Pritzel & Blundell (2017), Deep ensembles, arXiv:1612.01474")
+    reference = (
+        "Bishop (1994), Mixture density networks; Germain et al. (2015), MADE, arXiv:1502.03509; "
+        "Lakshminarayanan, Pritzel & Blundell (2017), Deep ensembles, arXiv:1612.01474"
+    )
     capabilities = frozenset({capability.DENSITY, capability.CONDITIONAL, capability.UNCONDITIONAL})
-    cost: ClassVar[CostCard] = CostCard(density="1 pass", sampling="D passes",
-                                        inverse="none, there is no latent")
+    cost: ClassVar[CostCard] = CostCard(
+        density="1 pass", sampling="D passes", inverse="none, there is no latent"
+    )
     formats: ClassVar[dict[str, str]] = {"graph": "", "onnx": ""}
 
-    members = param.Integer(default=3, bounds=(1, 32), doc="""
-        Number K of networks. More of them overfit less, together.""")
+    members = param.Integer(
+        default=3,
+        bounds=(1, 32),
+        doc="""
+        Number K of networks. More of them overfit less, together.""",
+    )
     width = param.Integer(default=128)
     depth = param.Integer(default=3)
     activation = param.Selector(default="silu")
-    bells = param.Integer(default=8, bounds=(2, 64), doc="""
-        Components of each mixture. More of them draw finer detail.""")
-    detail = param.Number(default=2.0, bounds=(0.1, 20.0), doc="""
+    bells = param.Integer(
+        default=8,
+        bounds=(2, 64),
+        doc="""
+        Components of each mixture. More of them draw finer detail.""",
+    )
+    detail = param.Number(
+        default=2.0,
+        bounds=(0.1, 20.0),
+        doc="""
         How steep the networks' first layer begins. Steeper ones find fine structure sooner, and chance sooner
-        too.""")
+        too.""",
+    )
 
     def assemble(self, shapes: Shapes) -> RegressedMixturesModel:
-        orders = torch.arange(shapes.x).repeat(self.members, 1)   # each member's numbers come in its order
-        network = StackedMasked(orders, 2 * shapes.y, PARAMETERS * self.bells, [self.width] * self.depth,
-                                ACTIVATIONS[self.activation], detail=self.detail, straight=True)
+        orders = torch.arange(shapes.x).repeat(self.members, 1)  # each member's numbers come in its order
+        network = StackedMasked(
+            orders,
+            2 * shapes.y,
+            PARAMETERS * self.bells,
+            [self.width] * self.depth,
+            ACTIVATIONS[self.activation],
+            detail=self.detail,
+            straight=True,
+        )
         return RegressedMixturesModel(shapes, network, self.members, self.capabilities)

@@ -24,8 +24,10 @@ from workbench.bijections.residual import Residual
 from workbench.bijections.smooth_network import CONTRACTIVE
 from workbench.core.shapes import Shapes
 
-_NO_GRAPH = ("Its inverse repeats until it stands still, in a number of steps that depends on the data, "
-             "which a traced graph cannot hold; export the weights.")
+_NO_GRAPH = (
+    "Its inverse repeats until it stands still, in a number of steps that depends on the data, "
+    "which a traced graph cannot hold; export the weights."
+)
 
 
 class ResidualFlowModel(ZukoFlowModel):
@@ -55,45 +57,93 @@ class ResidualFlow(LayeredArchitecture):
     key = "residual_flow"
     title = "Residual flow"
     summary = "Blocks add to x what a contraction makes of it, so that stretching is bounded both ways."
-    reference = ("Behrmann, Grathwohl, Chen, Duvenaud & Jacobsen (2019), Invertible Residual Networks, ICML, "
-                 "arXiv:1811.00995; Chen et al. (2019), Residual Flows, NeurIPS, arXiv:1906.02735")
+    reference = (
+        "Behrmann, Grathwohl, Chen, Duvenaud & Jacobsen (2019), Invertible Residual Networks, ICML, "
+        "arXiv:1811.00995; Chen et al. (2019), Residual Flows, NeurIPS, arXiv:1906.02735"
+    )
     capabilities = SEARCHED_CAPABILITIES
     inverse_tolerance = 1e-8
     cost: ClassVar[CostCard] = CostCard(
-        density="1 pass and D × D determinants", sampling="some tens of passes",
+        density="1 pass and D × D determinants",
+        sampling="some tens of passes",
         inverse="numerical, a fixed point a block",
-        warning="Beyond four components training sees an estimate of the density, evaluation the exact one.")
+        warning="Beyond four components training sees an estimate of the density, evaluation the exact one.",
+    )
     formats: ClassVar[dict[str, str]] = {"graph": _NO_GRAPH, "onnx": _NO_GRAPH}
 
     transforms = param.Integer(default=8)
-    activation = param.Selector(default="lipswish", objects=list(CONTRACTIVE), doc="""
-        Non-linearity of the networks inside: smooth, and of slope at most one. Lipswish is x σ(x) / 1.1.""")
-    lipschitz = param.Number(default=0.9, bounds=(0.1, 0.98), doc="""
+    activation = param.Selector(
+        default="lipswish",
+        objects=list(CONTRACTIVE),
+        doc="""
+        Non-linearity of the networks inside: smooth, and of slope at most one. Lipswish is x σ(x) / 1.1.""",
+    )
+    lipschitz = param.Number(
+        default=0.9,
+        bounds=(0.1, 0.98),
+        doc="""
         Largest Lipschitz constant L of the network in a block, which stretches by 1 + L and shrinks by 1 − L
-        at most. Near one the flow is flexible and the inverse slow.""")
-    log_det = param.Selector(default="automatic", objects=["automatic", "exact", "series", "unbiased"],
-                             doc="""
+        at most. Near one the flow is flexible and the inverse slow.""",
+    )
+    log_det = param.Selector(
+        default="automatic",
+        objects=["automatic", "exact", "series", "unbiased"],
+        doc="""
         The log-determinant in training: exact, the power series cut off (biased), or ended at random
-        (unbiased but noisy). Automatic is exact up to four components and unbiased beyond.""")
-    terms = param.Integer(default=5, bounds=(1, 50), doc="""
-        Terms of the series; of the unbiased estimate, those that are always there.""")
-    probes = param.Integer(default=1, bounds=(1, 16), doc="""
-        Random directions for each trace in the series and the unbiased estimate. More are less noisy.""")
-    tolerance = param.Number(default=1e-6, bounds=(1e-12, 1e-2), doc="""
-        How closely the fixed point of the inverse is met before the last, quadratic steps.""")
-    bounded = param.Boolean(default=False, doc="""
+        (unbiased but noisy). Automatic is exact up to four components and unbiased beyond.""",
+    )
+    terms = param.Integer(
+        default=5,
+        bounds=(1, 50),
+        doc="""
+        Terms of the series; of the unbiased estimate, those that are always there.""",
+    )
+    probes = param.Integer(
+        default=1,
+        bounds=(1, 16),
+        doc="""
+        Random directions for each trace in the series and the unbiased estimate. More are less noisy.""",
+    )
+    tolerance = param.Number(
+        default=1e-6,
+        bounds=(1e-12, 1e-2),
+        doc="""
+        How closely the fixed point of the inverse is met before the last, quadratic steps.""",
+    )
+    bounded = param.Boolean(
+        default=False,
+        doc="""
         The class of VINA's Definition 3.1: one hidden layer, tanh and bounded biases, so that no point moves
-        further than a known distance. Depth and activation are then not used.""")
-    bias_bound = param.Number(default=1.0, bounds=(0.01, 100.0), doc="""
-        Largest norm B of a bias where the class is bounded.""")
+        further than a known distance. Depth and activation are then not used.""",
+    )
+    bias_bound = param.Number(
+        default=1.0,
+        bounds=(0.01, 100.0),
+        doc="""
+        Largest norm B of a bias where the class is bounded.""",
+    )
 
     def assemble(self, shapes: Shapes) -> ResidualFlowModel:
         hidden = [self.width] if self.bounded else [self.width] * self.depth
         activation = CONTRACTIVE["tanh" if self.bounded else self.activation]
         layers = []
         for _ in range(self.transforms):
-            network = Contraction(shapes.x, shapes.y, hidden, activation, lipschitz=self.lipschitz,
-                                  bias_bound=self.bias_bound if self.bounded else math.inf)
-            layers.append(Residual(shapes.x, network, method=self.log_det, terms=self.terms,
-                                   probes=self.probes, tolerance=self.tolerance))
+            network = Contraction(
+                shapes.x,
+                shapes.y,
+                hidden,
+                activation,
+                lipschitz=self.lipschitz,
+                bias_bound=self.bias_bound if self.bounded else math.inf,
+            )
+            layers.append(
+                Residual(
+                    shapes.x,
+                    network,
+                    method=self.log_det,
+                    terms=self.terms,
+                    probes=self.probes,
+                    tolerance=self.tolerance,
+                )
+            )
         return ResidualFlowModel(layers, shapes, self.capabilities)

@@ -33,8 +33,14 @@ class ResidualInnModel(InnModel):
     lipschitz, lipschitz_inverse : bounds of the Lipschitz constants of the padded map and of its inverse.
     """
 
-    def __init__(self, shapes: Shapes, blocks: list[Residual], latent_features: int, width: int,
-                 capabilities: frozenset[str]) -> None:
+    def __init__(
+        self,
+        shapes: Shapes,
+        blocks: list[Residual],
+        latent_features: int,
+        width: int,
+        capabilities: frozenset[str],
+    ) -> None:
         super().__init__(shapes, blocks, latent_features, width, capabilities)
         self.lipschitz = math.prod(1 + block.network.lipschitz for block in blocks)
         self.lipschitz_inverse = math.prod(1 / (1 - block.network.lipschitz) for block in blocks)
@@ -45,20 +51,35 @@ class ResidualINN(ResidualFlow):
 
     key = "residual_inn"
     title = "Residual invertible network"
-    summary = ("One bijection of residual blocks predicts y from x and keeps the rest in z; how much it "
-               "stretches, both ways, is bounded.")
-    reference = ("Behrmann et al. (2019), Invertible Residual Networks, ICML, arXiv:1811.00995; VINA, "
-                 "arXiv:2602.20480, section 4.1.2")
+    summary = (
+        "One bijection of residual blocks predicts y from x and keeps the rest in z; how much it "
+        "stretches, both ways, is bounded."
+    )
+    reference = (
+        "Behrmann et al. (2019), Invertible Residual Networks, ICML, arXiv:1811.00995; VINA, "
+        "arXiv:2602.20480, section 4.1.2"
+    )
     capabilities = INN.capabilities - {capability.EXACT_INVERSE}
     cost: ClassVar[CostCard] = CostCard(
-        density="none of x", sampling="some tens of passes", inverse="numerical, a fixed point a block",
-        warning="What it can stretch is bounded: few blocks reach no sharp posterior.")
+        density="none of x",
+        sampling="some tens of passes",
+        inverse="numerical, a fixed point a block",
+        warning="What it can stretch is bounded: few blocks reach no sharp posterior.",
+    )
 
     log_det = param.Selector(default="exact")
-    extra_latent = param.Integer(default=0, bounds=(0, 64), doc="""
-        Latent components beyond the number that x has over y.""")
-    padding = param.Integer(default=0, bounds=(0, 64), doc="""
-        More columns of padding on both sides. They give the network room; it must learn to ignore them.""")
+    extra_latent = param.Integer(
+        default=0,
+        bounds=(0, 64),
+        doc="""
+        Latent components beyond the number that x has over y.""",
+    )
+    padding = param.Integer(
+        default=0,
+        bounds=(0, 64),
+        doc="""
+        More columns of padding on both sides. They give the network room; it must learn to ignore them.""",
+    )
 
     def assemble(self, shapes: Shapes) -> ResidualInnModel:
         latent_features = (shapes.x - shapes.y if shapes.x > shapes.y else shapes.x) + self.extra_latent
@@ -67,8 +88,22 @@ class ResidualINN(ResidualFlow):
         activation = CONTRACTIVE["tanh" if self.bounded else self.activation]
         blocks = []
         for _ in range(self.transforms):
-            network = Contraction(width, 0, hidden, activation, lipschitz=self.lipschitz,
-                                  bias_bound=self.bias_bound if self.bounded else math.inf)
-            blocks.append(Residual(width, network, method=self.log_det, terms=self.terms,
-                                   probes=self.probes, tolerance=self.tolerance))
+            network = Contraction(
+                width,
+                0,
+                hidden,
+                activation,
+                lipschitz=self.lipschitz,
+                bias_bound=self.bias_bound if self.bounded else math.inf,
+            )
+            blocks.append(
+                Residual(
+                    width,
+                    network,
+                    method=self.log_det,
+                    terms=self.terms,
+                    probes=self.probes,
+                    tolerance=self.tolerance,
+                )
+            )
         return ResidualInnModel(shapes, blocks, latent_features, width, self.capabilities)

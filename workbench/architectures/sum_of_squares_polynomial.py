@@ -30,18 +30,32 @@ class SumOfSquaresPolynomial(AutoregressiveArchitecture):
     reference = "Jaini, Selby & Yu (2019), Sum-of-Squares Polynomial Flow, ICML, arXiv:1905.02325"
     capabilities = SEARCHED_CAPABILITIES
     cost: ClassVar[CostCard] = CostCard(
-        density="1 pass", sampling="D passes, about 8 evaluations each", inverse="numerical, D passes",
-        warning="The inverse is searched for.")
+        density="1 pass",
+        sampling="D passes, about 8 evaluations each",
+        inverse="numerical, D passes",
+        warning="The inverse is searched for.",
+    )
     formats: ClassVar[dict[str, str]] = SEARCHED_FORMATS
 
     transforms = param.Integer(default=3)
-    degree = param.Integer(default=4, bounds=(1, 10), doc="""
-        Degree of the polynomials that are squared. High degrees bend more and train less stably.""")
-    polynomials = param.Integer(default=3, bounds=(1, 16), doc="""
-        Number of squares in the sum; from two on every positive polynomial can be reached.""")
+    degree = param.Integer(
+        default=4,
+        bounds=(1, 10),
+        doc="""
+        Degree of the polynomials that are squared. High degrees bend more and train less stably.""",
+    )
+    polynomials = param.Integer(
+        default=3,
+        bounds=(1, 16),
+        doc="""
+        Number of squares in the sum; from two on every positive polynomial can be reached.""",
+    )
     bound = param.Number(default=TAILS, bounds=(1.0, 100.0), doc=TAILS_DOC)
 
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:
-        layers = self.autoregressive_layers(shapes, lambda: LinearTails(ShiftedSOSPTransform, self.bound),
-                                            ((self.polynomials, self.degree + 1), ()))
+        layers = self.autoregressive_layers(
+            shapes,
+            lambda: LinearTails(ShiftedSOSPTransform, self.bound),
+            ((self.polynomials, self.degree + 1), ()),
+        )
         return ZukoFlowModel(layers, shapes, self.capabilities)

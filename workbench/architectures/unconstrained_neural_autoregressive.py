@@ -30,22 +30,34 @@ class UnconstrainedNeuralAutoregressive(AutoregressiveArchitecture):
     reference = "Wehenkel & Louppe (2019), Unconstrained Monotonic Neural Networks, NeurIPS, arXiv:1908.05164"
     capabilities = SEARCHED_CAPABILITIES
     cost: ClassVar[CostCard] = CostCard(
-        density="1 pass, 32 integrands", sampling="about 8 D passes, 32 integrands each",
+        density="1 pass, 32 integrands",
+        sampling="about 8 D passes, 32 integrands each",
         inverse="numerical, about 8 D passes",
-        warning="The integral is a quadrature and the inverse is searched for.")
+        warning="The integral is a quadrature and the inverse is searched for.",
+    )
     formats: ClassVar[dict[str, str]] = SEARCHED_FORMATS
 
     transforms = param.Integer(default=2)
-    signal = param.Integer(default=16, bounds=(1, 128), doc="""
-        Numbers that the masked network hands to the integrand of each component.""")
-    integrand_width = param.Integer(default=32, bounds=(4, 256), doc="""
+    signal = param.Integer(
+        default=16,
+        bounds=(1, 128),
+        doc="""
+        Numbers that the masked network hands to the integrand of each component.""",
+    )
+    integrand_width = param.Integer(
+        default=32,
+        bounds=(4, 256),
+        doc="""
         Units in each of the two hidden layers of the integrand, which is evaluated 32 times as often as the
-        masked network.""")
+        masked network.""",
+    )
     bound = param.Number(default=TAILS, bounds=(1.0, 100.0), doc=TAILS_DOC)
 
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:
         hidden = [self.integrand_width] * 2
         layers = self.autoregressive_layers(
-            shapes, lambda: LinearTails(UMNN(signal=self.signal, stack=shapes.x, hidden_features=hidden),
-                                        self.bound), ((self.signal,), ()))
+            shapes,
+            lambda: LinearTails(UMNN(signal=self.signal, stack=shapes.x, hidden_features=hidden), self.bound),
+            ((self.signal,), ()),
+        )
         return ZukoFlowModel(layers, shapes, self.capabilities)

@@ -40,8 +40,16 @@ class VaeModel(Model):
     embedding : y (n, M) -> what both networks read (n, C); None where they read y itself.
     """
 
-    def __init__(self, shapes: Shapes, code_features: int, context: int, network: dict[str, Any],
-                 sigma: float, capabilities: frozenset[str], embedding: nn.Module | None = None) -> None:
+    def __init__(
+        self,
+        shapes: Shapes,
+        code_features: int,
+        context: int,
+        network: dict[str, Any],
+        sigma: float,
+        capabilities: frozenset[str],
+        embedding: nn.Module | None = None,
+    ) -> None:
         super().__init__(shapes.x, shapes.y, code_features + shapes.x, capabilities)
         self.code_features, self.embedding = code_features, embedding
         self.encoder = MLP(shapes.x + context, 2 * code_features, **network)
@@ -88,17 +96,28 @@ class VaeArchitecture(NetworkArchitecture):
     """What both variational autoencoders may turn."""
 
     cost: ClassVar[CostCard] = CostCard(
-        density="a lower bound, 1 pass", sampling="1 pass", inverse="none, a point has many codes",
-        warning="Too wide a code is left unused, too narrow a one blurs what it has no room for.")
+        density="a lower bound, 1 pass",
+        sampling="1 pass",
+        inverse="none, a point has many codes",
+        warning="Too wide a code is left unused, too narrow a one blurs what it has no room for.",
+    )
 
     width = param.Integer(default=128)
     depth = param.Integer(default=3)
     activation = param.Selector(default="silu")
-    code_features = param.Integer(default=4, bounds=(1, 64), doc="""
-        Number K of components of the code.""")
-    sigma = param.Number(default=0.0, bounds=(0.0, 1.0), doc="""
+    code_features = param.Integer(
+        default=4,
+        bounds=(1, 64),
+        doc="""
+        Number K of components of the code.""",
+    )
+    sigma = param.Number(
+        default=0.0,
+        bounds=(0.0, 1.0),
+        doc="""
         Standard deviation of the decoder's noise, in standard deviations of x; 0 learns one for each
-        component. A small fixed one weighs the misfit of x above all else.""")
+        component. A small fixed one weighs the misfit of x above all else.""",
+    )
 
 
 class VAE(VaeArchitecture):

@@ -4,5 +4,15 @@ from workbench.backends.base import LIVE, OVER, Backend, Handle, Status
 from workbench.backends.inline import InlineBackend, InlineHandle
 from workbench.backends.process import Limits, ProcessBackend, ProcessHandle
 
-__all__ = ["LIVE", "OVER", "Backend", "Handle", "InlineBackend", "InlineHandle", "Limits", "ProcessBackend",
-           "ProcessHandle", "Status"]
+__all__ = [
+    "LIVE",
+    "OVER",
+    "Backend",
+    "Handle",
+    "InlineBackend",
+    "InlineHandle",
+    "Limits",
+    "ProcessBackend",
+    "ProcessHandle",
+    "Status",
+]

@@ -160,11 +160,13 @@ class Handle(ABC):
         once when the run is over and the state cannot come any more.
         """
         wanted = frozenset(states) or (LIVE | OVER) - {STARTING, RUNNING}
-        return self.wait_for(lambda status: status.state in wanted, timeout=timeout,
-                             what=" or ".join(states) or "at rest")
+        return self.wait_for(
+            lambda status: status.state in wanted, timeout=timeout, what=" or ".join(states) or "at rest"
+        )
 
-    def wait_for(self, condition: Callable[[Status], bool], *, timeout: float = 60.0,
-                 what: str = "there") -> Status:
+    def wait_for(
+        self, condition: Callable[[Status], bool], *, timeout: float = 60.0, what: str = "there"
+    ) -> Status:
         """Wait until all commands so far are carried out and ``condition(status)`` holds."""
         deadline = time.monotonic() + timeout
         while True:
@@ -239,8 +241,14 @@ class Backend(ABC):
     """Where runs live."""
 
     @abstractmethod
-    def start(self, experiment: Experiment | None = None, *, folder: Path | str | None = None,
-              device: str = "auto", resume: bool = False) -> Handle:
+    def start(
+        self,
+        experiment: Experiment | None = None,
+        *,
+        folder: Path | str | None = None,
+        device: str = "auto",
+        resume: bool = False,
+    ) -> Handle:
         """A new run, paused before its first step, or with ``resume`` the one in ``folder``, as saved.
 
         ``folder`` is the run's own folder; without it the run gets a new one among `workbench.training.Runs`.
@@ -253,22 +261,29 @@ class Backend(ABC):
         """Save and stop what was started here, and let go of whatever else is kept."""
 
 
-def prepare(experiment: Experiment | None, folder: Path | str | None, *,
-            resume: bool) -> tuple[Experiment, RunFolder]:
+def prepare(
+    experiment: Experiment | None, folder: Path | str | None, *, resume: bool
+) -> tuple[Experiment, RunFolder]:
     """Experiment and folder of a run that is about to start, after the checks that need no network."""
     if resume:
         return _prepare_old(folder)
     if experiment is None:
-        raise RunError("There is nothing to start", expected="an experiment, or folder=… with resume=True",
-                       found="neither")
+        raise RunError(
+            "There is nothing to start",
+            expected="an experiment, or folder=… with resume=True",
+            found="neither",
+        )
     experiment.check()
     if folder is None:
         return experiment, RunFolder.create()
     run_folder = RunFolder(folder)
     if run_folder.has_checkpoint:
-        raise RunError(f"The folder '{run_folder.id}' already holds a run",
-                       expected="a new or an empty folder", found=str(run_folder.path),
-                       suggestion="choose another folder, or resume this run")
+        raise RunError(
+            f"The folder '{run_folder.id}' already holds a run",
+            expected="a new or an empty folder",
+            found=str(run_folder.path),
+            suggestion="choose another folder, or resume this run",
+        )
     run_folder.path.mkdir(parents=True, exist_ok=True)
     return experiment, run_folder
 
@@ -280,9 +295,12 @@ def _prepare_old(folder: Path | str | None) -> tuple[Experiment, RunFolder]:
     experiment, status = run_folder.experiment(), run_folder.status()
     own = (status.get("host"), status.get("pid")) == (platform.node(), os.getpid())
     if status["state"] in (STARTING, PAUSED, RUNNING) and not own:
-        raise RunError(f"Run '{run_folder.id}' is already alive", expected="a run whose process has ended",
-                       found=f"{status['state']} in process {status.get('pid')}",
-                       suggestion="look at it there, or stop it first")
+        raise RunError(
+            f"Run '{run_folder.id}' is already alive",
+            expected="a run whose process has ended",
+            found=f"{status['state']} in process {status.get('pid')}",
+            suggestion="look at it there, or stop it first",
+        )
     return experiment, run_folder
 
 
@@ -290,10 +308,12 @@ def refuse_functions(experiment: Experiment) -> None:
     """A problem made of the user's own functions lives where it was made; it cannot go to another process."""
     problem = experiment.problem
     if problem.unavailable():
-        raise IncompatibleError(f"The problem '{problem.key}' cannot be sent to a worker process",
-                                expected="a problem that is made of settings or of data",
-                                found="functions that live in this process",
-                                suggestion="use InlineBackend or Run itself where the functions are")
+        raise IncompatibleError(
+            f"The problem '{problem.key}' cannot be sent to a worker process",
+            expected="a problem that is made of settings or of data",
+            found="functions that live in this process",
+            suggestion="use InlineBackend or Run itself where the functions are",
+        )
 
 
 def _merged(waiting: SnapshotRequest | None, request: SnapshotRequest) -> SnapshotRequest:

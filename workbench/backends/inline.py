@@ -81,8 +81,14 @@ class InlineBackend(Backend):
     def __init__(self, *, eager: bool = True) -> None:
         self._eager = eager
 
-    def start(self, experiment: Experiment | None = None, *, folder: Path | str | None = None,
-              device: str = "auto", resume: bool = False) -> InlineHandle:
+    def start(
+        self,
+        experiment: Experiment | None = None,
+        *,
+        folder: Path | str | None = None,
+        device: str = "auto",
+        resume: bool = False,
+    ) -> InlineHandle:
         experiment, run_folder = prepare(experiment, folder, resume=resume)
 
         def make() -> Run:

@@ -28,8 +28,14 @@ class Operator:
     see `status`.
     """
 
-    def __init__(self, make: Callable[[], Run], folder: RunFolder, *, wall_clock: float = math.inf,
-                 patience: float = SNAPSHOT_PATIENCE) -> None:
+    def __init__(
+        self,
+        make: Callable[[], Run],
+        folder: RunFolder,
+        *,
+        wall_clock: float = math.inf,
+        patience: float = SNAPSHOT_PATIENCE,
+    ) -> None:
         """``make()`` builds or resumes the run; after ``wall_clock`` seconds of training it is paused, and no
         snapshot waits for longer than ``patience`` seconds."""
         self.folder, self.run = folder, None
@@ -78,8 +84,11 @@ class Operator:
 
     def _train(self, steps: float) -> None:
         if self.run.finished and math.isinf(steps):
-            self._tell(message=f"All {self.run.experiment.steps} steps are done; single steps still go on."
-                       if not self.run.stopped_early else self.run.events[-1]["message"])
+            self._tell(
+                message=f"All {self.run.experiment.steps} steps are done; single steps still go on."
+                if not self.run.stopped_early
+                else self.run.events[-1]["message"]
+            )
         elif steps > 0:
             if not self.training:
                 self._trained = 0.0
@@ -124,8 +133,12 @@ class Operator:
             self._left -= 1
             now = time.monotonic()
             self._trained += now - before
-            self.status = replace(self.status, iteration=record.iteration, loss=record.loss,
-                                  steps_per_second=self._rate.at(record.iteration, now))
+            self.status = replace(
+                self.status,
+                iteration=record.iteration,
+                loss=record.loss,
+                steps_per_second=self._rate.at(record.iteration, now),
+            )
             news = self.run.events[-1]["message"] if len(self.run.events) > events else ""
             if self._left <= 0 or (self.run.finished and not finished):
                 self._save()
@@ -256,5 +269,7 @@ class _Rate:
 
 def json_ready(status: Status) -> dict:
     """For a run's folder; JSON knows no nan."""
-    return {name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in asdict(status).items()}
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in asdict(status).items()
+    }

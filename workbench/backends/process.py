@@ -65,9 +65,11 @@ class Limits:
     @classmethod
     def from_environment(cls) -> Limits:
         """``WORKBENCH_MAX_WORKERS``, ``WORKBENCH_IDLE_MINUTES``, ``WORKBENCH_MAX_TRAINING_MINUTES``."""
-        return cls(int(_number("WORKBENCH_MAX_WORKERS", cls.workers)),
-                   60 * _number("WORKBENCH_IDLE_MINUTES", cls.idle / 60),
-                   60 * _number("WORKBENCH_MAX_TRAINING_MINUTES", cls.wall_clock))
+        return cls(
+            int(_number("WORKBENCH_MAX_WORKERS", cls.workers)),
+            60 * _number("WORKBENCH_IDLE_MINUTES", cls.idle / 60),
+            60 * _number("WORKBENCH_MAX_TRAINING_MINUTES", cls.wall_clock),
+        )
 
 
 def _number(name: str, default: float) -> float:
@@ -76,8 +78,11 @@ def _number(name: str, default: float) -> float:
     except ValueError:
         value = -1.0
     if not value > 0:
-        raise RunError(f"The environment variable {name} is not usable", expected="a number above 0",
-                       found=repr(os.environ.get(name)))
+        raise RunError(
+            f"The environment variable {name} is not usable",
+            expected="a number above 0",
+            found=repr(os.environ.get(name)),
+        )
     return value
 
 
@@ -86,13 +91,17 @@ class _Worker:
 
     def __init__(self) -> None:
         if not hasattr(os, "getppid") or os.name != "posix":
-            raise RunError("Worker processes need Linux or macOS", found=sys.platform,
-                           suggestion="use InlineBackend, or the Windows Subsystem for Linux")
+            raise RunError(
+                "Worker processes need Linux or macOS",
+                found=sys.platform,
+                suggestion="use InlineBackend, or the Windows Subsystem for Linux",
+            )
         self.connection, theirs = multiprocessing.Pipe()
         with theirs:
             command = [sys.executable, "-P", "-c", _CODE, str(theirs.fileno()), str(os.getpid())]
-            self.process = subprocess.Popen(command, env=_environment(), pass_fds=(theirs.fileno(),),
-                                            stdin=subprocess.DEVNULL)
+            self.process = subprocess.Popen(
+                command, env=_environment(), pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL
+            )
 
     @property
     def alive(self) -> bool:
@@ -210,8 +219,11 @@ class ProcessHandle(Handle):
             name = signal.Signals(-code).name[3:] if code < 0 else ""
             why = f"signal {name}, see worker.log" if name else f"exit code {code}, see worker.log"
         at = f"step {self._status.saved}" if self._status.saved >= 0 else "an earlier step"
-        rest = f"Resume goes on from the checkpoint at {at}" if self._run_folder.has_checkpoint else \
-            "There is no checkpoint yet"
+        rest = (
+            f"Resume goes on from the checkpoint at {at}"
+            if self._run_folder.has_checkpoint
+            else "There is no checkpoint yet"
+        )
         return f"The worker was killed at step {self._status.iteration} ({why}). {rest}."
 
 
@@ -232,8 +244,14 @@ class ProcessBackend(Backend):
             if self._warm and not self._closed.is_set() and (self._idle is None or not self._idle.alive):
                 self._idle = _Worker()
 
-    def start(self, experiment: Experiment | None = None, *, folder: Path | str | None = None,
-              device: str = "auto", resume: bool = False) -> ProcessHandle:
+    def start(
+        self,
+        experiment: Experiment | None = None,
+        *,
+        folder: Path | str | None = None,
+        device: str = "auto",
+        resume: bool = False,
+    ) -> ProcessHandle:
         """As `Backend.start`; to resume what a worker of this backend has gives the handle that it has.
 
         Raises RunError when all workers that the limits allow are busy or being looked at.
@@ -249,8 +267,12 @@ class ProcessBackend(Backend):
             if not resume:
                 run_folder.write_experiment(experiment)
                 run_folder.write_status(STARTING)
-            order = {"folder": str(run_folder.path.resolve()), "device": device, "resume": resume,
-                     "wall_clock": self.limits.wall_clock}
+            order = {
+                "folder": str(run_folder.path.resolve()),
+                "device": device,
+                "resume": resume,
+                "wall_clock": self.limits.wall_clock,
+            }
             handle = ProcessHandle(experiment, run_folder, self._take_worker(), order)
             self._handles[handle.id] = handle
             if self._sweeper is None:
@@ -306,9 +328,12 @@ class ProcessBackend(Backend):
             return
         unwatched = [h for h in live if h.state in (PAUSED, FINISHED) and _unseen_for(h) > _LEFT]
         if not unwatched:
-            raise RunError("No worker is free for another run", found=f"{len(live)} runs in the works",
-                           expected=f"at most {self.limits.workers}",
-                           suggestion="stop one of them, or wait until one has finished and is left")
+            raise RunError(
+                "No worker is free for another run",
+                found=f"{len(live)} runs in the works",
+                expected=f"at most {self.limits.workers}",
+                suggestion="stop one of them, or wait until one has finished and is left",
+            )
         max(unwatched, key=_unseen_for).let_go("Stopped to make room for another run")
 
     def _sweep(self) -> None:

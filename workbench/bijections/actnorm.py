@@ -61,7 +61,7 @@ class ActNorm(LazyTransform):
             return
         deviation, mean = torch.std_mean(rows, dim=0, correction=0)
         if not bool((torch.isfinite(deviation) & torch.isfinite(mean)).all()):
-            return   # the run rolls such a step back; the next batch starts the layer
+            return  # the run rolls such a step back; the next batch starts the layer
         log_deviation = torch.where(deviation > 1e-6, deviation, 1.0).log()
         self.log_scale.copy_(log_deviation if backwards else -log_deviation)
         self.shift.copy_(mean if backwards else -mean * (-log_deviation).exp())

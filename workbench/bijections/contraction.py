@@ -33,8 +33,16 @@ class Contraction(SmoothNetwork):
     bias_bound : largest norm of a bias; infinite for none.
     """
 
-    def __init__(self, features: int, context: int, hidden: Sequence[int], activation: Activation, *,
-                 lipschitz: float, bias_bound: float = math.inf) -> None:
+    def __init__(
+        self,
+        features: int,
+        context: int,
+        hidden: Sequence[int],
+        activation: Activation,
+        *,
+        lipschitz: float,
+        bias_bound: float = math.inf,
+    ) -> None:
         super().__init__(features, context, hidden, activation)
         self.lipschitz, self.bias_bound = lipschitz, bias_bound
         #: s: the norm that no matrix exceeds

@@ -113,8 +113,9 @@ class CutMixture(nn.Module):
         if not self.on:
             return w
         middle, below, above, mass = self._laws(c)
-        middle, below, above, mass = (t.expand(len(w), *t.shape[-k:]) for t, k in
-                                      ((middle, 1), (below, 2), (above, 2), (mass, 2)))
+        middle, below, above, mass = (
+            t.expand(len(w), *t.shape[-k:]) for t, k in ((middle, 1), (below, 2), (above, 2), (mass, 2))
+        )
         log_share = self.shares.log() + mass.sum(-1)
         out = []
         for i in range(w.shape[1]):
@@ -147,8 +148,14 @@ class CutMixture(nn.Module):
         length = (bounds[1] - bounds[0]).double()
         if not bool((spread < _NARROW * length).all()):
             return
-        if bool(((torch.cov((u - design @ plain).T).reshape(len(spread), -1) / spread / spread[:, None]
-                  ).fill_diagonal_(0).abs() > 0.5).any()):
+        if bool(
+            (
+                (torch.cov((u - design @ plain).T).reshape(len(spread), -1) / spread / spread[:, None])
+                .fill_diagonal_(0)
+                .abs()
+                > 0.5
+            ).any()
+        ):
             return  # the laws of the components are not each other's business here
         weights, widths, shares = _within(bounds.double(), design[:_ROWS], u[:_ROWS], *_several(design, u))
         kept = (self.edges.clone(), self.widths.clone())
@@ -194,8 +201,9 @@ def _several(design: Tensor, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return weights, grid[most, None] * spread, shares[most] / shares[most].sum()
 
 
-def _within(bounds: Tensor, design: Tensor, u: Tensor, weights: Tensor, widths: Tensor, shares: Tensor
-            ) -> tuple[Tensor, Tensor, Tensor]:
+def _within(
+    bounds: Tensor, design: Tensor, u: Tensor, weights: Tensor, widths: Tensor, shares: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """The same law made as likely as can be inside ``bounds``, by a search from where it is."""
     least = (bounds[1] - bounds[0]) / 500
     moved = torch.zeros(weights.shape).to(weights).requires_grad_()

@@ -164,8 +164,9 @@ class PhaseFree(nn.Module):
         return self.network((self.products(y) - self.shift) / self.scale)
 
 
-def embedding_network(kind: str, context: int, *, channels: int, features: int,
-                      network: dict[str, Any]) -> nn.Module | None:
+def embedding_network(
+    kind: str, context: int, *, channels: int, features: int, network: dict[str, Any]
+) -> nn.Module | None:
     """The embedding of y (n, M), or None where there is nothing to embed.
 
     Parameters

@@ -36,7 +36,7 @@ class Exchangeable(nn.Module):
         self.register_buffer("blocks", torch.zeros((), dtype=torch.long))
         self.register_buffer("interleaved", torch.zeros((), dtype=torch.bool))
         self.register_buffer("floor", torch.zeros(context))
-        self.found: tuple[int, bool] | None = None   # the same, for the branch below: a graph has one of them
+        self.found: tuple[int, bool] | None = None  # the same, for the branch below: a graph has one of them
 
     def _load_from_state_dict(self, state: dict, prefix: str, *args, **settings) -> None:
         if prefix + "blocks" not in state:  # stored by a version that did not look for sets
@@ -103,7 +103,7 @@ def find_blocks(x: Tensor, y: Tensor) -> tuple[int, bool] | None:
 def _exchangeable(x: Tensor, y: Tensor, blocks: int, interleaved: bool) -> bool:
     generator = torch.Generator().manual_seed(1)
     places = as_blocks(torch.arange(y.shape[1])[None], blocks, interleaved)[0]
-    count = (blocks - 1) * (_WAVES + _products(x, y[:, :places.shape[1]]))
+    count = (blocks - 1) * (_WAVES + _products(x, y[:, : places.shape[1]]))
     limit = -float(torch.special.ndtri(torch.tensor(_LEVEL / 2 / count, dtype=torch.float64)))
     for first in range(blocks - 1):
         pair = places[first : first + 2]

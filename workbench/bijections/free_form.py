@@ -30,8 +30,16 @@ class FreeForm(VelocityField, LazyTransform):
     tolerance : relative tolerance of the integration; the absolute one is a tenth of it.
     """
 
-    def __init__(self, features: int, context: int, hidden: Sequence[int], activation: Activation, *,
-                 frequencies: int, tolerance: float) -> None:
+    def __init__(
+        self,
+        features: int,
+        context: int,
+        hidden: Sequence[int],
+        activation: Activation,
+        *,
+        frequencies: int,
+        tolerance: float,
+    ) -> None:
         super().__init__(features, context, hidden, activation, frequencies=frequencies)
         self.tolerance = tolerance
 
@@ -59,8 +67,15 @@ class FreeFormTransform(Transform):
         learned = [p for p in self.field.parameters() if p.requires_grad]
         if self.context is not None and self.context.requires_grad:
             learned.append(self.context)
-        return odeint(lambda t, x, _: self.field.velocity(t, x, self.context), (u, u.new_zeros(u.shape[0])),
-                      start, end, phi=learned, atol=0.1 * self.field.tolerance, rtol=self.field.tolerance)
+        return odeint(
+            lambda t, x, _: self.field.velocity(t, x, self.context),
+            (u, u.new_zeros(u.shape[0])),
+            start,
+            end,
+            phi=learned,
+            atol=0.1 * self.field.tolerance,
+            rtol=self.field.tolerance,
+        )
 
     def _call(self, u: Tensor) -> Tensor:
         return self.call_and_ladj(u)[0]

@@ -63,7 +63,7 @@ def log_quantile(log_p: Tensor) -> Tensor:
     with torch.no_grad():
         start = torch.special.ndtri(log_p.clamp(min=-20.0).exp())
         z = torch.where(log_p > -20.0, start, -(-2 * log_p).sqrt())
-        for _ in range(5):   # log Φ is concave and rising: Newton's steps do not overshoot twice
+        for _ in range(5):  # log Φ is concave and rising: Newton's steps do not overshoot twice
             z = z + (log_p - torch.special.log_ndtr(z)) * _odds(z)
         step = _odds(z)
     return z + (log_p - torch.special.log_ndtr(z)) * step

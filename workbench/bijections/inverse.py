@@ -24,7 +24,7 @@ from zuko.utils import unpack
 def forward_and_log_det(transform: Transform, u: Tensor) -> tuple[Tensor, Tensor]:
     """``v = f(u)``: u (n, D) -> v (n, D) and log|det ∂v/∂u| (n,)."""
     turned = transform.inv
-    if isinstance(turned, AutoregressiveTransform):   # the inverse autoregressive flow's slow direction
+    if isinstance(turned, AutoregressiveTransform):  # the inverse autoregressive flow's slow direction
         return inverse_and_log_det(turned, u)
     if isinstance(transform, CouplingTransform):
         u_a, u_b = _split(transform, u)

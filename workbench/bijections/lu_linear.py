@@ -46,7 +46,7 @@ def substitute(matrix: Tensor, rows: Tensor, *, upper: bool) -> Tensor:
         return torch.linalg.solve_triangular(matrix, rows.mT, upper=upper).mT
     # an exported graph holds only what other programs know: ONNX has no triangular solver
     size, done = matrix.shape[-1], [torch.empty(0)] * matrix.shape[-1]
-    for place in (reversed(range(size)) if upper else range(size)):
+    for place in reversed(range(size)) if upper else range(size):
         known = range(place + 1, size) if upper else range(place)
         left = rows[..., place] - sum(matrix[..., place, k] * done[k] for k in known)
         done[place] = left / matrix[..., place, place]

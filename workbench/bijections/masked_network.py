@@ -34,8 +34,17 @@ class MaskedNetwork(nn.Module):
     places : (S, D), the place 0 … D − 1 of each component in each of the S variants.
     """
 
-    def __init__(self, features: int, outputs: int, context: int, hidden: Sequence[int],
-                 activation: type[nn.Module], *, orders: int = 1, connectivities: int = 1) -> None:
+    def __init__(
+        self,
+        features: int,
+        outputs: int,
+        context: int,
+        hidden: Sequence[int],
+        activation: type[nn.Module],
+        *,
+        orders: int = 1,
+        connectivities: int = 1,
+    ) -> None:
         super().__init__()
         self.features, self.outputs = features, outputs
         self.activation, self.natural = activation(), orders == 1
@@ -61,7 +70,7 @@ class MaskedNetwork(nn.Module):
         self.register_buffer("places", torch.stack(places))
         for layer, found in enumerate(masks):
             self.register_buffer(f"mask_{layer}", torch.stack(found))
-            if layer < len(hidden) and not torch.stack(found).any():   # a single component has none before it
+            if layer < len(hidden) and not torch.stack(found).any():  # a single component has none before it
                 self.layers[layer].weight.requires_grad_(False)
 
     def _degrees(self, width: int, least: int, *, random: bool) -> Tensor:

@@ -58,9 +58,9 @@ class MixtureLatentTransform(Transform):
 
     def call_and_ladj(self, u: Tensor) -> tuple[Tensor, Tensor]:
         c = self.layer.column
-        moved = self.inner(u[..., c:c + 1])
-        log_det = self.inner.log_abs_det_jacobian(u[..., c:c + 1], moved)
-        return torch.cat((u[..., :c], moved, u[..., c + 1:]), dim=-1), log_det[..., 0]
+        moved = self.inner(u[..., c : c + 1])
+        log_det = self.inner.log_abs_det_jacobian(u[..., c : c + 1], moved)
+        return torch.cat((u[..., :c], moved, u[..., c + 1 :]), dim=-1), log_det[..., 0]
 
     def _call(self, u: Tensor) -> Tensor:
         return self.call_and_ladj(u)[0]

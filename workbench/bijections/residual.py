@@ -44,8 +44,9 @@ class Residual(LazyTransform):
     iterations : how many times g was evaluated in the last inverse.
     """
 
-    def __init__(self, features: int, network: Contraction, *, method: str, terms: int, probes: int,
-                 tolerance: float) -> None:
+    def __init__(
+        self, features: int, network: Contraction, *, method: str, terms: int, probes: int, tolerance: float
+    ) -> None:
         super().__init__()
         self.features, self.network = features, network
         self.method, self.terms, self.probes, self.tolerance = method, terms, probes, tolerance
@@ -57,8 +58,11 @@ class Residual(LazyTransform):
 
     @property
     def exact(self) -> bool:
-        return (not self.training or self.method == "exact"
-                or (self.method == "automatic" and self.features <= EXACT_UP_TO))
+        return (
+            not self.training
+            or self.method == "exact"
+            or (self.method == "automatic" and self.features <= EXACT_UP_TO)
+        )
 
     @property
     def most_iterations(self) -> int:
@@ -130,7 +134,7 @@ class ResidualTransform(Transform):
         return u, -self.block.log_det(self._linearise(u)[1])
 
     def _solve(self, v: Tensor) -> Tensor:
-        with torch.no_grad():   # two Newton steps: one squares the tolerance, which leaves 1e-8 at times
+        with torch.no_grad():  # two Newton steps: one squares the tolerance, which leaves 1e-8 at times
             start = self._newton(self._fixed_point(v), v)
         return self._newton(start, v)
 

@@ -20,8 +20,9 @@ _CLOSE = 3e-5
 
 
 @torch.no_grad()
-def search(function: Callable[[Tensor], tuple[Tensor, Tensor]], v: Tensor, low: Tensor,
-           high: Tensor) -> Tensor:
+def search(
+    function: Callable[[Tensor], tuple[Tensor, Tensor]], v: Tensor, low: Tensor, high: Tensor
+) -> Tensor:
     """u between ``low`` and ``high``, where function(u) is nearly v; close to an end where there is none.
 
     ``function`` gives value and log-slope, element by element; all shapes are those of ``v``.

@@ -53,7 +53,7 @@ def _silu(h: Tensor) -> tuple[Tensor, Tensor]:
 
 def _lipswish(h: Tensor) -> tuple[Tensor, Tensor]:
     value, slope = _silu(h)
-    return value / 1.1, slope / 1.1   # the slope of x σ(x) reaches 1.0998
+    return value / 1.1, slope / 1.1  # the slope of x σ(x) reaches 1.0998
 
 
 #: All of them smooth, for log-determinants are made of slopes; the first table has none above one.
@@ -63,7 +63,9 @@ _SHARED = {
     "softplus": Activation(functional.softplus, _softplus),
 }
 CONTRACTIVE: dict[str, Activation] = {
-    "lipswish": Activation(lambda h: functional.silu(h) / 1.1, _lipswish), **_SHARED}
+    "lipswish": Activation(lambda h: functional.silu(h) / 1.1, _lipswish),
+    **_SHARED,
+}
 SMOOTH: dict[str, Activation] = {"silu": Activation(functional.silu, _silu), **_SHARED}
 
 
@@ -106,8 +108,9 @@ class SmoothNetwork(nn.Module):
         self.biases = nn.ParameterList(_uniform((out,), inside) for inside, out in layers)
         self.seen = nn.Linear(context, sizes[1], bias=False) if context else None
 
-    def linearise(self, x: Tensor, c: Tensor | None, matrices: Sequence[Tensor],
-                  biases: Sequence[Tensor]) -> tuple[Tensor, Slope]:
+    def linearise(
+        self, x: Tensor, c: Tensor | None, matrices: Sequence[Tensor], biases: Sequence[Tensor]
+    ) -> tuple[Tensor, Slope]:
         """g(x, c) and its slope in x, with matrices and biases that may have been held to a norm."""
         h, derivatives = self._first(x, c, matrices, biases), []
         for matrix, bias in zip(matrices[1:], biases[1:], strict=True):
@@ -116,8 +119,9 @@ class SmoothNetwork(nn.Module):
             h = value @ matrix.mT + bias
         return h, Slope(matrices, derivatives)
 
-    def value(self, x: Tensor, c: Tensor | None, matrices: Sequence[Tensor],
-              biases: Sequence[Tensor]) -> Tensor:
+    def value(
+        self, x: Tensor, c: Tensor | None, matrices: Sequence[Tensor], biases: Sequence[Tensor]
+    ) -> Tensor:
         """g(x, c) alone."""
         return self.onwards(self._first(x, c, matrices, biases), matrices, biases)
 
@@ -127,8 +131,9 @@ class SmoothNetwork(nn.Module):
             h = functional.linear(self.activation.value(h), matrix, bias)
         return h
 
-    def _first(self, x: Tensor, c: Tensor | None, matrices: Sequence[Tensor],
-               biases: Sequence[Tensor]) -> Tensor:
+    def _first(
+        self, x: Tensor, c: Tensor | None, matrices: Sequence[Tensor], biases: Sequence[Tensor]
+    ) -> Tensor:
         h = functional.linear(x, matrices[0], biases[0])
         return h if self.seen is None else h + self.seen(c)
 

@@ -27,25 +27,36 @@ class StackedMasked(nn.Module):
     straight : with a straight line beside the network, which begins at zero.
     """
 
-    def __init__(self, orders: Tensor, context: int, outputs: int, hidden: Sequence[int],
-                 activation: type[nn.Module], *, detail: float = 0.0, straight: bool = False) -> None:
+    def __init__(
+        self,
+        orders: Tensor,
+        context: int,
+        outputs: int,
+        hidden: Sequence[int],
+        activation: type[nn.Module],
+        *,
+        detail: float = 0.0,
+        straight: bool = False,
+    ) -> None:
         super().__init__()
         members, features = orders.shape
         self.features, self.outputs, self.activation = features, outputs, activation()
         degrees = [torch.cat([orders + 1, torch.zeros(members, context, dtype=torch.long)], 1)]
         # degree 0 sees the context alone
         degrees += [(torch.arange(width) % features).expand(members, -1) for width in hidden]
-        masks = [after[:, :, None] >= before[:, None, :]
-                 for before, after in zip(degrees[:-1], degrees[1:], strict=True)]
+        masks = [
+            after[:, :, None] >= before[:, None, :]
+            for before, after in zip(degrees[:-1], degrees[1:], strict=True)
+        ]
         strict = (orders + 1)[:, :, None] > degrees[-1][:, None, :]
         masks.append(strict.repeat_interleave(outputs, 1))
         self.weights, self.offsets = nn.ParameterList(), nn.ParameterList()
         for number, mask in enumerate(masks):
             bound = mask.shape[2] ** -0.5
-            last = number == len(masks) - 1   # close to zero: a spline starts as the identity
+            last = number == len(masks) - 1  # close to zero: a spline starts as the identity
             shape, scale = mask.shape, bound * (0.01 if last else 1.0)
             self.weights.append(nn.Parameter(scale * (2 * torch.rand(shape) - 1)))
-            if not mask.any():   # a single component without a context has none before it
+            if not mask.any():  # a single component without a context has none before it
                 self.weights[-1].requires_grad_(False)
             self.offsets.append(nn.Parameter(scale * (2 * torch.rand(shape[0], 1, shape[1]) - 1)))
             self.register_buffer(f"mask_{number}", mask)
@@ -72,8 +83,17 @@ class StackedMasked(nn.Module):
 class StackedSplines(nn.Module):
     """One spline layer of every member."""
 
-    def __init__(self, orders: Tensor, context: int, *, bins: int, bound: float, slope: float,
-                 hidden: Sequence[int], activation: type[nn.Module]) -> None:
+    def __init__(
+        self,
+        orders: Tensor,
+        context: int,
+        *,
+        bins: int,
+        bound: float,
+        slope: float,
+        hidden: Sequence[int],
+        activation: type[nn.Module],
+    ) -> None:
         super().__init__()
         self.bins, self.bound, self.slope = bins, bound, slope
         self.network = StackedMasked(orders, context, 3 * bins - 1, hidden, activation)

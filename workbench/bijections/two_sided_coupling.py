@@ -96,7 +96,7 @@ class TwoSidedCoupling(LazyTransform):
 
     def split(self, u: Tensor) -> tuple[Tensor, Tensor]:
         """(…, W) -> its two halves."""
-        return u[..., :self.sizes[0]], u[..., self.sizes[0]:]
+        return u[..., : self.sizes[0]], u[..., self.sizes[0] :]
 
     def scale_and_shift(self, network: MLP, half: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         """Clamped log-scale and shift that ``network`` reads off one half (and the context)."""

@@ -27,8 +27,9 @@ class VelocityField(nn.Module):
     frequencies : number of waves by which the network is told the time, which runs from 0 to 1.
     """
 
-    def __init__(self, features: int, context: int, hidden: Sequence[int], activation: Activation, *,
-                 frequencies: int) -> None:
+    def __init__(
+        self, features: int, context: int, hidden: Sequence[int], activation: Activation, *, frequencies: int
+    ) -> None:
         super().__init__()
         self.network = SmoothNetwork(features, context + 2 * frequencies, hidden, activation)
         self.register_buffer("waves", math.pi * torch.arange(1, frequencies + 1))

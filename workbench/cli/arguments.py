@@ -14,8 +14,17 @@ from typing import NoReturn
 from workbench import __version__
 from workbench.core.errors import did_you_mean
 
-LISTS = ("problems", "architectures", "objectives", "divergences", "critics", "diagnostics", "inversion",
-         "refinement", "studies")
+LISTS = (
+    "problems",
+    "architectures",
+    "objectives",
+    "divergences",
+    "critics",
+    "diagnostics",
+    "inversion",
+    "refinement",
+    "studies",
+)
 FORMATS = ("weights", "graph", "onnx", "notebook", "formula", "posterior", "report")
 FUNCTIONS = ("inverse", "latent", "log_prob", "predict")
 BUDGETS = ("fast", "thorough")
@@ -58,12 +67,27 @@ def parser(*, as_json: bool = False) -> argparse.ArgumentParser:
     _sample(verb("sample", "Draw from a trained model."))
     _diagnose(verb("diagnose", "Judge a trained run: calibration, latent, density, inverse."))
     _invert(verb("invert", "Search for inputs that a trained network maps to an observation."))
-    _refine(verb("refine", "Make the posterior of one observation better than the network gives it.",
-                 module="refine"))
-    _report(verb("report", "Write the report of a run: one HTML page that opens without a network.",
-                 module="report"))
-    _simulate(verb("simulate", "Draw pairs of a problem into a Zarr dataset, in chunks; resumable.",
-                   module="simulate"))
+    _refine(
+        verb(
+            "refine",
+            "Make the posterior of one observation better than the network gives it.",
+            module="refine",
+        )
+    )
+    _report(
+        verb(
+            "report",
+            "Write the report of a run: one HTML page that opens without a network.",
+            module="report",
+        )
+    )
+    _simulate(
+        verb(
+            "simulate",
+            "Draw pairs of a problem into a Zarr dataset, in chunks; resumable.",
+            module="simulate",
+        )
+    )
     _export(verb("export", "Write a trained model to a file that is checked against the model."))
     verb("check", "Say what an exported model is, and whether it would be loaded.").add_argument(
         "file", metavar="FILE"
@@ -101,8 +125,14 @@ def _train(made: argparse.ArgumentParser) -> None:
     made.add_argument("--data", metavar="FILE", help="a table of your own (CSV, Parquet, NetCDF or Zarr)")
     made.add_argument("--x", metavar="A,B", help="the table's columns that are sought")
     made.add_argument("--y", metavar="C,D", help="the table's columns that are observed")
-    made.add_argument("--recommended", type=int, metavar="N", nargs="?", const=10_000,
-                      help="the recommended experiment for N simulations (10000) of an inverse problem")
+    made.add_argument(
+        "--recommended",
+        type=int,
+        metavar="N",
+        nargs="?",
+        const=10_000,
+        help="the recommended experiment for N simulations (10000) of an inverse problem",
+    )
     made.add_argument("--steps", type=int, metavar="N", help="planned optimiser steps (2000)")
     made.add_argument("--seed", type=int, metavar="S", help="everything random follows from it (0)")
     made.add_argument("--out", metavar="DIR", help="folder of the run (a new one on the studio's shelf)")

@@ -48,8 +48,18 @@ def _start(args: argparse.Namespace) -> Handle:
     backend = InlineBackend(eager=False)
     if not args.resume:
         return backend.start(experiment(args), folder=args.out, device=args.device)
-    chosen = ("experiment", "recommended", "problem", "architecture", "objective", "data", "x", "y", "out",
-              "seed")
+    chosen = (
+        "experiment",
+        "recommended",
+        "problem",
+        "architecture",
+        "objective",
+        "data",
+        "x",
+        "y",
+        "out",
+        "seed",
+    )
     given = [name for name in chosen if getattr(args, name) is not None]
     if given:
         raise SpecError(

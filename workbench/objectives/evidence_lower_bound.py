@@ -24,13 +24,18 @@ class EvidenceLowerBound(Objective):
     key = "evidence_lower_bound"
     title = "Evidence lower bound"
     summary = "How badly x is rebuilt from its code, and how much the code tells; losses (17) and (18)."
-    reference = ("Kingma & Welling (2014), arXiv:1312.6114; review of invertible neural networks, "
-                 "eqs. 17 and 18")
+    reference = (
+        "Kingma & Welling (2014), arXiv:1312.6114; review of invertible neural networks, eqs. 17 and 18"
+    )
     needs_model = frozenset({capability.EVIDENCE})
     live = frozenset({"weight_latent"})
 
-    weight_latent = param.Number(1.0, bounds=(0, 100), doc="Weight β of the KL divergence. At 1 the loss "
-                                 "bounds the likelihood; less lets the code tell more.")
+    weight_latent = param.Number(
+        1.0,
+        bounds=(0, 100),
+        doc="Weight β of the KL divergence. At 1 the loss "
+        "bounds the likelihood; less lets the code tell more.",
+    )
 
     def build(self, model: Model, context: Context) -> Loss:
         return EvidenceLoss(self, context)
@@ -41,8 +46,9 @@ class EvidenceLoss(Loss):
 
     def parts(self, model: Model, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         x = batch.x
-        noise = torch.randn(len(batch), model.code_features, generator=generator, device=x.device,
-                            dtype=x.dtype)
+        noise = torch.randn(
+            len(batch), model.code_features, generator=generator, device=x.device, dtype=x.dtype
+        )
         likelihood, divergence = model.evidence(x, batch.y, noise)
         offset = self.context.scale_x.log().sum()
         return {"reconstruction": offset - likelihood.mean(), "kullback_leibler": divergence.mean()}

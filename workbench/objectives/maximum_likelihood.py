@@ -47,8 +47,10 @@ class MaximumLikelihood(Objective):
     def conflicts(self, problem, architecture) -> list[str]:
         given = architecture.capabilities
         if capability.VELOCITY in given:
-            return [f"maximum likelihood would integrate {architecture.title} at every step; choose flow "
-                    "matching, which does not"]
+            return [
+                f"maximum likelihood would integrate {architecture.title} at every step; choose flow "
+                "matching, which does not"
+            ]
         if capability.DENSITY in given or capability.JOINT_LIKELIHOOD in given:
             return []
         return [

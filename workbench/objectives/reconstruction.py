@@ -31,16 +31,23 @@ class Reconstruction(Objective):
     live = frozenset({"weight_y", "weight_latent", "weight_reconstruction", "weight_orthogonality"})
 
     weight_y = param.Number(1.0, bounds=(0, 1e4), doc="Weight of the supervised loss of y.")
-    weight_latent = param.Number(10.0, bounds=(0, 1e4), doc="Weight of the discrepancy between the code and "
-                                 "a standard normal that is independent of y; 0 leaves the code free.")
+    weight_latent = param.Number(
+        10.0,
+        bounds=(0, 1e4),
+        doc="Weight of the discrepancy between the code and "
+        "a standard normal that is independent of y; 0 leaves the code free.",
+    )
     weight_reconstruction = param.Number(1.0, bounds=(0, 1e4), doc="Weight of the reconstruction of x.")
-    weight_orthogonality = param.Number(0.0, bounds=(0, 1e4), doc="Weight of how far the tied matrices are "
-                                        "from orthogonal.")
+    weight_orthogonality = param.Number(
+        0.0, bounds=(0, 1e4), doc="Weight of how far the tied matrices are from orthogonal."
+    )
 
     def conflicts(self, problem, architecture) -> list[str]:
         if capability.JOINT_LIKELIHOOD in architecture.capabilities:
-            return [f"{architecture.title} is a flow beside its decoder; choose maximum likelihood, which "
-                    "trains both"]
+            return [
+                f"{architecture.title} is a flow beside its decoder; choose maximum likelihood, which "
+                "trains both"
+            ]
         return []
 
     def unused(self, architecture) -> frozenset[str]:

@@ -48,9 +48,7 @@ class Variational(Objective):
 
     key = "variational"
     title = "Variational: L_y + λ D"
-    summary = (
-        "The model descends a divergence between data and model, measured by a critic or directly."
-    )
+    summary = "The model descends a divergence between data and model, measured by a critic or directly."
     reference = "VINA eqs. 2, 6, 9 and 10, arXiv:2602.20480"
     needs_model = frozenset({capability.REPARAMETERISED})
     live = frozenset(

@@ -145,7 +145,7 @@ class GeoacousticInversion(OceanPictures, Problem):
         with torch.no_grad():
             if len(own) < len(field.SEDIMENT):
                 return x, self.signals(x)
-            first = x[:: SHARING, own].repeat_interleave(SHARING, 0)[:n]
+            first = x[::SHARING, own].repeat_interleave(SHARING, 0)[:n]
             x[:, own] = first
             guide = field.waveguide(self.tones)
             return x, field.level(field.shared_fields(guide, self.unknowns, x, SHARING))

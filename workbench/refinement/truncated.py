@@ -164,9 +164,7 @@ class TruncatedProposals(Refinement):
         run = Run(experiment.replace(**changes), device=str(amortised.fitted.model.device), samples=known)
         for _ in run:
             amortised.alive()
-        return Amortised(
-            run.fitted, amortised.problem, amortised.observation, run, alive=amortised.alive
-        )
+        return Amortised(run.fitted, amortised.problem, amortised.observation, run, alive=amortised.alive)
 
 
 def _simulated(amortised: Amortised) -> Samples:

@@ -65,9 +65,7 @@ class EntropicRegularisation(PosteriorCase):
         else:
             values = self.transport(blur=entropy, debiased=debiased)
         title = f"{kind} · {entropy:g}"
-        return self.cell(
-            place, title, self.network(setting), {"key": "variational", "settings": values}
-        )
+        return self.cell(place, title, self.network(setting), {"key": "variational", "settings": values})
 
     def conclusions(self, data: xr.Dataset) -> list[str]:
         """Which way the trend in ε goes, by each ruler: the paper says that less entropy is better."""

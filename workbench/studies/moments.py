@@ -99,9 +99,7 @@ class Moments(Study):
         return Cell(
             place,
             title,
-            Experiment(
-                problem, architecture, "maximum_likelihood", training, steps=self.steps, seed=seed
-            ),
+            Experiment(problem, architecture, "maximum_likelihood", training, steps=self.steps, seed=seed),
         )
 
     def measure(self, cell: Cell, bench: Bench) -> xr.Dataset:

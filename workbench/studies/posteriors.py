@@ -220,8 +220,10 @@ class Posteriors(Study):
                     said.append(f"{title}: C2ST {number(value)}; the goal of {goal:g} {met}.")
             if (gap := row.get("gap")) is not None:
                 met = "is met" if gap <= _GOAL_GAP else "is missed"
-                said.append(f"{TASKS[row['task']]}: {number(gap)} nats above the optimum; "
-                            f"the goal of {_GOAL_GAP:g} {met}.")
+                said.append(
+                    f"{TASKS[row['task']]}: {number(gap)} nats above the optimum; "
+                    f"the goal of {_GOAL_GAP:g} {met}."
+                )
         return said + self._seconds_beside(data)
 
     def _seconds_beside(self, data: xr.Dataset) -> list[str]:
@@ -233,6 +235,8 @@ class Posteriors(Study):
             rival = found.get((task, "sbi_nsf"))
             if method == "recipe" and seconds and rival:
                 met = "is met" if seconds <= _GOAL_SHARE * rival else "is missed"
-                said.append(f"{TASKS[task]}: training takes {number(seconds / rival)} of the seconds of "
-                            f"{METHODS['sbi_nsf']}; the goal of {_GOAL_SHARE:g} {met}.")
+                said.append(
+                    f"{TASKS[task]}: training takes {number(seconds / rival)} of the seconds of "
+                    f"{METHODS['sbi_nsf']}; the goal of {_GOAL_SHARE:g} {met}."
+                )
         return said

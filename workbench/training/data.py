@@ -88,9 +88,7 @@ class RunData:
         order = torch.randperm(n, generator=generator)
         held_out, train = order[:n_validation], order[n_validation:]
         kept = [i for i, variable in enumerate(problem.x) if variable.categories]
-        self.standardisation = Standardisation.learn(
-            drawn.x[train], drawn.y[train], kept, problem.phase_free
-        )
+        self.standardisation = Standardisation.learn(drawn.x[train], drawn.y[train], kept, problem.phase_free)
         edges = torch.tensor([[v.low for v in problem.x], [v.high for v in problem.x]], dtype=torch.float64)
         self.bounds = self.standardisation.x_in(edges).to(device, dtype)
         if self._signals is not None:

@@ -177,9 +177,7 @@ def unit_doubts(values: Sequence[float], variables: Sequence[Variable], shift: T
 
     ``shift`` and ``scale`` (M,) are the training's means and standard deviations in data units.
     """
-    parts = [
-        _Part(*each) for each in zip(values, variables, shift.tolist(), scale.tolist(), strict=True)
-    ]
+    parts = [_Part(*each) for each in zip(values, variables, shift.tolist(), scale.tolist(), strict=True)]
     far, found = [part for part in parts if part.away > FAR], []
     for unit in dict.fromkeys(part.variable.unit for part in far):
         strange = [part for part in far if part.variable.unit == unit]

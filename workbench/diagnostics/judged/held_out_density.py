@@ -46,8 +46,7 @@ class HeldOutDensity(Diagnostic):
     reference = "Gneiting and Raftery 2007 (logarithmic score); Talts et al. 2018, arXiv 1804.06788 (ranks)"
     checked = "How probable fresh data are under the model, and whether the model is surprised by them."
     remedy = (
-        "Too low on fresh data: more simulations or earlier stopping. Too low everywhere: a larger "
-        "network."
+        "Too low on fresh data: more simulations or earlier stopping. Too low everywhere: a larger network."
     )
     needs_model = frozenset({capability.DENSITY})
     thorough = {"points": 5000, "draws": 100}

@@ -72,9 +72,7 @@ class PosteriorPredictive(Diagnostic):
             return _unanswered(data, lost)
         made, again = made[kept], again[kept]
         near = np.abs(made - again[:, None]) < ROUNDING
-        u = uniform_ranks(
-            again, np.where(near, again[:, None], made), np.random.default_rng(seed)
-        )
+        u = uniform_ranks(again, np.where(near, again[:, None], made), np.random.default_rng(seed))
         tests = [uniformity(column, self.level / u.shape[1]) for column in u.T]
         corrected = holm(np.asarray([t.p for t in tests]))
         distance = np.asarray([t.distance for t in tests])

@@ -44,8 +44,7 @@ class Tarp(Diagnostic):
     reference = "Lemos et al. 2023, arXiv 2302.03026"
     checked = "Whether balls around random points hold the truth as often as they hold posterior draws."
     remedy = (
-        "Train longer, on more simulations, or with a larger network; calibration says which parameter "
-        "it is."
+        "Train longer, on more simulations, or with a larger network; calibration says which parameter it is."
     )
     needs_problem = frozenset({capability.OBSERVATION})
     thorough = {"observations": 2000, "draws": 1000}

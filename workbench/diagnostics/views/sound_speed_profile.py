@@ -36,9 +36,7 @@ def sound_speed_profile(snapshot: Any, *, pair: tuple[int, int] = (0, 1)) -> xr.
     array = rows(snapshot, "ocean_array", None).reshape(-1)
     return xr.Dataset(
         {"depth": ("place", depth, {"units": "m"}), "array": ("hydrophone", array, {"units": "m"}), **found},
-        attrs=common_attrs(
-            snapshot, "sound_speed_profile", f"Sound speed · {BAND:.0%} of the seabeds"
-        )
+        attrs=common_attrs(snapshot, "sound_speed_profile", f"Sound speed · {BAND:.0%} of the seabeds")
         | {
             "horizontal_label": "sound speed [m/s]",
             "vertical_label": "depth [m]",
