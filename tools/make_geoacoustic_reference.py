@@ -24,8 +24,8 @@ sys.path.insert(0, str(ROOT))
 from workbench import diagnostics  # noqa: E402
 from workbench.core import capability  # noqa: E402
 from workbench.problems import PROBLEMS  # noqa: E402
-from workbench.problems import geoacoustic_field as field  # noqa: E402
-from workbench.problems.swellex96 import NOMINAL  # noqa: E402
+from workbench.problems.ocean import geoacoustic_field as field  # noqa: E402
+from workbench.problems.ocean.swellex96 import NOMINAL  # noqa: E402
 from workbench.refinement import MarkovChain  # noqa: E402
 
 PLACE = ROOT / "datasets" / "geoacoustic_swx9.nc"

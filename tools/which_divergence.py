@@ -21,7 +21,7 @@ import xarray as xr  # noqa: E402
 
 from workbench import studies  # noqa: E402
 from workbench.divergences import DIVERGENCES  # noqa: E402
-from workbench.studies.reading import apart, falls, grouped, span  # noqa: E402
+from workbench.studies.cell_means import apart, falls, grouped, span  # noqa: E402
 from workbench.studies.table import number  # noqa: E402
 
 RESULTS, PAGE = ROOT / "datasets" / "results", ROOT / "docs" / "which_divergence.md"

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from tests.architectures.laws import batch, built, loss_of, unreached
+from tests.architectures.properties import batch, built, loss_of, unreached
 from workbench.architectures import ARCHITECTURES
 from workbench.core import capability
 from workbench.core.errors import DataError

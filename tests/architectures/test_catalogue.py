@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.architectures.laws import SHAPES, batch, directions, has, only, round_trip_error, tolerance
+from tests.architectures.properties import SHAPES, batch, directions, has, only, round_trip_error, tolerance
 from workbench.architectures import ARCHITECTURES, CostCard
 from workbench.core import capability
 from workbench.core.errors import IncompatibleError, SpecError
@@ -57,7 +57,7 @@ def test_the_members_are_there():
 
 
 #: Files that name a member on purpose: what is open at first, what warms a worker up, parts of recipes.
-NAMED = {"training/experiment.py", "training/recipe.py", "ui/choices.py", "backends/worker.py"}
+NAMED = {"training/experiment.py", "training/recommended.py", "ui/choices.py", "backends/worker.py"}
 
 
 def elsewhere(key: str, root: Path) -> set[str]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.architectures.laws import (
+from tests.architectures.properties import (
     batch,
     built,
     directions,
@@ -18,16 +18,16 @@ from tests.architectures.laws import (
 )
 from tests.architectures.test_export_formats import Call
 from workbench.architectures import ARCHITECTURES
-from workbench.bijections.embedding import (
+from workbench.core.errors import IncompatibleError
+from workbench.core.model import standard_normal_log_density
+from workbench.core.shapes import Shapes
+from workbench.nn.embedding import (
     Convolution1d,
     DeepSet,
     GatedNetwork,
     PhaseFree,
     embedding_network,
 )
-from workbench.core.errors import IncompatibleError
-from workbench.core.model import standard_normal_log_density
-from workbench.core.shapes import Shapes
 from workbench.problems import PROBLEMS
 
 NETWORK = {"hidden_features": [8, 6], "activation": nn.SiLU}

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from zuko.utils import GaussLegendre
 
-from tests.architectures.laws import batch, has, name_of, only
+from tests.architectures.properties import batch, has, name_of, only
 from workbench.architectures import ARCHITECTURES
 from workbench.core import capability
 from workbench.core.shapes import Shapes

@@ -8,7 +8,7 @@ from torch import nn
 from zuko.flows.autoregressive import MaskedAutoregressiveTransform
 from zuko.lazy import LazyComposedTransform
 
-from tests.architectures.laws import batch, built, log_det_error, round_trip_error
+from tests.architectures.properties import batch, built, log_det_error, round_trip_error
 from workbench.architectures import ARCHITECTURES, InnModel
 from workbench.bijections.mixture_latent import MixtureLatent
 from workbench.bijections.two_sided_coupling import TwoSidedCoupling, soft_clamp

@@ -12,12 +12,12 @@ import torch
 from torch import nn
 
 import workbench as wb
-from tests.architectures.laws import batch, built
+from tests.architectures.properties import batch, built
 from workbench.architectures import ARCHITECTURES, MadeModel
-from workbench.bijections.masked_network import Categories, MaskedNetwork, NormalMixture
 from workbench.core import capability
 from workbench.core.errors import DataError
 from workbench.core.shapes import Shapes
+from workbench.nn.masked_network import Categories, MaskedNetwork, NormalMixture
 from workbench.objectives import OBJECTIVES
 from workbench.training import refusals
 

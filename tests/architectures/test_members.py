@@ -9,9 +9,9 @@ import pytest
 import torch
 from zuko.transforms import MonotonicRQSTransform
 
-from tests.architectures.laws import batch, built, directions, log_det_error, round_trip_error
+from tests.architectures.properties import batch, built, directions, log_det_error, round_trip_error
 from workbench.architectures.neural_spline_coupling import LEAST_SLOPE
-from workbench.bijections.inverse import inverse_and_log_det
+from workbench.bijections.layer_inverse import inverse_and_log_det
 from workbench.core.shapes import Shapes
 
 

@@ -9,15 +9,15 @@ import torch
 from zuko.flows.neural import MNN
 
 import workbench as wb
-from tests.architectures.laws import batch, built, directions, log_det_error, round_trip_error
+from tests.architectures.properties import batch, built, directions, log_det_error, round_trip_error
 from workbench.architectures import ARCHITECTURES
 from workbench.architectures.neural_autoregressive import standardised
 from workbench.bijections.actnorm import ActNorm
 from workbench.bijections.gaussianization import GaussianizationTransform, log_quantile
 from workbench.bijections.linear_tails import LinearTailsTransform
 from workbench.bijections.lu_linear import LULinear, substitute
-from workbench.bijections.root import search
 from workbench.core.shapes import Shapes
+from workbench.nn.root import search
 
 SKEW = torch.tensor([[3.0, -0.5, 20.0]], dtype=torch.float64)
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 import workbench as wb
-from tests.architectures.laws import log_det_error, round_trip_error
+from tests.architectures.properties import log_det_error, round_trip_error
 from workbench.architectures import ARCHITECTURES
 from workbench.bijections.regression import Regression
 from workbench.bijections.soft_edges import SoftEdges, SoftEdgesTransform
-from workbench.bijections.straightened import Straightened
 from workbench.core.shapes import Shapes
+from workbench.nn.normal_scores import NormalScores
 
 INFINITE = math.inf
 
@@ -100,7 +100,7 @@ def test_residuals_leave_the_regression_white(correlation):
 def test_heavy_tails_are_straightened_and_the_rest_is_left():
     plain = normal(5000, 1)
     y = torch.cat([plain, plain.exp(), (3 * plain).clamp(min=0).round()], 1)
-    layer = Straightened(3).double()
+    layer = NormalScores(3).double()
     layer.prepare(y)
     read = layer(y)
     assert torch.equal(read[:, :3], y) and (read[:, 3] == 0).all()

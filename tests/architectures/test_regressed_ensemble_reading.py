@@ -7,11 +7,11 @@ import math
 import pytest
 import torch
 
-from tests.architectures.laws import log_det_error, round_trip_error
+from tests.architectures.properties import log_det_error, round_trip_error
 from workbench.architectures import ARCHITECTURES
-from workbench.bijections.cut_mixture import CutMixture, log_mass, log_quantile
-from workbench.bijections.exchangeable import Exchangeable, find_blocks
 from workbench.core.shapes import Shapes
+from workbench.nn.exchangeable import Exchangeable, find_blocks
+from workbench.nn.truncated_mixture import TruncatedMixture, log_mass, log_quantile
 from workbench.problems import PROBLEMS
 
 
@@ -25,7 +25,7 @@ def normal(*shape, seed=0):
 
 def law(widths, shares, slope=1.0):
     """Two components in [−1, 2] × [0, 1], one number c."""
-    made = CutMixture(2, 1).double()
+    made = TruncatedMixture(2, 1).double()
     made.edges.copy_(double([[-1.0, 0.0], [2.0, 1.0]]))
     made.offset.copy_(double([0.4, 0.3]))
     made.slope.copy_(double([[slope], [-0.5]]))
@@ -102,11 +102,11 @@ def test_the_start_is_the_exact_posterior_of_a_linear_model_in_a_box(key, most):
 def test_a_law_that_fills_its_box_is_left_alone_and_a_stored_one_comes_back():
     problem = PROBLEMS.make("two_moons_posterior")
     drawn = problem.draw(3000, torch.Generator().manual_seed(0))
-    layer = CutMixture(2, 2).double()
+    layer = TruncatedMixture(2, 2).double()
     layer.prepare(drawn.x, drawn.y, double([[-1.0, -1.0], [1.0, 1.0]]))
     x, y = drawn.x[:5], drawn.y[:5]
     assert not layer.on and torch.equal(layer(x, y)[0], x) and torch.equal(layer.inverse(x, y), x)
-    kept, fresh = law(*LAWS[1]), CutMixture(2, 1).double()
+    kept, fresh = law(*LAWS[1]), TruncatedMixture(2, 1).double()
     kept.active.fill_(True)
     fresh.load_state_dict(kept.state_dict())
     point, c = double([[0.3, 0.2]]), double([[0.1]])

@@ -10,9 +10,9 @@ import torch
 
 import workbench as wb
 from workbench.architectures import ARCHITECTURES
-from workbench.bijections.limits import FAR, Limits
-from workbench.bijections.split_normals import SplitNormals, _quantile, lower_quantile
 from workbench.core.shapes import Shapes
+from workbench.nn.box_limits import FAR, BoxLimits
+from workbench.nn.two_piece_normal import TwoPieceNormal, _quantile, lower_quantile
 from workbench.problems import PROBLEMS
 
 
@@ -21,7 +21,7 @@ def normal(*shape, seed=0):
 
 
 def laws(bells=3, rows=4):
-    return SplitNormals.read(0.8 * normal(rows, 4 * bells))
+    return TwoPieceNormal.read(0.8 * normal(rows, 4 * bells))
 
 
 EDGES = [(-FAR, FAR), (-0.7, FAR), (-FAR, 0.4), (-0.5, 1.2), (6.0, 9.0)]
@@ -33,11 +33,11 @@ def test_a_mixture_of_split_normals_is_a_law_between_its_limits_and_its_draws_ha
     v = torch.linspace(max(low, -40.0), min(high, 40.0), 400_001, dtype=torch.float64)
     z = torch.special.ndtri((torch.arange(20_000, dtype=torch.float64) + 0.5) / 20_000)
     for row in range(4):
-        one = SplitNormals(*(t[row] for t in (law.log_share, law.middle, law.below, law.above)))
+        one = TwoPieceNormal(*(t[row] for t in (law.log_share, law.middle, law.below, law.above)))
         density = one.log_prob(v, (whole[0] * low, whole[0] * high)).exp()
         below = torch.cumulative_trapezoid(density, v)
         assert abs(float(below[-1]) - 1) < 1e-5
-        own = SplitNormals(
+        own = TwoPieceNormal(
             *(t[row].expand(len(z), -1) for t in (law.log_share, law.middle, law.below, law.above))
         )
         found = own.draw(z, (torch.full_like(z, low), torch.full_like(z, high))).sort()[0]
@@ -49,14 +49,14 @@ def test_a_mixture_of_split_normals_is_a_law_between_its_limits_and_its_draws_ha
 def test_equal_widths_are_a_mixture_of_normal_laws_and_a_network_of_zeros_is_one():
     raw = normal(6, 4, 5)
     raw[:, 3] = raw[:, 2]
-    law = SplitNormals.read(raw.reshape(6, -1))
+    law = TwoPieceNormal.read(raw.reshape(6, -1))
     v, far = normal(6, seed=2), torch.full((6,), FAR, dtype=torch.float64)
     parts = torch.distributions.Normal(law.middle, law.above).log_prob(v[:, None])
     exact = torch.logsumexp(law.log_share.log_softmax(-1) + parts, -1)
     assert torch.allclose(law.log_prob(v, (-far, far)), exact, atol=1e-12)
     assert torch.allclose(law.log_prob(v, None), exact, atol=1e-12)
     assert torch.allclose(law.draw(v, None), law.draw(v, (-far, far)), atol=1e-9)
-    start = SplitNormals.read(torch.zeros(1, 32, dtype=torch.float64))
+    start = TwoPieceNormal.read(torch.zeros(1, 32, dtype=torch.float64))
     v = torch.linspace(-2.5, 2.5, 51, dtype=torch.float64)[:, None]
     found = start.log_prob(v, None)
     assert (found - torch.distributions.Normal(0, 1).log_prob(v)).abs().max() < 0.02
@@ -70,7 +70,7 @@ def test_limits_hold_the_box_and_are_exact_where_a_row_decides(triangular):
     factor = normal(3, 3) + 2 * torch.eye(3).double()
     factor = factor.tril() if triangular else factor
     low, high = torch.tensor([[-1.0, 0.0, -2.0], [1.0, 0.5, 3.0]], dtype=torch.float64)
-    limits = Limits(2, 3).double()
+    limits = BoxLimits(2, 3).double()
     back = torch.linalg.inv(factor)
     limits.prepare(torch.stack([low, high]), factor, back, ORDERS)
     shift = normal(500, 3, seed=4)
@@ -91,7 +91,7 @@ def test_limits_hold_the_box_and_are_exact_where_a_row_decides(triangular):
 
 
 def test_an_infinite_edge_is_no_limit():
-    limits = Limits(1, 2).double()
+    limits = BoxLimits(1, 2).double()
     edges = torch.tensor([[0.0, -math.inf], [math.inf, math.inf]], dtype=torch.float64)
     eye = torch.eye(2).double()
     limits.prepare(edges, eye, eye, torch.tensor([[0, 1]]))

@@ -7,13 +7,13 @@ import math
 import pytest
 import torch
 
-from tests.architectures.laws import batch, built
+from tests.architectures.properties import batch, built
 from workbench.architectures import ARCHITECTURES
-from workbench.bijections.contraction import operator_norm
-from workbench.bijections.log_det_series import basis_probes, power_series, roulette_weights, truncation_bound
 from workbench.bijections.residual import Residual
-from workbench.bijections.smooth_network import CONTRACTIVE, SMOOTH
 from workbench.core.shapes import Shapes
+from workbench.nn.contraction import operator_norm
+from workbench.nn.log_det_series import basis_probes, power_series, roulette_weights, truncation_bound
+from workbench.nn.smooth_network import CONTRACTIVE, SMOOTH
 
 
 def violent(shapes, **settings):

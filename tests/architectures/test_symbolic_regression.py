@@ -11,20 +11,20 @@ import sympy
 import torch
 
 import workbench as wb
-from tests.architectures.laws import batch, built
+from tests.architectures.properties import batch, built
 from workbench.architectures import ARCHITECTURES
-from workbench.bijections.equation_learner import (
+from workbench.core.errors import ExportError
+from workbench.core.shapes import Shapes
+from workbench.core.variable import Variable
+from workbench.export import export, formulas
+from workbench.inference.standardisation import Standardisation
+from workbench.nn.equation_learner import (
     HIGHEST_FREQUENCY,
     ROUNDED_BELOW,
     EquationLearner,
     smoothed_half_norm,
 )
-from workbench.core.errors import ExportError
-from workbench.core.shapes import Shapes
-from workbench.core.variable import Variable
-from workbench.export import export, formulas
 from workbench.training import FittedModel
-from workbench.training.data import Standardisation
 
 KEY = "symbolic_regression"
 

@@ -10,7 +10,8 @@ import torch
 
 from workbench.backends import InlineBackend, ProcessHandle
 from workbench.core.errors import IncompatibleError, RunError
-from workbench.training import RunFolder, Snapshot, SnapshotRequest
+from workbench.snapshots import Snapshot, SnapshotRequest
+from workbench.training import RunFolder
 
 LOOK = SnapshotRequest(views=("samples",))
 

@@ -21,7 +21,8 @@ from workbench.backends import InlineBackend, Limits, ProcessBackend
 from workbench.core.errors import IncompatibleError, RunError
 from workbench.core.variable import Variable
 from workbench.problems import SimulatorProblem, TableProblem
-from workbench.training import Experiment, RunFolder, Runs, SnapshotRequest
+from workbench.snapshots import SnapshotRequest
+from workbench.training import Experiment, RunFolder, Runs
 
 from .test_handle import same_state
 

@@ -86,7 +86,7 @@ def main() -> None:
     asked = reader.parse_args()
     with tempfile.TemporaryDirectory() as home:
         os.environ["WORKBENCH_HOME"] = home
-        from workbench.ui.explorer import Explorer
+        from workbench.ui.explorer_page import Explorer
         from workbench.ui.models import offer
 
         if asked.model:

@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from workbench.core.variable import Variable
+from workbench.snapshots.snapshot import Snapshot
 from workbench.training.history import Record
-from workbench.training.snapshot import Snapshot
 
 
 def records(count: int, parts: tuple[str, ...] = ("fit", "mmd")) -> tuple[Record, ...]:

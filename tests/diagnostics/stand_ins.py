@@ -10,7 +10,7 @@ from torch import Tensor
 from workbench.core import capability
 from workbench.core.variable import Variable
 from workbench.problems import LinearGaussian, Problem
-from workbench.problems.mixture import normal, uniform
+from workbench.problems.planar.mixture import normal, uniform
 
 ALL = frozenset({capability.DENSITY, capability.LATENT, capability.CONDITIONAL, capability.EXACT_INVERSE})
 

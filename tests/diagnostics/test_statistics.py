@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from workbench.diagnostics.judged.statistics import holm, sign_flip, uniform_ranks, uniformity
+from workbench.inference.statistics import holm, sign_flip, uniform_ranks, uniformity
 
 
 def test_ranks_of_one_among_equals_are_uniform_even_with_ties():

@@ -20,7 +20,7 @@ from workbench.architectures import ARCHITECTURES
 from workbench.core import capability
 from workbench.core.errors import ExportError
 from workbench.export.vectors import answers, exact_copy
-from workbench.training.typicality import UnusualObservationWarning
+from workbench.inference.out_of_distribution import UnusualObservationWarning
 
 DATA = Path(__file__).parent / "data"
 

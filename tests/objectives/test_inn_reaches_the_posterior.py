@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from workbench.diagnostics import DIAGNOSTICS
-from workbench.problems.eight_modes import CENTRES, LABELS
+from workbench.problems.inverse.eight_modes import CENTRES, LABELS
 from workbench.training import Experiment, Run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

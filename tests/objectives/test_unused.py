@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.architectures.laws import only
+from tests.architectures.properties import only
 from workbench.architectures import ARCHITECTURES
 from workbench.core.shapes import Shapes
 from workbench.objectives import OBJECTIVES

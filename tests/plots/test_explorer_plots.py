@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from workbench.core.variable import Variable
-from workbench.diagnostics.exploring import law
+from workbench.diagnostics.posterior_explorer import law
 from workbench.plots import corner, plane
 from workbench.plots.band import band
 from workbench.plots.corner import box_within, cell, mosaic

@@ -13,8 +13,8 @@ from scipy import integrate, stats
 from tests.problems.test_posteriors import mmd_is_small, ranks_are_uniform, seeded
 from workbench.core.errors import DataError
 from workbench.problems import PROBLEMS
-from workbench.problems.bernoulli_glm import design, precision_factor
-from workbench.problems.box import truncated_normal_draw, truncated_normal_log_mass
+from workbench.problems.benchmark.bernoulli_glm import design, precision_factor
+from workbench.problems.benchmark.box import truncated_normal_draw, truncated_normal_log_mass
 
 #: Published samples, where they lie beside the repository; nothing in the package needs them.
 PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "data" / "sbibm"
@@ -164,7 +164,7 @@ def test_outside_the_prior_there_is_nothing(key):
 
 
 def test_a_moon_out_of_reach_is_refused(monkeypatch):
-    monkeypatch.setattr("workbench.problems.two_moons_posterior._BATCHES", 3)
+    monkeypatch.setattr("workbench.problems.benchmark.two_moons_posterior._BATCHES", 3)
     with pytest.raises(DataError, match="cannot be drawn"):
         PROBLEMS.make("two_moons_posterior").reference_posterior((5.0, 0.0), 10, seeded())
 
@@ -322,7 +322,7 @@ def test_impossible_rates_and_counts_have_no_density(key):
 
 
 def test_rates_that_cannot_be_solved_give_nan_and_no_density(monkeypatch):
-    monkeypatch.setattr("workbench.problems.populations._MOST_STEPS", 8)
+    monkeypatch.setattr("workbench.problems.benchmark.populations._MOST_STEPS", 8)
     problem = PROBLEMS.make("lotka_volterra")
     x = torch.cat([problem.draw(3, seeded()).x, 40 * torch.ones(1, 4).double()])
     y = double(problem.default_observation).expand(4, -1)

@@ -10,7 +10,7 @@ from scipy import stats
 
 from workbench.core.errors import SpecError
 from workbench.problems import PROBLEMS, Drawn
-from workbench.problems.drawn import MAXIMUM_POINTS
+from workbench.problems.planar.drawn import MAXIMUM_POINTS
 
 SETTINGS = [
     ("two_moons", {}),
@@ -125,8 +125,8 @@ def test_the_checkerboard_is_even_on_its_squares_and_empty_between(squares):
     ("key", "values"), [("two_moons", {"noise": 0.02}), ("two_spirals", {"noise": 0.03, "turns": 3.0})]
 )
 def test_quadrature_is_accurate_where_it_is_hardest(key, values, monkeypatch):
-    import workbench.problems.two_moons as moons
-    import workbench.problems.two_spirals as spirals
+    import workbench.problems.planar.two_moons as moons
+    import workbench.problems.planar.two_spirals as spirals
 
     problem = PROBLEMS.make(key, **values)
     x = problem.draw(100, torch.Generator().manual_seed(0)).x

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from workbench.diagnostics.exploring.physical import physical
-from workbench.problems import PROBLEMS, populations
-from workbench.problems.bernoulli_glm import LAGS, design
-from workbench.problems.sir import FINER, TESTS
+from workbench.diagnostics.posterior_explorer.physical import physical
+from workbench.problems import PROBLEMS
+from workbench.problems.benchmark import populations
+from workbench.problems.benchmark.bernoulli_glm import LAGS, design
+from workbench.problems.benchmark.sir import FINER, TESTS
 
 
 def drawn(key: str, n: int = 20):

@@ -9,9 +9,10 @@ import torch
 from scipy import stats
 
 from workbench.core import capability
-from workbench.problems import PROBLEMS, geoacoustic
-from workbench.problems import geoacoustic_field as field
-from workbench.problems.swellex96 import NOMINAL
+from workbench.problems import PROBLEMS
+from workbench.problems.ocean import geoacoustic
+from workbench.problems.ocean import geoacoustic_field as field
+from workbench.problems.ocean.swellex96 import NOMINAL
 
 
 def seeded(seed: int = 0) -> torch.Generator:

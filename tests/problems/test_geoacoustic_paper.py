@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from workbench.problems import PROBLEMS
-from workbench.problems import geoacoustic_field as field
-from workbench.problems import geoacoustic_paper as paper
+from workbench.problems.ocean import geoacoustic_field as field
+from workbench.problems.ocean import geoacoustic_paper as paper
 
 
 def seeded(seed: int = 0) -> torch.Generator:

@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from workbench.problems import PROBLEMS
-from workbench.problems import geoacoustic_field as field
-from workbench.problems.swellex96 import NOMINAL, environment
-from workbench.problems.waveguide import Waveguide
-from workbench.training import Run, SnapshotRequest
+from workbench.problems.ocean import geoacoustic_field as field
+from workbench.problems.ocean.swellex96 import NOMINAL, environment
+from workbench.problems.ocean.waveguide import Waveguide
+from workbench.snapshots import SnapshotRequest
+from workbench.training import Run
 from workbench.training.experiment import Experiment
 
 

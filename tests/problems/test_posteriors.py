@@ -194,7 +194,7 @@ def test_ranks_of_the_truth_are_uniform_in_the_arm_posterior(arm):
 
 @pytest.mark.parametrize("observation", [(2.5, 0.0), (1.0, 40.0)])
 def test_points_out_of_reach_are_refused(arm, observation, monkeypatch):
-    monkeypatch.setattr("workbench.problems.inverse_kinematics._BATCHES", 3)
+    monkeypatch.setattr("workbench.problems.inverse.inverse_kinematics._BATCHES", 3)
     with pytest.raises(DataError, match="reach"):
         arm.reference_posterior(observation, 10, seeded())
 

@@ -11,11 +11,12 @@ from scipy import stats
 from scipy.integrate import solve_ivp
 
 from workbench.core.errors import DataError
-from workbench.problems import PROBLEMS, radial_velocity
-from workbench.problems.ensemble import ensemble_draws, resampled
-from workbench.problems.kepler import eccentric_anomaly, velocity_parts
-from workbench.problems.radial_velocity import ERRORS, MIDDLE, NIGHTS, RadialVelocity
-from workbench.training.views.curves import PLACES, curves
+from workbench.problems import PROBLEMS
+from workbench.problems.ensemble_sampler import ensemble_draws, resampled
+from workbench.problems.inverse import radial_velocity
+from workbench.problems.inverse.kepler import eccentric_anomaly, velocity_parts
+from workbench.problems.inverse.radial_velocity import ERRORS, MIDDLE, NIGHTS, RadialVelocity
+from workbench.snapshots.arrays.curves import PLACES, curves
 
 TIMES = torch.tensor(NIGHTS, dtype=torch.float64)
 BOTH = ("components", "physical")

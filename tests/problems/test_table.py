@@ -11,7 +11,8 @@ import torch
 import xarray as xr
 
 from workbench.core.errors import DataError, SpecError
-from workbench.problems import PROBLEMS, TableProblem, describe, reading
+from workbench.problems import PROBLEMS, TableProblem, describe
+from workbench.problems.user import readers
 
 ROWS = 80
 
@@ -120,7 +121,7 @@ def test_settings_can_be_chosen_one_by_one(csv_path):
 
 
 def test_a_table_that_failed_is_read_again_only_when_it_changed(frame, tmp_path, monkeypatch):
-    import workbench.problems.table as table
+    import workbench.problems.user.table as table
 
     reads, read = [], table.read_table
     monkeypatch.setattr(table, "read_table", lambda *asked: reads.append(asked) or read(*asked))
@@ -246,10 +247,10 @@ def test_a_name_instead_of_a_list_is_refused(frame):
 
 def test_large_tables_are_refused(frame, tmp_path, monkeypatch):
     path = written(frame, tmp_path, ".csv")
-    monkeypatch.setattr(reading, "MAXIMUM_BYTES", 100)
+    monkeypatch.setattr(readers, "MAXIMUM_BYTES", 100)
     with pytest.raises(DataError, match="too large"):
         TableProblem(path, x=["a"])
-    monkeypatch.setattr(reading, "MAXIMUM_COLUMNS", 2)
+    monkeypatch.setattr(readers, "MAXIMUM_COLUMNS", 2)
     with pytest.raises(DataError, match="too many columns"):
         TableProblem(frame, x=["a"])
 
@@ -306,7 +307,7 @@ def test_a_hidden_codec_of_version_three_is_found():
             }
         ],
     }
-    assert reading._codecs(metadata) - reading._SAFE_CODECS == {"pickle"}
+    assert readers._codecs(metadata) - readers._SAFE_CODECS == {"pickle"}
 
 
 def test_links_out_of_a_zarr_store_are_refused(frame, tmp_path):

@@ -12,7 +12,7 @@ from scipy import special, stats
 from tests.problems.test_posteriors import mmd_is_small, ranks_are_uniform, seeded
 from workbench.core.errors import DataError
 from workbench.problems import PROBLEMS
-from workbench.problems.inverse_ballistics import DRAG, GRAVITY, MASS, impact_time
+from workbench.problems.inverse.inverse_ballistics import DRAG, GRAVITY, MASS, impact_time
 
 
 @pytest.fixture(
@@ -51,7 +51,7 @@ def test_a_ball_that_stays_below_the_ground_is_given_the_place_of_its_peak():
 
 
 def test_without_much_drag_time_is_that_of_galileo(monkeypatch):
-    monkeypatch.setattr("workbench.problems.inverse_ballistics.DRAG", 1e-4)
+    monkeypatch.setattr("workbench.problems.inverse.inverse_ballistics.DRAG", 1e-4)
     time = impact_time(torch.tensor([2.0]).double(), torch.tensor([7.0]).double())
     assert float(time) == pytest.approx((7 + math.sqrt(49 + 4 * GRAVITY)) / GRAVITY, rel=1e-3)
 
@@ -124,7 +124,7 @@ def test_ranks_of_the_truth_are_uniform_among_throws(thrown):
 
 
 def test_places_out_of_reach_are_refused(monkeypatch):
-    monkeypatch.setattr("workbench.problems.inverse_ballistics._BATCHES", 2)
+    monkeypatch.setattr("workbench.problems.inverse.inverse_ballistics._BATCHES", 2)
     with pytest.raises(DataError, match="reach"):
         PROBLEMS.make("inverse_ballistics").reference_posterior((80.0,), 10, seeded())
 

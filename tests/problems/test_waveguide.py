@@ -12,8 +12,8 @@ import torch
 
 from tests.problems import pekeris
 from workbench.core.errors import DataError
-from workbench.problems import swellex96
-from workbench.problems.waveguide import Environment, Layer, Seabed, Waveguide
+from workbench.problems.ocean import swellex96
+from workbench.problems.ocean.waveguide import Environment, Layer, Seabed, Waveguide
 
 DEPTHS = (50.0, 60.0, 80.0, 95.0)
 RANGES = np.linspace(2000.0, 3000.0, 9)

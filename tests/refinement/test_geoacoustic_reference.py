@@ -11,7 +11,7 @@ import torch
 from tools.make_geoacoustic_reference import DRAWS, nested, stored, tempered
 from workbench import diagnostics
 from workbench.problems import PROBLEMS
-from workbench.problems.swellex96 import NOMINAL
+from workbench.problems.ocean.swellex96 import NOMINAL
 
 
 @pytest.fixture(scope="module")

@@ -16,13 +16,13 @@ from workbench.core.errors import DataError, IncompatibleError, RunError, SpecEr
 from workbench.core.model import Model
 from workbench.core.shapes import Shapes
 from workbench.diagnostics.two_samples import c2st
+from workbench.inference.standardisation import Standardisation
 from workbench.problems import PROBLEMS, SimulatorProblem
-from workbench.problems.ensemble import resample
+from workbench.problems.ensemble_sampler import resample
 from workbench.refinement import REFINEMENT, refine
 from workbench.refinement.moves import Crowd
 from workbench.refinement.weights import weigh
 from workbench.training import FittedModel
-from workbench.training.data import Standardisation
 
 ALL = frozenset({capability.DENSITY, capability.LATENT, capability.CONDITIONAL, capability.BIJECTION})
 

@@ -10,8 +10,9 @@ import torch
 from tools.make_geoacoustic_reference import Prior
 from workbench import diagnostics
 from workbench.core.errors import IncompatibleError
-from workbench.problems import PROBLEMS, geoacoustic
-from workbench.problems import geoacoustic_field as field
+from workbench.problems import PROBLEMS
+from workbench.problems.ocean import geoacoustic
+from workbench.problems.ocean import geoacoustic_field as field
 from workbench.refinement import SignalModel, signal_model
 from workbench.refinement.signal_model import _Model, _Table
 

@@ -12,7 +12,7 @@ import xarray as xr
 import workbench as wb
 from tests.studies.toy import Toy
 from workbench.core.errors import RunError, SpecError
-from workbench.studies import STUDIES, StudyFolder, bench, load, rows, run, text
+from workbench.studies import STUDIES, StudyFolder, load, rows, run, study_context, text
 from workbench.studies.folder import read, write
 from workbench.training import Run
 
@@ -50,7 +50,7 @@ def test_an_interrupted_study_goes_on_and_does_nothing_twice(tmp_path):
 
 def test_a_run_inside_a_killed_study_ends_as_if_nothing_had_happened(tmp_path, monkeypatch):
     whole = run(Toy(), out=tmp_path / "whole", device="cpu")
-    monkeypatch.setattr(bench, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(study_context, "CHECKPOINT_SECONDS", 0.0)
     step = Run.step
 
     def killed(self):
@@ -76,7 +76,7 @@ def test_training_is_timed_over_all_times_that_it_was_taken_up(tmp_path, monkeyp
             return found.assign(loss=bench.seconds(cell))
 
     ticks = iter(range(0, 10_000, 5))
-    monkeypatch.setattr(bench, "clock", lambda device: next(ticks))
+    monkeypatch.setattr(study_context, "clock", lambda device: next(ticks))
     step = Run.step
 
     def killed(self):
@@ -94,9 +94,9 @@ def test_training_is_timed_over_all_times_that_it_was_taken_up(tmp_path, monkeyp
 
 
 def test_the_clock_of_a_cpu_does_not_run_while_nobody_works():
-    start = bench.clock("cpu")
+    start = study_context.clock("cpu")
     time.sleep(0.2)
-    assert bench.clock("cpu") - start < 0.1
+    assert study_context.clock("cpu") - start < 0.1
 
 
 def test_a_cell_file_that_is_torn_is_measured_again(tmp_path):

@@ -11,7 +11,7 @@ import torch
 import xarray as xr
 from torch.distributions import Normal
 
-from workbench.studies import STUDIES, geoacoustic_judging, rows, run, text
+from workbench.studies import STUDIES, geoacoustic_evaluation, rows, run, text
 
 TINY = {
     "samples": 200, "steps": 2, "batch_size": 32, "width": 8, "observations": 8, "draws": 100,
@@ -59,14 +59,14 @@ def test_the_divergence_is_that_of_two_normal_laws():
         problem=SimpleNamespace(log_joint=lambda x, y: exact.log_prob(x)[:, 0] - 7.0),
         fitted=SimpleNamespace(log_prob=lambda x, y: network.log_prob(x)[:, 0]),
     )
-    found = geoacoustic_judging._divergence(run, x, torch.zeros(3), -7.0)
+    found = geoacoustic_evaluation._divergence(run, x, torch.zeros(3), -7.0)
     assert found == pytest.approx(math.log(2) + (1 + 0.25) / 8 - 0.5, abs=0.01)
 
 
 @pytest.mark.slow
 def test_a_small_grid_is_a_whole_table(tmp_path, monkeypatch):
     for name, value in (("_WALKERS", 12), ("_BURN", 2), ("_BETWEEN", 1)):
-        monkeypatch.setattr(geoacoustic_judging, name, value)
+        monkeypatch.setattr(geoacoustic_evaluation, name, value)
     study = STUDIES.make("geoacoustic", **TINY)
     data = run(study, out=tmp_path, device="cpu")
     assert set(data["status"].values) == {"done"}, data["note"].values

@@ -8,8 +8,8 @@ import torch
 
 from workbench.problems import PROBLEMS
 from workbench.studies import STUDIES, StudyFolder, gather, rows, run, text
+from workbench.studies.heavy_tails import COLUMNS, build, distances, exponent, pareto
 from workbench.studies.realisable_moments import CLASS, strong_teacher
-from workbench.studies.tails import COLUMNS, build, distances, exponent, pareto
 
 
 def generator(seed=0):

@@ -109,7 +109,7 @@ def test_seconds_and_losses_are_judged_by_the_goals():
 def test_the_rival_is_a_posterior_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pytest.importorskip("sbi", reason="the bench extra brings it")
-    from workbench.studies.rival import simulation_based_inference
+    from workbench.studies.sbi_baseline import simulation_based_inference
 
     problem = PROBLEMS.make("gaussian_linear", features=2)
     rival = simulation_based_inference(problem, 250, 0)

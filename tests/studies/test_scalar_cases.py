@@ -9,8 +9,8 @@ import torch
 from workbench.core.errors import NonFiniteError
 from workbench.divergences import DIVERGENCES
 from workbench.studies import STUDIES, rows, run, text
+from workbench.studies.adversarial_training import Rules, play
 from workbench.studies.disjoint_supports import Affine, AffineStack
-from workbench.studies.game import Rules, play
 
 GRIDS = {
     "disjoint_supports": {

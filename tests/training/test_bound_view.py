@@ -13,10 +13,11 @@ from workbench.core import capability
 from workbench.core.shapes import Shapes
 from workbench.divergences import DIVERGENCES
 from workbench.problems import PROBLEMS
-from workbench.training import Experiment, Run, SnapshotRequest
-from workbench.training.views.laws import from_densities, sides
+from workbench.snapshots import SnapshotRequest
+from workbench.snapshots.density_ratio import from_densities, sides
+from workbench.training import Experiment, Run
 
-module = importlib.import_module("workbench.training.views.bound")
+module = importlib.import_module("workbench.snapshots.arrays.bound")
 BOUND = SnapshotRequest(views=("bound",))
 SMALL = {"samples": 1500, "batch_size": 128}
 
@@ -186,6 +187,6 @@ def test_looking_at_the_bound_does_not_touch_the_training():
 
 
 def test_terms_have_one_order_everywhere():
-    from workbench.diagnostics.views.bound import TERMS
+    from workbench.snapshots.views.bound import TERMS
 
     assert tuple(TERMS) == theory.TERMS

@@ -11,10 +11,11 @@ import torch
 from tests.export.conftest import small_run
 from workbench import diagnostics, plots
 from workbench.problems import LinearGaussian
-from workbench.training import Experiment, Run, SnapshotRequest
+from workbench.snapshots import SnapshotRequest
+from workbench.training import Experiment, Run
 
 #: The module; the package's own name of it is the function.
-module = sys.modules["workbench.training.views.calibration"]
+module = sys.modules["workbench.snapshots.arrays.calibration"]
 ASK = SnapshotRequest(views=("calibration",))
 
 

@@ -15,11 +15,12 @@ from workbench import diagnostics, plots
 from workbench.architectures import ARCHITECTURES
 from workbench.divergences import DIVERGENCES, precision_recall_curve
 from workbench.problems import PROBLEMS
-from workbench.training import Experiment, Run, SnapshotRequest
+from workbench.snapshots import SnapshotRequest
+from workbench.snapshots.density_ratio import log_densities, log_evidence
+from workbench.training import Experiment, Run
 from workbench.training.history import Record
-from workbench.training.views.laws import log_densities, log_evidence
 
-module = importlib.import_module("workbench.training.views.precision_recall")
+module = importlib.import_module("workbench.snapshots.arrays.precision_recall")
 LOOK = SnapshotRequest(views=("critic", "precision_recall"))
 
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from workbench.core.errors import SpecError
-from workbench.diagnostics.views.losses import losses
 from workbench.divergences import DIVERGENCES
+from workbench.snapshots.views.losses import losses
 from workbench.training import Experiment, Run
 from workbench.training.history import MEASURED, History, Record
-from workbench.training.ruler import POINTS
 from workbench.training.settings import Training
+from workbench.training.validation_metrics import POINTS
 
 TINY = {"samples": 2000, "batch_size": 32, "validate_every": 2}
 

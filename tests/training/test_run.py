@@ -13,7 +13,8 @@ from workbench.core.errors import NonFiniteError, RunError, SpecError
 from workbench.objectives import OBJECTIVES
 from workbench.objectives.base import Batch
 from workbench.problems import PROBLEMS
-from workbench.training import Experiment, Run, RunFolder, Runs, SnapshotRequest, refusals
+from workbench.snapshots import SnapshotRequest
+from workbench.training import Experiment, Run, RunFolder, Runs, refusals
 from workbench.training.device import pick_device
 from workbench.training.history import MEASURED
 from workbench.training.optimisation import schedule
@@ -326,7 +327,7 @@ def test_an_observation_without_a_reference_is_looked_at_all_the_same(monkeypatc
 
 
 def test_draws_do_not_depend_on_how_many_pass_at_once(monkeypatch):
-    from workbench.training import fitted as module
+    from workbench.inference import fitted_model as module
 
     fitted = Run(tiny("linear_gaussian", "conditional_inn")).fitted
     assert module.at_once(fitted.model) == 16_384  # narrow

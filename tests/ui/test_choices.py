@@ -6,7 +6,7 @@ from workbench.training import Experiment
 from workbench.ui.badge import badge
 from workbench.ui.choices import CATALOGUES, Choices
 from workbench.ui.picker import option_label
-from workbench.ui.views import VIEWS, applicable, asked, at_first, missing
+from workbench.ui.view_choice import VIEWS, applicable, asked, at_first, missing
 
 
 def test_the_first_choices_fit():

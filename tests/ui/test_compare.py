@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from tests.studies.toy import TRAINING
-from workbench.studies import STUDIES, run, shelf
-from workbench.studies.comparing import named, posterior_data, spread_data
+from workbench.studies import STUDIES, results_table, run
+from workbench.studies.posterior_comparison import named, posterior_data, spread_data
 from workbench.training import Experiment, Run, RunFolder
 from workbench.ui.compare import Compare
 
@@ -79,7 +79,9 @@ def test_several_sources_stand_in_one_table(page):
     page.source.value = list(page.available)
     assert len(page.entries) == 2 * len(METHODS) + 1 and "from" in page.table.value
     last = page.entries[-1]
-    assert last.source == shelf.RUNS and last.numbers["steps_done"] == 12 and last.curve.shape == (3, 12)
+    assert (
+        last.source == results_table.RUNS and last.numbers["steps_done"] == 12 and last.curve.shape == (3, 12)
+    )
     page.table.selection = [2, len(page.entries) - 1]
     figure, _ = glyphs(page, "losses")
     assert sum(item.visible for item in figure.legend[0].items) == 2

@@ -12,8 +12,8 @@ import xarray as xr
 from workbench.core.errors import DataError, WorkbenchError
 from workbench.diagnostics.advice import advice, plainly
 from workbench.training import home
-from workbench.ui import asking, verdict
-from workbench.ui.explorer import Explorer
+from workbench.ui import diagnostics_page, latest_query
+from workbench.ui.explorer_page import Explorer
 from workbench.ui.models import EXAMPLE, models
 from workbench.ui.observation_file import checked_file, read_observations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword")
 
 
 class Here:
-    """Errands that are done here and now."""
+    """ProcessPool that are done here and now."""
 
     def send(self, work, *arguments):
         done = Future()
@@ -34,7 +34,7 @@ class Here:
 
 
 class Held:
-    """Errands that are done when the test says so."""
+    """ProcessPool that are done when the test says so."""
 
     def __init__(self):
         self.sent = []
@@ -46,7 +46,7 @@ class Held:
 
 @pytest.fixture(scope="module")
 def page():
-    return Explorer(errands=Here())
+    return Explorer(pool=Here())
 
 
 @pytest.fixture(autouse=True)
@@ -85,9 +85,9 @@ def test_the_reference_comes_at_rest(page):
 
 def test_while_a_model_is_opened_nothing_of_the_last_one_is_drawn_or_asked():
     held = Held()
-    page = Explorer(errands=held)
-    page.state._told("model", asking.about(models()[EXAMPLE]))
-    page.state._answered("model", asking.answer(models()[EXAMPLE], page.state.ask()))
+    page = Explorer(pool=held)
+    page.state._told("model", latest_query.about(models()[EXAMPLE]))
+    page.state._answered("model", latest_query.answer(models()[EXAMPLE], page.state.ask()))
     assert "2 000 draws" in page.said.object
     page.models._offer({"Second": "second.zip", **models()})
     page.models.open("second.zip")
@@ -148,7 +148,7 @@ def test_outside_of_the_training_is_warned_about(page):
 
 
 def test_a_file_whose_problem_is_not_here_knows_what_is_unlike_its_training(tmp_path):
-    from workbench.diagnostics.exploring.seen import Seen
+    from workbench.diagnostics.posterior_explorer.training_summary import Seen
     from workbench.export import load, save
     from workbench.training import Experiment, Run
 
@@ -182,7 +182,7 @@ def test_a_tap_moves_one_number_of_a_series(tmp_path):
 
     file = tmp_path / "neuron.zip"
     save(Run(Experiment("bernoulli_glm", "realnvp", training={"samples": 300}), device="cpu"), file)
-    page = Explorer(errands=Here())
+    page = Explorer(pool=Here())
     page.models._offer({"Neuron": str(file), **models()})
     page.models.open(str(file))
     page.state.rest()
@@ -362,7 +362,7 @@ def test_checks_are_read_off_the_catalogue_and_said_plainly(monkeypatch):
     class One:
         title, summary, remedy = "One", "Looks.", "Mend it."
 
-    monkeypatch.setattr(verdict, "DIAGNOSTICS", {"good": One, "bad": One, "new": One})
+    monkeypatch.setattr(diagnostics_page, "DIAGNOSTICS", {"good": One, "bad": One, "new": One})
 
     def found(source, key, budget, observation):
         if key == "new":
@@ -378,8 +378,8 @@ def test_checks_are_read_off_the_catalogue_and_said_plainly(monkeypatch):
             "numbers": {},
         }
 
-    monkeypatch.setattr(asking, "verdict", found)
-    page = verdict.Verdict(lambda: "a model", errands=Here())
+    monkeypatch.setattr(latest_query, "verdict", found)
+    page = diagnostics_page.Verdict(lambda: "a model", pool=Here())
     page.refresh()
     assert list(page.found) == ["good", "bad", "new"] and not page.start.loading
     assert "Not to be relied on" in page.heading.object and "Not green: Check bad" in page.heading.object
@@ -403,14 +403,14 @@ def test_what_to_do_and_what_it_means():
 
 
 def test_a_real_check_of_the_example():
-    found = asking.verdict(models()[EXAMPLE], "invertibility")
+    found = latest_query.verdict(models()[EXAMPLE], "invertibility")
     assert found["verdict"] == "green" and found["summary"] and found["title"] == "Invertibility"
 
 
 # ---- asking
 def test_stale_wishes_are_dropped_and_only_one_is_under_way():
     held, seen = Held(), []
-    asker = asking.Asker(None, seen.append, seen.append, errands=held)
+    asker = latest_query.Asker(None, seen.append, seen.append, pool=held)
     for wish in range(5):
         asker.ask(wish)
     assert [arguments for _, arguments in held.sent] == [(0,)] and asker.dropped == 3
@@ -423,7 +423,7 @@ def test_stale_wishes_are_dropped_and_only_one_is_under_way():
 
 def test_an_error_of_the_network_is_said_and_the_next_wish_is_asked():
     held, said, seen = Held(), [], []
-    asker = asking.Asker(None, seen.append, said.append, errands=held)
+    asker = latest_query.Asker(None, seen.append, said.append, pool=held)
     asker.ask(1)
     asker.ask(2)
     held.sent[0][0].set_exception(WorkbenchError("No"))

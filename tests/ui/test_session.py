@@ -8,8 +8,8 @@ from workbench.backends import InlineBackend
 from workbench.core.errors import WorkbenchError
 from workbench.training import Runs
 from workbench.ui.banner import Banner
+from workbench.ui.initial_run import open_first
 from workbench.ui.jobs import Jobs, thinned
-from workbench.ui.opening import open_first
 from workbench.ui.session import Session, frozen
 
 SMALL = {"transforms": 2, "width": 8, "depth": 1}
@@ -199,7 +199,7 @@ def test_a_long_history_is_thinned_but_keeps_its_validations():
 
 
 def test_an_observation_unlike_the_training_is_warned_of_over_the_cards(session):
-    from workbench.ui.board import Board
+    from workbench.ui.view_grid import Board
 
     session.choices.pick("problem", "linear_gaussian")
     board = Board(session, lambda work: work())

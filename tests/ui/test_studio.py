@@ -12,7 +12,7 @@ from workbench.ui import badge, drawing
 from workbench.ui.jobs import Jobs
 from workbench.ui.overlay import curves, overlay
 from workbench.ui.studio import Studio
-from workbench.ui.views import VIEWS
+from workbench.ui.view_choice import VIEWS
 
 # Panel's table calls pandas in a way that pandas 3 wants to lose
 pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword")

@@ -6,7 +6,7 @@ import pytest
 
 from workbench.core.errors import DataError, RefusedError, WorkbenchError
 from workbench.problems import PROBLEMS
-from workbench.ui import errands, example, upload
+from workbench.ui import example, process_pool, upload
 from workbench.ui.upload import Upload, checked, sweep
 
 
@@ -20,8 +20,8 @@ from workbench.ui.upload import Upload, checked, sweep
 )
 def test_a_table_gets_a_name_of_our_own(data, name, suffix):
     assert checked(data, name) == suffix
-    made = errands.new_name(suffix)
-    assert "/" not in made and made.endswith(suffix) and made != errands.new_name(suffix)
+    made = process_pool.new_name(suffix)
+    assert "/" not in made and made.endswith(suffix) and made != process_pool.new_name(suffix)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_size_and_quota_are_limits_of_the_server(monkeypatch, tmp_path):
 def test_only_columns_of_numbers_are_kept(tmp_path):
     source, target = tmp_path / "t.csv", tmp_path / "clean.parquet"
     pd.DataFrame({"height [m]": np.arange(60.0), "b": np.arange(60), "word": "x"}).to_csv(source, index=False)
-    columns = errands.take_table(str(source), str(target))
+    columns = process_pool.take_table(str(source), str(target))
     assert {c["name"]: bool(c["refusal"]) for c in columns} == {"height": False, "b": False, "word": True}
     spec = PROBLEMS.make("table")
     form = Upload(spec, lambda *_: None, lambda error: None)
@@ -68,9 +68,10 @@ def test_the_shipped_example_is_real_and_complete():
 
 
 def test_an_exported_model_becomes_a_run_that_can_be_looked_at(tmp_path):
-    from workbench.training import Run, Runs, SnapshotRequest
+    from workbench.snapshots import SnapshotRequest
+    from workbench.training import Run, Runs
 
-    found = errands.adopt(str(example.FOLDER / example.MODEL), str(tmp_path))
+    found = process_pool.adopt(str(example.FOLDER / example.MODEL), str(tmp_path))
     run = Run.resume(Runs(tmp_path).folder(found))
     _, shipped, _ = example.read()
     looked = run.snapshot(SnapshotRequest(views=("density",)))
@@ -79,7 +80,8 @@ def test_an_exported_model_becomes_a_run_that_can_be_looked_at(tmp_path):
 
 def test_a_model_of_a_table_comes_back_where_its_table_is(tmp_path):
     import workbench as wb
-    from workbench.training import Run, Runs, SnapshotRequest
+    from workbench.snapshots import SnapshotRequest
+    from workbench.training import Run, Runs
 
     rows = np.random.default_rng(0).normal(size=(200, 2))
     np.savetxt(tmp_path / "own.csv", rows, delimiter=",", header="a,b", comments="")
@@ -92,12 +94,12 @@ def test_a_model_of_a_table_comes_back_where_its_table_is(tmp_path):
         pass
     run.save()
     wb.save(run, tmp_path / "model.zip")
-    found = here.folder(errands.adopt(str(tmp_path / "model.zip"), str(here.root)))
+    found = here.folder(process_pool.adopt(str(tmp_path / "model.zip"), str(here.root)))
     looked = Run.resume(found).snapshot(SnapshotRequest(views=("posterior",)))
     again = run.snapshot(SnapshotRequest(views=("posterior",)))
     assert np.array_equal(looked.arrays["posterior_x"], again.arrays["posterior_x"])
     with pytest.raises(WorkbenchError, match="does not carry.*columns a, b"):
-        errands.adopt(str(tmp_path / "model.zip"), str(tmp_path / "elsewhere"))
+        process_pool.adopt(str(tmp_path / "model.zip"), str(tmp_path / "elsewhere"))
 
 
 def test_a_changed_file_is_refused(tmp_path):
@@ -105,13 +107,13 @@ def test_a_changed_file_is_refused(tmp_path):
     data[len(data) // 2] ^= 0xFF
     (tmp_path / "changed.zip").write_bytes(data)
     with pytest.raises(RefusedError):
-        errands.adopt(str(tmp_path / "changed.zip"), str(tmp_path))
+        process_pool.adopt(str(tmp_path / "changed.zip"), str(tmp_path))
 
 
 def test_the_example_on_the_first_page_has_a_report_too(tmp_path):
     """It is a file and not a run: the report is that of a run made from it, and leaves nothing behind."""
     target = tmp_path / "report.html"
-    errands.export_to(str(example.FOLDER / example.MODEL), "report", str(target))
+    process_pool.export_to(str(example.FOLDER / example.MODEL), "report", str(target))
     page = target.read_text(encoding="utf-8")
     assert "This run holds no history" not in page and "Learning" in page and " in 0 s" not in page
     assert list(tmp_path.iterdir()) == [target]

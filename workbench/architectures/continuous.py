@@ -16,8 +16,8 @@ from workbench.architectures.base import CostCard, LayeredArchitecture
 from workbench.architectures.couplings import SEARCHED_CAPABILITIES
 from workbench.architectures.flow_model import ZukoFlowModel
 from workbench.bijections.free_form import FreeForm
-from workbench.bijections.smooth_network import SMOOTH
 from workbench.core.shapes import Shapes
+from workbench.nn.smooth_network import SMOOTH
 
 _NO_GRAPH = (
     "A continuous flow is integrated in steps whose size and number depend on the data, which a "

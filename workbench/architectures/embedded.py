@@ -6,8 +6,8 @@ import param
 from torch import nn
 
 from workbench.architectures.base import NetworkArchitecture
-from workbench.bijections.embedding import KINDS, embedding_network
 from workbench.core.shapes import Shapes
+from workbench.nn.embedding import KINDS, embedding_network
 
 
 class EmbeddedArchitecture(NetworkArchitecture):

@@ -21,11 +21,11 @@ from torchdiffeq import odeint
 from workbench.architectures.base import CostCard
 from workbench.architectures.embedded import EmbeddedArchitecture
 from workbench.architectures.flow_model import check_context, check_rows
-from workbench.bijections.smooth_network import SMOOTH
-from workbench.bijections.velocity_field import VelocityField
 from workbench.core import capability
 from workbench.core.model import Model, standard_normal_log_density
 from workbench.core.shapes import Shapes
+from workbench.nn.smooth_network import SMOOTH
+from workbench.nn.velocity_field import VelocityField
 
 _NO_GRAPH = (
     "Its solver checks the times of its steps while it goes, which a traced graph cannot hold; "

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from zuko.lazy import LazyTransform
 
-from workbench.bijections.inverse import forward_and_log_det, inverse_and_log_det, inverse_of_layer
+from workbench.bijections.layer_inverse import forward_and_log_det, inverse_and_log_det, inverse_of_layer
 from workbench.core.errors import DataError
 from workbench.core.model import Model
 from workbench.core.shapes import Shapes

@@ -23,7 +23,7 @@ from zuko.lazy import UnconditionalTransform
 
 from workbench.architectures.base import CostCard, LayeredArchitecture
 from workbench.architectures.flow_model import check_context, check_rows
-from workbench.bijections.inverse import forward_and_log_det, inverse_alone
+from workbench.bijections.layer_inverse import forward_and_log_det, inverse_alone
 from workbench.bijections.mixture_latent import MixtureLatent
 from workbench.bijections.reordering import Reordering
 from workbench.bijections.two_sided_coupling import TwoSidedCoupling

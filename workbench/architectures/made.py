@@ -23,11 +23,11 @@ from torch import Tensor
 
 from workbench.architectures.base import CostCard, NetworkArchitecture
 from workbench.architectures.flow_model import check_context, check_rows
-from workbench.bijections.masked_network import Categories, MaskedNetwork, NormalMixture
 from workbench.core import capability
 from workbench.core.model import Model
 from workbench.core.shapes import Shapes
 from workbench.core.variable import Variable
+from workbench.nn.masked_network import Categories, MaskedNetwork, NormalMixture
 
 OUTPUTS = ("gaussian", "mixture", "binary", "categorical")
 

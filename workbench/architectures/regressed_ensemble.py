@@ -28,15 +28,15 @@ from torch import Tensor, nn
 
 from workbench.architectures.base import ACTIVATIONS, CostCard, NetworkArchitecture
 from workbench.architectures.flow_model import check_context, check_rows
-from workbench.bijections.cut_mixture import CutMixture
-from workbench.bijections.exchangeable import Exchangeable
 from workbench.bijections.regression import Regression
 from workbench.bijections.soft_edges import SoftEdges
-from workbench.bijections.stacked_splines import StackedSplines
-from workbench.bijections.straightened import Straightened
 from workbench.core import capability
 from workbench.core.model import Model, standard_normal_log_density
 from workbench.core.shapes import Shapes
+from workbench.nn.exchangeable import Exchangeable
+from workbench.nn.normal_scores import NormalScores
+from workbench.nn.stacked_splines import StackedSplines
+from workbench.nn.truncated_mixture import TruncatedMixture
 
 
 class RegressedEnsembleModel(Model):
@@ -47,9 +47,9 @@ class RegressedEnsembleModel(Model):
     ) -> None:
         super().__init__(shapes.x, shapes.y, shapes.x + 1, capabilities)
         self.members = members
-        self.embedding = Straightened(shapes.y) if shapes.y else None
+        self.embedding = NormalScores(shapes.y) if shapes.y else None
         self.arrangement = Exchangeable(shapes.y) if shapes.y else None
-        self.cut = CutMixture(shapes.x, 2 * shapes.y)
+        self.cut = TruncatedMixture(shapes.x, 2 * shapes.y)
         self.edges, self.regression = SoftEdges(shapes.x), Regression(shapes.x, 2 * shapes.y)
         self.layers = nn.ModuleList(layers)
 

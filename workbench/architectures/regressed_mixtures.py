@@ -34,17 +34,17 @@ from torch import Tensor
 
 from workbench.architectures.base import ACTIVATIONS, CostCard, NetworkArchitecture
 from workbench.architectures.flow_model import check_context, check_rows
-from workbench.bijections.cut_mixture import CutMixture
-from workbench.bijections.exchangeable import Exchangeable
-from workbench.bijections.limits import Limits
 from workbench.bijections.regression import Regression
 from workbench.bijections.soft_edges import SoftEdges
-from workbench.bijections.split_normals import PARAMETERS, SplitNormals
-from workbench.bijections.stacked_splines import StackedMasked
-from workbench.bijections.straightened import Straightened
 from workbench.core import capability
 from workbench.core.model import Model
 from workbench.core.shapes import Shapes
+from workbench.nn.box_limits import BoxLimits
+from workbench.nn.exchangeable import Exchangeable
+from workbench.nn.normal_scores import NormalScores
+from workbench.nn.stacked_splines import StackedMasked
+from workbench.nn.truncated_mixture import TruncatedMixture
+from workbench.nn.two_piece_normal import PARAMETERS, TwoPieceNormal
 
 #: The trial of orders: steps, rows a step, learning rate, rows held out at most; and what an order must be
 #: worth: so many standard errors, and nats.
@@ -64,13 +64,13 @@ class RegressedMixturesModel(Model):
     ) -> None:
         super().__init__(shapes.x, shapes.y, shapes.x + 1, capabilities)
         self.members, self.network = members, network
-        self.embedding = Straightened(shapes.y) if shapes.y else None
+        self.embedding = NormalScores(shapes.y) if shapes.y else None
         self.arrangement = Exchangeable(shapes.y) if shapes.y else None
-        self.cut = CutMixture(shapes.x, 2 * shapes.y)
+        self.cut = TruncatedMixture(shapes.x, 2 * shapes.y)
         self.edges = SoftEdges(shapes.x)
         # the network has a straight line of its own
         self.regression = Regression(shapes.x, 2 * shapes.y, learned=False)
-        self.limits = Limits(members, shapes.x)
+        self.limits = BoxLimits(members, shapes.x)
         ascending = torch.arange(shapes.x)
         self.register_buffer(
             "orders", torch.stack([ascending if k % 2 == 0 else ascending.flip(0) for k in range(members)])
@@ -134,9 +134,9 @@ class RegressedMixturesModel(Model):
 
     def _laws(
         self, u: Tensor, read: Tensor | None, shift: Tensor, members: slice
-    ) -> tuple[SplitNormals, tuple[Tensor, Tensor] | None]:
+    ) -> tuple[TwoPieceNormal, tuple[Tensor, Tensor] | None]:
         """Of each component u (m, n, D), in the members' orders: its law and limits."""
-        return SplitNormals.read(self.network(u, read, members)), self.limits(u, shift, members)
+        return TwoPieceNormal.read(self.network(u, read, members)), self.limits(u, shift, members)
 
     def log_probs(self, x: Tensor, y: Tensor | None, members: slice = slice(None)) -> Tensor:
         """log q_k(x | y) (K, n) of each member, in nats."""
@@ -187,7 +187,7 @@ class RegressedMixturesModel(Model):
         u, shift = torch.zeros_like(z), self.regression(read).shift
         for i in range(self.features):
             laws, limits = self._laws(u, read, shift, members)
-            own = SplitNormals(*(t[:, :, i] for t in (laws.log_share, laws.middle, laws.below, laws.above)))
+            own = TwoPieceNormal(*(t[:, :, i] for t in (laws.log_share, laws.middle, laws.below, laws.above)))
             found = own.draw(z[:, :, i], limits and (limits[0][..., i], limits[1][..., i]))
             u = torch.cat([u[..., :i], found[..., None], u[..., i + 1 :]], -1)
         places = self.orders[members].argsort(-1)[:, None].expand(u.shape)

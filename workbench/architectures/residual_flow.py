@@ -19,10 +19,10 @@ import param
 from workbench.architectures.base import CostCard, LayeredArchitecture
 from workbench.architectures.couplings import SEARCHED_CAPABILITIES
 from workbench.architectures.flow_model import ZukoFlowModel
-from workbench.bijections.contraction import Contraction
 from workbench.bijections.residual import Residual
-from workbench.bijections.smooth_network import CONTRACTIVE
 from workbench.core.shapes import Shapes
+from workbench.nn.contraction import Contraction
+from workbench.nn.smooth_network import CONTRACTIVE
 
 _NO_GRAPH = (
     "Its inverse repeats until it stands still, in a number of steps that depends on the data, "

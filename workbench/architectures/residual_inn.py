@@ -18,11 +18,11 @@ import param
 from workbench.architectures.base import CostCard
 from workbench.architectures.inn import INN, InnModel
 from workbench.architectures.residual_flow import ResidualFlow
-from workbench.bijections.contraction import Contraction
 from workbench.bijections.residual import Residual
-from workbench.bijections.smooth_network import CONTRACTIVE
 from workbench.core import capability
 from workbench.core.shapes import Shapes
+from workbench.nn.contraction import Contraction
+from workbench.nn.smooth_network import CONTRACTIVE
 
 
 class ResidualInnModel(InnModel):

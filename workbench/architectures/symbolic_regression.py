@@ -22,10 +22,10 @@ from torch import Tensor
 from workbench.architectures.base import Architecture, CostCard
 from workbench.architectures.couplings import FLOW_CAPABILITIES
 from workbench.architectures.flow_model import ZukoFlowModel
-from workbench.bijections.equation_learner import LIBRARIES
 from workbench.bijections.symbolic_coupling import SymbolicCoupling
 from workbench.core import capability
 from workbench.core.shapes import Shapes
+from workbench.nn.equation_learner import LIBRARIES
 
 #: Shares of the training after which the formulas begin to thin out, and after which they are cut.
 THIN_FROM, CUT_FROM = 0.25, 0.75

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from workbench.core.errors import IncompatibleError, RunError
-from workbench.training import Experiment, RunFolder, Snapshot, SnapshotRequest
+from workbench.snapshots import Snapshot, SnapshotRequest
+from workbench.training import Experiment, RunFolder
 
 STARTING, PAUSED, RUNNING, FINISHED = "starting", "paused", "running", "finished"
 FAILED, KILLED, STOPPED = "failed", "killed", "stopped"

@@ -12,7 +12,8 @@ from dataclasses import asdict, replace
 
 from workbench.backends.base import FAILED, FINISHED, PAUSED, RUNNING, STOPPED, Status
 from workbench.core.errors import WorkbenchError
-from workbench.training import Run, RunFolder, Snapshot, SnapshotRequest
+from workbench.snapshots import Snapshot, SnapshotRequest
+from workbench.training import Run, RunFolder
 
 #: Seconds of training between two checkpoints (at most 10 s may be lost), and between two heartbeats on disk.
 SAVE_EVERY, BEAT_EVERY = 8.0, 3.0

@@ -17,8 +17,8 @@ from torch.distributions import Transform, constraints
 from zuko.lazy import LazyTransform
 from zuko.utils import odeint
 
-from workbench.bijections.smooth_network import Activation
-from workbench.bijections.velocity_field import VelocityField
+from workbench.nn.smooth_network import Activation
+from workbench.nn.velocity_field import VelocityField
 
 
 class FreeForm(VelocityField, LazyTransform):

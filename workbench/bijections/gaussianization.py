@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Transform, constraints
 
-from workbench.bijections.root import polish, search
 from workbench.bijections.two_sided_coupling import soft_clamp
+from workbench.nn.root import polish, search
 
 #: Largest |a|: a mixture's component is at least exp(−5) wide.
 LARGEST = 5.0

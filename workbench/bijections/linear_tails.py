@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Transform, constraints
 
-from workbench.bijections.root import polish, search
+from workbench.nn.root import polish, search
 
 
 class LinearTailsTransform(Transform):

@@ -17,9 +17,9 @@ from torch import Tensor
 from torch.distributions import Transform, constraints
 from zuko.lazy import LazyTransform
 
-from workbench.bijections.contraction import Contraction
-from workbench.bijections.log_det_series import power_series, roulette_weights
-from workbench.bijections.smooth_network import Slope
+from workbench.nn.contraction import Contraction
+from workbench.nn.log_det_series import power_series, roulette_weights
+from workbench.nn.smooth_network import Slope
 
 EXACT_UP_TO = 4
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.distributions import Transform, constraints
 from zuko.lazy import LazyTransform
 
-from workbench.bijections.equation_learner import EquationLearner
+from workbench.nn.equation_learner import EquationLearner
 
 
 class SymbolicCouplingTransform(Transform):

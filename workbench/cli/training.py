@@ -14,7 +14,7 @@ from workbench.backends import Handle, InlineBackend
 from workbench.cli.text import names, print_json
 from workbench.core.errors import RunError, SpecError
 from workbench.problems import PROBLEMS, Problem
-from workbench.problems.reading import declared_columns
+from workbench.problems.user.readers import declared_columns
 from workbench.training import Experiment, Run
 
 _INTERRUPTED = 130

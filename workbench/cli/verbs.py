@@ -68,8 +68,8 @@ def _opened(where: str):
 def sample_command(args: argparse.Namespace) -> None:
     """Draws from a posterior, or from a density where nothing is observed."""
     from workbench.export.posterior import check_path, summary, write_datatree, write_samples
-    from workbench.training.datatree import CHAINS
-    from workbench.training.fitted import Posterior
+    from workbench.inference.datatree import CHAINS
+    from workbench.inference.fitted_model import Posterior
 
     if args.out:
         check_path(args.out, arviz=args.arviz)

@@ -54,6 +54,32 @@ class Catalogue:
         """The member with these settings, checked."""
         return self[key].from_values(values)
 
+    def resolve(self, choice: str | Spec | dict[str, Any], **arguments: Any) -> Spec:
+        """The member for a key, for ``{"key": …, "settings": {…}}``, or for a Spec of this catalogue.
+
+        ``arguments`` go to the member's ``from_values`` where a table is given. Raises `SpecError`.
+        """
+        if isinstance(choice, Spec):
+            if choice.key not in self or not isinstance(choice, self[choice.key]):
+                raise SpecError(
+                    f"{type(choice).__name__} is not a {self.noun}",
+                    expected=", ".join(self.keys()),
+                    found=type(choice).__name__,
+                )
+            return choice
+        if isinstance(choice, str):
+            return self.make(choice)
+        if (
+            not isinstance(choice, dict)
+            or not isinstance(choice.get("key"), str)
+            or set(choice) - {"key", "settings"}
+        ):
+            raise SpecError(
+                f"The {self.noun} must be a key, a Spec or a table with 'key' and 'settings'",
+                found=repr(choice)[:200],
+            )
+        return self[choice["key"]].from_values(choice.get("settings", {}), **arguments)
+
     def cards(self) -> list[dict[str, Any]]:
         """One JSON-ready description a member, for tables and ``workbench list``."""
         return [

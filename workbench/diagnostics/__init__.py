@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from workbench.diagnostics.inverting import distances, invert
-from workbench.diagnostics.judged import BUDGETS, DIAGNOSTICS, Diagnostic
+from workbench.diagnostics.checks import BUDGETS, DIAGNOSTICS, Diagnostic
+from workbench.diagnostics.network_inversion import distances, invert
 from workbench.diagnostics.report import Report, diagnose
 from workbench.diagnostics.two_samples import c2st, exact_wasserstein
-from workbench.diagnostics.views import (
+from workbench.snapshots.views import (
     VIEWS,
     ambiguity_surface,
     arm,

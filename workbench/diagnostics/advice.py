@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from workbench.diagnostics.judged import DIAGNOSTICS, VERDICTS
+from workbench.diagnostics.checks import DIAGNOSTICS, VERDICTS
 
 _TRAIN = "Train longer or on more draws; look whether the validation loss still falls."
 #: For a diagnostic that says nothing of its own.

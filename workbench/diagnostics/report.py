@@ -10,7 +10,7 @@ import xarray as xr
 
 from workbench.core.errors import SpecError
 from workbench.diagnostics.advice import MEANINGS
-from workbench.diagnostics.judged import DIAGNOSTICS, VERDICTS
+from workbench.diagnostics.checks import DIAGNOSTICS, VERDICTS
 from workbench.training import Experiment
 
 NOT_APPLICABLE = "not applicable"

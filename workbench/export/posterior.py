@@ -1,6 +1,6 @@
 """Draws as files: NetCDF and Zarr in the groups that ArviZ opens, flat NetCDF, CSV; their summary in numbers.
 
-The groups are those of `workbench.training.datatree`. A NetCDF file is for one machine's disk, a Zarr store
+The groups are those of `workbench.inference.datatree`. A NetCDF file is for one machine's disk, a Zarr store
 for object stores and for reading in parts.
 """
 

@@ -20,7 +20,8 @@ from workbench.core.errors import ExportError, WorkbenchError
 from workbench.export.formats import ExportFormat
 from workbench.export.manifest import installed_versions
 from workbench.export.page import Page, code, figure_grid, paragraph, table
-from workbench.training import Run, RunFolder, SnapshotRequest
+from workbench.snapshots import SnapshotRequest
+from workbench.training import Run, RunFolder
 from workbench.training.folder import write_whole
 
 _PARTS = ("problem", "architecture", "objective", "training")

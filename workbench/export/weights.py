@@ -5,7 +5,7 @@ model.safetensors         weights and standardisation
 vectors.safetensors       test vectors, asked again when the file is loaded            (vectors.py)
 observations.safetensors  what the training saw of observations, so that an unlike one is warned of; where it
                           is known. Of a problem made of the user's rows only mean, spread, and a rounded
-                          reach: no row leaves the house.                   (training/typicality.py)
+                          reach: no row leaves the house.                   (inference/out_of_distribution.py)
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from workbench.export import manifest, vectors
 from workbench.export.archive import LARGEST_FILE, read_archive, write_archive
 from workbench.export.budget import Budget
 from workbench.export.formats import ExportFormat, fitted_of
+from workbench.inference.out_of_distribution import Typicality
+from workbench.inference.standardisation import Standardisation
 from workbench.training import FittedModel
-from workbench.training.data import Standardisation
-from workbench.training.typicality import Typicality
 
 MANIFEST, MODEL, VECTORS = "manifest.json", "model.safetensors", "vectors.safetensors"
 OBSERVATIONS = "observations.safetensors"

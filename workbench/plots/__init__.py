@@ -1,6 +1,6 @@
 """Datasets as HoloViews elements: ``hv.DynamicMap(plots.samples, streams=[hv.streams.Pipe(data=dataset)])``.
 
-Every plot is a pure function of a Dataset from `workbench.diagnostics.views` (fresh, or read from a file),
+Every plot is a pure function of a Dataset from `workbench.snapshots.views` (fresh, or read from a file),
 returns the same structure whatever the data, and keeps its axes where the attributes put them.
 """
 
@@ -11,15 +11,7 @@ from workbench.plots.arm import arm
 from workbench.plots.band import band
 from workbench.plots.bound import bound
 from workbench.plots.calibration import calibration
-from workbench.plots.corner import corner
-from workbench.plots.critic import critic
-from workbench.plots.density import density
-from workbench.plots.divergences import divergences
-from workbench.plots.grid import grid
-from workbench.plots.intervals import intervals
-from workbench.plots.inversion import inversion
-from workbench.plots.invertibility import invertibility
-from workbench.plots.judged import (
+from workbench.plots.checks import (
     JUDGED,
     contraction,
     expected_coverage,
@@ -35,6 +27,14 @@ from workbench.plots.judged import (
     resimulation_error,
     tarp,
 )
+from workbench.plots.corner import corner
+from workbench.plots.critic import critic
+from workbench.plots.density import density
+from workbench.plots.divergences import divergences
+from workbench.plots.grid import grid
+from workbench.plots.intervals import intervals
+from workbench.plots.inversion import inversion
+from workbench.plots.invertibility import invertibility
 from workbench.plots.latent import latent
 from workbench.plots.losses import losses
 from workbench.plots.marginals import marginals

@@ -24,7 +24,7 @@ register(
 
 
 def physical(laws: Mapping[str, Any]) -> hv.Overlay:
-    """From ``model`` (a Dataset of `workbench.diagnostics.exploring`), ``other`` likewise, and
+    """From ``model`` (a Dataset of `workbench.diagnostics.posterior_explorer`), ``other`` likewise, and
     ``reference``: lines (draw, point, side)."""
     axes, made = dimensions(laws["model"], "physical"), columns(laws)
     elements = [

@@ -4,7 +4,7 @@ from workbench.core.catalogue import Catalogue
 from workbench.refinement.base import Gain, RefinedPosterior, Refinement
 from workbench.refinement.importance import ImportanceSampling
 from workbench.refinement.markov_chain import MarkovChain
-from workbench.refinement.refining import refine
+from workbench.refinement.refine import refine
 from workbench.refinement.signal_model import SignalModel
 from workbench.refinement.truncated import TruncatedProposals
 

@@ -20,7 +20,7 @@ from workbench.core import capability
 from workbench.core.errors import IncompatibleError, SpecError
 from workbench.core.spec import Spec
 from workbench.core.variable import Variable
-from workbench.training.fitted import FittedModel, to_dataset
+from workbench.inference.fitted_model import FittedModel, to_dataset
 
 _CHUNK = 20_000
 #: The exact density may cost milliseconds a row: parts this small let a refinement be stopped in time.

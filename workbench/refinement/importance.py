@@ -7,7 +7,7 @@ import time
 import param
 
 from workbench.core import capability
-from workbench.problems.ensemble import resample
+from workbench.problems.ensemble_sampler import resample
 from workbench.refinement.base import UNRELIABLE, Amortised, Gain, RefinedPosterior, Refinement
 from workbench.refinement.weights import weigh
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from workbench.core import capability
 from workbench.core.errors import DataError
-from workbench.problems.ensemble import resample
+from workbench.problems.ensemble_sampler import resample
 from workbench.refinement.base import NAN, UNRELIABLE, Amortised, Gain, RefinedPosterior, Refinement
 from workbench.refinement.moves import Crowd
 from workbench.refinement.weights import weigh

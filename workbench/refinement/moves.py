@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from workbench.core.errors import WorkbenchError
-from workbench.problems.ensemble import walkers
+from workbench.problems.ensemble_sampler import walkers
 
 
 class Crowd:

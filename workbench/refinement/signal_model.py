@@ -31,7 +31,7 @@ from torch import Tensor
 
 from workbench.core import capability
 from workbench.core.errors import DataError
-from workbench.problems.ensemble import resample
+from workbench.problems.ensemble_sampler import resample
 from workbench.refinement.base import Amortised, Gain, RefinedPosterior, Refinement
 from workbench.refinement.importance import warnings
 from workbench.refinement.moves import Crowd

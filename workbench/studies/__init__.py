@@ -4,10 +4,10 @@
 """
 
 from workbench.studies.base import STUDIES, TAGS, Cell, Column, Figure, Published, Study
-from workbench.studies.bench import Bench
 from workbench.studies.execution import gather, load, run
 from workbench.studies.figure import figure_data, figures
 from workbench.studies.folder import StudyFolder
+from workbench.studies.study_context import Bench
 from workbench.studies.table import columns, heading, rows, setting, text
 
 # The members. A new one is one file and one line here.

@@ -9,8 +9,8 @@ import xarray as xr
 
 from workbench.divergences import DIVERGENCES
 from workbench.studies.base import STUDIES, Figure
-from workbench.studies.case import SETTINGS, PosteriorCase, digitised
-from workbench.studies.reading import grouped
+from workbench.studies.case_study import SETTINGS, PosteriorCase, digitised
+from workbench.studies.cell_means import grouped
 
 ARCHITECTURES = {"coupling": "inn", "residual": "residual_inn"}
 SIDES = ("forward", "backward")

@@ -19,7 +19,7 @@ from workbench.core.spec import Spec
 from workbench.training import Experiment
 
 if TYPE_CHECKING:
-    from workbench.studies.bench import Bench
+    from workbench.studies.study_context import Bench
 
 STUDIES = Catalogue("studies", "study")
 

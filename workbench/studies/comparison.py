@@ -18,9 +18,8 @@ from torch import Tensor
 
 from workbench.core.errors import DataError
 from workbench.problems import PROBLEMS, Problem
-from workbench.studies import measures, verdicts
+from workbench.studies import conclusions, sample_metrics
 from workbench.studies.base import Cell, Column, Study
-from workbench.studies.bench import Bench, clock
 from workbench.studies.methods import METHODS, Method, recipe
 from workbench.studies.samplers import (
     AdjointSampler,
@@ -32,6 +31,7 @@ from workbench.studies.samplers import (
     forward_network,
     train_forward,
 )
+from workbench.studies.study_context import Bench, clock
 from workbench.training import Experiment, Run, Training
 from workbench.training.data import RunData
 from workbench.training.device import pick_device
@@ -63,7 +63,7 @@ class PosteriorComparison(Study):
         Column("err_post_standardised", "standardised", "", "low"),
         Column("err_resim", "Err_resim", "", "low"),
         Column("calibration_error", "calibration", "", "low"),
-        *(Column(f"r_{t}", f"r_{t}", "", "low") for t in measures.GUESSES),
+        *(Column(f"r_{t}", f"r_{t}", "", "low") for t in sample_metrics.GUESSES),
         Column("sampling_microseconds", "sampling", "µs a draw", "low"),
         Column("training_seconds", "training", "s", "low"),
         Column("parameters", "parameters"),
@@ -196,23 +196,26 @@ class PosteriorComparison(Study):
 
     def _numbers(self, draws: Tensor, raw: Tensor, test: xr.Dataset, generator) -> dict:
         reference, truth, y = (torch.from_numpy(test[n].values).double() for n in ("reference", "x", "y"))
-        each = measures.posterior_errors(draws, reference)
+        each = sample_metrics.posterior_errors(draws, reference)
         scale = torch.from_numpy(test["scale"].values)
-        standardised = measures.posterior_errors(draws, reference, scale)
-        squared = measures.resimulated(draws, y, self.problem(), generator)
-        resim = measures.resimulation_errors(squared)
+        standardised = sample_metrics.posterior_errors(draws, reference, scale)
+        squared = sample_metrics.resimulated(draws, y, self.problem(), generator)
+        resim = sample_metrics.resimulation_errors(squared)
         found = {
             "err_post": np.nanmean(each), "err_post_median": np.nanmedian(each),
             "err_post_low": np.nanquantile(each, 0.25), "err_post_high": np.nanquantile(each, 0.75),
             "err_post_standardised": np.nanmean(standardised),
             "err_resim": resim.mean(), "err_resim_median": np.median(resim),
-            "calibration_error": measures.calibration_error(truth, draws).mean(),
-            **{f"r_{t}": measures.best_of(squared, t, y.shape[1]).mean() for t in measures.GUESSES},
+            "calibration_error": sample_metrics.calibration_error(truth, draws).mean(),
+            **{
+                f"r_{t}": sample_metrics.best_of(squared, t, y.shape[1]).mean()
+                for t in sample_metrics.GUESSES
+            },
             "non_finite_share": float((~raw.isfinite().all(-1)).double().mean()),
             "each": each, "each_resim": resim,
         }  # fmt: skip
         if self.whole:
-            found["err_post_unrounded"] = np.nanmean(measures.posterior_errors(raw, reference))
+            found["err_post_unrounded"] = np.nanmean(sample_metrics.posterior_errors(raw, reference))
         return found
 
     def _rounded(self, draws: Tensor) -> Tensor:
@@ -248,7 +251,7 @@ class PosteriorComparison(Study):
         )
 
     def conclusions(self, data: xr.Dataset) -> list[str]:
-        return verdicts.sentences(data, [figure.to_dict() for figure in self.published])
+        return conclusions.sentences(data, [figure.to_dict() for figure in self.published])
 
     # ---- samplers
     def _sampler(self, cell: Cell, bench: Bench) -> tuple[Sampler, dict]:

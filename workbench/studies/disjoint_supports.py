@@ -21,10 +21,10 @@ import xarray as xr
 from torch import Tensor, nn
 
 from workbench.divergences import DIVERGENCES, SampleDivergence, mmd_squared
+from workbench.studies.adversarial_training import Rules, play
 from workbench.studies.base import STUDIES, Cell, Column, Figure, Published, Study
-from workbench.studies.bench import Bench, clock
-from workbench.studies.game import Rules, play
-from workbench.studies.reading import grouped
+from workbench.studies.cell_means import grouped
+from workbench.studies.study_context import Bench, clock
 
 #: MMD of latents at c: critic with KL, and Sinkhorn; from the authors' notebook.
 _NOTEBOOK = {

@@ -17,8 +17,8 @@ import param
 import xarray as xr
 
 from workbench.studies.base import STUDIES, Figure
-from workbench.studies.case import SETTINGS, PosteriorCase, digitised
-from workbench.studies.reading import falls, grouped
+from workbench.studies.case_study import SETTINGS, PosteriorCase, digitised
+from workbench.studies.cell_means import falls, grouped
 
 _ENTROPIES = (0.01, 0.1, 1.0, 10.0)
 KINDS = ("debiased", "biased")

@@ -18,11 +18,11 @@ from workbench.core import capability
 from workbench.divergences import DIVERGENCES, mmd_squared
 from workbench.problems import PROBLEMS
 from workbench.studies.base import STUDIES, Figure
-from workbench.studies.bench import Bench
-from workbench.studies.case import TEST_SEED, PosteriorCase
+from workbench.studies.case_study import TEST_SEED, PosteriorCase
+from workbench.studies.cell_means import grouped
 from workbench.studies.comparison import curves
-from workbench.studies.judging import COLUMNS, fresh_pairs, judged, spread, told_apart
-from workbench.studies.reading import grouped
+from workbench.studies.posterior_quality import COLUMNS, fresh_pairs, judged, spread, told_apart
+from workbench.studies.study_context import Bench
 
 NETWORKS = {
     "coupling": "realnvp",

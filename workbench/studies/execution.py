@@ -16,8 +16,8 @@ import xarray as xr
 
 from workbench.core.errors import RunError, SpecError, WorkbenchError
 from workbench.studies.base import STUDIES, Cell, Published, Study
-from workbench.studies.bench import Bench
 from workbench.studies.folder import StudyFolder, read, write
+from workbench.studies.study_context import Bench
 from workbench.training.device import pick_device
 
 #: States of a cell in the result.

@@ -39,12 +39,12 @@ import xarray as xr
 
 from workbench.core.errors import WorkbenchError
 from workbench.problems import PROBLEMS
-from workbench.problems.geoacoustic_field import UNKNOWNS
+from workbench.problems.ocean.geoacoustic_field import UNKNOWNS
 from workbench.studies.base import STUDIES, Cell, Column, Published
-from workbench.studies.bench import Bench
-from workbench.studies.case import PosteriorCase
+from workbench.studies.case_study import PosteriorCase
 from workbench.studies.comparison import curves
-from workbench.studies.geoacoustic_judging import exact_row, nine_row, seabed_row
+from workbench.studies.geoacoustic_evaluation import exact_row, nine_row, seabed_row
+from workbench.studies.study_context import Bench
 from workbench.training import Experiment, Training
 
 _SOURCE = "VINA, arXiv:2602.20480, tables 3 to 5 (10 epochs)"

@@ -12,8 +12,8 @@ import xarray as xr
 
 from workbench.divergences import DIVERGENCES
 from workbench.studies.base import STUDIES, Figure
-from workbench.studies.case import SETTINGS, PosteriorCase, digitised
-from workbench.studies.reading import grouped
+from workbench.studies.case_study import SETTINGS, PosteriorCase, digitised
+from workbench.studies.cell_means import grouped
 
 _SIZES = (2, 6, 10, 14, 18, 22, 26, 30, 34, 38)
 _FIGURE = {

@@ -21,10 +21,10 @@ import xarray as xr
 from torch import Tensor
 
 from workbench.divergences import DIVERGENCES
+from workbench.studies.adversarial_training import Rules, play
 from workbench.studies.base import STUDIES, Cell, Figure, Published, Study
-from workbench.studies.bench import Bench, clock
-from workbench.studies.game import Rules, play
-from workbench.studies.tails import COLUMNS, build, measured, pareto, trend
+from workbench.studies.heavy_tails import COLUMNS, build, measured, pareto, trend
+from workbench.studies.study_context import Bench, clock
 from workbench.training import Experiment
 
 #: Couplings and width of the authors' three networks, and W1 for α = 1 … 10 as read off their figure.

@@ -31,8 +31,8 @@ from workbench.refinement import refine
 from workbench.refinement.base import Amortised
 from workbench.refinement.markov_chain import MarkovChain
 from workbench.studies.base import STUDIES, Cell, Column, Published, Study
-from workbench.studies.bench import Bench
-from workbench.studies.rival import simulation_based_inference
+from workbench.studies.sbi_baseline import simulation_based_inference
+from workbench.studies.study_context import Bench
 from workbench.studies.table import number, rows
 from workbench.training import Experiment
 

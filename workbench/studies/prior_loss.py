@@ -20,8 +20,8 @@ import param
 import xarray as xr
 
 from workbench.studies.base import STUDIES, Cell, Figure
-from workbench.studies.case import SETTINGS, PosteriorCase
-from workbench.studies.reading import apart, grouped, span
+from workbench.studies.case_study import SETTINGS, PosteriorCase
+from workbench.studies.cell_means import apart, grouped, span
 
 #: Bounds of the uniform prior and the factor on λ'.
 _UNIFORM = {"printed": (0.0, 1.0, 1.0), "code": (-0.5, 0.5, 10.0)}

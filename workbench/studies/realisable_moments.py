@@ -19,10 +19,10 @@ import xarray as xr
 from torch import Tensor
 
 from workbench.divergences import DIVERGENCES
+from workbench.studies.adversarial_training import Rules, play
 from workbench.studies.base import STUDIES, Cell, Figure, Study
-from workbench.studies.bench import Bench, clock
-from workbench.studies.game import Rules, play
-from workbench.studies.tails import COLUMNS, build, measured, pareto, trend
+from workbench.studies.heavy_tails import COLUMNS, build, measured, pareto, trend
+from workbench.studies.study_context import Bench, clock
 
 #: VINA's Definition 3.1: bounded residual blocks.
 CLASS = {"transforms": 4, "width": 16, "bounded": True, "lipschitz": 0.7, "log_det": "exact"}

@@ -18,7 +18,7 @@ from workbench.core.spec import Spec, parse_setting
 from workbench.objectives import OBJECTIVES
 from workbench.problems import PROBLEMS
 from workbench.training.compatibility import refusals
-from workbench.training.recipe import recommended
+from workbench.training.recommended import recommended
 from workbench.training.settings import Training
 
 VERSION = 1
@@ -47,9 +47,9 @@ class Experiment:
         steps: int = 2000,
         seed: int = 0,
     ) -> None:
-        self.problem = _member("problem", problem)
-        self.architecture = _member("architecture", architecture)
-        self.objective = _member("objective", objective)
+        self.problem = _PARTS["problem"].resolve(problem)
+        self.architecture = _PARTS["architecture"].resolve(architecture)
+        self.objective = _PARTS["objective"].resolve(objective)
         self.training = training if isinstance(training, Training) else Training.from_values(training or {})
         self.steps = _whole("steps", steps, 1, 100_000_000)
         self.seed = _whole("seed", seed, 0, 2**31 - 1)
@@ -60,7 +60,7 @@ class Experiment:
     ) -> Experiment:
         """The experiment to begin with on an inverse problem, for so many simulations: one recipe for all,
         which reads its settings off the problem and the data. Each of them can be changed afterwards."""
-        member, count = _member("problem", problem), _whole("simulations", simulations, 64, 50_000_000)
+        member, count = _PARTS["problem"].resolve(problem), _whole("simulations", simulations, 64, 50_000_000)
         return cls(member, **recommended(member, count), seed=seed)
 
     # ---- what fits
@@ -192,7 +192,7 @@ class Experiment:
             )
         arguments = {k: v for k, v in values.items() if k != "version"}
         if folder is not None:
-            arguments["problem"] = _member("problem", values["problem"], folder=folder)
+            arguments["problem"] = PROBLEMS.resolve(values["problem"], folder=folder)
         return cls(**arguments)
 
     def to_json(self) -> str:
@@ -299,32 +299,6 @@ class Experiment:
             f"Experiment({self.problem!r}, {self.architecture!r}, {self.objective!r}, {self.training!r}, "
             f"steps={self.steps}, seed={self.seed})"
         )
-
-
-def _member(part: str, given: str | Spec | dict, *, folder: Path | None = None) -> Spec:
-    catalogue = _PARTS[part]
-    if isinstance(given, Spec):
-        if given.key not in catalogue or not isinstance(given, catalogue[given.key]):
-            raise SpecError(
-                f"{type(given).__name__} is not a {catalogue.noun}",
-                expected=", ".join(catalogue.keys()),
-                found=type(given).__name__,
-            )
-        return given
-    if isinstance(given, str):
-        return catalogue.make(given)
-    if (
-        not isinstance(given, dict)
-        or not isinstance(given.get("key"), str)
-        or set(given) - {"key", "settings"}
-    ):
-        raise SpecError(
-            f"The {part} must be a key, a Spec or a table with 'key' and 'settings'", found=repr(given)[:200]
-        )
-    member, settings = catalogue[given["key"]], given.get("settings", {})
-    if folder is not None:
-        return member.from_values(settings, folder=folder)
-    return member.from_values(settings)
 
 
 def _refuse_travel(problem: Spec | type[Spec]) -> None:

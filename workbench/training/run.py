@@ -6,7 +6,7 @@ import copy
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,9 +14,19 @@ import xarray as xr
 
 from workbench.core.errors import RunError
 from workbench.core.spec import Spec
+from workbench.inference.fitted_model import FittedModel, Posterior
 from workbench.objectives.base import Context
 from workbench.problems.base import Samples
-from workbench.training.changes import (
+from workbench.training.baseline import held_out_log_prob, surpassed
+from workbench.training.critic_step import critic_steps
+from workbench.training.data import RunData
+from workbench.training.device import pick_device
+from workbench.training.evaluation_mode import Looking
+from workbench.training.evaluation_points import Eyes
+from workbench.training.experiment import Experiment
+from workbench.training.folder import RunFolder
+from workbench.training.history import History, Record
+from workbench.training.live_changes import (
     LIVE_PARTS,
     change_objective,
     change_setting,
@@ -24,20 +34,12 @@ from workbench.training.changes import (
     keep_average,
     restore_objective,
 )
-from workbench.training.climbing import critic_steps
-from workbench.training.data import RunData
-from workbench.training.device import pick_device
-from workbench.training.experiment import Experiment
-from workbench.training.eyes import Eyes
-from workbench.training.fitted import FittedModel, Posterior
-from workbench.training.folder import RunFolder
-from workbench.training.guard import Guard, finite
-from workbench.training.history import History, Record
-from workbench.training.looking import Looking
+from workbench.training.non_finite_guard import Guard, finite
 from workbench.training.optimisation import Average, critic_optimiser, make_average, make_optimiser, schedule
-from workbench.training.ruler import Ruler
-from workbench.training.snapshot import Snapshot, SnapshotRequest, take_snapshot
-from workbench.training.start import held_out_log_prob, surpassed
+from workbench.training.validation_metrics import Ruler
+
+if TYPE_CHECKING:
+    from workbench.snapshots import Snapshot, SnapshotRequest
 
 
 class Run:
@@ -272,6 +274,8 @@ class Run:
 
     def snapshot(self, request: SnapshotRequest | None = None) -> Snapshot:
         """What can be seen now, as immutable arrays. Does not touch the training or its random numbers."""
+        from workbench.snapshots import SnapshotRequest, take_snapshot
+
         return take_snapshot(self, request or SnapshotRequest())
 
     @property

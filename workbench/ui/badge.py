@@ -5,7 +5,7 @@ from __future__ import annotations
 import panel as pn
 
 from workbench.diagnostics import invertibility
-from workbench.training import Snapshot
+from workbench.snapshots import Snapshot
 from workbench.ui import text
 
 WORDS = {

@@ -11,7 +11,7 @@ import panel_material_ui as pmui
 from workbench import diagnostics, plots
 from workbench.training import Experiment
 from workbench.ui import style, text
-from workbench.ui.views import View
+from workbench.ui.view_choice import View
 
 #: Views that say in a sentence what they found.
 JUDGED = ("bound", "critic", "precision_recall", "calibration")

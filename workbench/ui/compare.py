@@ -13,11 +13,11 @@ from bokeh.models import HTMLTemplateFormatter
 
 from workbench import plots
 from workbench.studies import Column
-from workbench.studies.comparing import MOST, observations, parameters, posterior_data, spread_data
-from workbench.studies.shelf import Entry, Source, entries, frame, sources
+from workbench.studies.posterior_comparison import MOST, observations, parameters, posterior_data, spread_data
+from workbench.studies.results_table import Entry, Source, entries, frame, sources
 from workbench.ui import style, text
 from workbench.ui.card import FONT
-from workbench.ui.notices import guard, on_exception
+from workbench.ui.notifications import guard, on_exception
 from workbench.ui.overlay import loss_data, overlay
 from workbench.ui.studio import never_busy
 

@@ -14,7 +14,7 @@ import panel_material_ui as pmui
 from workbench.core.errors import SpecError
 from workbench.core.spec import Spec
 from workbench.plots.style import KNOWN, MODEL
-from workbench.problems.drawn import CANVAS, MAXIMUM_POINTS
+from workbench.problems.planar.drawn import CANVAS, MAXIMUM_POINTS
 from workbench.ui import text
 
 #: Distance between two points along a stroke, in units of the canvas.

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from workbench.core.variable import Variable
-from workbench.training import Experiment, Record, Snapshot
+from workbench.snapshots import Snapshot
+from workbench.training import Experiment, Record
 
 FOLDER = Path(__file__).parent / "example_run"
 EXPERIMENT, MODEL, SNAPSHOT, HISTORY = "experiment.json", "model.zip", "snapshot.npz", "history.jsonl"

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from workbench.backends import Backend, Handle, ProcessBackend
-from workbench.training import Experiment, Record, Snapshot, SnapshotRequest
+from workbench.snapshots import Snapshot, SnapshotRequest
+from workbench.training import Experiment, Record
 
 #: Seconds after which a job that rests and is watched by nobody gives its worker back.
 IDLE_SECONDS = 120.0

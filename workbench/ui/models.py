@@ -13,10 +13,10 @@ import panel_material_ui as pmui
 
 from workbench.core.errors import RefusedError, WorkbenchError
 from workbench.training import Runs
-from workbench.ui import errands, example
-from workbench.ui.exchange import LARGEST_MODEL
-from workbench.ui.exploring import Exploration
-from workbench.ui.notices import guard, tell
+from workbench.ui import example, process_pool
+from workbench.ui.exploration import Exploration
+from workbench.ui.import_export import LARGEST_MODEL
+from workbench.ui.notifications import guard, tell
 from workbench.ui.runs import titled, when
 
 EXAMPLE = "Example: inverse kinematics"
@@ -164,7 +164,7 @@ class Models(pn.viewable.Viewer):
             return
         data, name = bytes(event.new), str(self.file.filename or "model.zip")
         self.file.value = None
-        path = errands.shelf("uploads") / errands.new_name(".zip")
+        path = process_pool.shelf("uploads") / process_pool.new_name(".zip")
         try:
             if len(data) > LARGEST_MODEL:
                 raise RefusedError(
@@ -173,7 +173,7 @@ class Models(pn.viewable.Viewer):
                     found=f"{len(data) / 2**20:.0f} MB",
                 )
             path.write_bytes(data)
-            await asyncio.wrap_future(errands.ERRANDS.send(trusted, str(path)))
+            await asyncio.wrap_future(process_pool.POOL.send(trusted, str(path)))
             self._offer({f"File: {Path(name).name[:40]}": str(path), **self.model.options})
             self.model.value = str(path)
         except Exception as error:

@@ -11,8 +11,8 @@ import numpy as np
 import xarray as xr
 
 from workbench import diagnostics, plots
-from workbench.studies.comparing import MOST, named
-from workbench.studies.shelf import Entry
+from workbench.studies.posterior_comparison import MOST, named
+from workbench.studies.results_table import Entry
 
 
 def curves(runs: Iterable[tuple[str, Iterable[Any]]]) -> xr.Dataset:

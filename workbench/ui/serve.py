@@ -33,8 +33,8 @@ def serve(
 
     from workbench.ui import links
     from workbench.ui.compare import compare
-    from workbench.ui.explorer import explorer
-    from workbench.ui.inverter import inverter
+    from workbench.ui.explorer_page import explorer
+    from workbench.ui.inversion_page import inverter
     from workbench.ui.jobs import jobs
     from workbench.ui.models import offer
     from workbench.ui.studio import studio

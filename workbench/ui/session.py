@@ -16,8 +16,9 @@ import param
 
 from workbench.backends import Status
 from workbench.core.errors import DataError, RunError
-from workbench.training import Experiment, Snapshot
-from workbench.training.changes import said
+from workbench.snapshots import Snapshot
+from workbench.training import Experiment
+from workbench.training.live_changes import said
 from workbench.ui.choices import KINDS, Choices
 from workbench.ui.jobs import Job, Jobs
 

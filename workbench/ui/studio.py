@@ -11,20 +11,20 @@ from panel.util import edit_readonly
 
 from workbench.ui import style
 from workbench.ui.banner import Banner
-from workbench.ui.beside import Beside
-from workbench.ui.board import Board
 from workbench.ui.controls import Controls
-from workbench.ui.exchange import Exchange
-from workbench.ui.hub import WakeHub
+from workbench.ui.import_export import Exchange
+from workbench.ui.initial_run import open_first
 from workbench.ui.jobs import Jobs, jobs
 from workbench.ui.links import ExploreLink
 from workbench.ui.navigation import Navigation
-from workbench.ui.notices import guard, on_exception, say
-from workbench.ui.opening import open_first
+from workbench.ui.notifications import guard, on_exception, say
+from workbench.ui.run_controls import Transport
 from workbench.ui.runs import RunsPanel
 from workbench.ui.session import Session
 from workbench.ui.share import Share
-from workbench.ui.transport import Transport
+from workbench.ui.side_by_side import Beside
+from workbench.ui.view_grid import Board
+from workbench.ui.wakeups import WakeHub
 
 #: Milliseconds between two looks of a session's own, beside the wake-ups.
 PULSE = 250

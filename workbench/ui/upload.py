@@ -17,8 +17,8 @@ import panel_material_ui as pmui
 
 from workbench.core.errors import DataError, SpecError
 from workbench.core.spec import Spec
-from workbench.ui import errands, text
-from workbench.ui.notices import tell
+from workbench.ui import process_pool, text
+from workbench.ui.notifications import tell
 
 LARGEST_TABLE, QUOTA = 64 * 2**20, 2 * 2**30
 #: What a file of each kind begins with; a CSV is text without a zero byte.
@@ -72,15 +72,15 @@ class Upload(pn.viewable.Viewer):
         data, name = bytes(event.new), str(self.file.filename or "")
         self.file.value = None
         self._say("Reading the table …", "info")
-        uploads = errands.shelf("uploads")
+        uploads = process_pool.shelf("uploads")
         path = None
         try:
             suffix = checked(data, name)
             sweep(uploads, len(data))
-            path, clean = uploads / errands.new_name(suffix), uploads / errands.new_name(".parquet")
+            path, clean = uploads / process_pool.new_name(suffix), uploads / process_pool.new_name(".parquet")
             path.write_bytes(data)
             columns = await asyncio.wrap_future(
-                errands.ERRANDS.send(errands.take_table, str(path), str(clean))
+                process_pool.POOL.send(process_pool.take_table, str(path), str(clean))
             )
             self._offer(clean, columns, name)
         except Exception as error:
@@ -163,7 +163,7 @@ def sweep(folder: Path, coming: int) -> None:
     total, now = coming, time.time()
     for path in folder.iterdir():
         stat = path.stat()
-        if now - stat.st_mtime > errands.KEPT_SECONDS:
+        if now - stat.st_mtime > process_pool.KEPT_SECONDS:
             path.unlink(missing_ok=True)
         else:
             total += stat.st_size

@@ -1,0 +1,1 @@
+"""Neural networks and their building blocks that are no invertible transform."""

@@ -1,0 +1,72 @@
+"""A velocity field f(x, t, c): a network that sees points, waves in time and the context.
+
+Its divergence tr ∂f/∂x is exact and comes with the value (see smooth_network). Points that follow
+dx/dt = f(x, t, c) change their log-density by −∫ tr ∂f/∂x dt on the way.
+Source: Chen et al. 2018, Neural Ordinary Differential Equations, arXiv:1806.07366.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from workbench.nn.smooth_network import Activation, SmoothNetwork
+
+
+class VelocityField(nn.Module):
+    """The field.
+
+    Parameters
+    ----------
+    features, context : D and number of components of c (0 for none).
+    hidden, activation : of the network inside.
+    frequencies : number of waves by which the network is told the time, which runs from 0 to 1.
+    """
+
+    def __init__(
+        self, features: int, context: int, hidden: Sequence[int], activation: Activation, *, frequencies: int
+    ) -> None:
+        super().__init__()
+        self.network = SmoothNetwork(features, context + 2 * frequencies, hidden, activation)
+        self.register_buffer("waves", math.pi * torch.arange(1, frequencies + 1))
+
+    def value(self, t: Tensor, x: Tensor, c: Tensor | None) -> Tensor:
+        """f (n, D); ``t`` is one time for all () or one for each point (n,), c (n, M) or one for all (1, M).
+
+        What all points have in common of time and context is computed once, as a bias of the first layer.
+        """
+        if t.dim() > 0:
+            return self.network.value(x, self._told(t, x, c), *self._weights())
+        network = self.network
+        in_time, in_context = network.seen.weight.tensor_split((2 * len(self.waves),), dim=1)
+        bias = network.biases[0] + functional.linear(self._in_time(t), in_time)
+        if c is not None:
+            bias = functional.linear(c, in_context, bias)
+        if bias.dim() > 1 and len(bias) == 1:
+            bias = bias[0]
+        matrices, biases = self._weights()
+        return network.onwards(torch.addmm(bias, x, matrices[0].mT), matrices, biases)
+
+    def velocity(self, t: Tensor, x: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
+        """f (n, D) and tr ∂f/∂x (n,)."""
+        value, slope = self._linearised(t, x, c)
+        return value, slope.matrix().diagonal(dim1=-2, dim2=-1).sum(-1)
+
+    def _linearised(self, t, x, c):
+        return self.network.linearise(x, self._told(t, x, c), *self._weights())
+
+    def _weights(self) -> tuple[list[Tensor], list[Tensor]]:
+        return list(self.network.matrices), list(self.network.biases)
+
+    def _told(self, t: Tensor, x: Tensor, c: Tensor | None) -> Tensor:
+        """What the network reads besides the points (n, 2 · frequencies + M)."""
+        told = self._in_time(t).expand(x.shape[0], -1)
+        return told if c is None else torch.cat((told, c.expand(x.shape[0], -1)), dim=-1)
+
+    def _in_time(self, t: Tensor) -> Tensor:
+        phase = t[..., None] * self.waves
+        return torch.cat((phase.cos(), phase.sin()), dim=-1)

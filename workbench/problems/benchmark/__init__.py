@@ -1,0 +1,1 @@
+"""Tasks of the simulation-based inference benchmark."""

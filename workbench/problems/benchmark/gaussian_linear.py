@@ -1,0 +1,90 @@
+"""The mean of a Gaussian from one observation, with a Gaussian prior: the easiest task of the benchmark.
+
+Prior:      x ~ N(0, 0.1 I).     Observed:  y ~ N(x, 0.1 I).     Both 0.1 are variances.
+Posterior:  N(y/2, 0.05 I).
+"""
+
+from __future__ import annotations
+
+import math
+
+import param
+
+from workbench.core import capability
+from workbench.problems.base import PROBLEMS, Problem
+from workbench.problems.numbered_variables import numbered
+from workbench.problems.planar.mixture import normal
+
+VARIANCE = 0.1
+_SCALE = math.sqrt(VARIANCE)
+
+
+def white_log_density(residual, scale: float):
+    """log N(residual; 0, scale² I) in nats: (n, d) -> (n,)."""
+    constant = residual.shape[1] * math.log(scale * math.sqrt(2 * math.pi))
+    return -0.5 * (residual / scale).square().sum(1) - constant
+
+
+def spread_out(count: int, high: float = 0.5) -> tuple[float, ...]:
+    """Numbers evenly from -``high`` to ``high``: an observation whose components can be told apart."""
+    return tuple(round(-high + 2 * high * i / max(count - 1, 1), 3) for i in range(count))
+
+
+@PROBLEMS.register
+class GaussianLinear(Problem):
+    """A Gaussian mean with a Gaussian prior, in many dimensions."""
+
+    key = "gaussian_linear"
+    title = "Gaussian mean, Gaussian prior"
+    summary = "The mean of a Gaussian from one noisy observation: the posterior is Gaussian."
+    reference = "Lueckmann et al. 2021, arXiv 2101.04653, T.1"
+
+    features = param.Integer(10, bounds=(1, 32), doc="Number of unknowns, and of observed numbers.")
+
+    @property
+    def x(self):
+        return numbered("x", "x", self.features)
+
+    @property
+    def y(self):
+        return numbered("y", "y", self.features)
+
+    @property
+    def capabilities(self):
+        return frozenset(
+            {
+                capability.OBSERVATION,
+                capability.SIMULATE,
+                capability.LOG_JOINT,
+                capability.FULL_SUPPORT,
+                capability.REFERENCE_POSTERIOR,
+            }
+        )
+
+    @property
+    def window(self):
+        return ((-1.2, 1.2),) * self.features
+
+    @property
+    def observation_window(self):
+        return ((-1.7, 1.7),) * self.features
+
+    @property
+    def default_observation(self):
+        return spread_out(self.features)
+
+    def _prior(self, n, generator):
+        return _SCALE * normal(n, self.features, generator)
+
+    def _simulate(self, x, generator):
+        return x + _SCALE * normal(len(x), self.features, generator).to(x)
+
+    def _log_joint(self, x, y):
+        return white_log_density(x, _SCALE) + white_log_density(y - x, _SCALE)
+
+    def log_evidence(self, y):
+        """log p(y) (n,) in nats for observations (n, M)."""
+        return white_log_density(self._points(y, "y", len(self.y)), _SCALE * math.sqrt(2))
+
+    def _reference_posterior(self, observation, n, generator):
+        return observation / 2 + _SCALE / math.sqrt(2) * normal(n, self.features, generator)

@@ -1,0 +1,94 @@
+"""The common mean of a broad and a narrow Gaussian from one observation.
+
+Prior:      x ~ U(-10, 10)².     Observed:  y ~ 1/2 N(x, I) + 1/2 N(x, 0.1² I), one component a draw.
+Posterior:  1/2 N(y, I) + 1/2 N(y, 0.1² I) cut off at the square. Each component counts with its mass inside,
+            and inside it the two coordinates are independent: a component, then two truncated normals.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from workbench.core import capability
+from workbench.problems.base import PROBLEMS, Problem
+from workbench.problems.benchmark.box import (
+    box_draw,
+    box_log_density,
+    truncated_normal_draw,
+    truncated_normal_log_mass,
+)
+from workbench.problems.benchmark.gaussian_linear import white_log_density
+from workbench.problems.numbered_variables import numbered
+from workbench.problems.planar.mixture import normal, uniform
+
+EDGE, SCALES = 10.0, (1.0, 0.1)
+
+
+@PROBLEMS.register
+class GaussianMixture(Problem):
+    """A mean seen through noise that is broad or narrow by chance: a sharp peak on a broad one."""
+
+    key = "gaussian_mixture"
+    title = "Mean of a Gaussian mixture"
+    summary = "A mean seen through broad or narrow noise: the posterior is a needle on a hill."
+    reference = "Sisson, Fan & Tanaka 2007, PNAS 104; Lueckmann et al. 2021, arXiv 2101.04653, T.7"
+
+    @property
+    def x(self):
+        return numbered("x", "x", 2, low=-EDGE, high=EDGE)
+
+    @property
+    def y(self):
+        return numbered("y", "y", 2)
+
+    @property
+    def capabilities(self):
+        return frozenset(
+            {
+                capability.OBSERVATION,
+                capability.SIMULATE,
+                capability.LOG_JOINT,
+                capability.REFERENCE_POSTERIOR,
+            }
+        )
+
+    @property
+    def window(self):
+        return ((-10.5, 10.5),) * 2
+
+    @property
+    def observation_window(self):
+        return ((-12.0, 12.0),) * 2
+
+    @property
+    def default_observation(self):
+        return (0.0, 0.0)
+
+    def _prior(self, n, generator):
+        return box_draw(n, 2, -EDGE, EDGE, generator)
+
+    def _simulate(self, x, generator):
+        broad, narrow = SCALES
+        scale = torch.where(uniform(len(x), generator) < 0.5, broad, narrow)[:, None]
+        return x + (scale * normal(len(x), 2, generator)).to(x)
+
+    def _log_joint(self, x, y):
+        both = torch.stack([white_log_density(y - x, scale) for scale in SCALES])
+        return box_log_density(x, -EDGE, EDGE) + both.logsumexp(0) - torch.tensor(2.0).to(x).log()
+
+    def log_evidence(self, y):
+        """log p(y) (n,) in nats for observations (n, M): the share of each component inside the square."""
+        y = self._points(y, "y", 2)
+        logs = torch.stack([truncated_normal_log_mass(y, scale, -EDGE, EDGE).sum(1) for scale in SCALES])
+        return logs.logsumexp(0) - math.log(2 * (2 * EDGE) ** 2)
+
+    def _reference_posterior(self, observation, n, generator):
+        logs = [truncated_normal_log_mass(observation, scale, -EDGE, EDGE).sum() for scale in SCALES]
+        broad, narrow = (
+            truncated_normal_draw(observation.expand(n, -1), scale, -EDGE, EDGE, generator)
+            for scale in SCALES
+        )
+        chance = torch.softmax(torch.stack(logs), 0)[0]
+        return torch.where((uniform(n, generator) < chance)[:, None], broad, narrow)

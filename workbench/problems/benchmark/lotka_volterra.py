@@ -1,0 +1,111 @@
+"""Prey and predators: four rates from ten noisy counts of each.
+
+Prior:      α, γ ~ LogNormal(-0.125, 0.5), β, δ ~ LogNormal(-3, 0.5), a day.
+Model:      X' = α X - β X Y, Y' = -γ Y + δ X Y from X = 30 prey and Y = 1 predator.
+Observed:   y ~ LogNormal(log u, 0.1) with u between 1e-10 and 1e4, t = 0, 2.1, …, 18.9 days; ten times prey,
+            then ten times predators.
+Likelihood: the log-normal one, exact but for the solver.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from workbench.core import capability
+from workbench.core.variable import Variable
+from workbench.problems.base import PROBLEMS
+from workbench.problems.benchmark.populations import PopulationProblem, log_populations
+from workbench.problems.numbered_variables import numbered
+from workbench.problems.planar.mixture import normal
+
+START, INTERVAL, TIMES, NOISE = (30.0, 1.0), 2.1, 10, 0.1
+#: So many times as fine is the orbit that is drawn.
+FINER = 10
+# what is expected at the middle of the prior, rounded
+DEFAULT = (30.0, 37.3, 0.87, 1.84, 9.49, 54.1, 4.33, 0.9, 3.13, 17.5) + (
+    1.0,
+    73.8,
+    22.3,
+    3.93,
+    0.99,
+    2.32,
+    66.8,
+    12.1,
+    2.26,
+    0.84,
+)
+_LOG_BOUNDS = (math.log(1e-10), math.log(1e4))
+
+
+@PROBLEMS.register
+class LotkaVolterra(PopulationProblem):
+    """Growth, hunting, death and feeding rates of prey and predators from their numbers over time."""
+
+    key = "lotka_volterra"
+    title = "Prey and predators (Lotka-Volterra)"
+    summary = "Four rates of prey and predators from ten noisy counts of each: a very narrow posterior."
+    reference = "Lotka 1920, PNAS 6; Volterra 1926, Nature 118; Lueckmann et al. 2021, arXiv 2101.04653, T.10"
+    locations = (-0.125, -3.0, -0.125, -3.0)
+    scales = (0.5,) * 4
+
+    @property
+    def x(self):
+        named = (
+            ("growth", "α", "Growth of the prey."),
+            ("hunting", "β", "Loss of prey to one predator."),
+            ("death", "γ", "Death of the predators."),
+            ("feeding", "δ", "Growth of the predators by one prey."),
+        )
+        return tuple(Variable(name, s, "1/day", low=0.0, description=text) for name, s, text in named)
+
+    @property
+    def y(self):
+        return numbered("prey", "X", TIMES, low=0.0) + numbered("predators", "Y", TIMES, low=0.0)
+
+    @property
+    def capabilities(self):
+        return frozenset({capability.OBSERVATION, capability.SIMULATE, capability.LOG_JOINT})
+
+    @property
+    def observation_window(self):
+        return ((0.0, 250.0),) * TIMES + ((0.0, 350.0),) * TIMES
+
+    @property
+    def default_observation(self):
+        return DEFAULT
+
+    def figure(self, x):
+        """Orbits (n, FINER · 9 + 1, 2) in the plane of prey and predators, round and round."""
+        lines = self._log_populations(x.double(), FINER).exp()
+        return lines[~lines.isnan().flatten(1).any(1)], {
+            "title": "Prey and predators",
+            "horizontal_label": "prey",
+            "vertical_label": "predators",
+        }
+
+    def observed_points(self, observation):
+        """Counts (10, 2) of prey and predators at the same times."""
+        return list(zip(observation[:TIMES], observation[TIMES:], strict=True))
+
+    def _log_populations(self, x, finer=1):
+        """With ``finer`` times as many times."""
+        growth, hunting, death, feeding = x.T
+        rates, pairs = torch.stack([growth, -death], 1), torch.stack([-hunting, feeding], 1)
+        return log_populations(rates, pairs, START, INTERVAL / finer, finer * (TIMES - 1) + 1)
+
+    def _middles(self, states):
+        """Logarithms of the medians of y (n, 20)."""
+        return states.transpose(1, 2).flatten(1).clamp(*_LOG_BOUNDS)
+
+    def _simulate(self, x, generator):
+        middles = self._middles(self._log_populations(x.double()))
+        return (middles + NOISE * normal(len(x), 2 * TIMES, generator).to(middles)).exp().to(x)
+
+    def _log_likelihood(self, states, y):
+        possible = (y > 0).all(1)
+        logs = torch.where(possible[:, None], y, 1.0).log()
+        bells = -0.5 * ((logs - self._middles(states)) / NOISE).square() - logs
+        constant = 2 * TIMES * math.log(NOISE * math.sqrt(2 * math.pi))
+        return torch.where(possible, bells.sum(1) - constant, -math.inf)

@@ -1,0 +1,100 @@
+"""An epidemic: how fast people infect each other and recover, from ten small random tests.
+
+Prior:      β ~ LogNormal(log 0.4, 0.5), γ ~ LogNormal(log 0.125, 0.2), both a day.
+Model:      S' = -β S I/N, I' = β S I/N - γ I, R' = γ I; N = 10⁶ people, one of them infected on day 0.
+Observed:   y_k ~ Binomial(1000, I(t_k)/N), t_k = 0, 17, …, 153 days.
+Likelihood: the binomial one, exact but for the solver; y_k between whole numbers by the gamma function.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from workbench.core import capability
+from workbench.core.variable import Variable
+from workbench.problems.base import PROBLEMS
+from workbench.problems.benchmark.populations import PopulationProblem, log_populations
+from workbench.problems.numbered_variables import numbered
+
+# what is expected at β = 0.4, γ = 0.125, rounded
+DEFAULT = (0.0, 0.0, 11.0, 307.0, 129.0, 23.0, 4.0, 1.0, 0.0, 0.0)
+PEOPLE, TESTS, INTERVAL, TIMES = 1e6, 1000.0, 17.0, 10
+#: So many times as fine is the curve that is drawn.
+FINER = 8
+
+
+@PROBLEMS.register
+class SusceptibleInfectedRecovered(PopulationProblem):
+    """Susceptible, infected, recovered (SIR): rates of an epidemic from counts of infected people."""
+
+    key = "sir"
+    title = "Epidemic (SIR)"
+    summary = "Rates of infection and recovery of an epidemic from ten rounds of a thousand tests."
+    reference = "Kermack & McKendrick 1927, Proc. R. Soc. A 115; Lueckmann et al. 2021, arXiv 2101.04653, T.9"
+    locations = (math.log(0.4), math.log(0.125))
+    scales = (0.5, 0.2)
+
+    @property
+    def x(self):
+        return (
+            Variable("contact_rate", "β", "1/day", low=0.0, description="Infections by one person a day."),
+            Variable("recovery_rate", "γ", "1/day", low=0.0, description="Share that recovers in a day."),
+        )
+
+    @property
+    def y(self):
+        note = "Infected among 1000 people tested, every 17 days from day 0."
+        return numbered("infected", "I", TIMES, low=0.0, high=TESTS, description=note)
+
+    @property
+    def capabilities(self):
+        return frozenset({capability.OBSERVATION, capability.SIMULATE, capability.LOG_JOINT})
+
+    @property
+    def observation_window(self):
+        return ((0.0, 700.0),) * TIMES
+
+    @property
+    def default_observation(self):
+        return DEFAULT
+
+    def _log_populations(self, x, finer=1):
+        """With ``finer`` times as many times."""
+        contact, recovery = x.T
+        rates = torch.stack([torch.zeros_like(recovery), -recovery], 1)
+        feeding = torch.stack([-contact, contact], 1)
+        start, count = (1 - 1 / PEOPLE, 1 / PEOPLE), finer * (TIMES - 1) + 1
+        return log_populations(rates, feeding, start, INTERVAL / finer, count)
+
+    def figure(self, x):
+        """Infected people over time (n, FINER · 9 + 1, 2), among as many as are tested."""
+        share = self._log_populations(x.double(), FINER)[:, :, 1].exp()
+        days = torch.arange(share.shape[1], dtype=share.dtype) * INTERVAL / FINER
+        lines = torch.stack([days.expand_as(share), TESTS * share], -1)
+        return lines[~share.isnan().any(1)], {
+            "title": "Epidemic",
+            "horizontal_label": "time [day]",
+            "vertical_label": "infected among 1000",
+            "function": True,
+        }
+
+    def observed_points(self, observation):
+        """Days and counts (10, 2) of the tests."""
+        return [(INTERVAL * k, count) for k, count in enumerate(observation)]
+
+    def _simulate(self, x, generator):
+        share = self._log_populations(x.detach().double().cpu())[:, :, 1].exp()
+        lost = share.isnan()
+        tested = torch.full_like(share, TESTS)
+        counts = torch.binomial(tested, share.masked_fill(lost, 0.0).clamp(0, 1), generator=generator)
+        return counts.masked_fill(lost, math.nan).to(x)
+
+    def _log_likelihood(self, log_populations, y):
+        share = log_populations[:, :, 1].clamp(max=-1e-12)
+        possible = ((y >= 0) & (y <= TESTS)).all(1)
+        seen = y.clamp(0, TESTS)
+        ways = math.lgamma(TESTS + 1) - torch.lgamma(seen + 1) - torch.lgamma(TESTS - seen + 1)
+        logs = ways + seen * share + (TESTS - seen) * torch.log(-torch.expm1(share))
+        return torch.where(possible, logs.sum(1), -math.inf)

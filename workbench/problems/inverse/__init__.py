@@ -1,0 +1,1 @@
+"""Inverse problems: an observation, and the unknowns behind it."""

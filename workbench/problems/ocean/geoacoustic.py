@@ -1,0 +1,230 @@
+"""Geoacoustic inversion: what lies under the sea, from the sound of a few tones at an array of hydrophones.
+
+Field:      p_f(x) at 21 hydrophones from a source some 3 km away; see `workbench.problems.ocean.waveguide`.
+Observed:   g_f = √21 p_f / ‖p_f‖,  y_f = exp(iφ_f) g_f(x) + e_f with φ_f ~ U(0, 2π), the unknown phase of
+            the source, and e_f ~ CN(0, s² I), s² = 10^(-SNR/10), SNR in dB a hydrophone; independent over
+            the tones. Then the phase is taken out (`without_phase`).
+Likelihood: Σ_f -21 log(π s²) - (‖y_f‖² + 21)/s² + log I₀(2 |g_f^H y_f| / s²), exact. It is the density of
+the
+            recording before its phase is taken out, and the same for all of its phases, so that it has the
+            posterior of either.
+Tiers:      swx_2 depth of the water and speed in the sediment, 148 Hz; swx_4 also tilt and thickness, 49,
+            112 and 148 Hz; swx_9 all nine unknowns, same tones; swx_9_hard all nine, seven tones.
+Synthetic:  the environment is that of SWellEx-96 with a half-space of mudstone, the same at every range.
+            Data are made by the model that explains them: no recording of the experiment is used, and
+            nothing is misfit.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import param
+import torch
+
+from workbench.core import capability
+from workbench.problems.base import PROBLEMS, Problem
+from workbench.problems.ocean import geoacoustic_field as field
+from workbench.problems.ocean.pictures import OceanPictures
+from workbench.problems.ocean.swellex96 import NOMINAL, TONES
+
+THREE = (49.0, 112.0, 148.0)
+#: Unknowns and tones of each tier.
+TIERS = {
+    "swx_2": (("depth", "speed"), (148.0,)),
+    "swx_4": (("depth", "speed", "tilt", "thickness"), THREE),
+    "swx_9": (tuple(field.UNKNOWNS), THREE),
+    "swx_9_hard": (tuple(field.UNKNOWNS), TONES),
+}
+HYDROPHONES, CELLS = 21, 150
+#: Geometries in which `signal_draws` hears one sediment.
+SHARING = 4
+#: Seed of the noise in the observation that is looked at first.
+_SEED = 1996
+
+
+@lru_cache(maxsize=1)
+def _coarse_grid() -> torch.Tensor:
+    """Fields (cells, cells, tones, hydrophones) of the tier with two unknowns, which every observation
+    shares."""
+    names, tones = TIERS["swx_2"]
+    axes = [field.midpoints(v.low, v.high, CELLS) for v in (field.UNKNOWNS[name] for name in names)]
+    with torch.no_grad():
+        return field.level(field.on_grid(field.waveguide(tones), names, *axes))
+
+
+@lru_cache(maxsize=16)
+def _first_observation(tier: str, signal_to_noise: float) -> tuple[float, ...]:
+    problem = GeoacousticInversion(tier=tier, signal_to_noise=signal_to_noise)
+    truth = torch.tensor([[NOMINAL[v.name] for v in problem.x]], dtype=torch.float64)
+    return tuple(problem.simulate(truth, torch.Generator().manual_seed(_SEED))[0].tolist())
+
+
+@PROBLEMS.register
+class GeoacousticInversion(OceanPictures, Problem):
+    """Seabed, source and array in the environment of SWellEx-96, from tones of unknown phase in noise."""
+
+    key = "geoacoustic"
+    title = "Geoacoustic inversion"
+    summary = "Water depth and seabed from the sound of a few tones at 21 hydrophones; synthetic data."
+    reference = "UC San Diego Library, SWellEx-96; Jenkins, Gerstoft & Park 2024, JASA 156, 812"
+
+    tier = param.Selector(
+        default="swx_2",
+        objects=list(TIERS),
+        doc="How much is unknown: swx_2 two unknowns and one tone, with a reference posterior; swx_4 four "
+        "unknowns and three tones; swx_9 nine unknowns and three tones; swx_9_hard nine and seven tones.",
+    )
+    signal_to_noise = param.Number(
+        0.0,
+        bounds=(-20.0, 30.0),
+        doc="Level of the signal over that of the noise, in dB at each hydrophone. The tiers are meant at 0 "
+        "(swx_2, swx_4), 5 or 0 (swx_9) and 10 (swx_9_hard).",
+    )
+
+    @property
+    def tones(self) -> tuple[float, ...]:
+        """Frequencies in Hz."""
+        return TIERS[self.tier][1]
+
+    @property
+    def unknowns(self) -> tuple[str, ...]:
+        """Names of what is looked for."""
+        return TIERS[self.tier][0]
+
+    @property
+    def noise(self) -> float:
+        """Variance s² of the complex noise at a hydrophone; the signal's mean square is 1."""
+        return 10 ** (-self.signal_to_noise / 10)
+
+    @property
+    def x(self):
+        return tuple(field.UNKNOWNS[name] for name in self.unknowns)
+
+    @property
+    def y(self):
+        note = "Recorded pressure over the signal's effective value, its phase taken out."
+        return field.recording_variables(self.tones, HYDROPHONES, note)
+
+    @property
+    def phase_free(self) -> int:
+        """The source's phase is not known, tone by tone."""
+        return HYDROPHONES
+
+    @property
+    def capabilities(self):
+        known = {capability.OBSERVATION, capability.SIMULATE, capability.LOG_JOINT, capability.SIGNAL}
+        return frozenset(known | ({capability.REFERENCE_POSTERIOR} if self.tier == "swx_2" else set()))
+
+    @property
+    def window(self):
+        return tuple((v.low, v.high) for v in self.x)
+
+    @property
+    def observation_window(self):
+        # a hydrophone rarely has twice the effective value, and noise rarely thrice its own
+        side = round(2.2 + 3 * math.sqrt(self.noise / 2), 1)
+        return ((-side, side),) * len(self.y)
+
+    @property
+    def default_observation(self):
+        """The nominal seabed, heard through noise."""
+        return _first_observation(self.tier, self.signal_to_noise)
+
+    def signals(self, x: torch.Tensor) -> torch.Tensor:
+        """Noise-free fields g (n, tones, 21), complex128, for unknowns ``x`` (n, D); differentiable."""
+        return field.level(field.fields(field.waveguide(self.tones), self.unknowns, x))
+
+    def signal_draws(self, n: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """``n`` seabeds of the prior (n, D) and their `signals`. Where the whole sediment is unknown, each
+        sediment, whose solution costs most, is heard in `SHARING` geometries: every row has the prior's law,
+        but rows that share a sediment are not independent."""
+        own = field.sediment_columns(self.unknowns)
+        x = self.prior(n, generator)
+        with torch.no_grad():
+            if len(own) < len(field.SEDIMENT):
+                return x, self.signals(x)
+            first = x[::SHARING, own].repeat_interleave(SHARING, 0)[:n]
+            x[:, own] = first
+            guide = field.waveguide(self.tones)
+            return x, field.level(field.shared_fields(guide, self.unknowns, x, SHARING))
+
+    def recorded(self, signals: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Observations (n, M), float64, of ``signals`` as `signals` gives them, with noise of
+        ``generator``.
+
+        The phase of the source is drawn by nobody: it is taken out again, and circular noise does not know
+        it.
+        """
+        noise = field.complex_noise(tuple(signals.shape), self.noise, generator)
+        return field.as_numbers(field.without_phase(signals.detach().cpu().to(torch.complex128) + noise))
+
+    def signal_numbers(self, signals: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Signals (n, tones, 21) as (n, 42 tones) real numbers that are smooth in the unknowns: each tone
+        turned to the phase of the recording y (M,), which the likelihood does not see."""
+        recording = field.as_recordings(y[None].double(), HYDROPHONES)[0]
+        matched = (signals.conj() * recording).sum(-1, keepdim=True)
+        return field.as_numbers(signals * torch.exp(1j * matched.angle()))
+
+    def log_likelihood_of(self, numbers: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """log p(y | g) (n,) for signals as `signal_numbers` gives them, or nearly so, and one y (M,)."""
+        recording = field.as_recordings(y[None].double(), HYDROPHONES)[0]
+        return self.log_likelihood(field.level(field.as_recordings(numbers, HYDROPHONES)), recording)
+
+    def log_prior(self, x: torch.Tensor) -> torch.Tensor:
+        """log p(x) (n,); -inf outside the bounds."""
+        inside, level = field.log_prior(x, self.x)
+        return torch.where(inside, level, -math.inf).to(x)
+
+    # ---- for the pictures
+    @property
+    def mapped(self) -> tuple[str, str]:
+        """Depth and speed; with nine unknowns depth and range, which make up for each other."""
+        return ("depth", "distance") if "distance" in self.unknowns else ("depth", "speed")
+
+    def seabeds(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        return dict(zip(self.unknowns, x.T, strict=True))
+
+    def modelled(self, x: torch.Tensor) -> torch.Tensor:
+        return self.signals(x)
+
+    def recordings(self, y: torch.Tensor) -> torch.Tensor:
+        return field.as_recordings(y.double(), HYDROPHONES)
+
+    # ---- hooks
+    def _prior(self, n, generator):
+        return field.uniform_draws(self.x, n, generator)
+
+    def _simulate(self, x, generator):
+        with torch.no_grad():
+            return self.recorded(self.signals(x.cpu()), generator).to(x)
+
+    def log_likelihood(self, signals: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """log p(y | g) in nats (…,) for fields (…, tones, 21) and one recording (tones, 21) or as many."""
+        matched = (signals.conj() * y).sum(-1).abs()
+        argument = 2 * matched / self.noise
+        energy = y.abs().square().sum(-1) + HYDROPHONES
+        logs = torch.special.i0e(argument).log() + argument - energy / self.noise
+        return (logs - HYDROPHONES * math.log(math.pi * self.noise)).sum(-1)
+
+    def _log_joint(self, x, y):
+        inside, level = field.log_prior(x, self.x)
+        low, high = (v.to(x) for v in field.bounds(self.x))
+        # outside the box the model may have no answer; what it says at the edge is not used
+        known = torch.minimum(torch.maximum(x, low), high).double()
+        logs = self.log_likelihood(self.signals(known), field.as_recordings(y.double(), HYDROPHONES))
+        return torch.where(inside, (logs + level).to(x), -math.inf)
+
+    def _reference_posterior(self, observation, n, generator):
+        recording = field.as_recordings(observation[None], HYDROPHONES)[0]
+
+        def on_axes(first, second):
+            coarse = len(first) == CELLS
+            found = _coarse_grid() if coarse else field.level(
+                field.on_grid(field.waveguide(self.tones), self.unknowns, first, second)
+            )  # fmt: skip
+            return self.log_likelihood(found, recording)
+
+        with torch.no_grad():
+            return field.grid_draws(on_axes, self.window, (CELLS, CELLS), n, generator)

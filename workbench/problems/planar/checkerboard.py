@@ -1,0 +1,57 @@
+"""Uniform on every other square of a board: p(x) = 1 / (area of the filled squares) there and 0 elsewhere."""
+
+from __future__ import annotations
+
+import math
+
+import param
+import torch
+
+from workbench.core import capability
+from workbench.problems.base import PROBLEMS
+from workbench.problems.planar.base import PlanarDensity, square
+
+_HALF_WIDTH = 4.0
+
+
+@PROBLEMS.register
+class Checkerboard(PlanarDensity):
+    """Sharp edges and corners that touch."""
+
+    key = "checkerboard"
+    title = "Checkerboard"
+    summary = "Uniform on every other square of a board: sharp edges, and no mass at all between them."
+    reference = "Grathwohl et al. 2019, arXiv 1810.01367 (the figure); exact uniform density"
+
+    squares = param.Integer(4, bounds=(2, 8), doc="Number of squares along each side of the board.")
+
+    @property
+    def capabilities(self):
+        return frozenset({capability.LOG_DENSITY})
+
+    @property
+    def window(self):
+        return square(_HALF_WIDTH + 0.4)
+
+    @property
+    def _edge(self) -> float:
+        return 2 * _HALF_WIDTH / self.squares
+
+    @property
+    def _filled(self) -> int:
+        return (self.squares**2 + 1) // 2
+
+    def _draw(self, n, generator):
+        # filled squares counted row by row are every other square of the board, shifted by one in odd rows
+        board = torch.arange(self.squares**2).reshape(self.squares, self.squares)
+        row, column = board // self.squares, board % self.squares
+        filled = torch.stack([column, row], -1)[(row + column) % 2 == 0]
+        corner = filled[torch.randint(self._filled, (n,), generator=generator)]
+        inside = torch.rand(n, 2, generator=generator, dtype=torch.float64)
+        return (corner + inside) * self._edge - _HALF_WIDTH, None
+
+    def _log_density(self, x):
+        cell = torch.floor((x.detach() + _HALF_WIDTH) / self._edge)
+        inside = ((cell >= 0) & (cell < self.squares)).all(1) & (cell.sum(1) % 2 == 0)
+        height = -math.log(self._filled * self._edge**2)
+        return torch.where(inside, x.new_tensor(height), x.new_tensor(-math.inf))

@@ -1,0 +1,186 @@
+"""How the geoacoustic inversion's posteriors are judged: test observations, exact draws, and the times
+beside them."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from workbench import diagnostics
+from workbench.core.errors import WorkbenchError
+from workbench.problems import PROBLEMS
+from workbench.problems.ensemble_sampler import ensemble_draws, resampled
+from workbench.refinement import refine
+from workbench.studies import sample_metrics
+from workbench.studies.posterior_quality import fresh_pairs, spread
+from workbench.studies.samplers import NetworkSampler
+from workbench.training import FittedModel
+
+TEST_SEED = 20_260_229
+#: Epochs of the classifier for nine unknowns: few draws are learned by heart in the benchmark's thousands.
+_EPOCHS = 100
+#: Draws over which log densities are compared.
+_COMPARED = 500
+#: Walkers and their steps, of the Markov chains that a posterior's time is compared with.
+_WALKERS, _BURN, _BETWEEN, _POSTERIOR = 40, 60, 10, 1000
+
+
+def exact_row(observations: int, draws: int) -> xr.Dataset:
+    """Fresh pairs of VINA's problem with exact draws of the seabed, and what one posterior costs by Markov
+    chains."""
+    bare = PROBLEMS.make("geoacoustic_paper", noise_appended=False)
+    found = fresh_pairs(bare, observations, draws, TEST_SEED)
+    y = torch.from_numpy(found["y"].values[0])
+    generator, start = torch.Generator().manual_seed(TEST_SEED), time.process_time()
+
+    def log_density(x: Tensor) -> Tensor:
+        return bare.log_joint(x, y.expand(len(x), -1))
+
+    with torch.no_grad():
+        prior = bare.prior(1000, generator)
+        begun = resampled(prior, log_density(prior), _WALKERS, generator)
+        ensemble_draws(log_density, begun, _POSTERIOR, generator, burn=_BURN, between=_BETWEEN)
+    return found.assign(chain_seconds=((), time.process_time() - start))
+
+
+def seabed_row(fitted: FittedModel | None, test: xr.Dataset, classified: int) -> xr.Dataset:
+    """The columns for a network, or (None) for other draws of the exact posterior."""
+    truth, y, scale = (torch.from_numpy(test[name].values).double() for name in ("x", "y", "scale"))
+    reference = torch.from_numpy(test["reference"].values).double()
+    half = reference.shape[1] // 2
+    generator = torch.Generator().manual_seed(TEST_SEED + 1)
+    if fitted is None:
+        draws, reference, seconds = reference[:, :half], reference[:, half:], float("nan")
+    else:
+        sampler, start = NetworkSampler(fitted), time.process_time()
+        sampler.draw(y[:1], _POSTERIOR, generator)
+        seconds = time.process_time() - start
+        draws = sampler.draw(y, half, generator)[..., :2]
+        reference = reference[:, :half]
+    squared = (draws - truth[:, None]).square().mean((0, 1))
+    found = {
+        "depth_squared": float(squared[0]),
+        "speed_squared": float(squared[1]),
+        "mmd": float(np.nanmean(sample_metrics.posterior_errors(draws, reference, scale))),
+        "c2st": _mean(_each(draws[:classified], reference)),
+        "spread": spread(draws, reference),
+        "coverage": _coverage(truth, draws),
+    }
+    if fitted is not None:
+        pace = float(test["chain_seconds"]) / max(seconds, 1e-9)
+        found |= {"posterior_seconds": seconds, "speed_up": pace}
+    shown = {"shown_draws": (("shown", "draw", "parameter"), draws[:2].float().numpy())}
+    return xr.Dataset({name: ((), value) for name, value in found.items()} | shown)
+
+
+def nine_row(run, path: str, most: int, refined_draws: int) -> xr.Dataset:
+    """The columns of the tier with nine unknowns, against the stored references, before and after
+    refinement."""
+    with xr.open_dataset(path) as file:
+        stored = file.load().isel(observation=slice(most))
+    truth, y = (torch.from_numpy(stored[name].values).double() for name in ("x", "y"))
+    reference = torch.from_numpy(stored["reference"].values).double()
+    generator, sampler = torch.Generator().manual_seed(TEST_SEED), NetworkSampler(run.fitted)
+    seconds = _seconds(run.fitted, y[0])
+    count = reference.shape[1] // 2
+    draws = sampler.draw(y, count, generator)
+    scale = run.problem.prior(4000, generator).std(0)
+    refined = [_refined(run, row, refined_draws, count, i) for i, row in enumerate(y)]
+    mended, shares, times = (list(part) for part in zip(*refined, strict=True))
+    fresh = run.problem.draw(200, torch.Generator().manual_seed(TEST_SEED + 2))
+    parts = {"amortised": draws, "refined": torch.stack(mended)}
+    apart = {name: _each(values, reference[:, :count], _EPOCHS) for name, values in parts.items()}
+    excess = [_divergence(run, *row) for row in _exact(stored)] or [float("nan")] * len(y)
+    found = {
+        "mmd": float(np.nanmean(sample_metrics.posterior_errors(draws, reference[:, :count], scale))),
+        "c2st": _mean(apart["amortised"]),
+        "c2st_refined": _mean(apart["refined"]),
+        "c2st_floor": _mean(_each(reference[:, count:], reference[:, :count], _EPOCHS)),
+        "kl": float(np.mean(excess)),
+        "spread": spread(draws, reference),
+        "coverage": _coverage(fresh.x, sampler.draw(fresh.y, 200, generator)),
+        "posterior_seconds": seconds,
+        "speed_up": float(stored["seconds"].mean()) / max(seconds, 1e-9),
+        "effective_share": float(np.mean(shares)),
+        "refined_seconds": float(np.mean(times)),
+    }
+    shown = {
+        f"nine_{name}": (("observation", "nine_draw", "nine"), v.float().numpy()) for name, v in parts.items()
+    }
+    shown |= {f"c2st_each_{name}": ("observation", values) for name, values in apart.items()}
+    shown["kl_each"] = ("observation", excess)
+    for name, values in parts.items():
+        shift, ratio = marginals(values, reference)
+        shown |= {f"shift_{name}": ("nine", shift.numpy()), f"ratio_{name}": ("nine", ratio.numpy())}
+    return xr.Dataset({name: ((), value) for name, value in found.items()} | shown)
+
+
+def _seconds(fitted: FittedModel, y: Tensor) -> float:
+    """Processor seconds for the draws of one posterior, when the network is warm."""
+    fitted.sample(_POSTERIOR, y)
+    start = time.process_time()
+    fitted.sample(_POSTERIOR, y)
+    return time.process_time() - start
+
+
+def _exact(stored: xr.Dataset) -> list[tuple[Tensor, Tensor, float]]:
+    """Draws of the exact posterior (n, D), the observation (M,) and its log evidence, where that is known."""
+    if "log_evidence" not in stored:
+        return []
+    parts = (stored[name].values for name in ("reference", "y", "log_evidence"))
+    return [
+        (torch.from_numpy(x[:_COMPARED]).double(), torch.from_numpy(y).double(), float(z))
+        for x, y, z in zip(*parts, strict=True)
+    ]
+
+
+def _divergence(run, x: Tensor, y: Tensor, log_evidence: float) -> float:
+    """KL(p ‖ q) in nats of the exact posterior to the network's, over draws x (n, D) of the first:
+    the mean of log p(x, y) - log p(y) - log q(x | y)."""
+    rows = y.expand(len(x), -1)
+    with torch.no_grad():
+        exact, network = run.problem.log_joint(x, rows), run.fitted.log_prob(x, rows)
+    return float((exact - log_evidence - network.double()).mean())
+
+
+def marginals(draws: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
+    """Of each unknown the distance of the means in standard deviations of the reference, and the ratio of
+    the spreads, both (D,): means over the observations of draws (n, m, D) and (n, k, D), NaN left out."""
+    spread = reference.std(1)
+    shift = (draws.mean(1) - reference.mean(1)).abs() / spread
+    return shift.nanmean(0), (draws.std(1) / spread).nanmean(0)
+
+
+def _refined(run, y: Tensor, draws: int, count: int, seed: int) -> tuple[Tensor, float, float]:
+    """Draws (count, 9) of the refined posterior, the share of effective weights, and processor seconds."""
+    start = time.process_time()
+    try:
+        made = refine(run, y.tolist(), method="signal_model", draws=max(draws, 100), seed=seed)
+    except WorkbenchError:
+        return torch.full((count, run.problem.shapes.x), torch.nan).double(), 0.0, float("nan")
+    values = made.sample(count, seed=seed).to_array().values.T.copy()
+    share = made.gain.effective_sample_size / max(made.gain.draws, 1)
+    return torch.from_numpy(values), share, time.process_time() - start
+
+
+def _each(draws: Tensor, reference: Tensor, epochs: int = 10_000) -> list[float]:
+    """C2ST of each observation; NaN where draws are missing."""
+    return [
+        diagnostics.c2st(exact, mine, iterations=epochs) if bool(mine.isfinite().all()) else float("nan")
+        for mine, exact in zip(draws, reference, strict=False)
+    ]
+
+
+def _mean(values: list[float]) -> float:
+    """Of those that are there."""
+    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
+
+
+def _coverage(truth: Tensor, draws: Tensor) -> float:
+    """Share of true components in the central 90 % of their draws."""
+    low, high = draws.nan_to_num().quantile(torch.tensor([0.05, 0.95], dtype=draws.dtype), dim=1)
+    return float(((truth >= low) & (truth <= high)).double().mean())

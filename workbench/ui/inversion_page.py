@@ -1,0 +1,218 @@
+"""Inverter: the page on which a trained network is inverted, and the search is played back."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import combinations
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+
+from workbench import diagnostics
+from workbench.core import capability
+from workbench.core.errors import WorkbenchError
+from workbench.inversion import INVERSION
+from workbench.problems import PROBLEMS
+from workbench.training import Runs
+from workbench.ui import process_pool, style, text
+from workbench.ui.card import TitledCard, ViewCard
+from workbench.ui.form import HALF, Form, wrapping
+from workbench.ui.notifications import guard, on_exception, tell
+from workbench.ui.view_choice import View
+
+#: Problems for which a forward network is trained while one waits, and one that is inverted as it stands.
+TRAINED = ("two_moons_posterior", "inverse_kinematics", "inverse_ballistics")
+EXACT = ("sine_wave",)
+#: Milliseconds between two moments of the search when it is played.
+INTERVAL = 150
+
+SEARCH = View(
+    "search",
+    "Search",
+    (),
+    "Blue where the network's output is near the target; on the blue lines one output is the wanted one.",
+)
+PROGRESS = View("inversion", "Misfit", (), "Distance of the output from the target, in scales of y.")
+
+
+def sources() -> dict[str, str]:
+    """What can be inverted, as a menu: label -> source as `process_pool.inverted` takes it."""
+    found = {f"Network: {PROBLEMS[key].title}": f"trained:{key}" for key in TRAINED}
+    found |= {f"Formula: {PROBLEMS[key].title}": f"exact:{key}" for key in EXACT}
+    for info in Runs().list():
+        try:
+            given = Runs().folder(info.id).experiment().architecture.capabilities
+        except (WorkbenchError, OSError):
+            continue
+        if capability.FORWARD in given and Runs().folder(info.id).has_checkpoint():
+            found[f"Run {info.id}: {info.title}"] = f"run:{info.id}"
+    return found
+
+
+def problem_of(source: str) -> Any:
+    """The problem whose y is to be reached."""
+    kind, _, name = source.partition(":")
+    return Runs().folder(name).experiment().problem if kind == "run" else PROBLEMS.make(name)
+
+
+class Inverter(pn.viewable.Viewer):
+    """Choices on the left; the search over the level sets and its misfit on the right."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        style.dress_plots()
+        self.found, self.form, self.fields = None, None, []
+        self.source = pmui.Select(
+            label="Network",
+            options=sources(),
+            size="small",
+            width=292,
+            margin=(8, 3),
+            css_classes=["wb-source"],
+        )
+        self.method = pmui.Select(
+            label="Method",
+            options={member.title: member.key for member in INVERSION},
+            size="small",
+            width=292,
+            margin=(8, 3, 0, 3),
+            css_classes=["wb-method"],
+        )
+        self.pairs = pmui.Select(label="Variables drawn", css_classes=["wb-pair"], **HALF)
+        self.about = pn.pane.HTML("", margin=(2, 6), sizing_mode="stretch_width")
+        self.targets, self.settings = pn.Column(margin=0), pn.Column(margin=0)
+        self.start = pmui.Button(
+            label="Search", icon="search", width=140, margin=(10, 6), css_classes=["wb-search"]
+        )
+        self.said = pn.pane.HTML("", margin=(6, 10), sizing_mode="stretch_width", css_classes=["wb-verdict"])
+        self.player, self.timeline = None, pn.Row(margin=0)
+        self.plots = pn.Row(
+            styles={"flex-wrap": "wrap", "padding-right": "20px", "box-sizing": "border-box"},
+            sizing_mode="stretch_both",
+            visible=False,
+            css_classes=["wb-board"],
+        )
+        self.search, self.progress = TitledCard(SEARCH), ViewCard(PROGRESS)
+        self.source.param.watch(lambda _: guard(self._sourced), "value")
+        self.method.param.watch(lambda _: guard(self._methodical), "value")
+        self.start.on_click(self._search)
+        self._sourced()
+        self._methodical()
+        self._say("Pick a network and a target, and search.", "")
+
+    # ---- choices
+    def _sourced(self) -> None:
+        problem = problem_of(self.source.value)
+        self.fields = [
+            pmui.FloatInput(
+                label=v.label, value=float(value), step=0.1, description=v.description or v.name, **HALF
+            )
+            for v, value in zip(problem.y, problem.default_observation, strict=True)
+        ]
+        labels = [v.label for v in problem.x]
+        pairs = {f"{labels[i]}, {labels[j]}": (i, j) for i, j in combinations(range(len(labels)), 2)}
+        self.pairs.param.update(options=pairs, value=(0, 1), visible=len(labels) > 2)
+        heading = pn.pane.HTML('<span class="wb-name">Wanted output</span>', margin=(8, 6, 0, 6))
+        self.targets.objects = [heading, wrapping(*self.fields), self.pairs]
+
+    def _methodical(self) -> None:
+        spec = INVERSION.make(self.method.value)
+        self.form = Form(spec, on_error=tell)
+        note = f'<div class="wb-note" title="{text.escape(spec.reference)}">{text.escape(spec.summary)}</div>'
+        self.about.object, self.settings.objects = note, [self.form]
+
+    # ---- the search
+    async def _search(self, _event: Any = None) -> None:
+        self.start.loading = True
+        self._say("Searching; a network is trained first where there is none yet …", "")
+        try:
+            work = process_pool.POOL.send(
+                process_pool.inverted,
+                self.source.value,
+                [float(field.value) for field in self.fields],
+                self.method.value,
+                self.form.spec.values(),
+                list(self.pairs.value or (0, 1)),
+            )
+            self.show(await asyncio.wrap_future(work))
+        except Exception as error:
+            self._say(tell(error), "bad")
+        finally:
+            self.start.loading = False
+
+    def show(self, found: Any) -> None:
+        """What was found, at its last moment."""
+        self.found, self.plots.visible = found, True
+        # a new one each time: the slider of a player that was longer before does not shrink
+        self.player = player(found.sizes["moment"] - 1)
+        self.player.param.watch(lambda _: guard(self._draw), "value")
+        self.timeline.objects = [self.player]
+        self.progress.show(found)
+        self._draw()
+        self._say(found.attrs["sentence"], "" if found.attrs["verdict"] == "reached" else "bad")
+
+    def _draw(self) -> None:
+        page = diagnostics.search(self.found, frame=int(self.player.value))
+        self.search.show(page)
+        iteration = f"iteration {page.attrs['iteration']}: {page.attrs['title']}"
+        self.search.heading.object = self.search._heading(iteration)
+
+    def _say(self, sentence: str, kind: str) -> None:
+        self.said.object = f'<div class="wb-message {kind}">{text.escape(sentence)}</div>'
+
+    def __panel__(self) -> Any:
+        side = pn.Column(
+            self.source,
+            self.targets,
+            self.method,
+            self.about,
+            self.settings,
+            self.start,
+            margin=0,
+            sizing_mode="stretch_width",
+        )
+        styles = {"height": "calc(100vh - 200px)", "min-height": "320px"}
+        wide = pn.Column(self.search, styles={"flex": "3 1 480px", **styles}, margin=0)
+        narrow = pn.Column(self.progress, styles={"flex": "2 1 320px", **styles}, margin=0)
+        self.plots.objects = [wide, narrow]
+        main = pn.Column(self.said, self.timeline, self.plots, sizing_mode="stretch_both", margin=0)
+        return pmui.Page(
+            title="Inverting a trained network",
+            sidebar=[side],
+            main=[main],
+            sidebar_width=316,
+            sidebar_variant="persistent",
+            theme_config=style.THEME,
+            sx=style.PAGE_SX,
+        )
+
+
+def player(last: int) -> pn.widgets.Player:
+    """Plays moments 0 to ``last``; begins at the end."""
+    return pn.widgets.Player(
+        start=0,
+        end=last,
+        value=last,
+        interval=INTERVAL,
+        loop_policy="once",
+        visible_buttons=["first", "previous", "pause", "play", "next", "last"],
+        show_loop_controls=False,
+        height=70,
+        sizing_mode="stretch_width",
+        max_width=520,
+        margin=(0, 10),
+        css_classes=["wb-moment"],
+    )
+
+
+def inverter() -> pmui.Page:
+    """What an app script calls, once a browser session."""
+    pn.extension(
+        notifications=True,
+        throttled=True,
+        raw_css=[style.SHEET],
+        exception_handler=on_exception,
+        reconnect=True,
+    )
+    return Inverter().__panel__()
