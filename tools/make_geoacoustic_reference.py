@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from workbench import diagnostics  # noqa: E402
-from workbench.core import capability  # noqa: E402
+from workbench.core.capability import Capability  # noqa: E402
 from workbench.problems import PROBLEMS  # noqa: E402
 from workbench.problems.ocean import geoacoustic_field as field  # noqa: E402
 from workbench.problems.ocean.swellex96 import NOMINAL  # noqa: E402
@@ -120,7 +120,7 @@ class Prior:
 
     def __init__(self, made, y: torch.Tensor) -> None:
         self.made, self.problem, self.observation = made, made, y
-        self.fitted, self.capabilities = self, frozenset({capability.DENSITY})
+        self.fitted, self.capabilities = self, frozenset({Capability.DENSITY})
         self.x, self.y = made.x, made.y
         self.evaluations, self.alive = 0, lambda: None
 

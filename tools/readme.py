@@ -20,15 +20,15 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def problems() -> str:
-    from workbench.core import capability
+    from workbench.core.capability import Capability
     from workbench.core.errors import WorkbenchError
     from workbench.problems import PROBLEMS
 
     words = {
-        capability.LOG_DENSITY: "density",
-        capability.LOG_JOINT: "joint density",
-        capability.SIMULATE: "simulator",
-        capability.REFERENCE_POSTERIOR: "posterior",
+        Capability.LOG_DENSITY: "density",
+        Capability.LOG_JOINT: "joint density",
+        Capability.SIMULATE: "simulator",
+        Capability.REFERENCE_POSTERIOR: "posterior",
     }
 
     def known(member) -> tuple[str, str, str]:
@@ -66,12 +66,12 @@ def architectures() -> str:
 
 
 def objectives() -> str:
-    from workbench.core import capability
+    from workbench.core.capability import Capability
     from workbench.objectives import OBJECTIVES
 
     def needs(member) -> str:
-        sentences = [f"a model that {capability.SENTENCES[c]}" for c in sorted(member.needs_model)]
-        sentences += [f"a problem that {capability.SENTENCES[c]}" for c in sorted(member.needs_problem)]
+        sentences = [f"a model that {Capability(c).sentence}" for c in sorted(member.needs_model)]
+        sentences += [f"a problem that {Capability(c).sentence}" for c in sorted(member.needs_problem)]
         return "; ".join(sentences) or "–"
 
     return table(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.architectures import ARCHITECTURES
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.model import Model
 from workbench.core.shapes import Shapes
 from workbench.objectives import OBJECTIVES, Context, Loss
@@ -42,7 +42,7 @@ def built(key: str, shapes: Shapes, *, seed: int = 0, **settings) -> Model:
     torch.manual_seed(seed)
     model = ARCHITECTURES.make(key, **small(key) | settings).build(shapes).double()
     with torch.no_grad():
-        if has(key, capability.LATENT):  # what the first batch sets is set
+        if has(key, Capability.LATENT):  # what the first batch sets is set
             model.latent(*batch(shapes, 64, seed=seed + 100))
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter), alpha=0.1)
@@ -86,13 +86,13 @@ def that(*capabilities: str) -> list[tuple[str, Shapes]]:
 
 def numerical(key: str) -> bool:
     """Whether the inverse is searched for or integrated."""
-    exact = has(key, capability.EXACT_INVERSE) or has(key, capability.JOINT_LIKELIHOOD)
-    return has(key, capability.LATENT) and not exact and tolerance(key) < 1
+    exact = has(key, Capability.EXACT_INVERSE) or has(key, Capability.JOINT_LIKELIHOOD)
+    return has(key, Capability.LATENT) and not exact and tolerance(key) < 1
 
 
 def tolerance(key: str) -> float:
     """What the member declares; infinite where a round trip leads back only as far as was learned."""
-    if has(key, capability.JOINT_LIKELIHOOD, capability.DECODER):
+    if has(key, Capability.JOINT_LIKELIHOOD, Capability.DECODER):
         return 1e-9  # the flow beside the decoder, which is what `directions` gives
     return ARCHITECTURES[key].inverse_tolerance
 

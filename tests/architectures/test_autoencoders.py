@@ -9,7 +9,7 @@ import torch
 
 from tests.architectures.properties import batch, built, loss_of, unreached
 from workbench.architectures import ARCHITECTURES
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import DataError
 from workbench.core.shapes import Shapes
 from workbench.divergences import mmd_squared
@@ -53,10 +53,10 @@ def test_the_discrepancy_does_not_move_the_prediction():
 @pytest.mark.parametrize("key", ["autoencoder", "invertible_autoencoder"])
 def test_without_an_observation_nothing_is_predicted(key):
     model = built(key, Shapes(3, 0), code_features=1)
-    assert capability.FORWARD not in model.capabilities and model.latent_features == 1
+    assert Capability.FORWARD not in model.capabilities and model.latent_features == 1
     with pytest.raises(DataError, match="predicts no observation"):
         model.predict(batch(Shapes(3, 0))[0])
-    assert capability.FORWARD in built(key, Shapes(3, 1)).capabilities
+    assert Capability.FORWARD in built(key, Shapes(3, 1)).capabilities
 
 
 @pytest.mark.parametrize("slope", [1.0, 2.0, 5.0])

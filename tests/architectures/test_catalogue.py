@@ -9,7 +9,7 @@ import torch
 
 from tests.architectures.properties import SHAPES, batch, directions, has, only, round_trip_error, tolerance
 from workbench.architectures import ARCHITECTURES, CostCard
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import IncompatibleError, SpecError
 from workbench.core.shapes import Shapes
 
@@ -18,7 +18,7 @@ members = pytest.mark.parametrize("key", ARCHITECTURES.keys())
 
 def fitting(key: str, shapes: Shapes) -> Shapes:
     """These shapes, without y where the member takes none."""
-    return shapes if has(key, capability.CONDITIONAL) else Shapes(shapes.x, 0)
+    return shapes if has(key, Capability.CONDITIONAL) else Shapes(shapes.x, 0)
 
 
 def test_the_members_are_there():
@@ -86,9 +86,9 @@ def test_a_card_is_complete(key):
     assert isinstance(member.cost, CostCard)
     assert all((member.cost.density, member.cost.sampling, member.cost.inverse))
     assert not member.cost.warning or member.cost.warning.endswith(".")
-    exact, coded = (c in member.capabilities for c in (capability.EXACT_INVERSE, capability.LATENT))
+    exact, coded = (c in member.capabilities for c in (Capability.EXACT_INVERSE, Capability.LATENT))
     assert member.cost.inverse.startswith("exact" if exact else ("numerical", "learned") if coded else "none")
-    assert member.capabilities <= set(capability.SENTENCES)
+    assert member.capabilities <= set(Capability)
     assert set(member.formats) == {"graph", "onnx"}
     for setting in member.settings():
         assert setting.doc.endswith("."), setting.name
@@ -100,7 +100,7 @@ def test_a_module_opens_with_its_equations(key):
     import importlib
 
     card = importlib.import_module(ARCHITECTURES[key].__module__).__doc__
-    words = ("forward", "log-det", "inverse") if has(key, capability.BIJECTION) else ("inverse", "Trained by")
+    words = ("forward", "log-det", "inverse") if has(key, Capability.BIJECTION) else ("inverse", "Trained by")
     assert all(word in card for word in (*words, "Source:"))
 
 
@@ -117,7 +117,7 @@ def test_refusals_are_sentences_and_build_keeps_to_them(key, shapes):
     else:
         model = spec.build(shapes)
         assert (model.features, model.context) == (shapes.x, shapes.y)
-        unsaid = set() if shapes.y else {capability.FORWARD}  # what predicts y, where there is one
+        unsaid = set() if shapes.y else {Capability.FORWARD}  # what predicts y, where there is one
         assert spec.capabilities - unsaid <= model.capabilities <= spec.capabilities
         assert model.parameter_count() > 0
 
@@ -151,7 +151,7 @@ def test_every_choice_builds_and_inverts(key):
             torch.manual_seed(0)
             settings = only(key, {"width": 8, "transforms": 2}) | {setting.name: option}
             model = ARCHITECTURES.make(key, **settings).build(shapes).double()
-            if not has(key, capability.LATENT) or (key, option) == ("flow_matching", "euler"):
+            if not has(key, Capability.LATENT) or (key, option) == ("flow_matching", "euler"):
                 z = torch.randn(32, model.latent_features, dtype=torch.float64)
                 assert model.inverse(z, batch(shapes)[1])[0].isfinite().all(), (setting.name, option)
                 continue

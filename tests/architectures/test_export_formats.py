@@ -12,7 +12,7 @@ from zuko.utils import GaussLegendre
 
 from tests.architectures.properties import batch, has, name_of, only
 from workbench.architectures import ARCHITECTURES
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.shapes import Shapes
 
 CALLS = [
@@ -21,8 +21,8 @@ CALLS = [
     for shapes in (Shapes(2, 0), Shapes(4, 2))
     for call in ("latent", "inverse", "log_prob")
     if not ARCHITECTURES.make(key).refusals(shapes)
-    and (call != "log_prob" or has(key, capability.DENSITY))
-    and (call != "latent" or has(key, capability.LATENT))
+    and (call != "log_prob" or has(key, Capability.DENSITY))
+    and (call != "latent" or has(key, Capability.LATENT))
 ]
 calls = pytest.mark.parametrize(("key", "shapes", "call"), CALLS, ids=name_of)
 

@@ -12,7 +12,7 @@ from tests.architectures.properties import batch, built, log_det_error, round_tr
 from workbench.architectures import ARCHITECTURES, InnModel
 from workbench.bijections.mixture_latent import MixtureLatent
 from workbench.bijections.two_sided_coupling import TwoSidedCoupling, soft_clamp
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import DataError
 from workbench.core.shapes import Shapes
 
@@ -97,8 +97,8 @@ def test_noise_in_the_padding_changes_the_output_and_is_recovered():
 
 def test_it_claims_a_forward_model_and_no_density_of_x():
     member = ARCHITECTURES["inn"]
-    assert capability.FORWARD in member.capabilities
-    assert capability.DENSITY not in member.capabilities
+    assert Capability.FORWARD in member.capabilities
+    assert Capability.DENSITY not in member.capabilities
     with pytest.raises(TypeError, match="density"):
         built("inn", Shapes(2, 1)).log_prob(*batch(Shapes(2, 1)))
 

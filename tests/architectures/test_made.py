@@ -14,14 +14,14 @@ from torch import nn
 import workbench as wb
 from tests.architectures.properties import batch, built
 from workbench.architectures import ARCHITECTURES, MadeModel
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import DataError
 from workbench.core.shapes import Shapes
 from workbench.nn.masked_network import Categories, MaskedNetwork, NormalMixture
 from workbench.objectives import OBJECTIVES
 from workbench.training import refusals
 
-DENSITY = frozenset({capability.DENSITY})
+DENSITY = frozenset({Capability.DENSITY})
 
 
 def network(features=5, outputs=3, context=0, **settings):

@@ -26,23 +26,23 @@ from tests.architectures.properties import (
     tolerance,
     unreached,
 )
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import DataError
 from workbench.core.model import standard_normal_log_density
 from workbench.objectives import Batch
 
 cases = parametrised(CASES)
 # a flow with a decoder is one, apart from the decoder
-bijections = parametrised(that(capability.BIJECTION) + that(capability.JOINT_LIKELIHOOD, capability.DECODER))
+bijections = parametrised(that(Capability.BIJECTION) + that(Capability.JOINT_LIKELIHOOD, Capability.DECODER))
 #: what is trained by a loss of its own
 OWN = {
-    capability.VELOCITY: "flow_matching",
-    capability.EVIDENCE: "evidence_lower_bound",
-    capability.TIED: "reconstruction",
-    capability.DECODER: "reconstruction",
+    Capability.VELOCITY: "flow_matching",
+    Capability.EVIDENCE: "evidence_lower_bound",
+    Capability.TIED: "reconstruction",
+    Capability.DECODER: "reconstruction",
 }
-densities = parametrised(that(capability.DENSITY))
-there_and_back = parametrised([case for case in that(capability.LATENT) if tolerance(case[0]) < 1])
+densities = parametrised(that(Capability.DENSITY))
+there_and_back = parametrised([case for case in that(Capability.LATENT) if tolerance(case[0]) < 1])
 
 
 def points(model, y, rows=32, scale=1.0):
@@ -98,7 +98,7 @@ def test_log_dets_of_the_two_directions_are_opposite(key, shapes):
 def test_gradient_reaches_every_parameter_through_the_loss_of_its_own(key, shapes):
     model, (x, y) = built(key, shapes), batch(shapes)
     objective = next(name for need, name in OWN.items() if has(key, need))
-    if has(key, capability.JOINT_LIKELIHOOD):
+    if has(key, Capability.JOINT_LIKELIHOOD):
         objective = "maximum_likelihood"
     loss = loss_of(objective, model, shapes)
     parts = loss.parts(model, Batch(x, y), torch.Generator().manual_seed(0))
@@ -106,7 +106,7 @@ def test_gradient_reaches_every_parameter_through_the_loss_of_its_own(key, shape
     assert unreached(model, loss.total(parts, 1.0)) == []
 
 
-@parametrised(that(capability.BIJECTION))
+@parametrised(that(Capability.BIJECTION))
 def test_gradient_reaches_every_parameter_through_the_latent(key, shapes):
     model = built(key, shapes)
     there, _, some = points(model, batch(shapes)[1])  # padding that is noise, for zeros reach no first layer
@@ -114,7 +114,7 @@ def test_gradient_reaches_every_parameter_through_the_latent(key, shapes):
     assert unreached(model, (standard_normal_log_density(z) + log_det).sum()) == []
 
 
-@parametrised(that(capability.REPARAMETERISED))
+@parametrised(that(Capability.REPARAMETERISED))
 def test_gradient_reaches_every_parameter_through_samples(key, shapes):
     model, (x, y) = built(key, shapes), batch(shapes)
     z = torch.randn(x.shape[0], model.latent_features, dtype=x.dtype)
@@ -146,9 +146,9 @@ def functions(model, y):
         return [(model.forward_full, model.width), (model.inverse_full, model.width)]
     seen = lambda p: None if y is None else y[: len(p)]  # noqa: E731
     found = [(lambda z: listed(model.inverse(z, seen(z))), model.latent_features)]
-    if capability.LATENT in model.capabilities:
+    if Capability.LATENT in model.capabilities:
         found.append((lambda x: listed(model.latent(x, seen(x))), model.features))
-    if capability.DENSITY in model.capabilities:
+    if Capability.DENSITY in model.capabilities:
         found.append((lambda x: [model.log_prob(x, seen(x))], model.features))
     return found
 
@@ -160,8 +160,8 @@ def listed(values):
 def told(model, x, y, z):
     """What a model makes of points and of latents, in one list."""
     found = listed(model.inverse(z, y))
-    found += listed(model.latent(x, y)) if capability.LATENT in model.capabilities else []
-    return found + ([model.log_prob(x, y)] if capability.DENSITY in model.capabilities else [])
+    found += listed(model.latent(x, y)) if Capability.LATENT in model.capabilities else []
+    return found + ([model.log_prob(x, y)] if Capability.DENSITY in model.capabilities else [])
 
 
 def normal(model, rows=32):
@@ -190,10 +190,10 @@ def test_both_precisions_on_one_device(key, shapes):
 @cases
 def test_stages_lead_from_the_latent_to_the_data(key, shapes):
     model, (x, y) = built(key, shapes), batch(shapes)
-    z = model.latent(x, y)[0] if has(key, capability.LATENT) else normal(model)
+    z = model.latent(x, y)[0] if has(key, Capability.LATENT) else normal(model)
     stages = model.stages(z, y)
     columns = min(2, shapes.x, model.latent_features)
-    assert len(stages) >= (3 if has(key, capability.BIJECTION) else 2)
+    assert len(stages) >= (3 if has(key, Capability.BIJECTION) else 2)
     assert all(s.shape[0] == x.shape[0] and s.shape[1] >= columns for s in stages)
     assert torch.equal(stages[0][:, : model.latent_features], z)
     assert torch.equal(stages[-1], model.inverse(z, y)[0])
@@ -286,7 +286,7 @@ def test_samples_follow_the_density(key, shapes):
     assert error < 0.1 and mean == pytest.approx(1.0, abs=5 * error)
 
 
-@parametrised(that(capability.DENSITY, capability.BIJECTION))
+@parametrised(that(Capability.DENSITY, Capability.BIJECTION))
 def test_density_is_that_of_the_latent_by_change_of_variables(key, shapes):
     model, (x, y) = built(key, shapes), batch(shapes)
     z, log_det = model.latent(x, y)

@@ -123,12 +123,12 @@ def test_no_draw_leaves_the_bounds_and_a_saved_run_knows_them(tmp_path):
 
 # ---- the recipe
 def test_the_recipe_fits_every_inverse_problem_and_grows_with_the_simulations():
-    from workbench.core import capability
+    from workbench.core.capability import Capability
     from workbench.core.errors import IncompatibleError
     from workbench.problems import PROBLEMS
 
     made = [p() for p in PROBLEMS if not p.unavailable()]
-    inverse = [p for p in made if not p.refusals() and capability.OBSERVATION in p.capabilities]
+    inverse = [p for p in made if not p.refusals() and Capability.OBSERVATION in p.capabilities]
     assert len(inverse) > 10
     for problem in inverse:
         assert not wb.Experiment.recommended(problem, 1000).refusals()

@@ -7,12 +7,12 @@ import math
 import torch
 from torch import Tensor
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.variable import Variable
 from workbench.problems import LinearGaussian, Problem
 from workbench.problems.planar.mixture import normal, uniform
 
-ALL = frozenset({capability.DENSITY, capability.LATENT, capability.CONDITIONAL, capability.EXACT_INVERSE})
+ALL = frozenset({Capability.DENSITY, Capability.LATENT, Capability.CONDITIONAL, Capability.EXACT_INVERSE})
 
 
 class GaussianStandIn:
@@ -61,7 +61,7 @@ class TwoSided(Problem):
 
     @property
     def capabilities(self):
-        return frozenset({capability.OBSERVATION, capability.SIMULATE, capability.REFERENCE_POSTERIOR})
+        return frozenset({Capability.OBSERVATION, Capability.SIMULATE, Capability.REFERENCE_POSTERIOR})
 
     def _draw(self, n, generator):
         side = torch.where(uniform(n, generator) < 0.5, -1.0, 1.0)
@@ -85,7 +85,7 @@ class TwoSidedStandIn:
 
     def __init__(self, problem: TwoSided, right: float = 0.5):
         self.x, self.y, self.manifest = problem.x, problem.y, {}
-        self.capabilities = frozenset({capability.DENSITY, capability.CONDITIONAL})
+        self.capabilities = frozenset({Capability.DENSITY, Capability.CONDITIONAL})
         self.moments, self.right = problem.moments, right
 
     def sample(self, n: int, observation=None, generator=None) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 import xarray as xr
 
 from tests.diagnostics.stand_ins import GaussianStandIn, TwoSided, TwoSidedStandIn, linear
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import IncompatibleError, SpecError
 from workbench.diagnostics import DIAGNOSTICS, diagnose
 from workbench.diagnostics.checks import local_c2st
@@ -114,7 +114,7 @@ def test_the_code_of_a_posterior_without_a_mode_is_not_normal():
 
         def __init__(self):
             super().__init__(SIDES, right=1.0)
-            self.capabilities |= {capability.LATENT}
+            self.capabilities |= {Capability.LATENT}
 
         def latent(self, x, y):
             mean, scale = self.moments(y)
@@ -147,7 +147,7 @@ def test_calibration_is_blind_to_the_prior_and_names_what_is_wrong():
     assert (narrow["coverage_error"].sel(quantity="x1").sel(q=0.68, method="nearest") < 0).all()
 
     class Prior(GaussianStandIn):
-        capabilities = frozenset({capability.CONDITIONAL})
+        capabilities = frozenset({Capability.CONDITIONAL})
 
         def __init__(self):
             super().__init__(LINEAR)
@@ -179,7 +179,7 @@ def test_a_plain_density_is_compared_with_its_own():
 
     class Truth:
         x, y, manifest = problem.x, (), {}
-        capabilities = frozenset({capability.DENSITY})
+        capabilities = frozenset({Capability.DENSITY})
 
         def sample(self, n, observation=None, generator=None):
             return problem.draw(n, generator).x

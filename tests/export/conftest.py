@@ -9,7 +9,7 @@ import pytest
 
 import workbench as wb
 from workbench.architectures import ARCHITECTURES
-from workbench.core import capability
+from workbench.core.capability import Capability
 
 SMALL = {"transforms": 2, "width": 6, "depth": 1}
 
@@ -18,12 +18,12 @@ def usual_objective(key: str) -> str:
     """The objective that a member is made for."""
     given = ARCHITECTURES[key].capabilities
     for objective, need in (
-        ("flow_matching", capability.VELOCITY),
-        ("maximum_likelihood", capability.DENSITY),
-        ("evidence_lower_bound", capability.EVIDENCE),
-        ("inn", capability.EXACT_INVERSE),
-        ("maximum_likelihood", capability.JOINT_LIKELIHOOD),
-        ("reconstruction", capability.DECODER),
+        ("flow_matching", Capability.VELOCITY),
+        ("maximum_likelihood", Capability.DENSITY),
+        ("evidence_lower_bound", Capability.EVIDENCE),
+        ("inn", Capability.EXACT_INVERSE),
+        ("maximum_likelihood", Capability.JOINT_LIKELIHOOD),
+        ("reconstruction", Capability.DECODER),
     ):
         if need in given:
             return objective
@@ -34,7 +34,7 @@ def usual_objective(key: str) -> str:
 def small_run(key: str, problem: str = "") -> wb.Run:
     """Three steps of a tiny network: far from trained, and not at its start. Without a problem one that
     suits it: linear Gaussian, or for those that take no observation two moons."""
-    conditional = capability.CONDITIONAL in ARCHITECTURES[key].capabilities
+    conditional = Capability.CONDITIONAL in ARCHITECTURES[key].capabilities
     problem = problem or ("linear_gaussian" if conditional else "two_moons")
     known = {s.name for s in ARCHITECTURES[key].settings()}
     experiment = wb.Experiment(

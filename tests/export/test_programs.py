@@ -17,7 +17,7 @@ import torch
 
 from tests.export.conftest import small_run
 from workbench.architectures import ARCHITECTURES
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import ExportError
 from workbench.export import FORMATS, export, graph, onnx
 from workbench.export.program import FUNCTIONS, Program, functions_of
@@ -89,7 +89,7 @@ def test_graphs_need_no_workbench(tmp_path, family):
     for (found, about), answer, key in zip(alone(GRAPHS, "workbench", jobs), wanted, keys, strict=True):
         torch.testing.assert_close(torch.tensor(found), answer, **TOLERANCE)
         assert about["experiment"]["architecture"]["key"] == key
-        observed = capability.CONDITIONAL in ARCHITECTURES[key].capabilities
+        observed = Capability.CONDITIONAL in ARCHITECTURES[key].capabilities
         assert [entry["name"] for entry in about["inputs"]] == (["z", "y"] if observed else ["z"])
         assert about["output"]["name"] == "x"
 

@@ -17,7 +17,7 @@ import workbench as wb
 from tests.export.conftest import SMALL, small_run
 from tests.export.tampering import taken_apart
 from workbench.architectures import ARCHITECTURES
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import ExportError
 from workbench.export.vectors import answers, exact_copy
 from workbench.inference.out_of_distribution import UnusualObservationWarning
@@ -64,7 +64,7 @@ def test_the_same_numbers_in_a_fresh_process(tmp_path):
     before = {}
     for problem in ("linear_gaussian", "two_moons"):
         for key, architecture in ARCHITECTURES._members.items():
-            need = capability.UNCONDITIONAL if problem == "two_moons" else capability.CONDITIONAL
+            need = Capability.UNCONDITIONAL if problem == "two_moons" else Capability.CONDITIONAL
             if need not in architecture.capabilities:
                 continue
             run = small_run(key, problem)

@@ -2,7 +2,7 @@
 
 import torch
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.model import Model
 from workbench.core.shapes import Shapes
 from workbench.objectives.base import Batch, Context
@@ -10,11 +10,11 @@ from workbench.problems import PROBLEMS
 
 ALL = frozenset(
     {
-        capability.LATENT,
-        capability.EXACT_INVERSE,
-        capability.REPARAMETERISED,
-        capability.CONDITIONAL,
-        capability.UNCONDITIONAL,
+        Capability.LATENT,
+        Capability.EXACT_INVERSE,
+        Capability.REPARAMETERISED,
+        Capability.CONDITIONAL,
+        Capability.UNCONDITIONAL,
     }
 )
 
@@ -29,7 +29,7 @@ class Affine(Model):
     """x = m + s z in one dimension; whatever z it is handed, it uses the quantiles of the normal law."""
 
     def __init__(self, mean=0.3, scale=0.9):
-        super().__init__(1, 0, 1, ALL | {capability.DENSITY})
+        super().__init__(1, 0, 1, ALL | {Capability.DENSITY})
         self.mean = torch.nn.Parameter(torch.tensor(mean, dtype=torch.float64))
         self.scale = torch.nn.Parameter(torch.tensor(scale, dtype=torch.float64))
 
@@ -47,7 +47,7 @@ class Linear(Model):
     """T(x) = M x = (y, z): a network with [y, z] whose matrix is given; a larger matrix pads x with zeros."""
 
     def __init__(self, matrix, observed, features):
-        super().__init__(features, observed, len(matrix) - observed, ALL | {capability.FORWARD})
+        super().__init__(features, observed, len(matrix) - observed, ALL | {Capability.FORWARD})
         self.matrix = matrix
 
     def _full(self, x):

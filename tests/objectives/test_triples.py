@@ -9,7 +9,7 @@ import math
 import pytest
 
 from workbench.architectures import ARCHITECTURES
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.critics import CRITICS
 from workbench.divergences import DIVERGENCES, VariationalDivergence
 from workbench.objectives import OBJECTIVES
@@ -50,7 +50,7 @@ def triples():
     for number, architecture in enumerate(ARCHITECTURES):
         if experiment(architecture.key, "kl", "mlp").refusals():
             continue
-        each = EACH if capability.EXACT_INVERSE in architecture.capabilities else 0
+        each = EACH if Capability.EXACT_INVERSE in architecture.capabilities else 0
         usual = {(EACH * number * 7 + i * 13) % len(ESTIMATORS) for i in range(each)}
         for index, (divergence, critic) in enumerate(ESTIMATORS):
             chosen = architecture.key == CHEAP or index in usual
@@ -118,7 +118,7 @@ def test_the_design_covers_every_pair_and_every_architecture():
     everything = list(triples())
     usual = [p for p in everything if not p.marks]
     possible = {p.values[0] for p in everything}
-    exact = {a.key for a in ARCHITECTURES if capability.EXACT_INVERSE in a.capabilities}
+    exact = {a.key for a in ARCHITECTURES if Capability.EXACT_INVERSE in a.capabilities}
     assert {p.values[0] for p in usual} == possible & exact >= {"nice", "inn", "maf", "realnvp"}
     assert {p.values[1:] for p in usual if p.values[0] == CHEAP} == set(ESTIMATORS)
     assert len(everything) == len(possible) * len(ESTIMATORS)

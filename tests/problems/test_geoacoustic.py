@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy import stats
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.problems import PROBLEMS
 from workbench.problems.ocean import geoacoustic
 from workbench.problems.ocean import geoacoustic_field as field
@@ -39,7 +39,7 @@ def test_tiers_have_their_unknowns_and_recordings(name, unknowns, numbers):
 def test_the_hard_tier_has_seven_tones():
     problem = tier("swx_9_hard", 10.0)
     assert problem.shapes.y == 7 * 42 and problem.draw(2, seeded()).y.isfinite().all()
-    assert capability.REFERENCE_POSTERIOR not in problem.capabilities
+    assert Capability.REFERENCE_POSTERIOR not in problem.capabilities
 
 
 def test_the_likelihood_is_the_normal_one_averaged_over_the_phase():

@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import DataError, IncompatibleError, SpecError
 from workbench.core.variable import Variable
 from workbench.problems import PROBLEMS, Problem
@@ -85,27 +85,27 @@ def test_a_copy_draws_the_same(problem):
 
 
 def test_an_observation_is_declared_exactly_where_there_is_one(problem):
-    assert (capability.OBSERVATION in problem.capabilities) == (problem.shapes.y > 0)
-    assert problem.capabilities <= set(capability.SENTENCES)
+    assert (Capability.OBSERVATION in problem.capabilities) == (problem.shapes.y > 0)
+    assert problem.capabilities <= set(Capability)
 
 
 def calls(problem: Problem) -> dict:
     drawn = problem.draw(20, seeded())
     return {
-        capability.LOG_DENSITY: lambda: problem.log_density(drawn.x),
-        capability.LOG_JOINT: lambda: problem.log_joint(drawn.x, drawn.y),
-        capability.SIMULATE: lambda: problem.simulate(drawn.x, seeded()),
-        capability.REFERENCE_POSTERIOR: lambda: problem.reference_posterior(
+        Capability.LOG_DENSITY: lambda: problem.log_density(drawn.x),
+        Capability.LOG_JOINT: lambda: problem.log_joint(drawn.x, drawn.y),
+        Capability.SIMULATE: lambda: problem.simulate(drawn.x, seeded()),
+        Capability.REFERENCE_POSTERIOR: lambda: problem.reference_posterior(
             problem.default_observation, 20, seeded()
         ),
     }
 
 
 SHAPES = {
-    capability.LOG_DENSITY: lambda p: (20,),
-    capability.LOG_JOINT: lambda p: (20,),
-    capability.SIMULATE: lambda p: (20, p.shapes.y),
-    capability.REFERENCE_POSTERIOR: lambda p: (20, p.shapes.x),
+    Capability.LOG_DENSITY: lambda p: (20,),
+    Capability.LOG_JOINT: lambda p: (20,),
+    Capability.SIMULATE: lambda p: (20, p.shapes.y),
+    Capability.REFERENCE_POSTERIOR: lambda p: (20, p.shapes.x),
 }
 
 
@@ -113,7 +113,7 @@ SHAPES = {
 def test_declared_capabilities_work_and_others_are_refused(problem, wanted):
     call = calls(problem)[wanted]
     if wanted not in problem.capabilities:
-        with pytest.raises(IncompatibleError, match=capability.SENTENCES[wanted]):
+        with pytest.raises(IncompatibleError, match=Capability(wanted).sentence):
             call()
         return
     value = call()
@@ -122,20 +122,20 @@ def test_declared_capabilities_work_and_others_are_refused(problem, wanted):
 
 
 def test_full_support_means_finite_everywhere_with_a_gradient(problem):
-    if capability.FULL_SUPPORT not in problem.capabilities:
+    if Capability.FULL_SUPPORT not in problem.capabilities:
         pytest.skip("not declared")
     low, high = torch.tensor(problem.window, dtype=torch.float64).T
     inside = torch.rand(200, len(low), generator=seeded(), dtype=torch.float64)
     x = torch.cat([low + 2 * (high - low) * (inside - 0.25), torch.zeros(1, len(low))]).requires_grad_()
     y = torch.tensor(problem.default_observation).double().expand(len(x), -1)
-    joint = capability.LOG_JOINT in problem.capabilities
+    joint = Capability.LOG_JOINT in problem.capabilities
     value = problem.log_joint(x, y) if joint else problem.log_density(x)
     (gradient,) = torch.autograd.grad(value.sum(), x)
     assert value.isfinite().all() and gradient.isfinite().all() and gradient.abs().sum() > 0
 
 
 def test_float32_agrees_with_float64(problem):
-    if capability.LOG_DENSITY not in problem.capabilities:
+    if Capability.LOG_DENSITY not in problem.capabilities:
         pytest.skip("no density")
     x = problem.draw(200, seeded()).x.float()
     short, long = problem.log_density(x), problem.log_density(x.double())

@@ -11,7 +11,7 @@ import torch
 
 import workbench as wb
 from workbench.cli import main
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import DataError, IncompatibleError, RunError, SpecError
 from workbench.core.model import Model
 from workbench.core.shapes import Shapes
@@ -24,7 +24,7 @@ from workbench.refinement.moves import Crowd
 from workbench.refinement.weights import weigh
 from workbench.training import FittedModel
 
-ALL = frozenset({capability.DENSITY, capability.LATENT, capability.CONDITIONAL, capability.BIJECTION})
+ALL = frozenset({Capability.DENSITY, Capability.LATENT, Capability.CONDITIONAL, Capability.BIJECTION})
 
 
 class Normal(Model):
@@ -173,7 +173,7 @@ def test_both_modes_of_two_moons_are_held():
 
 
 def test_a_network_without_a_density_is_moved_all_the_same_and_says_so():
-    fitted, problem, y = wrong(scale=0.6, capabilities=ALL - {capability.DENSITY})
+    fitted, problem, y = wrong(scale=0.6, capabilities=ALL - {Capability.DENSITY})
     refined = refine(fitted, y, problem=problem, method="markov_chain", draws=2000, crowd=500)
     assert distance_in_moments(columns(refined.sample(2000)), y) < 0.15
     assert math.isnan(refined.gain.log_evidence) and "no density" in refined.gain.sentence

@@ -6,7 +6,7 @@ from torch import nn
 
 from workbench import theory
 from workbench.architectures import ARCHITECTURES
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import DataError, IncompatibleError, SpecError
 from workbench.core.model import Model
 from workbench.core.shapes import Shapes
@@ -104,7 +104,7 @@ def test_every_architecture_can_be_measured(key):
         generator = torch.Generator().manual_seed(1)
         x = torch.randn(10, shapes.x, generator=generator, dtype=torch.float64)
         y = torch.randn(10, shapes.y, generator=generator, dtype=torch.float64) if model.context else None
-        if capability.LATENT not in model.capabilities:
+        if Capability.LATENT not in model.capabilities:
             with pytest.raises(IncompatibleError, match="latent code"):
                 theory.estimate_lipschitz(model, x, y)
             continue

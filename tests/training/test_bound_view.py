@@ -9,7 +9,7 @@ import torch
 
 from workbench import diagnostics, theory
 from workbench.architectures import ARCHITECTURES
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.shapes import Shapes
 from workbench.divergences import DIVERGENCES
 from workbench.problems import PROBLEMS
@@ -84,7 +84,7 @@ def linear(run, matrix):
         out[:, :1] = s.y_out(out[:, :1])
         return s.x_in(out @ inverse.T), out.new_zeros(len(out))
 
-    known = frozenset({capability.FORWARD, capability.LATENT, capability.BIJECTION})
+    known = frozenset({Capability.FORWARD, Capability.LATENT, Capability.BIJECTION})
     return SimpleNamespace(
         features=3, latent_features=2, capabilities=known,
         forward_full=forward_full, inverse_full=inverse_full, pad_x=lambda x: x,

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from workbench.architectures import ARCHITECTURES
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import NonFiniteError, RunError, SpecError
 from workbench.objectives import OBJECTIVES
 from workbench.objectives.base import Batch
@@ -41,7 +41,7 @@ def runnable():
             for objective in OBJECTIVES.keys():
                 experiment = tiny(problem, architecture, objective)
                 if not refusals(experiment.problem, experiment.architecture, experiment.objective):
-                    dear = capability.EXACT_INVERSE not in experiment.architecture.capabilities
+                    dear = Capability.EXACT_INVERSE not in experiment.architecture.capabilities
                     own = ("maximum_likelihood", "flow_matching")
                     usual = problem in ("two_moons", "linear_gaussian") and objective in own
                     marks = [pytest.mark.slow] if dear and not usual else []
@@ -68,9 +68,9 @@ def test_every_combination_steps_validates_and_can_be_looked_at(experiment):
     assert all(np.isfinite(a).all() for a in snapshot.arrays.values()) and len(snapshot.records) == 3
     given = run.model.capabilities
     assert ("invertibility_zxz" in snapshot.arrays) == ("latent_z" in snapshot.arrays)
-    assert ("latent_z" in snapshot.arrays) == (capability.LATENT in given)
+    assert ("latent_z" in snapshot.arrays) == (Capability.LATENT in given)
     # a padded network drops its padding on the way
-    if capability.BIJECTION in given and getattr(run.model, "width", 2) <= run.model.features:
+    if Capability.BIJECTION in given and getattr(run.model, "width", 2) <= run.model.features:
         assert snapshot.arrays["invertibility_zxz"].max() < 1e-2
     moved = [
         not torch.equal(p, q)

@@ -16,7 +16,7 @@ import param
 from torch import Tensor
 from zuko.nn import MLP
 
-from workbench.architectures.base import CostCard, NetworkArchitecture
+from workbench.architectures.base import ARCHITECTURES, CostCard, NetworkArchitecture
 from workbench.architectures.code_model import CODE_CAPABILITIES, CodeModel, code_size
 from workbench.core.shapes import Shapes
 
@@ -38,6 +38,7 @@ class AutoencoderModel(CodeModel):
         return self.back(code)
 
 
+@ARCHITECTURES.register
 class Autoencoder(NetworkArchitecture):
     """What invertibility is worth can be seen beside it: here it is learned, not built in."""
 

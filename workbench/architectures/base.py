@@ -10,12 +10,15 @@ from typing import Any, ClassVar
 import param
 from torch import nn
 
-from workbench.core import capability
+from workbench.core.capability import Capability
+from workbench.core.catalogue import Catalogue
 from workbench.core.errors import IncompatibleError
 from workbench.core.model import Model
 from workbench.core.shapes import Shapes
 from workbench.core.spec import Spec
 from workbench.core.variable import Variable
+
+ARCHITECTURES = Catalogue("architectures", "architecture")
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -68,12 +71,12 @@ class Architecture(Spec):
                 f"{self.title} needs at least one component of x and the problem has none; "
                 "choose a problem with data."
             )
-        if shapes.y == 0 and capability.UNCONDITIONAL not in self.capabilities:
+        if shapes.y == 0 and Capability.UNCONDITIONAL not in self.capabilities:
             found.append(
                 f"{self.title} needs an observation y and this problem has no y; choose an inverse "
                 "problem, or another architecture, for instance RealNVP."
             )
-        if shapes.y and capability.CONDITIONAL not in self.capabilities:
+        if shapes.y and Capability.CONDITIONAL not in self.capabilities:
             found.append(
                 f"{self.title} cannot be conditioned on an observation y and this problem has one; "
                 "choose a problem without, or another architecture, for instance RealNVP."
@@ -88,7 +91,7 @@ class Architecture(Spec):
     def misfits(self, variables: Sequence[Variable]) -> list[str]:
         """Why it does not suit these components of x, whatever their number, as `refusals`."""
         named = [v.name for v in variables if v.categories]
-        if not named or capability.DENSITY not in self.capabilities:
+        if not named or Capability.DENSITY not in self.capabilities:
             return []
         return [
             f"{self.title} learns a density, and categories ({', '.join(named[:3])}) have none; choose "

@@ -17,7 +17,7 @@ import param
 from zuko.transforms import BoundedBernsteinTransform
 
 from workbench.architectures.autoregressive import AutoregressiveArchitecture
-from workbench.architectures.base import CostCard
+from workbench.architectures.base import ARCHITECTURES, CostCard
 from workbench.architectures.couplings import SEARCHED_CAPABILITIES, SEARCHED_FORMATS
 from workbench.architectures.flow_model import ZukoFlowModel
 from workbench.bijections.linear_tails import LinearTails
@@ -27,6 +27,7 @@ from workbench.core.shapes import Shapes
 _EDGE = 1e-9
 
 
+@ARCHITECTURES.register
 class BernsteinPolynomial(AutoregressiveArchitecture):
     """Smooth, and well behaved at high degree; it cannot move what lies beyond its interval."""
 

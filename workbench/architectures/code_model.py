@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from workbench.architectures.flow_model import check_context, check_rows
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import DataError
 from workbench.core.model import Model
 from workbench.core.shapes import Shapes
@@ -16,11 +16,11 @@ from workbench.core.shapes import Shapes
 #: what an autoencoder gives; it predicts y only where there is one
 CODE_CAPABILITIES = frozenset(
     {
-        capability.LATENT,
-        capability.CONDITIONAL,
-        capability.UNCONDITIONAL,
-        capability.FORWARD,
-        capability.DECODER,
+        Capability.LATENT,
+        Capability.CONDITIONAL,
+        Capability.UNCONDITIONAL,
+        Capability.FORWARD,
+        Capability.DECODER,
     }
 )
 
@@ -37,7 +37,7 @@ class CodeModel(Model):
     """
 
     def __init__(self, shapes: Shapes, latent_features: int, capabilities: frozenset[str]) -> None:
-        given = capabilities if shapes.y else capabilities - {capability.FORWARD}
+        given = capabilities if shapes.y else capabilities - {Capability.FORWARD}
         super().__init__(shapes.x, shapes.y, latent_features, given)
 
     @abstractmethod

@@ -19,16 +19,17 @@ import param
 import torch
 from zuko.lazy import LazyTransform, UnconditionalTransform
 
-from workbench.architectures.base import CostCard, LayeredArchitecture
+from workbench.architectures.base import ARCHITECTURES, CostCard, LayeredArchitecture
 from workbench.architectures.couplings import FLOW_CAPABILITIES
 from workbench.architectures.embedded import EmbeddedArchitecture
 from workbench.architectures.flow_model import ZukoFlowModel
 from workbench.bijections.reordering import Reordering
 from workbench.bijections.two_sided_coupling import TwoSidedCoupling
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.shapes import Shapes
 
 
+@ARCHITECTURES.register
 class ConditionalINN(EmbeddedArchitecture, LayeredArchitecture):
     """Conditional invertible neural network (cINN). The condition enters the sub-networks, not the map."""
 
@@ -41,7 +42,7 @@ class ConditionalINN(EmbeddedArchitecture, LayeredArchitecture):
         "Ardizzone, Lüth, Kruse, Rother & Köthe (2019), Guided Image Generation with Conditional "
         "Invertible Neural Networks, arXiv:1907.02392"
     )
-    capabilities = FLOW_CAPABILITIES - {capability.UNCONDITIONAL}
+    capabilities = FLOW_CAPABILITIES - {Capability.UNCONDITIONAL}
     cost: ClassVar[CostCard] = CostCard(density="1 pass", sampling="1 pass", inverse="exact, 1 pass")
 
     transforms = param.Integer(default=6)

@@ -10,12 +10,14 @@ Models, NeurIPS; Kruse, Ardizzone, Rother & Köthe 2021, arXiv:2101.10763.
 
 from __future__ import annotations
 
+from workbench.architectures.base import ARCHITECTURES
 from workbench.architectures.embedded import EmbeddedArchitecture
 from workbench.architectures.vae import VaeArchitecture, VaeModel
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.shapes import Shapes
 
 
+@ARCHITECTURES.register
 class ConditionalVAE(EmbeddedArchitecture, VaeArchitecture):
     """For inverse problems."""
 
@@ -26,7 +28,7 @@ class ConditionalVAE(EmbeddedArchitecture, VaeArchitecture):
         "Sohn, Lee & Yan (2015), Learning Structured Output Representation using Deep Conditional "
         "Generative Models, NeurIPS; Kruse et al. (2021), arXiv:2101.10763"
     )
-    capabilities = frozenset({capability.CONDITIONAL, capability.EVIDENCE})
+    capabilities = frozenset({Capability.CONDITIONAL, Capability.EVIDENCE})
 
     def assemble(self, shapes: Shapes) -> VaeModel:
         embedding, context = self.embedding_for(shapes)

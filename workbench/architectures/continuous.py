@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import param
 
-from workbench.architectures.base import CostCard, LayeredArchitecture
+from workbench.architectures.base import ARCHITECTURES, CostCard, LayeredArchitecture
 from workbench.architectures.couplings import SEARCHED_CAPABILITIES
 from workbench.architectures.flow_model import ZukoFlowModel
 from workbench.bijections.free_form import FreeForm
@@ -25,6 +25,7 @@ _NO_GRAPH = (
 )
 
 
+@ARCHITECTURES.register
 class Continuous(LayeredArchitecture):
     """Any smooth field will do, so that nothing about its network is restricted; time is what it costs."""
 

@@ -12,23 +12,23 @@ from zuko.lazy import LazyTransform, UnconditionalTransform
 from zuko.transforms import LULinearTransform, RotationTransform
 
 from workbench.bijections.reordering import Reordering
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.shapes import Shapes
 
 #: every flow here has a density, an exact inverse that passes gradients, and takes a context or does without
 FLOW_CAPABILITIES = frozenset(
     {
-        capability.DENSITY,
-        capability.LATENT,
-        capability.BIJECTION,
-        capability.EXACT_INVERSE,
-        capability.REPARAMETERISED,
-        capability.CONDITIONAL,
-        capability.UNCONDITIONAL,
+        Capability.DENSITY,
+        Capability.LATENT,
+        Capability.BIJECTION,
+        Capability.EXACT_INVERSE,
+        Capability.REPARAMETERISED,
+        Capability.CONDITIONAL,
+        Capability.UNCONDITIONAL,
     }
 )
 #: the same where the inverse is searched for or integrated, to a tolerance
-SEARCHED_CAPABILITIES = FLOW_CAPABILITIES - {capability.EXACT_INVERSE}
+SEARCHED_CAPABILITIES = FLOW_CAPABILITIES - {Capability.EXACT_INVERSE}
 _NO_SEARCH = (
     "Its inverse is searched for until it is found, in a number of steps that depends on the data, "
     "which a traced graph cannot hold; export the weights."

@@ -16,7 +16,7 @@ from zuko.transforms import MonotonicAffineTransform
 
 from workbench.architectures.autoregressive import AutoregressiveArchitecture
 from workbench.architectures.inn import InnModel
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.model import Model
 from workbench.core.shapes import Shapes
 
@@ -66,11 +66,11 @@ class DecodedArchitecture(AutoregressiveArchitecture):
 
     capabilities = frozenset(
         {
-            capability.LATENT,
-            capability.CONDITIONAL,
-            capability.FORWARD,
-            capability.JOINT_LIKELIHOOD,
-            capability.DECODER,
+            Capability.LATENT,
+            Capability.CONDITIONAL,
+            Capability.FORWARD,
+            Capability.JOINT_LIKELIHOOD,
+            Capability.DECODER,
         }
     )
     #: the decoder promises nothing

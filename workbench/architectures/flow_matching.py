@@ -18,10 +18,10 @@ import torch
 from torch import Tensor, nn
 from torchdiffeq import odeint
 
-from workbench.architectures.base import CostCard
+from workbench.architectures.base import ARCHITECTURES, CostCard
 from workbench.architectures.embedded import EmbeddedArchitecture
 from workbench.architectures.flow_model import check_context, check_rows
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.model import Model, standard_normal_log_density
 from workbench.core.shapes import Shapes
 from workbench.nn.smooth_network import SMOOTH
@@ -111,6 +111,7 @@ class FlowMatchingModel(Model):
         return y if y is None or self.embedding is None else self.embedding(y)
 
 
+@ARCHITECTURES.register
 class FlowMatching(EmbeddedArchitecture):
     """Continuous flow trained by regression; sampling takes dozens of passes."""
 
@@ -123,12 +124,12 @@ class FlowMatching(EmbeddedArchitecture):
     )
     capabilities = frozenset(
         {
-            capability.DENSITY,
-            capability.LATENT,
-            capability.REPARAMETERISED,
-            capability.CONDITIONAL,
-            capability.UNCONDITIONAL,
-            capability.VELOCITY,
+            Capability.DENSITY,
+            Capability.LATENT,
+            Capability.REPARAMETERISED,
+            Capability.CONDITIONAL,
+            Capability.UNCONDITIONAL,
+            Capability.VELOCITY,
         }
     )
     #: its round trip misses by what its steps miss

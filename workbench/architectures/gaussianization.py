@@ -16,13 +16,14 @@ from zuko.flows.gaussianization import ElementWiseTransform
 from zuko.lazy import UnconditionalTransform
 from zuko.transforms import RotationTransform
 
-from workbench.architectures.base import CostCard, LayeredArchitecture
+from workbench.architectures.base import ARCHITECTURES, CostCard, LayeredArchitecture
 from workbench.architectures.couplings import SEARCHED_CAPABILITIES, SEARCHED_FORMATS
 from workbench.architectures.flow_model import ZukoFlowModel
 from workbench.bijections.gaussianization import GaussianizationTransform
 from workbench.core.shapes import Shapes
 
 
+@ARCHITECTURES.register
 class Gaussianization(LayeredArchitecture):
     """The only flow without a network where there is no y: width, depth and activation are those for y."""
 

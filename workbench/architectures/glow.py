@@ -17,7 +17,7 @@ from typing import ClassVar
 import param
 from zuko.transforms import MonotonicAffineTransform
 
-from workbench.architectures.base import CostCard, LayeredArchitecture
+from workbench.architectures.base import ARCHITECTURES, CostCard, LayeredArchitecture
 from workbench.architectures.couplings import FLOW_CAPABILITIES, coupling_layers
 from workbench.architectures.flow_model import ZukoFlowModel
 from workbench.bijections.actnorm import ActNorm
@@ -25,6 +25,7 @@ from workbench.bijections.lu_linear import LULinear
 from workbench.core.shapes import Shapes
 
 
+@ARCHITECTURES.register
 class Glow(LayeredArchitecture):
     """The linear maps mix all components between two couplings; with one component there is none."""
 

@@ -17,12 +17,13 @@ import param
 from zuko.transforms import MonotonicAffineTransform
 
 from workbench.architectures.autoregressive import AutoregressiveArchitecture
-from workbench.architectures.base import CostCard
+from workbench.architectures.base import ARCHITECTURES, CostCard
 from workbench.architectures.couplings import FLOW_CAPABILITIES
 from workbench.architectures.flow_model import ZukoFlowModel
 from workbench.core.shapes import Shapes
 
 
+@ARCHITECTURES.register
 class IAF(AutoregressiveArchitecture):
     """Suits objectives that draw from the model at each step; by likelihood it trains D times slower."""
 

@@ -15,10 +15,11 @@ from typing import ClassVar
 
 from zuko.lazy import LazyTransform
 
-from workbench.architectures.base import CostCard
+from workbench.architectures.base import ARCHITECTURES, CostCard
 from workbench.architectures.decoded import DecodedArchitecture
 
 
+@ARCHITECTURES.register
 class IAFDecoder(DecodedArchitecture):
     """Inverse autoregressive flow with a decoder."""
 

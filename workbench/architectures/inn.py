@@ -21,13 +21,13 @@ import torch
 from torch import Tensor, nn
 from zuko.lazy import UnconditionalTransform
 
-from workbench.architectures.base import CostCard, LayeredArchitecture
+from workbench.architectures.base import ARCHITECTURES, CostCard, LayeredArchitecture
 from workbench.architectures.flow_model import check_context, check_rows
 from workbench.bijections.layer_inverse import forward_and_log_det, inverse_alone
 from workbench.bijections.mixture_latent import MixtureLatent
 from workbench.bijections.reordering import Reordering
 from workbench.bijections.two_sided_coupling import TwoSidedCoupling
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import DataError
 from workbench.core.model import Model
 from workbench.core.shapes import Shapes
@@ -151,6 +151,7 @@ class InnModel(Model):
         return y
 
 
+@ARCHITECTURES.register
 class INN(LayeredArchitecture):
     """Invertible neural network of Ardizzone et al."""
 
@@ -166,13 +167,13 @@ class INN(LayeredArchitecture):
     )
     capabilities = frozenset(
         {
-            capability.LATENT,
-            capability.BIJECTION,
-            capability.EXACT_INVERSE,
-            capability.CONDITIONAL,
-            capability.FORWARD,
-            capability.REPARAMETERISED,
-            capability.JOINT_LIKELIHOOD,
+            Capability.LATENT,
+            Capability.BIJECTION,
+            Capability.EXACT_INVERSE,
+            Capability.CONDITIONAL,
+            Capability.FORWARD,
+            Capability.REPARAMETERISED,
+            Capability.JOINT_LIKELIHOOD,
         }
     )
     cost: ClassVar[CostCard] = CostCard(density="none of x", sampling="1 pass", inverse="exact, 1 pass")

@@ -17,9 +17,9 @@ import param
 import torch
 from torch import Tensor, nn
 
-from workbench.architectures.base import CostCard, NetworkArchitecture
+from workbench.architectures.base import ARCHITECTURES, CostCard, NetworkArchitecture
 from workbench.architectures.code_model import CODE_CAPABILITIES, CodeModel, code_size
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.shapes import Shapes
 
 
@@ -70,6 +70,7 @@ class InvertibleAutoencoderModel(CodeModel):
         return torch.stack(found).sum()
 
 
+@ARCHITECTURES.register
 class InvertibleAutoencoder(NetworkArchitecture):
     """Half as many weights as an autoencoder of its width, and an inverse as good as they are orthogonal."""
 
@@ -80,7 +81,7 @@ class InvertibleAutoencoder(NetworkArchitecture):
         "Teng & Choromanska (2019), Invertible Autoencoder for Domain Adaptation, Computation 7(2), "
         "20; Kruse et al. (2021), arXiv:2101.10763"
     )
-    capabilities = CODE_CAPABILITIES | {capability.TIED}
+    capabilities = CODE_CAPABILITIES | {Capability.TIED}
     inverse_tolerance: ClassVar[float] = float("inf")
     cost: ClassVar[CostCard] = CostCard(
         density="none",

@@ -21,9 +21,9 @@ import param
 import torch
 from torch import Tensor
 
-from workbench.architectures.base import CostCard, NetworkArchitecture
+from workbench.architectures.base import ARCHITECTURES, CostCard, NetworkArchitecture
 from workbench.architectures.flow_model import check_context, check_rows
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.model import Model
 from workbench.core.shapes import Shapes
 from workbench.core.variable import Variable
@@ -92,6 +92,7 @@ class MadeModel(Model):
         return torch.stack(columns, -1)
 
 
+@ARCHITECTURES.register
 class MADE(NetworkArchitecture):
     """Masked autoencoder for distribution estimation."""
 
@@ -102,7 +103,7 @@ class MADE(NetworkArchitecture):
         "Germain, Gregor, Murray & Larochelle (2015), MADE: Masked Autoencoder for Distribution "
         "Estimation, ICML, arXiv:1502.03509"
     )
-    capabilities = frozenset({capability.DENSITY, capability.CONDITIONAL, capability.UNCONDITIONAL})
+    capabilities = frozenset({Capability.DENSITY, Capability.CONDITIONAL, Capability.UNCONDITIONAL})
     cost: ClassVar[CostCard] = CostCard(
         density="1 pass, with several orders one each",
         sampling="D passes, with several orders D each",

@@ -18,12 +18,13 @@ import param
 from zuko.transforms import MonotonicAffineTransform
 
 from workbench.architectures.autoregressive import AutoregressiveArchitecture
-from workbench.architectures.base import CostCard
+from workbench.architectures.base import ARCHITECTURES, CostCard
 from workbench.architectures.couplings import FLOW_CAPABILITIES
 from workbench.architectures.flow_model import ZukoFlowModel
 from workbench.core.shapes import Shapes
 
 
+@ARCHITECTURES.register
 class MAF(AutoregressiveArchitecture):
     """With a single component and no y this is a scale and a shift: it can only fit a Gaussian."""
 

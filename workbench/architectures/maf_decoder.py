@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from workbench.architectures.base import CostCard
+from workbench.architectures.base import ARCHITECTURES, CostCard
 from workbench.architectures.decoded import DecodedArchitecture
 
 
+@ARCHITECTURES.register
 class MAFDecoder(DecodedArchitecture):
     """Masked autoregressive flow with a decoder."""
 

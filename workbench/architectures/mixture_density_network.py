@@ -19,11 +19,11 @@ import torch
 from torch import Tensor, nn
 from zuko.mixtures import GMM
 
-from workbench.architectures.base import CostCard
+from workbench.architectures.base import ARCHITECTURES, CostCard
 from workbench.architectures.embedded import EmbeddedArchitecture
 from workbench.architectures.flow_model import check_context, check_rows
 from workbench.bijections.lu_linear import substitute
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.model import Model
 from workbench.core.shapes import Shapes
 
@@ -74,6 +74,7 @@ class MixtureDensityModel(Model):
         return place + torch.einsum("nk,nkde,ne->nd", picked, factor, z[:, 1:]), None
 
 
+@ARCHITECTURES.register
 class MixtureDensityNetwork(EmbeddedArchitecture):
     """Mixture density network (MDN) with full covariances."""
 
@@ -84,7 +85,7 @@ class MixtureDensityNetwork(EmbeddedArchitecture):
         "Bishop (1994), Mixture Density Networks, NCRG/94/004; Kruse (2020), Training Mixture "
         "Density Networks with full covariance matrices, arXiv:2003.05739"
     )
-    capabilities = frozenset({capability.DENSITY, capability.CONDITIONAL, capability.UNCONDITIONAL})
+    capabilities = frozenset({Capability.DENSITY, Capability.CONDITIONAL, Capability.UNCONDITIONAL})
     cost: ClassVar[CostCard] = CostCard(
         density="1 pass",
         sampling="1 pass",

@@ -17,13 +17,14 @@ import torch
 from zuko.flows.neural import MNN
 
 from workbench.architectures.autoregressive import AutoregressiveArchitecture
-from workbench.architectures.base import CostCard
+from workbench.architectures.base import ARCHITECTURES, CostCard
 from workbench.architectures.couplings import SEARCHED_CAPABILITIES, SEARCHED_FORMATS, TAILS, TAILS_DOC
 from workbench.architectures.flow_model import ZukoFlowModel
 from workbench.bijections.linear_tails import LinearTails
 from workbench.core.shapes import Shapes
 
 
+@ARCHITECTURES.register
 class NeuralAutoregressive(AutoregressiveArchitecture):
     """Universal for densities in principle; its samples are the dearest here."""
 

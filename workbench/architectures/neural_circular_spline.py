@@ -18,7 +18,7 @@ from zuko.flows.spline import CircularRQSTransform
 from zuko.lazy import UnconditionalTransform
 
 from workbench.architectures.autoregressive import AutoregressiveArchitecture
-from workbench.architectures.base import CostCard
+from workbench.architectures.base import ARCHITECTURES, CostCard
 from workbench.architectures.couplings import FLOW_CAPABILITIES
 from workbench.architectures.flow_model import ZukoFlowModel
 from workbench.architectures.neural_spline_coupling import LEAST_SLOPE
@@ -26,6 +26,7 @@ from workbench.bijections.circle import CircleToNormalTransform, OntoCircleTrans
 from workbench.core.shapes import Shapes
 
 
+@ARCHITECTURES.register
 class NeuralCircularSpline(AutoregressiveArchitecture):
     """A bijection but for a cut: where the circle is opened again, the latent jumps from +∞ to −∞."""
 

@@ -18,7 +18,7 @@ import param
 from zuko.transforms import MonotonicAffineTransform, MonotonicRQSTransform
 
 from workbench.architectures.autoregressive import AutoregressiveArchitecture
-from workbench.architectures.base import CostCard
+from workbench.architectures.base import ARCHITECTURES, CostCard
 from workbench.architectures.couplings import FLOW_CAPABILITIES
 from workbench.architectures.embedded import EmbeddedArchitecture
 from workbench.architectures.flow_model import ZukoFlowModel
@@ -29,6 +29,7 @@ from workbench.core.shapes import Shapes
 LEAST_SCALE = 1e-4
 
 
+@ARCHITECTURES.register
 class NeuralSplineAutoregressive(EmbeddedArchitecture, AutoregressiveArchitecture):
     """The same splines as in the couplings: more flexible a layer, and D times slower to sample."""
 

@@ -17,7 +17,7 @@ from typing import ClassVar
 import param
 from zuko.transforms import MonotonicRQSTransform
 
-from workbench.architectures.base import CostCard, LayeredArchitecture
+from workbench.architectures.base import ARCHITECTURES, CostCard, LayeredArchitecture
 from workbench.architectures.couplings import FLOW_CAPABILITIES, MIXING, MIXING_DOC, coupling_layers
 from workbench.architectures.embedded import EmbeddedArchitecture
 from workbench.architectures.flow_model import ZukoFlowModel
@@ -28,6 +28,7 @@ from workbench.core.shapes import Shapes
 LEAST_SLOPE = 1e-2
 
 
+@ARCHITECTURES.register
 class NeuralSplineCoupling(EmbeddedArchitecture, LayeredArchitecture):
     """Spline couplings: as cheap to sample as RealNVP and far more flexible a layer."""
 

@@ -14,13 +14,14 @@ from typing import ClassVar
 import param
 from zuko.transforms import AdditiveTransform
 
-from workbench.architectures.base import CostCard, LayeredArchitecture
+from workbench.architectures.base import ARCHITECTURES, CostCard, LayeredArchitecture
 from workbench.architectures.couplings import FLOW_CAPABILITIES, MIXING, MIXING_DOC, coupling_layers
 from workbench.architectures.flow_model import ZukoFlowModel
 from workbench.bijections.diagonal_scale import DiagonalScale
 from workbench.core.shapes import Shapes
 
 
+@ARCHITECTURES.register
 class NICE(LayeredArchitecture):
     """Non-linear independent components estimation; additive, while zuko's class of this name is affine."""
 

@@ -16,12 +16,13 @@ from typing import ClassVar
 import param
 from zuko.transforms import MonotonicAffineTransform
 
-from workbench.architectures.base import CostCard, LayeredArchitecture
+from workbench.architectures.base import ARCHITECTURES, CostCard, LayeredArchitecture
 from workbench.architectures.couplings import FLOW_CAPABILITIES, MIXING, MIXING_DOC, coupling_layers
 from workbench.architectures.flow_model import ZukoFlowModel
 from workbench.core.shapes import Shapes
 
 
+@ARCHITECTURES.register
 class RealNVP(LayeredArchitecture):
     """Real-valued non-volume-preserving flow."""
 

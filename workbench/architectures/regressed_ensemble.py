@@ -26,11 +26,11 @@ import param
 import torch
 from torch import Tensor, nn
 
-from workbench.architectures.base import ACTIVATIONS, CostCard, NetworkArchitecture
+from workbench.architectures.base import ACTIVATIONS, ARCHITECTURES, CostCard, NetworkArchitecture
 from workbench.architectures.flow_model import check_context, check_rows
 from workbench.bijections.regression import Regression
 from workbench.bijections.soft_edges import SoftEdges
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.model import Model, standard_normal_log_density
 from workbench.core.shapes import Shapes
 from workbench.nn.exchangeable import Exchangeable
@@ -125,6 +125,7 @@ class RegressedEnsembleModel(Model):
         return u
 
 
+@ARCHITECTURES.register
 class RegressedEnsemble(NetworkArchitecture):
     """Few wide spline layers on top of what the data say at once, several times over."""
 
@@ -135,7 +136,7 @@ class RegressedEnsemble(NetworkArchitecture):
         "Lakshminarayanan, Pritzel & Blundell (2017), Deep ensembles, arXiv:1612.01474; "
         "Durkan et al. (2019), Neural Spline Flows, arXiv:1906.04032"
     )
-    capabilities = frozenset({capability.DENSITY, capability.CONDITIONAL, capability.UNCONDITIONAL})
+    capabilities = frozenset({Capability.DENSITY, Capability.CONDITIONAL, Capability.UNCONDITIONAL})
     cost: ClassVar[CostCard] = CostCard(
         density="1 pass", sampling="D passes", inverse="none, there is no latent"
     )

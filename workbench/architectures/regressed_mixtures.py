@@ -32,11 +32,11 @@ import param
 import torch
 from torch import Tensor
 
-from workbench.architectures.base import ACTIVATIONS, CostCard, NetworkArchitecture
+from workbench.architectures.base import ACTIVATIONS, ARCHITECTURES, CostCard, NetworkArchitecture
 from workbench.architectures.flow_model import check_context, check_rows
 from workbench.bijections.regression import Regression
 from workbench.bijections.soft_edges import SoftEdges
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.model import Model
 from workbench.core.shapes import Shapes
 from workbench.nn.box_limits import BoxLimits
@@ -194,6 +194,7 @@ class RegressedMixturesModel(Model):
         return u.gather(-1, places)
 
 
+@ARCHITECTURES.register
 class RegressedMixtures(NetworkArchitecture):
     """One network a member, on top of what the data say at once, several times over."""
 
@@ -204,7 +205,7 @@ class RegressedMixtures(NetworkArchitecture):
         "Bishop (1994), Mixture density networks; Germain et al. (2015), MADE, arXiv:1502.03509; "
         "Lakshminarayanan, Pritzel & Blundell (2017), Deep ensembles, arXiv:1612.01474"
     )
-    capabilities = frozenset({capability.DENSITY, capability.CONDITIONAL, capability.UNCONDITIONAL})
+    capabilities = frozenset({Capability.DENSITY, Capability.CONDITIONAL, Capability.UNCONDITIONAL})
     cost: ClassVar[CostCard] = CostCard(
         density="1 pass", sampling="D passes", inverse="none, there is no latent"
     )

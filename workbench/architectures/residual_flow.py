@@ -16,7 +16,7 @@ from typing import ClassVar
 
 import param
 
-from workbench.architectures.base import CostCard, LayeredArchitecture
+from workbench.architectures.base import ARCHITECTURES, CostCard, LayeredArchitecture
 from workbench.architectures.couplings import SEARCHED_CAPABILITIES
 from workbench.architectures.flow_model import ZukoFlowModel
 from workbench.bijections.residual import Residual
@@ -51,6 +51,7 @@ class ResidualFlowModel(ZukoFlowModel):
         return tuple(layer.iterations for layer in self.layers)
 
 
+@ARCHITECTURES.register
 class ResidualFlow(LayeredArchitecture):
     """The one flow here whose stretching is bounded both ways, and by how much is a setting."""
 

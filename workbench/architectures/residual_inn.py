@@ -15,11 +15,11 @@ from typing import ClassVar
 
 import param
 
-from workbench.architectures.base import CostCard
+from workbench.architectures.base import ARCHITECTURES, CostCard
 from workbench.architectures.inn import INN, InnModel
 from workbench.architectures.residual_flow import ResidualFlow
 from workbench.bijections.residual import Residual
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.shapes import Shapes
 from workbench.nn.contraction import Contraction
 from workbench.nn.smooth_network import CONTRACTIVE
@@ -46,6 +46,7 @@ class ResidualInnModel(InnModel):
         self.lipschitz_inverse = math.prod(1 / (1 - block.network.lipschitz) for block in blocks)
 
 
+@ARCHITECTURES.register
 class ResidualINN(ResidualFlow):
     """VINA's i-ResNet: unlike the authors' program it is held to its Lipschitz bound at every step."""
 
@@ -59,7 +60,7 @@ class ResidualINN(ResidualFlow):
         "Behrmann et al. (2019), Invertible Residual Networks, ICML, arXiv:1811.00995; VINA, "
         "arXiv:2602.20480, section 4.1.2"
     )
-    capabilities = INN.capabilities - {capability.EXACT_INVERSE}
+    capabilities = INN.capabilities - {Capability.EXACT_INVERSE}
     cost: ClassVar[CostCard] = CostCard(
         density="none of x",
         sampling="some tens of passes",

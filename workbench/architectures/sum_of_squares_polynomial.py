@@ -14,13 +14,14 @@ import param
 from zuko.flows.polynomial import ShiftedSOSPTransform
 
 from workbench.architectures.autoregressive import AutoregressiveArchitecture
-from workbench.architectures.base import CostCard
+from workbench.architectures.base import ARCHITECTURES, CostCard
 from workbench.architectures.couplings import SEARCHED_CAPABILITIES, SEARCHED_FORMATS, TAILS, TAILS_DOC
 from workbench.architectures.flow_model import ZukoFlowModel
 from workbench.bijections.linear_tails import LinearTails
 from workbench.core.shapes import Shapes
 
 
+@ARCHITECTURES.register
 class SumOfSquaresPolynomial(AutoregressiveArchitecture):
     """With a single square this is a polynomial chaos; more squares reach every positive polynomial."""
 

@@ -19,11 +19,11 @@ import param
 import torch
 from torch import Tensor
 
-from workbench.architectures.base import Architecture, CostCard
+from workbench.architectures.base import ARCHITECTURES, Architecture, CostCard
 from workbench.architectures.couplings import FLOW_CAPABILITIES
 from workbench.architectures.flow_model import ZukoFlowModel
 from workbench.bijections.symbolic_coupling import SymbolicCoupling
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.shapes import Shapes
 from workbench.nn.equation_learner import LIBRARIES
 
@@ -70,6 +70,7 @@ class SymbolicFlowModel(ZukoFlowModel):
         return found
 
 
+@ARCHITECTURES.register
 class SymbolicRegression(Architecture):
     """Invertible symbolic regression."""
 
@@ -77,7 +78,7 @@ class SymbolicRegression(Architecture):
     title = "Invertible symbolic regression"
     summary = "Couplings made of sums, products and sines, thinned out until they can be read as formulas."
     reference = "Tohme et al. (2024), ISR: Invertible Symbolic Regression, arXiv:2405.06848"
-    capabilities = FLOW_CAPABILITIES | {capability.FORMULA}
+    capabilities = FLOW_CAPABILITIES | {Capability.FORMULA}
     cost: ClassVar[CostCard] = CostCard(
         density="1 pass",
         sampling="1 pass",

@@ -14,13 +14,14 @@ import param
 from zuko.flows.neural import UMNN
 
 from workbench.architectures.autoregressive import AutoregressiveArchitecture
-from workbench.architectures.base import CostCard
+from workbench.architectures.base import ARCHITECTURES, CostCard
 from workbench.architectures.couplings import SEARCHED_CAPABILITIES, SEARCHED_FORMATS, TAILS, TAILS_DOC
 from workbench.architectures.flow_model import ZukoFlowModel
 from workbench.bijections.linear_tails import LinearTails
 from workbench.core.shapes import Shapes
 
 
+@ARCHITECTURES.register
 class UnconstrainedNeuralAutoregressive(AutoregressiveArchitecture):
     """Its network may have any weights; the price is a quadrature where others have one evaluation."""
 

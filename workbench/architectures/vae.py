@@ -20,9 +20,9 @@ import torch
 from torch import Tensor, nn
 from zuko.nn import MLP
 
-from workbench.architectures.base import CostCard, NetworkArchitecture
+from workbench.architectures.base import ARCHITECTURES, CostCard, NetworkArchitecture
 from workbench.architectures.flow_model import check_context, check_rows
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.model import Model
 from workbench.core.shapes import Shapes
 
@@ -120,6 +120,7 @@ class VaeArchitecture(NetworkArchitecture):
     )
 
 
+@ARCHITECTURES.register
 class VAE(VaeArchitecture):
     """For problems without an observation."""
 
@@ -127,7 +128,7 @@ class VAE(VaeArchitecture):
     title = "Variational autoencoder"
     summary = "An encoder answers with a distribution of codes, and what it tells a decoder is rationed."
     reference = "Kingma & Welling (2014), Auto-Encoding Variational Bayes, ICLR, arXiv:1312.6114"
-    capabilities = frozenset({capability.UNCONDITIONAL, capability.EVIDENCE})
+    capabilities = frozenset({Capability.UNCONDITIONAL, Capability.EVIDENCE})
 
     def assemble(self, shapes: Shapes) -> VaeModel:
         return VaeModel(shapes, self.code_features, 0, self.network(), self.sigma, self.capabilities)

@@ -1,51 +1,66 @@
-"""What members give and need, as words; an impossible pair is refused with the sentence that stands here."""
+"""Capabilities that architectures and problems give and that other members need."""
 
-# given by architectures
-DENSITY = "density"
-LATENT = "latent"
-BIJECTION = "bijection"
-JOINT_LIKELIHOOD = "joint_likelihood"
-VELOCITY = "velocity"
-EVIDENCE = "evidence"
-DECODER = "decoder"
-TIED = "tied"
-EXACT_INVERSE = "exact_inverse"
-REPARAMETERISED = "reparameterised"
-CONDITIONAL = "conditional"
-UNCONDITIONAL = "unconditional"
-FORWARD = "forward"
-FORMULA = "formula"
+from __future__ import annotations
 
-# given by problems
-OBSERVATION = "observation"
-LOG_DENSITY = "log_density"
-FULL_SUPPORT = "full_support"
-LOG_JOINT = "log_joint"
-SIMULATE = "simulate"
-REFERENCE_POSTERIOR = "reference_posterior"
-SIGNAL = "signal"
+from collections.abc import Collection
+from enum import StrEnum
+from typing import ClassVar
 
-#: Completes "… needs a model/problem that …".
-SENTENCES = {
-    DENSITY: "has a tractable density",
-    LATENT: "has a latent code of its data",
-    BIJECTION: "maps data and latent onto each other and knows by how much it changes volumes",
-    JOINT_LIKELIHOOD: "has a likelihood of y and the latent together",
-    VELOCITY: "moves points along a velocity field",
-    EVIDENCE: "bounds its likelihood by an encoder",
-    DECODER: "comes back from its code by a decoder",
-    TIED: "decodes with its encoder's transposed weights",
-    EXACT_INVERSE: "inverts exactly",
-    REPARAMETERISED: "passes gradients through its samples",
-    CONDITIONAL: "can be conditioned on an observation y",
-    UNCONDITIONAL: "works without an observation y",
-    FORWARD: "predicts y from x",
-    FORMULA: "can be read as formulas",
-    OBSERVATION: "has an observation y",
-    LOG_DENSITY: "has a known density",
-    FULL_SUPPORT: "has a density that is positive everywhere",
-    LOG_JOINT: "has a known joint density of x and y",
-    SIMULATE: "can simulate y from x",
-    REFERENCE_POSTERIOR: "has a reference posterior",
-    SIGNAL: "tells signal and noise apart, and knows the law of the noise",
-}
+
+class Capability(StrEnum):
+    """One capability: its value stands in files, its ``sentence`` completes "needs a model that …"."""
+
+    sentence: str
+
+    def __new__(cls, value: str, sentence: str) -> Capability:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.sentence = sentence
+        return member
+
+    # given by architectures
+    DENSITY = "density", "has a tractable density"
+    LATENT = "latent", "has a latent code of its data"
+    BIJECTION = "bijection", "maps data and latent onto each other and knows by how much it changes volumes"
+    JOINT_LIKELIHOOD = "joint_likelihood", "has a likelihood of y and the latent together"
+    VELOCITY = "velocity", "moves points along a velocity field"
+    EVIDENCE = "evidence", "bounds its likelihood by an encoder"
+    DECODER = "decoder", "comes back from its code by a decoder"
+    TIED = "tied", "decodes with its encoder's transposed weights"
+    EXACT_INVERSE = "exact_inverse", "inverts exactly"
+    REPARAMETERISED = "reparameterised", "passes gradients through its samples"
+    CONDITIONAL = "conditional", "can be conditioned on an observation y"
+    UNCONDITIONAL = "unconditional", "works without an observation y"
+    FORWARD = "forward", "predicts y from x"
+    FORMULA = "formula", "can be read as formulas"
+
+    # given by problems
+    OBSERVATION = "observation", "has an observation y"
+    LOG_DENSITY = "log_density", "has a known density"
+    FULL_SUPPORT = "full_support", "has a density that is positive everywhere"
+    LOG_JOINT = "log_joint", "has a known joint density of x and y"
+    SIMULATE = "simulate", "can simulate y from x"
+    REFERENCE_POSTERIOR = "reference_posterior", "has a reference posterior"
+    SIGNAL = "signal", "separates signal and noise, and knows the distribution of the noise"
+
+
+class Needs:
+    """Mixin for members that need capabilities of a model and of a problem."""
+
+    title: ClassVar[str]
+    needs_model: ClassVar[frozenset[Capability]] = frozenset()
+    needs_problem: ClassVar[frozenset[Capability]] = frozenset()
+
+    def unmet_by_model(self, capabilities: Collection[str], name: str = "") -> list[str]:
+        """One sentence without a full stop for each need that the model ``name`` does not meet."""
+        return [unmet_need(self.title, need, name) for need in sorted(self.needs_model - set(capabilities))]
+
+    def unmet_by_problem(self, capabilities: Collection[str], name: str = "") -> list[str]:
+        """One sentence without a full stop for each need that the problem ``name`` does not meet."""
+        unmet = sorted(self.needs_problem - set(capabilities))
+        return [unmet_need(self.title, need, name, of="problem") for need in unmet]
+
+
+def unmet_need(title: str, need: Capability, name: str = "", *, of: str = "model") -> str:
+    """``TITLE needs a model that …; NAME does not``, without a full stop."""
+    return f"{title} needs a {of} that {need.sentence}" + (f"; {name} does not" if name else "")

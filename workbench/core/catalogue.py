@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from workbench.core.errors import SpecError, did_you_mean
+from workbench.core.errors import SpecError, unknown
 from workbench.core.spec import Spec
 
 
@@ -30,12 +30,7 @@ class Catalogue:
 
     def __getitem__(self, key: str) -> type[Spec]:
         if key not in self._members:
-            raise SpecError(
-                f"There is no {self.noun} '{key}'",
-                expected=", ".join(self._members),
-                found=str(key),
-                suggestion=did_you_mean(str(key), self._members),
-            )
+            raise unknown(self.noun, key, self._members)
         return self._members[key]
 
     def __contains__(self, key: object) -> bool:

@@ -71,3 +71,16 @@ def did_you_mean(name: str, options: Iterable[str]) -> str:
     """The closest option as a question, or an empty string."""
     close = difflib.get_close_matches(str(name), [str(o) for o in options], n=1, cutoff=0.5)
     return f"did you mean '{close[0]}'?" if close else ""
+
+
+def unknown(
+    noun: str, name: object, options: Iterable[str], error: type[WorkbenchError] = SpecError
+) -> WorkbenchError:
+    """The error to raise for a name that is not among the options, with the closest one as a suggestion."""
+    names = [str(option) for option in options]
+    return error(
+        f"There is no {noun} '{name}'",
+        expected=", ".join(names) or "none: there are no options",
+        found=str(name),
+        suggestion=did_you_mean(str(name), names),
+    )

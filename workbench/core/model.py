@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import IncompatibleError
 
 
@@ -42,7 +42,7 @@ class Model(nn.Module, ABC):
         """``T``: x (n, D) -> z (n, K) and log|det ∂z/∂x| (n,)."""
         raise IncompatibleError(
             "The latent code of data was asked for",
-            expected=f"a model that {capability.SENTENCES[capability.LATENT]}",
+            expected=f"a model that {Capability.LATENT.sentence}",
             found=type(self).__name__,
         )
 
@@ -62,7 +62,7 @@ class Model(nn.Module, ABC):
 
     def log_prob(self, x: Tensor, y: Tensor | None) -> Tensor:
         """log p(x | y) (n,) in nats by the change of variables, for models that have a density."""
-        if capability.DENSITY not in self.capabilities:
+        if Capability.DENSITY not in self.capabilities:
             raise TypeError(f"{type(self).__name__} has no tractable density")
         z, log_det = self.latent(x, y)
         return standard_normal_log_density(z) + log_det

@@ -7,7 +7,10 @@ from typing import ClassVar
 
 from torch import nn
 
+from workbench.core.catalogue import Catalogue
 from workbench.core.spec import Spec
+
+CRITICS = Catalogue("critics", "critic")
 
 
 class Critic(Spec):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import param
 from torch import nn
 
-from workbench.critics.base import Critic
+from workbench.critics.base import CRITICS, Critic
 
 
+@CRITICS.register
 class MLP(Critic):
     """Multilayer perceptron (MLP), by default the 64-64 ReLU network of VINA §4.1.2."""
 

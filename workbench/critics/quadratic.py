@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from workbench.critics.base import Critic
+from workbench.critics.base import CRITICS, Critic
 
 
 class QuadraticFunction(nn.Module):
@@ -28,6 +28,7 @@ class QuadraticFunction(nn.Module):
         return (self.constant + u @ self.vector + ((u @ self.matrix) * u).sum(-1))[:, None]
 
 
+@CRITICS.register
 class Quadratic(Critic):
     """Quadratic functions, the exact class for Gaussians."""
 

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.core.errors import DataError
-from workbench.critics.base import Critic
+from workbench.critics.base import CRITICS, Critic
 
 #: Added to the diagonal of K, relative to k(u, u) = 1, so that it has a factor.
 _JITTER = 1e-9
@@ -53,6 +53,7 @@ def gaussian_kernel(a: Tensor, b: Tensor, decay: float) -> Tensor:
     return (-decay * squared.clamp_min(0)).exp()
 
 
+@CRITICS.register
 class RkhsBall(Critic):
     """The ball of radius b of a Gaussian RKHS."""
 

@@ -14,7 +14,7 @@ import param
 import torch
 from torch import Tensor, nn
 
-from workbench.critics.base import Critic
+from workbench.critics.base import CRITICS, Critic
 
 _ACTIVATIONS = {"relu": nn.ReLU, "leaky_relu": lambda: nn.LeakyReLU(0.2), "tanh": nn.Tanh}
 
@@ -38,6 +38,7 @@ class SpectralNormNetwork(nn.Module):
         return self.lipschitz * self.layers(u)
 
 
+@CRITICS.register
 class SpectralNormMLP(Critic):
     """Multilayer perceptron with spectral normalisation (SN)."""
 

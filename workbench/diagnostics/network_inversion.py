@@ -12,7 +12,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import DataError, IncompatibleError, SpecError
 from workbench.core.variable import Variable
 from workbench.inversion import INVERSION, ForwardNetwork, Found, InversionMethod, Question
@@ -85,7 +85,7 @@ def _known(model: Any, problem: Problem | None) -> _Map:
         scale, window = model.scale_y, torch.tensor(model.window, dtype=torch.float64)
         return _Map(model, model.x, model.y, window.to(scale), scale, "forward network")
     if isinstance(model, FittedModel):
-        if capability.FORWARD not in model.capabilities:
+        if Capability.FORWARD not in model.capabilities:
             raise IncompatibleError(
                 "Inverting needs a network that predicts y from x",
                 found="a model that does not",

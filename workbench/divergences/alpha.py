@@ -20,7 +20,7 @@ import param
 import torch
 from torch import Tensor
 
-from workbench.divergences.base import FDivergence, tame_both
+from workbench.divergences.base import DIVERGENCES, FDivergence, tame_both
 
 #: Closer than this to 0 or 1 the limits are used; the error is of the same size.
 _NEAR = 1e-6
@@ -31,6 +31,7 @@ def _power_slope(exponent: float, logits: Tensor) -> Tensor:
     return logits if abs(exponent) < _NEAR else torch.expm1(exponent * logits) / exponent
 
 
+@DIVERGENCES.register
 class Alpha(FDivergence):
     """α-divergence with α a setting."""
 

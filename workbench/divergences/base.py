@@ -9,8 +9,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from workbench.core.catalogue import Catalogue
 from workbench.core.errors import IncompatibleError, SpecError
 from workbench.core.spec import Spec
+
+DIVERGENCES = Catalogue("divergences", "divergence")
 
 #: Beyond this logit an exponential is continued by its tangent; e^40 is far from float32's largest number.
 _LIMIT = 40.0

@@ -15,10 +15,11 @@ import math
 
 from torch import Tensor
 
-from workbench.divergences.base import VariationalDivergence
+from workbench.divergences.base import DIVERGENCES, VariationalDivergence
 from workbench.divergences.kullback_leibler import KullbackLeibler
 
 
+@DIVERGENCES.register
 class DonskerVaradhan(VariationalDivergence):
     """KL(P||Q) by the Donsker-Varadhan (DV) bound."""
 

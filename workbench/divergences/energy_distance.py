@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from workbench.core.errors import SpecError
-from workbench.divergences.base import SampleDivergence, mean_off_diagonal
+from workbench.divergences.base import DIVERGENCES, SampleDivergence, mean_off_diagonal
 
 
 def _distances(a: Tensor, b: Tensor) -> Tensor:
@@ -22,6 +22,7 @@ def _distances(a: Tensor, b: Tensor) -> Tensor:
     return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
 
 
+@DIVERGENCES.register
 class EnergyDistance(SampleDivergence):
     """Energy distance of Székely and Rizzo."""
 

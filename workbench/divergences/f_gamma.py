@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.critics.stabilisers import gradient_penalty
-from workbench.divergences.base import FDivergence, VariationalDivergence
+from workbench.divergences.base import DIVERGENCES, FDivergence, VariationalDivergence
 from workbench.divergences.jensen_shannon import JensenShannon
 from workbench.divergences.kullback_leibler import KullbackLeibler
 from workbench.divergences.neyman import Neyman
@@ -63,6 +63,7 @@ def best_shift(divergence: FDivergence, values: Tensor, steps: int = 80) -> Tens
     return values.new_tensor(right)
 
 
+@DIVERGENCES.register
 class FGamma(VariationalDivergence):
     """(f, Γ)-divergence with Γ the L-Lipschitz functions."""
 

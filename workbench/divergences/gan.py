@@ -18,9 +18,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from workbench.divergences.base import FDivergence
+from workbench.divergences.base import DIVERGENCES, FDivergence
 
 
+@DIVERGENCES.register
 class GAN(FDivergence):
     """Divergence of the generative adversarial network (GAN): the critic is a classifier."""
 

@@ -18,7 +18,7 @@ import math
 import torch
 from torch import Tensor
 
-from workbench.divergences.base import FDivergence, tame_both
+from workbench.divergences.base import DIVERGENCES, FDivergence, tame_both
 
 
 class _LogLambert(torch.autograd.Function):
@@ -39,6 +39,7 @@ class _LogLambert(torch.autograd.Function):
         return slope * torch.sigmoid(-s)
 
 
+@DIVERGENCES.register
 class Jeffreys(FDivergence):
     """Jeffreys divergence, the sum of both directions of KL."""
 

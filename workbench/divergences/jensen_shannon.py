@@ -20,9 +20,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from workbench.divergences.base import FDivergence
+from workbench.divergences.base import DIVERGENCES, FDivergence
 
 
+@DIVERGENCES.register
 class JensenShannon(FDivergence):
     """Jensen-Shannon (JS) divergence in the normalisation of f-GANs, twice the JSD."""
 

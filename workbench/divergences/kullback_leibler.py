@@ -14,9 +14,10 @@ import math
 import torch
 from torch import Tensor
 
-from workbench.divergences.base import FDivergence, tame
+from workbench.divergences.base import DIVERGENCES, FDivergence, tame
 
 
+@DIVERGENCES.register
 class KullbackLeibler(FDivergence):
     """Kullback-Leibler (KL) divergence D(P||Q)."""
 

@@ -14,7 +14,7 @@ import param
 import torch
 from torch import Tensor
 
-from workbench.divergences.base import SampleDivergence
+from workbench.divergences.base import DIVERGENCES, SampleDivergence
 from workbench.divergences.sliced_wasserstein import directions, line_wasserstein
 
 
@@ -38,6 +38,7 @@ def best_direction(p: Tensor, q: Tensor, order: int, start: Tensor, steps: int) 
     return theta[value.argmax()]
 
 
+@DIVERGENCES.register
 class MaxSlicedWasserstein(SampleDivergence):
     """Max-sliced Wasserstein distance to the power of its order."""
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from workbench.core.errors import SpecError
-from workbench.divergences.base import SampleDivergence, mean_off_diagonal
+from workbench.divergences.base import DIVERGENCES, SampleDivergence, mean_off_diagonal
 
 #: (C, a) pairs of Ardizzone et al.'s released kernels.
 FORWARD = ((0.2, 2.0), (1.5, 2.0), (3.0, 2.0))
@@ -113,6 +113,7 @@ def _check(p: Tensor, q: Tensor, unbiased: bool) -> None:
         )
 
 
+@DIVERGENCES.register
 class MaximumMeanDiscrepancy(SampleDivergence):
     """MMD² as a training loss (biased) or a ruler (unbiased)."""
 

@@ -16,9 +16,10 @@ import math
 import torch
 from torch import Tensor
 
-from workbench.divergences.base import FDivergence, tame_both
+from workbench.divergences.base import DIVERGENCES, FDivergence, tame_both
 
 
+@DIVERGENCES.register
 class Neyman(FDivergence):
     """Neyman χ² divergence χ²(Q||P)."""
 

@@ -13,9 +13,10 @@ import math
 
 from torch import Tensor
 
-from workbench.divergences.base import FDivergence, tame
+from workbench.divergences.base import DIVERGENCES, FDivergence, tame
 
 
+@DIVERGENCES.register
 class Pearson(FDivergence):
     """Pearson χ² divergence χ²(P||Q)."""
 

@@ -19,7 +19,7 @@ import param
 import torch
 from torch import Tensor
 
-from workbench.divergences.base import FDivergence, VariationalDivergence, discrete_primal
+from workbench.divergences.base import DIVERGENCES, FDivergence, VariationalDivergence, discrete_primal
 from workbench.divergences.jensen_shannon import JensenShannon
 from workbench.divergences.kullback_leibler import KullbackLeibler
 from workbench.divergences.pearson import Pearson
@@ -28,6 +28,7 @@ from workbench.divergences.reverse_kl import ReverseKullbackLeibler
 _AUXILIARIES = {d.key: d for d in (KullbackLeibler, Pearson, ReverseKullbackLeibler, JensenShannon)}
 
 
+@DIVERGENCES.register
 class PrecisionRecall(VariationalDivergence):
     """Precision-recall (PR) divergence: what the model loses in precision at one trade-off."""
 

@@ -16,9 +16,10 @@ import math
 import torch
 from torch import Tensor
 
-from workbench.divergences.base import FDivergence, tame
+from workbench.divergences.base import DIVERGENCES, FDivergence, tame
 
 
+@DIVERGENCES.register
 class ReverseKullbackLeibler(FDivergence):
     """Reverse Kullback-Leibler (RKL) divergence KL(Q||P)."""
 

@@ -18,9 +18,10 @@ import param
 import torch
 from torch import Tensor
 
-from workbench.divergences.base import SampleDivergence
+from workbench.divergences.base import DIVERGENCES, SampleDivergence
 
 
+@DIVERGENCES.register
 class Sinkhorn(SampleDivergence):
     """Sinkhorn divergence, in the units of x to the power of its order."""
 

@@ -13,7 +13,7 @@ import param
 import torch
 from torch import Tensor
 
-from workbench.divergences.base import SampleDivergence
+from workbench.divergences.base import DIVERGENCES, SampleDivergence
 
 #: Directions without a generator come from this seed, so that a loss that is looked at twice is the same.
 _SEED = 0
@@ -43,6 +43,7 @@ def line_wasserstein(p: Tensor, q: Tensor, order: int) -> Tensor:
     return ((p[rank_p] - q[rank_q]).abs().pow(order) * widths[:, None].to(p)).sum(0)
 
 
+@DIVERGENCES.register
 class SlicedWasserstein(SampleDivergence):
     """Sliced Wasserstein (SW) distance to the power of its order."""
 

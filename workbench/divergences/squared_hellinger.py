@@ -14,9 +14,10 @@ import math
 import torch
 from torch import Tensor
 
-from workbench.divergences.base import FDivergence, tame_both
+from workbench.divergences.base import DIVERGENCES, FDivergence, tame_both
 
 
+@DIVERGENCES.register
 class SquaredHellinger(FDivergence):
     """Squared Hellinger distance H², between 0 and 2."""
 

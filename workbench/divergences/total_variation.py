@@ -17,12 +17,13 @@ import math
 import torch
 from torch import Tensor
 
-from workbench.divergences.base import FDivergence, no_ratio
+from workbench.divergences.base import DIVERGENCES, FDivergence, no_ratio
 
 #: tanh(20) is 1 in double precision: the optimal critic, to rounding.
 _SATURATED = 20.0
 
 
+@DIVERGENCES.register
 class TotalVariation(FDivergence):
     """Total variation (TV) distance, between 0 and 1."""
 

@@ -18,9 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from workbench.critics.stabilisers import gradient_penalty
-from workbench.divergences.base import VariationalDivergence
+from workbench.divergences.base import DIVERGENCES, VariationalDivergence
 
 
+@DIVERGENCES.register
 class WassersteinCritic(VariationalDivergence):
     """First Wasserstein distance (W1) with a gradient penalty (WGAN-GP)."""
 

@@ -10,7 +10,7 @@ from typing import Any
 import sympy
 
 from workbench.architectures import ARCHITECTURES
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import ExportError
 from workbench.export.formats import ExportFormat, fitted_of
 from workbench.training import FittedModel
@@ -67,10 +67,10 @@ def formulas(run_or_fitted: Any) -> Formulas:
     Raises `ExportError` for other architectures.
     """
     fitted = fitted_of(run_or_fitted)
-    if capability.FORMULA not in fitted.capabilities:
+    if Capability.FORMULA not in fitted.capabilities:
         raise ExportError(
             "This model has no formula",
-            expected=f"a model that {capability.SENTENCES[capability.FORMULA]}",
+            expected=f"a model that {Capability.FORMULA.sentence}",
             found=type(fitted.model).__name__,
             suggestion="train the architecture 'symbolic_regression'",
         )
@@ -115,7 +115,7 @@ class Formula(ExportFormat):
     def refusal(self, architecture: str, function: str = "inverse") -> str:
         """Why there is no formula, as a sentence; empty where there is one."""
         member = ARCHITECTURES[architecture]
-        if capability.FORMULA in member.capabilities:
+        if Capability.FORMULA in member.capabilities:
             return ""
         return f"{member.title} cannot be read as formulas; train invertible symbolic regression for that."
 

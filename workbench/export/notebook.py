@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import workbench
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import ExportError, WorkbenchError
 from workbench.export.formats import ExportFormat
 from workbench.training import Experiment, FittedModel
@@ -100,7 +100,7 @@ def _story(experiment: Experiment) -> list[tuple[str, str]]:
             "snapshot = run.snapshot()\n"
             "show(plots.losses(diagnostics.losses(snapshot)), width=800, height=300)",
         ),
-        ("code", _shown("samples", *(["latent"] if capability.LATENT in architecture.capabilities else []))),
+        ("code", _shown("samples", *(["latent"] if Capability.LATENT in architecture.capabilities else []))),
     ]
     given = architecture.capabilities
     return story + (_posterior(problem) if problem.y else _density(problem, given)) + _keep()
@@ -112,8 +112,8 @@ def _shown(*views: str) -> str:
 
 def _density(problem, given: frozenset[str]) -> list[tuple[str, str]]:
     draws = ("code", "samples = run.sample(1000)\nsamples")
-    views = ["density"] if capability.DENSITY in given else []
-    views += ["grid"] if capability.LATENT in given else []
+    views = ["density"] if Capability.DENSITY in given else []
+    views += ["grid"] if Capability.LATENT in given else []
     if problem.shapes.x != 2 or not views:
         return [draws]
     return [("code", _shown(*views)), draws]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from zuko.flows.coupling import GeneralCouplingTransform
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import ExportError
 from workbench.training import FittedModel
 
@@ -99,7 +99,7 @@ def _fix_masks(model: nn.Module) -> None:
 
 def functions_of(capabilities: frozenset[str]) -> list[str]:
     """The functions that a model with these capabilities has."""
-    needs = {"log_prob": capability.DENSITY, "predict": capability.FORWARD, "latent": capability.LATENT}
+    needs = {"log_prob": Capability.DENSITY, "predict": Capability.FORWARD, "latent": Capability.LATENT}
     return [name for name in FUNCTIONS if name not in needs or needs[name] in capabilities]
 
 

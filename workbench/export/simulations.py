@@ -27,7 +27,7 @@ import numpy as np
 import torch
 
 import workbench
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import DataError, ExportError
 from workbench.problems import PROBLEMS, Problem, Samples
 from workbench.training.folder import write_whole
@@ -116,10 +116,10 @@ def chunk_of(problem: Problem, index: int, chunk: int, seed: int = 0) -> Samples
 
 def _check(problem: Problem, draws: int, chunk: int, path: Path) -> None:
     rows_alone = getattr(problem, "reads_files", False)
-    if rows_alone or (problem.y and capability.SIMULATE not in problem.capabilities):
+    if rows_alone or (problem.y and Capability.SIMULATE not in problem.capabilities):
         raise DataError(
             f"'{problem.key}' has no simulator",
-            expected="a problem that " + capability.SENTENCES[capability.SIMULATE],
+            expected="a problem that " + Capability.SIMULATE.sentence,
             suggestion="its rows are a file already",
         )
     for name, value in (("draws", draws), ("chunk", chunk)):

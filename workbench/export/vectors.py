@@ -11,7 +11,7 @@ import copy
 import torch
 from torch import Tensor
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import ExportError, RefusedError
 from workbench.training import FittedModel
 
@@ -33,13 +33,13 @@ def answers(exact: FittedModel, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     """
     y = inputs["y"] if exact.y else None
     found = dict(zip(("inverse", "inverse_log_det"), exact.inverse(inputs["z"], y), strict=True))
-    if capability.LATENT in exact.capabilities:
+    if Capability.LATENT in exact.capabilities:
         found |= dict(zip(("latent", "latent_log_det"), exact.latent(inputs["x"], y), strict=True))
-    if capability.DENSITY in exact.capabilities:
+    if Capability.DENSITY in exact.capabilities:
         found["log_prob"] = exact.log_prob(inputs["x"], y)
-    if capability.EVIDENCE in exact.capabilities:  # an encoder takes no part in draws
+    if Capability.EVIDENCE in exact.capabilities:  # an encoder takes no part in draws
         found["evidence"] = exact.evidence_lower_bound(inputs["x"], y, inputs["z"])
-    if capability.FORWARD in exact.capabilities:
+    if Capability.FORWARD in exact.capabilities:
         found["predict"] = exact.predict(inputs["x"])
     return {name: value.contiguous() for name, value in found.items() if value is not None}
 

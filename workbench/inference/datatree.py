@@ -27,7 +27,7 @@ import xarray as xr
 from torch import Tensor
 
 import workbench
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import SpecError, WorkbenchError
 from workbench.core.variable import Variable
 from workbench.problems import PROBLEMS
@@ -121,13 +121,13 @@ def _observed(observation: Sequence[float], variables: Sequence[Variable]) -> xr
 
 def _sample_stats(posterior, problem, x: Tensor, chains: int, left_out: dict) -> xr.Dataset | None:
     fitted, columns = posterior.fitted, {}
-    if capability.DENSITY not in fitted.capabilities:
+    if Capability.DENSITY not in fitted.capabilities:
         left_out["sample_stats"] = "the model draws, but has no tractable density"
         return None
     with torch.no_grad():
         lp = fitted.log_prob(x, [posterior.observation]).cpu().double()
     columns["lp"] = lp, "log density under the network"
-    if problem is not None and capability.LOG_JOINT in problem.capabilities:
+    if problem is not None and Capability.LOG_JOINT in problem.capabilities:
         rows = torch.tensor([posterior.observation], dtype=torch.float64).expand(len(x), -1)
         joint = problem.log_joint(x.cpu().double(), rows)
         columns["log_joint"] = joint, "log p(x, y) of the problem"
@@ -147,7 +147,7 @@ def _from_problem(problem, x: Tensor, chains: int, seed: int, left_out: dict) ->
     if whole:
         found["prior"] = _labelled(drawn.x[:whole], problem.x, chains)
         found["prior_predictive"] = _labelled(drawn.y[:whole], problem.y, chains)
-    if capability.SIMULATE not in problem.capabilities:
+    if Capability.SIMULATE not in problem.capabilities:
         left_out["posterior_predictive"] = "the problem cannot simulate y from x"
         return found
     low, high = (

@@ -13,7 +13,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import SpecError
 from workbench.core.model import Model
 from workbench.core.variable import Variable, named
@@ -104,7 +104,7 @@ class FittedModel:
     def latent(self, x, y=None) -> tuple[Tensor, Tensor | None]:
         """x (n, D) -> z (n, K) and log|det ∂z/∂x| (n,), counting the units' volume; None where the model
         knows of none. Raises `SpecError` where there is no latent code."""
-        if capability.LATENT not in self.capabilities:
+        if Capability.LATENT not in self.capabilities:
             raise SpecError(
                 "The latent code of data was asked for",
                 found="a model that draws, but has no code of data",
@@ -122,7 +122,7 @@ class FittedModel:
 
     def log_prob(self, x, y=None) -> Tensor:
         """log p(x | y) (n,) in nats of the data's units. Raises `SpecError` where there is no density."""
-        if capability.DENSITY not in self.capabilities:
+        if Capability.DENSITY not in self.capabilities:
             raise SpecError(
                 "The density of this model was asked for",
                 found="a model without a tractable density",
@@ -135,7 +135,7 @@ class FittedModel:
     def evidence_lower_bound(self, x, y, noise: Tensor) -> Tensor:
         """A lower bound of log p(x | y) (n,) in nats of the data's units, on average over standard normal
         noise (n, K) for the encoder's codes; further columns of ``noise`` are not used."""
-        if capability.EVIDENCE not in self.capabilities:
+        if Capability.EVIDENCE not in self.capabilities:
             raise SpecError("A bound of the likelihood was asked for", found="a model without an encoder's")
         x = self._tensor(x, self.x, "x")
         used = noise[:, : self.model.code_features]
@@ -145,7 +145,7 @@ class FittedModel:
 
     def predict(self, x) -> Tensor:
         """The network's own y (n, M) for x, for models that predict it."""
-        if capability.FORWARD not in self.capabilities:
+        if Capability.FORWARD not in self.capabilities:
             raise SpecError("A prediction of y was asked for", found="a model that does not predict y")
         return self.standardisation.y_out(
             self.model.predict(self.standardisation.x_in(self._tensor(x, self.x, "x")))

@@ -1,15 +1,11 @@
 """Inverting a trained forward network: weights stay as they are, inputs are searched for."""
 
-from workbench.core.catalogue import Catalogue
-from workbench.inversion.base import Found, InversionMethod, Question
-from workbench.inversion.boundary_marking import BoundaryMarking
-from workbench.inversion.evolutionary import EvolutionarySearch
-from workbench.inversion.forward_network import ForwardNetwork, train_forward
+# ruff: noqa: I001  (the order of these lines is the order of every menu and table)
+from workbench.inversion.base import Found, INVERSION, InversionMethod, Question
 from workbench.inversion.gradient import GradientInversion
-
-INVERSION = Catalogue("inversion methods", "inversion method")
-for _member in (GradientInversion, EvolutionarySearch, BoundaryMarking):
-    INVERSION.register(_member)
+from workbench.inversion.evolutionary import EvolutionarySearch
+from workbench.inversion.boundary_marking import BoundaryMarking
+from workbench.inversion.forward_network import ForwardNetwork, train_forward
 
 __all__ = [
     "INVERSION",

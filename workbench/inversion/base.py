@@ -17,8 +17,11 @@ import param
 import torch
 from torch import Tensor
 
+from workbench.core.catalogue import Catalogue
 from workbench.core.errors import DataError, IncompatibleError, SpecError
 from workbench.core.spec import Spec
+
+INVERSION = Catalogue("inversion methods", "inversion method")
 
 Function = Callable[[Tensor], Tensor]
 

@@ -15,12 +15,13 @@ import param
 import torch
 from torch import Tensor
 
-from workbench.inversion.base import InversionMethod, Question, Trace
+from workbench.inversion.base import INVERSION, InversionMethod, Question, Trace
 
 #: Parents are drawn among this share of the points.
 _PARENTS = 0.2
 
 
+@INVERSION.register
 class BoundaryMarking(InversionMethod):
     """Marks of a level set, evenly spread over all of it."""
 

@@ -16,12 +16,13 @@ import param
 import torch
 from torch import Tensor
 
-from workbench.inversion.base import InversionMethod, Question, Trace
+from workbench.inversion.base import INVERSION, InversionMethod, Question, Trace
 
 #: Mutation ends at this share of its first size.
 _LAST_MUTATION = 1e-3
 
 
+@INVERSION.register
 class EvolutionarySearch(InversionMethod):
     """Real-coded genetic search for inputs."""
 

@@ -17,9 +17,10 @@ import math
 import param
 import torch
 
-from workbench.inversion.base import InversionMethod, Question, Trace, require_gradient
+from workbench.inversion.base import INVERSION, InversionMethod, Question, Trace, require_gradient
 
 
+@INVERSION.register
 class GradientInversion(InversionMethod):
     """Iterative inversion by the gradient with respect to the input."""
 

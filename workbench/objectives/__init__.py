@@ -1,28 +1,14 @@
 """Objectives: what is minimised, divergences put together."""
 
-from workbench.core.catalogue import Catalogue
-
-OBJECTIVES = Catalogue("objectives", "objective")
-
-from workbench.objectives.base import Batch, Context, Loss, Objective  # noqa: E402
-from workbench.objectives.evidence_lower_bound import EvidenceLowerBound  # noqa: E402
-from workbench.objectives.flow_matching import FlowMatchingObjective  # noqa: E402
-from workbench.objectives.inn import INNObjective  # noqa: E402
-from workbench.objectives.maximum_likelihood import MaximumLikelihood  # noqa: E402
-from workbench.objectives.reconstruction import Reconstruction  # noqa: E402
-from workbench.objectives.reverse_kl import ReverseKL  # noqa: E402
-from workbench.objectives.variational import Variational  # noqa: E402
-
-for _member in (
-    MaximumLikelihood,
-    FlowMatchingObjective,
-    EvidenceLowerBound,
-    Reconstruction,
-    ReverseKL,
-    INNObjective,
-    Variational,
-):
-    OBJECTIVES.register(_member)
+# ruff: noqa: I001  (the order of these lines is the order of every menu and table)
+from workbench.objectives.base import Batch, Context, Loss, OBJECTIVES, Objective
+from workbench.objectives.maximum_likelihood import MaximumLikelihood
+from workbench.objectives.flow_matching import FlowMatchingObjective
+from workbench.objectives.evidence_lower_bound import EvidenceLowerBound
+from workbench.objectives.reconstruction import Reconstruction
+from workbench.objectives.reverse_kl import ReverseKL
+from workbench.objectives.inn import INNObjective
+from workbench.objectives.variational import Variational
 
 __all__ = [
     "OBJECTIVES",

@@ -9,9 +9,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from workbench.core.catalogue import Catalogue
 from workbench.core.model import Model
 from workbench.core.shapes import Shapes
 from workbench.core.spec import Spec
+
+OBJECTIVES = Catalogue("objectives", "objective")
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.model import Model
 from workbench.objectives.base import Batch, draw_latent
 
@@ -80,15 +80,15 @@ def _joint(first: Tensor | None, second: Tensor | None) -> Tensor:
 def conflicts(direction: str, problem, architecture) -> list[str]:
     """Why this direction cannot be computed, as sentences."""
     given = architecture.capabilities
-    if is_forward(direction) and capability.LATENT not in given:
+    if is_forward(direction) and Capability.LATENT not in given:
         return [
-            f"direction {direction} needs a model that {capability.SENTENCES[capability.LATENT]}; "
+            f"direction {direction} needs a model that {Capability.LATENT.sentence}; "
             f"{architecture.title} does not"
         ]
-    observed = capability.OBSERVATION in problem.capabilities
-    if direction == "forward_full" and observed and capability.FORWARD not in given:
+    observed = Capability.OBSERVATION in problem.capabilities
+    if direction == "forward_full" and observed and Capability.FORWARD not in given:
         return [
-            f"direction forward_full needs a model that {capability.SENTENCES[capability.FORWARD]}; "
+            f"direction forward_full needs a model that {Capability.FORWARD.sentence}; "
             f"{architecture.title} does not (forward_true_y does without)"
         ]
     return []
@@ -99,10 +99,10 @@ def cautions(direction: str, problem, architecture, *, supervised: bool) -> list
 
     ``supervised`` says whether a loss L_y is added.
     """
-    if capability.OBSERVATION not in problem.capabilities:
+    if Capability.OBSERVATION not in problem.capabilities:
         return []
     found = []
-    held = supervised and capability.FORWARD in architecture.capabilities
+    held = supervised and Capability.FORWARD in architecture.capabilities
     if direction == "backward_marginal":
         found.append(
             "backward_marginal compares laws of x alone, which say nothing about y: "
@@ -129,6 +129,6 @@ def cautions(direction: str, problem, architecture, *, supervised: bool) -> list
 
 def _surplus(architecture, shapes) -> bool:
     """Whether y and z together have more components than x."""
-    if capability.FORWARD not in architecture.capabilities:
+    if Capability.FORWARD not in architecture.capabilities:
         return False
     return shapes.x <= shapes.y or getattr(architecture, "extra_latent", 0) > 0

@@ -13,11 +13,12 @@ import param
 import torch
 from torch import Tensor
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.model import Model
-from workbench.objectives.base import Batch, Context, Loss, Objective
+from workbench.objectives.base import OBJECTIVES, Batch, Context, Loss, Objective
 
 
+@OBJECTIVES.register
 class EvidenceLowerBound(Objective):
     """Negative evidence lower bound."""
 
@@ -27,7 +28,7 @@ class EvidenceLowerBound(Objective):
     reference = (
         "Kingma & Welling (2014), arXiv:1312.6114; review of invertible neural networks, eqs. 17 and 18"
     )
-    needs_model = frozenset({capability.EVIDENCE})
+    needs_model = frozenset({Capability.EVIDENCE})
     live = frozenset({"weight_latent"})
 
     weight_latent = param.Number(

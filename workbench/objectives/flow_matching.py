@@ -12,11 +12,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.model import Model
-from workbench.objectives.base import Batch, Context, Loss, Objective, draw_latent
+from workbench.objectives.base import OBJECTIVES, Batch, Context, Loss, Objective, draw_latent
 
 
+@OBJECTIVES.register
 class FlowMatchingObjective(Objective):
     """Regression of the velocity, the sum over components and the mean over points."""
 
@@ -24,7 +25,7 @@ class FlowMatchingObjective(Objective):
     title = "Flow matching"
     summary = "Regresses the velocity field on straight ways from noise to data; nothing is integrated."
     reference = "Lipman et al. (2023), Flow Matching for Generative Modeling, arXiv:2210.02747"
-    needs_model = frozenset({capability.VELOCITY})
+    needs_model = frozenset({Capability.VELOCITY})
 
     def build(self, model: Model, context: Context) -> Loss:
         return FlowMatchingLoss(self, context)

@@ -12,14 +12,15 @@ import param
 import torch
 from torch import Tensor
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.model import Model
 from workbench.divergences import mmd_squared
-from workbench.objectives.base import Batch, Context, Loss, Objective, draw_latent
+from workbench.objectives.base import OBJECTIVES, Batch, Context, Loss, Objective, draw_latent
 
 _START_OF_RAMP = 0.002
 
 
+@OBJECTIVES.register
 class INNObjective(Objective):
     """Supervised loss plus two maximum mean discrepancies."""
 
@@ -27,8 +28,8 @@ class INNObjective(Objective):
     title = "INN: L_y + λ_z L_z + λ_x L_x"
     summary = "Supervises y; MMD makes the latent normal and independent of y, and the samples like the data."
     reference = "Ardizzone et al. (2019), arXiv:1808.04730; VINA eq. 2 with D = MMD"
-    needs_model = frozenset({capability.FORWARD, capability.LATENT, capability.EXACT_INVERSE})
-    needs_problem = frozenset({capability.OBSERVATION})
+    needs_model = frozenset({Capability.FORWARD, Capability.LATENT, Capability.EXACT_INVERSE})
+    needs_problem = frozenset({Capability.OBSERVATION})
     live = frozenset({"weight_y", "weight_z", "weight_x", "weight_reconstruction", "noise_y", "noise_z"})
 
     weight_y = param.Number(10.0, bounds=(0, 1e4), doc="Weight of the supervised loss L_y.")

@@ -12,11 +12,12 @@ import param
 import torch
 from torch import Tensor
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.model import Model
-from workbench.objectives.base import Batch, Context, Loss, Objective
+from workbench.objectives.base import OBJECTIVES, Batch, Context, Loss, Objective
 
 
+@OBJECTIVES.register
 class MaximumLikelihood(Objective):
     """Negative log-likelihood (NLL) of the data under the model."""
 
@@ -46,28 +47,28 @@ class MaximumLikelihood(Objective):
 
     def conflicts(self, problem, architecture) -> list[str]:
         given = architecture.capabilities
-        if capability.VELOCITY in given:
+        if Capability.VELOCITY in given:
             return [
                 f"maximum likelihood would integrate {architecture.title} at every step; choose flow "
                 "matching, which does not"
             ]
-        if capability.DENSITY in given or capability.JOINT_LIKELIHOOD in given:
+        if Capability.DENSITY in given or Capability.JOINT_LIKELIHOOD in given:
             return []
         return [
-            f"maximum likelihood needs a model that {capability.SENTENCES[capability.DENSITY]}; "
+            f"maximum likelihood needs a model that {Capability.DENSITY.sentence}; "
             f"{architecture.title} has none"
         ]
 
     def unused(self, architecture):
         needs = {
-            "sigma_y": capability.JOINT_LIKELIHOOD,
-            "sigma_padding": capability.JOINT_LIKELIHOOD,
-            "weight_reconstruction": capability.DECODER,
+            "sigma_y": Capability.JOINT_LIKELIHOOD,
+            "sigma_padding": Capability.JOINT_LIKELIHOOD,
+            "weight_reconstruction": Capability.DECODER,
         }
         return frozenset(name for name, need in needs.items() if need not in architecture.capabilities)
 
     def build(self, model: Model, context: Context) -> Loss:
-        if capability.JOINT_LIKELIHOOD in model.capabilities:
+        if Capability.JOINT_LIKELIHOOD in model.capabilities:
             return InnLikelihood(self, context)
         return FlowLikelihood(self, context)
 
@@ -108,7 +109,7 @@ class InnLikelihood(Loss):
             "log_volume": -log_det.mean(),
             "constant": self._constant(model, batch),
         }
-        if capability.DECODER in model.capabilities:
+        if Capability.DECODER in model.capabilities:
             parts["reconstruction"] = (batch.x - model.decode(y, z)).square().sum(-1).mean()
         return parts
 

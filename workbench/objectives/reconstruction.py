@@ -12,14 +12,15 @@ import param
 import torch
 from torch import Tensor
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.model import Model
 from workbench.divergences import mmd_squared
-from workbench.objectives.base import Batch, Context, Loss, Objective, draw_latent
+from workbench.objectives.base import OBJECTIVES, Batch, Context, Loss, Objective, draw_latent
 
 _TIED_ONLY = frozenset({"weight_orthogonality"})
 
 
+@OBJECTIVES.register
 class Reconstruction(Objective):
     """Reconstruction, supervision of y, and a normal code."""
 
@@ -27,7 +28,7 @@ class Reconstruction(Objective):
     title = "Reconstruction"
     summary = "Rebuilds x from its code, supervises y, and makes the code normal; loss (16)."
     reference = "Review of invertible neural networks, eq. 16; Kruse et al. (2021), arXiv:2101.10763"
-    needs_model = frozenset({capability.DECODER})
+    needs_model = frozenset({Capability.DECODER})
     live = frozenset({"weight_y", "weight_latent", "weight_reconstruction", "weight_orthogonality"})
 
     weight_y = param.Number(1.0, bounds=(0, 1e4), doc="Weight of the supervised loss of y.")
@@ -43,7 +44,7 @@ class Reconstruction(Objective):
     )
 
     def conflicts(self, problem, architecture) -> list[str]:
-        if capability.JOINT_LIKELIHOOD in architecture.capabilities:
+        if Capability.JOINT_LIKELIHOOD in architecture.capabilities:
             return [
                 f"{architecture.title} is a flow beside its decoder; choose maximum likelihood, which "
                 "trains both"
@@ -51,7 +52,7 @@ class Reconstruction(Objective):
         return []
 
     def unused(self, architecture) -> frozenset[str]:
-        return frozenset() if capability.TIED in architecture.capabilities else _TIED_ONLY
+        return frozenset() if Capability.TIED in architecture.capabilities else _TIED_ONLY
 
     def build(self, model: Model, context: Context) -> Loss:
         return ReconstructionLoss(self, context)
@@ -68,7 +69,7 @@ class ReconstructionLoss(Loss):
         pairs = (z_hat, z) if y is None else (torch.cat([y_hat.detach(), z_hat], -1), torch.cat([y, z], -1))
         found["mmd_latent"] = mmd_squared(*pairs, kernel_name="forward")
         found["reconstruction"] = (x - model.decode(y_hat, z_hat)).square().sum(-1).mean()
-        if capability.TIED in model.capabilities:
+        if Capability.TIED in model.capabilities:
             found["orthogonality"] = model.off_orthogonal()
         return found
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.model import Model, standard_normal_log_density
-from workbench.objectives.base import Batch, Context, Loss, Objective, draw_latent
+from workbench.objectives.base import OBJECTIVES, Batch, Context, Loss, Objective, draw_latent
 
 
+@OBJECTIVES.register
 class ReverseKL(Objective):
     """Reverse Kullback-Leibler (KL) divergence from the model's own samples."""
 
@@ -23,26 +24,26 @@ class ReverseKL(Objective):
     title = "Reverse KL"
     summary = "Fits the model's samples to a known density: mode seeking, and no data are needed."
     reference = "Change of variables; Papamakarios et al. (2021), §2.3"
-    needs_model = frozenset({capability.DENSITY, capability.BIJECTION, capability.REPARAMETERISED})
+    needs_model = frozenset({Capability.DENSITY, Capability.BIJECTION, Capability.REPARAMETERISED})
 
     def conflicts(self, problem, architecture) -> list[str]:
         given = problem.capabilities
-        if capability.OBSERVATION in given:
-            if capability.LOG_JOINT not in given:
+        if Capability.OBSERVATION in given:
+            if Capability.LOG_JOINT not in given:
                 return [
-                    f"reverse KL needs a problem that {capability.SENTENCES[capability.LOG_JOINT]}; "
+                    f"reverse KL needs a problem that {Capability.LOG_JOINT.sentence}; "
                     f"{problem.title} has none (or its noise is zero)"
                 ]
-            if capability.FULL_SUPPORT not in given:
+            if Capability.FULL_SUPPORT not in given:
                 return [
-                    f"reverse KL needs a problem that {capability.SENTENCES[capability.FULL_SUPPORT]}; "
+                    f"reverse KL needs a problem that {Capability.FULL_SUPPORT.sentence}; "
                     f"the prior of {problem.title} ends at its bounds"
                 ]
             return []
-        for need in (capability.LOG_DENSITY, capability.FULL_SUPPORT):
+        for need in (Capability.LOG_DENSITY, Capability.FULL_SUPPORT):
             if need not in given:
                 return [
-                    f"reverse KL needs a problem that {capability.SENTENCES[need]}; "
+                    f"reverse KL needs a problem that {Capability(need).sentence}; "
                     f"{problem.title} does not qualify"
                 ]
         return []

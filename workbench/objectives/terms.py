@@ -14,7 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.model import Model
 from workbench.objectives.base import Batch, Context
 from workbench.objectives.directions import Pair, is_forward
@@ -38,7 +38,7 @@ def reconstruction(
     if not is_forward(direction):
         return _squared(drawn.x_made - batch.x)
     misfit = _squared(model.latent(batch.x, batch.y)[0] - drawn.z)
-    if capability.FORWARD in model.capabilities:
+    if Capability.FORWARD in model.capabilities:
         misfit = misfit + _squared(model.predict(batch.x) - batch.y)
     return misfit
 
@@ -46,7 +46,7 @@ def reconstruction(
 def _there_and_back(model: Model, batch: Batch, noise: float, generator: torch.Generator) -> Tensor:
     z, _ = model.latent(batch.x, batch.y)
     y = batch.y
-    if capability.FORWARD in model.capabilities:
+    if Capability.FORWARD in model.capabilities:
         y = _shaken(model.predict(batch.x), noise, generator)
     return model.inverse(_shaken(z, noise, generator), y)[0]
 

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import param
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import WorkbenchError
 from workbench.core.model import Model
 from workbench.critics import CRITICS
 from workbench.divergences import DIVERGENCES, FDivergence, SampleDivergence, VariationalDivergence
-from workbench.objectives.base import Context, Loss, Objective
+from workbench.objectives.base import OBJECTIVES, Context, Loss, Objective
 from workbench.objectives.borrowed import Borrowed
 from workbench.objectives.directions import DIRECTIONS, cautions, conflicts
 from workbench.objectives.terms import PRIORS, RECONSTRUCTIONS
@@ -43,6 +43,7 @@ _OF_THE_CRITIC = frozenset(
 )
 
 
+@OBJECTIVES.register
 class Variational(Objective):
     """L_y + λ D with a learned critic, or with a divergence that needs none."""
 
@@ -50,7 +51,7 @@ class Variational(Objective):
     title = "Variational: L_y + λ D"
     summary = "The model descends a divergence between data and model, measured by a critic or directly."
     reference = "VINA eqs. 2, 6, 9 and 10, arXiv:2602.20480"
-    needs_model = frozenset({capability.REPARAMETERISED})
+    needs_model = frozenset({Capability.REPARAMETERISED})
     live = frozenset(
         {
             "weight_divergence",
@@ -195,10 +196,9 @@ class Variational(Objective):
             except WorkbenchError as error:
                 found.append(str(error))
         cycle = self.weight_reconstruction > 0 and self.reconstruction == "cycle"
-        if cycle and capability.LATENT not in architecture.capabilities:
+        if cycle and Capability.LATENT not in architecture.capabilities:
             found.append(
-                f"the cycle needs a model that {capability.SENTENCES[capability.LATENT]}; "
-                f"{architecture.title} does not"
+                f"the cycle needs a model that {Capability.LATENT.sentence}; {architecture.title} does not"
             )
         if self.prior_loss == "uniform" and self.prior_low >= self.prior_high:
             found.append("a uniform prior needs prior_low below prior_high")
@@ -206,9 +206,9 @@ class Variational(Objective):
 
     def unused(self, architecture):
         needs = {
-            "weight_y": capability.FORWARD,
-            "weight_likelihood": capability.DENSITY,
-            "fade_likelihood": capability.DENSITY,
+            "weight_y": Capability.FORWARD,
+            "weight_likelihood": Capability.DENSITY,
+            "fade_likelihood": Capability.DENSITY,
         }
         hidden = {name for name, need in needs.items() if need not in architecture.capabilities}
         hidden |= _DIVERGENCES.all - _DIVERGENCES.of(self.divergence)

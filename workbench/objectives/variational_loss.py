@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.model import Model
 from workbench.critics.stabilisers import clamp, gradient_penalty, instance_noise
 from workbench.divergences import FDivergence, SampleDivergence
@@ -49,9 +49,9 @@ class VariationalLoss(Loss):
     def parts(self, model: Model, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         drawn = self._pair(model, batch, generator)
         parts = self._divergence_parts(drawn, batch, generator)
-        if capability.FORWARD in model.capabilities:
+        if Capability.FORWARD in model.capabilities:
             parts["misfit_y"] = (model.predict(batch.x) - batch.y).square().sum(-1).mean()
-        if capability.DENSITY in model.capabilities:
+        if Capability.DENSITY in model.capabilities:
             with torch.set_grad_enabled(torch.is_grad_enabled() and self.objective.weight_likelihood > 0):
                 parts["negative_log_likelihood"] = (
                     self.context.scale_x.log().sum() - model.log_prob(batch.x, batch.y).mean()

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.catalogue import Catalogue
 from workbench.core.errors import DataError, IncompatibleError, WorkbenchError
 from workbench.core.shapes import Shapes
@@ -131,23 +131,23 @@ class Problem(Spec):
 
     def log_density(self, x: Tensor) -> Tensor:
         """Normalised log p(x) in nats: (n, D) -> (n,), dtype of ``x``, differentiable; -inf off support."""
-        self._require(capability.LOG_DENSITY)
+        self._require(Capability.LOG_DENSITY)
         return self._log_density(self._points(x, "x", len(self.x)))
 
     def log_joint(self, x: Tensor, y: Tensor) -> Tensor:
         """Normalised log p(x, y) in nats: (n, D), (n, M) -> (n,), dtype of ``x``, differentiable in it."""
-        self._require(capability.LOG_JOINT)
+        self._require(Capability.LOG_JOINT)
         x = self._points(x, "x", len(self.x))
         return self._log_joint(x, self._points(y, "y", len(self.y)).to(x))
 
     def simulate(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """One observation for each ``x``: (n, D) -> (n, M); noise comes from ``generator``."""
-        self._require(capability.SIMULATE)
+        self._require(Capability.SIMULATE)
         return self._simulate(self._points(x, "x", len(self.x)), generator)
 
     def reference_posterior(self, observation: Any, n: int, generator: torch.Generator) -> Tensor:
         """``n`` independent draws (n, D), float64, of the exact p(x | y = observation), observation (M,)."""
-        self._require(capability.REFERENCE_POSTERIOR)
+        self._require(Capability.REFERENCE_POSTERIOR)
         if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
             raise DataError(
                 f"Cannot draw {n!r} samples of the posterior", expected="a whole number of at least 1"
@@ -208,7 +208,7 @@ class Problem(Spec):
         self._ready()
         if wanted not in self.capabilities:
             raise IncompatibleError(
-                f"This needs a problem that {capability.SENTENCES[wanted]}",
+                f"This needs a problem that {Capability(wanted).sentence}",
                 found=f"'{self.key}', which gives {', '.join(sorted(self.capabilities)) or 'samples only'}",
             )
 

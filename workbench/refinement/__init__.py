@@ -1,16 +1,12 @@
 """Refinement: the posterior of one observation made better than the trained network gives it."""
 
-from workbench.core.catalogue import Catalogue
-from workbench.refinement.base import Gain, RefinedPosterior, Refinement
+# ruff: noqa: I001  (the order of these lines is the order of every menu and table)
+from workbench.refinement.base import Gain, REFINEMENT, RefinedPosterior, Refinement
 from workbench.refinement.importance import ImportanceSampling
 from workbench.refinement.markov_chain import MarkovChain
-from workbench.refinement.refine import refine
 from workbench.refinement.signal_model import SignalModel
 from workbench.refinement.truncated import TruncatedProposals
-
-REFINEMENT = Catalogue("refinements", "refinement")
-for _member in (ImportanceSampling, MarkovChain, SignalModel, TruncatedProposals):
-    REFINEMENT.register(_member)
+from workbench.refinement.refine import refine
 
 __all__ = [
     "REFINEMENT",

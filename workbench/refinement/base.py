@@ -16,11 +16,14 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from workbench.core import capability
+from workbench.core.capability import Capability
+from workbench.core.catalogue import Catalogue
 from workbench.core.errors import IncompatibleError, SpecError
 from workbench.core.spec import Spec
 from workbench.core.variable import Variable
 from workbench.inference.fitted_model import FittedModel, to_dataset
+
+REFINEMENT = Catalogue("refinements", "refinement")
 
 _CHUNK = 20_000
 #: The exact density may cost milliseconds a row: parts this small let a refinement be stopped in time.
@@ -61,7 +64,7 @@ class Amortised:
 
     @property
     def has_density(self) -> bool:
-        return capability.DENSITY in self.fitted.capabilities
+        return Capability.DENSITY in self.fitted.capabilities
 
     def draw(self, n: int, generator: torch.Generator) -> Tensor:
         """n draws (n, D) of q(x | y)."""
@@ -226,11 +229,11 @@ class Refinement(Spec):
         if found:
             return found
         found = [
-            f"{self.title} needs a model that {capability.SENTENCES[c]}."
+            f"{self.title} needs a model that {Capability(c).sentence}."
             for c in sorted(self.needs_model - fitted.capabilities)
         ]
         found += [
-            f"{self.title} needs a problem that {capability.SENTENCES[c]}."
+            f"{self.title} needs a problem that {Capability(c).sentence}."
             for c in sorted(self.needs_problem - problem.capabilities)
         ]
         return found + self._refusals(fitted, problem)

@@ -6,12 +6,13 @@ import time
 
 import param
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.problems.ensemble_sampler import resample
-from workbench.refinement.base import UNRELIABLE, Amortised, Gain, RefinedPosterior, Refinement
+from workbench.refinement.base import REFINEMENT, UNRELIABLE, Amortised, Gain, RefinedPosterior, Refinement
 from workbench.refinement.weights import weigh
 
 
+@REFINEMENT.register
 class ImportanceSampling(Refinement):
     """Weights p(x, y) / q(x | y), Pareto-smoothed; `sample` resamples by them."""
 
@@ -22,8 +23,8 @@ class ImportanceSampling(Refinement):
         "Vehtari et al. 2024, arXiv 1507.02646; Dax et al. 2023, arXiv 2210.05686; "
         "Rubin 1988 (sampling-importance-resampling)"
     )
-    needs_model = frozenset({capability.DENSITY})
-    needs_problem = frozenset({capability.LOG_JOINT})
+    needs_model = frozenset({Capability.DENSITY})
+    needs_problem = frozenset({Capability.LOG_JOINT})
 
     draws = param.Integer(
         20_000,

@@ -18,10 +18,18 @@ import param
 import torch
 from torch import Tensor
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import DataError
 from workbench.problems.ensemble_sampler import resample
-from workbench.refinement.base import NAN, UNRELIABLE, Amortised, Gain, RefinedPosterior, Refinement
+from workbench.refinement.base import (
+    NAN,
+    REFINEMENT,
+    UNRELIABLE,
+    Amortised,
+    Gain,
+    RefinedPosterior,
+    Refinement,
+)
 from workbench.refinement.moves import Crowd
 from workbench.refinement.weights import weigh
 
@@ -43,6 +51,7 @@ class _Way:
     draws: int = 0
 
 
+@REFINEMENT.register
 class MarkovChain(Refinement):
     """Tempered from the network to the exact posterior, with Markov chain moves at each stage."""
 
@@ -53,7 +62,7 @@ class MarkovChain(Refinement):
         "Del Moral, Doucet & Jasra 2006, J. R. Stat. Soc. B 68; ter Braak 2006, Stat. Comput. 16; "
         "Foreman-Mackey et al. 2013, arXiv 1202.3665"
     )
-    needs_problem = frozenset({capability.LOG_JOINT})
+    needs_problem = frozenset({Capability.LOG_JOINT})
 
     draws = param.Integer(
         10_000,

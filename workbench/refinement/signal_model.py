@@ -29,10 +29,10 @@ import param
 import torch
 from torch import Tensor
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import DataError
 from workbench.problems.ensemble_sampler import resample
-from workbench.refinement.base import Amortised, Gain, RefinedPosterior, Refinement
+from workbench.refinement.base import REFINEMENT, Amortised, Gain, RefinedPosterior, Refinement
 from workbench.refinement.importance import warnings
 from workbench.refinement.moves import Crowd
 from workbench.refinement.weights import weigh
@@ -140,6 +140,7 @@ class _Table:
         return 1 / max(low, 1e-9)
 
 
+@REFINEMENT.register
 class SignalModel(Refinement):
     """Draws of a model of the signal that is made for this observation, with exact weights."""
 
@@ -150,7 +151,7 @@ class SignalModel(Refinement):
         "Sacks, Welch, Mitchell & Wynn 1989, Statistical Science 4; "
         "Cappé, Guillin, Marin & Robert 2004, J. Comput. Graph. Stat. 13"
     )
-    needs_problem = frozenset({capability.LOG_JOINT, capability.SIGNAL})
+    needs_problem = frozenset({Capability.LOG_JOINT, Capability.SIGNAL})
 
     draws = param.Integer(
         4000,

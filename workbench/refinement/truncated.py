@@ -19,10 +19,10 @@ import param
 import torch
 from torch import Tensor
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import DataError
 from workbench.problems.base import Problem, Samples
-from workbench.refinement.base import Amortised, Gain, RefinedPosterior, Refinement
+from workbench.refinement.base import REFINEMENT, Amortised, Gain, RefinedPosterior, Refinement
 from workbench.training import Experiment, Run
 
 _LOOKED_AT, _PRIOR_BATCH, _MOST_BATCHES = 10_000, 100_000, 400
@@ -66,6 +66,7 @@ class _Region:
         return _Region(box, [*self.levels, (amortised, level)])
 
 
+@REFINEMENT.register
 class TruncatedProposals(Refinement):
     """A few rounds: cut the prior off where the posterior is not, simulate there, train again."""
 
@@ -73,8 +74,8 @@ class TruncatedProposals(Refinement):
     title = "Truncated proposals"
     summary = "Simulates anew in the part of the prior that the posterior leaves open, and trains there."
     reference = "Deistler, Gonçalves & Macke 2022, arXiv 2210.04815"
-    needs_model = frozenset({capability.DENSITY})
-    needs_problem = frozenset({capability.SIMULATE})
+    needs_model = frozenset({Capability.DENSITY})
+    needs_problem = frozenset({Capability.SIMULATE})
 
     rounds = param.Integer(2, bounds=(1, 20), doc="Rounds of simulation and training.")
     simulations = param.Integer(2000, bounds=(64, 1_000_000), doc="Simulations of each round.")

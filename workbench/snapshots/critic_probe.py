@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def judge(run) -> Judge | None:
     forward = direction.startswith("forward")
     if run.data.has_y and direction == "backward_marginal":
         return None  # it never sees y
-    if run.data.has_y and forward and capability.FORWARD in run.model.capabilities:
+    if run.data.has_y and forward and Capability.FORWARD in run.model.capabilities:
         return None  # (y, T_z(x)) is no bijection of (x, y), so that its ratio is another
     first = getattr(objective, "order", "data_first") == "data_first"
     return Judge(run, direction, forward, first)

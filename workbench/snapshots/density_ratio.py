@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 
 #: The evidence of planar problems is summed over this many cells along each side of a window that is wider by
 #: the share below.
@@ -48,11 +48,11 @@ def joined(*parts: Tensor | None) -> Tensor:
 def knows_densities(problem, capabilities: frozenset[str]) -> bool:
     """Whether p(x), or p(x | y), and the model's are known; an evidence is written down or summed in the
     plane."""
-    if capability.DENSITY not in capabilities:
+    if Capability.DENSITY not in capabilities:
         return False
     if not problem.shapes.y:
-        return capability.LOG_DENSITY in problem.capabilities
-    return capability.LOG_JOINT in problem.capabilities and (
+        return Capability.LOG_DENSITY in problem.capabilities
+    return Capability.LOG_JOINT in problem.capabilities and (
         hasattr(problem, "log_evidence") or problem.shapes.x == 2
     )
 

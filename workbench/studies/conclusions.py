@@ -8,13 +8,13 @@ from typing import Any
 import xarray as xr
 
 from workbench.architectures import ARCHITECTURES
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.studies.methods import METHODS
 from workbench.studies.table import number, rows
 
 #: How many times faster than flow matching a method is to draw.
 TIMES = 50
-_EXACT_LIKELIHOOD = {capability.DENSITY, capability.EXACT_INVERSE}
+_EXACT_LIKELIHOOD = {Capability.DENSITY, Capability.EXACT_INVERSE}
 
 
 def with_exact_likelihood() -> set[str]:

@@ -14,7 +14,7 @@ import param
 import torch
 import xarray as xr
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.divergences import DIVERGENCES, mmd_squared
 from workbench.problems import PROBLEMS
 from workbench.studies.base import STUDIES, Figure
@@ -92,7 +92,7 @@ class EveryDivergence(PosteriorCase):
         problem = cell.experiment.problem
         run = bench.train(cell)
         seed = TEST_SEED + 1 + run.experiment.seed
-        if capability.OBSERVATION in problem.capabilities:
+        if Capability.OBSERVATION in problem.capabilities:
             test = bench.kept(
                 f"reference-{problem.key}",
                 lambda: fresh_pairs(problem, self.observations, self.draws, TEST_SEED),

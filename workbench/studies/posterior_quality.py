@@ -24,7 +24,7 @@ import xarray as xr
 from torch import Tensor
 
 from workbench import diagnostics, theory
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import DataError
 from workbench.problems import Problem
 from workbench.studies import sample_metrics
@@ -103,7 +103,7 @@ def judged(fitted: FittedModel, problem: Problem, test: xr.Dataset, *, seed: int
 
 def _resimulated(draws: Tensor, y: Tensor, problem: Problem, generator: torch.Generator) -> float:
     """Mean distance over finite draws; NaN where the problem cannot be simulated."""
-    if capability.SIMULATE not in problem.capabilities:
+    if Capability.SIMULATE not in problem.capabilities:
         return math.nan
     squared = sample_metrics.resimulated(draws, y, problem, generator)
     return _mean(np.sqrt(squared))
@@ -144,7 +144,7 @@ def slopes(fitted: FittedModel, x: Tensor, y: Tensor, drawn: Tensor) -> theory.L
     kept = points.isfinite().all(1)
     points, twice = points[kept], units.y_in(twice[kept])
     try:
-        if capability.FORWARD in model.capabilities:
+        if Capability.FORWARD in model.capabilities:
             return theory.bijection_constants(lambda u: model.forward_full(u)[0], model.pad_x(points))
         return theory.bijection_constants(lambda u: model.latent(u, twice)[0], points)
     except DataError:

@@ -24,7 +24,7 @@ import param
 import torch
 import xarray as xr
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.diagnostics.two_samples import c2st
 from workbench.problems import PROBLEMS
 from workbench.refinement import refine
@@ -159,7 +159,7 @@ class Posteriors(Study):
 
     def _exact(self, problem, y, cell: Cell, bench: Bench) -> xr.Dataset:
         """Draws of the exact posterior, and where they are a chain's those of a second chain."""
-        if capability.REFERENCE_POSTERIOR in problem.capabilities:
+        if Capability.REFERENCE_POSTERIOR in problem.capabilities:
             x = problem.reference_posterior(y, self.draws, torch.Generator().manual_seed(_SEED + 1))
             return xr.Dataset({"x": (("draw", "parameter"), x.numpy())})
         run = bench.train(cell, Experiment.recommended(problem, self.simulations, seed=0))

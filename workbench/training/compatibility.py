@@ -4,7 +4,7 @@ sentence."""
 from __future__ import annotations
 
 from workbench.architectures import ARCHITECTURES
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import WorkbenchError
 from workbench.core.spec import Spec
 from workbench.objectives import OBJECTIVES
@@ -21,12 +21,11 @@ def refusals(problem: Spec, architecture: Spec, objective: Spec) -> list[str]:
     given = architecture.capabilities
     for need in sorted(objective.needs_model - given):
         reasons.append(
-            f"{objective.title} needs a model that {capability.SENTENCES[need]}; {architecture.title} "
-            "does not"
+            f"{objective.title} needs a model that {Capability(need).sentence}; {architecture.title} does not"
         )
     for need in sorted(objective.needs_problem - problem.capabilities):
         reasons.append(
-            f"{objective.title} needs a problem that {capability.SENTENCES[need]}; {problem.title} does not"
+            f"{objective.title} needs a problem that {Capability(need).sentence}; {problem.title} does not"
         )
     if not reasons:
         reasons += objective.conflicts(problem, architecture)

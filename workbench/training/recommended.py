@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import IncompatibleError
 
 _FEWEST_STEPS, _MOST_STEPS, _PASSES = 600, 20_000, 52
@@ -32,10 +32,10 @@ def recommended(problem: Any, simulations: int) -> dict[str, Any]:
 
     Raises `IncompatibleError` for a problem without an observation.
     """
-    if capability.OBSERVATION not in problem.capabilities:
+    if Capability.OBSERVATION not in problem.capabilities:
         raise IncompatibleError(
             "The recommended experiment is for inverse problems",
-            expected=f"a problem that {capability.SENTENCES[capability.OBSERVATION]}",
+            expected=f"a problem that {Capability.OBSERVATION.sentence}",
             found=f"'{problem.key}'",
         )
     many = simulations >= 4000

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.divergences import DIVERGENCES, SampleDivergence, estimate
 from workbench.training.history import MEASURED
 
@@ -35,7 +35,7 @@ class Ruler:
         self.other_y = None if batch.y is None else batch.y[half : 2 * half]
         z = torch.randn(half, run.model.latent_features, generator=generator, dtype=torch.float64)
         self.z = z.to(run.device, run.dtype)
-        self._every = 1 if capability.EXACT_INVERSE in run.model.capabilities else _SELDOM
+        self._every = 1 if Capability.EXACT_INVERSE in run.model.capabilities else _SELDOM
 
     @torch.no_grad()
     def measure(self, run) -> dict[str, float]:

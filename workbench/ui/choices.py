@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workbench.architectures import ARCHITECTURES
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.spec import Spec
 from workbench.objectives import OBJECTIVES
 from workbench.problems import PROBLEMS
@@ -60,7 +60,7 @@ class Choices:
     def recommendable(self) -> bool:
         """Whether there is a recommendation: an inverse problem whose data are there."""
         problem = self.spec("problem")
-        return not problem.refusals() and capability.OBSERVATION in problem.capabilities
+        return not problem.refusals() and Capability.OBSERVATION in problem.capabilities
 
     def pick(self, kind: str, key: str) -> list[str]:
         """Pick a member; returns a sentence for everything else that had to change with it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import panel as pn
 
-from workbench.core.capability import EXACT_INVERSE
+from workbench.core.capability import Capability
 from workbench.ui import text
 from workbench.ui.choices import Choices
 
@@ -24,7 +24,7 @@ class CostCard(pn.viewable.Viewer):
         spec = self.choices.spec("architecture")
         cost = spec.cost
         counted = f"{parameters:,}".replace(",", " ") if parameters else "counted when the run starts"
-        exact = "exact" if EXACT_INVERSE in spec.capabilities else "numerical"
+        exact = "exact" if Capability.EXACT_INVERSE in spec.capabilities else "numerical"
         inverse = (
             cost.inverse
             if cost.inverse.startswith(("exact", "numerical", "none", "learned"))

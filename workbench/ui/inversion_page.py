@@ -10,7 +10,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from workbench import diagnostics
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import WorkbenchError
 from workbench.inversion import INVERSION
 from workbench.problems import PROBLEMS
@@ -45,7 +45,7 @@ def sources() -> dict[str, str]:
             given = Runs().folder(info.id).experiment().architecture.capabilities
         except (WorkbenchError, OSError):
             continue
-        if capability.FORWARD in given and Runs().folder(info.id).has_checkpoint():
+        if Capability.FORWARD in given and Runs().folder(info.id).has_checkpoint():
             found[f"Run {info.id}: {info.title}"] = f"run:{info.id}"
     return found
 

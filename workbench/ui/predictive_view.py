@@ -7,7 +7,7 @@ from typing import Any
 
 import panel as pn
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.ui import text
 from workbench.ui.exploration import Exploration
 from workbench.ui.live_figure import LiveFigure, figure
@@ -46,7 +46,7 @@ class World(pn.viewable.Viewer):
         """Another model: which figures mean something."""
         about = self.state.about
         planar = len(about.y) <= PLANAR
-        can = capability.SIMULATE in about.given
+        can = Capability.SIMULATE in about.given
         self.places["physical"].visible = bool(about.pictures)
         self.places["plane"].visible = planar
         self.places["band"].visible = not planar and can

@@ -16,7 +16,7 @@ import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.diagnostics.posterior_explorer.refinement_summary import Refined
 from workbench.refinement import REFINEMENT
 from workbench.ui import latest_query, text
@@ -92,7 +92,7 @@ class Refining(pn.viewable.Viewer):
     def _reason(self) -> str:
         """Why nothing can be done here."""
         about = self.state.about
-        if about.given and capability.LOG_JOINT not in about.given:
+        if about.given and Capability.LOG_JOINT not in about.given:
             return (
                 "Not possible on this page: its methods weigh draws by the exact joint density of x and y, "
                 "which this problem does not know."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.divergences import DIVERGENCES
 from workbench.snapshots.density_ratio import knows_densities
 from workbench.training import Experiment
@@ -126,10 +126,10 @@ VIEWS = {
 
 #: what a view cannot do without
 NEEDS = {
-    "latent": capability.LATENT,
-    "grid": capability.LATENT,
-    "invertibility": capability.LATENT,
-    "bound": capability.BIJECTION,
+    "latent": Capability.LATENT,
+    "grid": Capability.LATENT,
+    "invertibility": Capability.LATENT,
+    "bound": Capability.BIJECTION,
 }
 MOST_AT_ONCE = 6
 OCEAN = ("sound_speed_profile", "ambiguity_surface", "transmission_loss")
@@ -138,7 +138,7 @@ OCEAN = ("sound_speed_profile", "ambiguity_surface", "transmission_loss")
 def applicable(experiment: Experiment) -> tuple[str, ...]:
     """Names of the views that mean something for this experiment, the most telling first."""
     problem, given = experiment.problem, experiment.architecture.capabilities
-    planar, coded = problem.shapes.x >= 2, capability.LATENT in given
+    planar, coded = problem.shapes.x >= 2, Capability.LATENT in given
     if problem.shapes.y:
         names = ["resimulation", "posterior"]
         names += ["arm"] if hasattr(problem, "arm") else []
@@ -147,13 +147,13 @@ def applicable(experiment: Experiment) -> tuple[str, ...]:
     else:
         names = ["samples", "density"] if planar else ["samples"]
     names += ["latent"] if coded else []
-    names += ["grid"] if planar and (coded or capability.EVIDENCE in given) else []
+    names += ["grid"] if planar and (coded or Capability.EVIDENCE in given) else []
     names += ["losses", "invertibility"] if coded else ["losses"]
     later = ["calibration"] if problem.shapes.y else []
     later += ["critic"] if knows_its_critic(experiment) else []
     later += ["divergences"] if getattr(experiment.training, "measured", ()) else []
-    later += ["precision_recall"] if capability.REPARAMETERISED in given else []
-    later += ["bound"] if capability.BIJECTION in given else []
+    later += ["precision_recall"] if Capability.REPARAMETERISED in given else []
+    later += ["bound"] if Capability.BIJECTION in given else []
     if problem.shapes.y:
         names += ["density", "samples"] if planar else ["samples"]
     return tuple(names + later)
@@ -166,7 +166,7 @@ def missing(experiment: Experiment) -> tuple[str, ...]:
         if name not in offered and need not in architecture.capabilities:
             found.setdefault(need, []).append(VIEWS[name].title)
     return tuple(
-        f"Not shown: {', '.join(titles)}. They need a model that {capability.SENTENCES[need]}; "
+        f"Not shown: {', '.join(titles)}. They need a model that {Capability(need).sentence}; "
         f"{architecture.title} does not qualify."
         for need, titles in found.items()
     )

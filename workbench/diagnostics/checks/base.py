@@ -16,7 +16,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.catalogue import Catalogue
 from workbench.core.errors import IncompatibleError, SpecError, WorkbenchError, did_you_mean
 from workbench.core.spec import Spec
@@ -85,7 +85,7 @@ class Diagnostic(Spec):
         """Why this cannot be measured, one sentence each; empty when it can."""
         fitted = getattr(fitted, "fitted", fitted)
         found = [
-            f"{self.title} needs a model that {capability.SENTENCES[c]}."
+            f"{self.title} needs a model that {Capability(c).sentence}."
             for c in sorted(self.needs_model - fitted.capabilities)
         ]
         if problem is None:
@@ -96,7 +96,7 @@ class Diagnostic(Spec):
         return [
             *found,
             *reasons,
-            *(f"{self.title} needs a problem that {capability.SENTENCES[c]}." for c in missing),
+            *(f"{self.title} needs a problem that {Capability(c).sentence}." for c in missing),
         ]
 
     def measure(self, fitted: Any, problem: Any, *, seed: int = 0) -> xr.Dataset:

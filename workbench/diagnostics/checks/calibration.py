@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 import param
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.diagnostics.checks.base import (
     DIAGNOSTICS,
     NON_FINITE_SHARE,
@@ -51,7 +51,7 @@ class Calibration(Diagnostic):
         "Overconfident: more simulations, earlier stopping, or several networks averaged. Too cautious "
         "or shifted: train longer."
     )
-    needs_problem = frozenset({capability.OBSERVATION})
+    needs_problem = frozenset({Capability.OBSERVATION})
     thorough = {"observations": 1000, "draws": 1000}
 
     observations = param.Integer(200, bounds=(20, 100_000), doc="Number of fresh pairs (x, y).")
@@ -62,7 +62,7 @@ class Calibration(Diagnostic):
         count = len(data.x)
         drawn = draws(fitted, data.y, count, self.draws, seed)
         truth, others, quantities = data.x.numpy(), drawn.numpy(), list(names(problem.x))
-        if capability.DENSITY in fitted.capabilities:
+        if Capability.DENSITY in fitted.capabilities:
             own = on_cpu(fitted.log_prob(data.x, data.y)).numpy()[:, None]
             rows = data.y.repeat_interleave(self.draws, 0)
             safe = drawn.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0).reshape(-1, drawn.shape[2])

@@ -22,7 +22,7 @@ import torch
 from scipy.stats import ttest_1samp
 from torch import Tensor
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.diagnostics.checks.base import (
     DIAGNOSTICS,
     NON_FINITE_SHARE,
@@ -53,7 +53,7 @@ class Contraction(Diagnostic):
         "Mean squares above 1: the posterior is too narrow, more simulations or earlier stopping help. Below "
         "1: too wide, train longer. A mean that is not 0: a shift, train longer."
     )
-    needs_problem = frozenset({capability.OBSERVATION})
+    needs_problem = frozenset({Capability.OBSERVATION})
     thorough = {"observations": 2000, "draws": 1000}
 
     observations = param.Integer(500, bounds=(20, 20_000), doc="Number of fresh pairs.")

@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 import param
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.diagnostics.checks.base import (
     DIAGNOSTICS,
     NON_FINITE_SHARE,
@@ -45,8 +45,8 @@ class ExpectedCoverage(Diagnostic):
         "Overconfident: train on more simulations, stop earlier, or average several networks. Conservative: "
         "train longer or with a larger network."
     )
-    needs_model = frozenset({capability.DENSITY})
-    needs_problem = frozenset({capability.OBSERVATION})
+    needs_model = frozenset({Capability.DENSITY})
+    needs_problem = frozenset({Capability.OBSERVATION})
     thorough = {"observations": 2000, "draws": 500}
 
     observations = param.Integer(500, bounds=(20, 20_000), doc="Number of fresh pairs.")

@@ -19,7 +19,7 @@ import numpy as np
 import param
 import torch
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.diagnostics.checks.base import (
     DIAGNOSTICS,
     Diagnostic,
@@ -48,7 +48,7 @@ class HeldOutDensity(Diagnostic):
     remedy = (
         "Too low on fresh data: more simulations or earlier stopping. Too low everywhere: a larger network."
     )
-    needs_model = frozenset({capability.DENSITY})
+    needs_model = frozenset({Capability.DENSITY})
     thorough = {"points": 5000, "draws": 100}
 
     points = param.Integer(500, bounds=(20, 100_000), doc="Number of fresh points.")
@@ -100,9 +100,9 @@ class HeldOutDensity(Diagnostic):
 def _target(problem, data, drawn, own, rows) -> torch.Tensor:
     """log p(x | y) (n,) of the fresh data where the problem knows it, otherwise NaN."""
     given = problem.capabilities
-    if not data.y.shape[1] and capability.LOG_DENSITY in given:
+    if not data.y.shape[1] and Capability.LOG_DENSITY in given:
         return problem.log_density(data.x)
-    if data.y.shape[1] and capability.LOG_JOINT in given:
+    if data.y.shape[1] and Capability.LOG_JOINT in given:
         ratio = (problem.log_joint(drawn, rows) - own).reshape(len(data.x), -1)
         return problem.log_joint(data.x, data.y) - (ratio.logsumexp(1) - math.log(ratio.shape[1]))
     return torch.full((len(data.x),), torch.nan, dtype=torch.float64)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import param
 import torch
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.diagnostics.checks.base import DIAGNOSTICS, Diagnostic, fresh, on_cpu
 from workbench.snapshots.views.invertibility import round_trips
 
@@ -25,7 +25,7 @@ class Invertibility(Diagnostic):
     reference = "Behrmann et al. 2021, arXiv 2006.09347 (exploding inverses)"
     checked = "Whether the network's inverse undoes it, on fresh data and on fresh latents."
     remedy = "Bound the scales of the layers, use fewer of them, or compute in float64."
-    needs_model = frozenset({capability.LATENT})
+    needs_model = frozenset({Capability.LATENT})
     thorough = {"points": 20_000}
 
     points = param.Integer(1000, bounds=(10, 200_000), doc="Number of points sent each way.")
@@ -35,7 +35,7 @@ class Invertibility(Diagnostic):
         y = data.observation()
         scale = data.x.std(0).clamp(min=1e-12)
         code, _ = fitted.latent(data.x, y)
-        own = fitted.predict(data.x) if capability.FORWARD in fitted.capabilities else y
+        own = fitted.predict(data.x) if Capability.FORWARD in fitted.capabilities else y
         back, _ = fitted.inverse(code, own)
         there = ((on_cpu(back) - data.x).abs() / scale).amax(1)
         # latents are drawn on the CPU: the same numbers on every device

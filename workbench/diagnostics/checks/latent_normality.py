@@ -15,7 +15,7 @@ import numpy as np
 import param
 from scipy.stats import chi2_contingency, cramervonmises, kstest, spearmanr
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.diagnostics.checks.base import DIAGNOSTICS, Diagnostic, dataset, fresh, names, on_cpu
 from workbench.inference.statistics import holm, percent
 
@@ -36,7 +36,7 @@ class LatentNormality(Diagnostic):
         "Train longer or with a larger network; a code that depends on y needs more capacity in the "
         "conditioner."
     )
-    needs_model = frozenset({capability.LATENT})
+    needs_model = frozenset({Capability.LATENT})
     thorough = {"points": 5000}
 
     points = param.Integer(1000, bounds=(50, 100_000), doc="Number of fresh pairs that are encoded.")

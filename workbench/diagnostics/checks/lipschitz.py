@@ -17,7 +17,7 @@ import numpy as np
 import param
 import torch
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.diagnostics.checks.base import DIAGNOSTICS, Diagnostic, dataset, fresh
 from workbench.theory.lipschitz import jacobians
 
@@ -34,7 +34,7 @@ class Lipschitz(Diagnostic):
     reference = "Behrmann et al. 2021, arXiv 2006.09347"
     checked = "How much the network and its inverse magnify a small error."
     remedy = "Bound the scales of the layers, use fewer of them, or compute in float64."
-    needs_model = frozenset({capability.LATENT, capability.DENSITY})
+    needs_model = frozenset({Capability.LATENT, Capability.DENSITY})
     thorough = {"points": 1000}
 
     points = param.Integer(100, bounds=(10, 20_000), doc="Number of fresh points at which slopes are taken.")

@@ -22,7 +22,7 @@ import param
 import torch
 from torch import Tensor
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.diagnostics.checks.base import (
     DIAGNOSTICS,
     NON_FINITE_SHARE,
@@ -49,7 +49,7 @@ class LocalC2st(Diagnostic):
     reference = "Linhart, Gramfort and Rodrigues 2023, arXiv 2306.03580"
     checked = "Whether the posterior is right at single observations, not only on average over all of them."
     remedy = "Draw more simulations near the observations that fail, or refine the posterior there."
-    needs_problem = frozenset({capability.OBSERVATION})
+    needs_problem = frozenset({Capability.OBSERVATION})
     thorough = {"pairs": 1500, "draws": 500}
 
     pairs = param.Integer(600, bounds=(50, 5000), doc="Fresh pairs that the classifier learns from.")
@@ -69,7 +69,7 @@ class LocalC2st(Diagnostic):
             chosen = own if self.observation else torch.cat([own, chosen])
         x, y = data.x[self.places :], data.y[self.places :]
         generator = torch.Generator().manual_seed(seed + 7)
-        coded = {capability.LATENT, capability.DENSITY} <= fitted.capabilities
+        coded = {Capability.LATENT, Capability.DENSITY} <= fitted.capabilities
         side = _codes if coded else _residuals
         real, made, asked, lost = side(fitted, x, y, chosen, self.draws, seed, generator)
         found = _test((real, made, asked), (y, chosen), self.swaps, np.random.default_rng(seed))

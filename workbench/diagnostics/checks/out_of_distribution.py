@@ -16,7 +16,7 @@ import param
 import torch
 from scipy.stats import binom
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.diagnostics.checks.base import DIAGNOSTICS, Diagnostic, dataset, fresh
 from workbench.inference.out_of_distribution import BEYOND, Typicality, concerns
 
@@ -34,7 +34,7 @@ class OutOfDistribution(Diagnostic):
         "Check the observation's units and order. If they are right, widen the prior or add what the "
         "simulator lacks, and train again."
     )
-    needs_problem = frozenset({capability.OBSERVATION})
+    needs_problem = frozenset({Capability.OBSERVATION})
     thorough = {"observations": 2000}
 
     observations = param.Integer(300, bounds=(20, 100_000), doc="Number of fresh observations asked about.")

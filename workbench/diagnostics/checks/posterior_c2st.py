@@ -15,7 +15,7 @@ import numpy as np
 import param
 from scipy.stats import binom
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.diagnostics.checks.base import DIAGNOSTICS, NON_FINITE_SHARE, Diagnostic, dataset
 from workbench.diagnostics.checks.references import beside_references
 from workbench.diagnostics.two_samples import c2st
@@ -34,7 +34,7 @@ class PosteriorC2st(Diagnostic):
     reference = "Lopez-Paz and Oquab 2017, arXiv 1610.06545; Lueckmann et al. 2021, arXiv 2101.04653"
     checked = "Whether a classifier can tell the posterior's draws from draws of the exact posterior."
     remedy = "Train longer, on more simulations, or with a larger network; then look at calibration for how."
-    needs_problem = frozenset({capability.OBSERVATION, capability.REFERENCE_POSTERIOR})
+    needs_problem = frozenset({Capability.OBSERVATION, Capability.REFERENCE_POSTERIOR})
     thorough = {"observations": 10, "draws": 1000, "folds": 5, "iterations": 1000}
 
     observations = param.Integer(3, bounds=(1, 1000), doc="Number of fresh observations.")

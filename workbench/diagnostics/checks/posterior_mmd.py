@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 import param
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.diagnostics.checks.base import DIAGNOSTICS, NON_FINITE_SHARE, Diagnostic, dataset
 from workbench.diagnostics.checks.references import beside_references
 from workbench.divergences import mmd_squared
@@ -37,7 +37,7 @@ class PosteriorMmd(Diagnostic):
     reference = "Kruse et al. 2021, arXiv 2101.10763, equation 10; Gretton et al. 2012"
     checked = "How far the posterior is from the exact one, in the kernel distance MMD²."
     remedy = "Train longer, on more simulations, or with a larger network; then look at calibration for how."
-    needs_problem = frozenset({capability.OBSERVATION, capability.REFERENCE_POSTERIOR})
+    needs_problem = frozenset({Capability.OBSERVATION, Capability.REFERENCE_POSTERIOR})
     thorough = {"observations": 100, "draws": 1000}
 
     observations = param.Integer(20, bounds=(12, 1000), doc="Number of fresh observations.")

@@ -18,7 +18,7 @@ import numpy as np
 import param
 import torch
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.diagnostics.checks.base import (
     DIAGNOSTICS,
     NON_FINITE_SHARE,
@@ -49,7 +49,7 @@ class PosteriorPredictive(Diagnostic):
         "Compare with calibration. If that passes, the simulator is not the one that made the training data; "
         "otherwise train longer, on more simulations or with a larger network."
     )
-    needs_problem = frozenset({capability.OBSERVATION, capability.SIMULATE})
+    needs_problem = frozenset({Capability.OBSERVATION, Capability.SIMULATE})
     thorough = {"observations": 1000, "draws": 500}
 
     observations = param.Integer(400, bounds=(20, 10_000), doc="Number of fresh observations.")

@@ -17,7 +17,7 @@ import numpy as np
 import param
 import torch
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.diagnostics.checks.base import DIAGNOSTICS, NON_FINITE_SHARE, Diagnostic, dataset
 from workbench.diagnostics.checks.references import Beside, beside_references
 from workbench.diagnostics.two_samples import exact_wasserstein
@@ -38,7 +38,7 @@ class PosteriorWasserstein(Diagnostic):
     reference = "Kantorovich 1942; Bonneel et al. 2015 (sliced)"
     checked = "How far the posterior's draws would have to be moved to become draws of the exact posterior."
     remedy = "Train longer, on more simulations, or with a larger network; then look at calibration for how."
-    needs_problem = frozenset({capability.OBSERVATION, capability.REFERENCE_POSTERIOR})
+    needs_problem = frozenset({Capability.OBSERVATION, Capability.REFERENCE_POSTERIOR})
     thorough = {"observations": 100, "draws": 500}
 
     observations = param.Integer(20, bounds=(12, 1000), doc="Number of fresh observations.")

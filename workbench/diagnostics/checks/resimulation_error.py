@@ -19,7 +19,7 @@ import param
 import torch
 from scipy.stats import ttest_1samp
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.diagnostics.checks.base import (
     DIAGNOSTICS,
     NON_FINITE_SHARE,
@@ -46,7 +46,7 @@ class ResimulationError(Diagnostic):
     reference = "Kruse et al. 2021, arXiv 2101.10763, equation 11"
     checked = "Whether the posterior, sent through the simulator again, lands on the observation."
     remedy = "Train longer or with a larger network; a negative share means a posterior that is too narrow."
-    needs_problem = frozenset({capability.OBSERVATION, capability.SIMULATE})
+    needs_problem = frozenset({Capability.OBSERVATION, Capability.SIMULATE})
     thorough = {"observations": 1000, "draws": 1000}
 
     observations = param.Integer(400, bounds=(20, 10_000), doc="Number of fresh observations.")

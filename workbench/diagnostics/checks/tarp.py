@@ -18,7 +18,7 @@ import param
 import torch
 from torch import Tensor
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.diagnostics.checks.base import (
     DIAGNOSTICS,
     NON_FINITE_SHARE,
@@ -46,7 +46,7 @@ class Tarp(Diagnostic):
     remedy = (
         "Train longer, on more simulations, or with a larger network; calibration says which parameter it is."
     )
-    needs_problem = frozenset({capability.OBSERVATION})
+    needs_problem = frozenset({Capability.OBSERVATION})
     thorough = {"observations": 2000, "draws": 1000}
 
     observations = param.Integer(500, bounds=(20, 20_000), doc="Number of fresh pairs.")

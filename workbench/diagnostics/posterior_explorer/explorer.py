@@ -16,7 +16,7 @@ import numpy as np
 import torch
 import xarray as xr
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import SpecError, WorkbenchError
 from workbench.core.variable import Variable
 from workbench.diagnostics.posterior_explorer import physical, refinement_summary, resimulation
@@ -170,7 +170,7 @@ class Explorer:
         """The problem's reference posterior as a law. Raises the `WorkbenchError` of a problem that has none
         there."""
         observation = self.observation(ask)
-        if capability.REFERENCE_POSTERIOR not in self.given:
+        if Capability.REFERENCE_POSTERIOR not in self.given:
             raise WorkbenchError(
                 "There is no reference posterior", found="a problem whose exact posterior is not known"
             )
@@ -220,7 +220,7 @@ class Explorer:
         return self.fitted.sample(n, [observation], generator).double().cpu().numpy()
 
     def _simulated(self, truth: tuple[float, ...]) -> tuple[float, ...]:
-        if capability.SIMULATE not in self.given:
+        if Capability.SIMULATE not in self.given:
             raise SpecError("An observation was to be simulated", found="a problem that cannot simulate")
         at = torch.as_tensor(truth, dtype=torch.float64).reshape(1, -1)
         if at.shape[1] != len(self.fitted.x) or not at.isfinite().all():
@@ -257,7 +257,7 @@ class Explorer:
         return made if made is None else made.assign_attrs(self._windows[key])
 
     def _resimulated(self, draws: np.ndarray, observation: tuple[float, ...], whole: bool) -> Any:
-        if capability.SIMULATE not in self.given:
+        if Capability.SIMULATE not in self.given:
             return None
         count = resimulation.MOST if whole else resimulation.FEW
         return resimulation.resimulated(self.problem, draws[:count], observation, self.seen)

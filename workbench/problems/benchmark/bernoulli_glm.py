@@ -20,7 +20,7 @@ import param
 import torch
 from torch import Tensor
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.variable import Variable
 from workbench.problems.base import PROBLEMS, Problem
 from workbench.problems.numbered_variables import numbered
@@ -88,7 +88,7 @@ class BernoulliGLM(Problem):
     @property
     def capabilities(self):
         return frozenset(
-            {capability.OBSERVATION, capability.SIMULATE, capability.LOG_JOINT, capability.FULL_SUPPORT}
+            {Capability.OBSERVATION, Capability.SIMULATE, Capability.LOG_JOINT, Capability.FULL_SUPPORT}
         )
 
     @property

@@ -10,7 +10,7 @@ import math
 
 import param
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.problems.base import PROBLEMS, Problem
 from workbench.problems.numbered_variables import numbered
 from workbench.problems.planar.mixture import normal
@@ -53,11 +53,11 @@ class GaussianLinear(Problem):
     def capabilities(self):
         return frozenset(
             {
-                capability.OBSERVATION,
-                capability.SIMULATE,
-                capability.LOG_JOINT,
-                capability.FULL_SUPPORT,
-                capability.REFERENCE_POSTERIOR,
+                Capability.OBSERVATION,
+                Capability.SIMULATE,
+                Capability.LOG_JOINT,
+                Capability.FULL_SUPPORT,
+                Capability.REFERENCE_POSTERIOR,
             }
         )
 

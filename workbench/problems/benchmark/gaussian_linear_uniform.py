@@ -10,7 +10,7 @@ import math
 
 import param
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.problems.base import PROBLEMS, Problem
 from workbench.problems.benchmark.box import (
     box_draw,
@@ -48,10 +48,10 @@ class GaussianLinearUniform(Problem):
     def capabilities(self):
         return frozenset(
             {
-                capability.OBSERVATION,
-                capability.SIMULATE,
-                capability.LOG_JOINT,
-                capability.REFERENCE_POSTERIOR,
+                Capability.OBSERVATION,
+                Capability.SIMULATE,
+                Capability.LOG_JOINT,
+                Capability.REFERENCE_POSTERIOR,
             }
         )
 

@@ -11,7 +11,7 @@ import math
 
 import torch
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.problems.base import PROBLEMS, Problem
 from workbench.problems.benchmark.box import (
     box_draw,
@@ -47,10 +47,10 @@ class GaussianMixture(Problem):
     def capabilities(self):
         return frozenset(
             {
-                capability.OBSERVATION,
-                capability.SIMULATE,
-                capability.LOG_JOINT,
-                capability.REFERENCE_POSTERIOR,
+                Capability.OBSERVATION,
+                Capability.SIMULATE,
+                Capability.LOG_JOINT,
+                Capability.REFERENCE_POSTERIOR,
             }
         )
 

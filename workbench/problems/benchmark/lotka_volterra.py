@@ -13,7 +13,7 @@ import math
 
 import torch
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.variable import Variable
 from workbench.problems.base import PROBLEMS
 from workbench.problems.benchmark.populations import PopulationProblem, log_populations
@@ -66,7 +66,7 @@ class LotkaVolterra(PopulationProblem):
 
     @property
     def capabilities(self):
-        return frozenset({capability.OBSERVATION, capability.SIMULATE, capability.LOG_JOINT})
+        return frozenset({Capability.OBSERVATION, Capability.SIMULATE, Capability.LOG_JOINT})
 
     @property
     def observation_window(self):

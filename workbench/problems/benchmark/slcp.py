@@ -13,7 +13,7 @@ import math
 import torch
 from torch import Tensor
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.variable import Variable
 from workbench.problems.base import PROBLEMS, Problem
 from workbench.problems.benchmark.box import box_draw, box_log_density
@@ -60,7 +60,7 @@ class SimpleLikelihoodComplexPosterior(Problem):
 
     @property
     def capabilities(self):
-        return frozenset({capability.OBSERVATION, capability.SIMULATE, capability.LOG_JOINT})
+        return frozenset({Capability.OBSERVATION, Capability.SIMULATE, Capability.LOG_JOINT})
 
     @property
     def window(self):

@@ -17,7 +17,7 @@ import torch
 from numpy.polynomial.hermite_e import hermegauss
 from torch import Tensor
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import DataError
 from workbench.problems.base import PROBLEMS, Problem
 from workbench.problems.benchmark.box import box_draw, box_log_density
@@ -63,10 +63,10 @@ class TwoMoonsPosterior(Problem):
     def capabilities(self):
         return frozenset(
             {
-                capability.OBSERVATION,
-                capability.SIMULATE,
-                capability.LOG_JOINT,
-                capability.REFERENCE_POSTERIOR,
+                Capability.OBSERVATION,
+                Capability.SIMULATE,
+                Capability.LOG_JOINT,
+                Capability.REFERENCE_POSTERIOR,
             }
         )
 

@@ -15,7 +15,7 @@ import param
 import torch
 from torch import Tensor
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.variable import Variable
 from workbench.problems.base import PROBLEMS, Problem
 from workbench.problems.planar.base import PLANE, square
@@ -63,14 +63,14 @@ class EightModes(Problem):
     @property
     def capabilities(self):
         if self.labels == "none":
-            return frozenset({capability.LOG_DENSITY, capability.FULL_SUPPORT})
+            return frozenset({Capability.LOG_DENSITY, Capability.FULL_SUPPORT})
         return frozenset(
             {
-                capability.OBSERVATION,
-                capability.LOG_JOINT,
-                capability.FULL_SUPPORT,
-                capability.SIMULATE,
-                capability.REFERENCE_POSTERIOR,
+                Capability.OBSERVATION,
+                Capability.LOG_JOINT,
+                Capability.FULL_SUPPORT,
+                Capability.SIMULATE,
+                Capability.REFERENCE_POSTERIOR,
             }
         )
 

@@ -22,7 +22,7 @@ import param
 import torch
 from torch import Tensor
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import DataError
 from workbench.core.variable import Variable
 from workbench.problems.base import PROBLEMS, Problem
@@ -67,7 +67,7 @@ class InverseKinematics(Problem):
 
     @property
     def capabilities(self):
-        return frozenset({capability.OBSERVATION, capability.SIMULATE, capability.REFERENCE_POSTERIOR})
+        return frozenset({Capability.OBSERVATION, Capability.SIMULATE, Capability.REFERENCE_POSTERIOR})
 
     @property
     def window(self):

@@ -16,7 +16,7 @@ import param
 import torch
 from torch import Tensor
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import IncompatibleError
 from workbench.problems.base import PROBLEMS, Problem
 from workbench.problems.numbered_variables import numbered
@@ -89,9 +89,9 @@ class LinearGaussian(Problem):
 
     @property
     def capabilities(self):
-        known = {capability.OBSERVATION, capability.SIMULATE, capability.REFERENCE_POSTERIOR}
+        known = {Capability.OBSERVATION, Capability.SIMULATE, Capability.REFERENCE_POSTERIOR}
         return frozenset(
-            known | ({capability.LOG_JOINT, capability.FULL_SUPPORT} if self.noise > 0 else set())
+            known | ({Capability.LOG_JOINT, Capability.FULL_SUPPORT} if self.noise > 0 else set())
         )
 
     @property

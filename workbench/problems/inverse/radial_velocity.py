@@ -25,7 +25,7 @@ import param
 import torch
 from torch import Tensor
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import DataError
 from workbench.core.variable import Variable
 from workbench.problems.base import PROBLEMS, Problem
@@ -123,10 +123,10 @@ class RadialVelocity(Problem):
     def capabilities(self):
         return frozenset(
             {
-                capability.OBSERVATION,
-                capability.SIMULATE,
-                capability.LOG_JOINT,
-                capability.REFERENCE_POSTERIOR,
+                Capability.OBSERVATION,
+                Capability.SIMULATE,
+                Capability.LOG_JOINT,
+                Capability.REFERENCE_POSTERIOR,
             }
         )
 

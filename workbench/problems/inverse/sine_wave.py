@@ -17,7 +17,7 @@ import torch
 from scipy.special import ellipj, ellipkm1
 from torch import Tensor
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import DataError
 from workbench.core.variable import Variable
 from workbench.problems.base import PROBLEMS, Problem
@@ -49,7 +49,7 @@ class SineWave(Problem):
 
     @property
     def capabilities(self):
-        return frozenset({capability.OBSERVATION, capability.SIMULATE, capability.REFERENCE_POSTERIOR})
+        return frozenset({Capability.OBSERVATION, Capability.SIMULATE, Capability.REFERENCE_POSTERIOR})
 
     @property
     def window(self):

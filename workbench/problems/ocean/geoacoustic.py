@@ -23,7 +23,7 @@ from functools import lru_cache
 import param
 import torch
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.problems.base import PROBLEMS, Problem
 from workbench.problems.ocean import geoacoustic_field as field
 from workbench.problems.ocean.pictures import OceanPictures
@@ -114,8 +114,8 @@ class GeoacousticInversion(OceanPictures, Problem):
 
     @property
     def capabilities(self):
-        known = {capability.OBSERVATION, capability.SIMULATE, capability.LOG_JOINT, capability.SIGNAL}
-        return frozenset(known | ({capability.REFERENCE_POSTERIOR} if self.tier == "swx_2" else set()))
+        known = {Capability.OBSERVATION, Capability.SIMULATE, Capability.LOG_JOINT, Capability.SIGNAL}
+        return frozenset(known | ({Capability.REFERENCE_POSTERIOR} if self.tier == "swx_2" else set()))
 
     @property
     def window(self):

@@ -25,7 +25,7 @@ import param
 import torch
 from torch import Tensor
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.variable import Variable
 from workbench.problems.base import PROBLEMS, Problem
 from workbench.problems.numbered_variables import numbered
@@ -134,8 +134,8 @@ class GeoacousticPaper(OceanPictures, Problem):
 
     @property
     def capabilities(self):
-        known = {capability.OBSERVATION, capability.SIMULATE, capability.REFERENCE_POSTERIOR}
-        return frozenset(known if self.noise_appended else known | {capability.LOG_JOINT})
+        known = {Capability.OBSERVATION, Capability.SIMULATE, Capability.REFERENCE_POSTERIOR}
+        return frozenset(known if self.noise_appended else known | {Capability.LOG_JOINT})
 
     @property
     def window(self):

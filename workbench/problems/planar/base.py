@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.variable import Variable
 from workbench.problems.base import Problem
 
@@ -18,7 +18,7 @@ class PlanarDensity(Problem):
 
     @property
     def capabilities(self) -> frozenset[str]:
-        return frozenset({capability.LOG_DENSITY, capability.FULL_SUPPORT})
+        return frozenset({Capability.LOG_DENSITY, Capability.FULL_SUPPORT})
 
 
 def square(half_width: float) -> tuple[tuple[float, float], ...]:

@@ -7,7 +7,7 @@ import math
 import param
 import torch
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.problems.base import PROBLEMS
 from workbench.problems.planar.base import PlanarDensity, square
 
@@ -27,7 +27,7 @@ class Checkerboard(PlanarDensity):
 
     @property
     def capabilities(self):
-        return frozenset({capability.LOG_DENSITY})
+        return frozenset({Capability.LOG_DENSITY})
 
     @property
     def window(self):

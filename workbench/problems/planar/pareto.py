@@ -12,7 +12,7 @@ import math
 import param
 import torch
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.variable import Variable
 from workbench.problems.base import PROBLEMS, Problem
 from workbench.problems.numbered_variables import numbered
@@ -39,7 +39,7 @@ class Pareto(Problem):
 
     @property
     def capabilities(self):
-        return frozenset({capability.LOG_DENSITY})
+        return frozenset({Capability.LOG_DENSITY})
 
     @property
     def window(self):

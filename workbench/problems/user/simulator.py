@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import DataError, SpecError, WorkbenchError
 from workbench.core.variable import Variable
 from workbench.problems.base import PROBLEMS, Problem
@@ -130,7 +130,7 @@ class SimulatorProblem(Problem):
 
     @property
     def capabilities(self):
-        return frozenset({capability.OBSERVATION, capability.SIMULATE})
+        return frozenset({Capability.OBSERVATION, Capability.SIMULATE})
 
     @property
     def window(self):

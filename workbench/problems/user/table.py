@@ -11,7 +11,7 @@ import pandas as pd
 import param
 import torch
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import DataError, SpecError, WorkbenchError
 from workbench.core.shapes import Shapes
 from workbench.core.variable import Variable
@@ -350,7 +350,7 @@ class TableProblem(Problem):
 
     @property
     def capabilities(self):
-        return frozenset({capability.OBSERVATION} if self.y_columns else ())
+        return frozenset({Capability.OBSERVATION} if self.y_columns else ())
 
     @property
     def rows(self) -> int:

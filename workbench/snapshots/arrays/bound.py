@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from workbench import theory
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import WorkbenchError
 from workbench.divergences import DIVERGENCES, estimate
 from workbench.snapshots.arrays.common import conditions
@@ -34,7 +34,7 @@ _RULER = "jensen_shannon"
 
 def bound(run, look) -> dict[str, np.ndarray]:
     """The panel's numbers; measured anew at most a fifth of the time of a live page."""
-    if capability.BIJECTION not in run.model.capabilities:
+    if Capability.BIJECTION not in run.model.capabilities:
         look.notes["bound"] = "The theorem is about bijections, and this network is none."
         return {}
     divergence = getattr(run.loss, "divergence", None)
@@ -98,7 +98,7 @@ def true_distance(run) -> tuple[float, float]:
     posterior is not known. Without y it is W1 between data and samples."""
     if not run.data.has_y:
         return _flat_distance(run)
-    if capability.REFERENCE_POSTERIOR not in run.problem.capabilities:
+    if Capability.REFERENCE_POSTERIOR not in run.problem.capabilities:
         return math.nan, math.nan
     found = []
     for observation in _observations(run):
@@ -135,7 +135,7 @@ def _standard(run, x: np.ndarray) -> Tensor:
 def _misfit(run) -> float | None:
     """E|T_y(X) - Y|² and, for a padded network, E|T_pad(X)|²: what must vanish for T⁻¹(y, z) to be x."""
     model, eyes = run.model, run.eyes
-    if capability.FORWARD not in model.capabilities:
+    if Capability.FORWARD not in model.capabilities:
         return None
     out, _ = model.forward_full(model.pad_x(eyes.x))
     predicted, _, padding = model.split(out)
@@ -155,7 +155,7 @@ def _slopes(run) -> theory.LipschitzConstants:
     model, eyes = run.model, run.eyes
     n = _SLOPES if model.features <= _WIDE else _SLOPES // 4
     x, z, y = eyes.x[:n], eyes.z[:n], None if eyes.y is None else eyes.y[:n]
-    if capability.FORWARD in model.capabilities:
+    if Capability.FORWARD in model.capabilities:
         points = torch.cat([model.pad_x(x), model.inverse_full(model.join(y, z))[0]])
         return theory.bijection_constants(lambda u: model.forward_full(u)[0], points)
     points = torch.cat([x, model.inverse(z, y)[0]])

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import WorkbenchError
 from workbench.snapshots.arrays.common import conditions, data_units, numeric
 
@@ -31,7 +31,7 @@ def ocean(run, look) -> dict[str, np.ndarray]:
     z = run.eyes.z
     made, _ = run.model.inverse(z, conditions(run, look.observation, len(z)))
     draws = {"": _inside(problem, data_units(run, made))}
-    if capability.REFERENCE_POSTERIOR in problem.capabilities:
+    if Capability.REFERENCE_POSTERIOR in problem.capabilities:
         try:
             draws["_reference"] = torch.as_tensor(
                 run.eyes.reference(problem, look.observation, run.experiment.seed)

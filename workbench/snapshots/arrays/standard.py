@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from workbench.core import capability
+from workbench.core.capability import Capability
 from workbench.core.errors import WorkbenchError
 from workbench.snapshots.arrays.common import conditions, data_units, numeric
 from workbench.snapshots.arrays.curves import curves
@@ -24,14 +24,14 @@ def samples(run, look) -> dict[str, np.ndarray]:
 
 
 def latent(run, look) -> dict[str, np.ndarray]:
-    if capability.LATENT not in run.model.capabilities:
+    if Capability.LATENT not in run.model.capabilities:
         return {}
     z, _ = run.model.latent(run.eyes.x, run.eyes.y)
     return {"latent_z": numeric(z), "latent_reference": numeric(run.eyes.z)}
 
 
 def density(run, look) -> dict[str, np.ndarray]:
-    if run.model.features != 2 or capability.DENSITY not in run.model.capabilities:
+    if run.model.features != 2 or Capability.DENSITY not in run.model.capabilities:
         return {}
     axis0, axis1 = run.eyes.density_axes()
     points = torch.stack(torch.meshgrid(axis0, axis1, indexing="xy"), -1).reshape(-1, 2)
@@ -45,13 +45,13 @@ def density(run, look) -> dict[str, np.ndarray]:
         "density_x1": axis1.numpy(),
         "density": np.exp(log_density).reshape(GRID, GRID),
     }
-    if not run.data.has_y and capability.LOG_DENSITY in run.problem.capabilities:
+    if not run.data.has_y and Capability.LOG_DENSITY in run.problem.capabilities:
         found["density_target"] = run.eyes.target_density(run.problem, points)
     return found
 
 
 def grid(run, look) -> dict[str, np.ndarray]:
-    coded = {capability.LATENT, capability.EVIDENCE} & run.model.capabilities
+    coded = {Capability.LATENT, Capability.EVIDENCE} & run.model.capabilities
     if run.model.features < 2 or run.model.latent_features < 2 or not coded:
         return {}
     lattice = run.eyes.lattice
@@ -70,12 +70,12 @@ def posterior(run, look) -> dict[str, np.ndarray]:
     found = {"observation": np.asarray(look.observation), "posterior_x": x}
     if look.far:  # a search for exact draws would take a minute and find none
         found["reference_needs"] = np.asarray("an observation like those of the training")
-    elif capability.REFERENCE_POSTERIOR in problem.capabilities:
+    elif Capability.REFERENCE_POSTERIOR in problem.capabilities:
         try:
             found["reference_x"] = run.eyes.reference(problem, look.observation, seed)
         except WorkbenchError as error:  # an observation that cannot be made is no reason not to look
             found["reference_needs"] = np.asarray(error.expected or error.asked)
-    if capability.SIMULATE in problem.capabilities:
+    if Capability.SIMULATE in problem.capabilities:
         generator = torch.Generator().manual_seed(seed + 5)
         inside = np.clip(x, [v.low for v in problem.x], [v.high for v in problem.x])
         found["resimulated_y"] = numeric(problem.simulate(torch.as_tensor(inside), generator))
@@ -96,7 +96,7 @@ def pictured(problem, found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def invertibility(run, look) -> dict[str, np.ndarray]:
-    if capability.LATENT not in run.model.capabilities:
+    if Capability.LATENT not in run.model.capabilities:
         return {}
     x, z = run.eyes.x[:PROBED], run.eyes.z[:PROBED]
     y = None if run.eyes.y is None else run.eyes.y[:PROBED]
@@ -112,4 +112,4 @@ def invertibility(run, look) -> dict[str, np.ndarray]:
 
 def _own_y(run, x, y):
     """A network with [y, z] comes back to x from its own y, not from the observed one."""
-    return run.model.predict(x) if capability.FORWARD in run.model.capabilities else y
+    return run.model.predict(x) if Capability.FORWARD in run.model.capabilities else y

@@ -1,0 +1,59 @@
+"""Modules that are imported on first use.
+
+Catalogues describe their members (settings, texts, refusals) to menus, forms and the command line, which
+need no network. A file that holds a member therefore takes torch from here, and uses its types in
+annotations only:
+
+    from workbench.core.lazy import torch
+
+    if TYPE_CHECKING:
+        from torch import Tensor
+
+Classes that derive from ``nn.Module`` need torch when they are defined; they stand in files of their own,
+which the member imports inside the method that builds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+
+class LazyModule(ModuleType):
+    """A module that is imported when one of its attributes is first read."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module(self.__name__), name)
+
+    def __dir__(self) -> list[str]:
+        return dir(import_module(self.__name__))
+
+    def __repr__(self) -> str:
+        return f"<lazy module '{self.__name__}'>"
+
+
+def lazy_attributes(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
+    """A package's ``__getattr__`` that imports each name from its module on first use.
+
+    Parameters
+    ----------
+    package : ``__name__`` of the package.
+    modules : name -> module that defines it.
+    """
+
+    def __getattr__(name: str) -> Any:
+        if name in modules:
+            return getattr(import_module(modules[name]), name)
+        raise AttributeError(f"module '{package}' has no attribute '{name}'")
+
+    return __getattr__
+
+
+if TYPE_CHECKING:
+    import torch as torch
+    import zuko as zuko
+else:
+    torch = LazyModule("torch")
+    zuko = LazyModule("zuko")
