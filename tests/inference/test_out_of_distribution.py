@@ -170,7 +170,10 @@ def test_no_minute_is_spent_on_exact_draws_where_there_are_none():
     run = small_run(RUN, "inverse_kinematics")
     taken = run.snapshot(SnapshotRequest(views=("posterior",), observation=(1500.0, 0.0)))
     assert "posterior_x" in taken.arrays and "reference_x" not in taken.arrays
-    assert "like those of the training" in str(taken.arrays["reference_needs"]) and not run.eyes._references
+    assert (
+        "like those of the training" in str(taken.arrays["reference_needs"])
+        and not run.evaluation_points._references
+    )
 
 
 def test_a_model_from_a_file_still_asks_about_units(tmp_path):

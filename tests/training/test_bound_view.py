@@ -135,7 +135,7 @@ def test_the_true_divergence_of_a_flow_is_that_of_its_densities():
         40,
         samples=12_000,
     )
-    with run.looking(), torch.no_grad():
+    with run.evaluation_mode(), torch.no_grad():
         known = sides(run)
     at_data, at_model = known.log_ratios
     shared = float((-at_data).exp().clamp_max(1).mean()), float(at_model.exp().clamp_max(1).mean())

@@ -67,9 +67,9 @@ def test_looking_draws_the_same_numbers_and_leaves_the_training_alone():
 def test_it_ends_in_time_with_fewer_pairs(monkeypatch):
     run = small_run("realnvp", "linear_gaussian")
     monkeypatch.setattr(module, "SECONDS", -1.0)
-    run.eyes._measured.pop("calibration", None)
+    run.evaluation_points._measured.pop("calibration", None)
     assert len(run.snapshot(ASK).arrays["calibration_rank"]) == module.CHUNK
-    run.eyes._measured.pop("calibration", None)
+    run.evaluation_points._measured.pop("calibration", None)
 
 
 def test_without_an_observation_there_is_nothing_and_the_plot_stays_empty():

@@ -77,17 +77,17 @@ def test_the_exact_posterior_measures_as_nothing_and_a_wrong_one_does_not():
         return s.x_in(x).to(z), z.new_zeros(len(z))
 
     run.model.inverse = inverse
-    right = run.ruler.measure(run)
+    right = run.validation_metrics.measure(run)
     run.model.inverse = lambda z, y: inverse(z, y, -p.gain)
-    wrong = run.ruler.measure(run)
+    wrong = run.validation_metrics.measure(run)
     for key in run.settings.measured:
         assert abs(right[MEASURED + key]) < 0.4 * wrong[MEASURED + key] and wrong[MEASURED + key] > 0.04
 
 
 def test_both_sides_have_other_observations():
-    ruler = trained().ruler
+    ruler = trained().validation_metrics
     assert len(ruler.x) == len(ruler.other_y) <= POINTS and not torch.isin(ruler.y, ruler.other_y).any()
-    assert len(trained(problem="two_moons").ruler.x) == 200
+    assert len(trained(problem="two_moons").validation_metrics.x) == 200
 
 
 def test_an_unknown_divergence_is_refused_where_it_is_named():

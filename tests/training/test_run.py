@@ -223,7 +223,7 @@ def test_the_average_is_what_is_looked_at_and_training_goes_on_beside_it():
     for _ in range(6):
         run.step()
     training_weights = weights(run)
-    with run.looking():
+    with run.evaluation_mode():
         assert same(weights(run), run.average.state) and not same(weights(run), training_weights)
     assert same(weights(run), training_weights)
 

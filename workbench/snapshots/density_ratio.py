@@ -61,7 +61,7 @@ def sides(run) -> Sides | None:
     """The log-densities at the run's fixed points; None where they are not known."""
     if not knows_densities(run.problem, run.model.capabilities):
         return None
-    eyes = run.eyes
+    eyes = run.evaluation_points
     made, _ = run.model.inverse(eyes.z, eyes.y)
     return Sides(*log_densities(run, eyes.x, eyes.y), *log_densities(run, made, eyes.y))
 
@@ -81,12 +81,12 @@ def log_densities(run, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
 
 def _evidence(run, y: Tensor) -> Tensor:
     """log p(y) (n,); that of the eyes' own observations is computed once."""
-    kept = y is run.eyes.y
-    if kept and run.eyes.evidence is not None:
-        return run.eyes.evidence
+    kept = y is run.evaluation_points.y
+    if kept and run.evaluation_points.evidence is not None:
+        return run.evaluation_points.evidence
     found = log_evidence(run.problem, run.data.standardisation.y_out(y.detach().cpu().double()))
     if kept:
-        run.eyes.evidence = found
+        run.evaluation_points.evidence = found
     return found
 
 

@@ -86,7 +86,7 @@ def take_snapshot(run, request: SnapshotRequest) -> Snapshot:
     """Compute the requested views that apply to this run's model and problem."""
     arrays: dict[str, np.ndarray] = {}
     look = _look(run, request)
-    with run.looking(), torch.no_grad():
+    with run.evaluation_mode(), torch.no_grad():
         for view in request.views:
             arrays |= MAKERS[view](run, look)
     return Snapshot(
@@ -99,8 +99,8 @@ def take_snapshot(run, request: SnapshotRequest) -> Snapshot:
         finished=run.finished,
         x=tuple(run.problem.x),
         y=tuple(run.problem.y),
-        window=run.eyes.window,
-        observation_window=run.eyes.observation_window,
+        window=run.evaluation_points.window,
+        observation_window=run.evaluation_points.observation_window,
         records=run.history.since(request.since),
         events=tuple(run.events),
         arrays=arrays,

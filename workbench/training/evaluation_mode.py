@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Looking:
+class EvaluationMode:
     """Puts the averaged weights in place while something is looked at, and the training weights back
     after."""
 

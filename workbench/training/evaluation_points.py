@@ -20,7 +20,7 @@ POINTS, PROBED, LATTICE, GRID, ARMS = 1000, 128, 21, 64, 60
 _SHARE = 0.2
 
 
-class Eyes:
+class EvaluationPoints:
     """The fixed points with which a run is looked at, drawn once from its seed."""
 
     def __init__(self, run) -> None:
@@ -83,7 +83,7 @@ class Eyes:
             self._target = problem.log_density(points).exp().reshape(GRID, GRID).numpy()
         return self._target
 
-    def dear(self, view: str, iteration: int, measure: Callable[[], Any], *, fresh: bool) -> Any:
+    def cached_expensive(self, view: str, iteration: int, measure: Callable[[], Any], *, fresh: bool) -> Any:
         """``measure()``, or what it gave last: when nothing was learned since, or, unless ``fresh``, when it
         would take more than its share of the time."""
         kept = self._measured.get(view)

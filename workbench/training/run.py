@@ -21,8 +21,8 @@ from workbench.training.baseline import held_out_log_prob, surpassed
 from workbench.training.critic_step import critic_steps
 from workbench.training.data import RunData
 from workbench.training.device import pick_device
-from workbench.training.evaluation_mode import Looking
-from workbench.training.evaluation_points import Eyes
+from workbench.training.evaluation_mode import EvaluationMode
+from workbench.training.evaluation_points import EvaluationPoints
 from workbench.training.experiment import Experiment
 from workbench.training.folder import RunFolder
 from workbench.training.history import History, Record
@@ -36,7 +36,7 @@ from workbench.training.live_changes import (
 )
 from workbench.training.non_finite_guard import Guard, finite
 from workbench.training.optimisation import Average, critic_optimiser, make_average, make_optimiser, schedule
-from workbench.training.validation_metrics import Ruler
+from workbench.training.validation_metrics import ValidationMetrics
 
 if TYPE_CHECKING:
     from workbench.snapshots import Snapshot, SnapshotRequest
@@ -84,11 +84,11 @@ class Run:
         self._written, self._events_written = 0, 0
         if folder is not None:
             self.attach(folder)
-        self.eyes, self.ruler = Eyes(self), Ruler(self)
+        self.evaluation_points, self.validation_metrics = EvaluationPoints(self), ValidationMetrics(self)
         self.start = None
         if self.model.starts_from_data:  # its start may be what training cannot better
             self._validate()
-            with self.looking():
+            with self.evaluation_mode():
                 self.start = held_out_log_prob(self)
 
     def _build(self, seed: int) -> None:
@@ -199,7 +199,7 @@ class Run:
         generator = torch.Generator(device=self.device).manual_seed(self.experiment.seed + 2)
         # at full weights whatever the ramp: validation losses of different iterations must be comparable
         batch = self.data.held_out(self.loss.held_out, 1.0)
-        with self.looking(), torch.no_grad():
+        with self.evaluation_mode(), torch.no_grad():
             parts = self.loss.parts(self.model, batch, generator)
             parts |= self.model.penalties(batch.progress)
             total = self.loss.total(parts, batch.progress)
@@ -207,7 +207,7 @@ class Run:
             found = dict(zip(["loss", *parts], values, strict=True))
             if self.loss.validates and self.settings.early_stopping and self.model.settled:
                 self._remember(found["loss"])
-            return found | self.ruler.measure(self)
+            return found | self.validation_metrics.measure(self)
 
     def _remember(self, value: float) -> None:
         """Called while the looked-at weights are in place: keeps them when they are the best so far."""
@@ -234,9 +234,9 @@ class Run:
         kept = f"; the weights of iteration {self.best_iteration} are kept" if self.best_state else ""
         self.events.append({"kind": "finished", "iteration": self.iteration, "message": f"{why}{kept}."})
 
-    def looking(self) -> Looking:
+    def evaluation_mode(self) -> EvaluationMode:
         """Context in which ``model`` carries the weights that are to be looked at."""
-        return Looking(self)
+        return EvaluationMode(self)
 
     # ---- changes while it runs
     def set(self, name: str, value: Any) -> None:
@@ -257,7 +257,7 @@ class Run:
     def fitted(self) -> FittedModel:
         """The network in data units, with the weights that are to be looked at (a copy: training goes on
         beside it)."""
-        with self.looking():
+        with self.evaluation_mode():
             model = copy.deepcopy(self.model).eval()
         told = {"experiment": self.experiment.to_dict(), "iteration": self.iteration}
         problem, units = self.problem, copy.deepcopy(self.data.standardisation)

@@ -22,7 +22,7 @@ _FEWEST, _STEPS = 40, 150
 _SELDOM = 10
 
 
-class Ruler:
+class ValidationMetrics:
     """What a run is measured with besides its loss: the divergences named in the training's ``measured``."""
 
     def __init__(self, run) -> None:

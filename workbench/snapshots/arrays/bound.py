@@ -45,14 +45,16 @@ def bound(run, look) -> dict[str, np.ndarray]:
         look.notes["bound"] = silent
         return {}
     what = f"bound by {divergence.key} {divergence.values()}"
-    found, said = run.eyes.dear(what, run.iteration, lambda: _measured(run, divergence), fresh=look.fresh)
+    found, said = run.evaluation_points.cached_expensive(
+        what, run.iteration, lambda: _measured(run, divergence), fresh=look.fresh
+    )
     ruler = divergence.title if own else f"{divergence.title}, as a ruler: the loss has none of its own"
     look.notes["bound"] = said or ruler
     return found
 
 
 def _measured(run, divergence) -> tuple[dict[str, np.ndarray], str]:
-    eyes, model = run.eyes, run.model
+    eyes, model = run.evaluation_points, run.model
     coded, _ = model.latent(eyes.x, eyes.y)
     kept = finite_rows(coded)
     if int(kept.sum()) < 100:
@@ -103,11 +105,11 @@ def true_distance(run) -> tuple[float, float]:
     found = []
     for observation in _observations(run):
         try:
-            known = run.eyes.reference(run.problem, observation, run.experiment.seed)
+            known = run.evaluation_points.reference(run.problem, observation, run.experiment.seed)
         except WorkbenchError:
             continue  # an observation in a far tail without exact draws in reasonable time
         first, second = (_standard(run, known[i : i + _DRAWS]) for i in (0, _DRAWS))
-        z = run.eyes.z[:_DRAWS]
+        z = run.evaluation_points.z[:_DRAWS]
         made = run.model.inverse(z, conditions(run, observation, len(z)))[0].detach().cpu().double()
         if bool(made.isfinite().all()):
             found.append([theory.sampled_wasserstein(first, other) for other in (made, second)])
@@ -115,16 +117,16 @@ def true_distance(run) -> tuple[float, float]:
 
 
 def _flat_distance(run) -> tuple[float, float]:
-    n = min(_FLAT_DRAWS, len(run.eyes.x), len(run.data.train_x))
-    known, other = (t[:n].cpu().double() for t in (run.eyes.x, run.data.train_x))
-    made = run.model.inverse(run.eyes.z[:n], None)[0].detach().cpu().double()
+    n = min(_FLAT_DRAWS, len(run.evaluation_points.x), len(run.data.train_x))
+    known, other = (t[:n].cpu().double() for t in (run.evaluation_points.x, run.data.train_x))
+    made = run.model.inverse(run.evaluation_points.z[:n], None)[0].detach().cpu().double()
     if not bool(made.isfinite().all()):
         return math.nan, math.nan
     return theory.sampled_wasserstein(known, made), theory.sampled_wasserstein(known, other)
 
 
 def _observations(run) -> list[tuple[float, ...]]:
-    rows = run.data.standardisation.y_out(run.eyes.y[:_OBSERVATIONS].cpu().double())
+    rows = run.data.standardisation.y_out(run.evaluation_points.y[:_OBSERVATIONS].cpu().double())
     return [tuple(row) for row in rows.tolist()]
 
 
@@ -134,7 +136,7 @@ def _standard(run, x: np.ndarray) -> Tensor:
 
 def _misfit(run) -> float | None:
     """E|T_y(X) - Y|² and, for a padded network, E|T_pad(X)|²: what must vanish for T⁻¹(y, z) to be x."""
-    model, eyes = run.model, run.eyes
+    model, eyes = run.model, run.evaluation_points
     if Capability.FORWARD not in model.capabilities:
         return None
     out, _ = model.forward_full(model.pad_x(eyes.x))
@@ -152,7 +154,7 @@ def _declared(model) -> theory.LipschitzConstants | None:
 def _slopes(run) -> theory.LipschitzConstants:
     """The steepest slopes at data and at draws. A network with [y, z] is one bijection of both; the others
     are bijections of x at fixed y."""
-    model, eyes = run.model, run.eyes
+    model, eyes = run.model, run.evaluation_points
     n = _SLOPES if model.features <= _WIDE else _SLOPES // 4
     x, z, y = eyes.x[:n], eyes.z[:n], None if eyes.y is None else eyes.y[:n]
     if Capability.FORWARD in model.capabilities:

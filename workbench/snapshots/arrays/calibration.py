@@ -24,11 +24,13 @@ def calibration(run, look) -> dict[str, np.ndarray]:
     """Empty without an observation: then there is no posterior to be calibrated."""
     if not run.data.has_y:
         return {}
-    return run.eyes.dear("calibration", run.iteration, lambda: _ranks(run), fresh=look.fresh)
+    return run.evaluation_points.cached_expensive(
+        "calibration", run.iteration, lambda: _ranks(run), fresh=look.fresh
+    )
 
 
 def _ranks(run) -> dict[str, np.ndarray]:
-    x, y = run.eyes.x[:PAIRS], run.eyes.y[:PAIRS]
+    x, y = run.evaluation_points.x[:PAIRS], run.evaluation_points.y[:PAIRS]
     generator = torch.Generator().manual_seed(run.experiment.seed + 8)
     found, ends = [], time.monotonic() + SECONDS
     for start in range(0, len(x), CHUNK):

@@ -43,7 +43,7 @@ def critic(run, look) -> dict[str, np.ndarray]:
 
 
 def _grid(run, look, asked) -> dict[str, np.ndarray]:
-    axis0, axis1 = run.eyes.density_axes()
+    axis0, axis1 = run.evaluation_points.density_axes()
     points = torch.stack(torch.meshgrid(axis0, axis1, indexing="xy"), -1).reshape(-1, 2)
     x = run.data.standardisation.x_in(points).to(run.device, run.dtype)
     y = conditions(run, look.observation, len(x))
@@ -62,7 +62,7 @@ def _grid(run, look, asked) -> dict[str, np.ndarray]:
 
 def _points(run, asked) -> dict[str, np.ndarray]:
     """At held-out data and at draws, each with its own y."""
-    eyes, found = run.eyes, {}
+    eyes, found = run.evaluation_points, {}
     y = None if eyes.y is None else eyes.y[:_POINTS]
     made = run.model.inverse(eyes.z[:_POINTS], y)[0]
     for name, x in (("data", eyes.x[:_POINTS]), ("model", made)):
@@ -72,7 +72,7 @@ def _points(run, asked) -> dict[str, np.ndarray]:
 
 
 def _figures(run, asked, divergence) -> list[float]:
-    eyes, data = run.eyes, run.data
+    eyes, data = run.evaluation_points, run.data
     n = min(len(eyes.z), len(data.train_x))
     own = asked.value(data.train_x[:n], data.train_y[:n] if data.has_y else None, eyes.z[:n])
     held_out = asked.value(eyes.x, eyes.y, eyes.z)

@@ -28,18 +28,20 @@ def ocean(run, look) -> dict[str, np.ndarray]:
     problem = run.problem
     if not hasattr(problem, "speed_profiles"):
         return {}
-    z = run.eyes.z
+    z = run.evaluation_points.z
     made, _ = run.model.inverse(z, conditions(run, look.observation, len(z)))
     draws = {"": _inside(problem, data_units(run, made))}
     if Capability.REFERENCE_POSTERIOR in problem.capabilities:
         try:
             draws["_reference"] = torch.as_tensor(
-                run.eyes.reference(problem, look.observation, run.experiment.seed)
+                run.evaluation_points.reference(problem, look.observation, run.experiment.seed)
             )
         except WorkbenchError:
             pass
     what, at = f"ocean at {look.observation}", look.observation
-    dear = run.eyes.dear(what, run.iteration, lambda: _dear(problem, draws, at), fresh=look.fresh)
+    dear = run.evaluation_points.cached_expensive(
+        what, run.iteration, lambda: _dear(problem, draws, at), fresh=look.fresh
+    )
     return {name: numeric(value) for name, value in (_cheap(problem, draws) | dear).items()}
 
 

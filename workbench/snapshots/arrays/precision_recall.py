@@ -34,12 +34,15 @@ def precision_recall(run, look) -> dict[str, np.ndarray]:
         found["precision_recall_known"] = curve(*known.log_ratios)
     asked = judge(run)
     if asked is not None:
-        made, _ = run.model.inverse(run.eyes.z, run.eyes.y)
-        seen = asked.log_ratio(run.eyes.x, run.eyes.y), asked.log_ratio(made, run.eyes.y)
+        made, _ = run.model.inverse(run.evaluation_points.z, run.evaluation_points.y)
+        seen = (
+            asked.log_ratio(run.evaluation_points.x, run.evaluation_points.y),
+            asked.log_ratio(made, run.evaluation_points.y),
+        )
         found["precision_recall_critic"] = curve(*seen)
         when = run.iteration
     elif known is None:
-        fresh, when = run.eyes.dear(
+        fresh, when = run.evaluation_points.cached_expensive(
             "precision_recall", run.iteration, lambda: (_fresh(run), run.iteration), fresh=look.fresh
         )
         if fresh is not None:
@@ -63,7 +66,7 @@ def curve(at_data: Tensor, at_model: Tensor) -> np.ndarray:
 
 def _fresh(run) -> np.ndarray | None:
     """By a critic that is trained on one half of the held-out points and asked on the other."""
-    eyes = run.eyes
+    eyes = run.evaluation_points
     made, _ = run.model.inverse(eyes.z, eyes.y)
     kept = finite_rows(made)
     if int(kept.sum()) < _FEWEST:

@@ -13,7 +13,7 @@ from workbench.training.evaluation_points import ARMS, GRID, LATTICE, PROBED
 
 
 def samples(run, look) -> dict[str, np.ndarray]:
-    eyes = run.eyes
+    eyes = run.evaluation_points
     made, _ = run.model.inverse(eyes.z, eyes.y)
     y = (
         np.zeros((len(eyes.x), 0))
@@ -26,14 +26,14 @@ def samples(run, look) -> dict[str, np.ndarray]:
 def latent(run, look) -> dict[str, np.ndarray]:
     if Capability.LATENT not in run.model.capabilities:
         return {}
-    z, _ = run.model.latent(run.eyes.x, run.eyes.y)
-    return {"latent_z": numeric(z), "latent_reference": numeric(run.eyes.z)}
+    z, _ = run.model.latent(run.evaluation_points.x, run.evaluation_points.y)
+    return {"latent_z": numeric(z), "latent_reference": numeric(run.evaluation_points.z)}
 
 
 def density(run, look) -> dict[str, np.ndarray]:
     if run.model.features != 2 or Capability.DENSITY not in run.model.capabilities:
         return {}
-    axis0, axis1 = run.eyes.density_axes()
+    axis0, axis1 = run.evaluation_points.density_axes()
     points = torch.stack(torch.meshgrid(axis0, axis1, indexing="xy"), -1).reshape(-1, 2)
     s = run.data.standardisation
     x = s.x_in(points).to(run.device, run.dtype)
@@ -46,7 +46,7 @@ def density(run, look) -> dict[str, np.ndarray]:
         "density": np.exp(log_density).reshape(GRID, GRID),
     }
     if not run.data.has_y and Capability.LOG_DENSITY in run.problem.capabilities:
-        found["density_target"] = run.eyes.target_density(run.problem, points)
+        found["density_target"] = run.evaluation_points.target_density(run.problem, points)
     return found
 
 
@@ -54,7 +54,7 @@ def grid(run, look) -> dict[str, np.ndarray]:
     coded = {Capability.LATENT, Capability.EVIDENCE} & run.model.capabilities
     if run.model.features < 2 or run.model.latent_features < 2 or not coded:
         return {}
-    lattice = run.eyes.lattice
+    lattice = run.evaluation_points.lattice
     stages = run.model.stages(lattice, conditions(run, look.observation, len(lattice)))
     layers = [numeric(stage[:, :2]) for stage in stages[:-1]] + [data_units(run, stages[-1])[:, :2]]
     return {"grid": np.stack(layers).reshape(len(layers), LATTICE, LATTICE, 2)}
@@ -64,7 +64,7 @@ def posterior(run, look) -> dict[str, np.ndarray]:
     if not run.data.has_y:
         return {}
     problem, seed = run.problem, run.experiment.seed
-    z = run.eyes.z
+    z = run.evaluation_points.z
     made, _ = run.model.inverse(z, conditions(run, look.observation, len(z)))
     x = data_units(run, made)
     found = {"observation": np.asarray(look.observation), "posterior_x": x}
@@ -72,7 +72,7 @@ def posterior(run, look) -> dict[str, np.ndarray]:
         found["reference_needs"] = np.asarray("an observation like those of the training")
     elif Capability.REFERENCE_POSTERIOR in problem.capabilities:
         try:
-            found["reference_x"] = run.eyes.reference(problem, look.observation, seed)
+            found["reference_x"] = run.evaluation_points.reference(problem, look.observation, seed)
         except WorkbenchError as error:  # an observation that cannot be made is no reason not to look
             found["reference_needs"] = np.asarray(error.expected or error.asked)
     if Capability.SIMULATE in problem.capabilities:
@@ -98,8 +98,8 @@ def pictured(problem, found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def invertibility(run, look) -> dict[str, np.ndarray]:
     if Capability.LATENT not in run.model.capabilities:
         return {}
-    x, z = run.eyes.x[:PROBED], run.eyes.z[:PROBED]
-    y = None if run.eyes.y is None else run.eyes.y[:PROBED]
+    x, z = run.evaluation_points.x[:PROBED], run.evaluation_points.z[:PROBED]
+    y = None if run.evaluation_points.y is None else run.evaluation_points.y[:PROBED]
     forward, _ = run.model.latent(x, y)
     back, _ = run.model.inverse(forward, _own_y(run, x, y))
     generated, _ = run.model.inverse(z, y)
