@@ -56,9 +56,9 @@ def test_values_go_round_and_changed_is_the_difference():
     ],
 )
 def test_a_wrong_setting_is_refused_with_what_to_try(values, words):
-    with pytest.raises(SpecError) as caught:
+    with pytest.raises(SpecError) as refusal:
         Kettle.from_values(values)
-    assert words.lower() in str(caught.value).lower()
+    assert words.lower() in str(refusal.value).lower()
 
 
 def test_set_refuses_and_changes_nothing():

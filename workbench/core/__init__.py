@@ -1,1 +1,1 @@
-"""The words that everything else is said in: specs, catalogues, variables, capabilities, errors."""
+"""Building blocks of every other package: specs, catalogues, variables, capabilities and errors."""

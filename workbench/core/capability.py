@@ -8,7 +8,7 @@ from typing import ClassVar
 
 
 class Capability(StrEnum):
-    """One capability: its value stands in files, its ``sentence`` completes "needs a model that …"."""
+    """One capability. Its value stands in files; its ``sentence`` completes "needs a model that …"."""
 
     sentence: str
 
@@ -52,15 +52,15 @@ class Needs:
     needs_problem: ClassVar[frozenset[Capability]] = frozenset()
 
     def unmet_by_model(self, capabilities: Collection[str], name: str = "") -> list[str]:
-        """One sentence without a full stop for each need that the model ``name`` does not meet."""
+        """List the needs that the model ``name`` does not meet: one sentence each, without a full stop."""
         return [unmet_need(self.title, need, name) for need in sorted(self.needs_model - set(capabilities))]
 
     def unmet_by_problem(self, capabilities: Collection[str], name: str = "") -> list[str]:
-        """One sentence without a full stop for each need that the problem ``name`` does not meet."""
+        """List the needs that the problem ``name`` does not meet: one sentence each, without a full stop."""
         unmet = sorted(self.needs_problem - set(capabilities))
         return [unmet_need(self.title, need, name, of="problem") for need in unmet]
 
 
 def unmet_need(title: str, need: Capability, name: str = "", *, of: str = "model") -> str:
-    """``TITLE needs a model that …; NAME does not``, without a full stop."""
+    """Say ``TITLE needs a model that …; NAME does not``, without a full stop."""
     return f"{title} needs a {of} that {need.sentence}" + (f"; {name} does not" if name else "")

@@ -1,9 +1,10 @@
-"""Errors that a user can act on: what was asked, what was expected, what was found, what to try."""
+"""Errors that a user can act on: they say what was asked, expected and found, and what to try."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class WorkbenchError(Exception):
@@ -11,8 +12,8 @@ class WorkbenchError(Exception):
 
     Parameters
     ----------
-    asked : what the user (or the calling code) wanted, as a sentence.
-    expected, found, suggestion : what would have been right, what was there instead, and what to try.
+    asked : the request that failed, as a sentence.
+    expected, found, suggestion : the valid input, the actual input, and what to try.
     """
 
     def __init__(self, asked: str, *, expected: str = "", found: str = "", suggestion: str = "") -> None:
@@ -30,57 +31,73 @@ class WorkbenchError(Exception):
             )
         super().__init__(" ".join(parts))
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         # keyword-only arguments would otherwise be lost on the way from a worker process
         return _rebuild, (type(self), self.asked, self.expected, self.found, self.suggestion)
 
 
-def _rebuild(kind, asked, expected, found, suggestion):
+def _rebuild(
+    kind: type[WorkbenchError], asked: str, expected: str, found: str, suggestion: str
+) -> WorkbenchError:
     return kind(asked, expected=expected, found=found, suggestion=suggestion)
 
 
 class SpecError(WorkbenchError, ValueError):
-    """A setting or a key is unknown, out of bounds or of the wrong type."""
+    """An unknown setting or key, or a value out of bounds or of the wrong type."""
 
 
 class IncompatibleError(WorkbenchError, ValueError):
-    """Problem, architecture and objective do not fit together."""
+    """Parts that cannot be used together, such as a problem and an objective."""
 
 
 class DataError(WorkbenchError, ValueError):
-    """The user's own data or simulator cannot be used as it is."""
+    """Data, or a simulator, that cannot be used as it is."""
 
 
 class NonFiniteError(WorkbenchError, ArithmeticError):
-    """Training produced numbers that are not finite, and going back did not help."""
+    """Training that produced values that are not finite, even after rolling back."""
 
 
 class RunError(WorkbenchError, RuntimeError):
-    """A run cannot do what was asked of it (not found, damaged, already stopped)."""
+    """A run that is missing, damaged or stopped, or cannot do what it was asked to."""
 
 
 class ExportError(WorkbenchError, RuntimeError):
-    """A format that this model cannot be exported to, or an export that did not match the model."""
+    """An export that is impossible for this model, or that did not match it."""
 
 
 class RefusedError(WorkbenchError, ValueError):
-    """A file from outside that is refused: damaged, changed, too new or unknown."""
+    """A file that is not loaded: damaged, modified, too new or of an unknown kind."""
 
 
 def did_you_mean(name: str, options: Iterable[str]) -> str:
-    """The closest option as a question, or an empty string."""
+    """Ask whether the closest option was meant; an empty string where none is close."""
     close = difflib.get_close_matches(str(name), [str(o) for o in options], n=1, cutoff=0.5)
     return f"did you mean '{close[0]}'?" if close else ""
 
 
 def unknown(
-    noun: str, name: object, options: Iterable[str], error: type[WorkbenchError] = SpecError
+    noun: str,
+    name: object,
+    options: Iterable[str],
+    error: type[WorkbenchError] = SpecError,
+    *,
+    owner: str = "",
+    expected: str = "",
+    suggestion: str = "",
 ) -> WorkbenchError:
-    """The error to raise for a name that is not among the options, with the closest one as a suggestion."""
+    """Make the error to raise for a name that is not among the options, with the closest one suggested.
+
+    Parameters
+    ----------
+    owner : what has the options, where it is worth saying: "OWNER has no NOUN 'NAME'".
+    expected : the options in words; by default their list.
+    suggestion : what to try where no option is close.
+    """
     names = [str(option) for option in options]
     return error(
-        f"There is no {noun} '{name}'",
-        expected=", ".join(names) or "none: there are no options",
+        f"{owner} has no {noun} '{name}'" if owner else f"There is no {noun} '{name}'",
+        expected=expected or ", ".join(names) or "none: there are no options",
         found=str(name),
-        suggestion=did_you_mean(str(name), names),
+        suggestion=did_you_mean(str(name), names) or suggestion,
     )

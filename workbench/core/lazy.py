@@ -1,4 +1,4 @@
-"""Modules that are imported on first use.
+"""Import modules on first use.
 
 Catalogues describe their members (settings, texts, refusals) to menus, forms and the command line, which
 need no network. A file that holds a member therefore takes torch from here, and uses its types in
@@ -25,7 +25,7 @@ class LazyModule(ModuleType):
     """A module that is imported when one of its attributes is first read."""
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(import_module(self.__name__), name)
+        return getattr(import_module(self.__name__), name)  # waits where another thread is importing it
 
     def __dir__(self) -> list[str]:
         return dir(import_module(self.__name__))
@@ -35,7 +35,7 @@ class LazyModule(ModuleType):
 
 
 def lazy_attributes(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
-    """A package's ``__getattr__`` that imports each name from its module on first use.
+    """Make a package's ``__getattr__``, which imports each name from its module on first use.
 
     Parameters
     ----------

@@ -57,12 +57,12 @@ def checked_values(
     """
     subject = f"The {noun}" + (f" for {owner}" if owner else "")
     numbers = _floats(values)
-    listed = named(variables) or f"none: there is no {noun}"
-    expected = f"{len(variables)} {'number' if len(variables) == 1 else 'numbers'} ({listed})"
+    names = named(variables) or f"none: there is no {noun}"
+    form = f"{len(variables)} {'number' if len(variables) == 1 else 'numbers'} ({names})"
     if numbers is None:
-        raise error(f"{subject} is not made of numbers", expected=expected, found=repr(values)[:80])
+        raise error(f"{subject} is not made of numbers", expected=form, found=repr(values)[:80])
     if len(numbers) != len(variables):
-        raise error(f"{subject} has the wrong number of values", expected=expected, found=f"{len(numbers)}")
+        raise error(f"{subject} has the wrong number of values", expected=form, found=f"{len(numbers)}")
     for variable, number in zip(variables, numbers, strict=True):
         if not math.isfinite(number):
             raise error(

@@ -1,4 +1,4 @@
-"""What is known of the data before a model is built."""
+"""Shapes of the data, which a model is built for."""
 
 from __future__ import annotations
 

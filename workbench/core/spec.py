@@ -1,17 +1,17 @@
-"""Spec: what a user may choose of a member of a catalogue, as `param` parameters with real defaults.
+"""Spec: the settings of a member of a catalogue, as `param` parameters with real defaults.
 
-A Spec is the *chosen*; shapes and statistics of the data are the *known*; together they make a module.
-Everything that a form, a tooltip, the command line, a link or a file needs is read off the parameters.
+A Spec holds a user's choices; shapes and statistics come from the data, and both together build a module.
+Forms, tooltips, the command line, links and files read everything they need from the parameters.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import param
 
-from workbench.core.errors import SpecError, did_you_mean
+from workbench.core.errors import SpecError, unknown
 
 _KINDS = (
     (param.Boolean, "boolean"),
@@ -25,36 +25,39 @@ _KINDS = (
 
 @dataclass(frozen=True)
 class Setting:
-    """One parameter of a Spec, described for a form: ``kind`` is boolean, integer, number, choice, list or
-    text."""
+    """Description of one parameter for a form; ``kind`` is boolean, integer, number, choice, list or text."""
 
     name: str
     kind: str
     default: Any
-    bounds: tuple
-    options: tuple
+    bounds: tuple[Any, ...]
+    options: tuple[Any, ...]
     doc: str
     live: bool
 
     @property
     def allowed(self) -> str:
-        """The values that may be chosen, in words; empty where only the setting itself knows."""
+        """The allowed values in words; empty where there is no short description of them."""
         if self.kind == "choice":
             return "one of " + ", ".join(map(str, self.options))
         if self.kind == "boolean":
             return "true or false"
         if self.kind in ("integer", "number") and len(self.bounds) == 2:
             low, high = self.bounds
-            what = "a whole number" if self.kind == "integer" else "a number"
+            noun = "a whole number" if self.kind == "integer" else "a number"
             limits = [f"of at least {low}"] * (low is not None) + [f"of at most {high}"] * (high is not None)
             if len(limits) == 2:
                 limits = [f"between {low} and {high}"]
-            return " ".join([what, *limits])
+            return " ".join([noun, *limits])
         return ""
 
 
 class Spec(param.Parameterized):
-    """Base of every pickable member. Two specs are equal when class and values are equal."""
+    """Base of every member of a catalogue. Two specs are equal when their classes and values are.
+
+    A member gives ``key`` (never changes: it stands in files and links), ``title``, ``summary`` (one
+    sentence), ``reference`` (the source) and ``live``, the settings that may change during a run.
+    """
 
     key: ClassVar[str] = ""
     title: ClassVar[str] = ""
@@ -63,40 +66,37 @@ class Spec(param.Parameterized):
     live: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, **values: Any) -> None:
-        known = {n for n in type(self).param if n != "name"}
+        names = {name for name in type(self).param if name != "name"}
         for name in values:
-            if name not in known:
-                raise SpecError(
-                    f"{self._called()} has no setting '{name}'",
-                    expected=", ".join(sorted(known)) or "no settings",
-                    found=name,
-                    suggestion=did_you_mean(name, known),
-                )
+            if name not in names:
+                raise unknown("setting", name, sorted(names), owner=self._label())
         try:
             super().__init__(**values)
+        except SpecError:
+            raise
         except (ValueError, TypeError) as error:
-            raise self._unfit(values, error) from error
+            raise self._refusal(values, error) from error
 
     @classmethod
-    def _called(cls) -> str:
+    def _label(cls) -> str:
         return f"'{cls.key}'" if cls.key else cls.__name__
 
     @classmethod
-    def _unfit(cls, values: dict[str, Any], error: Exception) -> SpecError:
-        """The error of param as one that says which values would do."""
+    def _refusal(cls, values: dict[str, Any], error: Exception) -> SpecError:
+        """Turn param's error into one that says which values are allowed."""
         for setting in cls.settings():
             if setting.name in values and f".{setting.name}'" in str(error) and setting.allowed:
                 value = values[setting.name]
                 return SpecError(
-                    f"Setting '{setting.name}' of {cls._called()} cannot be {value!r}",
+                    f"Setting '{setting.name}' of {cls._label()} cannot be {value!r}",
                     expected=setting.allowed,
                 )
-        return SpecError(f"A setting of {cls._called()} is out of range", found=str(error))
+        return SpecError(f"A setting of {cls._label()} is out of range", found=str(error))
 
     @classmethod
     def settings(cls) -> tuple[Setting, ...]:
-        """Every public parameter in the order of its definition."""
-        found = []
+        """Describe every public parameter, in the order of definition."""
+        settings = []
         for name in cls.param:
             parameter = cls.param[name]
             if name == "name" or (parameter.precedence is not None and parameter.precedence < 0):
@@ -106,7 +106,7 @@ class Spec(param.Parameterized):
                 continue
             options = tuple(parameter.objects) if kind == "choice" else ()
             bounds = tuple(getattr(parameter, "bounds", None) or ())
-            found.append(
+            settings.append(
                 Setting(
                     name,
                     kind,
@@ -117,14 +117,14 @@ class Spec(param.Parameterized):
                     name in cls.live,
                 )
             )
-        return tuple(found)
+        return tuple(settings)
 
     def values(self) -> dict[str, Any]:
         """All settings as JSON-ready values."""
         return {s.name: _plain(getattr(self, s.name)) for s in self.settings()}
 
     def changed(self) -> dict[str, Any]:
-        """Only the settings that differ from their defaults."""
+        """The settings that differ from their defaults, JSON-ready."""
         return {
             s.name: _plain(getattr(self, s.name))
             for s in self.settings()
@@ -132,36 +132,33 @@ class Spec(param.Parameterized):
         }
 
     @classmethod
-    def from_values(cls, values: dict[str, Any]) -> Spec:
-        """From JSON; unknown names and values out of bounds raise `SpecError`."""
+    def from_values(cls, values: dict[str, Any]) -> Self:
+        """Build from a table of settings. Unknown names and values out of bounds raise `SpecError`."""
         if not isinstance(values, dict):
             raise SpecError(
-                f"The settings of {cls._called()} must be a table of names and values",
+                f"The settings of {cls._label()} must be a table of names and values",
                 found=type(values).__name__,
             )
         return cls(**values)
 
     def set(self, name: str, value: Any) -> None:
-        """Change one setting with the same checks as the constructor; nothing changes when it is refused."""
+        """Change one setting, with the constructor's checks; a refused change leaves the spec as it was."""
         names = [s.name for s in self.settings()]
         if name not in names:
-            raise SpecError(
-                f"{self._called()} has no setting '{name}'",
-                expected=", ".join(names) or "no settings",
-                found=name,
-                suggestion=did_you_mean(name, names),
-            )
+            raise unknown("setting", name, names, owner=self._label())
         try:
             setattr(self, name, value)
+        except SpecError:
+            raise
         except (ValueError, TypeError) as error:
-            raise self._unfit({name: value}, error) from error
+            raise self._refusal({name: value}, error) from error
 
-    def copy(self) -> Spec:
-        """An independent Spec with the same values."""
+    def copy(self) -> Self:
+        """Return an independent Spec with the same values."""
         return type(self).from_values(self.values())
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.values() == other.values()
+        return isinstance(other, Spec) and type(self) is type(other) and self.values() == other.values()
 
     __hash__ = param.Parameterized.__hash__
 
@@ -177,17 +174,14 @@ def _plain(value: Any) -> Any:
 
 
 def parse_setting(spec: type[Spec], name: str, text: str) -> Any:
-    """A value typed on a command line or in a link (``"8"``, ``"true"``, ``"a,b"``) as the setting's own
-    type."""
+    """Convert text of a command line or link (``"8"``, ``"true"``, ``"a,b"``) to the type of a setting.
+
+    Raises `SpecError` for an unknown setting and for text that is no value of its type.
+    """
     setting = next((s for s in spec.settings() if s.name == name), None)
     if setting is None:
         names = [s.name for s in spec.settings()]
-        raise SpecError(
-            f"{spec._called()} has no setting '{name}'",
-            expected=", ".join(names) or "no settings",
-            found=name,
-            suggestion=did_you_mean(name, names),
-        )
+        raise unknown("setting", name, names, owner=spec._label())
     try:
         if setting.kind == "boolean":
             return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[

@@ -1,12 +1,15 @@
-"""A named quantity with its symbol, unit and bounds: said once, used by every form, plot and file."""
+"""Variables: named quantities with symbol, unit and bounds, defined once for every form, plot and file."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from workbench.core.errors import SpecError
+from workbench.core.errors import SpecError, unknown
+
+_KEYS = ("name", "symbol", "unit", "description", "low", "high", "categories")
 
 
 @dataclass(frozen=True)
@@ -20,8 +23,8 @@ class Variable:
     unit : SI or domain unit; empty for a pure number.
     low, high : bounds that a value must lie in (infinite where there are none).
     description : one sentence for tooltips.
-    categories : how many, for a variable that holds one of 0, 1, 2, … as a name and not as an amount; 0 for
-        a quantity. Categories are not standardised.
+    categories : number of categories for a categorical variable, which takes the values 0, 1, 2, …; 0 for a
+        quantity. Categorical variables are not standardised.
     """
 
     name: str
@@ -48,9 +51,9 @@ class Variable:
         symbol = self.symbol or self.name
         return f"{symbol} [{self.unit}]" if self.unit else symbol
 
-    def to_dict(self) -> dict:
-        """JSON-ready; infinite bounds are left out."""
-        values = {
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-ready table; infinite bounds are left out."""
+        values: dict[str, Any] = {
             "name": self.name,
             "symbol": self.symbol,
             "unit": self.unit,
@@ -65,14 +68,15 @@ class Variable:
         return values
 
     @classmethod
-    def from_dict(cls, values: dict) -> Variable:
-        unknown = set(values) - {"name", "symbol", "unit", "description", "low", "high", "categories"}
-        if unknown:
-            raise SpecError("A variable was described with unknown keys", found=", ".join(sorted(unknown)))
+    def from_dict(cls, values: dict[str, Any]) -> Variable:
+        """Build from the table that `to_dict` gives. Raises `SpecError` for unknown keys."""
+        for key in values:
+            if key not in _KEYS:
+                raise unknown("key", key, _KEYS, owner="The description of a variable")
         return cls(**values)
 
 
 def named(variables: Sequence[Variable], most: int = 6) -> str:
-    """Their names for a sentence; of many the first ones and the last."""
+    """List their names for a sentence; of more than ``most``, only the first ones and the last."""
     names = [v.name for v in variables]
     return ", ".join(names if len(names) <= most else [*names[: most - 1], "…", names[-1]])
