@@ -229,7 +229,7 @@ def test_resume_goes_on(shell, tmp_path):
         (["--problem", "two_moons", "--set", "width=many"], "cannot be 'many'"),
         (["--problem", "two_moons", "--set", "width"], "--set name=value"),
         (["--problem", "two_moons", "--steps", "0"], "'steps' must be a whole number"),
-        (["--problem", "two_moons", "--device", "gpu"], "Device 'gpu' is unknown"),
+        (["--problem", "two_moons", "--device", "gpu"], "There is no device 'gpu'"),
         (["--problem", "two_moons", "--objective", "inn"], "Two moons"),
         (["--problem", "two_moons", "--data", "x.csv", "--x", "a"], "takes no table"),
         (["--data", "nowhere.csv", "--x", "a"], "nothing at nowhere.csv"),

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from workbench import __version__
-from workbench.core.errors import did_you_mean
+from workbench.core.errors import unknown
 
 LISTS = (
     "problems",
@@ -39,8 +39,7 @@ class Parser(argparse.ArgumentParser):
         wrong = re.search(r"invalid choice: '?([^']*?)'? \(choose from (.*)\)", message)
         if wrong:
             options = [option.strip(" '") for option in wrong[2].split(",")]
-            hint = did_you_mean(wrong[1], options)
-            message = f"there is no '{wrong[1]}' here, only {', '.join(options)}{'; ' + hint if hint else ''}"
+            message = str(unknown("choice", wrong[1], options))
         self.print_usage(sys.stderr)
         if self.as_json:
             print(json.dumps({"error": message}))

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from workbench.core.errors import SpecError
+from workbench.core.observation import parse_values
 
 
 def names(text: str | None) -> list[str]:
@@ -20,15 +20,7 @@ def numbers(text: str | None) -> list[float] | None:
     """``1.5,0`` as numbers; None where nothing was given."""
     if text is None:
         return None
-    try:
-        return [float(part) for part in names(text)]
-    except ValueError as error:
-        raise SpecError(
-            "The observation is not made of numbers",
-            expected="numbers with commas between them, as in 1.5,0",
-            found=text,
-            suggestion="write --observation=-1,2 when the first number is negative",
-        ) from error
+    return list(parse_values(text, suggestion="write --observation=-1,2 when the first number is negative"))
 
 
 def warned(sentences: Iterable[str]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.cli.text import names, numbers, print_json, warned
-from workbench.core.errors import RunError, SpecError, WorkbenchError
+from workbench.core.errors import SpecError
 
 
 # ---- list
@@ -50,19 +50,9 @@ def _opened(where: str):
         from workbench.export import load
 
         return load(where)
-    from workbench.training import Run, RunFolder
+    from workbench.training import RunFolder
 
-    # not Run.resume, which takes the folder over: somebody may be training in it
-    folder = RunFolder(where)
-    run = Run(folder.experiment())
-    try:
-        run.load_state_dict(folder.checkpoint())
-    except (KeyError, RuntimeError, ValueError, TypeError) as error:
-        if isinstance(error, WorkbenchError):
-            raise
-        asked = f"The checkpoint of run '{folder.id}' does not fit its experiment"
-        raise RunError(asked, found=str(error)[:300]) from error
-    return run
+    return RunFolder(where).open()
 
 
 def sample_command(args: argparse.Namespace) -> None:

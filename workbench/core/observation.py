@@ -10,8 +10,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from workbench.core.errors import SpecError, WorkbenchError
 from workbench.core.variable import Variable, named
 
@@ -76,6 +74,8 @@ def checked_values(
 
 def _floats(values: Any) -> tuple[float, ...] | None:
     """All entries as floats, or None where one of them is no number."""
+    import numpy as np
+
     if values is None:
         return None
     if hasattr(values, "detach"):  # a tensor, perhaps on another device or part of a graph

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from workbench.core.capability import Capability
 from workbench.core.errors import DataError, IncompatibleError, SpecError
+from workbench.core.observation import checked_values
 from workbench.core.variable import Variable
 from workbench.inversion import INVERSION, ForwardNetwork, Found, InversionMethod, Question
 from workbench.problems import Problem
@@ -111,20 +112,8 @@ def _known(model: Any, problem: Problem | None) -> _Map:
 
 
 def _target(observation: Sequence[float], known: _Map) -> Tensor:
-    try:
-        target = torch.as_tensor(observation, dtype=torch.float64).detach().to(known.window).reshape(-1)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise DataError("The observation is not made of numbers", found=repr(observation)[:80]) from error
-    if not torch.isfinite(target).all():
-        raise DataError("The observation holds values that are not finite", found=str(target.tolist()[:8]))
-    if len(target) != len(known.y):
-        names = ", ".join(v.name for v in known.y)
-        raise DataError(
-            "The observation has the wrong number of values",
-            expected=f"{len(known.y)} ({names})",
-            found=str(len(target)),
-        )
-    return target
+    values = checked_values(observation, known.y, error=DataError)
+    return torch.tensor(values, dtype=torch.float64).to(known.window)
 
 
 def _labelled(known: _Map, method: InversionMethod, found: Found, pair: tuple[int, int]) -> xr.Dataset:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from workbench.core.errors import ExportError, did_you_mean
+from workbench.core.errors import ExportError, unknown
 from workbench.export.formats import ExportFormat, fitted_of
 from workbench.export.formula import Formula, Formulas, formulas
 from workbench.export.graph import Graph
@@ -39,12 +39,7 @@ def export(
     Raises `ExportError` with the reason where it cannot be done.
     """
     if format not in FORMATS:
-        raise ExportError(
-            f"There is no export format '{format}'",
-            expected=", ".join(FORMATS),
-            found=str(format),
-            suggestion=did_you_mean(format, FORMATS),
-        )
+        raise unknown("export format", format, FORMATS, ExportError)
     if FORMATS[format].of_run:
         FORMATS[format].write(run_or_fitted, Path(path), observation=tuple(observation))
         return Path(path)

@@ -91,12 +91,7 @@ def _whole(run: Any) -> Run:
             else type(run).__name__,
             suggestion="an exported model has no history; write the report where it was trained",
         )
-    # not Run.resume, which takes the folder over: somebody may be training in it
-    folder = RunFolder(run)
-    seen = Run(folder.experiment(), device="cpu")
-    seen.load_state_dict(folder.checkpoint())
-    seen.history = folder.history(until=seen.iteration)
-    return seen
+    return RunFolder(run).open(device="cpu")
 
 
 def _head(page: Page, run: Run) -> None:

@@ -21,7 +21,7 @@ from workbench.core.catalogue import Catalogue
 from workbench.core.errors import DataError, IncompatibleError, SpecError
 from workbench.core.spec import Spec
 
-INVERSION = Catalogue("inversion methods", "inversion method")
+INVERSION: Catalogue[InversionMethod] = Catalogue("inversion methods", "inversion method")
 
 Function = Callable[[Tensor], Tensor]
 

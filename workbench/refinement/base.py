@@ -23,7 +23,7 @@ from workbench.core.spec import Spec
 from workbench.core.variable import Variable
 from workbench.inference.fitted_model import FittedModel, to_dataset
 
-REFINEMENT = Catalogue("refinements", "refinement")
+REFINEMENT: Catalogue[Refinement] = Catalogue("refinements", "refinement")
 
 _CHUNK = 20_000
 #: The exact density may cost milliseconds a row: parts this small let a refinement be stopped in time.

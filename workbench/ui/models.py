@@ -12,6 +12,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from workbench.core.errors import RefusedError, WorkbenchError
+from workbench.core.observation import parse_values
 from workbench.training import Runs
 from workbench.ui import example, process_pool
 from workbench.ui.exploration import Exploration
@@ -105,13 +106,9 @@ class Models(pn.viewable.Viewer):
         """The menu as it is to arrive in the browser; nothing is opened and nothing said before `start`."""
         wanted, self._wrong = "", []
         try:
-            self.first = tuple(float(v) for v in observation.split(",")) if observation else ()
-        except ValueError:
-            self._wrong.append(
-                WorkbenchError(
-                    "The observation in the address is not made of numbers", found=observation[:60]
-                )
-            )
+            self.first = parse_values(observation, noun="observation in the address")
+        except WorkbenchError as error:
+            self._wrong.append(error)
         try:
             wanted = str(Runs().folder(run).path) if run else ""
         except WorkbenchError as error:

@@ -9,6 +9,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from workbench.core.errors import DataError
+from workbench.core.observation import checked_values, parse_values
 from workbench.core.variable import Variable
 from workbench.ui.session import Session
 
@@ -81,15 +82,9 @@ class Observation(pn.viewable.Viewer):
 
     def _read(self) -> tuple[float, ...]:
         """The numbers of the line. Raises `DataError` for words or another count."""
-        parts = self.line.value.replace(",", " ").split()
-        asked, expected = "The observation cannot be read", f"{len(self._variables)} numbers with commas"
-        try:
-            values = tuple(float(part) for part in parts)
-        except ValueError as error:
-            raise DataError(asked, expected=expected, found=f"'{self.line.value}'") from error
-        if len(values) != len(self._variables):
-            raise DataError(asked, expected=expected, found=f"{len(values)} numbers")
-        return values
+        return checked_values(
+            parse_values(self.line.value, error=DataError), self._variables, error=DataError
+        )
 
     def __panel__(self):
         return self._layout

@@ -12,7 +12,8 @@ import panel as pn
 import panel_material_ui as pmui
 
 from workbench.core.errors import DataError
-from workbench.diagnostics.posterior_explorer import About
+from workbench.core.observation import parse_values
+from workbench.diagnostics.posterior_explorer import ModelInfo
 from workbench.ui import process_pool, text
 from workbench.ui.exploration import Exploration
 from workbench.ui.notifications import tell
@@ -114,7 +115,7 @@ class Observing(pn.viewable.Viewer):
     def rebuild(self) -> None:
         """The controls of another model."""
         about = self.exploration.about
-        can_simulate = "simulate" in about.given
+        can_simulate = "simulate" in about.problem_capabilities
         ways = {label: way for label, way in WAYS.items() if way != "truth" or can_simulate}
         ways = {label: way for label, way in ways.items() if way != "row" or len(about.rows)}
         self.ways.param.update(options=ways, value="sliders")
@@ -209,7 +210,12 @@ class Observing(pn.viewable.Viewer):
     def _type(self) -> None:
         if self._putting or not self.typed.value.strip():
             return
-        self._observe([part for part in self.typed.value.replace(";", ",").split(",") if part.strip()])
+        try:
+            values = parse_values(self.typed.value, error=DataError)
+        except DataError as error:
+            self._say(str(error), "bad")
+            return
+        self._observe(values)
 
     def _observe(self, values: Any, truth: tuple[float, ...] = ()) -> None:
         try:
@@ -286,4 +292,4 @@ def _note(sentence: str) -> pn.pane.HTML:
     return pn.pane.HTML(f'<div class="wb-note">{sentence}</div>', margin=(6, 6, 0, 6), width=WIDTH)
 
 
-__all__ = ["Observing", "About"]
+__all__ = ["Observing", "ModelInfo"]

@@ -109,15 +109,10 @@ def opened(source: str) -> Any:
     """The model of a run's folder at its last checkpoint (which nothing here changes), or of an exported
     file."""
     from workbench.export import load
-    from workbench.training import Run, RunFolder
+    from workbench.training import RunFolder
 
     path = Path(source)
-    if path.is_file():
-        return load(path)
-    kept = RunFolder(path)
-    run = Run(kept.experiment(), device="cpu")
-    run.load_state_dict(kept.checkpoint())
-    return run.fitted
+    return load(path) if path.is_file() else RunFolder(path).fitted(device="cpu")
 
 
 def export_to(source: str, key: str, target: str, observation: tuple[float, ...] = ()) -> Path:

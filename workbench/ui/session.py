@@ -16,6 +16,7 @@ import param
 
 from workbench.backends import Status
 from workbench.core.errors import DataError, RunError
+from workbench.core.observation import checked_values
 from workbench.snapshots import Snapshot
 from workbench.training import Experiment
 from workbench.training.live_changes import said
@@ -223,10 +224,7 @@ class Session(param.Parameterized):
 
     def observe(self, observation: tuple[float, ...]) -> None:
         """Look at the posterior of another observation. Raises `DataError` for what is not finite."""
-        values = tuple(float(v) for v in observation)
-        if not all(math.isfinite(v) for v in values):
-            raise DataError("The observation holds values that are not finite", found=str(values))
-        self.observation = values
+        self.observation = checked_values(observation, self.shown.problem.y, error=DataError)
         self.steer()
         self.look()
 
