@@ -10,7 +10,7 @@ from torch import Tensor
 from workbench.core.capability import Capability
 from workbench.core.variable import Variable
 from workbench.problems import LinearGaussian, Problem
-from workbench.problems.planar.mixture import normal, uniform
+from workbench.problems.random_numbers import normal, uniform
 
 ALL = frozenset({Capability.DENSITY, Capability.LATENT, Capability.CONDITIONAL, Capability.EXACT_INVERSE})
 

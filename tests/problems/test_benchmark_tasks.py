@@ -14,7 +14,7 @@ from tests.problems.test_posteriors import mmd_is_small, ranks_are_uniform, seed
 from workbench.core.errors import DataError
 from workbench.problems import PROBLEMS
 from workbench.problems.benchmark.bernoulli_glm import design, precision_factor
-from workbench.problems.benchmark.box import truncated_normal_draw, truncated_normal_log_mass
+from workbench.problems.bounded_distributions import truncated_normal_draw, truncated_normal_log_mass
 
 #: Published samples, where they lie beside the repository; nothing in the package needs them.
 PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "data" / "sbibm"

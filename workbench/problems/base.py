@@ -1,7 +1,7 @@
-"""What a problem is: where ``x`` and ``y`` come from, and what is known exactly about them.
+"""Base class of problems: the source of ``x`` and ``y``, and the densities and posteriors known exactly.
 
 Public methods check that the capability is declared and that shapes are right, then call the hook of the
-same name with an underscore. A member writes hooks; nothing public is overridden.
+same name with a leading underscore. A member implements hooks and overrides no public method.
 """
 
 from __future__ import annotations
@@ -9,26 +9,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-import torch
-from torch import Tensor
-
-from workbench.core.capability import Capability
+from workbench.core.capability import Capability, unmet_need
 from workbench.core.catalogue import Catalogue
 from workbench.core.errors import DataError, IncompatibleError, WorkbenchError
+from workbench.core.lazy import torch
+from workbench.core.observation import checked_values
 from workbench.core.shapes import Shapes
 from workbench.core.spec import Spec
-from workbench.core.variable import Variable, named
+from workbench.core.variable import Variable
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+#: (low, high) of each variable: the limits of plots.
 Window = tuple[tuple[float, float], ...]
 
-PROBLEMS = Catalogue("problems", "problem")
+PROBLEMS: Catalogue[Problem] = Catalogue("problems", "problem")
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Pairs drawn from a problem, in data units, float64: ``x`` (n, D) and ``y`` (n, M), M = 0 if none."""
+    """Pairs drawn from a problem, in data units, float64: ``x`` (n, D) and ``y`` (n, M), M = 0 without y."""
 
     x: Tensor
     y: Tensor
@@ -38,11 +41,14 @@ class Samples:
 
 
 class Problem(Spec):
-    """Base of every problem. A member gives ``x``, ``y``, ``window``, ``capabilities`` and hooks."""
+    """Base of every problem. A member defines ``x``, ``y``, ``window``, ``capabilities`` and the hooks."""
 
     @classmethod
     def from_values(cls, values: dict[str, Any], folder: Path | str | None = None) -> Problem:
-        """From JSON-ready settings; ``folder`` is a run folder that `save_data` has written to."""
+        """Build a problem from JSON-ready settings and the data that `save_data` wrote to ``folder``.
+
+        Raises `SpecError` for unknown settings and for values out of bounds.
+        """
         problem = super().from_values(values)
         if folder is not None:
             problem.load_data(Path(folder))
@@ -50,130 +56,126 @@ class Problem(Spec):
 
     @classmethod
     def unavailable(cls) -> str:
-        """Why this problem cannot be picked in a form at all; empty when it can."""
+        """Return the reason why this problem cannot be offered in a form; empty when it can."""
         return ""
 
     def refusals(self) -> list[str]:
-        """Why this problem cannot be used with these settings, one sentence each; empty when it can."""
+        """Return the reasons against using this problem with its settings, one sentence each."""
         return []
 
     def save_data(self, folder: Path) -> None:
-        """Write data that the settings do not hold into ``folder/data``. Most problems have none."""
+        """Write the data that the settings do not contain to ``folder/data``. Most problems have none."""
 
     def load_data(self, folder: Path) -> None:
-        """Read back what `save_data` wrote."""
+        """Read the data that `save_data` wrote."""
 
     @property
     def x(self) -> tuple[Variable, ...]:
-        """The D unknowns."""
+        """The D unknowns, in the order of the columns of x."""
         raise NotImplementedError
 
     @property
     def y(self) -> tuple[Variable, ...]:
-        """The M observed quantities; empty where there is only a density."""
+        """The M observed quantities, in the order of the columns of y; empty for a density of x alone."""
         return ()
 
     @property
     def shapes(self) -> Shapes:
-        """D and M."""
+        """Numbers of unknowns D and of observed quantities M."""
         return Shapes(len(self.x), len(self.y))
 
     @property
-    def capabilities(self) -> frozenset[str]:
-        """What this problem gives with its present settings, words of `workbench.core.capability`."""
+    def capabilities(self) -> frozenset[Capability]:
+        """Capabilities with the present settings, see `workbench.core.capability`."""
         raise NotImplementedError
 
     @property
     def window(self) -> Window:
-        """(low, high) a variable of ``x``, in its unit: the axes of plots, with 95 % of its draws or more."""
+        """(low, high) of each variable of ``x``, in its unit: plot limits that hold 95 % of the draws."""
         raise NotImplementedError
 
     @property
     def observation_window(self) -> Window:
-        """(low, high) a variable of ``y``, in its unit."""
+        """(low, high) of each variable of ``y``, in its unit: plot limits."""
         return ()
 
     @property
     def default_observation(self) -> tuple[float, ...]:
-        """An observation (M,) worth looking at first."""
+        """Observation (M,) that pages and examples start with."""
         return ()
 
     def draw(self, n: int, generator: torch.Generator) -> Samples:
-        """``n`` independent pairs, float64 on the CPU, from ``generator`` alone.
+        """Draw ``n`` independent pairs, float64 on the CPU; all randomness comes from ``generator``.
 
-        A problem made of rows gives at most all of them, shuffled, each once. Raises `DataError` with the
-        first of `refusals` where the problem is not ready.
+        A problem made of table rows returns each row at most once, in random order, and at most all of them.
+        Raises `DataError` for a count below 1, and with the first of `refusals` if there is one.
         """
-        if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
-            raise DataError(
-                f"Cannot draw {n!r} samples of '{self.key}'", expected="a whole number of at least 1"
-            )
+        n = _sample_count(n, f"samples of '{self.key}'")
         self._ready()
-        x, y = self._draw(int(n), generator)
+        x, y = self._draw(n, generator)
         return Samples(x, x.new_zeros(len(x), 0) if y is None else y)
 
     def prior(self, n: int, generator: torch.Generator) -> Tensor:
-        """``n`` independent draws of x alone (n, D), float64 on the CPU; nothing is simulated where the
-        problem knows how to do without."""
+        """Draw ``n`` independent x (n, D), float64 on the CPU, without simulating y where that is possible.
+
+        Raises `DataError` with the first of `refusals` if there is one.
+        """
         self._ready()
         return self._prior(n, generator)
 
-    # A problem that tells signal and noise apart also has ``signals(x) -> (n, …)``, without noise, and
-    # ``recorded(signals, generator) -> y``, so that training can draw the noise anew in every batch; where
-    # many signals are cheaper together, ``signal_draws(n, generator) -> (x, signals)`` from the prior.
-
     @property
     def phase_free(self) -> int:
-        """C where y is made of vectors of C complex numbers (real and imaginary part in turn) whose common
-        phase says nothing of x; 0 elsewhere. Such a y is standardised by one scale for each vector, without a
-        shift, so that turning a vector by a phase is the same after it."""
+        """Length C of the complex vectors in y whose common phase carries no information on x; 0 without.
+
+        Such a y consists of real and imaginary parts in turn. It is standardised by one scale for each vector
+        and not shifted, so that a rotation of the phase commutes with the standardisation.
+        """
         return 0
 
     def log_density(self, x: Tensor) -> Tensor:
-        """Normalised log p(x) in nats: (n, D) -> (n,), dtype of ``x``, differentiable; -inf off support."""
+        """Return the normalised log p(x) in nats: (n, D) -> (n,), dtype of ``x``, differentiable in it.
+
+        The value is -inf off the support. Raises `IncompatibleError` without the capability LOG_DENSITY and
+        `DataError` for a wrong shape.
+        """
         self._require(Capability.LOG_DENSITY)
         return self._log_density(self._points(x, "x", len(self.x)))
 
     def log_joint(self, x: Tensor, y: Tensor) -> Tensor:
-        """Normalised log p(x, y) in nats: (n, D), (n, M) -> (n,), dtype of ``x``, differentiable in it."""
+        """Return the normalised log p(x, y) in nats: (n, D), (n, M) -> (n,), differentiable in ``x``.
+
+        The result has the dtype of ``x`` and is -inf off the support. Raises `IncompatibleError` without the
+        capability LOG_JOINT and `DataError` for a wrong shape.
+        """
         self._require(Capability.LOG_JOINT)
         x = self._points(x, "x", len(self.x))
         return self._log_joint(x, self._points(y, "y", len(self.y)).to(x))
 
     def simulate(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        """One observation for each ``x``: (n, D) -> (n, M); noise comes from ``generator``."""
+        """Simulate one observation for each ``x``: (n, D) -> (n, M), with noise from ``generator``.
+
+        Raises `IncompatibleError` without the capability SIMULATE and `DataError` for a wrong shape.
+        """
         self._require(Capability.SIMULATE)
         return self._simulate(self._points(x, "x", len(self.x)), generator)
 
     def reference_posterior(self, observation: Any, n: int, generator: torch.Generator) -> Tensor:
-        """``n`` independent draws (n, D), float64, of the exact p(x | y = observation), observation (M,)."""
+        """Draw ``n`` independent x (n, D), float64, of the exact p(x | y = observation), observation (M,).
+
+        Raises `IncompatibleError` without the capability REFERENCE_POSTERIOR, and `DataError` for a count
+        below 1 and for an observation that does not fit or that the problem cannot produce.
+        """
         self._require(Capability.REFERENCE_POSTERIOR)
-        if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
-            raise DataError(
-                f"Cannot draw {n!r} samples of the posterior", expected="a whole number of at least 1"
-            )
-        return self._reference_posterior(self.checked_observation(observation), int(n), generator)
+        n = _sample_count(n, "samples of the posterior")
+        return self._reference_posterior(self.checked_observation(observation), n, generator)
 
     def checked_observation(self, observation: Any) -> Tensor:
-        """``observation`` as a finite float64 tensor (M,), or `DataError`."""
-        try:
-            value = torch.as_tensor(observation, dtype=torch.float64, device="cpu").detach()
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise DataError("The observation is not made of numbers", found=repr(observation)[:80]) from error
-        if value.shape != (len(self.y),):
-            raise DataError(
-                f"The observation does not fit '{self.key}'",
-                found=f"shape {tuple(value.shape)}",
-                expected=f"{len(self.y)} numbers ({named(self.y)})",
-            )
-        if not value.isfinite().all():
-            first = int((~value.isfinite()).nonzero()[0])
-            raise DataError(
-                "The observation is not finite",
-                expected=f"a number for {self.y[first].name}",
-                found=str(value[first].item()),
-            )
-        return value
+        """Return ``observation`` as a float64 tensor (M,).
+
+        Raises `DataError` for values that are no numbers or not finite, and for a wrong number of them.
+        """
+        values = checked_values(observation, self.y, owner=f"'{self.key}'", error=DataError)
+        return torch.tensor(values, dtype=torch.float64)
 
     # hooks --------------------------------------------------------------------------------------------
     def _prior(self, n: int, generator: torch.Generator) -> Tensor:
@@ -182,7 +184,7 @@ class Problem(Spec):
         return self._draw(n, generator)[0]
 
     def _draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
-        """A member with a simulator gives `_prior` in place of this."""
+        """Draw pairs; a member with a simulator implements `_prior` and `_simulate` instead."""
         x = self._prior(n, generator)
         return x, self._simulate(x, generator)
 
@@ -200,27 +202,54 @@ class Problem(Spec):
 
     # checks -------------------------------------------------------------------------------------------
     def _ready(self) -> None:
+        """Raise `DataError` with the first of `refusals`."""
         reasons = self.refusals()
         if reasons:
             raise DataError(reasons[0])
 
-    def _require(self, wanted: str) -> None:
+    def _require(self, need: Capability) -> None:
+        """Raise `IncompatibleError` unless the problem is ready and has the capability ``need``."""
         self._ready()
-        if wanted not in self.capabilities:
+        if need not in self.capabilities:
             raise IncompatibleError(
-                f"This needs a problem that {Capability(wanted).sentence}",
+                unmet_need("This", need, of="problem"),
                 found=f"'{self.key}', which gives {', '.join(sorted(self.capabilities)) or 'samples only'}",
             )
 
     def _points(self, values: Tensor, name: str, columns: int) -> Tensor:
-        if not isinstance(values, Tensor) or values.ndim != 2 or values.shape[1] != columns:
-            found = f"shape {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
-            raise DataError(
-                f"{name} does not fit '{self.key}'", expected=f"a tensor (n, {columns})", found=found
-            )
-        return values if values.is_floating_point() else values.to(torch.float64)
+        """Return ``values`` in floating point; raises `DataError` unless they have the shape (n, columns)."""
+        if not isinstance(values, torch.Tensor):
+            description = type(values).__name__
+        elif values.ndim != 2 or values.shape[1] != columns:
+            description = f"shape {tuple(values.shape)}"
+        else:
+            return values if values.is_floating_point() else values.to(torch.float64)
+        raise DataError(
+            f"{name} does not fit '{self.key}'", expected=f"a tensor (n, {columns})", found=description
+        )
 
 
-def first_sentence(error: WorkbenchError) -> str:
-    """A whole error as one line for `Problem.refusals`."""
+class SignalProblem(Protocol):
+    """Further methods of a problem that declares SIGNAL: signal and noise apart.
+
+    With them training can draw new noise in every batch without simulating again. A problem for which many
+    signals cost less together has ``signal_draws(n, generator) -> (x, signals)`` as well.
+    """
+
+    def signals(self, x: Tensor) -> Tensor:
+        """Return the signals (n, …) without noise of ``x`` (n, D)."""
+
+    def recorded(self, signals: Tensor, generator: torch.Generator) -> Tensor:
+        """Return observations (n, M) of the signals with noise from ``generator``."""
+
+
+def _sample_count(n: object, noun: str) -> int:
+    """Return a number of samples as an integer, or raise `DataError` unless it is a whole number from 1."""
+    if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
+        raise DataError(f"Cannot draw {n!r} {noun}", expected="a whole number of at least 1")
+    return int(n)
+
+
+def one_line(error: WorkbenchError) -> str:
+    """Return the message of an error on one line, as `Problem.refusals` lists it."""
     return " ".join(str(error).split())

@@ -12,13 +12,15 @@ Source:     ter Braak 2006, Statistics and Computing 16; ter Braak & Vrugt 2008,
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from workbench.core.errors import DataError
+from workbench.core.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def resample(log_weights: Tensor, n: int, generator: torch.Generator, *, shuffled: bool = True) -> Tensor:

@@ -7,13 +7,21 @@ Posterior:  N(y/2, 0.05 I).
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import param
 
 from workbench.core.capability import Capability
+from workbench.core.lazy import torch
 from workbench.problems.base import PROBLEMS, Problem
 from workbench.problems.numbered_variables import numbered
-from workbench.problems.planar.mixture import normal
+from workbench.problems.random_numbers import normal
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.core.variable import Variable
+    from workbench.problems.base import Window
 
 VARIANCE = 0.1
 _SCALE = math.sqrt(VARIANCE)
@@ -42,15 +50,15 @@ class GaussianLinear(Problem):
     features = param.Integer(10, bounds=(1, 32), doc="Number of unknowns, and of observed numbers.")
 
     @property
-    def x(self):
+    def x(self) -> tuple[Variable, ...]:
         return numbered("x", "x", self.features)
 
     @property
-    def y(self):
+    def y(self) -> tuple[Variable, ...]:
         return numbered("y", "y", self.features)
 
     @property
-    def capabilities(self):
+    def capabilities(self) -> frozenset[Capability]:
         return frozenset(
             {
                 Capability.OBSERVATION,
@@ -62,29 +70,29 @@ class GaussianLinear(Problem):
         )
 
     @property
-    def window(self):
+    def window(self) -> Window:
         return ((-1.2, 1.2),) * self.features
 
     @property
-    def observation_window(self):
+    def observation_window(self) -> Window:
         return ((-1.7, 1.7),) * self.features
 
     @property
-    def default_observation(self):
+    def default_observation(self) -> tuple[float, ...]:
         return spread_out(self.features)
 
-    def _prior(self, n, generator):
+    def _prior(self, n: int, generator: torch.Generator) -> Tensor:
         return _SCALE * normal(n, self.features, generator)
 
-    def _simulate(self, x, generator):
+    def _simulate(self, x: Tensor, generator: torch.Generator) -> Tensor:
         return x + _SCALE * normal(len(x), self.features, generator).to(x)
 
-    def _log_joint(self, x, y):
+    def _log_joint(self, x: Tensor, y: Tensor) -> Tensor:
         return white_log_density(x, _SCALE) + white_log_density(y - x, _SCALE)
 
-    def log_evidence(self, y):
+    def log_evidence(self, y: Tensor) -> Tensor:
         """log p(y) (n,) in nats for observations (n, M)."""
         return white_log_density(self._points(y, "y", len(self.y)), _SCALE * math.sqrt(2))
 
-    def _reference_posterior(self, observation, n, generator):
+    def _reference_posterior(self, observation: Tensor, n: int, generator: torch.Generator) -> Tensor:
         return observation / 2 + _SCALE / math.sqrt(2) * normal(n, self.features, generator)

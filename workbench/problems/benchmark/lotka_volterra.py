@@ -10,15 +10,21 @@ Likelihood: the log-normal one, exact but for the solver.
 from __future__ import annotations
 
 import math
-
-import torch
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from workbench.core.capability import Capability
+from workbench.core.lazy import torch
 from workbench.core.variable import Variable
 from workbench.problems.base import PROBLEMS
 from workbench.problems.benchmark.populations import PopulationProblem, log_populations
 from workbench.problems.numbered_variables import numbered
-from workbench.problems.planar.mixture import normal
+from workbench.problems.random_numbers import normal
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.problems.base import Window
 
 START, INTERVAL, TIMES, NOISE = (30.0, 1.0), 2.1, 10, 0.1
 #: So many times as fine is the orbit that is drawn.
@@ -51,7 +57,7 @@ class LotkaVolterra(PopulationProblem):
     scales = (0.5,) * 4
 
     @property
-    def x(self):
+    def x(self) -> tuple[Variable, ...]:
         named = (
             ("growth", "α", "Growth of the prey."),
             ("hunting", "β", "Loss of prey to one predator."),
@@ -61,22 +67,22 @@ class LotkaVolterra(PopulationProblem):
         return tuple(Variable(name, s, "1/day", low=0.0, description=text) for name, s, text in named)
 
     @property
-    def y(self):
+    def y(self) -> tuple[Variable, ...]:
         return numbered("prey", "X", TIMES, low=0.0) + numbered("predators", "Y", TIMES, low=0.0)
 
     @property
-    def capabilities(self):
+    def capabilities(self) -> frozenset[Capability]:
         return frozenset({Capability.OBSERVATION, Capability.SIMULATE, Capability.LOG_JOINT})
 
     @property
-    def observation_window(self):
+    def observation_window(self) -> Window:
         return ((0.0, 250.0),) * TIMES + ((0.0, 350.0),) * TIMES
 
     @property
-    def default_observation(self):
+    def default_observation(self) -> tuple[float, ...]:
         return DEFAULT
 
-    def figure(self, x):
+    def figure(self, x: Tensor) -> tuple[Tensor, dict[str, Any]]:
         """Orbits (n, FINER · 9 + 1, 2) in the plane of prey and predators, round and round."""
         lines = self._log_populations(x.double(), FINER).exp()
         return lines[~lines.isnan().flatten(1).any(1)], {
@@ -85,7 +91,7 @@ class LotkaVolterra(PopulationProblem):
             "vertical_label": "predators",
         }
 
-    def observed_points(self, observation):
+    def observed_points(self, observation: Sequence[float]) -> list[tuple[float, float]]:
         """Counts (10, 2) of prey and predators at the same times."""
         return list(zip(observation[:TIMES], observation[TIMES:], strict=True))
 
@@ -99,7 +105,7 @@ class LotkaVolterra(PopulationProblem):
         """Logarithms of the medians of y (n, 20)."""
         return states.transpose(1, 2).flatten(1).clamp(*_LOG_BOUNDS)
 
-    def _simulate(self, x, generator):
+    def _simulate(self, x: Tensor, generator: torch.Generator) -> Tensor:
         middles = self._middles(self._log_populations(x.double()))
         return (middles + NOISE * normal(len(x), 2 * TIMES, generator).to(middles)).exp().to(x)
 

@@ -9,14 +9,20 @@ Likelihood: the binomial one, exact but for the solver; y_k between whole number
 from __future__ import annotations
 
 import math
-
-import torch
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from workbench.core.capability import Capability
+from workbench.core.lazy import torch
 from workbench.core.variable import Variable
 from workbench.problems.base import PROBLEMS
 from workbench.problems.benchmark.populations import PopulationProblem, log_populations
 from workbench.problems.numbered_variables import numbered
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.problems.base import Window
 
 # what is expected at β = 0.4, γ = 0.125, rounded
 DEFAULT = (0.0, 0.0, 11.0, 307.0, 129.0, 23.0, 4.0, 1.0, 0.0, 0.0)
@@ -37,27 +43,27 @@ class SusceptibleInfectedRecovered(PopulationProblem):
     scales = (0.5, 0.2)
 
     @property
-    def x(self):
+    def x(self) -> tuple[Variable, ...]:
         return (
             Variable("contact_rate", "β", "1/day", low=0.0, description="Infections by one person a day."),
             Variable("recovery_rate", "γ", "1/day", low=0.0, description="Share that recovers in a day."),
         )
 
     @property
-    def y(self):
+    def y(self) -> tuple[Variable, ...]:
         note = "Infected among 1000 people tested, every 17 days from day 0."
         return numbered("infected", "I", TIMES, low=0.0, high=TESTS, description=note)
 
     @property
-    def capabilities(self):
+    def capabilities(self) -> frozenset[Capability]:
         return frozenset({Capability.OBSERVATION, Capability.SIMULATE, Capability.LOG_JOINT})
 
     @property
-    def observation_window(self):
+    def observation_window(self) -> Window:
         return ((0.0, 700.0),) * TIMES
 
     @property
-    def default_observation(self):
+    def default_observation(self) -> tuple[float, ...]:
         return DEFAULT
 
     def _log_populations(self, x, finer=1):
@@ -68,7 +74,7 @@ class SusceptibleInfectedRecovered(PopulationProblem):
         start, count = (1 - 1 / PEOPLE, 1 / PEOPLE), finer * (TIMES - 1) + 1
         return log_populations(rates, feeding, start, INTERVAL / finer, count)
 
-    def figure(self, x):
+    def figure(self, x: Tensor) -> tuple[Tensor, dict[str, Any]]:
         """Infected people over time (n, FINER · 9 + 1, 2), among as many as are tested."""
         share = self._log_populations(x.double(), FINER)[:, :, 1].exp()
         days = torch.arange(share.shape[1], dtype=share.dtype) * INTERVAL / FINER
@@ -80,11 +86,11 @@ class SusceptibleInfectedRecovered(PopulationProblem):
             "function": True,
         }
 
-    def observed_points(self, observation):
+    def observed_points(self, observation: Sequence[float]) -> list[tuple[float, float]]:
         """Days and counts (10, 2) of the tests."""
         return [(INTERVAL * k, count) for k, count in enumerate(observation)]
 
-    def _simulate(self, x, generator):
+    def _simulate(self, x: Tensor, generator: torch.Generator) -> Tensor:
         share = self._log_populations(x.detach().double().cpu())[:, :, 1].exp()
         lost = share.isnan()
         tested = torch.full_like(share, TESTS)

@@ -9,16 +9,21 @@ Posterior:  the signs of x₃ and x₄ cannot be told: four symmetric modes, cut
 from __future__ import annotations
 
 import math
-
-import torch
-from torch import Tensor
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from workbench.core.capability import Capability
+from workbench.core.lazy import torch
 from workbench.core.variable import Variable
 from workbench.problems.base import PROBLEMS, Problem
-from workbench.problems.benchmark.box import box_draw, box_log_density
+from workbench.problems.bounded_distributions import box_draw, box_log_density
 from workbench.problems.numbered_variables import numbered
-from workbench.problems.planar.mixture import normal
+from workbench.problems.random_numbers import normal
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.problems.base import Window
 
 EDGE, POINTS, RIDGE = 3.0, 4, 1e-6
 # drawn at x = (0.7, -2.9, -1, -0.9, 0.6), the parameters of the first paper
@@ -48,33 +53,33 @@ class SimpleLikelihoodComplexPosterior(Problem):
     )
 
     @property
-    def x(self):
+    def x(self) -> tuple[Variable, ...]:
         return numbered("x", "x", 5, low=-EDGE, high=EDGE)
 
     @property
-    def y(self):
+    def y(self) -> tuple[Variable, ...]:
         digits = "₁₂₃₄"
         return tuple(
             Variable(f"point{i + 1}_{axis}", f"{axis}{digits[i]}") for i in range(POINTS) for axis in "ab"
         )
 
     @property
-    def capabilities(self):
+    def capabilities(self) -> frozenset[Capability]:
         return frozenset({Capability.OBSERVATION, Capability.SIMULATE, Capability.LOG_JOINT})
 
     @property
-    def window(self):
+    def window(self) -> Window:
         return ((-3.2, 3.2),) * 5
 
     @property
-    def observation_window(self):
+    def observation_window(self) -> Window:
         return ((-12.0, 12.0),) * (2 * POINTS)
 
     @property
-    def default_observation(self):
+    def default_observation(self) -> tuple[float, ...]:
         return DEFAULT
 
-    def figure(self, x):
+    def figure(self, x: Tensor) -> tuple[Tensor, dict[str, Any]]:
         """The Gaussian's ellipse (n, 49, 2) of one standard deviation."""
         l11, l21, l22 = _factor(x.double())
         angle = torch.linspace(0, 2 * math.pi, 49, dtype=torch.float64)
@@ -86,21 +91,21 @@ class SimpleLikelihoodComplexPosterior(Problem):
             "vertical_label": "b",
         }
 
-    def observed_points(self, observation):
+    def observed_points(self, observation: Sequence[float]) -> list[tuple[float, float]]:
         """The four points (4, 2)."""
         return list(zip(observation[0::2], observation[1::2], strict=True))
 
-    def _prior(self, n, generator):
+    def _prior(self, n: int, generator: torch.Generator) -> Tensor:
         return box_draw(n, 5, -EDGE, EDGE, generator)
 
-    def _simulate(self, x, generator):
+    def _simulate(self, x: Tensor, generator: torch.Generator) -> Tensor:
         noise = normal(len(x), 2 * POINTS, generator).to(x)
         l11, l21, l22 = _factor(x)
         first = x[:, :1] + l11 * noise[:, 0::2]
         second = x[:, 1:2] + l21 * noise[:, 0::2] + l22 * noise[:, 1::2]
         return torch.stack([first, second], -1).flatten(1)
 
-    def _log_joint(self, x, y):
+    def _log_joint(self, x: Tensor, y: Tensor) -> Tensor:
         l11, l21, l22 = _factor(x)
         first = (y[:, 0::2] - x[:, :1]) / l11
         second = (y[:, 1::2] - x[:, 1:2] - l21 * first) / l22

@@ -12,18 +12,24 @@ Posterior:  x -> shift(x) is a rotation followed by a fold, so that it keeps are
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-import torch
 from numpy.polynomial.hermite_e import hermegauss
-from torch import Tensor
 
 from workbench.core.capability import Capability
 from workbench.core.errors import DataError
+from workbench.core.lazy import torch
 from workbench.problems.base import PROBLEMS, Problem
-from workbench.problems.benchmark.box import box_draw, box_log_density
+from workbench.problems.bounded_distributions import box_draw, box_log_density
 from workbench.problems.numbered_variables import numbered
-from workbench.problems.planar.base import square
-from workbench.problems.planar.mixture import normal, uniform
+from workbench.problems.random_numbers import normal, uniform
+from workbench.problems.windows import square
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.core.variable import Variable
+    from workbench.problems.base import Window
 
 RADIUS, THICKNESS, OFFSET = 0.1, 0.01, 0.25
 _BATCH, _BATCHES = 50_000, 100
@@ -52,15 +58,15 @@ class TwoMoonsPosterior(Problem):
     )
 
     @property
-    def x(self):
+    def x(self) -> tuple[Variable, ...]:
         return numbered("x", "x", 2, low=-1.0, high=1.0)
 
     @property
-    def y(self):
+    def y(self) -> tuple[Variable, ...]:
         return numbered("y", "y", 2)
 
     @property
-    def capabilities(self):
+    def capabilities(self) -> frozenset[Capability]:
         return frozenset(
             {
                 Capability.OBSERVATION,
@@ -71,31 +77,31 @@ class TwoMoonsPosterior(Problem):
         )
 
     @property
-    def window(self):
+    def window(self) -> Window:
         return square(1.05)
 
     @property
-    def observation_window(self):
+    def observation_window(self) -> Window:
         return ((-1.3, 0.5), (-1.5, 1.5))
 
     @property
-    def default_observation(self):
+    def default_observation(self) -> tuple[float, ...]:
         return (0.0, 0.0)
 
-    def _prior(self, n, generator):
+    def _prior(self, n: int, generator: torch.Generator) -> Tensor:
         return box_draw(n, 2, -1.0, 1.0, generator)
 
-    def _simulate(self, x, generator):
+    def _simulate(self, x: Tensor, generator: torch.Generator) -> Tensor:
         return _crescent(len(x), generator).to(x) + _shift(x)
 
-    def _log_joint(self, x, y):
+    def _log_joint(self, x: Tensor, y: Tensor) -> Tensor:
         q = y - _shift(x) - x.new_tensor([OFFSET, 0.0])
         distance = torch.hypot(q[:, 0], q[:, 1]).clamp(min=1e-12)
         radius = torch.where(q[:, 0] > 0, distance, -distance)
         bell = -0.5 * ((radius - RADIUS) / THICKNESS).square() - math.log(THICKNESS * math.sqrt(2 * math.pi))
         return box_log_density(x, -1.0, 1.0) + bell - (math.pi * distance).log()
 
-    def log_evidence(self, y):
+    def log_evidence(self, y: Tensor) -> Tensor:
         """log p(y) (n,) in nats for observations (n, 2), to about a thousandth; -inf where no x leads.
 
         Unfolding y - p has two solutions where its first component is negative, each inside the square where
@@ -113,7 +119,7 @@ class TwoMoonsPosterior(Problem):
             shares.append(inside.to(y) @ weights)
         return (0.5 * torch.cat(shares)).log()
 
-    def _reference_posterior(self, observation, n, generator):
+    def _reference_posterior(self, observation: Tensor, n: int, generator: torch.Generator) -> Tensor:
         kept, found = [], 0
         for _ in range(_BATCHES):
             folded = observation - _crescent(_BATCH, generator)

@@ -10,16 +10,23 @@ Joint:      p(x, y) = 1/8 Σ_{k with label y} N(x; c_k, 0.2² I), a density in x
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import param
-import torch
-from torch import Tensor
 
 from workbench.core.capability import Capability
+from workbench.core.lazy import torch
 from workbench.core.variable import Variable
 from workbench.problems.base import PROBLEMS, Problem
-from workbench.problems.planar.base import PLANE, square
-from workbench.problems.planar.mixture import mixture_draw, mixture_log_density, normal
+from workbench.problems.isotropic_mixture import mixture_draw, mixture_log_density
+from workbench.problems.numbered_variables import numbered
+from workbench.problems.random_numbers import normal
+from workbench.problems.windows import square
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.problems.base import Window
 
 _FAR, _NEAR, _SPREAD = 1 + math.sqrt(2), 1.0, 0.2
 CENTRES = (
@@ -51,17 +58,17 @@ class EightModes(Problem):
     )
 
     @property
-    def x(self):
-        return PLANE
+    def x(self) -> tuple[Variable, ...]:
+        return numbered("x", "x", 2)
 
     @property
-    def y(self):
+    def y(self) -> tuple[Variable, ...]:
         return tuple(
             Variable(f"label_{i}", f"label {i}", low=0.0, high=1.0) for i in range(1, self._kinds + 1)
         )
 
     @property
-    def capabilities(self):
+    def capabilities(self) -> frozenset[Capability]:
         if self.labels == "none":
             return frozenset({Capability.LOG_DENSITY, Capability.FULL_SUPPORT})
         return frozenset(
@@ -75,15 +82,15 @@ class EightModes(Problem):
         )
 
     @property
-    def window(self):
+    def window(self) -> Window:
         return square(_FAR + 4 * _SPREAD)
 
     @property
-    def observation_window(self):
+    def observation_window(self) -> Window:
         return ((-0.25, 1.25),) * self._kinds
 
     @property
-    def default_observation(self):
+    def default_observation(self) -> tuple[float, ...]:
         return tuple(float(i == 0) for i in range(self._kinds))
 
     @property
@@ -97,7 +104,7 @@ class EightModes(Problem):
     def _one_hot(self, label: Tensor) -> Tensor:
         return torch.nn.functional.one_hot(label, self._kinds).double()
 
-    def _draw(self, n, generator):
+    def _draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         mode = torch.randint(8, (n,), generator=generator)
         x = torch.tensor(CENTRES, dtype=torch.float64)[mode] + _SPREAD * normal(n, 2, generator)
         return x, self._one_hot(self._label_of_mode()[mode]) if self._kinds else None
@@ -107,19 +114,19 @@ class EightModes(Problem):
         distance = (x[:, None] - x.new_tensor(CENTRES)).div(_SPREAD).square().sum(-1)
         return -0.5 * distance - math.log(8 * 2 * math.pi * _SPREAD**2)
 
-    def _log_density(self, x):
+    def _log_density(self, x: Tensor) -> Tensor:
         return mixture_log_density(x, torch.tensor(CENTRES, dtype=torch.float64), _SPREAD)
 
-    def _log_joint(self, x, y):
+    def _log_joint(self, x: Tensor, y: Tensor) -> Tensor:
         # the nearest one-hot vector to y is at its greatest component
         fits = self._label_of_mode().to(x.device) == y.argmax(1)[:, None]
         return torch.logsumexp(self._mode_logs(x).masked_fill(~fits, -math.inf), dim=1)
 
-    def _simulate(self, x, generator):
+    def _simulate(self, x: Tensor, generator: torch.Generator) -> Tensor:
         chances = torch.softmax(self._mode_logs(x.detach().double().cpu()), dim=1)
         mode = torch.multinomial(chances, 1, generator=generator)[:, 0]
         return self._one_hot(self._label_of_mode()[mode]).to(x)
 
-    def _reference_posterior(self, observation, n, generator):
+    def _reference_posterior(self, observation: Tensor, n: int, generator: torch.Generator) -> Tensor:
         fits = self._label_of_mode() == observation.argmax()
         return mixture_draw(n, torch.tensor(CENTRES, dtype=torch.float64)[fits], _SPREAD, generator)

@@ -16,16 +16,21 @@ Below the ground: a ball that starts there and never rises above it is given the
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import param
-import torch
-from torch import Tensor
 
 from workbench.core.capability import Capability
 from workbench.core.errors import DataError
+from workbench.core.lazy import torch
 from workbench.core.variable import Variable
 from workbench.problems.base import PROBLEMS, Problem
-from workbench.problems.planar.mixture import normal, uniform
+from workbench.problems.random_numbers import normal, uniform
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.problems.base import Window
 
 GRAVITY, DRAG, MASS = 9.81, 0.25, 0.2
 PLACE_SCALE, HEIGHT_MEAN, HEIGHT_SCALE, SPEED_MEAN = 0.5, 1.5, 0.5, 15.0
@@ -83,7 +88,7 @@ class InverseBallistics(Problem):
     )
 
     @property
-    def x(self):
+    def x(self) -> tuple[Variable, ...]:
         lowest = -0.5 if self.dequantised else 0.0
         return (
             Variable("launch_place", "x₁", "m", description="Horizontal position of the launch."),
@@ -93,23 +98,23 @@ class InverseBallistics(Problem):
         )
 
     @property
-    def y(self):
+    def y(self) -> tuple[Variable, ...]:
         return (Variable("impact_place", "y", "m", description="Horizontal position of the impact."),)
 
     @property
-    def capabilities(self):
+    def capabilities(self) -> frozenset[Capability]:
         return frozenset({Capability.OBSERVATION, Capability.SIMULATE, Capability.REFERENCE_POSTERIOR})
 
     @property
-    def window(self):
+    def window(self) -> Window:
         return ((-2.0, 2.0), (-0.2, 3.5), (0.0, math.pi / 2), (-1.0, 32.0))
 
     @property
-    def observation_window(self):
+    def observation_window(self) -> Window:
         return ((-1.5, 20.0),)
 
     @property
-    def default_observation(self):
+    def default_observation(self) -> tuple[float, ...]:
         return (5.0,)
 
     def flight(self, x: Tensor, points: int = 50) -> Tensor:
@@ -134,10 +139,10 @@ class InverseBallistics(Problem):
         """With what speed in m/s the ball is thrown (n,)."""
         return x[:, 3].round() if self.whole_throws else x[:, 3]
 
-    def _simulate(self, x, generator):
+    def _simulate(self, x: Tensor, generator: torch.Generator) -> Tensor:
         return (x[:, 0] + self._reach(x))[:, None]
 
-    def _prior(self, n, generator):
+    def _prior(self, n: int, generator: torch.Generator) -> Tensor:
         ends = normal(n, 2, generator)
         low, high = STEEPNESS
         steepness = low + (high - low) * uniform(n, generator)
@@ -147,7 +152,7 @@ class InverseBallistics(Problem):
         height = (HEIGHT_MEAN + HEIGHT_SCALE * ends[:, 1]).clamp(min=0)
         return torch.stack([PLACE_SCALE * ends[:, 0], height, steepness, speed], 1)
 
-    def _reference_posterior(self, observation, n, generator):
+    def _reference_posterior(self, observation: Tensor, n: int, generator: torch.Generator) -> Tensor:
         kept, found = [], 0
         for _ in range(_BATCHES):
             x = self._prior(_BATCH, generator)

@@ -17,16 +17,21 @@ Left out: angles beyond half a turn, to which the prior gives a probability of 1
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import param
-import torch
-from torch import Tensor
 
 from workbench.core.capability import Capability
 from workbench.core.errors import DataError
+from workbench.core.lazy import torch
 from workbench.core.variable import Variable
 from workbench.problems.base import PROBLEMS, Problem
-from workbench.problems.planar.mixture import normal, uniform
+from workbench.problems.random_numbers import normal, uniform
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.problems.base import Window
 
 LINKS = (0.5, 0.5, 1.0)
 PRIOR_SCALES = (0.25, 0.5, 0.5, 0.5)
@@ -49,7 +54,7 @@ class InverseKinematics(Problem):
     )
 
     @property
-    def x(self):
+    def x(self) -> tuple[Variable, ...]:
         return (
             Variable("rail_height", "x₁", "m", description="Height of the arm's base on its rail."),
             *(
@@ -59,31 +64,31 @@ class InverseKinematics(Problem):
         )
 
     @property
-    def y(self):
+    def y(self) -> tuple[Variable, ...]:
         return (
             Variable("horizontal", "y₁", "m", description="Horizontal position of the hand."),
             Variable("vertical", "y₂", "m", description="Vertical position of the hand."),
         )
 
     @property
-    def capabilities(self):
+    def capabilities(self) -> frozenset[Capability]:
         return frozenset({Capability.OBSERVATION, Capability.SIMULATE, Capability.REFERENCE_POSTERIOR})
 
     @property
-    def window(self):
+    def window(self) -> Window:
         return tuple((-4 * s, 4 * s) for s in PRIOR_SCALES)
 
     @property
-    def observation_window(self):
+    def observation_window(self) -> Window:
         return ((-0.35, 2.25), (-2.6, 2.6))
 
     @property
-    def arm_window(self):
+    def arm_window(self) -> Window:
         """(low, high) of horizontal and vertical where the arm is drawn, as in the paper's figures."""
         return ((-0.35, 2.25), (-1.3, 1.3))
 
     @property
-    def default_observation(self):
+    def default_observation(self) -> tuple[float, ...]:
         return (1.5, 0.0)
 
     def arm(self, x: Tensor) -> Tensor:
@@ -101,11 +106,11 @@ class InverseKinematics(Problem):
             return torch.stack([first, first + second, first + second + third], 1)
         return torch.stack([first, second - first, third - second - first], 1)
 
-    def _simulate(self, x, generator):
+    def _simulate(self, x: Tensor, generator: torch.Generator) -> Tensor:
         angles, links = self._angles(x), x.new_tensor(LINKS)
         return torch.stack([(links * angles.cos()).sum(1), x[:, 0] + (links * angles.sin()).sum(1)], 1)
 
-    def _prior(self, n, generator):
+    def _prior(self, n: int, generator: torch.Generator) -> Tensor:
         return normal(n, 4, generator) * torch.tensor(PRIOR_SCALES, dtype=torch.float64)
 
     # the exact posterior --------------------------------------------------------------------------------
@@ -150,7 +155,7 @@ class InverseKinematics(Problem):
             total = total + slope * (-bells[:, joint] - bells[:, 0]).exp()
         return total.reciprocal()
 
-    def _reference_posterior(self, observation, n, generator):
+    def _reference_posterior(self, observation: Tensor, n: int, generator: torch.Generator) -> Tensor:
         kept, marks, bound, found = [], [], 0.0, 0
         for _ in range(_BATCHES):
             x, weight = self._candidates(observation, _BATCH, generator)

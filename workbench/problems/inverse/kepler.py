@@ -16,9 +16,13 @@ Source:     Murray & Correia 2010, Keplerian Orbits and Dynamics of Exoplanets, 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+from workbench.core.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
 
 _MOST_STEPS = 60
 

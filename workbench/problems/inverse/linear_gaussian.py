@@ -11,16 +11,22 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import param
-import torch
-from torch import Tensor
 
 from workbench.core.capability import Capability
 from workbench.core.errors import IncompatibleError
+from workbench.core.lazy import torch
 from workbench.problems.base import PROBLEMS, Problem
 from workbench.problems.numbered_variables import numbered
-from workbench.problems.planar.mixture import normal
+from workbench.problems.random_numbers import normal
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.core.variable import Variable
+    from workbench.problems.base import Window
 
 
 @dataclass(frozen=True)
@@ -80,33 +86,33 @@ class LinearGaussian(Problem):
     )
 
     @property
-    def x(self):
+    def x(self) -> tuple[Variable, ...]:
         return numbered("x", "x", self.features)
 
     @property
-    def y(self):
+    def y(self) -> tuple[Variable, ...]:
         return numbered("y", "y", self.observations)
 
     @property
-    def capabilities(self):
+    def capabilities(self) -> frozenset[Capability]:
         known = {Capability.OBSERVATION, Capability.SIMULATE, Capability.REFERENCE_POSTERIOR}
         return frozenset(
             known | ({Capability.LOG_JOINT, Capability.FULL_SUPPORT} if self.noise > 0 else set())
         )
 
     @property
-    def window(self):
+    def window(self) -> Window:
         return tuple((-3.5 * s, 3.5 * s) for s in self.parts.covariance.diagonal().sqrt().tolist())
 
     @property
-    def observation_window(self):
+    def observation_window(self) -> Window:
         return tuple((-3.5 * s, 3.5 * s) for s in self.parts.evidence.diagonal().sqrt().tolist())
 
     @property
-    def default_observation(self):
+    def default_observation(self) -> tuple[float, ...]:
         return (1.0,) * self.observations
 
-    def refusals(self):
+    def refusals(self) -> list[str]:
         if self.observations < self.features:
             return []
         return [
@@ -142,21 +148,21 @@ class LinearGaussian(Problem):
             [p.operator, torch.linalg.solve_triangular(p.factor, unseen, upper=False, left=False)]
         )
 
-    def _prior(self, n, generator):
+    def _prior(self, n: int, generator: torch.Generator) -> Tensor:
         return normal(n, self.features, generator) @ self.parts.factor.T
 
-    def _simulate(self, x, generator):
+    def _simulate(self, x: Tensor, generator: torch.Generator) -> Tensor:
         y = x @ self.parts.operator.to(x).T
         return y + self.noise * normal(len(x), self.observations, generator).to(x) if self.noise > 0 else y
 
-    def _log_joint(self, x, y):
+    def _log_joint(self, x: Tensor, y: Tensor) -> Tensor:
         p, identity = self.parts, torch.eye(self.observations, dtype=torch.float64)
         residual = y - x @ p.operator.to(x).T
         return _gaussian_log_density(x, p.covariance) + _gaussian_log_density(
             residual, self.noise**2 * identity
         )
 
-    def _reference_posterior(self, observation, n, generator):
+    def _reference_posterior(self, observation: Tensor, n: int, generator: torch.Generator) -> Tensor:
         mean, covariance = self.posterior_moments(observation)
         variances, directions = torch.linalg.eigh(covariance)
         if self.noise == 0:

@@ -20,19 +20,24 @@ Source:     Price-Whelan et al. 2017, The Joker, arXiv 1610.07602 (the linear pa
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import param
-import torch
-from torch import Tensor
 
 from workbench.core.capability import Capability
 from workbench.core.errors import DataError
+from workbench.core.lazy import torch
 from workbench.core.variable import Variable
 from workbench.problems.base import PROBLEMS, Problem
 from workbench.problems.ensemble_sampler import ensemble_draws, resampled
 from workbench.problems.inverse.kepler import velocity_parts
 from workbench.problems.numbered_variables import numbered
-from workbench.problems.planar.mixture import normal
+from workbench.problems.random_numbers import normal
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.problems.base import Window
 
 #: Nights of the measurements in d and their error bars in m/s.
 NIGHTS = (0.0, 1.1, 3.0, 4.9, 5.9, 9.0, 12.1, 13.0, 16.9, 17.9, 21.0) + (
@@ -88,7 +93,7 @@ class RadialVelocity(Problem):
     )
 
     @property
-    def x(self):
+    def x(self) -> tuple[Variable, ...]:
         period = Variable("period", "P", "d", *PERIODS, "Of the orbit.")
         rest = (
             Variable("systemic_velocity", "γ", "m/s", description="Of the star and its planet together."),
@@ -116,11 +121,11 @@ class RadialVelocity(Problem):
         )
 
     @property
-    def y(self):
+    def y(self) -> tuple[Variable, ...]:
         return numbered("velocity", "v", len(NIGHTS), unit="m/s")
 
     @property
-    def capabilities(self):
+    def capabilities(self) -> frozenset[Capability]:
         return frozenset(
             {
                 Capability.OBSERVATION,
@@ -131,7 +136,7 @@ class RadialVelocity(Problem):
         )
 
     @property
-    def window(self):
+    def window(self) -> Window:
         edge = math.sqrt(MOST_ECCENTRIC)
         middle = (
             ((-40.0, 40.0),) * 2 + ((-edge, edge),) * 2
@@ -141,11 +146,11 @@ class RadialVelocity(Problem):
         return (PERIODS, *middle, (-30.0, 30.0), (0.0, 8.0))
 
     @property
-    def observation_window(self):
+    def observation_window(self) -> Window:
         return ((-45.0, 45.0),) * len(NIGHTS)
 
     @property
-    def default_observation(self):
+    def default_observation(self) -> tuple[float, ...]:
         return DEFAULT
 
     # the curve ------------------------------------------------------------------------------------------
@@ -181,7 +186,7 @@ class RadialVelocity(Problem):
         return torch.hypot(x[:, 6:], x.new_tensor(ERRORS))
 
     # hooks ----------------------------------------------------------------------------------------------
-    def _prior(self, n, generator):
+    def _prior(self, n: int, generator: torch.Generator) -> Tensor:
         return self._from_physical(*prior_draw(n, generator))
 
     def _from_physical(self, period, amplitude, eccentricity, periastron, longitude, velocity, jitter):
@@ -198,11 +203,11 @@ class RadialVelocity(Problem):
             )
         return torch.stack([period, *middle, velocity, jitter], 1)
 
-    def _simulate(self, x, generator):
+    def _simulate(self, x: Tensor, generator: torch.Generator) -> Tensor:
         noise = normal(len(x), len(NIGHTS), generator).to(x)
         return self.curve(x, x.new_tensor(NIGHTS)) + self._spread(x) * noise
 
-    def _log_joint(self, x, y):
+    def _log_joint(self, x: Tensor, y: Tensor) -> Tensor:
         prior = self._log_prior(x)
         inside = prior.isfinite()
         # outside, a place in the middle keeps the gradient of the other rows finite
@@ -233,7 +238,7 @@ class RadialVelocity(Problem):
         noise = -0.5 * ((jitter.log() - centre) / width).square() - jitter.log() - math.log(width)
         return torch.where(inside, middle + swing + systemic + noise - 0.5 * math.log(_TURN), -math.inf)
 
-    def _reference_posterior(self, observation, n, generator):
+    def _reference_posterior(self, observation: Tensor, n: int, generator: torch.Generator) -> Tensor:
         period, _, eccentricity, periastron, longitude, _, jitter = prior_draw(_PRIOR_DRAWS, generator)
         start = collapsed(period, eccentricity, longitude - periastron, jitter)
         weights = torch.cat([marginal_log_likelihood(rows, observation) for rows in start.split(20_000)])

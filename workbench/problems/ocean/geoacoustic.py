@@ -19,15 +19,22 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import param
-import torch
 
 from workbench.core.capability import Capability
+from workbench.core.lazy import torch
 from workbench.problems.base import PROBLEMS, Problem
 from workbench.problems.ocean import geoacoustic_field as field
-from workbench.problems.ocean.pictures import OceanPictures
+from workbench.problems.ocean.acoustic_views import AcousticViews
 from workbench.problems.ocean.swellex96 import NOMINAL, TONES
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.core.variable import Variable
+    from workbench.problems.base import Window
 
 THREE = (49.0, 112.0, 148.0)
 #: Unknowns and tones of each tier.
@@ -62,7 +69,7 @@ def _first_observation(tier: str, signal_to_noise: float) -> tuple[float, ...]:
 
 
 @PROBLEMS.register
-class GeoacousticInversion(OceanPictures, Problem):
+class GeoacousticInversion(AcousticViews, Problem):
     """Seabed, source and array in the environment of SWellEx-96, from tones of unknown phase in noise."""
 
     key = "geoacoustic"
@@ -99,11 +106,11 @@ class GeoacousticInversion(OceanPictures, Problem):
         return 10 ** (-self.signal_to_noise / 10)
 
     @property
-    def x(self):
+    def x(self) -> tuple[Variable, ...]:
         return tuple(field.UNKNOWNS[name] for name in self.unknowns)
 
     @property
-    def y(self):
+    def y(self) -> tuple[Variable, ...]:
         note = "Recorded pressure over the signal's effective value, its phase taken out."
         return field.recording_variables(self.tones, HYDROPHONES, note)
 
@@ -113,22 +120,22 @@ class GeoacousticInversion(OceanPictures, Problem):
         return HYDROPHONES
 
     @property
-    def capabilities(self):
+    def capabilities(self) -> frozenset[Capability]:
         known = {Capability.OBSERVATION, Capability.SIMULATE, Capability.LOG_JOINT, Capability.SIGNAL}
         return frozenset(known | ({Capability.REFERENCE_POSTERIOR} if self.tier == "swx_2" else set()))
 
     @property
-    def window(self):
+    def window(self) -> Window:
         return tuple((v.low, v.high) for v in self.x)
 
     @property
-    def observation_window(self):
+    def observation_window(self) -> Window:
         # a hydrophone rarely has twice the effective value, and noise rarely thrice its own
         side = round(2.2 + 3 * math.sqrt(self.noise / 2), 1)
         return ((-side, side),) * len(self.y)
 
     @property
-    def default_observation(self):
+    def default_observation(self) -> tuple[float, ...]:
         """The nominal seabed, heard through noise."""
         return _first_observation(self.tier, self.signal_to_noise)
 
@@ -193,10 +200,10 @@ class GeoacousticInversion(OceanPictures, Problem):
         return field.as_recordings(y.double(), HYDROPHONES)
 
     # ---- hooks
-    def _prior(self, n, generator):
+    def _prior(self, n: int, generator: torch.Generator) -> Tensor:
         return field.uniform_draws(self.x, n, generator)
 
-    def _simulate(self, x, generator):
+    def _simulate(self, x: Tensor, generator: torch.Generator) -> Tensor:
         with torch.no_grad():
             return self.recorded(self.signals(x.cpu()), generator).to(x)
 
@@ -208,7 +215,7 @@ class GeoacousticInversion(OceanPictures, Problem):
         logs = torch.special.i0e(argument).log() + argument - energy / self.noise
         return (logs - HYDROPHONES * math.log(math.pi * self.noise)).sum(-1)
 
-    def _log_joint(self, x, y):
+    def _log_joint(self, x: Tensor, y: Tensor) -> Tensor:
         inside, level = field.log_prior(x, self.x)
         low, high = (v.to(x) for v in field.bounds(self.x))
         # outside the box the model may have no answer; what it says at the edge is not used
@@ -216,7 +223,7 @@ class GeoacousticInversion(OceanPictures, Problem):
         logs = self.log_likelihood(self.signals(known), field.as_recordings(y.double(), HYDROPHONES))
         return torch.where(inside, (logs + level).to(x), -math.inf)
 
-    def _reference_posterior(self, observation, n, generator):
+    def _reference_posterior(self, observation: Tensor, n: int, generator: torch.Generator) -> Tensor:
         recording = field.as_recordings(observation[None], HYDROPHONES)[0]
 
         def on_axes(first, second):

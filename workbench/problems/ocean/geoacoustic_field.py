@@ -17,13 +17,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
+from workbench.core.lazy import torch
 from workbench.core.variable import Variable
 from workbench.problems.ocean.swellex96 import NOMINAL, environment
 from workbench.problems.ocean.waveguide import Seabed, Waveguide
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: Every unknown with the bounds of its uniform prior, in the order of `Seabed`.
 UNKNOWNS = {

@@ -20,18 +20,23 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import param
-import torch
-from torch import Tensor
 
 from workbench.core.capability import Capability
+from workbench.core.lazy import torch
 from workbench.core.variable import Variable
 from workbench.problems.base import PROBLEMS, Problem
 from workbench.problems.numbered_variables import numbered
 from workbench.problems.ocean import geoacoustic_field as field
-from workbench.problems.ocean.pictures import OceanPictures
+from workbench.problems.ocean.acoustic_views import AcousticViews
 from workbench.problems.ocean.swellex96 import TONES
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.problems.base import Window
 
 HYDROPHONES, BOTTOM_SPEED = 5, 1593.0
 #: Cells of the grid: the posterior is narrow in the first.
@@ -98,7 +103,7 @@ def _first_observation(signal_to_noise: float) -> tuple[float, ...]:
 
 
 @PROBLEMS.register
-class GeoacousticPaper(OceanPictures, Problem):
+class GeoacousticPaper(AcousticViews, Problem):
     """Two unknowns of the seabed from five hydrophones and seven tones, with the noise among the
     unknowns."""
 
@@ -124,32 +129,32 @@ class GeoacousticPaper(OceanPictures, Problem):
         return math.sqrt(0.5) * 10 ** (-self.signal_to_noise / 20)
 
     @property
-    def x(self):
+    def x(self) -> tuple[Variable, ...]:
         noise = numbered("noise", "ε", NUMBERS, description="Noise in the number of y with this index.")
         return SEABED + noise if self.noise_appended else SEABED
 
     @property
-    def y(self):
+    def y(self) -> tuple[Variable, ...]:
         return field.recording_variables(TONES, HYDROPHONES, "Pressure over its effective value.")
 
     @property
-    def capabilities(self):
+    def capabilities(self) -> frozenset[Capability]:
         known = {Capability.OBSERVATION, Capability.SIMULATE, Capability.REFERENCE_POSTERIOR}
         return frozenset(known if self.noise_appended else known | {Capability.LOG_JOINT})
 
     @property
-    def window(self):
+    def window(self) -> Window:
         seabed = tuple((v.low, v.high) for v in SEABED)
         side = 3 * self.spread
         return seabed + ((-side, side),) * NUMBERS if self.noise_appended else seabed
 
     @property
-    def observation_window(self):
+    def observation_window(self) -> Window:
         side = round(2.2 + 3 * self.spread, 1)
         return ((-side, side),) * NUMBERS
 
     @property
-    def default_observation(self):
+    def default_observation(self) -> tuple[float, ...]:
         """The published seabed, heard through noise."""
         return _first_observation(self.signal_to_noise)
 
@@ -170,13 +175,13 @@ class GeoacousticPaper(OceanPictures, Problem):
         return field.as_recordings(y.double(), HYDROPHONES)
 
     # ---- hooks
-    def _prior(self, n, generator):
+    def _prior(self, n: int, generator: torch.Generator) -> Tensor:
         m = field.uniform_draws(SEABED, n, generator)
         if not self.noise_appended:
             return m
         return torch.cat([m, self.spread * torch.randn(n, NUMBERS, generator=generator).double()], 1)
 
-    def _simulate(self, x, generator):
+    def _simulate(self, x: Tensor, generator: torch.Generator) -> Tensor:
         with torch.no_grad():
             clean = self.noise_free(x[:, :2].cpu())
         noise = (
@@ -186,7 +191,7 @@ class GeoacousticPaper(OceanPictures, Problem):
         )
         return (clean + noise).to(x)
 
-    def _log_joint(self, x, y):
+    def _log_joint(self, x: Tensor, y: Tensor) -> Tensor:
         inside, level = field.log_prior(x, SEABED)
         low, high = (v.to(x) for v in field.bounds(SEABED))
         clean = self.noise_free(torch.minimum(torch.maximum(x, low), high))
@@ -194,7 +199,7 @@ class GeoacousticPaper(OceanPictures, Problem):
         logs = logs - NUMBERS * math.log(self.spread * math.sqrt(2 * math.pi))
         return torch.where(inside, (logs + level).to(x), -math.inf)
 
-    def _reference_posterior(self, observation, n, generator):
+    def _reference_posterior(self, observation: Tensor, n: int, generator: torch.Generator) -> Tensor:
         recording = field.as_recordings(observation[None], HYDROPHONES)[0]
 
         def on_axes(first, second):

@@ -1,13 +1,13 @@
-"""Sound of a tone at an array in a layered ocean, by wavenumber integration, for many seabeds at once.
+"""Acoustic pressure of tones at an array in a layered ocean, by wavenumber integration, for many seabeds.
 
 Depth:     G'' + (k_w(z)² - k²) G = -2 δ(z - z_s), G(0) = 0 at the surface; ψ and ψ'/ρ go on across
            interfaces, and ψ'/ψ = i (k_b² - k²)^½, Im > 0, in the half-space at the bottom. Time goes as
            exp(-iωt).
 Range:     p(r, z) = ½ ∫ G(z; k) H₀⁽¹⁾(kr) k dk, so that p = exp(ikR)/R near the source. The sum runs over
-           evenly spaced k below the real axis, k - iε, which keeps it off the poles and weakens what the
-           spacing folds back; both ends are tapered. H₀⁽¹⁾ is taken as (2/πkr)^½ exp(i (kr - π/4 - 1/8kr)).
-Water:     is the same for every seabed. The solution ψ₁ from the surface and two solutions from the depth
-           where the speed becomes constant are tabulated once for each tone and k, and so is all that lies
+           evenly spaced k below the real axis, k - iε, which avoids the poles and attenuates what the
+           spacing aliases; both ends are tapered. H₀⁽¹⁾ is taken as (2/πkr)^½ exp(i (kr - π/4 - 1/8kr)).
+Water:     the same for every seabed. The solution ψ₁ from the surface and two solutions from the depth
+           where the speed becomes constant are tabulated once for each tone and k, and so are the layers
            below the sediment. With A, B = ψ₂, ψ₂' at that depth, G = -2 ψ₁(z_s) ψ₂(z) / (ψ₁ B - ψ₁' A).
 Sediment:  one layer whose speed is linear in depth, by fourth-order Magnus steps of (ψ, ψ').
 Tilt:      each hydrophone has its own range; exp(ik Δr) as a power series about the array's middle, with
@@ -22,21 +22,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from workbench.core.errors import DataError
+from workbench.core.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: Grid of the water tables in m, and decibels in a neper times metres in a kilometre.
 STEP, DECIBELS = 0.25, 8685.889638065037
-#: Ranges after which the sum over k repeats, over the longest range; and how much is lost on the way there.
+#: Range after which the sum over k repeats, in units of the longest range; and the decay over that distance,
+#: in nepers.
 _PERIOD, _FADING = 1.45, 10.0
-#: Parts of the lowest wavenumber below which nothing reaches the array, and where the taper is over.
+#: Fractions of the lowest wavenumber: below the first nothing reaches the array, from the second on no taper.
 _STEEPEST, _WHOLE = 0.6, 0.85
-#: Beyond the largest wavenumber of the water, in 1/m: where the taper begins, and where it is zero.
+#: Distances beyond the largest wavenumber of the water, in 1/m: where the taper begins, and where it is zero.
 _EVANESCENT = (0.1, 0.35)
-#: ½ (-2) (2/π)^½ exp(-iπ/4): the factors of G, of the integral and of H₀⁽¹⁾ together.
+#: ½ (-2) (2/π)^½ exp(-iπ/4): the product of the factors of G, of the integral and of H₀⁽¹⁾.
 _CONSTANT = -math.sqrt(2 / math.pi) * complex(math.sqrt(0.5), -math.sqrt(0.5))
 _GAUSS = (0.5 - math.sqrt(3) / 6, 0.5 + math.sqrt(3) / 6)
 
@@ -55,9 +58,11 @@ class Layer:
 
 @dataclass(frozen=True)
 class Environment:
-    """What does not change: depths and speeds of the sound-speed profile (linear between, constant below
-    the last), depths of the hydrophones, layers below the sediment, and the depths that the source may
-    have."""
+    """The fixed part of a waveguide.
+
+    Depths and speeds of the sound-speed profile (linear in between, constant below the last), depths of the
+    hydrophones, layers below the sediment, and the lowest and highest depth of the source.
+    """
 
     depths: tuple[float, ...]
     speeds: tuple[float, ...]
@@ -73,9 +78,12 @@ class Environment:
 
 @dataclass(frozen=True)
 class Seabed:
-    """A batch of unknowns, tensors that broadcast against each other: depth of the water, thickness, speed
-    at the top, its increase over the layer, density and attenuation of the sediment; range and depth of the
-    source, and the array's tilt in degrees (away from the source, about its foot on the seabed)."""
+    """A batch of unknowns, tensors that broadcast against each other.
+
+    Depth of the water; thickness, speed at the top, its increase over the layer, density and attenuation of
+    the sediment; range and depth of the source; tilt of the array in degrees (away from the source, about its
+    foot on the seabed).
+    """
 
     depth: Tensor
     thickness: Tensor
@@ -89,20 +97,20 @@ class Seabed:
 
 
 class Waveguide:
-    """The environment tabulated for some tones.
+    """The pressure field of an environment, tabulated for some tones.
 
     Parameters
     ----------
-    environment : what is fixed.
+    environment : the fixed part: profile, array and layers.
     tones : frequencies in Hz.
-    longest : largest range in m that will be asked for.
-    dtype : torch.float64, or torch.float32 for the sums (phases k r are float64 all the same), which is
-    good to
-        some 1e-4 where hydrophones lie no farther below the profile's end than the source above it.
-    device : where it computes.
-    sublayers : Magnus steps in the sediment; 0 for as many as the frequency needs.
-    period : ranges after which the sum over k repeats, over ``longest``; larger is more accurate and
-    slower.
+    longest : largest range in m at which the field will be evaluated.
+    dtype : torch.float64 (default), or torch.float32 for the sums (phases k r are float64 in both), which is
+        accurate to about 1e-4 where hydrophones lie no farther below the profile's end than the source above
+        it.
+    device : device of the computation.
+    sublayers : Magnus steps in the sediment; 0 chooses them by frequency.
+    period : range after which the sum over k repeats, in units of ``longest``; larger is more accurate and
+        slower.
     """
 
     def __init__(
@@ -111,39 +119,44 @@ class Waveguide:
         tones: tuple[float, ...],
         longest: float,
         *,
-        dtype: torch.dtype = torch.float64,
+        dtype: torch.dtype | None = None,
         device: str | torch.device = "cpu",
         sublayers: int = 0,
         period: float = _PERIOD,
     ) -> None:
         _check(environment)
         self.environment, self.tones = environment, tuple(tones)
-        self.complex = torch.complex128 if dtype == torch.float64 else torch.complex64
+        self.complex = torch.complex64 if dtype == torch.float32 else torch.complex128
         self.device, self.longest = torch.device(device), longest
         self._tables = [
             _Table(environment, f, period * longest, self.complex, self.device, sublayers) for f in tones
         ]
 
     def pressure(self, seabed: Seabed, slopes: list[Tensor] | None = None) -> Tensor:
-        """Complex pressure (…, tones, hydrophones) for a source of unit strength; … is what the seabed's
-        tensors broadcast to. Differentiable in all of them. ``slopes`` is what `slopes` gave for a seabed
-        with the same sediment, where many share one."""
+        """Return the complex pressure (…, tones, hydrophones) of a source of unit strength.
+
+        … is the shape to which the seabed's tensors broadcast; differentiable in all of them. ``slopes`` is
+        the result of `slopes` for a seabed with the same sediment, so that many seabeds share its solution.
+        """
         slopes = self.slopes(seabed) if slopes is None else slopes
         parts = [table.pressure(seabed, slope) for table, slope in zip(self._tables, slopes, strict=True)]
         return torch.stack(parts, -2)
 
     def slopes(self, seabed: Seabed) -> list[Tensor]:
-        """ψ'/ψ in the water at the seabed (…, k) for each tone: all that the water knows of the
-        sediment."""
+        """Return ψ'/ψ in the water at the seabed (…, k) for each tone: all effects of the sediment."""
         return [change / value for value, change in self.sediment(seabed)]
 
     def sediment(self, seabed: Seabed) -> list[tuple[Tensor, Tensor]]:
-        """ψ and ψ' in the water at the seabed (…, k) for each tone, of the solution that is 1 at the
-        sediment's foot: smooth in its properties, which their ratio is not."""
+        """Return ψ and ψ' in the water at the seabed (…, k) for each tone.
+
+        The solution is 1 at the sediment's foot; unlike their ratio both are smooth in the sediment's
+        properties.
+        """
         return [table.sediment(seabed) for table in self._tables]
 
 
 def _check(environment: Environment) -> None:
+    """Raise `DataError` for a profile off the grid and for a source below the hydrophones."""
     on_grid = all(abs(d / STEP - round(d / STEP)) < 1e-9 for d in environment.depths)
     if not on_grid or environment.depths[0] != 0 or list(environment.depths) != sorted(environment.depths):
         raise DataError(
@@ -161,8 +174,10 @@ def _check(environment: Environment) -> None:
 
 
 def magnus(first: Tensor, second: Tensor, step: Tensor | float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Entries (m11, m12, m21, m22) of the matrix that takes (ψ, ψ') of ψ'' = -q ψ over a ``step``, from q
-    at its two Gauss points."""
+    """Return the entries (m11, m12, m21, m22) of the propagator of (ψ, ψ') over a ``step`` of ψ'' = -q ψ.
+
+    ``first`` and ``second`` are q at the two Gauss points of the step.
+    """
     mean = 0.5 * (first + second)
     lean = (math.sqrt(3) / 12) * step * step * (second - first)
     angle = (step * step * mean - lean * lean).sqrt()
@@ -173,10 +188,10 @@ def magnus(first: Tensor, second: Tensor, step: Tensor | float) -> tuple[Tensor,
 
 
 def _wavenumber(speed: Tensor, attenuation: Tensor | float, tone: float) -> Tensor:
-    """ω/c + i α f / 8685.9, complex."""
+    """Return the complex wavenumber ω/c + i α f / 8685.9 in 1/m."""
     real = 2 * math.pi * tone / speed
     imaginary = attenuation * tone / DECIBELS
-    imaginary = imaginary if isinstance(imaginary, Tensor) else torch.full_like(real, imaginary)
+    imaginary = imaginary if isinstance(imaginary, torch.Tensor) else torch.full_like(real, imaginary)
     return torch.complex(*torch.broadcast_tensors(real, imaginary.to(real)))
 
 
@@ -184,8 +199,10 @@ def _climb(
     slope: Tensor, top: Tensor, increase: Tensor, thickness: Tensor, loss: Tensor | float, tone: float,
     squares: Tensor, steps: int,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """ψ and ψ' at the top of a layer of linear speed, from 1 and ``slope`` at its bottom; ``squares`` is
-    k²."""
+    """Return ψ and ψ' at the top of a layer of linear speed, from 1 and ``slope`` at its bottom.
+
+    ``squares`` holds k².
+    """
     value, change = torch.ones_like(slope), slope
     step = (-thickness / steps)[..., None].to(slope.dtype)
     for i in range(steps, 0, -1):
@@ -197,13 +214,13 @@ def _climb(
 
 
 def _bump(t: Tensor) -> Tensor:
-    """From 0 at t <= 0 to 1 at t >= 1, with all derivatives continuous."""
+    """Return a smooth step: 0 for t <= 0, 1 for t >= 1, all derivatives continuous."""
     t = t.clamp(1e-6, 1 - 1e-6)
     return torch.sigmoid(1 / (1 - t) - 1 / t)
 
 
 def _hermite(t: Tensor, h: float) -> tuple[Tensor, ...]:
-    """Weights of ψ, ψ', ψ'' at the lower node, then at the upper one, of quintic interpolation."""
+    """Return the weights of ψ, ψ', ψ'' at the lower and then at the upper node in quintic interpolation."""
     a = 1 - t
     return (
         a**3 * (1 + 3 * t + 6 * t * t), h * t * a**3 * (1 + 3 * t), 0.5 * h * h * t * t * a**3,
@@ -212,9 +229,17 @@ def _hermite(t: Tensor, h: float) -> tuple[Tensor, ...]:
 
 
 class _Table:
-    """One tone: wavenumbers, weights, the water and what lies below the sediment."""
+    """Tables of one tone: wavenumbers, weights, solutions in the water and below the sediment."""
 
-    def __init__(self, environment: Environment, tone: float, period: float, dtype, device, sublayers):
+    def __init__(
+        self,
+        environment: Environment,
+        tone: float,
+        period: float,
+        dtype: torch.dtype,
+        device: torch.device,
+        sublayers: int,
+    ) -> None:
         self.tone, self.dtype, self.device = tone, dtype, device
         self.sublayers = sublayers or max(6, math.ceil(tone / 25))
         self.environment = environment
@@ -224,14 +249,13 @@ class _Table:
         self._water(squares)
         self._array()
         self.bottom = self._below(squares)
-        cast = {"weight", "squares", "gamma", "surface", "value", "change", "bottom", "array"}
         self.squares = squares
-        for name in cast:
+        for name in ("weight", "squares", "gamma", "surface", "value", "change", "bottom", "array"):
             setattr(self, name, getattr(self, name).to(device, dtype))
         self.k = self.k.to(device)
 
     def _grid(self, period: float) -> None:
-        """Contour and weights: the taper, the spacing, and the square root of k from H₀⁽¹⁾."""
+        """Set the contour and its weights: taper, spacing, and the square root of k from H₀⁽¹⁾."""
         e, omega = self.environment, 2 * math.pi * self.tone
         fastest = max(max(layer.speed, layer.bottom_speed) for layer in e.below)
         slowest = min(e.speeds)
@@ -244,8 +268,12 @@ class _Table:
         self.weight = taper * spacing * self.k.sqrt() * _CONSTANT
 
     def _water(self, squares: Tensor) -> None:
-        """ψ, ψ', ψ'' of the surface solution at the nodes around the source, and ψ, ψ' at the deep end; the
-        solutions that are (1, 0) and (0, 1) there, at the nodes around the upper hydrophones."""
+        """Tabulate the solutions in the water.
+
+        The surface solution: ψ, ψ', ψ'' at the nodes around the source, and ψ, ψ' at the deep end of the
+        profile. The solutions that are (1, 0) and (0, 1) at the deep end: at the nodes around the upper
+        hydrophones.
+        """
         e = self.environment
         nodes = STEP * torch.arange(round(e.deep / STEP) + 1, dtype=torch.float64)
         speed = _interpolated(nodes, e)
@@ -255,7 +283,7 @@ class _Table:
         for i in range(len(nodes) - 1):
             value, change = down[-1]
             down.append((a[i] * value + b[i] * change, c[i] * value + d[i] * change))
-        # only ratios of ψ₁ matter: bounded numbers fit into float32 as well
+        # only ratios of ψ₁ matter: scaled to at most 1 they fit into float32 as well
         scale = torch.stack([v for v, _ in down]).abs().amax(0)
         curve = squares - _square(speed, self.tone)[:, None]
         value, change = (torch.stack(v) / scale for v in zip(*down, strict=True))
@@ -273,7 +301,7 @@ class _Table:
             self._up[i] = upward
 
     def _array(self) -> None:
-        """Both deep solutions at every hydrophone times powers of k - k̄: (2 nk, powers × hydrophones)."""
+        """Tabulate both deep solutions at the hydrophones times powers of k - k̄: (2 nk, powers × phones)."""
         e, columns = self.environment, []
         for depth in e.hydrophones:
             if depth >= e.deep:
@@ -298,13 +326,13 @@ class _Table:
         largest = float(offsets.abs().max()) * math.tan(math.radians(3.5))
         largest *= float((self.k - self.centre).abs().max())
         self.terms = next(m for m in range(1, 60) if largest**m / math.factorial(m) < 1e-5)
-        shifted = 1j * (self.k - self.centre)
-        powers = [shifted**m / math.factorial(m) for m in range(self.terms)]
+        shift = 1j * (self.k - self.centre)
+        powers = [shift**m / math.factorial(m) for m in range(self.terms)]
         solutions = [torch.stack(part, 1) for part in zip(*columns, strict=True)]
         self.array = torch.cat([torch.cat([p[:, None] * s for p in powers], 1) for s in solutions])
 
     def _below(self, squares: Tensor) -> Tensor:
-        """ψ'/ψ over the density at the top of what lies below the sediment."""
+        """Return ψ'/ψ over the density at the top of the layers below the sediment (nk,)."""
         *layers, last = self.environment.below
         deepest = (_square(last.speed, self.tone, last.attenuation) - squares).sqrt()
         slope = 1j * deepest / last.density
@@ -322,7 +350,7 @@ class _Table:
         return slope
 
     def _source(self, depth: Tensor) -> Tensor:
-        """ψ₁ at the source (…, nk)."""
+        """Return ψ₁ at the source (…, nk)."""
         place = (depth / STEP - self.first).clamp(0, self.surface.shape[1] - 1.001)
         node = place.detach().floor().long()
         weights = _hermite(place - node, STEP)
@@ -330,7 +358,7 @@ class _Table:
         return sum(w[..., None].to(self.dtype) * part for w, part in zip(weights, parts, strict=True))
 
     def sediment(self, s: Seabed) -> tuple[Tensor, Tensor]:
-        """ψ and ψ' on the water's side of the seabed (…, nk)."""
+        """Return ψ and ψ' on the water's side of the seabed (…, nk)."""
         density = s.density[..., None].to(self.dtype)
         value, change = _climb(
             density * self.bottom, s.speed, s.increase, s.thickness, s.attenuation, self.tone, self.squares,
@@ -339,7 +367,7 @@ class _Table:
         return value, change / density
 
     def pressure(self, s: Seabed, slope: Tensor) -> Tensor:
-        """Complex pressure (…, hydrophones)."""
+        """Return the complex pressure (…, hydrophones)."""
         rest = self.gamma * (s.depth - self.environment.deep)[..., None].to(self.dtype)
         turn = torch.exp(1j * rest)
         back = 1 / turn
@@ -349,8 +377,8 @@ class _Table:
         tangent = torch.tan(torch.deg2rad(s.tilt))
         centre = s.distance + tangent * (s.depth - self.middle)
         phase = self.k * centre[..., None]
-        carried = torch.exp(1j * (phase - 0.125 / phase)).to(self.dtype)
-        common = self.weight * carried * self._source(s.source_depth)
+        wave = torch.exp(1j * (phase - 0.125 / phase)).to(self.dtype)
+        common = self.weight * wave * self._source(s.source_depth)
         common = common / (self.value * change - self.change * value)
         value, change = torch.broadcast_tensors(common * value, common * change)
         waves, offset = torch.cat([value, change], -1), tangent[..., None] * self.offsets
@@ -362,7 +390,7 @@ class _Table:
         return total * shift.to(self.dtype)
 
     def _series(self, terms: Tensor, offset: Tensor) -> Tensor:
-        """The power series in each hydrophone's offset: (…, powers × hydrophones) -> (…, hydrophones)."""
+        """Sum the power series in each hydrophone's offset: (…, powers × hydrophones) -> (…, hydrophones)."""
         count = len(self.offsets)
         total = terms[..., -count:]
         for m in range(self.terms - 2, -1, -1):
@@ -371,12 +399,13 @@ class _Table:
 
 
 def _square(speed: Tensor | float, tone: float, attenuation: float = 0.0) -> Tensor:
+    """Return the square of the wavenumber in 1/m², complex128."""
     speed = torch.as_tensor(speed, dtype=torch.float64)
     return _wavenumber(speed, attenuation, tone).square()
 
 
 def _interpolated(depth: Tensor, e: Environment) -> Tensor:
-    """Sound speed (n,) at depths within the profile."""
+    """Return the sound speed (n,) at depths within the profile."""
     depths, speeds = (torch.tensor(v, dtype=torch.float64) for v in (e.depths, e.speeds))
     i = torch.searchsorted(depths, depth.contiguous(), right=True).clamp(1, len(depths) - 1)
     share = (depth - depths[i - 1]) / (depths[i] - depths[i - 1])

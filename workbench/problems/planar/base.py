@@ -1,4 +1,4 @@
-"""What the two-dimensional densities share: two variables without unit, no observation, a known density."""
+"""Base class of two-dimensional densities: two variables without unit, no observation, a known density."""
 
 from __future__ import annotations
 
@@ -10,18 +10,12 @@ PLANE = (Variable("x1", "x₁"), Variable("x2", "x₂"))
 
 
 class PlanarDensity(Problem):
-    """A density on the plane; members give ``window``, ``_draw`` and ``_log_density``."""
+    """A density on the plane; members implement ``window``, ``_draw`` and ``_log_density``."""
 
     @property
     def x(self) -> tuple[Variable, ...]:
         return PLANE
 
     @property
-    def capabilities(self) -> frozenset[str]:
+    def capabilities(self) -> frozenset[Capability]:
         return frozenset({Capability.LOG_DENSITY, Capability.FULL_SUPPORT})
-
-
-def square(half_width: float) -> tuple[tuple[float, float], ...]:
-    """A window centred on the origin, rounded up to a tenth."""
-    edge = round(half_width + 0.05, 1)
-    return ((-edge, edge), (-edge, edge))

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import param
-import torch
 
 from workbench.core.capability import Capability
+from workbench.core.lazy import torch
 from workbench.problems.base import PROBLEMS
-from workbench.problems.planar.base import PlanarDensity, square
+from workbench.problems.planar.base import PlanarDensity
+from workbench.problems.windows import square
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.problems.base import Window
 
 _HALF_WIDTH = 4.0
 
@@ -26,11 +33,11 @@ class Checkerboard(PlanarDensity):
     squares = param.Integer(4, bounds=(2, 8), doc="Number of squares along each side of the board.")
 
     @property
-    def capabilities(self):
+    def capabilities(self) -> frozenset[Capability]:
         return frozenset({Capability.LOG_DENSITY})
 
     @property
-    def window(self):
+    def window(self) -> Window:
         return square(_HALF_WIDTH + 0.4)
 
     @property
@@ -41,7 +48,7 @@ class Checkerboard(PlanarDensity):
     def _filled(self) -> int:
         return (self.squares**2 + 1) // 2
 
-    def _draw(self, n, generator):
+    def _draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         # filled squares counted row by row are every other square of the board, shifted by one in odd rows
         board = torch.arange(self.squares**2).reshape(self.squares, self.squares)
         row, column = board // self.squares, board % self.squares
@@ -50,7 +57,7 @@ class Checkerboard(PlanarDensity):
         inside = torch.rand(n, 2, generator=generator, dtype=torch.float64)
         return (corner + inside) * self._edge - _HALF_WIDTH, None
 
-    def _log_density(self, x):
+    def _log_density(self, x: Tensor) -> Tensor:
         cell = torch.floor((x.detach() + _HALF_WIDTH) / self._edge)
         inside = ((cell >= 0) & (cell < self.squares)).all(1) & (cell.sum(1) % 2 == 0)
         height = -math.log(self._filled * self._edge**2)

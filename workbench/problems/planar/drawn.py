@@ -1,41 +1,45 @@
-"""Points that the user draws, each blurred by a Gaussian: p(x) = 1/K Σ_k N(x; c_k, s² I)."""
+"""Kernel density of points drawn by the user: p(x) = 1/K Σ_k N(x; c_k, s² I)."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import param
-import torch
-from torch import Tensor
 
 from workbench.core.errors import SpecError
+from workbench.core.lazy import torch
 from workbench.problems.base import PROBLEMS
+from workbench.problems.isotropic_mixture import mixture_draw, mixture_log_density
 from workbench.problems.planar.base import PlanarDensity
-from workbench.problems.planar.mixture import mixture_draw, mixture_log_density
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.problems.base import Window
 
 MINIMUM_POINTS, MAXIMUM_POINTS = 10, 2000
 CANVAS = ((-4.0, 4.0), (-4.0, 4.0))
 
 
 def _pairs(points: Any) -> list[list[float]]:
-    """[[x, y], …] from pairs or from a flat list x, y, x, y, …; `SpecError` where that cannot be."""
-    expected = "pairs [x, y] of finite numbers, or one flat list x, y, x, y, …"
+    """Return [[x, y], …] from pairs or from a flat list x, y, x, y, …; raises `SpecError` for the rest."""
+    description = "pairs [x, y] of finite numbers, or one flat list x, y, x, y, …"
     try:
-        nested = [p for p in points if isinstance(p, Sequence) and not isinstance(p, str)]
-        if nested and len(nested) < len(points):
+        pairs = [p for p in points if isinstance(p, Sequence) and not isinstance(p, str)]
+        if pairs and len(pairs) < len(points):
             raise ValueError("pairs and single numbers are mixed")
-        if any(len(p) != 2 for p in nested):
+        if any(len(p) != 2 for p in pairs):
             raise ValueError("a point does not have two coordinates")
-        flat = [float(v) for p in points for v in (p if nested else [p])]
+        flat = [float(v) for p in points for v in (p if pairs else [p])]
     except (TypeError, ValueError) as error:
-        raise SpecError("The drawn points cannot be used", expected=expected, found=str(error)) from error
+        raise SpecError("The drawn points cannot be used", expected=description, found=str(error)) from error
     if len(flat) % 2:
-        raise SpecError("The drawn points cannot be used", expected=expected, found=f"{len(flat)} numbers")
+        raise SpecError("The drawn points cannot be used", expected=description, found=f"{len(flat)} numbers")
     if not all(math.isfinite(v) for v in flat):
         raise SpecError(
-            "The drawn points cannot be used", expected=expected, found="a number that is not finite"
+            "The drawn points cannot be used", expected=description, found="a number that is not finite"
         )
     if len(flat) > 2 * MAXIMUM_POINTS:
         raise SpecError(
@@ -49,7 +53,7 @@ def _pairs(points: Any) -> list[list[float]]:
 
 @PROBLEMS.register
 class Drawn(PlanarDensity):
-    """The density that the user's own points stand for."""
+    """The kernel density estimate of the user's own points."""
 
     key = "drawn"
     title = "Drawn by hand"
@@ -67,27 +71,25 @@ class Drawn(PlanarDensity):
         super().__init__(**values)
 
     @property
-    def window(self):
-        centres = self._centres()
-        pad = 0.2 + 2.5 * self.jitter
-        sides = zip(CANVAS, centres.T.tolist(), strict=True) if len(centres) else [(c, []) for c in CANVAS]
+    def window(self) -> Window:
+        points, pad = _pairs(self.points), 0.2 + 2.5 * self.jitter
         return tuple(
-            (min([low, *(v - pad for v in values)]), max([high, *(v + pad for v in values)]))
-            for (low, high), values in sides
+            (min([low, *(p[axis] - pad for p in points)]), max([high, *(p[axis] + pad for p in points)]))
+            for axis, (low, high) in enumerate(CANVAS)
         )
 
-    def refusals(self):
+    def refusals(self) -> list[str]:
         count = len(_pairs(self.points))
         if count >= MINIMUM_POINTS:
             return []
-        found = "there are none yet" if count == 0 else f"there {'is' if count == 1 else 'are'} {count}"
-        return [f"Draw at least {MINIMUM_POINTS} points first; {found}."]
+        total = "there are none yet" if count == 0 else f"there {'is' if count == 1 else 'are'} {count}"
+        return [f"Draw at least {MINIMUM_POINTS} points first; {total}."]
 
     def _centres(self) -> Tensor:
         return torch.tensor(_pairs(self.points), dtype=torch.float64).reshape(-1, 2)
 
-    def _draw(self, n, generator):
+    def _draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         return mixture_draw(n, self._centres(), self.jitter, generator), None
 
-    def _log_density(self, x):
+    def _log_density(self, x: Tensor) -> Tensor:
         return mixture_log_density(x, self._centres(), self.jitter)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import param
-import torch
-from torch import Tensor
 
+from workbench.core.lazy import torch
 from workbench.problems.base import PROBLEMS
-from workbench.problems.planar.base import PlanarDensity, square
-from workbench.problems.planar.mixture import mixture_draw, mixture_log_density
+from workbench.problems.isotropic_mixture import mixture_draw, mixture_log_density
+from workbench.problems.planar.base import PlanarDensity
+from workbench.problems.windows import square
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.problems.base import Window
 
 _RADIUS = 2.0
 
@@ -28,15 +34,15 @@ class EightGaussians(PlanarDensity):
     noise = param.Number(0.2, bounds=(0.02, 1.0), doc="Standard deviation of each Gaussian.")
 
     @property
-    def window(self):
+    def window(self) -> Window:
         return square(_RADIUS + 0.4 + 3 * self.noise)
 
     def _centres(self) -> Tensor:
         angle = torch.arange(self.modes, dtype=torch.float64) * (2 * math.pi / self.modes)
         return _RADIUS * torch.stack([angle.cos(), angle.sin()], 1)
 
-    def _draw(self, n, generator):
+    def _draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         return mixture_draw(n, self._centres(), self.noise, generator), None
 
-    def _log_density(self, x):
+    def _log_density(self, x: Tensor) -> Tensor:
         return mixture_log_density(x, self._centres(), self.noise)

@@ -8,14 +8,20 @@ Median    m 2^(1/α);   E|x_i − median| = m α (2^(1/α) − 1) / (α − 1) f
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import param
-import torch
 
 from workbench.core.capability import Capability
+from workbench.core.lazy import torch
 from workbench.core.variable import Variable
 from workbench.problems.base import PROBLEMS, Problem
 from workbench.problems.numbered_variables import numbered
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.problems.base import Window
 
 #: Share of the draws of a component that lies inside the plots' window.
 SHOWN = 0.98
@@ -38,11 +44,11 @@ class Pareto(Problem):
         return numbered("x", "x", 2, low=self.minimum)
 
     @property
-    def capabilities(self):
+    def capabilities(self) -> frozenset[Capability]:
         return frozenset({Capability.LOG_DENSITY})
 
     @property
-    def window(self):
+    def window(self) -> Window:
         high = self.minimum * (1 - SHOWN) ** (-1 / self.alpha)
         return ((self.minimum - 0.1 * (high - self.minimum), high),) * 2
 
@@ -56,11 +62,11 @@ class Pareto(Problem):
         """The value below which this share of a component lies."""
         return self.minimum * (1 - share) ** (-1 / self.alpha)
 
-    def _draw(self, n, generator):
+    def _draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         u = 1 - torch.rand(n, 2, generator=generator, dtype=torch.float64)
         return self.minimum * u.pow(-1 / self.alpha), None
 
-    def _log_density(self, x):
+    def _log_density(self, x: Tensor) -> Tensor:
         inside = (x >= self.minimum).all(1)
         # below the minimum the logarithm is not wanted, and must not spoil the gradient
         safe = torch.where(x >= self.minimum, x, self.minimum)

@@ -8,14 +8,20 @@ Wound:     x = R(w |V|) V. A rotation by an angle that depends on the radius alo
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import param
-import torch
-from torch import Tensor
 
+from workbench.core.lazy import torch
 from workbench.problems.base import PROBLEMS
-from workbench.problems.planar.base import PlanarDensity, square
-from workbench.problems.planar.mixture import normal
+from workbench.problems.planar.base import PlanarDensity
+from workbench.problems.random_numbers import normal
+from workbench.problems.windows import square
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.problems.base import Window
 
 _MIDDLE, _LENGTH = 2.0, 0.6
 
@@ -45,16 +51,16 @@ class Pinwheel(PlanarDensity):
     noise = param.Number(0.15, bounds=(0.05, 0.5), doc="Standard deviation across an arm.")
 
     @property
-    def window(self):
+    def window(self) -> Window:
         return square(_MIDDLE + 4 * _LENGTH)
 
-    def _draw(self, n, generator):
+    def _draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         arm = torch.randint(self.arms, (n,), generator=generator) * (2 * math.pi / self.arms)
         noise = normal(n, 2, generator)
         straight = torch.stack([_MIDDLE + _LENGTH * noise[:, 0], self.noise * noise[:, 1]], 1)
         return _rotate(straight, arm.double() + self.twist * _radius(straight)), None
 
-    def _log_density(self, x):
+    def _log_density(self, x: Tensor) -> Tensor:
         unwound = _rotate(x, -self.twist * _radius(x))
         angles = torch.arange(self.arms, dtype=torch.float64) * (2 * math.pi / self.arms)
         cosine, sine = angles.cos().to(x), angles.sin().to(x)

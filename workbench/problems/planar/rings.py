@@ -8,14 +8,20 @@ The circles are weighted by their length, so that all are equally bright. Exact,
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import param
-import torch
-from torch import Tensor
 
+from workbench.core.lazy import torch
 from workbench.problems.base import PROBLEMS
-from workbench.problems.planar.base import PlanarDensity, square
-from workbench.problems.planar.mixture import normal, uniform
+from workbench.problems.planar.base import PlanarDensity
+from workbench.problems.random_numbers import normal, uniform
+from workbench.problems.windows import square
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.problems.base import Window
 
 _OUTER = 3.0
 
@@ -37,20 +43,20 @@ class Rings(PlanarDensity):
     )
 
     @property
-    def window(self):
+    def window(self) -> Window:
         return square(_OUTER + 0.4 + 3 * self.noise)
 
     def _radii(self) -> Tensor:
         return torch.arange(1, self.rings + 1, dtype=torch.float64) * (_OUTER / self.rings)
 
-    def _draw(self, n, generator):
+    def _draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         radii = self._radii()
         radius = radii[torch.multinomial(radii, n, replacement=True, generator=generator)]
         angle = 2 * math.pi * uniform(n, generator)
         circle = radius[:, None] * torch.stack([angle.cos(), angle.sin()], 1)
         return circle + self.noise * normal(n, 2, generator), None
 
-    def _log_density(self, x):
+    def _log_density(self, x: Tensor) -> Tensor:
         radii, variance = self._radii().to(x), self.noise**2
         # the tiny number keeps the gradient at the origin finite (it is 0 there by symmetry)
         rho = (x.square().sum(1, keepdim=True) + 1e-30).sqrt()

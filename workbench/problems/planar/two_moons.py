@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import param
-import torch
-from torch import Tensor
 
+from workbench.core.lazy import torch
 from workbench.problems.base import PROBLEMS
+from workbench.problems.isotropic_mixture import mixture_log_density, node_count, nodes_and_log_weights
 from workbench.problems.planar.base import PlanarDensity
-from workbench.problems.planar.mixture import (
-    mixture_log_density,
-    node_count,
-    nodes_and_log_weights,
-    normal,
-    uniform,
-)
+from workbench.problems.random_numbers import normal, uniform
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.problems.base import Window
 
 
 def _moons(t: Tensor) -> tuple[Tensor, Tensor]:
@@ -51,15 +51,15 @@ class TwoMoons(PlanarDensity):
     )
 
     @property
-    def window(self):
+    def window(self) -> Window:
         pad = 0.4 + 2.5 * self.noise
         return ((-1 - pad, 2 + pad), (-0.5 - pad, 1 + pad))
 
-    def _draw(self, n, generator):
+    def _draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         first, second = _moons(uniform(n, generator))
         upper = uniform(n, generator) < 0.5
         return torch.where(upper[:, None], first, second) + self.noise * normal(n, 2, generator), None
 
-    def _log_density(self, x):
+    def _log_density(self, x: Tensor) -> Tensor:
         centres, log_weights = _components(self.noise)
         return mixture_log_density(x, centres, self.noise, log_weights)

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import param
-import torch
-from torch import Tensor
 
+from workbench.core.lazy import torch
 from workbench.problems.base import PROBLEMS
-from workbench.problems.planar.base import PlanarDensity, square
-from workbench.problems.planar.mixture import (
-    mixture_log_density,
-    node_count,
-    nodes_and_log_weights,
-    normal,
-    uniform,
-)
+from workbench.problems.isotropic_mixture import mixture_log_density, node_count, nodes_and_log_weights
+from workbench.problems.planar.base import PlanarDensity
+from workbench.problems.random_numbers import normal, uniform
+from workbench.problems.windows import square
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.problems.base import Window
 
 _OUTER = 3.0
 
@@ -56,14 +57,14 @@ class TwoSpirals(PlanarDensity):
     )
 
     @property
-    def window(self):
+    def window(self) -> Window:
         return square(_OUTER + 0.4 + 3 * self.noise)
 
-    def _draw(self, n, generator):
+    def _draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         arm = _arm(uniform(n, generator).sqrt(), self.turns)
         sign = torch.where(uniform(n, generator) < 0.5, 1.0, -1.0).double()
         return sign[:, None] * arm + self.noise * normal(n, 2, generator), None
 
-    def _log_density(self, x):
+    def _log_density(self, x: Tensor) -> Tensor:
         centres, log_weights = _components(self.turns, self.noise)
         return mixture_log_density(x, centres, self.noise, log_weights)

@@ -1,8 +1,8 @@
-"""Reading tables from files without ever running code that a file brings.
+"""Read tables from files without ever executing code that a file contains.
 
-CSV through pandas, Parquet through pyarrow, NetCDF and Zarr through xarray. Nothing is unpickled: the array
-codecs of Zarr are checked against a list before the store is opened, and object arrays are refused. xarray
-and pyarrow are imported where a file needs them.
+CSV through pandas, Parquet through pyarrow, NetCDF and Zarr through xarray, each imported when a file needs
+it. Nothing is unpickled: the array codecs of Zarr are checked against a list before the store is opened, and
+object arrays are refused.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+from workbench.core.errors import DataError, did_you_mean, unknown
 
-from workbench.core.errors import DataError, did_you_mean
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
 
 MAXIMUM_BYTES = 2 * 2**30
 MAXIMUM_COLUMNS = 10_000
@@ -65,26 +67,26 @@ _UNIT = re.compile(r"^(?P<name>.+?)\s*\[(?P<unit>[^\[\]]*)\]$")
 
 @dataclass(frozen=True)
 class RawTable:
-    """Columns as they were found. ``units`` and ``descriptions`` hold only what the source says."""
+    """Columns as read from a source, with the units and descriptions that the source itself states."""
 
     frame: pd.DataFrame
     units: dict[str, str] = field(default_factory=dict)
     descriptions: dict[str, str] = field(default_factory=dict)
 
 
-def read_table(source: Any, wanted: Iterable[str] = ()) -> RawTable:
-    """A table from a path, a pandas DataFrame or an xarray Dataset.
+def read_table(source: Any, columns: Iterable[str] = ()) -> RawTable:
+    """Read a table from a path, a pandas DataFrame or an xarray Dataset.
 
-    ``wanted`` names the columns to read (all when empty). A heading such as ``height [m]`` is the column
+    ``columns`` names the columns to read (all when empty). A heading such as ``height [m]`` is the column
     ``height`` in the unit m. Raises `DataError` for anything that cannot be read as it is.
     """
-    wanted = list(wanted)
+    columns = list(columns)
     if isinstance(source, (str, Path)):
-        return _read_file(Path(source), wanted)
-    if isinstance(source, pd.DataFrame):
-        return _from_frame(source, wanted)
-    if type(source).__module__.partition(".")[0] == "xarray" and hasattr(source, "data_vars"):
-        return _from_dataset(source, wanted)
+        return _read_file(Path(source), columns)
+    if is_instance(source, "pandas", "DataFrame"):
+        return _from_frame(source, columns)
+    if is_instance(source, "xarray", "Dataset"):
+        return _from_dataset(source, columns)
     raise DataError(
         "The table is of a kind that cannot be read",
         found=type(source).__name__,
@@ -92,7 +94,14 @@ def read_table(source: Any, wanted: Iterable[str] = ()) -> RawTable:
     )
 
 
-def _read_file(path: Path, wanted: list[str]) -> RawTable:
+def is_instance(value: Any, package: str, name: str) -> bool:
+    """True for an instance of the class ``name`` of a package, which need not be imported for the answer."""
+    return any(
+        kind.__name__ == name and kind.__module__.partition(".")[0] == package for kind in type(value).__mro__
+    )
+
+
+def _read_file(path: Path, columns: list[str]) -> RawTable:
     kind = SUFFIXES.get(path.suffix.lower())
     if kind is None:
         raise DataError(
@@ -102,12 +111,12 @@ def _read_file(path: Path, wanted: list[str]) -> RawTable:
             suggestion=did_you_mean(path.suffix, SUFFIXES),
         )
     if not (path.is_dir() if kind == "zarr" else path.is_file()):
-        beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
         raise DataError(
             f"The table '{path}' was not found",
             expected="a Zarr folder" if kind == "zarr" else "a file",
             found="a folder" if path.is_dir() else "nothing there" if not path.exists() else "a file",
-            suggestion=did_you_mean(path.name, beside),
+            suggestion=did_you_mean(path.name, siblings),
         )
     size = (
         sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
@@ -115,10 +124,9 @@ def _read_file(path: Path, wanted: list[str]) -> RawTable:
         else path.stat().st_size
     )
     _limit(size, f"The table '{path.name}'")
+    readers = {"csv": _read_csv, "parquet": _read_parquet, "netcdf": _read_netcdf, "zarr": _read_zarr}
     try:
-        return {"csv": _read_csv, "parquet": _read_parquet, "netcdf": _read_netcdf, "zarr": _read_zarr}[kind](
-            path, wanted
-        )
+        return readers[kind](path, columns)
     except DataError:
         raise
     except (ValueError, OSError, RuntimeError, KeyError, TypeError, EOFError, AttributeError) as error:
@@ -129,17 +137,20 @@ def _read_file(path: Path, wanted: list[str]) -> RawTable:
         ) from error
 
 
-def _limit(size: int, what: str) -> None:
+def _limit(size: int, noun: str) -> None:
+    """Raise `DataError` for more bytes than are read."""
     if size > MAXIMUM_BYTES:
         raise DataError(
-            f"{what} is too large",
+            f"{noun} is too large",
             expected=f"at most {MAXIMUM_BYTES / 2**30:g} GiB",
             found=f"{size / 2**30:.1f} GiB",
             suggestion="keep fewer rows or columns",
         )
 
 
-def _read_csv(path: Path, wanted: list[str]) -> RawTable:
+def _read_csv(path: Path, columns: list[str]) -> RawTable:
+    import pandas as pd
+
     with path.open(newline="", encoding="utf-8-sig") as file:
         first = file.readline()
     if not first.strip():
@@ -154,8 +165,8 @@ def _read_csv(path: Path, wanted: list[str]) -> RawTable:
             found=f"a first line {first.strip()[:60]!r}",
             expected="a first line with the names of the columns",
         )
-    chosen, names = _choose(heading, wanted)
-    # by position: pandas renames columns of the same name, and with names it swallows rows that are too long
+    positions, names = _choose(heading, columns)
+    # by position: pandas renames columns of the same name, and with names it drops values of rows too long
     frame = pd.read_csv(
         path,
         sep=separator,
@@ -171,108 +182,112 @@ def _read_csv(path: Path, wanted: list[str]) -> RawTable:
             expected=f"{len(heading)} values a row",
             found=f"{frame.shape[1]} in the first row",
         )
-    return _named(frame[chosen], names)
+    return _named(frame[positions], names)
 
 
-def _read_parquet(path: Path, wanted: list[str]) -> RawTable:
+def _read_parquet(path: Path, columns: list[str]) -> RawTable:
     import pyarrow.parquet as parquet
 
     with parquet.ParquetFile(path) as file:
         schema = file.schema_arrow
-        chosen, names = _choose(schema.names, wanted)
-        _limit(8 * file.metadata.num_rows * len(chosen), f"The table '{path.name}'")
-        table = file.read(columns=[schema.names[i] for i in chosen])
-    raw = _named(table.to_pandas(ignore_metadata=True)[[schema.names[i] for i in chosen]], names)
-    for name, i in zip(raw.frame.columns, chosen, strict=True):
-        known = {k.decode(): v.decode() for k, v in (schema.field(i).metadata or {}).items()}
-        _note(raw, name, known)
+        positions, names = _choose(schema.names, columns)
+        _limit(8 * file.metadata.num_rows * len(positions), f"The table '{path.name}'")
+        table = file.read(columns=[schema.names[i] for i in positions])
+    raw = _named(table.to_pandas(ignore_metadata=True)[[schema.names[i] for i in positions]], names)
+    for name, i in zip(raw.frame.columns, positions, strict=True):
+        attributes = {k.decode(): v.decode() for k, v in (schema.field(i).metadata or {}).items()}
+        _add_attributes(raw, name, attributes)
     return raw
 
 
-def _note(raw: RawTable, name: str, attributes: dict) -> None:
-    for key, kept in (("units", raw.units), ("long_name", raw.descriptions)):
+def _add_attributes(raw: RawTable, name: str, attributes: Mapping[str, Any]) -> None:
+    """Take the unit and the description of a column from its attributes, where they are stated."""
+    for key, texts in (("units", raw.units), ("long_name", raw.descriptions)):
         if isinstance(attributes.get(key), str) and attributes[key].strip() not in ("", "1"):
-            kept[name] = attributes[key].strip()
+            texts[name] = attributes[key].strip()
 
 
-def _read_netcdf(path: Path, wanted: list[str]) -> RawTable:
+def _read_netcdf(path: Path, columns: list[str]) -> RawTable:
     import xarray
 
     with xarray.open_dataset(path) as dataset:
-        return _from_dataset(dataset, wanted)
+        return _from_dataset(dataset, columns)
 
 
-def _read_zarr(path: Path, wanted: list[str]) -> RawTable:
-    _refuse_strange_codecs(path)
+def _read_zarr(path: Path, columns: list[str]) -> RawTable:
+    _refuse_unknown_codecs(path)
     import xarray
 
     with xarray.open_zarr(path, chunks=None, consolidated=False) as dataset:
-        return _from_dataset(dataset, wanted)
+        return _from_dataset(dataset, columns)
 
 
 def declared_columns(path: str | Path) -> dict[str, list[str]]:
-    """``x_columns`` and ``y_columns`` that a Zarr dataset of simulations names itself; empty for others."""
+    """Return ``x_columns`` and ``y_columns`` as a Zarr dataset of simulations declares them; else empty."""
     try:
-        about = json.loads((Path(path) / "zarr.json").read_text(encoding="utf-8"))["attributes"]
-        found = {f"{role}_columns": [str(name) for name in about[role]] for role in ("x", "y")}
+        attributes = json.loads((Path(path) / "zarr.json").read_text(encoding="utf-8"))["attributes"]
+        columns = {f"{role}_columns": [str(name) for name in attributes[role]] for role in ("x", "y")}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
-    return found if found["x_columns"] else {}
+    return columns if columns["x_columns"] else {}
 
 
-def _refuse_strange_codecs(path: Path) -> None:
-    """Some array codecs run code on reading (pickle): only codecs known to be plain are let through."""
+def _refuse_unknown_codecs(path: Path) -> None:
+    """Raise `DataError` for array codecs that are not listed as safe: some run code on reading (pickle)."""
     for part in path.rglob("*"):
         if part.is_symlink():
             raise DataError(f"The table '{path.name}' is refused", found=f"a link '{part.name}' inside it")
         if part.name in (".zarray", ".zmetadata", "zarr.json"):
-            strange = sorted(_codecs(json.loads(part.read_text(encoding="utf-8"))) - _SAFE_CODECS)
-            if strange:
+            unsafe = sorted(_codecs(json.loads(part.read_text(encoding="utf-8"))) - _SAFE_CODECS)
+            if unsafe:
                 raise DataError(
                     f"The table '{path.name}' is refused",
                     expected="arrays of plain numbers or text",
-                    found=f"the array codec '{strange[0]}', which is not known to be harmless",
+                    found=f"the array codec '{unsafe[0]}', which is not known to be harmless",
                 )
 
 
 def _codecs(node: Any) -> set[str]:
-    """Names of codecs anywhere in Zarr metadata, of version 2 (``id``) or 3 (``name``)."""
+    """Return the names of all codecs in Zarr metadata of version 2 (``id``) or 3 (``name``)."""
     if isinstance(node, list):
         return set().union(*(_codecs(v) for v in node)) if node else set()
     if not isinstance(node, dict):
         return set()
-    found = {str(node["id"]).lower()} if "id" in node else set()
+    codecs = {str(node["id"]).lower()} if "id" in node else set()
     for key, value in node.items():
         if key in ("codecs", "index_codecs"):
             entries = value if isinstance(value, list) else [value]
-            found |= {
+            codecs |= {
                 str(e.get("name", e.get("id", e)) if isinstance(e, dict) else e)
                 .lower()
                 .removeprefix("numcodecs.")
                 for e in entries
             }
         if key not in ("attributes", "attrs") and not key.endswith(".zattrs"):
-            found |= _codecs(value)
-    return found
+            codecs |= _codecs(value)
+    return codecs
 
 
-def _from_frame(frame: pd.DataFrame, wanted: list[str]) -> RawTable:
-    chosen, names = _choose([str(c) for c in frame.columns], wanted)
-    _limit(8 * len(frame) * len(chosen), "The table")
-    return _named(frame.iloc[:, chosen], names)
+def _from_frame(frame: pd.DataFrame, columns: list[str]) -> RawTable:
+    positions, names = _choose([str(c) for c in frame.columns], columns)
+    _limit(8 * len(frame) * len(positions), "The table")
+    return _named(frame.iloc[:, positions], names)
 
 
-def _from_dataset(dataset: Any, wanted: list[str]) -> RawTable:
+def _from_dataset(dataset: xr.Dataset, columns: list[str]) -> RawTable:
+    """Flatten variables onto the dimensions of the widest one; a coordinate becomes a column as well."""
+    import pandas as pd
+
     everything = [str(n) for n in dataset.variables]
-    chosen, names = _choose(everything, wanted)
-    parts = [dataset.variables[everything[i]] for i in chosen]
+    positions, names = _choose(everything, columns)
+    parts = [dataset.variables[everything[i]] for i in positions]
     widest = max(parts, key=lambda p: p.ndim)
     for name, part in zip(names, parts, strict=True):
-        if part.dtype.kind == "O" and wanted:
+        if part.dtype.kind == "O" and columns:
             raise DataError(
                 f"The column '{name[0]}' is refused", expected="numbers", found="an array of objects"
             )
-        if not set(part.dims) <= set(widest.dims) and wanted:
+        if not set(part.dims) <= set(widest.dims) and columns:
             raise DataError(
                 "The chosen variables do not share their dimensions",
                 expected=f"dimensions {widest.dims}",
@@ -285,28 +300,33 @@ def _from_dataset(dataset: Any, wanted: list[str]) -> RawTable:
     ]
     _limit(8 * widest.size * len(together), "The table")
     shape = dict(zip(widest.dims, widest.shape, strict=True))
-    columns = [p.set_dims(shape).transpose(*widest.dims) for _, p in together]
+    grids = [p.set_dims(shape).transpose(*widest.dims) for _, p in together]
     raw = _named(
-        pd.DataFrame({i: c.to_numpy().ravel() for i, c in enumerate(columns)}), [n for n, _ in together]
+        pd.DataFrame({i: g.to_numpy().ravel() for i, g in enumerate(grids)}), [n for n, _ in together]
     )
     for name, (_, part) in zip(raw.frame.columns, together, strict=True):
-        _note(raw, name, part.attrs)
+        _add_attributes(raw, name, part.attrs)
     return raw
 
 
-def _choose(heading: list[str], wanted: list[str]) -> tuple[list[int], list[tuple[str, str]]]:
-    """Positions of the wanted columns in the heading (all when none is wanted) and their (name, unit)."""
+def _choose(heading: list[str], columns: list[str]) -> tuple[list[int], list[tuple[str, str]]]:
+    """Return positions and (name, unit) of the columns in the heading, of all where none is named.
+
+    Raises `DataError` for names that are missing or ambiguous, and for a column named twice.
+    """
     if len(heading) > MAXIMUM_COLUMNS:
         raise DataError(
             "The table has too many columns", expected=f"at most {MAXIMUM_COLUMNS}", found=str(len(heading))
         )
-    twice = (
+    duplicates = (
         sorted({name for name in heading if heading.count(name) > 1})
         if len(set(heading)) < len(heading)
         else []
     )
     clash = [
-        name for name in twice if not wanted or name in wanted or any(_bare(name)[0] == w for w in wanted)
+        name
+        for name in duplicates
+        if not columns or name in columns or any(_bare(name)[0] == column for column in columns)
     ]
     if clash:
         raise DataError(
@@ -318,30 +338,27 @@ def _choose(heading: list[str], wanted: list[str]) -> tuple[list[int], list[tupl
     bare = [n for n, _ in names]
     if len(set(bare)) < len(bare):
         names = [(name, "") for name in heading]  # 'a [m]' and 'a [s]' stay apart under their full headings
-    if not wanted:
+    if not columns:
         return list(range(len(heading))), names
     places = {name: i for i, name in enumerate(heading)} | {n: i for i, (n, _) in enumerate(names)}
-    unknown = [name for name in wanted if name not in places]
-    if unknown:
-        shown = ", ".join(n for n, _ in names[:20]) + (", …" if len(names) > 20 else "")
-        raise DataError(
-            f"The table has no column '{unknown[0]}'",
-            expected=f"columns among {shown}",
-            found=", ".join(map(repr, unknown[:5])),
-            suggestion=did_you_mean(unknown[0], places),
-        )
-    chosen = [places[name] for name in wanted]
-    if len(set(chosen)) < len(chosen):
-        again = next(name for i, name in enumerate(wanted) if chosen[i] in chosen[:i])
+    for name in columns:
+        if name not in places:
+            options = ", ".join(n for n, _ in names[:20]) + (", …" if len(names) > 20 else "")
+            raise unknown("column", name, places, DataError, owner="The table", expected=options)
+    positions = [places[name] for name in columns]
+    if len(set(positions)) < len(positions):
+        again = next(name for i, name in enumerate(columns) if positions[i] in positions[:i])
         raise DataError(f"The column '{again}' was chosen twice", expected="each column once")
-    return chosen, [names[i] for i in chosen]
+    return positions, [names[i] for i in positions]
 
 
 def _bare(heading: str) -> tuple[str, str]:
+    """Split ``height [m]`` into name and unit."""
     match = _UNIT.match(heading)
     return (match["name"], match["unit"].strip()) if match else (heading, "")
 
 
 def _named(frame: pd.DataFrame, names: list[tuple[str, str]]) -> RawTable:
+    """Return the columns under their names, with the units of their headings."""
     frame = frame.set_axis([n for n, _ in names], axis=1).reset_index(drop=True)
     return RawTable(frame, {n: unit for n, unit in names if unit})

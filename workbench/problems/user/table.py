@@ -1,23 +1,31 @@
-"""The user's own data: rows of a table, some columns unknowns ``x`` and some observed ``y``."""
+"""The user's own data: rows of a table, with some columns as unknowns ``x`` and some as observed ``y``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import param
-import torch
 
 from workbench.core.capability import Capability
 from workbench.core.errors import DataError, SpecError, WorkbenchError
+from workbench.core.lazy import torch
 from workbench.core.shapes import Shapes
 from workbench.core.variable import Variable
-from workbench.problems.base import PROBLEMS, Problem, first_sentence
-from workbench.problems.empirical_windows import quantile_window, typical_row
-from workbench.problems.user.readers import RawTable, declared_columns, read_table
+from workbench.problems.base import PROBLEMS, Problem, one_line
+from workbench.problems.user.readers import RawTable, declared_columns, is_instance, read_table
+from workbench.problems.windows import quantile_window, typical_row
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+    import xarray as xr
+    from torch import Tensor
+
+    from workbench.problems.base import Window
 
 MINIMUM_ROWS = 50
 _FILE = Path("data", "table.parquet")
@@ -25,7 +33,7 @@ _FILE = Path("data", "table.parquet")
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table, for a form: ``refusal`` says why it cannot be used, or is empty."""
+    """One column of a table as a form lists it; ``refusal`` is the reason against using it, or empty."""
 
     name: str
     unit: str
@@ -37,7 +45,7 @@ class Column:
 
 @dataclass(frozen=True)
 class _Rows:
-    """The clean numbers (n, D + M), float64, their variables, and the settings they were read for."""
+    """The checked numbers (n, D + M), float64, their variables, and the settings they were read for."""
 
     values: np.ndarray
     variables: tuple[Variable, ...]
@@ -45,7 +53,7 @@ class _Rows:
 
 
 def describe(source: Any) -> list[Column]:
-    """Every column of a path, a DataFrame or a Dataset, so that a form can offer those that can be used."""
+    """Return every column of a path, a DataFrame or a Dataset, with the reason against using it if any."""
     raw = read_table(source)
     columns = []
     for name in raw.frame.columns:
@@ -53,7 +61,7 @@ def describe(source: Any) -> list[Column]:
         try:
             numbers, refusal = _numbers(column, name), ""
         except DataError as error:
-            numbers, refusal = None, first_sentence(error)
+            numbers, refusal = None, one_line(error)
         missing = int(np.isnan(numbers).sum()) if numbers is not None else int(column.isna().sum())
         columns.append(
             Column(
@@ -63,8 +71,8 @@ def describe(source: Any) -> list[Column]:
     return columns
 
 
-def _stamp(source: Any) -> tuple:
-    """Changes when a file appears or is written anew."""
+def _stamp(source: Any) -> tuple[int, ...]:
+    """Return time and size of a file, which differ once it is written again; empty without a file."""
     if not isinstance(source, str):
         return ()
     try:
@@ -75,7 +83,9 @@ def _stamp(source: Any) -> tuple:
 
 
 def _numbers(column: pd.Series, name: str) -> np.ndarray:
-    """A column as float64 with NaN where values are missing; `DataError` where it does not hold numbers."""
+    """Return a column as float64 with NaN for missing values; raises `DataError` for other than numbers."""
+    import pandas as pd
+
     kind = column.dtype
     if pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_complex_dtype(kind):
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -109,7 +119,10 @@ def _numbers(column: pd.Series, name: str) -> np.ndarray:
 
 
 def _clean(raw: RawTable, names: list[str], missing: str) -> np.ndarray:
-    """The named columns as (n, k) finite float64 numbers, or the `DataError` that says what is in the way."""
+    """Return the named columns as finite float64 numbers (n, k).
+
+    Raises `DataError` for infinite or missing values, for too few rows and for constant columns.
+    """
     values = np.column_stack([_numbers(raw.frame[name], name) for name in names])
     infinite = np.isinf(values).sum(axis=0)
     if infinite.any():
@@ -126,26 +139,27 @@ def _clean(raw: RawTable, names: list[str], missing: str) -> np.ndarray:
         )
     values = values[~np.isnan(values).any(axis=1)]
     if len(values) < MINIMUM_ROWS:
-        left = " after rows with missing values were dropped" if gaps.any() else ""
+        note = " after rows with missing values were dropped" if gaps.any() else ""
         raise DataError(
             "The table has too few rows to learn from",
             expected=f"at least {MINIMUM_ROWS}",
-            found=f"{len(values)}{left}",
+            found=f"{len(values)}{note}",
         )
-    still = [name for name, column in zip(names, values.T, strict=True) if column.min() == column.max()]
-    if still:
+    constant = [name for name, column in zip(names, values.T, strict=True) if column.min() == column.max()]
+    if constant:
         raise DataError(
             "A column of the table is constant",
             expected="columns that vary",
-            found=", ".join(map(repr, still[:5])),
+            found=", ".join(map(repr, constant[:5])),
             suggestion="leave it out of x and y",
         )
     return values
 
 
 def _counts(names: list[str], counts: np.ndarray) -> str:
-    found = [f"{int(c)} in '{n}'" for n, c in zip(names, counts, strict=True) if c]
-    return ", ".join(found[:8]) + (f" and {len(found) - 8} more columns" if len(found) > 8 else "")
+    """Return the counts above zero by name, for an error message."""
+    parts = [f"{int(c)} in '{n}'" for n, c in zip(names, counts, strict=True) if c]
+    return ", ".join(parts[:8]) + (f" and {len(parts) - 8} more columns" if len(parts) > 8 else "")
 
 
 @PROBLEMS.register
@@ -155,19 +169,19 @@ class TableProblem(Problem):
     Parameters
     ----------
     source : path of a CSV, Parquet, NetCDF or Zarr table, a pandas DataFrame or an xarray Dataset. A heading
-        ``height [m]`` is the column ``height`` in the unit m; NetCDF and Zarr say units in their attributes.
-    x, y : names of the columns to be found and of the columns observed; y may be empty. A Zarr dataset of
-        simulations says itself which they are.
-    missing : what to do with rows in which a value is missing.
+        ``height [m]`` is the column ``height`` in the unit m; NetCDF and Zarr state units in attributes.
+    x, y : names of the columns of unknowns and of observed columns; y may be empty. A Zarr dataset of
+        simulations declares both itself.
+    missing : treatment of rows in which a value is missing: "refuse" or "drop".
 
-    Given a source, the table is read and checked at once; made from settings, it is read when first needed.
+    A table given as ``source`` is read and checked at once, one given by settings when it is first needed.
     """
 
     key = "table"
     title = "Your own table"
     summary = "Rows of a CSV, Parquet, NetCDF or Zarr table: you say which columns are x and y."
     reference = "Your data"
-    #: Reads files of the machine it runs on: a server should not take ``path`` from a link.
+    #: True as it reads files of the machine it runs on: a server should not accept ``path`` from a link.
     reads_files = True
 
     path = param.String(
@@ -188,49 +202,59 @@ class TableProblem(Problem):
         doc="Rows in which a value is missing: refuse the table, or drop those rows.",
     )
 
-    def __init__(self, source: Any = "", *, x: Any = (), y: Any = (), **settings: Any) -> None:
-        for name, given in (("x", x), ("y", y)):
-            if isinstance(given, str):
+    def __init__(
+        self,
+        source: str | Path | pd.DataFrame | xr.Dataset = "",
+        *,
+        x: Sequence[str] = (),
+        y: Sequence[str] = (),
+        **settings: Any,
+    ) -> None:
+        for role, columns in (("x", x), ("y", y)):
+            if isinstance(columns, str):
                 raise SpecError(
-                    f"The columns {name} must be a list",
-                    found=repr(given),
-                    suggestion=f"write {name}=[{given!r}]",
+                    f"The columns {role} must be a list",
+                    found=repr(columns),
+                    suggestion=f"write {role}=[{columns!r}]",
                 )
-            if len(given):
-                settings[f"{name}_columns"] = given
+            if len(columns):
+                settings[f"{role}_columns"] = columns
         for name in ("x_columns", "y_columns"):
-            if isinstance(settings.get(name), (list, tuple, pd.Index)):
-                settings[name] = [str(column) for column in settings[name]]
-        named = isinstance(source, (str, Path))
-        if named and str(source):
+            columns = settings.get(name)
+            if isinstance(columns, (list, tuple)) or is_instance(columns, "pandas", "Index"):
+                settings[name] = [str(column) for column in columns]
+        by_path = isinstance(source, (str, Path))
+        if by_path and str(source):
             settings["path"] = str(source)
             settings = declared_columns(source) | settings if "x_columns" not in settings else settings
         super().__init__(**settings)
-        self._held, self._stored = (None if named else source), ""
+        #: A table given in Python, and the path of the copy in a run folder.
+        self._table, self._stored_path = (None if by_path else source), ""
         self._rows_cache: _Rows | None = None
         self._failure: tuple[tuple, WorkbenchError] | None = None
-        if not named or str(source):
+        if not by_path or str(source):
             self._ready()
             self._rows()
 
     def copy(self) -> TableProblem:
-        """The same settings and the same rows; a table given in Python is shared, not copied."""
+        """Return a problem with the same settings and rows; a table given in Python is shared, not copied."""
         other = super().copy()
-        other._held, other._stored, other._rows_cache = self._held, self._stored, self._rows_cache
+        other._table, other._stored_path = self._table, self._stored_path
+        other._rows_cache = self._rows_cache
         return other
 
     def __eq__(self, other: object) -> bool:
-        return super().__eq__(other) and self._held is other._held
+        return super().__eq__(other) and self._table is other._table
 
     __hash__ = Problem.__hash__
 
     @property
     def names(self) -> list[str]:
-        """The chosen columns, x before y."""
+        """Names of the columns in use, x before y."""
         return [*self.x_columns, *self.y_columns]
 
-    def refusals(self):
-        if self._held is None and not (self._stored or self.path):
+    def refusals(self) -> list[str]:
+        if self._table is None and not (self._stored_path or self.path):
             return [
                 "Upload a table first (CSV, Parquet, NetCDF or Zarr), then say which columns are x and y."
             ]
@@ -239,18 +263,19 @@ class TableProblem(Problem):
         try:
             self._rows()
         except WorkbenchError as error:
-            return [first_sentence(error)]
+            return [one_line(error)]
         return []
 
-    def _settings_now(self) -> tuple:
+    def _settings_now(self) -> tuple[Any, ...]:
+        """Return the settings that decide on the rows, to compare with those of an earlier reading."""
         return self.path, tuple(self.x_columns), tuple(self.y_columns), tuple(self.categories), self.missing
 
     def _rows(self) -> _Rows:
-        """The clean numbers, read once for each choice of columns."""
+        """Return the checked numbers, read once for each choice of columns."""
         if self._rows_cache is None or self._rows_cache.settings != self._settings_now():
-            source = self._held if self._held is not None else self._stored or self.path
+            source = self._table if self._table is not None else self._stored_path or self.path
             now = (self._settings_now(), _stamp(source))
-            # a form asks many times: a table that failed is only read again once something has changed
+            # forms ask often: a table that failed is read again only when settings or file have changed
             if self._failure is not None and self._failure[0] == now:
                 raise self._failure[1].with_traceback(None)
             try:
@@ -261,19 +286,20 @@ class TableProblem(Problem):
         return self._rows_cache
 
     def _read(self, source: Any) -> _Rows:
+        """Read and check the table for the present settings; raises `DataError`."""
         names = self.names
         both = sorted(set(self.x_columns) & set(self.y_columns))
         if both:
             raise DataError(
                 f"The column '{both[0]}' is both in x and in y", expected="each column in one of them"
             )
-        twice = [n for n in names if names.count(n) > 1]
-        if twice:
-            raise DataError(f"The column '{twice[0]}' was chosen twice", expected="each column once")
+        duplicates = [n for n in names if names.count(n) > 1]
+        if duplicates:
+            raise DataError(f"The column '{duplicates[0]}' was chosen twice", expected="each column once")
         raw = read_table(source, names)
-        kept = list(raw.frame.columns)  # 'height [m]' may have been asked for as 'height' or in full
-        values = _clean(raw, kept, self.missing)
-        counts = self._counted(values)
+        names = list(raw.frame.columns)  # the settings may name 'height [m]' as 'height' or in full
+        values = _clean(raw, names, self.missing)
+        counts = self._category_counts(values)
         variables = tuple(
             Variable(
                 n,
@@ -281,13 +307,13 @@ class TableProblem(Problem):
                 description=raw.descriptions.get(n, ""),
                 categories=counts.get(i, 0),
             )
-            for i, n in enumerate(kept)
+            for i, n in enumerate(names)
         )
         return _Rows(values, variables, self._settings_now())
 
-    def _counted(self, values: np.ndarray) -> dict[int, int]:
-        """Of each column of categories, its place and how many there are. Raises `DataError`."""
-        found = {}
+    def _category_counts(self, values: np.ndarray) -> dict[int, int]:
+        """Return the number of categories by column index; raises `DataError` for other than 0, 1, 2, …"""
+        counts = {}
         for name in self.categories:
             if name not in self.x_columns:
                 raise DataError(
@@ -305,18 +331,18 @@ class TableProblem(Problem):
                     found=f"{wrong:g}",
                     suggestion="number the categories from 0, or take the column out of the categories",
                 )
-            found[self.x_columns.index(name)] = int(column.max()) + 1
-        return found
+            counts[self.x_columns.index(name)] = int(column.max()) + 1
+        return counts
 
     def _variables(self) -> tuple[Variable, ...]:
-        """With units where the table can be read; else the bare names, so that a form can still be drawn."""
+        """Return the variables with units, or the names alone while the table cannot be read."""
         try:
             return self._rows().variables
         except WorkbenchError:
             return tuple(Variable(name) for name in self.names)
 
-    def save_data(self, folder):
-        """Write the clean columns into ``folder/data/table.parquet``: a run needs the source only once."""
+    def save_data(self, folder: Path) -> None:
+        """Write the checked columns to ``folder/data/table.parquet``: a run reads its source only once."""
         import pyarrow
         from pyarrow import parquet
 
@@ -332,16 +358,17 @@ class TableProblem(Problem):
         parquet.write_table(table, path.with_suffix(".part"))
         path.with_suffix(".part").replace(path)
 
-    def load_data(self, folder):
+    def load_data(self, folder: Path) -> None:
+        """Use the table in ``folder/data`` in the place of the source, where there is one."""
         if (Path(folder) / _FILE).is_file():
-            self._stored, self._rows_cache = str(Path(folder) / _FILE), None
+            self._stored_path, self._rows_cache = str(Path(folder) / _FILE), None
 
     @property
-    def x(self):
+    def x(self) -> tuple[Variable, ...]:
         return self._variables()[: len(self.x_columns)]
 
     @property
-    def y(self):
+    def y(self) -> tuple[Variable, ...]:
         return self._variables()[len(self.x_columns) :]
 
     @property
@@ -349,7 +376,7 @@ class TableProblem(Problem):
         return Shapes(len(self.x_columns), len(self.y_columns))
 
     @property
-    def capabilities(self):
+    def capabilities(self) -> frozenset[Capability]:
         return frozenset({Capability.OBSERVATION} if self.y_columns else ())
 
     @property
@@ -358,23 +385,24 @@ class TableProblem(Problem):
         return len(self._rows().values)
 
     def _columns(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return x (n, D) and y (n, M); raises `DataError` while the table cannot be read."""
         self._ready()
         values = self._rows().values
         return values[:, : len(self.x_columns)], values[:, len(self.x_columns) :]
 
     @property
-    def window(self):
+    def window(self) -> Window:
         return quantile_window(self._columns()[0])
 
     @property
-    def observation_window(self):
+    def observation_window(self) -> Window:
         return quantile_window(self._columns()[1])
 
     @property
-    def default_observation(self):
+    def default_observation(self) -> tuple[float, ...]:
         return typical_row(self._columns()[1])
 
-    def _draw(self, n, generator):
+    def _draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         x, y = self._columns()
         rows = torch.randperm(len(x), generator=generator)[:n].numpy()
         return torch.from_numpy(x[rows]), torch.from_numpy(y[rows])

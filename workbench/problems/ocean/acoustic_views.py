@@ -12,18 +12,21 @@ Source:     Jensen, Kuperman, Porter & Schmidt 2011, Computational Ocean Acousti
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
+from workbench.core.lazy import torch
 from workbench.problems.ocean import geoacoustic_field as field
 from workbench.problems.ocean import swellex96
 from workbench.problems.ocean.waveguide import Environment, Waveguide
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: Tone of the transmission loss in Hz, and the margin in m between source and hydrophones there.
 PICTURED, _APART = 148.0, 1.5
 
 
-class OceanPictures:
+class AcousticViews:
     """What a geoacoustic problem gives the pictures; members have ``seabeds``, ``graded`` and
     ``recordings``.
 

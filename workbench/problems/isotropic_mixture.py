@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
+
+from workbench.core.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _CELLS = 4_000_000  # pairs of point and centre held at once, 32 MB in float64
 _PANEL = 32

@@ -1,27 +1,29 @@
-"""Uniform priors on a box, and what a normal law becomes when such a box cuts it.
+"""Distributions on a bounded domain: uniform on a box, and the truncated normal.
 
 Uniform:    log p(x) = -Σ log(high - low) inside, -inf outside.
 Truncated:  p(x) ∝ N(x; m, s²) on (low, high), by inversion: Φ(z) = (1 - u) Φ(a) + u Φ(b), u uniform,
-            a = (low - m)/s, b = (high - m)/s. In logarithms, and mirrored so that a + b <= 0, which keeps
-            its digits however far in a tail the interval lies.
+            a = (low - m)/s, b = (high - m)/s. Computed in logarithms and mirrored so that a + b <= 0, which
+            is accurate however far in a tail the interval lies.
 """
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-import torch
-from scipy.special import ndtri_exp
-from torch import Tensor
+from workbench.core.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def box_draw(n: int, columns: int, low: float, high: float, generator: torch.Generator) -> Tensor:
-    """Uniform draws (n, columns), float64."""
+    """Draw uniform numbers (n, columns) between ``low`` and ``high``, float64."""
     return low + (high - low) * torch.rand(n, columns, generator=generator, dtype=torch.float64)
 
 
 def box_log_density(x: Tensor, low: float, high: float) -> Tensor:
-    """Log density in nats (n,) of the uniform law on the box at ``x`` (n, d)."""
+    """Return the log density in nats (n,) of the uniform distribution on the box at ``x`` (n, d)."""
     inside = ((x >= low) & (x <= high)).all(1)
     # adding 0 x keeps the result on the graph of x, whose gradient here is zero
     flat = 0.0 * x.sum(1) - x.shape[1] * math.log(high - low)
@@ -29,27 +31,29 @@ def box_log_density(x: Tensor, low: float, high: float) -> Tensor:
 
 
 def _ends(mean: Tensor, scale: float, low: float, high: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Standardised ends of the interval, mirrored so that it leans to the left; 1 or -1 for mirrored."""
+    """Return both standardised ends, mirrored into the left tail, and the sign (-1 where mirrored)."""
     first, second = (low - mean) / scale, (high - mean) / scale
     sign = torch.where(first + second > 0, -1.0, 1.0).to(mean)
     return torch.minimum(sign * first, sign * second), torch.maximum(sign * first, sign * second), sign
 
 
 def truncated_normal_log_mass(mean: Tensor, scale: float, low: float, high: float) -> Tensor:
-    """log P(low < X < high) for X ~ N(mean, scale²), shape of ``mean``."""
-    left, right, _ = _ends(mean, scale, low, high)
-    upper = torch.special.log_ndtr(right)
-    return upper + torch.log1p(-(torch.special.log_ndtr(left) - upper).exp())
+    """Return log P(low < X < high) for X ~ N(mean, scale²), in the shape of ``mean``."""
+    lower, upper, _ = _ends(mean, scale, low, high)
+    log_upper = torch.special.log_ndtr(upper)
+    return log_upper + torch.log1p(-(torch.special.log_ndtr(lower) - log_upper).exp())
 
 
 def truncated_normal_draw(
     mean: Tensor, scale: float, low: float, high: float, generator: torch.Generator
 ) -> Tensor:
-    """One exact draw of N(mean, scale²) inside (low, high) for each entry of ``mean``, float64."""
-    left, right, sign = _ends(mean.double(), scale, low, high)
+    """Draw one exact sample of N(mean, scale²) on (low, high) for each entry of ``mean``, float64."""
+    from scipy.special import ndtri_exp
+
+    lower, upper, sign = _ends(mean.double(), scale, low, high)
     share = torch.rand(mean.shape, generator=generator, dtype=torch.float64)
     log_level = torch.logaddexp(
-        torch.special.log_ndtr(left) + torch.log1p(-share), torch.special.log_ndtr(right) + share.log()
+        torch.special.log_ndtr(lower) + torch.log1p(-share), torch.special.log_ndtr(upper) + share.log()
     )
     z = torch.from_numpy(ndtri_exp(log_level.numpy()))
     return (mean + scale * sign * z).clamp(low, high)
