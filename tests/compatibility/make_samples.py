@@ -256,13 +256,13 @@ def inputs_of(run: wb.Run, rows: int = 6) -> dict[str, Any]:
     """Points, latents and observations at which a run's model is asked."""
     pairs, generator = run.data.pairs(held_out=True), torch.Generator().manual_seed(7)
     z = torch.randn(rows, run.model.latent_features, generator=generator, dtype=torch.float64)
-    observed = bool(run.problem.y)
+    has_y = bool(run.problem.y)
     return {
         "precision": run.settings.precision,
         "x": [[round(value, 6) for value in row] for row in pairs.x[:rows].tolist()],
         "z": [[round(value, 6) for value in row] for row in z.tolist()],
-        "y": [[round(value, 6) for value in row] for row in pairs.y[:rows].tolist()] if observed else None,
-        "observation": [round(value, 6) for value in pairs.y[0].tolist()] if observed else None,
+        "y": [[round(value, 6) for value in row] for row in pairs.y[:rows].tolist()] if has_y else None,
+        "observation": [round(value, 6) for value in pairs.y[0].tolist()] if has_y else None,
     }
 
 
@@ -419,7 +419,7 @@ def without_bokeh(path: Path) -> None:
 
 def make_exports(folder: Path, runs: Path) -> None:
     """The run "flow" or "averaged" in every format, by the command line where it has a verb."""
-    flow, averaged = str(runs / "flow"), str(runs / "averaged")
+    flow, average = str(runs / "flow"), str(runs / "averaged")
     for name in ("flow", "averaged", "double", "table", "symbolic"):
         command("export", str(runs / name), "--out", str(folder / f"weights_{name}.zip"))
     for function in ("inverse", "log_prob"):
@@ -430,7 +430,7 @@ def make_exports(folder: Path, runs: Path) -> None:
         path = folder / f"onnx_{function}.onnx"
         command("export", flow, "--format", "onnx", "--function", function, "--out", str(path))
         without_paths_in_onnx(path)
-    command("export", averaged, "--format", "notebook", "--out", str(folder / "notebook.ipynb"))
+    command("export", average, "--format", "notebook", "--out", str(folder / "notebook.ipynb"))
     # "workbench export --format formula" ended with an error in this version; the function did not
     formulas = wb.formulas(wb.Run.resume(runs / "symbolic", device="cpu"))
     (folder / "formula.txt").write_text(f"{formulas.text()}\n\n{formulas.latex()}\n", encoding="utf-8")
@@ -438,9 +438,9 @@ def make_exports(folder: Path, runs: Path) -> None:
     without_bokeh(folder / "report.html")
     draws = ["--observation", "0.3", "--draws", "8", "--seed", "2"]
     for name in ("posterior.nc", "posterior.zarr"):
-        command("sample", averaged, *draws, "--arviz", "--out", str(folder / name))
+        command("sample", average, *draws, "--arviz", "--out", str(folder / name))
     for name in ("draws.nc", "draws.csv"):
-        command("sample", averaged, *draws, "--out", str(folder / name))
+        command("sample", average, *draws, "--out", str(folder / name))
 
 
 def make_simulations(folder: Path) -> None:
@@ -448,7 +448,7 @@ def make_simulations(folder: Path) -> None:
     problem = {"problem": "inverse_kinematics", "draws": 60, "chunk": 20, "seed": 4}
 
     class Cut(Exception):
-        """Somebody pulled the plug."""
+        """The process ends in the middle of its work."""
 
     def cut(done: int, total: int) -> None:
         raise Cut
@@ -475,7 +475,7 @@ PROBLEMS = {"finished": ["linear_gaussian"], "interrupted": ["linear_gaussian", 
 
 
 def kill_after(steps: int) -> Callable[[], None]:
-    """Have the process of a study end after so many steps of training; returns what undoes it."""
+    """Have the process of a study end after ``steps`` steps of training; return a function that undoes it."""
     step, budget = wb.Run.step, iter(range(steps))
 
     def step_within_budget(run: wb.Run) -> Any:

@@ -226,8 +226,8 @@ def test_the_comparison_is_not_disturbed_by_a_checkpoint_that_is_only_written_ag
 )
 def test_the_weights_of_an_architecture_say_the_same(reference, tmp_path):
     path = SAMPLES / "architectures" / f"{reference['architecture']}.zip"
-    fitted, inputs = wb.load(path), reference["inputs"]
-    compare(answers(fitted, inputs, list(reference["answers"])), reference["answers"], TOLERANCE["float32"])
+    model, inputs = wb.load(path), reference["inputs"]
+    compare(answers(model, inputs, list(reference["answers"])), reference["answers"], TOLERANCE["float32"])
     report = wb.check(path)
     assert report["ok"] and report["architecture"] == reference["architecture"]
     assert (report["problem"], report["parameters"]) == (reference["problem"], reference["parameters"])
@@ -242,11 +242,11 @@ def test_there_are_weights_of_every_architecture_of_the_samples():
 def test_weights_say_what_their_run_said(name, tmp_path):
     path, reference = SAMPLES / "exports" / f"weights_{name}.zip", read("runs", f"{name}.json")
     inputs, precision = reference["inputs"], reference["inputs"]["precision"]
-    fitted = wb.load(path)
-    compare(answers(fitted, inputs, list(reference["answers"])), reference["answers"], TOLERANCE[precision])
+    model = wb.load(path)
+    compare(answers(model, inputs, list(reference["answers"])), reference["answers"], TOLERANCE[precision])
     report = json.loads(command("check", path, "--json"))
     assert report["ok"] and report["iteration"] == reference["iteration"] and report["dtype"] == precision
-    copy = wb.save(fitted, tmp_path / "copy.zip")
+    copy = wb.save(model, tmp_path / "copy.zip")
     compare(
         answers(wb.load(copy), inputs, list(reference["answers"])),
         reference["answers"],
@@ -268,15 +268,15 @@ def test_every_version_of_the_manifest_is_among_the_samples():
 
 
 def test_weights_of_format_version_1_say_the_same():
-    fitted, reference = wb.load(SAMPLES / "exports" / "v1_realnvp.zip"), read("exports", "v1_realnvp.json")
+    model, reference = wb.load(SAMPLES / "exports" / "v1_realnvp.zip"), read("exports", "v1_realnvp.json")
     inputs = {name: reference["inputs"][name] for name in "xyz"} | {
         "precision": "float32",
         "observation": None,
     }
     questions = ["latent", "inverse", "log_prob"]
     values = {question: reference["answers"][question] for question in questions}
-    compare(answers(fitted, inputs, questions), values, TOLERANCE["float32"])
-    assert [variable.label for variable in fitted.x] == reference["labels"]
+    compare(answers(model, inputs, questions), values, TOLERANCE["float32"])
+    assert [variable.label for variable in model.x] == reference["labels"]
 
 
 def open_program(path: Path, extra: dict[str, str]):
@@ -320,11 +320,11 @@ def test_an_onnx_file_says_what_its_run_said(function):
 
 def test_a_formula_is_that_of_its_weights():
     """Stored text, formulas of today and latent code agree to the three digits that the text has."""
-    fitted = wb.load(SAMPLES / "exports" / "weights_symbolic.zip")
+    model = wb.load(SAMPLES / "exports" / "weights_symbolic.zip")
     text = (SAMPLES / "exports" / "formula.txt").read_text(encoding="utf-8").partition("\n\n")[0]
     reference = read("runs", "symbolic.json")
     points, latents = reference["inputs"]["x"], reference["answers"]["latent"]
-    for formula in (text, wb.formulas(fitted).text()):
+    for formula in (text, wb.formulas(model).text()):
         for x, z in zip(points, latents, strict=True):
             compare(evaluate(formula, x), z, (0.02, 0.02))
 
