@@ -15,8 +15,11 @@ from tests.diagnostics.snapshots import records, snapshot, without
 from workbench import diagnostics, plots
 from workbench.core.variable import Variable
 from workbench.plots import PLOTS, style
+from workbench.snapshots import VIEWS
 from workbench.training.history import Record
 
+#: A plot for each view, and a second one for the posterior.
+NAMES = (*VIEWS.shown(), "marginals")
 #: Plots whose glyphs always have the same number of rows: what comes later shows in their values.
 BY_VALUE = ("density", "invertibility", "marginals", "bound", "critic", "divergences")
 #: Plots that stay empty where nothing is observed.
@@ -59,7 +62,7 @@ def lengths(figure) -> list[int]:
     return [len(next(iter(r.data_source.data.values()), ())) for r in figure.renderers]
 
 
-@pytest.mark.parametrize("name", PLOTS)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("kind", ["flow", "arm"])
 def test_a_plot_built_before_the_first_step_shows_what_comes_later(name, kind):
     taken = snapshot(kind)
@@ -75,7 +78,7 @@ def test_a_plot_built_before_the_first_step_shows_what_comes_later(name, kind):
     assert lengths(figure) == empty
 
 
-@pytest.mark.parametrize("name", [n for n in PLOTS if n not in ("losses", "divergences", "grid")])
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in ("losses", "divergences", "grid")])
 def test_axes_hold_still_while_numbers_move(name):
     taken = snapshot("arm")
     # the axes of a measured curve are those of the measurement, which is there with the first snapshot
@@ -125,8 +128,8 @@ def test_an_absent_reference_leaves_its_glyph_empty():
 def test_no_two_plots_share_a_dimension():
     """Equal names would link the axes of plots that have nothing to do with each other."""
     taken, seen = snapshot("arm"), {}
-    for name, plot in PLOTS.items():
-        for dimension in plot(data(name, taken)).dimensions():
+    for name in NAMES:
+        for dimension in PLOTS[name](data(name, taken)).dimensions():
             assert seen.setdefault(dimension.name, name) == name
 
 
@@ -184,7 +187,7 @@ def test_the_arm_is_drawn_limb_by_limb():
     np.testing.assert_array_equal(source["arm_horizontal_end"], joints[:, 1:, 0].ravel())
 
 
-@pytest.mark.parametrize("name", PLOTS)
+@pytest.mark.parametrize("name", NAMES)
 def test_plots_fit_the_page(name):
     figure = hv.render(PLOTS[name](data(name, snapshot("arm"))))
     assert figure.sizing_mode == "stretch_both" or figure.sizing_mode == "stretch_width"
@@ -201,7 +204,7 @@ def test_plots_fit_the_page(name):
     assert figure.toolbar.active_drag is None and figure.toolbar.active_scroll is None
 
 
-@pytest.mark.parametrize("name", PLOTS)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_plot_can_be_drawn_from_a_file(name, tmp_path):
     made = data(name, snapshot("arm"))
     made.to_netcdf(tmp_path / "view.nc", engine="netcdf4")

@@ -1,6 +1,5 @@
 """The bound measured on runs: it holds before and after training, agrees with closed forms, and is cheap."""
 
-import importlib
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,10 +13,10 @@ from workbench.core.shapes import Shapes
 from workbench.divergences import DIVERGENCES
 from workbench.problems import PROBLEMS
 from workbench.snapshots import SnapshotRequest
-from workbench.snapshots.density_ratio import from_densities, sides
+from workbench.snapshots import bound as module
+from workbench.snapshots.density_ratio import divergence_from_densities, evaluated_densities
 from workbench.training import Experiment, Run
 
-module = importlib.import_module("workbench.snapshots.arrays.bound")
 BOUND = SnapshotRequest(views=("bound",))
 SMALL = {"samples": 1500, "batch_size": 128}
 
@@ -136,12 +135,12 @@ def test_the_true_divergence_of_a_flow_is_that_of_its_densities():
         samples=12_000,
     )
     with run.evaluation_mode(), torch.no_grad():
-        known = sides(run)
-    at_data, at_model = known.log_ratios
+        densities = evaluated_densities(run)
+    at_data, at_model = densities.log_ratios
     shared = float((-at_data).exp().clamp_max(1).mean()), float(at_model.exp().clamp_max(1).mean())
     assert shared[0] == pytest.approx(shared[1], abs=0.06) and 0.2 < shared[0] < 1
     (kl, error), (reverse, other) = (
-        from_densities(DIVERGENCES.make(key), known, data_first=first)
+        divergence_from_densities(DIVERGENCES.make(key), densities, data_first=first)
         for key, first in (("kl", False), ("reverse_kl", True))
     )
     assert kl == pytest.approx(reverse, abs=4 * (error + other)) and kl > 2 * error
@@ -187,6 +186,4 @@ def test_looking_at_the_bound_does_not_touch_the_training():
 
 
 def test_terms_have_one_order_everywhere():
-    from workbench.snapshots.views.bound import TERMS
-
-    assert tuple(TERMS) == theory.TERMS
+    assert tuple(module.TERMS) == theory.TERMS

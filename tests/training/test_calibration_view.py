@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -12,10 +10,9 @@ from tests.export.conftest import small_run
 from workbench import diagnostics, plots
 from workbench.problems import LinearGaussian
 from workbench.snapshots import SnapshotRequest
+from workbench.snapshots import calibration as module
 from workbench.training import Experiment, Run
 
-#: The module; the package's own name of it is the function.
-module = sys.modules["workbench.snapshots.arrays.calibration"]
 ASK = SnapshotRequest(views=("calibration",))
 
 
@@ -67,9 +64,9 @@ def test_looking_draws_the_same_numbers_and_leaves_the_training_alone():
 def test_it_ends_in_time_with_fewer_pairs(monkeypatch):
     run = small_run("realnvp", "linear_gaussian")
     monkeypatch.setattr(module, "SECONDS", -1.0)
-    run.evaluation_points._measured.pop("calibration", None)
+    run.evaluation_points._cache.pop("calibration", None)
     assert len(run.snapshot(ASK).arrays["calibration_rank"]) == module.CHUNK
-    run.evaluation_points._measured.pop("calibration", None)
+    run.evaluation_points._cache.pop("calibration", None)
 
 
 def test_without_an_observation_there_is_nothing_and_the_plot_stays_empty():

@@ -1,6 +1,5 @@
 """The critic beside the optimal one, and precision and recall: oracles are recognised, lazy critics seen."""
 
-import importlib
 import math
 from types import SimpleNamespace
 
@@ -16,11 +15,11 @@ from workbench.architectures import ARCHITECTURES
 from workbench.divergences import DIVERGENCES, precision_recall_curve
 from workbench.problems import PROBLEMS
 from workbench.snapshots import SnapshotRequest
+from workbench.snapshots import precision_recall as module
 from workbench.snapshots.density_ratio import log_densities, log_evidence
 from workbench.training import Experiment, Run
 from workbench.training.history import Record
 
-module = importlib.import_module("workbench.snapshots.arrays.precision_recall")
 LOOK = SnapshotRequest(views=("critic", "precision_recall"))
 
 
@@ -148,13 +147,13 @@ def test_curves_from_samples_are_those_of_the_laws():
     found = module.curve(*(p.log_prob(u) - q.log_prob(u) for u in sides))
     cells = torch.linspace(-7, 8, 6000, dtype=torch.float64)
     masses = (law.log_prob(cells).exp() * (cells[1] - cells[0]) for law in (p, q))
-    precision, recall = precision_recall_curve(*masses, module.ANGLES.tan())
+    precision, recall = precision_recall_curve(*masses, module.slopes())
     np.testing.assert_allclose(found, torch.stack([recall, precision], -1).clamp(0, 1), atol=0.02)
 
 
 def test_equal_laws_are_the_corner():
     zero = torch.zeros(100, dtype=torch.float64)
-    tangent = module.ANGLES.tan().numpy()
+    tangent = module.slopes().numpy()
     np.testing.assert_allclose(module.curve(zero, zero)[:, 1], np.minimum(tangent, 1), atol=1e-12)
 
 

@@ -7,7 +7,7 @@ import torch
 
 from workbench.core.errors import SpecError
 from workbench.divergences import DIVERGENCES
-from workbench.snapshots.views.losses import losses
+from workbench.snapshots import VIEWS
 from workbench.training import Experiment, Run
 from workbench.training.history import MEASURED, History, Record
 from workbench.training.settings import Training
@@ -63,7 +63,7 @@ def test_records_and_older_lines_go_round():
 
 def test_the_plot_of_the_loss_leaves_them_to_another():
     run = trained()
-    assert not [n for n in losses(run.snapshot()).part.values if str(n).startswith(MEASURED)]
+    assert not [n for n in VIEWS["losses"](run.snapshot()).part.values if str(n).startswith(MEASURED)]
 
 
 def test_the_exact_posterior_measures_as_nothing_and_a_wrong_one_does_not():

@@ -2,11 +2,11 @@
 
 import pytest
 
+from workbench.snapshots import VIEWS, applicable, at_first, missing, requested_parts
 from workbench.training import Experiment
 from workbench.ui.badge import badge
 from workbench.ui.choices import CATALOGUES, Choices
 from workbench.ui.picker import option_label
-from workbench.ui.view_choice import VIEWS, applicable, asked, at_first, missing
 
 
 def test_the_first_choices_fit():
@@ -18,22 +18,22 @@ def test_after_any_problem_something_that_fits_is_picked(key):
     choices = Choices()
     if choices.reason("problem", key):
         pytest.skip(choices.reason("problem", key))
-    choices.pick("problem", key)
+    choices.select("problem", key)
     assert choices.refusal() == "" or choices.spec("problem").refusals()
 
 
 def test_what_does_not_fit_has_a_reason_and_is_exchanged_with_a_sentence():
     choices = Choices()
-    choices.pick("problem", "inverse_kinematics")
-    choices.pick("architecture", "inn")
-    said = choices.pick("problem", "two_moons")
+    choices.select("problem", "inverse_kinematics")
+    choices.select("architecture", "inn")
+    said = choices.select("problem", "two_moons")
     assert choices.reason("architecture", "inn")
-    assert choices.picked["architecture"] != "inn" and any("Architecture changed" in s for s in said)
+    assert choices.selection["architecture"] != "inn" and any("Architecture changed" in s for s in said)
 
 
 def test_a_problem_that_is_not_ready_does_not_grey_out_the_rest():
     choices = Choices()
-    choices.pick("problem", "drawn")
+    choices.select("problem", "drawn")
     assert not any(choices.reasons("architecture").values())
     assert "10 points" in choices.refusal()
 
@@ -41,15 +41,15 @@ def test_a_problem_that_is_not_ready_does_not_grey_out_the_rest():
 def test_settings_survive_going_back_and_forth():
     choices = Choices()
     choices.spec("architecture").set("transforms", 3)
-    choices.pick("architecture", "realnvp")
-    choices.pick("architecture", "neural_spline_coupling")
+    choices.select("architecture", "realnvp")
+    choices.select("architecture", "neural_spline_coupling")
     assert choices.spec("architecture").transforms == 3
 
 
 def test_an_opened_experiment_is_picked_and_independent():
     experiment = Experiment("rings", "realnvp", "maximum_likelihood", steps=7, seed=3)
     choices = Choices()
-    choices.take(experiment)
+    choices.load(experiment)
     assert choices.experiment() == experiment
     choices.spec("architecture").set("transforms", 4)
     assert choices.experiment() != experiment
@@ -66,12 +66,12 @@ def test_a_reason_stands_in_the_menu():
 def test_views_apply_to_problems(key):
     experiment = Experiment(key)
     names = applicable(experiment)
-    assert set(names) <= set(VIEWS) and len(at_first(experiment)) == 6
+    assert set(names) <= set(VIEWS.keys()) and len(at_first(experiment)) == 6
     assert ("posterior" in names) == bool(experiment.problem.y)
     assert ("arm" in names) == (key == "inverse_kinematics")
     assert ({"radial_velocity", "phase_folded"} <= set(names)) == (key == "radial_velocity")
     assert ({"sound_speed_profile", "ambiguity_surface"} <= set(names)) == (key == "geoacoustic")
-    assert "invertibility" in asked(names, experiment)
+    assert "invertibility" in requested_parts(names, experiment)
 
 
 def test_what_a_network_cannot_show_is_said_in_a_sentence():
@@ -88,16 +88,16 @@ def test_what_a_network_cannot_show_is_said_in_a_sentence():
 
 def test_picking_a_network_with_a_loss_of_its_own_picks_that_loss():
     choices = Choices()
-    said = choices.pick("architecture", "flow_matching")
-    assert choices.picked["objective"] == "flow_matching" and "changed to Flow matching" in said[0]
-    choices.pick("architecture", "mixture_density_network")
-    assert choices.picked["objective"] == "maximum_likelihood"
+    said = choices.select("architecture", "flow_matching")
+    assert choices.selection["objective"] == "flow_matching" and "changed to Flow matching" in said[0]
+    choices.select("architecture", "mixture_density_network")
+    assert choices.selection["objective"] == "maximum_likelihood"
 
 
 def test_the_recommendation_is_that_of_the_library_and_only_for_inverse_problems():
     choices = Choices()
     assert not choices.recommendable  # two moons, a density
-    choices.pick("problem", "gaussian_mixture")
+    choices.select("problem", "gaussian_mixture")
     choices.training.set("samples", 5000)
     choices.seed = 3
     assert choices.recommendable

@@ -1,134 +1,93 @@
 """Datasets as HoloViews elements: ``hv.DynamicMap(plots.samples, streams=[hv.streams.Pipe(data=dataset)])``.
 
-Every plot is a pure function of a Dataset from `workbench.snapshots.views` (fresh, or read from a file),
-returns the same structure whatever the data, and keeps its axes where the attributes put them.
+The plot of a view or of a check is the function of its key in the module of its key; the module is imported
+when the plot is first used, as ``plots.samples`` or ``PLOTS["samples"]``. Every plot is a pure function of a
+Dataset (fresh, or read from a file), returns the same structure for any data, and keeps its axes where the
+attributes of the Dataset put them.
 """
 
 from __future__ import annotations
 
-from workbench.plots.ambiguity_surface import ambiguity_surface
-from workbench.plots.arm import arm
-from workbench.plots.band import band
-from workbench.plots.bound import bound
-from workbench.plots.calibration import calibration
-from workbench.plots.checks import (
-    JUDGED,
-    contraction,
-    expected_coverage,
-    held_out_density,
-    latent_normality,
-    lipschitz,
-    local_c2st,
-    out_of_distribution,
-    posterior_c2st,
-    posterior_mmd,
-    posterior_predictive,
-    posterior_wasserstein,
-    resimulation_error,
-    tarp,
-)
-from workbench.plots.corner import corner
-from workbench.plots.critic import critic
-from workbench.plots.density import density
-from workbench.plots.divergences import divergences
-from workbench.plots.grid import grid
-from workbench.plots.intervals import intervals
-from workbench.plots.inversion import inversion
-from workbench.plots.invertibility import invertibility
-from workbench.plots.latent import latent
-from workbench.plots.losses import losses
-from workbench.plots.marginals import marginals
-from workbench.plots.phase_folded import phase_folded
-from workbench.plots.physical import physical
-from workbench.plots.plane import plane
-from workbench.plots.posterior import posterior
-from workbench.plots.posteriors import posteriors
-from workbench.plots.precision_recall import precision_recall
-from workbench.plots.radial_velocity import radial_velocity
-from workbench.plots.resimulation import resimulation
-from workbench.plots.samples import samples
-from workbench.plots.search import search
-from workbench.plots.sound_speed_profile import sound_speed_profile
-from workbench.plots.spread import spread
-from workbench.plots.transmission_loss import transmission_loss
-from workbench.plots.trends import figure, save_figure, trends
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from pkgutil import iter_modules
+from types import ModuleType
+from typing import Any
 
-#: Every plot of a run by its name. Each draws the view of the same name; ``marginals`` draws the posterior's
-#: Dataset. (``inversion`` and ``search`` draw what `workbench.invert` returns, ``spread``, ``posteriors``
-#: and ``trends`` lay several methods side by side, the explorer's plots draw several laws: they stand
-#: beside.)
-PLOTS = {
-    plot.__name__: plot
-    for plot in (
-        samples,
-        latent,
-        density,
-        grid,
-        losses,
-        posterior,
-        marginals,
-        resimulation,
-        arm,
-        radial_velocity,
-        phase_folded,
-        sound_speed_profile,
-        ambiguity_surface,
-        transmission_loss,
-        invertibility,
-        calibration,
-        bound,
-        critic,
-        precision_recall,
-        divergences,
-    )
-}
+from workbench.core.errors import unknown
 
-__all__ = [
-    "JUDGED",
-    "contraction",
-    "expected_coverage",
-    "held_out_density",
-    "latent_normality",
-    "lipschitz",
-    "local_c2st",
-    "out_of_distribution",
-    "posterior_c2st",
-    "posterior_mmd",
-    "posterior_predictive",
-    "posterior_wasserstein",
-    "resimulation_error",
-    "tarp",
-    "PLOTS",
-    "plane",
-    "physical",
-    "intervals",
-    "corner",
-    "band",
-    "ambiguity_surface",
-    "arm",
-    "bound",
-    "calibration",
-    "critic",
-    "density",
-    "divergences",
-    "figure",
-    "grid",
-    "inversion",
-    "invertibility",
-    "latent",
-    "losses",
-    "marginals",
-    "phase_folded",
-    "posterior",
-    "posteriors",
-    "precision_recall",
-    "radial_velocity",
-    "resimulation",
-    "samples",
-    "save_figure",
-    "search",
-    "sound_speed_profile",
-    "transmission_loss",
-    "spread",
-    "trends",
-]
+#: Functions of `workbench.plots.trends` beside the plot of its name.
+_FROM_TRENDS = ("figure", "save_figure")
+
+
+class PlotTable(Mapping[str, Callable[..., Any]]):
+    """Every plot by its name: function NAME of ``workbench.plots.NAME``, or registered from elsewhere."""
+
+    def __init__(self) -> None:
+        self._registered: dict[str, Callable[..., Any]] = {}
+
+    def register(self, plot: Callable[..., Any]) -> Callable[..., Any]:
+        """Add a plot of another package under its function's name; a decorator."""
+        self._registered[plot.__name__] = plot
+        return plot
+
+    def __getitem__(self, name: str) -> Callable[..., Any]:
+        plot = self._registered.get(name) or _plot_of_module(name)
+        if plot is None:
+            raise unknown("plot", name, self)
+        return plot
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._registered or (isinstance(name, str) and _plot_of_module(name) is not None)
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through all names; imports every module of the package."""
+        modules = (module.name for module in iter_modules(__path__))
+        yield from dict.fromkeys([*(name for name in modules if name in self), *self._registered])
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _module(name: str) -> ModuleType | None:
+    full = f"{__name__}.{name}"
+    exists = name.isidentifier() and not name.startswith("_") and find_spec(full) is not None
+    return import_module(full) if exists else None
+
+
+def _plot_of_module(name: str) -> Callable[..., Any] | None:
+    return getattr(_module(name), name, None)
+
+
+PLOTS = PlotTable()
+#: The plots of checks: found by key like all others.
+JUDGED = PLOTS
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FROM_TRENDS:
+        return getattr(import_module(f"{__name__}.trends"), name)
+    attribute = PLOTS[name] if name in PLOTS else _module(name)
+    if attribute is None:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return attribute
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_FROM_TRENDS, *(module.name for module in iter_modules(__path__))})
+
+
+class _Package(ModuleType):
+    """Package whose attribute NAME is the plot, also after Python has bound the module NAME to it."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, ModuleType) and value.__name__ == f"{__name__}.{name}":
+            value = getattr(value, name, value)
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
+
+__all__ = ["JUDGED", "PLOTS", "PlotTable"]

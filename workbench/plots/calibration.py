@@ -1,4 +1,4 @@
-"""Ranks of the truth among posterior draws: their law less the uniform one, in a simultaneous band."""
+"""Ranks of the truth among posterior draws: their distribution less the uniform one, in a band."""
 
 from __future__ import annotations
 
@@ -39,21 +39,18 @@ register(
 
 
 def calibration(data: xr.Dataset) -> hv.Overlay:
-    """One line a parameter; inside the grey band all is as chance makes it. An S says too narrow or too wide,
-    a hump a shift."""
-    return ranks(data, "calibration", "quantity", "rank of the truth among the draws")
+    """Draw one line per parameter; the grey band holds the lines of an exact posterior.
+
+    An S means too narrow or too wide, a hump a shift.
+    """
+    return rank_lines(data, "calibration", "quantity", "rank of the truth among the draws")
 
 
-def posterior_predictive(data: xr.Dataset) -> hv.Overlay:
-    """The same for a repeated measurement among its predictions, one line an observed quantity."""
-    return ranks(data, "posterior_predictive", "observed", "rank of the repetition among predictions")
-
-
-def ranks(data: xr.Dataset, prefix: str, dimension: str, label: str) -> hv.Overlay:
-    """``ecdf_difference`` (dimension, place) in the band from ``band_low`` to ``band_high``."""
+def rank_lines(data: xr.Dataset, prefix: str, dimension: str, label: str) -> hv.Overlay:
+    """Draw ``ecdf_difference`` (dimension, place) in the band from ``band_low`` to ``band_high``."""
     sides = axes(prefix, (label, "share below − expected"), ((0.0, 1.0), (-HIGHEST, HIGHEST)))
     place = data["place"].values
-    # before anything was measured the band is a line: a polygon of nothing cannot be drawn
+    # before the first measurement the band is a line: a polygon without points cannot be drawn
     low, high = (np.nan_to_num(data[f"band_{end}"].values) for end in ("low", "high"))
     outline = {
         sides[0].name: np.concatenate([place, place[::-1]]),

@@ -1,36 +1,40 @@
-"""Snapshots: what a run shows of itself, with eyes that hold still.
+"""Snapshots: frozen arrays of a run at one iteration.
 
-The latent points, the data points, the lattice and the grid are drawn once from the seed: what moves on
-the screen
-is learning. A snapshot is a frozen bundle of NumPy arrays; diagnostics put labels on them.
+Latent points, data points, lattice and grid are drawn once from the run's seed, so that only learning moves
+what is shown. A snapshot holds NumPy arrays; the views label them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
-
-from workbench.core.errors import SpecError, did_you_mean
+from workbench.core.lazy import torch
+from workbench.core.observation import checked_values
 from workbench.core.variable import Variable
-from workbench.inference.out_of_distribution import concerns, unit_doubts
-from workbench.snapshots.arrays import MAKERS, Look
-from workbench.training.history import Record
+from workbench.snapshots.base import VIEWS, SnapshotContext, View, computes_arrays
 
-VIEWS = tuple(MAKERS)
-#: What a snapshot holds unless it is asked for more: the views that are cheap.
+if TYPE_CHECKING:
+    import numpy as np
+
+    from workbench.training import Record, Run
+
+#: Views of a default request: those that are cheap.
 USUAL = ("samples", "latent", "density", "grid", "posterior", "invertibility")
 
 
 @dataclass(frozen=True)
 class SnapshotRequest:
-    """Which views, for which observation (data units; empty: the problem's own), and the records after
-    ``since``.
+    """Request of a snapshot.
 
-    ``fresh`` False lets dear views (calibration, bound, precision_recall) repeat what they measured a moment
-    ago, so that a live page takes at most a fifth of the time for them; each says at which iteration it was
-    measured.
+    Parameters
+    ----------
+    views : keys of `VIEWS`; a view without arrays of its own stands for the parts that it reads.
+    observation : in data units; empty: the problem's own.
+    since : only records after this iteration.
+    fresh : False lets expensive views (calibration, bound, precision_recall, ocean) repeat recent arrays,
+        so that they take at most a fifth of the time of a live page; each says at which iteration it was
+        measured.
     """
 
     views: tuple[str, ...] = USUAL
@@ -40,29 +44,25 @@ class SnapshotRequest:
 
     def __post_init__(self) -> None:
         for view in self.views:
-            if view not in VIEWS:
-                raise SpecError(
-                    f"There is no view '{view}'",
-                    expected=", ".join(VIEWS),
-                    found=str(view),
-                    suggestion=did_you_mean(view, VIEWS),
-                )
+            VIEWS[view]  # raises SpecError where there is none
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Keys of the members that compute the arrays, each once."""
+        keys: dict[str, None] = {}
+        for key in self.views:
+            member = VIEWS[key]
+            own = isinstance(member, View) and not computes_arrays(member)
+            keys.update(dict.fromkeys(member.parts if own else (key,)))
+        return tuple(keys)
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One look at a run. Arrays in data units unless their name says ``latent``, ``grid`` or
-    ``invertibility``.
+    """State of a run at one iteration, with arrays by name (see the classes of the views).
 
-    samples: data_x (N, D), data_y (N, M), samples_x (N, D) · latent: latent_z, latent_reference (N, K) ·
-    density: density_x0, density_x1 (G,), density (G, G) with rows along x1, density_target where known ·
-    grid: (L, G, G, 2), latent first, data (data units) last · posterior: observation (M,), posterior_x,
-    reference_x (or reference_needs, a text: why there is none here), resimulated_y, arm (A, 4, 2), and
-    curve_*, fold_* (see `workbench.snapshots.arrays.curves`) where they exist · invertibility:
-    invertibility_xzx, invertibility_zxz (N,) · calibration, bound, critic, precision_recall, ocean: see
-    their modules in `workbench.snapshots.arrays`
-
-    ``notes`` has a sentence for views that need one.
+    Arrays are in data units unless their name says ``latent``, ``grid`` or ``invertibility``. ``notes`` has a
+    sentence by the key of a view, and by ``observation`` if the observation is unusual.
     """
 
     iteration: int
@@ -77,18 +77,18 @@ class Snapshot:
     window: tuple[tuple[float, float], ...]
     observation_window: tuple[tuple[float, float], ...]
     records: tuple[Record, ...] = ()
-    events: tuple[dict, ...] = ()
+    events: tuple[dict[str, Any], ...] = ()
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
 
 
-def take_snapshot(run, request: SnapshotRequest) -> Snapshot:
-    """Compute the requested views that apply to this run's model and problem."""
+def take_snapshot(run: Run, request: SnapshotRequest) -> Snapshot:
+    """Compute the arrays of the requested views that apply to this run's model and problem."""
     arrays: dict[str, np.ndarray] = {}
-    look = _look(run, request)
+    context = _context(run, request)
     with run.evaluation_mode(), torch.no_grad():
-        for view in request.views:
-            arrays |= MAKERS[view](run, look)
+        for key in request.parts:
+            arrays |= VIEWS[key].arrays(run, context)
     return Snapshot(
         iteration=run.iteration,
         seconds=run.seconds,
@@ -104,31 +104,26 @@ def take_snapshot(run, request: SnapshotRequest) -> Snapshot:
         records=run.history.since(request.since),
         events=tuple(run.events),
         arrays=arrays,
-        notes=look.notes,
+        notes=context.notes,
     )
 
 
-def _look(run, request: SnapshotRequest) -> Look:
-    """The request with what there is to say about its observation."""
+def _context(run: Run, request: SnapshotRequest) -> SnapshotContext:
+    """Return the context of a request, with a note on an unusual observation."""
+    from workbench.inference.out_of_distribution import concerns, unit_doubts
+
     observation = _observation(run, request)
     if not observation:
-        return Look(observation, request.fresh)
+        return SnapshotContext(observation, request.fresh)
     units, y = run.data.standardisation, run.problem.y
     shift, scale = units.shift_y.double().cpu(), units.scale_y.double().cpu()
-    said = concerns(observation, y, shift, scale, run.data.typicality)
+    sentences = concerns(observation, y, shift, scale, run.data.typicality)
     far = bool(unit_doubts(observation, y, shift, scale))
-    return Look(observation, request.fresh, far, {"observation": " ".join(said)} if said else {})
+    notes = {"observation": " ".join(sentences)} if sentences else {}
+    return SnapshotContext(observation, request.fresh, far, notes)
 
 
-def _observation(run, request: SnapshotRequest) -> tuple[float, ...]:
+def _observation(run: Run, request: SnapshotRequest) -> tuple[float, ...]:
     if not run.data.has_y:
         return ()
-    values = tuple(float(v) for v in (request.observation or run.problem.default_observation))
-    if len(values) != len(run.problem.y) or not np.isfinite(values).all():
-        names = ", ".join(v.name for v in run.problem.y)
-        raise SpecError(
-            "The observation does not fit this problem",
-            expected=f"{len(run.problem.y)} numbers ({names})",
-            found=str(values),
-        )
-    return values
+    return checked_values(request.observation or run.problem.default_observation, run.problem.y)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import panel as pn
 
-from workbench.diagnostics import invertibility
-from workbench.snapshots import Snapshot
+from workbench.snapshots import VIEWS, Snapshot
 from workbench.ui import text
 
 WORDS = {
@@ -39,7 +38,7 @@ def badge(snapshot: Snapshot | None, missing: str = "") -> str:
         return html("none", ("–", "–", "–"), missing)
     if snapshot is None or "invertibility_xzx" not in snapshot.arrays:
         return html("unknown", ("–", "–", "–"), "Round trips have not been measured yet.")
-    data = invertibility(snapshot)
+    data = VIEWS["invertibility"](snapshot)
     there, back = (text.number(float(v)) for v in data["largest"].values)
     lost = f"{100 * float(data['lost_share'].max()):.2g} %"
     return html(data.attrs["verdict"], (there, back, lost), data.attrs["sentence"])

@@ -1,0 +1,65 @@
+"""Empirical distribution of a number over observations: the model's beside that of exact draws."""
+
+from __future__ import annotations
+
+import holoviews as hv
+import numpy as np
+import xarray as xr
+
+from workbench.plots.style import (
+    FIGURE,
+    KNOWN,
+    LEGEND,
+    MODEL,
+    NEUTRAL,
+    axes,
+    hold_still,
+    joined,
+    line,
+    register,
+)
+
+NOTHING = np.empty(0)
+
+register(
+    hv.opts.Curve("BesideModel", color=MODEL, line_width=2),
+    hv.opts.Curve("BesideExact", color=KNOWN, line_width=2, line_dash="dashed"),
+    hv.opts.Curve("BesideMark", color=NEUTRAL, line_width=1.5, line_dash="dotted"),
+    hv.opts.Overlay("Beside", hooks=[hold_still], **FIGURE, **LEGEND),
+)
+
+
+def cumulative_shares(
+    data: xr.Dataset,
+    prefix: str,
+    label: str,
+    model: np.ndarray,
+    exact: np.ndarray = NOTHING,
+    *,
+    mark: float = np.nan,
+    window: tuple[float, float] | None = None,
+    names: tuple[str, str] = ("model", "exact"),
+) -> hv.Overlay:
+    """Draw the distribution functions of two samples (n,), which may be empty, and a dotted line."""
+    values = np.concatenate([model, exact, [mark]])
+    values = values[np.isfinite(values)]
+    if window is None:
+        low, high = (values.min(), values.max()) if len(values) else (0.0, 1.0)
+        room = 0.05 * (high - low) or 0.5
+        window = (low - room, high + room)
+    sides = axes(prefix, (label, "share of observations"), (window, (-0.03, 1.03)))
+    parts = [
+        line(*_steps(model, window), sides, "BesideModel", names[0]),
+        line(*_steps(exact, window), sides, "BesideExact", names[1]),
+        line([mark, mark], [0, 1], sides, "BesideMark", "marked"),
+    ]
+    return joined(parts, data, "Beside")
+
+
+def _steps(values: np.ndarray, window: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the empirical distribution function as a line of steps across the window."""
+    values = np.sort(values[np.isfinite(values)])
+    if not len(values):
+        return np.full(2, np.nan), np.full(2, np.nan)
+    share = np.arange(len(values) + 1) / len(values)
+    return np.r_[window[0], np.repeat(values, 2), window[1]], np.repeat(share, 2)

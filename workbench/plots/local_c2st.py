@@ -1,0 +1,16 @@
+"""Distance of a classifier's probability from chance, over observations."""
+
+from __future__ import annotations
+
+import holoviews as hv
+import xarray as xr
+
+from workbench.plots.cumulative import cumulative_shares
+
+
+def local_c2st(data: xr.Dataset) -> hv.Overlay:
+    """Draw the distance from 1/2 at each observation, dashed for permuted labels."""
+    label = "mean |P − 1/2|"
+    return cumulative_shares(
+        data, "local_c2st", label, data["bias"].values, data["chance"].values, window=(0.0, 0.5)
+    )

@@ -1,0 +1,173 @@
+"""Labels of the Datasets: axes of a pair of variables, clouds of points, rounded numbers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workbench.core.errors import SpecError, unknown
+from workbench.core.variable import Variable
+from workbench.snapshots.base import VIEWS
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from workbench.problems import Problem
+    from workbench.snapshots.snapshot import Snapshot
+
+    Labelled = "Snapshot | Blank"
+    Windows = tuple[tuple[float, float], ...]
+
+#: Largest number of points of a cloud; more would hide each other.
+POINTS = 2000
+#: Range of an axis without variables.
+UNKNOWN_WINDOW = (-3.0, 3.0)
+
+
+@dataclass(frozen=True)
+class Blank:
+    """Placeholder of a snapshot, for views before the first step or of arrays without a run."""
+
+    x: tuple[Variable, ...] = ()
+    y: tuple[Variable, ...] = ()
+    window: Windows = ()
+    observation_window: Windows = ()
+    iteration: int = 0
+    steps: int = 0
+    records: tuple = ()
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+
+
+def blank(problem: Problem | Snapshot | None = None) -> Blank:
+    """Return a placeholder without arrays, with the variables and windows of ``problem``."""
+    if problem is None:
+        return Blank()
+    return Blank(
+        x=tuple(problem.x),
+        y=tuple(problem.y),
+        window=tuple(problem.window),
+        observation_window=tuple(problem.observation_window),
+    )
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a plot: column of the data (None: points are spread evenly), label and range."""
+
+    column: int | None
+    name: str
+    label: str
+    unit: str
+    low: float
+    high: float
+
+
+#: Vertical axis of a single variable: its points are spread along it, so that they can be told apart.
+SPREAD = Axis(None, "spread", "spread for the eye", "", 0.0, 1.0)
+
+
+def subscript(number: int) -> str:
+    """Return a number in subscript digits: ``12`` -> ``₁₂``."""
+    return "".join(chr(0x2080 + int(digit)) for digit in str(number))
+
+
+def axis(variables: tuple[Variable, ...], windows: Windows, column: int, letter: str) -> Axis:
+    """Return the axis of one column, a neutral one without variables. Raises `SpecError` out of range."""
+    if not variables:
+        return Axis(column, f"{letter}{column + 1}", letter + subscript(column + 1), "", *UNKNOWN_WINDOW)
+    if not 0 <= column < len(variables):
+        raise SpecError(
+            f"There is no variable number {column} to draw",
+            expected=f"0 to {len(variables) - 1}",
+            found=str(column),
+        )
+    variable = variables[column]
+    low, high = windows[column] if column < len(windows) else UNKNOWN_WINDOW
+    return Axis(column, variable.name, variable.label, variable.unit, float(low), float(high))
+
+
+def pair_axes(
+    variables: tuple[Variable, ...], windows: Windows, pair: tuple[int, int], letter: str
+) -> tuple[Axis, Axis]:
+    """Return both axes; a single variable lies along the horizontal, its points spread along the vertical."""
+    horizontal = axis(variables, windows, 0 if len(variables) == 1 else pair[0], letter)
+    if len(variables) == 1:
+        return horizontal, SPREAD
+    return horizontal, axis(variables, windows, pair[1], letter)
+
+
+def axis_attrs(horizontal: Axis, vertical: Axis) -> dict[str, Any]:
+    """Return labels and ranges as attributes that every file format can hold."""
+    return {
+        "horizontal_label": horizontal.label,
+        "vertical_label": vertical.label,
+        "horizontal_window": [horizontal.low, horizontal.high],
+        "vertical_window": [vertical.low, vertical.high],
+    }
+
+
+def rows(snapshot: Labelled, name: str, limit: int | None = POINTS) -> np.ndarray:
+    """Return the first ``limit`` rows of an array as (n, columns) float64; (0, 0) where there is none."""
+    if name not in snapshot.arrays:
+        return np.empty((0, 0))
+    table = np.asarray(snapshot.arrays[name], dtype=np.float64)
+    table = table.reshape(-1, 1) if table.ndim == 1 else table
+    return table if limit is None else table[:limit]
+
+
+def column(table: np.ndarray, axis: Axis) -> np.ndarray:
+    """Return one column (n,); for the spread axis a van der Corput sequence, which is even and fixed."""
+    if axis.column is not None:
+        return table[:, axis.column] if table.shape[1] > axis.column else np.empty(0)
+    value, weight, index = np.zeros(len(table)), 0.5, np.arange(len(table))
+    while index.any():
+        value, weight, index = value + weight * (index % 2), weight / 2, index // 2
+    return 0.1 + 0.8 * value
+
+
+def cloud(prefix: str, table: np.ndarray, horizontal: Axis, vertical: Axis) -> dict[str, Any]:
+    """Return variables ``<prefix>_horizontal`` and ``<prefix>_vertical`` over ``<prefix>_draw``."""
+    dimension = f"{prefix}_draw"
+    return {
+        f"{prefix}_{side}": (dimension, column(table, a), {"long_name": a.label, "units": a.unit or "1"})
+        for side, a in (("horizontal", horizontal), ("vertical", vertical))
+    }
+
+
+def common_attrs(snapshot: Labelled, view: str, title: str) -> dict[str, Any]:
+    """Return the attributes that every view has."""
+    return {"view": view, "title": title, "iteration": int(snapshot.iteration)}
+
+
+def round_up(value: float) -> float:
+    """Return the next of 1, 2, 5, 10 times a power of ten, so that a scale moves in rare, visible steps."""
+    if not (math.isfinite(value) and value > 0):
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return next((s * power for s in (1.0, 2.0, 5.0) if s * power >= value * (1 - 1e-9)), 10.0 * power)
+
+
+def number_text(values: np.ndarray) -> str:
+    """Return a point as text for a title, ``1.5`` or ``(1.5, 0)``, at most three components."""
+    components = [f"{v:.3g}".replace("-", "−") for v in np.atleast_1d(values)[:3]]
+    text = ", ".join(components) + (", …" if np.size(values) > 3 else "")
+    return text if np.size(values) == 1 else f"({text})"
+
+
+def empty(view: str, problem: Problem | Snapshot | None = None, **settings: Any) -> xr.Dataset:
+    """Return the Dataset of ``view`` before the first step, with the axes of ``problem`` where one is given.
+
+    Parameters
+    ----------
+    view : key of a view; anything else raises `SpecError`.
+    problem : a Problem or a Snapshot, or None for neutral axes.
+    settings : passed to the view (``pair``, or ``steps`` for the losses).
+    """
+    views = VIEWS.shown()
+    if view not in views:
+        raise unknown(VIEWS.noun, view, views)
+    return views[view](blank(problem), **settings)

@@ -1,0 +1,183 @@
+"""Precision and recall of the model against the data, at every trade-off λ between them.
+
+precision α_λ = ∫ min(λp, q) = E_q min(λr, 1) = E_p min(λ, 1/r),  recall β_λ = α_λ/λ,  r = p/q of (x, y)
+
+r comes from the known densities, and from a critic: the run's own where it estimates the ratio; without
+both, one that is trained on half of the held-out points and evaluated on the other half. Both means are
+computed and averaged.
+
+Arrays: precision_recall_known and precision_recall_critic (λ, 2), recall first, where they exist;
+precision_recall_figures (iteration, own critic 1 or fresh one 0, the objective's λ or NaN).
+Source: Simon, Webster & Rabin (2019); Verine et al. (2023), arXiv:2305.18910.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from workbench.core.capability import Capability
+from workbench.core.lazy import torch
+from workbench.snapshots.base import VIEWS, SnapshotContext, View
+from workbench.snapshots.critic_probe import critic_probe
+from workbench.snapshots.density_ratio import evaluated_densities, finite_rows, joint_table
+from workbench.snapshots.labelling import common_attrs
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.snapshots.labelling import Labelled
+    from workbench.training import Experiment, Run
+
+#: λ at which the sentence reads off precision, and 1/λ for recall.
+EXTREME = 20.0
+#: Budget of the fresh critic, and the smallest number of points to train it on.
+_STEPS, _BATCH, _FEWEST = 200, 256, 100
+
+
+@VIEWS.register
+class PrecisionRecall(View):
+    """Curve of the best pairs of precision and recall."""
+
+    key = "precision_recall"
+    title = "Precision and recall"
+    summary = (
+        "How much of what is drawn looks like data (precision), and how much of the data is drawn "
+        "(recall), at every trade-off; (1, 1) is perfect."
+    )
+    reference = "Simon, Webster & Rabin 2019; Verine et al. 2023, arXiv 2305.18910"
+    parts = ("precision_recall",)
+    position = 150
+    has_sentence = True
+
+    def applies(self, experiment: Experiment) -> bool:
+        """Return True for a model that passes gradients through its samples."""
+        return Capability.REPARAMETERISED in experiment.architecture.capabilities
+
+    def arrays(self, run: Run, context: SnapshotContext) -> dict[str, np.ndarray]:
+        """Compute the curves; a fresh critic is trained at most a fifth of the time of a live page."""
+        points, model, iteration = run.evaluation_points, run.model, run.iteration
+        arrays, densities = {}, evaluated_densities(run)
+        if densities is not None:
+            arrays["precision_recall_known"] = curve(*densities.log_ratios)
+        probe = critic_probe(run)
+        if probe is not None:
+            samples, _ = model.inverse(points.z, points.y)
+            ratios = probe.log_ratio(points.x, points.y), probe.log_ratio(samples, points.y)
+            arrays["precision_recall_critic"] = curve(*ratios)
+        elif densities is None:
+            fresh, iteration = points.cached_expensive(
+                "precision_recall",
+                run.iteration,
+                lambda: (_fresh_curve(run), run.iteration),
+                fresh=context.fresh,
+            )
+            if fresh is not None:
+                arrays["precision_recall_critic"] = fresh
+        trade_off = float(getattr(getattr(run.loss, "divergence", None), "trade_off", math.nan))
+        figures = np.array([iteration, float(probe is not None), trade_off])
+        return arrays | {"precision_recall_figures": figures}
+
+    def dataset(self, snapshot: Labelled, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
+        """Return ``known_*`` from densities and ``critic_*`` from a critic's ratio, (trade-offs,), which
+        may be empty.
+
+        ``mark_*`` is the objective's own trade-off, where it has one. The point (1, 1) is a perfect model.
+        ``pair`` is ignored.
+        """
+        curves = {kind: _curve(snapshot, kind) for kind in ("known", "critic")}
+        figures = np.asarray(
+            snapshot.arrays.get("precision_recall_figures", np.full(3, np.nan)), dtype=np.float64
+        )
+        best = curves["known"] if len(curves["known"]) else curves["critic"]
+        critic = "the run's critic" if figures[1] == 1 else "a fresh critic"
+        mark = _nearest(best, figures[2])
+        return xr.Dataset(
+            {
+                f"{kind}_{name}": (f"{kind}_point", curve[:, column], {"long_name": name, "units": "1"})
+                for kind, curve in curves.items()
+                for column, name in enumerate(("recall", "precision"))
+            }
+            | {"mark_recall": ("mark", mark[:, 0]), "mark_precision": ("mark", mark[:, 1])},
+            attrs=common_attrs(snapshot, "precision_recall", "Precision and recall")
+            | {
+                "verdict": "unknown",
+                "sentence": _sentence(best, critic if not len(curves["known"]) else "the known densities"),
+                "critic_label": critic,
+                "measured_at": int(figures[0]) if np.isfinite(figures[0]) else -1,
+                "horizontal_label": "recall",
+                "vertical_label": "precision",
+                "horizontal_window": [-0.02, 1.04],
+                "vertical_window": [-0.02, 1.04],
+            },
+        )
+
+
+@cache
+def slopes() -> Tensor:
+    """Return the trade-offs λ as slopes of lines through the origin at even angles, (101,) float64."""
+    return torch.linspace(0, math.pi / 2, 103, dtype=torch.float64)[1:-1].tan()
+
+
+def curve(at_data: Tensor, at_model: Tensor) -> np.ndarray:
+    """Return (λ, 2) recall and precision from L = log p/q at data points and at points of the model."""
+    data, model = (ratios[~ratios.isnan()] for ratios in (at_data, at_model))
+    level = slopes().log()[:, None]
+    by_model = (level + model).clamp_max(0).exp().mean(-1)
+    by_data = torch.minimum(level, -data).exp().mean(-1)
+    precision = 0.5 * (by_model + by_data)
+    return torch.stack([precision / slopes(), precision], -1).clamp(0, 1).numpy()
+
+
+def _fresh_curve(run: Run) -> np.ndarray | None:
+    """Return the curve by a critic that is trained on one half of the held-out points, on the other half."""
+    from workbench.divergences import estimate
+
+    points = run.evaluation_points
+    samples, _ = run.model.inverse(points.z, points.y)
+    mask = finite_rows(samples)
+    if int(mask.sum()) < _FEWEST:
+        return None
+    y = None if points.y is None else points.y[mask]
+    data, model = joint_table(points.x[mask], y), joint_table(samples[mask], y)
+    half = len(data) // 2
+    with torch.enable_grad():
+        estimation = estimate(
+            "jensen_shannon",
+            data[:half],
+            model[:half],
+            held_out=False,
+            seed=run.experiment.seed,
+            steps=_STEPS,
+            batch_size=_BATCH,
+        )
+    return curve(estimation.critic(data[half:]), estimation.critic(model[half:]))
+
+
+def _curve(snapshot: Labelled, kind: str) -> np.ndarray:
+    points = snapshot.arrays.get(f"precision_recall_{kind}", np.empty((0, 2)))
+    return np.asarray(points, dtype=np.float64).reshape(-1, 2)
+
+
+def _nearest(curve: np.ndarray, trade_off: float) -> np.ndarray:
+    """Return the point of the curve on the line precision = λ recall: (1, 2), or none."""
+    if not len(curve) or not math.isfinite(trade_off):
+        return np.empty((0, 2))
+    angle = np.arctan2(curve[:, 1], curve[:, 0])
+    return curve[[int(np.abs(angle - math.atan(trade_off)).argmin())]]
+
+
+def _sentence(curve: np.ndarray, source: str) -> str:
+    if not len(curve):
+        return "Not measured yet."
+    precision = _nearest(curve, EXTREME)[0, 1]
+    recall = _nearest(curve, 1 / EXTREME)[0, 0]
+    both = float(curve.min(axis=1).max())
+    return (
+        f"By {source}: precision {precision:.2f} (draws that look like data), recall {recall:.2f} (data that "
+        f"is drawn), both at once {both:.2f}."
+    )

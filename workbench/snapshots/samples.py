@@ -1,0 +1,53 @@
+"""Data beside the model's samples, for one pair of variables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from workbench.snapshots.base import VIEWS, SnapshotContext, View
+from workbench.snapshots.conversions import to_data_units
+from workbench.snapshots.labelling import axis_attrs, cloud, common_attrs, pair_axes, rows
+
+if TYPE_CHECKING:
+    from workbench.snapshots.labelling import Labelled
+    from workbench.training import Experiment, Run
+
+
+@VIEWS.register
+class Samples(View):
+    """Arrays data_x (N, D), data_y (N, M) and samples_x (N, D), all in data units."""
+
+    key = "samples"
+    title = "Samples"
+    summary = "Data beside what the network draws."
+    parts = ("samples",)
+    takes_pair = True
+
+    def position_for(self, experiment: Experiment) -> int:
+        """Return the first place, or for an inverse problem one behind its posterior."""
+        return 110 if experiment.problem.shapes.y else 0
+
+    def arrays(self, run: Run, context: SnapshotContext) -> dict[str, np.ndarray]:
+        """Compute the samples at the fixed latent points and observations."""
+        points = run.evaluation_points
+        x, _ = run.model.inverse(points.z, points.y)
+        y = (
+            np.zeros((len(points.x), 0))
+            if points.y is None
+            else run.data.standardisation.y_out(points.y.cpu().double()).numpy()
+        )
+        return {"data_x": to_data_units(run, points.x), "data_y": y, "samples_x": to_data_units(run, x)}
+
+    def dataset(self, snapshot: Labelled, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
+        """Return ``data_*`` (over ``data_draw``) and the model's ``model_*`` (over ``model_draw``)."""
+        axes = pair_axes(snapshot.x, snapshot.window, pair, "x")
+        return xr.Dataset(
+            {
+                **cloud("data", rows(snapshot, "data_x"), *axes),
+                **cloud("model", rows(snapshot, "samples_x"), *axes),
+            },
+            attrs=common_attrs(snapshot, "samples", "Data and samples") | axis_attrs(*axes),
+        )

@@ -1,0 +1,54 @@
+"""Selection of views: those that apply to an experiment, and the parts of a snapshot that they need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from workbench.core.capability import Capability
+from workbench.core.errors import unknown
+from workbench.snapshots.base import VIEWS
+
+if TYPE_CHECKING:
+    from workbench.training import Experiment
+
+#: Number of views that a page shows before the user chooses.
+MOST_AT_ONCE = 6
+#: Part of every snapshot of a page: the badge shows the errors of round trips.
+ALWAYS = "invertibility"
+
+
+def applicable(experiment: Experiment) -> tuple[str, ...]:
+    """Return the keys of the views that apply to an experiment, in the order of its page."""
+    views = [view for view in VIEWS.shown().values() if view.applies(experiment)]
+    return tuple(view.key for view in sorted(views, key=lambda view: view.position_for(experiment)))
+
+
+def at_first(experiment: Experiment) -> tuple[str, ...]:
+    """Return the keys of the views that a page shows before the user chooses."""
+    return applicable(experiment)[:MOST_AT_ONCE]
+
+
+def missing(experiment: Experiment) -> tuple[str, ...]:
+    """Return a sentence for each capability that the model lacks, with the views that need it."""
+    architecture, titles = experiment.architecture, dict[Capability, list[str]]()
+    for view in VIEWS.shown().values():
+        if not view.applies(experiment):
+            for need in sorted(view.needs_model - architecture.capabilities):
+                titles.setdefault(need, []).append(view.title)
+    return tuple(
+        f"Not shown: {', '.join(names)}. They need a model that {need.sentence}; "
+        f"{architecture.title} does not qualify."
+        for need, names in titles.items()
+    )
+
+
+def requested_parts(keys: Iterable[str], experiment: Experiment) -> tuple[str, ...]:
+    """Return the parts of a snapshot that these views need, and those that every page needs."""
+    views = VIEWS.shown()
+    parts: dict[str, None] = {}
+    for key in keys:
+        if key not in views:
+            raise unknown(VIEWS.noun, key, views)
+        parts.update(dict.fromkeys(views[key].parts_for(experiment)))
+    return tuple(parts | {ALWAYS: None})
