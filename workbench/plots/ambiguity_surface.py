@@ -1,4 +1,4 @@
-"""The match with what was heard as colour, the posterior's draws on it."""
+"""Match with the measured field as colour, with the posterior's draws on it."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from workbench.plots.density import colour_limits
 from workbench.plots.style import (
     COLOUR_BAR,
     FIGURE,
-    KNOWN,
     LEGEND,
     MODEL,
+    REFERENCE,
     dimensions,
-    joined,
+    overlay,
     points,
     register,
 )
 
-#: From nothing to grey: what is drawn on it has the colours.
+#: From transparent to grey, since the draws on it have the colours.
 _RAMP = [f"#6c7f8c{round(230 * i / 254):02x}" for i in range(255)]
 
 register(
     hv.opts.Image("AmbiguityMatch", cmap=_RAMP, colorbar=True, colorbar_opts=COLOUR_BAR),
-    hv.opts.Points("AmbiguityReference", color=KNOWN, size=4, alpha=0.5, line_alpha=0),
+    hv.opts.Points("AmbiguityReference", color=REFERENCE, size=4, alpha=0.5, line_alpha=0),
     hv.opts.Points("AmbiguityModel", color=MODEL, size=5, alpha=0.6, marker="x", line_width=1),
     hv.opts.Overlay("AmbiguitySurface", hooks=[colour_limits], **FIGURE, **LEGEND),
 )
 
 
 def ambiguity_surface(data: xr.Dataset) -> hv.Overlay:
-    """Dark where a seabed matches; dots for the reference where there is one, crosses for the model."""
+    """Draw dark where a seabed matches, dots for the reference where there is one, crosses for the model."""
     axes = dimensions(data, "ambiguity_surface")
     limits = tuple(float(v) for v in data.attrs["color_limits"])
     match = hv.Dimension("ambiguity_match", label="Bartlett match", range=limits)
     grid = (data["horizontal"].values, data["vertical"].values, data["match"].values)
-    return joined(
+    return overlay(
         [
             hv.Image(grid, axes, match, group="AmbiguityMatch", label="match"),
             points(data, "reference", axes, "AmbiguityReference", "reference"),

@@ -8,29 +8,31 @@ import xarray as xr
 
 from workbench.plots.style import (
     FIGURE,
-    KNOWN,
     LEGEND,
     MODEL,
     NEUTRAL,
+    REFERENCE,
     dimensions,
-    hold_still,
-    joined,
+    fix_axes,
+    overlay,
     register,
 )
 
 register(
     hv.opts.Curve("ArmRail", color=NEUTRAL, line_width=3),
-    hv.opts.Segments("ArmReference", color=KNOWN, line_width=1, alpha=0.6, line_dash="dotted"),
+    hv.opts.Segments("ArmReference", color=REFERENCE, line_width=1, alpha=0.6, line_dash="dotted"),
     hv.opts.Segments("ArmModel", color=MODEL, line_width=1.5, alpha=0.35),
-    hv.opts.Points("ArmTarget", color=KNOWN, size=15, marker="circle_cross", fill_alpha=0.0, line_width=3),
-    hv.opts.Overlay("Arm", hooks=[hold_still], **FIGURE, **LEGEND),
+    hv.opts.Points(
+        "ArmTarget", color=REFERENCE, size=15, marker="circle_cross", fill_alpha=0.0, line_width=3
+    ),
+    hv.opts.Overlay("Arm", hooks=[fix_axes], **FIGURE, **LEGEND),
 )
 
 
 def arm(data: xr.Dataset) -> hv.Overlay:
-    """Transparent arms of the model over dotted ones of the reference, their rail, and the target."""
+    """Draw transparent arms of the model over dotted ones of the reference, their rail, and the target."""
     axes = dimensions(data, "arm")
-    return joined(
+    return overlay(
         [
             _rail(data, axes),
             _arms(data, "reference", axes, "ArmReference", "reference"),

@@ -1,4 +1,4 @@
-"""Resimulated observations as a band over the components of y: the observation should lie inside."""
+"""Resimulated observations as a band over the components of y, with the observation."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 from bokeh.models import FixedTicker
 
 from workbench.plots.layers import OTHER, Columns, line_columns, points, segment_columns, segments
-from workbench.plots.style import FIGURE, KNOWN, LEGEND, MODEL, axes, hold_still, register
+from workbench.plots.style import FIGURE, LEGEND, MODEL, REFERENCE, axes, fix_axes, register
 
-#: With more components than this their names would run into each other.
+#: Largest number of named components; more names would overlap.
 MOST_NAMED = 12
 #: The same in characters, with two of room beside each name.
 MOST_CHARACTERS = 60
@@ -22,59 +22,64 @@ register(
     hv.opts.Segments("BandWide", color=MODEL, line_width=4, alpha=0.45),
     hv.opts.Segments("BandNarrow", color=MODEL, line_width=8, alpha=0.8),
     hv.opts.Segments("BandOther", color=OTHER, line_width=3, alpha=0.7),
-    hv.opts.Points("BandObserved", color=KNOWN, size=9, marker="circle_cross", fill_alpha=0.0, line_width=2),
+    hv.opts.Points(
+        "BandObserved", color=REFERENCE, size=9, marker="circle_cross", fill_alpha=0.0, line_width=2
+    ),
     hv.opts.Overlay("Band", **FIGURE, **LEGEND),
 )
 
 
 def sides(data: Any) -> list[hv.Dimension]:
-    """Components from left to right, their values upwards."""
+    """Return the axes: components from left to right, their values upwards."""
     count = data.sizes["component"]
     return axes(
         "band", ("component of y", str(data.attrs["label"])), ((-0.6, count - 0.4), data.attrs["window"])
     )
 
 
-def band(laws: Mapping[str, Any]) -> hv.Overlay:
-    """From ``model`` and perhaps ``other``: ``band`` (level, component) and ``observed`` (component)."""
-    data = laws["model"]
-    both, made, names = sides(data), columns(laws), list(data.attrs["names"])
+def band(datasets: Mapping[str, Any]) -> hv.Overlay:
+    """Draw the bands of ``model`` and perhaps ``other`` around the observation.
+
+    Both are Datasets with ``band`` (level, component) and ``observed`` (component).
+    """
+    data = datasets["model"]
+    both, numbers, names = sides(data), columns(datasets), list(data.attrs["names"])
     elements = [
-        points(made, "observed", both, "BandObserved"),
-        segments(made, "90 % of resimulated", both, "BandWide"),
-        segments(made, "50 %", both, "BandNarrow"),
-        segments(made, "second model, 90 %", both, "BandOther"),
+        points(numbers, "observed", both, "BandObserved"),
+        segments(numbers, "90 % of resimulated", both, "BandWide"),
+        segments(numbers, "50 %", both, "BandNarrow"),
+        segments(numbers, "second model, 90 %", both, "BandOther"),
     ]
     longest = 2 + max(map(len, map(str, names)), default=0)
     every = max(-(-len(names) // MOST_NAMED), -(-len(names) * longest // MOST_CHARACTERS))
-    shown = {i: str(name) for i, name in enumerate(names) if i % every == 0}
+    labels = {i: str(name) for i, name in enumerate(names) if i % every == 0}
 
     def hook(plot: Any, element: Any) -> None:
-        hold_still(plot, element)
-        plot.handles["xaxis"].update(ticker=FixedTicker(ticks=sorted(shown)), major_label_overrides=shown)
+        fix_axes(plot, element)
+        plot.handles["xaxis"].update(ticker=FixedTicker(ticks=sorted(labels)), major_label_overrides=labels)
 
     return hv.Overlay(elements, group="Band", label="").opts(hv.opts.Overlay("Band", hooks=[hook]))
 
 
-def columns(laws: Mapping[str, Any]) -> Columns:
-    """The numbers of the plot by the labels of its elements."""
-    data, other = laws["model"], laws.get("other")
+def columns(datasets: Mapping[str, Any]) -> Columns:
+    """Return the numbers of the plot by the labels of its elements."""
+    data, other = datasets["model"], datasets.get("other")
     both, place = sides(data), np.arange(data.sizes["component"], dtype=float)
     low, quarter, _, three_quarters, high = data["band"].values
-    shifted = np.empty((0, 4))
+    beside = np.empty((0, 4))
     if other is not None:
-        shifted = np.column_stack(
+        beside = np.column_stack(
             [place + SHIFT, other["band"].values[0], place + SHIFT, other["band"].values[-1]]
         )
     return {
         "observed": line_columns(both, np.column_stack([place, data["observed"].values])),
         "90 % of resimulated": segment_columns(both, np.column_stack([place, low, place, high])),
         "50 %": segment_columns(both, np.column_stack([place, quarter, place, three_quarters])),
-        "second model, 90 %": segment_columns(both, shifted),
+        "second model, 90 %": segment_columns(both, beside),
     }
 
 
-def frame(laws: Mapping[str, Any]) -> tuple:
-    """What must stay the same for the figure to be kept."""
-    attrs = laws["model"].attrs
+def frame(datasets: Mapping[str, Any]) -> tuple:
+    """Return what a figure cannot change: a plot with another frame is built anew."""
+    attrs = datasets["model"].attrs
     return tuple(attrs["names"]), attrs["label"], tuple(attrs["window"])

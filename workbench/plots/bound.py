@@ -1,4 +1,4 @@
-"""The terms of the bound as a table with bars: decimal logarithms, how each is known, and its number."""
+"""The terms of the bound as a table with bars: decimal logarithms, origin and number of each."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from bokeh.models import FixedTicker
 
 from workbench.plots.style import (
     FIGURE,
-    KNOWN,
     LEGEND,
     MODEL,
     NEUTRAL,
+    REFERENCE,
     SERIES,
     dimensions,
-    hold_still,
-    joined,
+    fix_axes,
     line,
+    overlay,
     register,
 )
 
-#: Rows that are the truth and not the theorem's; half the height of a bar; the axis' ends of the bars.
+#: Rows of the true error and not of the theorem; half the height of a bar; the axis' ends of the bars.
 TRUE, HALF, LOW, HIGH = ("truth", "floor"), 0.32, -4.0, 4.0
 #: Texts of the rows: thirteen of them must fit a low card without touching.
 SMALL = "9px"
@@ -32,12 +32,12 @@ _POWERS = {-3: "0.001", 0: "1", 3: "1000"}
 
 def _name_rows(plot: Any, element: Any) -> None:
     """Hook: the terms stand where the numbers of the rows would, and powers of ten along the bottom."""
-    hold_still(plot, element)
-    seen = plot.handles["workbench"]
+    fix_axes(plot, element)
+    state = plot.handles["workbench"]
     names = [str(n) for n in element.get(0).dimension_values("bound_name")]
-    if seen.get("rows") == names:
+    if state.get("rows") == names:
         return
-    seen["rows"] = names
+    state["rows"] = names
     rows = {len(names) - 1 - i: name for i, name in enumerate(names)}
     plot.handles["yaxis"].update(
         ticker=FixedTicker(ticks=sorted(rows)), major_label_overrides=rows, major_label_text_font_size=SMALL
@@ -46,18 +46,20 @@ def _name_rows(plot: Any, element: Any) -> None:
 
 
 register(
-    hv.opts.Rectangles("BoundTrue", color=KNOWN, line_alpha=0, show_legend=False),
+    hv.opts.Rectangles("BoundTrue", color=REFERENCE, line_alpha=0, show_legend=False),
     hv.opts.Rectangles("BoundMeasured", color=MODEL, line_alpha=0, show_legend=False),
     hv.opts.Rectangles("BoundDeclared", color=SERIES[2], line_alpha=0, show_legend=False),
-    hv.opts.Curve("BoundLine", color=KNOWN, line_width=1.5, line_dash="dashed", show_legend=False),
+    hv.opts.Curve("BoundLine", color=REFERENCE, line_width=1.5, line_dash="dashed", show_legend=False),
     hv.opts.Labels("BoundText", text_color=NEUTRAL, text_align="right", text_font_size=SMALL),
     hv.opts.Overlay("Bound", hooks=[_name_rows], **FIGURE, **LEGEND),
 )
 
 
 def bound(data: xr.Dataset) -> hv.Overlay:
-    """Blue is the truth, orange measured, green declared; the dashed line is the true error, which the bound
-    must reach."""
+    """Draw the true error in blue, measured terms in orange and declared ones in green.
+
+    The dashed line is the true error, which the bound must reach.
+    """
     axes = dimensions(data, "bound")
     names = [str(n) for n in data["label"].values]
     value, status = data["value"].values, data["status"].values
@@ -68,7 +70,7 @@ def bound(data: xr.Dataset) -> hv.Overlay:
         "BoundMeasured": ~true & (status != "declared"),
         "BoundDeclared": ~true & (status == "declared"),
     }
-    bars = [_bars(axes, names, np.where(kept, value, np.nan), row, group) for group, kept in kinds.items()]
+    bars = [_bars(axes, names, np.where(mask, value, np.nan), row, group) for group, mask in kinds.items()]
     place = _place(value[:1])
     mark = line(np.repeat(place, 2), [row[0], row[min(2, len(row) - 1)] - 0.5], axes, "BoundLine", "")
     texts = {
@@ -77,20 +79,20 @@ def bound(data: xr.Dataset) -> hv.Overlay:
         "bound_text": [_text(v, str(s)) for v, s in zip(value, status, strict=True)],
     }
     labels = hv.Labels(texts, axes, "bound_text", group="BoundText")
-    return joined([*bars, mark, labels], data, "Bound")
+    return overlay([*bars, mark, labels], data, "Bound")
 
 
 def _place(value: np.ndarray) -> np.ndarray:
-    """Where a bar ends; a value that is not positive has none."""
+    """Return the end of each bar, NaN for a value that is not positive."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.clip(np.log10(np.where(value > 0, value, np.nan)), LOW, HIGH)
 
 
 def _bars(axes: list, names: list[str], value: np.ndarray, row: np.ndarray, group: str) -> hv.Rectangles:
     end = _place(value)
-    kept = np.isfinite(end)
+    finite = np.isfinite(end)
     sides = {
-        axes[0].name: np.where(kept, LOW, np.nan),
+        axes[0].name: np.where(finite, LOW, np.nan),
         axes[1].name: row - HALF,
         f"{axes[0].name}_end": end,
         f"{axes[1].name}_end": row + HALF,
@@ -103,5 +105,5 @@ def _bars(axes: list, names: list[str], value: np.ndarray, row: np.ndarray, grou
 def _text(value: float, status: str) -> str:
     if not np.isfinite(value):
         return status
-    shown = f"{value:.3g}" if abs(value) < 1e5 else f"{value:.0e}"
-    return f"{shown.replace('-', '−')}  {status}"
+    number = f"{value:.3g}" if abs(value) < 1e5 else f"{value:.0e}"
+    return f"{number.replace('-', '−')}  {status}"

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from workbench.plots.losses import swatches
-from workbench.plots.style import FIGURE, LEGEND, NEUTRAL, SERIES, axes, hold_still, joined, register
+from workbench.plots.style import FIGURE, LEGEND, NEUTRAL, SERIES, axes, fix_axes, overlay, register
 
 #: Differences beyond this lie on the edge of the plot.
 HIGHEST = 0.3
@@ -18,17 +18,17 @@ HIGHEST = 0.3
 
 def _name_lines(plot: Any, element: Any) -> None:
     """Hook: the legend names the quantities."""
-    hold_still(plot, element)
-    seen, lines = plot.handles["workbench"], element.get(1)
+    fix_axes(plot, element)
+    state, lines = plot.handles["workbench"], element.get(1)
     names = [str(n) for n in lines.dimension_values(2, expanded=False)]
-    if "items" not in seen:
-        seen["items"] = swatches(plot.state)
-    if seen.get("names") == names:
+    if "items" not in state:
+        state["items"] = swatches(plot.state)
+    if state.get("names") == names:
         return
-    seen["names"] = names
-    for i, item in enumerate(seen["items"]):
-        used = i < len(names)
-        item.update(label={"value": names[i] if used else f"unused {i}"}, visible=used)
+    state["names"] = names
+    for i, item in enumerate(state["items"]):
+        visible = i < len(names)
+        item.update(label={"value": names[i] if visible else f"unused {i}"}, visible=visible)
 
 
 register(
@@ -58,7 +58,7 @@ def rank_lines(data: xr.Dataset, prefix: str, dimension: str, label: str) -> hv.
     }
     names = [str(n) for n in data[dimension].values]
     lines = _lines(place, data["ecdf_difference"].values, names, sides, prefix)
-    return joined([hv.Polygons([outline], sides, group="RankBand"), lines], data, "Ranks")
+    return overlay([hv.Polygons([outline], sides, group="RankBand"), lines], data, "Ranks")
 
 
 def _lines(

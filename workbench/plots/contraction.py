@@ -12,9 +12,9 @@ from workbench.plots.style import (
     NEUTRAL,
     SERIES,
     axes,
-    hold_still,
-    joined,
+    fix_axes,
     line,
+    overlay,
     register,
 )
 
@@ -24,17 +24,20 @@ HIGHEST = 5.0
 register(
     hv.opts.Curve("ContractionScatter", color=NEUTRAL, line_width=1, line_dash="dotted"),
     hv.opts.Points("ContractionPairs", color="contraction_color", size=4, alpha=0.45, line_alpha=0),
-    hv.opts.Overlay("Contraction", hooks=[hold_still], **FIGURE, **LEGEND),
+    hv.opts.Overlay("Contraction", hooks=[fix_axes], **FIGURE, **LEGEND),
 )
 
 
 def contraction(data: xr.Dataset) -> hv.Overlay:
-    """Right: much was learned. Two thirds of the dots should lie between the dotted lines at ±1, as many
-    above 0 as below; a colour a parameter."""
+    """Draw a dot for each pair and parameter, with one colour per parameter.
+
+    Two thirds of the dots should lie between the dotted lines at ±1, as many above 0 as below. The further to
+    the right, the more was learned.
+    """
     labels = ("posterior contraction", "z-score of the truth")
     sides = axes("contraction", labels, ((-0.5, 1.02), (-HIGHEST, HIGHEST)))
-    named = zip(("contraction", "z_score"), sides, strict=True)
-    across, up = (np.clip(data[name].values, *side.range) for name, side in named)
+    columns = zip(("contraction", "z_score"), sides, strict=True)
+    across, up = (np.clip(data[name].values, *side.range) for name, side in columns)
     colours = np.broadcast_to([SERIES[i % len(SERIES)] for i in range(up.shape[1])], up.shape)
     dots = {
         sides[0].name: across.ravel(),
@@ -45,4 +48,4 @@ def contraction(data: xr.Dataset) -> hv.Overlay:
     points = hv.Points(
         dots, sides, "contraction_color", group="ContractionPairs", label="pairs", datatype=["dictionary"]
     )
-    return joined([points, band], data, "Contraction")
+    return overlay([points, band], data, "Contraction")

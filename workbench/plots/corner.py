@@ -1,7 +1,7 @@
-"""The pair plot: regions that hold 50 % and 90 % of the draws for every pair, marginals on the diagonal.
+"""Pair plot: regions that hold 50 % and 90 % of the draws for every pair, marginals on the diagonal.
 
 All cells are one figure in units of cells, so that a live page redraws it at once: column c and row r of d
-variables cover [c, c + 1] × [d - 1 - r, d - r]. Ticks say the variables' own units.
+variables cover [c, c + 1] × [d - 1 - r, d - r]. Tick labels are in the variables' own units.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from workbench.plots.layers import (
 from workbench.plots.style import (
     DENSITY_RAMP,
     FIGURE,
-    KNOWN,
     LEGEND,
     MODEL,
     NEUTRAL,
+    REFERENCE,
     axes,
-    hold_still,
+    fix_axes,
     register,
 )
 
@@ -45,11 +45,11 @@ INSIDE_LEGEND = {
     "legend_position": "top_right",
     "legend_opts": LEGEND["legend_opts"] | {"orientation": "vertical", "spacing": 4, "margin": 34},
 }
-#: Neither the model's colour nor that of what is known.
+#: Colour of brushed draws, neither the model's nor the reference's.
 BRUSHED = "#1f9270"
 #: Height of the tallest marginal in its cell, and where the interval bar lies.
 TALL, BAR = 0.8, 0.045
-LAWS = ("prior", "reference", "other", "model", "refined")
+NAMES = ("prior", "reference", "other", "model", "refined")
 GROUPS = {
     "prior": "CornerPrior",
     "reference": "CornerReference",
@@ -70,7 +70,7 @@ register(
     hv.opts.Image("CornerDensity", cmap=DENSITY_RAMP, alpha=0.85),
     hv.opts.Segments("CornerFrame", color=NEUTRAL, line_width=1, alpha=0.5, show_legend=False),
     hv.opts.Curve("CornerPrior", color=NEUTRAL, line_width=1.5, line_dash="dotted"),
-    hv.opts.Curve("CornerReference", color=KNOWN, line_width=1.5, line_dash="dashed"),
+    hv.opts.Curve("CornerReference", color=REFERENCE, line_width=1.5, line_dash="dashed"),
     hv.opts.Curve("CornerOther", color=OTHER, line_width=1.5, line_dash="dashdot"),
     hv.opts.Curve("CornerModel", color=MODEL, line_width=1.5),
     hv.opts.Curve("CornerRefined", color=REFINED, line_width=2, line_dash=LONG_DASH),
@@ -87,36 +87,41 @@ register(
 
 
 def sides(count: int) -> list[hv.Dimension]:
-    """Both axes in units of cells."""
+    """Return both axes in units of cells."""
     return axes("corner", ("", ""), ((0, count), (0, count)))
 
 
-def corner(laws: Mapping[str, Any]) -> hv.Overlay:
-    """From laws by name: ``model``, and where they are known ``other``, ``refined``, ``reference``, ``prior``
-    (Datasets with ``single_density``, ``region_50``, ``region_90``); ``truth`` (d,) and ``within`` (n,) bool
-    of a brush."""
-    model = laws["model"]
+def corner(datasets: Mapping[str, Any]) -> hv.Overlay:
+    """Draw distributions by name.
+
+    Parameters
+    ----------
+    datasets : ``model``, and optionally ``other``, ``refined``, ``reference``, ``prior``: Datasets with
+        ``single_density``, ``region_50``, ``region_90``; optionally ``truth`` (d,), and ``within`` (n,) bool,
+        the draws inside a brush.
+    """
+    model = datasets["model"]
     names, windows = list(model.attrs["labels"]), _windows(model)
-    count, made = len(names), columns(laws)
+    count, numbers = len(names), columns(datasets)
     both = sides(count)
     elements: list[Any] = [
         hv.Image(
-            made["density"]["image"][0],
+            numbers["density"]["image"][0],
             bounds=(0, 0, count, count),
             kdims=both,
             vdims=[hv.Dimension("corner_density", range=(0, 1))],
             group="CornerDensity",
             label="density",
         ),
-        segments(made, "frame", both, "CornerFrame"),
+        segments(numbers, "frame", both, "CornerFrame"),
     ]
-    elements += [curve(made, TITLES[name], both, GROUPS[name]) for name in LAWS]
+    elements += [curve(numbers, TITLES[name], both, GROUPS[name]) for name in NAMES]
     elements += [
-        segments(made, "interval", both, "CornerInterval"),
-        segments(made, "true value", both, "CornerTruth"),
-        points(made, "truth", both, "CornerTruthPoint"),
-        points(made, "outside", both, "CornerOutside"),
-        points(made, "brushed", both, "CornerInside"),
+        segments(numbers, "interval", both, "CornerInterval"),
+        segments(numbers, "true value", both, "CornerTruth"),
+        points(numbers, "truth", both, "CornerTruthPoint"),
+        points(numbers, "outside", both, "CornerOutside"),
+        points(numbers, "brushed", both, "CornerInside"),
         hv.Labels(
             [(i + 0.04, count - i - 0.03, name) for i, name in enumerate(names)],
             both,
@@ -127,46 +132,48 @@ def corner(laws: Mapping[str, Any]) -> hv.Overlay:
     ticks = _tick_places(windows)
 
     def hook(plot: Any, element: Any) -> None:
-        hold_still(plot, element)
+        fix_axes(plot, element)
         for side, marks in zip("xy", ticks, strict=True):
             axis = plot.handles[f"{side}axis"]
             axis.update(
                 ticker=FixedTicker(ticks=sorted(marks)), major_label_overrides=marks, axis_line_alpha=0.0
             )
 
-    made_plot = hv.Overlay(elements, group="Corner", label="")
-    return made_plot.opts(hv.opts.Overlay("Corner", hooks=[hook]))
+    plot = hv.Overlay(elements, group="Corner", label="")
+    return plot.opts(hv.opts.Overlay("Corner", hooks=[hook]))
 
 
-def columns(laws: Mapping[str, Any]) -> Columns:
-    """The numbers of the plot by the labels of its elements."""
-    model = laws["model"]
+def columns(datasets: Mapping[str, Any]) -> Columns:
+    """Return the numbers of the plot by the labels of its elements."""
+    model = datasets["model"]
     count = len(model.attrs["labels"])
     both, windows = sides(count), _windows(model)
-    known = {name: laws.get(name) for name in LAWS}
-    scale = _scale(known, count)
-    made: Columns = {
+    distributions = {name: datasets.get(name) for name in NAMES}
+    scale = _scale(distributions, count)
+    numbers: Columns = {
         "density": {"image": [mosaic(model, count)]},
         "frame": segment_columns(both, _frame(count)),
     }
-    for name, data in known.items():
-        made[TITLES[name]] = line_columns(both, _outline(data, scale, with_regions=name != "prior"))
-    made["interval"] = segment_columns(both, _intervals(model, windows))
-    lines, crosses = _truth(laws.get("truth"), windows)
-    made["true value"], made["truth"] = segment_columns(both, lines), line_columns(both, crosses)
-    for label, cloud in zip(("outside", "brushed"), _clouds(model, laws.get("within"), windows), strict=True):
-        made[label] = line_columns(both, cloud)
-    return made
+    for name, data in distributions.items():
+        numbers[TITLES[name]] = line_columns(both, _outline(data, scale, with_regions=name != "prior"))
+    numbers["interval"] = segment_columns(both, _intervals(model, windows))
+    lines, crosses = _truth(datasets.get("truth"), windows)
+    numbers["true value"], numbers["truth"] = segment_columns(both, lines), line_columns(both, crosses)
+    for label, cloud in zip(
+        ("outside", "brushed"), _clouds(model, datasets.get("within"), windows), strict=True
+    ):
+        numbers[label] = line_columns(both, cloud)
+    return numbers
 
 
-def frame(laws: Mapping[str, Any]) -> tuple:
-    """What must stay the same for the figure to be kept."""
-    model = laws["model"]
+def frame(datasets: Mapping[str, Any]) -> tuple:
+    """Return what a figure cannot change: a plot with another frame is built anew."""
+    model = datasets["model"]
     return tuple(model.attrs["labels"]), tuple(np.ravel(model.attrs["windows"]))
 
 
 def mosaic(model: xr.Dataset, count: int) -> np.ndarray:
-    """The densities of all pairs as one picture, first row on top as HoloViews wants it; 0 elsewhere."""
+    """Return the densities of all pairs as one picture, first row on top as in HoloViews; 0 elsewhere."""
     density = model["pair_density"].values
     bins = density.shape[-1] if len(density) else 2
     whole = np.zeros((count * bins, count * bins), dtype=np.float32)
@@ -180,15 +187,15 @@ def _windows(model: xr.Dataset) -> np.ndarray:
     return np.asarray(model.attrs["windows"], dtype=np.float64).reshape(-1, 2)
 
 
-def _scale(known: Mapping[str, Any], count: int) -> np.ndarray:
-    """Height of a density of one in each diagonal cell: the tallest of all laws fills the cell."""
-    peaks = [d["single_density"].values.max(1, initial=0.0) for d in known.values() if d is not None]
+def _scale(distributions: Mapping[str, Any], count: int) -> np.ndarray:
+    """Return the height of a density of one in each diagonal cell, which the tallest density fills."""
+    peaks = [d["single_density"].values.max(1, initial=0.0) for d in distributions.values() if d is not None]
     peak = np.max(peaks, axis=0) if peaks else np.ones(count)
     return TALL / np.where(peak > 0, peak, 1.0)
 
 
 def _outline(data: xr.Dataset | None, scale: np.ndarray, *, with_regions: bool) -> np.ndarray:
-    """Marginals in the diagonal cells, and regions in the others, as one line with gaps."""
+    """Return marginals in the diagonal cells, and regions in the others, as one line with gaps."""
     if data is None:
         return np.empty((0, 2))
     density, count = data["single_density"].values, len(scale)
@@ -202,18 +209,18 @@ def _outline(data: xr.Dataset | None, scale: np.ndarray, *, with_regions: bool) 
 
 
 def _intervals(model: xr.Dataset, windows: np.ndarray) -> np.ndarray:
-    """The central 90 % of every variable as a bar at the foot of its cell."""
+    """Return the central 90 % of every variable as a bar at the foot of its cell."""
     count, rows = len(windows), []
     quantile = model["quantile"].sel(variable=model["shown"].values).values
     for i, (low, high) in enumerate(windows):
-        left, right = np.clip((quantile[i, [0, -1]] - low) / (high - low), 0, 1)
+        start, end = np.clip((quantile[i, [0, -1]] - low) / (high - low), 0, 1)
         height = count - 1 - i + BAR
-        rows.append((i + left, height, i + right, height))
+        rows.append((i + start, height, i + end, height))
     return np.asarray(rows)
 
 
 def _frame(count: int) -> list[tuple[float, float, float, float]]:
-    """Borders of the triangle's cells."""
+    """Return the borders of the triangle's cells."""
     lines = []
     for i in range(count + 1):
         lines.append((0, count - i, min(i + 1, count), count - i))
@@ -222,7 +229,7 @@ def _frame(count: int) -> list[tuple[float, float, float, float]]:
 
 
 def _truth(truth: Any, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Lines in the diagonal cells and crosses in the others."""
+    """Return lines in the diagonal cells and crosses in the others."""
     if truth is None:
         return np.empty((0, 4)), np.empty((0, 2))
     count = len(windows)
@@ -234,7 +241,7 @@ def _truth(truth: Any, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _clouds(model: xr.Dataset, within: Any, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """While something is brushed, the kept draws in every pair: outside and inside the brush."""
+    """Return the draws of every pair outside and inside a brush; none without a brush."""
     if within is None:
         return np.empty((0, 2)), np.empty((0, 2))
     draws, count = model["draw"].sel(variable=model["shown"].values).values, len(windows)
@@ -244,39 +251,41 @@ def _clouds(model: xr.Dataset, within: Any, windows: np.ndarray) -> tuple[np.nda
         [place[:, [i, j]] + (i, count - 1 - j) for i, j in combinations(range(count), 2)]
         or [np.empty((len(draws), 2))]
     )
-    return tuple(every[:, chosen].reshape(-1, 2) for chosen in (~within, within))
+    return tuple(every[:, mask].reshape(-1, 2) for mask in (~within, within))
 
 
 def _tick_places(windows: np.ndarray) -> tuple[dict[float, str], dict[float, str]]:
-    """Places in units of cells and their numbers, for the columns and for all rows but the first."""
+    """Return places in units of cells and their labels, for the columns and for all rows but the first."""
     count = len(windows)
-    below, left = {}, {}
+    columns, rows = dict[float, str](), dict[float, str]()
     for i, (low, high) in enumerate(windows):
         for value in nice_ticks(low, high):
-            place, said = (value - low) / (high - low), tick_text(value)
-            below[i + place] = said
+            place, label = (value - low) / (high - low), tick_text(value)
+            columns[i + place] = label
             if i:
-                left[count - 1 - i + place] = said
-    return below, left
+                rows[count - 1 - i + place] = label
+    return columns, rows
 
 
 def cell(x: float, y: float, count: int) -> tuple[int, int] | None:
-    """(column, row) of a point of the figure; None outside the triangle."""
+    """Return (column, row) of a point of the figure; None outside the triangle."""
     column, row = int(np.floor(x)), count - 1 - int(np.floor(y))
     return (column, row) if 0 <= column <= row < count else None
 
 
 def box_within(
-    box: Mapping[str, float], model: xr.Dataset, chosen: tuple[int, ...]
+    box: Mapping[str, float], model: xr.Dataset, variables: tuple[int, ...]
 ) -> tuple[tuple[int, float, float], ...]:
-    """What a box (x0, x1, y0, y1) in the figure's units means: (variable, low, high) for both variables of
-    the cell in which its middle lies, for one on the diagonal; none outside the triangle. ``chosen`` are
-    the numbers of the drawn variables."""
+    """Convert a box (x0, x1, y0, y1) in the figure's units into (variable, low, high) of its variables.
+
+    The box belongs to the cell in which its middle lies: two variables, one on the diagonal, none outside
+    the triangle. ``variables`` are the numbers of the plotted variables.
+    """
     windows, count = _windows(model), len(model.attrs["labels"])
-    found = cell(0.5 * (box["x0"] + box["x1"]), 0.5 * (box["y0"] + box["y1"]), count)
-    if found is None:
+    place = cell(0.5 * (box["x0"] + box["x1"]), 0.5 * (box["y0"] + box["y1"]), count)
+    if place is None:
         return ()
-    column, row = found
+    column, row = place
     across, up = (
         np.clip([box["x0"], box["x1"]], column, column + 1) - column,
         np.asarray([box["y0"], box["y1"]]),
@@ -284,6 +293,6 @@ def box_within(
     up = np.clip(up, count - 1 - row, count - row) - (count - 1 - row)
     limits = {column: across} if column == row else {column: across, row: up}
     return tuple(
-        (int(chosen[i]), *(float(v) for v in windows[i, 0] + np.sort(place) * np.ptp(windows[i])))
-        for i, place in limits.items()
+        (int(variables[i]), *(float(v) for v in windows[i, 0] + np.sort(ends) * np.ptp(windows[i])))
+        for i, ends in limits.items()
     )

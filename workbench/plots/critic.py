@@ -1,5 +1,8 @@
-"""The learned critic and the optimal one: in the plane side by side on one pair of axes, with one scale of
-colours; elsewhere one against the other at points of both laws."""
+"""The learned critic and the optimal one.
+
+For two variables side by side on one pair of axes, with one scale of colours; otherwise one against the other
+at points of both distributions.
+"""
 
 from __future__ import annotations
 
@@ -13,34 +16,34 @@ from bokeh.models import BasicTicker, ColorBar, FixedTicker
 from workbench.plots.style import (
     COLOUR_BAR,
     FIGURE,
-    KNOWN,
     LEGEND,
     MODEL,
     NEUTRAL,
+    REFERENCE,
     axes,
-    hold_still,
-    joined,
+    fix_axes,
+    hide_empty_entries,
     line,
-    name_what_is_drawn,
+    overlay,
     register,
     signed_ramp,
 )
 
 #: Room between the two pictures and above them, as shares of a picture's side.
 BETWEEN, ABOVE = 0.08, 0.12
-#: Where its window is marked below each picture: as far apart across the room between the two as within.
+#: Ticks below each picture, as shares of its window: evenly spaced across both pictures.
 PLACES = (0.15, 0.5, 0.85)
 NAMES = ("learned", "optimal")
 
 
 def _name_places(plot: Any, element: Any) -> None:
-    """Hook: below each picture the ends of the window stand, not places along the whole."""
-    hold_still(plot, element)
-    seen = plot.handles["workbench"]
+    """Hook: label the ticks below each picture with values of its own window."""
+    fix_axes(plot, element)
+    state = plot.handles["workbench"]
     low, high, width = (float(v) for v in element.get(2).dimension_values("critic_window"))
-    if seen.get("window") == (low, high, width):
+    if state.get("window") == (low, high, width):
         return
-    seen["window"] = low, high, width
+    state["window"] = low, high, width
     for bar in plot.state.select({"type": ColorBar}):
         bar.visible = bool(width)
     if not width:
@@ -48,8 +51,8 @@ def _name_places(plot: Any, element: Any) -> None:
         return
     shift = (1 + BETWEEN) * width
     ticks = {low + i * shift + t * width: f"{low + t * width:.3g}" for i in (0, 1) for t in PLACES}
-    named = {place: text.replace("-", "−") for place, text in ticks.items()}
-    plot.handles["xaxis"].update(ticker=FixedTicker(ticks=sorted(named)), major_label_overrides=named)
+    labels = {place: text.replace("-", "−") for place, text in ticks.items()}
+    plot.handles["xaxis"].update(ticker=FixedTicker(ticks=sorted(labels)), major_label_overrides=labels)
 
 
 register(
@@ -57,15 +60,17 @@ register(
     hv.opts.Image("CriticOptimal", cmap=signed_ramp(), colorbar=False),
     hv.opts.Labels("CriticText", text_color=NEUTRAL, text_font_size="9pt"),
     hv.opts.Curve("CriticEqual", color=NEUTRAL, line_width=1, line_dash="dotted"),
-    hv.opts.Points("CriticData", color=KNOWN, size=4, alpha=0.5, line_alpha=0),
+    hv.opts.Points("CriticData", color=REFERENCE, size=4, alpha=0.5, line_alpha=0),
     hv.opts.Points("CriticModel", color=MODEL, size=5, alpha=0.7, marker="x", line_width=1),
-    hv.opts.Overlay("Critic", hooks=[_name_places, name_what_is_drawn], **FIGURE, **LEGEND),
+    hv.opts.Overlay("Critic", hooks=[_name_places, hide_empty_entries], **FIGURE, **LEGEND),
 )
 
 
 def critic(data: xr.Dataset) -> hv.Overlay:
-    """Blue where there is more data than the model makes, orange where the model makes more than there is.
-    Beyond the plane dots are data and crosses draws; a critic that knows the ratio has them on the line."""
+    """Draw blue where data exceed the model, orange where the model exceeds the data.
+
+    Without a picture, dots are data and crosses draws; those of an optimal critic lie on the line.
+    """
     low, high = (float(v) for v in data.attrs["horizontal_window"])
     bottom, top = (float(v) for v in data.attrs["vertical_window"])
     width, height = high - low, top - bottom
@@ -99,13 +104,13 @@ def critic(data: xr.Dataset) -> hv.Overlay:
     equal = line(ends, ends, sides, "CriticEqual", "")
     clouds = [
         hv.Points(
-            {side.name: data[f"at_{law}"].values[:, i] for i, side in enumerate(sides)},
+            {side.name: data[f"at_{name}"].values[:, i] for i, side in enumerate(sides)},
             sides,
-            group=f"Critic{law.capitalize()}",
-            label="draws" if law == "model" else law,
+            group=f"Critic{name.capitalize()}",
+            label="draws" if name == "model" else name,
             datatype=["dictionary"],
         )
-        for law in ("data", "model")
+        for name in ("data", "model")
     ]
     labels = hv.Labels(texts, sides, ["critic_text", "critic_window"], group="CriticText")
-    return joined([*images, labels, equal, *clouds], data, "Critic")
+    return overlay([*images, labels, equal, *clouds], data, "Critic")

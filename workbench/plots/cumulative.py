@@ -8,14 +8,14 @@ import xarray as xr
 
 from workbench.plots.style import (
     FIGURE,
-    KNOWN,
     LEGEND,
     MODEL,
     NEUTRAL,
+    REFERENCE,
     axes,
-    hold_still,
-    joined,
+    fix_axes,
     line,
+    overlay,
     register,
 )
 
@@ -23,9 +23,9 @@ NOTHING = np.empty(0)
 
 register(
     hv.opts.Curve("BesideModel", color=MODEL, line_width=2),
-    hv.opts.Curve("BesideExact", color=KNOWN, line_width=2, line_dash="dashed"),
+    hv.opts.Curve("BesideExact", color=REFERENCE, line_width=2, line_dash="dashed"),
     hv.opts.Curve("BesideMark", color=NEUTRAL, line_width=1.5, line_dash="dotted"),
-    hv.opts.Overlay("Beside", hooks=[hold_still], **FIGURE, **LEGEND),
+    hv.opts.Overlay("Beside", hooks=[fix_axes], **FIGURE, **LEGEND),
 )
 
 
@@ -53,7 +53,7 @@ def cumulative_shares(
         line(*_steps(exact, window), sides, "BesideExact", names[1]),
         line([mark, mark], [0, 1], sides, "BesideMark", "marked"),
     ]
-    return joined(parts, data, "Beside")
+    return overlay(parts, data, "Beside")
 
 
 def _steps(values: np.ndarray, window: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:

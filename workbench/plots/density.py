@@ -12,18 +12,19 @@ from workbench.plots.style import (
     COLOUR_BAR,
     DENSITY_RAMP,
     FIGURE,
-    KNOWN,
     LEGEND,
+    REFERENCE,
     dimensions,
-    hold_still,
-    joined,
+    fix_axes,
     line,
+    overlay,
     register,
 )
 
 
 def colour_limits(plot: Any, element: Any) -> None:
-    hold_still(plot, element)
+    """Hook: fix the axes, and set the colour scale to the range of the element's values."""
+    fix_axes(plot, element)
     low, high = element.get(0).vdims[0].range
     for subplot in plot.subplots.values():
         mapper = subplot.handles.get("color_color_mapper") or subplot.handles.get("color_mapper")
@@ -33,13 +34,13 @@ def colour_limits(plot: Any, element: Any) -> None:
 
 register(
     hv.opts.Image("DensityModel", cmap=DENSITY_RAMP, colorbar=True, colorbar_opts=COLOUR_BAR),
-    hv.opts.Curve("DensityTarget", color=KNOWN, line_width=1.5, line_dash="dashed"),
+    hv.opts.Curve("DensityTarget", color=REFERENCE, line_width=1.5, line_dash="dashed"),
     hv.opts.Overlay("Density", hooks=[colour_limits], **FIGURE, **LEGEND),
 )
 
 
 def density(data: xr.Dataset) -> hv.Overlay:
-    """Colour limits are fixed by the target; dashed lines hold 50 % and 90 % of the target."""
+    """Draw the density, with dashed lines around 50 % and 90 % of the target, which fixes the colours."""
     axes = dimensions(data, "density")
     height = hv.Dimension(
         "density_value", label="density", range=tuple(float(v) for v in data.attrs["color_limits"])
@@ -54,4 +55,4 @@ def density(data: xr.Dataset) -> hv.Overlay:
         "DensityTarget",
         "target, 50 % and 90 %",
     )
-    return joined([image, contours], data, "Density")
+    return overlay([image, contours], data, "Density")

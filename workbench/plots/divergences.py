@@ -10,7 +10,7 @@ import xarray as xr
 from bokeh.models import FixedTicker, Legend
 
 from workbench.plots.losses import swatches
-from workbench.plots.style import FIGURE, LEGEND, SERIES, dimensions, hold_still, joined, register
+from workbench.plots.style import FIGURE, LEGEND, SERIES, dimensions, fix_axes, overlay, register
 
 _POWERS = {-4: "≤ 0.0001", -3: "0.001", -2: "0.01", -1: "0.1", 0: "1", 1: "10"}
 
@@ -34,24 +34,24 @@ _SHORT = {
     "sliced_wasserstein": "sliced W",
     "max_sliced_wasserstein": "max-sliced W",
 }
-#: Letters that one line of the legend has room for, where a swatch counts as some; and its columns beyond.
+#: Letters in one line of the legend, letters that a swatch counts for, and columns of a longer legend.
 _LINE, _SWATCH, _COLUMNS = 50, 5, 2
 
 
 def _name_lines(plot: Any, element: Any) -> None:
-    """Hook: the legend names the divergences, each with its last value."""
-    hold_still(plot, element)
-    seen, named = plot.handles["workbench"], element.get(0)
-    names = [str(n) for n in named.dimension_values("divergences_name", expanded=False)]
-    if "items" not in seen:
-        seen["items"] = swatches(plot.state)
+    """Hook: name the divergences in the legend, each with its last value."""
+    fix_axes(plot, element)
+    state, lines = plot.handles["workbench"], element.get(0)
+    names = [str(n) for n in lines.dimension_values("divergences_name", expanded=False)]
+    if "items" not in state:
+        state["items"] = swatches(plot.state)
         plot.handles["yaxis"].update(ticker=FixedTicker(ticks=list(_POWERS)), major_label_overrides=_POWERS)
-    if seen.get("names") == names:
+    if state.get("names") == names:
         return
-    seen["names"] = names
-    for i, item in enumerate(seen["items"]):
-        used = i < len(names)
-        item.update(label={"value": names[i] if used else f"unused {i}"}, visible=used)
+    state["names"] = names
+    for i, item in enumerate(state["items"]):
+        visible = i < len(names)
+        item.update(label={"value": names[i] if visible else f"unused {i}"}, visible=visible)
     long = sum(len(name) + _SWATCH for name in names) > _LINE
     plot.state.select_one(Legend).ncols = _COLUMNS if long else "auto"
 
@@ -63,24 +63,24 @@ register(
 
 
 def divergences(data: xr.Dataset) -> hv.Overlay:
-    """One line a divergence; what an unbiased estimate puts below zero lies on the bottom."""
+    """Draw one line per divergence; estimates below zero lie on the bottom."""
     axes = dimensions(data, "divergences")
     low, high = axes[1].range
     iteration, paths = data["iteration"].values, []
     for i, name in enumerate(data["divergence"].values):
         value = data["value"].values[i]
-        kept = np.isfinite(value)
-        shown = np.log10(np.maximum(value[kept], 10.0**low))
-        # a path without a point would leave its colour without a range: one that is drawn nowhere stands in
-        places = [iteration[kept], np.minimum(shown, high)] if kept.any() else [np.full(2, np.nan)] * 2
-        last = f" {value[kept][-1]:.2g}".replace("-", "−") if kept.any() else ""
+        finite = np.isfinite(value)
+        logarithm = np.log10(np.maximum(value[finite], 10.0**low))
+        # a path without a point would leave its colour without a range: use one outside the figure
+        path = [iteration[finite], np.minimum(logarithm, high)] if finite.any() else [np.full(2, np.nan)] * 2
+        last = f" {value[finite][-1]:.2g}".replace("-", "−") if finite.any() else ""
         paths.append(
             {
-                axes[0].name: places[0],
-                axes[1].name: places[1],
+                axes[0].name: path[0],
+                axes[1].name: path[1],
                 "divergences_name": _SHORT.get(str(name), str(name).replace("_", " ")) + last,
                 "divergences_color": SERIES[i % len(SERIES)],
             }
         )
     lines = hv.Contours(paths, axes, ["divergences_name", "divergences_color"], group="DivergencesMeasured")
-    return joined([lines], data, "Divergences")
+    return overlay([lines], data, "Divergences")

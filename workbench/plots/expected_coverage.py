@@ -6,13 +6,13 @@ import holoviews as hv
 import numpy as np
 import xarray as xr
 
-from workbench.plots.style import FIGURE, LEGEND, MODEL, NEUTRAL, axes, hold_still, joined, line, register
+from workbench.plots.style import FIGURE, LEGEND, MODEL, NEUTRAL, axes, fix_axes, line, overlay, register
 
 register(
     hv.opts.Polygons("CoverageBand", color=NEUTRAL, fill_alpha=0.22, line_alpha=0, show_legend=False),
     hv.opts.Curve("CoverageIdeal", color=NEUTRAL, line_width=1, line_dash="dotted"),
     hv.opts.Curve("CoverageModel", color=MODEL, line_width=2),
-    hv.opts.Overlay("Coverage", hooks=[hold_still], **FIGURE, **LEGEND),
+    hv.opts.Overlay("Coverage", hooks=[fix_axes], **FIGURE, **LEGEND),
 )
 
 
@@ -34,4 +34,4 @@ def credibility_curve(data: xr.Dataset, prefix: str, label: str) -> hv.Overlay:
         line([0, 1], [0, 1], sides, "CoverageIdeal", "exact"),
         line(np.r_[0, level, 1], np.r_[0, data["coverage"].values, 1], sides, "CoverageModel", "model"),
     ]
-    return joined(parts, data, "Coverage")
+    return overlay(parts, data, "Coverage")

@@ -1,4 +1,4 @@
-"""The latent lattice warped by the layers, coloured by what happens to its area."""
+"""The latent lattice warped by the layers, coloured by the change of its area."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import holoviews as hv
 import numpy as np
 import xarray as xr
 
-from workbench.plots.style import COLOUR_BAR, FIGURE, NEUTRAL, axes, hold_still, register, signed_ramp
+from workbench.plots.style import COLOUR_BAR, FIGURE, NEUTRAL, axes, fix_axes, register, signed_ramp
 
 register(
     hv.opts.QuadMesh(
         "Grid",
-        hooks=[hold_still],
+        hooks=[fix_axes],
         cmap=signed_ramp(),
         colorbar=True,
         colorbar_opts=COLOUR_BAR,
@@ -22,14 +22,14 @@ register(
     )
 )
 
-#: One cell that is nowhere: before the first snapshot.
+#: One cell without a place, before the first snapshot.
 _NOWHERE = np.full((2, 2), np.nan)
 
 
 def grid(data: xr.Dataset, layer: int = -1) -> hv.QuadMesh:
-    """Cells of the lattice after ``layer`` (0: latent, -1: data): orange has shrunk (denser), blue has grown.
+    """Draw the lattice after ``layer`` (0: latent, -1: data): orange cells have shrunk (denser), blue grown.
 
-    A layer that does not exist is answered with the nearest.
+    A layer beyond the ends is replaced by the nearest.
     """
     stages = data.sizes["stage"]
     stage = min(layer, stages - 1) if layer >= 0 else max(stages + layer, 0)

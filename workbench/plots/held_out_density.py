@@ -9,14 +9,14 @@ import numpy as np
 import xarray as xr
 from bokeh.models import FixedTicker
 
-from workbench.plots.style import FIGURE, LEGEND, MODEL, axes, hold_still, joined, register
+from workbench.plots.style import FIGURE, LEGEND, MODEL, axes, fix_axes, overlay, register
 
 ROWS = {2: "fresh data", 1: "model's own draws", 0: "best possible"}
 
 
 def _name_rows(plot: Any, element: Any) -> None:
-    """Hook: words stand where the numbers of the rows would."""
-    hold_still(plot, element)
+    """Hook: label the rows with words."""
+    fix_axes(plot, element)
     plot.handles["yaxis"].update(ticker=FixedTicker(ticks=list(ROWS)), major_label_overrides=ROWS)
 
 
@@ -27,13 +27,13 @@ register(
 
 
 def held_out_density(data: xr.Dataset) -> hv.Overlay:
-    """Mean log densities in nats; the best possible is missing where the target is not known."""
+    """Draw mean log densities in nats, the best possible one only if the target is known."""
     values = np.asarray([float(data[name]) for name in ("target_score", "own_score", "score")])
-    known = values[np.isfinite(values)]
-    low, high = (known.min(), known.max()) if len(known) else (0.0, 1.0)
+    finite = values[np.isfinite(values)]
+    low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 1.0)
     room = 0.1 * (high - low) or 0.5
     windows = (low - room, high + room), (-0.6, 2.6)
     sides = axes("held_out_density", ("mean log density [nats]", ""), windows)
     columns = {sides[0].name: values, sides[1].name: np.arange(3.0)}
     dots = hv.Points(columns, sides, group="HeldOutScore", label="score", datatype=["dictionary"])
-    return joined([dots], data, "HeldOutDensity")
+    return overlay([dots], data, "HeldOutDensity")

@@ -1,7 +1,6 @@
-"""Marginals with their intervals, one row a variable: the posterior over its prior, and a reference where
-known.
+"""Marginals with their intervals, one row per variable: posterior, prior, and a reference where known.
 
-Thick bar: the central 50 %, thin bar: 90 %, ring: the median; those of a second model stand below.
+Thick bar: the central 50 %, thin bar: 90 %, ring: the median; those of a second model are below.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ from workbench.plots.layers import (
     segments,
     tick_text,
 )
-from workbench.plots.style import FIGURE, KNOWN, LEGEND, MODEL, NEUTRAL, axes, hold_still, register
+from workbench.plots.style import FIGURE, LEGEND, MODEL, NEUTRAL, REFERENCE, axes, fix_axes, register
 
-#: Where the curves of a row begin, how tall they are, and where the bars lie.
+#: Foot and height of the curves of a row, and heights of the bars.
 FOOT, TALL, BARS = 0.26, 0.66, {"model": 0.17, "other": 0.07}
-LAWS = {
+GROUPS = {
     "prior": "IntervalsPrior",
     "reference": "IntervalsReference",
     "other": "IntervalsOther",
@@ -46,7 +45,7 @@ TITLES = {
 
 register(
     hv.opts.Curve("IntervalsPrior", color=NEUTRAL, line_width=1.5, line_dash="dotted"),
-    hv.opts.Curve("IntervalsReference", color=KNOWN, line_width=2, line_dash="dashed"),
+    hv.opts.Curve("IntervalsReference", color=REFERENCE, line_width=2, line_dash="dashed"),
     hv.opts.Curve("IntervalsOther", color=OTHER, line_width=1.5, line_dash="dashdot"),
     hv.opts.Curve("IntervalsModel", color=MODEL, line_width=2),
     hv.opts.Curve("IntervalsRefined", color=REFINED, line_width=2, line_dash=LONG_DASH),
@@ -64,19 +63,19 @@ register(
 
 
 def sides(count: int) -> list[hv.Dimension]:
-    """Across each window from 0 to 1; one row a variable."""
+    """Return the axes: across each window from 0 to 1, and one row per variable."""
     return axes("intervals", ("each variable across its own range", ""), ((-0.02, 1.02), (-0.08, count)))
 
 
-def intervals(laws: Mapping[str, Any]) -> hv.Overlay:
-    """From the same laws as `workbench.plots.corner`."""
-    model = laws["model"]
+def intervals(datasets: Mapping[str, Any]) -> hv.Overlay:
+    """Draw the same Datasets as `workbench.plots.corner`."""
+    model = datasets["model"]
     names, windows = list(model.attrs["labels"]), _windows(model)
-    count, made = len(names), columns(laws)
+    count, numbers = len(names), columns(datasets)
     both = sides(count)
-    elements: list[Any] = [curve(made, TITLES[name], both, group) for name, group in LAWS.items()]
+    elements: list[Any] = [curve(numbers, TITLES[name], both, group) for name, group in GROUPS.items()]
     elements += [
-        segments(made, label, both, group)
+        segments(numbers, label, both, group)
         for label, group in (
             ("90 %", "IntervalsThin"),
             ("50 %", "IntervalsThick"),
@@ -85,7 +84,7 @@ def intervals(laws: Mapping[str, Any]) -> hv.Overlay:
             ("true value", "IntervalsTruth"),
         )
     ]
-    elements.append(points(made, "median", both, "IntervalsMedian"))
+    elements.append(points(numbers, "median", both, "IntervalsMedian"))
     ends = [
         (place, count - 1 - i - 0.07, tick_text(value))
         for i, window in enumerate(windows)
@@ -95,42 +94,42 @@ def intervals(laws: Mapping[str, Any]) -> hv.Overlay:
     rows = {count - 1 - i + 0.4: name for i, name in enumerate(names)}
 
     def hook(plot: Any, element: Any) -> None:
-        hold_still(plot, element)
+        fix_axes(plot, element)
         plot.handles["yaxis"].update(ticker=FixedTicker(ticks=sorted(rows)), major_label_overrides=rows)
         plot.handles["xaxis"].update(ticker=FixedTicker(ticks=[]))
 
-    made_plot = hv.Overlay(elements, group="Intervals", label="")
-    return made_plot.opts(hv.opts.Overlay("Intervals", hooks=[hook]))
+    plot = hv.Overlay(elements, group="Intervals", label="")
+    return plot.opts(hv.opts.Overlay("Intervals", hooks=[hook]))
 
 
-def columns(laws: Mapping[str, Any]) -> Columns:
-    """The numbers of the plot by the labels of its elements."""
-    windows = _windows(laws["model"])
+def columns(datasets: Mapping[str, Any]) -> Columns:
+    """Return the numbers of the plot by the labels of its elements."""
+    windows = _windows(datasets["model"])
     count = len(windows)
-    both, known = sides(count), {name: laws.get(name) for name in LAWS}
-    peaks = [d["single_density"].values.max(1, initial=0.0) for d in known.values() if d is not None]
+    both, distributions = sides(count), {name: datasets.get(name) for name in GROUPS}
+    peaks = [d["single_density"].values.max(1, initial=0.0) for d in distributions.values() if d is not None]
     peak = np.max(peaks, axis=0)
     scale = TALL / np.where(peak > 0, peak, 1.0)
-    made: Columns = {TITLES[n]: line_columns(both, _rows(d, scale)) for n, d in known.items()}
+    numbers: Columns = {TITLES[n]: line_columns(both, _rows(d, scale)) for n, d in distributions.items()}
     for name, prefix in (("model", ""), ("other", "other ")):
-        bars, medians = _bars(known[name], windows, BARS[name])
-        made[f"{prefix}90 %"] = segment_columns(both, bars[0])
-        made[f"{prefix}50 %"] = segment_columns(both, bars[1])
+        bars, medians = _bars(distributions[name], windows, BARS[name])
+        numbers[f"{prefix}90 %"] = segment_columns(both, bars[0])
+        numbers[f"{prefix}50 %"] = segment_columns(both, bars[1])
         if name == "model":
-            made["median"] = line_columns(both, medians)
-    truth = laws.get("truth")
+            numbers["median"] = line_columns(both, medians)
+    truth = datasets.get("truth")
     lines = np.empty((0, 4))
     if truth is not None:
         place = (np.asarray(truth, dtype=np.float64) - windows[:, 0]) / (windows[:, 1] - windows[:, 0])
         place = np.where((place >= 0) & (place <= 1), place, np.nan)
         lines = np.asarray([(p, count - 1 - i, p, count - i - 0.08) for i, p in enumerate(place)])
-    made["true value"] = segment_columns(both, lines)
-    return made
+    numbers["true value"] = segment_columns(both, lines)
+    return numbers
 
 
-def frame(laws: Mapping[str, Any]) -> tuple:
-    """What must stay the same for the figure to be kept."""
-    return tuple(laws["model"].attrs["labels"]), tuple(np.ravel(laws["model"].attrs["windows"]))
+def frame(datasets: Mapping[str, Any]) -> tuple:
+    """Return what a figure cannot change: a plot with another frame is built anew."""
+    return tuple(datasets["model"].attrs["labels"]), tuple(np.ravel(datasets["model"].attrs["windows"]))
 
 
 def _windows(model: Any) -> np.ndarray:
@@ -152,7 +151,7 @@ def _rows(data: Any, scale: np.ndarray) -> np.ndarray:
 
 
 def _bars(data: Any, windows: np.ndarray, height: float) -> tuple[np.ndarray, np.ndarray]:
-    """Ends (2, variable, 4) of the 90 % and 50 % bars, and the medians (variable, 2)."""
+    """Return ends (2, variable, 4) of the 90 % and 50 % bars, and the medians (variable, 2)."""
     if data is None:
         return np.empty((2, 0, 4)), np.empty((0, 2))
     quantile = data["quantile"].sel(variable=data["shown"].values).values

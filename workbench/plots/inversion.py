@@ -1,4 +1,4 @@
-"""How the misfit falls while inputs are searched for."""
+"""Misfit during a search for inputs."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import holoviews as hv
 import numpy as np
 import xarray as xr
 
-from workbench.plots.style import FIGURE, LEGEND, MODEL, NEUTRAL, axes, hold_still, joined, line, register
+from workbench.plots.style import FIGURE, LEGEND, MODEL, NEUTRAL, axes, fix_axes, line, overlay, register
 
 register(
     hv.opts.Curve("InversionBest", color=MODEL, line_width=2),
     hv.opts.Curve("InversionMedian", color=MODEL, line_width=1.5, line_dash="dashed"),
     hv.opts.Curve("InversionTolerance", color=NEUTRAL, line_width=1.5, line_dash="dotted"),
-    hv.opts.Overlay("Inversion", hooks=[hold_still], logy=True, **FIGURE, **LEGEND),
+    hv.opts.Overlay("Inversion", hooks=[fix_axes], logy=True, **FIGURE, **LEGEND),
 )
 
-#: The axis of the misfit ends here, however well it goes.
+#: Lower end of the axis of the misfit.
 _LEAST = 1e-6
 
 
 def inversion(data: xr.Dataset) -> hv.Overlay:
-    """Misfit of the best point and of the middle one at each moment, and what counts as reached."""
+    """Draw the smallest and the median misfit at each moment, and the tolerance."""
     moments, misfit = data["moment"].values.astype(float), np.maximum(data["misfit"].values, _LEAST)
     best, median, tolerance = misfit.min(1), np.median(misfit, 1), float(data.attrs["tolerance"])
     least = max(_LEAST, min(float(best.min()), tolerance or 1.0)) / 2
@@ -30,7 +30,7 @@ def inversion(data: xr.Dataset) -> hv.Overlay:
         [(0.0, max(moments[-1], 1.0)), (least, 2 * misfit[0].max())],
     )
     ends = sides[0].range
-    return joined(
+    return overlay(
         [
             line(moments, best, sides, "InversionBest", "best point"),
             line(moments, median, sides, "InversionMedian", "half of the points"),

@@ -1,6 +1,4 @@
-"""How far round trips miss: the share of points below each error, both ways, and where a point counts as
-lost.
-"""
+"""Distribution of the errors of round trips in both directions, and the threshold of a lost point."""
 
 from __future__ import annotations
 
@@ -10,27 +8,27 @@ import xarray as xr
 
 from workbench.plots.style import (
     FIGURE,
-    KNOWN,
     LEGEND,
     MODEL,
     NEUTRAL,
+    REFERENCE,
     dimensions,
-    hold_still,
-    joined,
+    fix_axes,
     line,
+    overlay,
     register,
 )
 
 register(
-    hv.opts.Curve("InvertibilityData", color=KNOWN, line_width=2),
+    hv.opts.Curve("InvertibilityData", color=REFERENCE, line_width=2),
     hv.opts.Curve("InvertibilityLatent", color=MODEL, line_width=2, line_dash="dashed"),
     hv.opts.Curve("InvertibilityLimit", color=NEUTRAL, line_width=1.5, line_dash="dotted"),
-    hv.opts.Overlay("Invertibility", hooks=[hold_still], **FIGURE, **LEGEND),
+    hv.opts.Overlay("Invertibility", hooks=[fix_axes], **FIGURE, **LEGEND),
 )
 
 
 def invertibility(data: xr.Dataset) -> hv.Overlay:
-    """Solid for x → z → x, dashed for z → x → z; what lies right of the dotted line has lost its code."""
+    """Draw x → z → x solid and z → x → z dashed; points right of the dotted line are lost."""
     axes = dimensions(data, "invertibility")
     labels = [str(v) for v in data["direction_label"].values]
     centre, share = data["log_error"].values, data["share"].values
@@ -41,5 +39,5 @@ def invertibility(data: xr.Dataset) -> hv.Overlay:
         for i, group in enumerate(("InvertibilityData", "InvertibilityLatent"))
     ]
     limit = np.full(2, np.log10(float(data.attrs["threshold"])))
-    dotted = line(limit, np.asarray(axes[1].range), axes, "InvertibilityLimit", "lost beyond")
-    return joined([*curves, dotted], data, "Invertibility")
+    threshold = line(limit, np.asarray(axes[1].range), axes, "InvertibilityLimit", "lost beyond")
+    return overlay([*curves, threshold], data, "Invertibility")

@@ -8,33 +8,33 @@ import xarray as xr
 
 from workbench.plots.style import (
     FIGURE,
-    KNOWN,
     LEGEND,
     MODEL,
     NEUTRAL,
+    REFERENCE,
     dimensions,
-    hold_still,
-    joined,
+    fix_axes,
     line,
+    overlay,
     points,
     register,
 )
 
 register(
     hv.opts.Curve("LatentRings", color=NEUTRAL, line_width=1, line_dash="dashed"),
-    hv.opts.Points("LatentReference", color=KNOWN, size=4, alpha=0.4, line_alpha=0),
+    hv.opts.Points("LatentReference", color=REFERENCE, size=4, alpha=0.4, line_alpha=0),
     hv.opts.Points("LatentCode", color=MODEL, size=5, alpha=0.7, marker="x", line_width=1),
-    hv.opts.Overlay("Latent", hooks=[hold_still], **FIGURE, **LEGEND),
+    hv.opts.Overlay("Latent", hooks=[fix_axes], **FIGURE, **LEGEND),
 )
 
 _TURN = np.append(np.linspace(0, 2 * np.pi, 73), np.nan)
 
 
 def latent(data: xr.Dataset) -> hv.Overlay:
-    """Crosses for the code, dots for draws of the reference, rings around 50, 90 and 99 % of it."""
+    """Draw crosses for the code, dots for the reference, and rings around 50, 90 and 99 % of it."""
     axes = dimensions(data, "latent")
     radii = data["ring_radius"].values[:, None]
-    return joined(
+    return overlay(
         [
             line(
                 (radii * np.cos(_TURN)).ravel(),

@@ -1,4 +1,4 @@
-"""How far each latent component is from standard normal, and how much it knows of the observation."""
+"""Distance of each latent component from a standard normal, and its correlation with the observation."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ import xarray as xr
 
 from workbench.plots.style import (
     FIGURE,
-    KNOWN,
     LEGEND,
     MODEL,
     NEUTRAL,
+    REFERENCE,
     axes,
-    hold_still,
-    joined,
+    fix_axes,
     line,
+    overlay,
     register,
 )
 
 register(
     hv.opts.Points("LatentNormalityLaw", color=MODEL, size=7, line_alpha=0),
-    hv.opts.Points("LatentNormalityObservation", color=KNOWN, size=8, marker="x", line_width=2),
+    hv.opts.Points("LatentNormalityObservation", color=REFERENCE, size=8, marker="x", line_width=2),
     hv.opts.Curve("LatentNormalitySmall", color=NEUTRAL, line_width=1, line_dash="dotted"),
-    hv.opts.Overlay("LatentNormality", hooks=[hold_still], **FIGURE, **LEGEND),
+    hv.opts.Overlay("LatentNormality", hooks=[fix_axes], **FIGURE, **LEGEND),
 )
-#: What counts as little: the smaller of the two limits of the diagnostic.
+#: Limit of a small value: the smaller of the two limits of the check.
 SMALL = 0.05
 
 
 def latent_normality(data: xr.Dataset) -> hv.Overlay:
-    """A dot a component: distance of its law to N(0, 1); a cross: its largest correlation with y."""
+    """Draw for each component a dot, its distance to N(0, 1), and a cross, its largest correlation with y."""
     distance = np.nan_to_num(data["ks_distance"].values, nan=1.0)
-    found = np.abs(data["correlation_with_y"].values)
-    correlation = np.nan_to_num(found).max(1) if found.shape[1] else np.full(len(distance), np.nan)
+    table = np.abs(data["correlation_with_y"].values)
+    correlation = np.nan_to_num(table).max(1) if table.shape[1] else np.full(len(distance), np.nan)
     number = np.arange(1, len(distance) + 1, dtype=float)
     sides = axes(
         "latent_normality",
@@ -51,4 +51,4 @@ def latent_normality(data: xr.Dataset) -> hv.Overlay:
         dots(correlation, "LatentNormalityObservation", "correlation with y"),
         limit,
     ]
-    return joined(parts, data, "LatentNormality")
+    return overlay(parts, data, "LatentNormality")

@@ -9,31 +9,31 @@ import numpy as np
 import xarray as xr
 from bokeh.models import Legend, LegendItem
 
-from workbench.plots.style import FIGURE, FONT_SIZES, LEGEND, SERIES, dimensions, hold_still, joined, register
+from workbench.plots.style import FIGURE, FONT_SIZES, LEGEND, SERIES, dimensions, fix_axes, overlay, register
 
-#: Letters that one line of the legend has room for; longer names stand below each other.
+#: Letters in one line of the legend; a longer legend is vertical.
 LINE = 60
 
 
 def _name_lines(plot: Any, element: Any) -> None:
-    """Hook: the names of the parts come and go with the objective, so the legend is written here."""
-    hold_still(plot, element)
+    """Hook: write the legend, since the parts change with the objective."""
+    fix_axes(plot, element)
     names = element.get(0).dimension_values("losses_part", expanded=False)
-    seen = plot.handles["workbench"]
-    if seen.get("parts") == list(names):
+    state = plot.handles["workbench"]
+    if state.get("parts") == list(names):
         return
-    seen["parts"] = list(names)
-    if "items" not in seen:
-        seen["items"] = swatches(plot.state)
-    for i, item in enumerate(seen["items"]):
-        used = i < len(names)
-        item.update(label={"value": str(names[i]) if used else f"unused {i}"}, visible=used)
+    state["parts"] = list(names)
+    if "items" not in state:
+        state["items"] = swatches(plot.state)
+    for i, item in enumerate(state["items"]):
+        visible = i < len(names)
+        item.update(label={"value": str(names[i]) if visible else f"unused {i}"}, visible=visible)
     long = sum(len(str(name)) for name in names) > LINE
     plot.state.select_one(Legend).orientation = "vertical" if long else "horizontal"
 
 
 def swatches(figure: Any) -> list[LegendItem]:
-    """A legend with one place for each colour, filled and emptied by name; its lines are drawn nowhere."""
+    """Add a legend with an entry for each colour, whose lines have no points, and return the entries."""
     lines = [figure.line([np.nan], [np.nan], line_color=colour, line_width=2.5) for colour in SERIES]
     items = [
         LegendItem(label={"value": f"unused {i}"}, renderers=[line], visible=False)
@@ -55,9 +55,9 @@ register(
 
 
 def losses(data: xr.Dataset) -> hv.Overlay:
-    """Solid lines for training, dashed ones for validation; the total is the first colour."""
+    """Draw training solid and validation dashed, the total in the first colour."""
     axes = dimensions(data, "losses")
-    return joined(
+    return overlay(
         [_lines(data, "train", axes, "LossesTrain"), _lines(data, "validation", axes, "LossesValidation")],
         data,
         "Losses",
@@ -69,13 +69,13 @@ def _lines(data: xr.Dataset, kind: str, axes: list[hv.Dimension], group: str) ->
     iteration, value = data[f"{kind}_iteration"].values, data[kind].values
     paths = []
     for i, name in enumerate(names):
-        kept = np.isfinite(iteration[i])
-        # a path without a point would leave its colour without a range: one that is drawn nowhere stands in
-        shown = [iteration[i][kept], value[i][kept]] if kept.any() else [np.full(2, np.nan)] * 2
+        finite = np.isfinite(iteration[i])
+        # a path without a point would leave its colour without a range: use one outside the figure
+        path = [iteration[i][finite], value[i][finite]] if finite.any() else [np.full(2, np.nan)] * 2
         paths.append(
             {
-                axes[0].name: shown[0],
-                axes[1].name: shown[1],
+                axes[0].name: path[0],
+                axes[1].name: path[1],
                 "losses_part": name,
                 "losses_color": SERIES[i % len(SERIES)],
             }

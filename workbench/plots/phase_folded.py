@@ -1,15 +1,15 @@
-"""All orbits laid on one: measured velocities and the posterior's curves over the phase."""
+"""Measured velocities and the posterior's curves over the phase, folded at one period."""
 
 from __future__ import annotations
 
 import holoviews as hv
 import xarray as xr
 
-from workbench.plots.radial_velocity import dress, measured_curve
+from workbench.plots.radial_velocity import measured_curve, register_style
 
-dress("PhaseFolded")
+register_style("PhaseFolded")
 
 
 def phase_folded(data: xr.Dataset) -> hv.Overlay:
-    """As `radial_velocity`, over one turn."""
+    """Draw the same as `radial_velocity`, over one turn."""
     return measured_curve(data, "phase_folded", "phase", "PhaseFolded")

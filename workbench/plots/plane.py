@@ -1,5 +1,7 @@
-"""The plane of observations: all of the data, the chosen observation, and the posterior sent through the
-simulator again. Tap it to choose another."""
+"""Observations in the plane: the data, the chosen observation, and simulations from its posterior.
+
+A tap (`hv.streams.Tap`) chooses another observation.
+"""
 
 from __future__ import annotations
 
@@ -10,55 +12,59 @@ import holoviews as hv
 import numpy as np
 
 from workbench.plots.layers import OTHER, Columns, line_columns, points
-from workbench.plots.style import FIGURE, KNOWN, LEGEND, MODEL, NEUTRAL, axes, hold_still, register
+from workbench.plots.style import FIGURE, LEGEND, MODEL, NEUTRAL, REFERENCE, axes, fix_axes, register
 
 register(
     hv.opts.Points("PlaneData", color=NEUTRAL, size=3, alpha=0.35, line_alpha=0),
     hv.opts.Points("PlaneOther", color=OTHER, size=5, alpha=0.6, marker="cross", line_width=1),
     hv.opts.Points("PlaneModel", color=MODEL, size=5, alpha=0.7, marker="x", line_width=1),
-    hv.opts.Points("PlaneChosen", color=KNOWN, size=13, marker="circle_cross", fill_alpha=0.0, line_width=2),
-    hv.opts.Overlay("Plane", hooks=[hold_still], **FIGURE, **LEGEND),
+    hv.opts.Points(
+        "PlaneChosen", color=REFERENCE, size=13, marker="circle_cross", fill_alpha=0.0, line_width=2
+    ),
+    hv.opts.Overlay("Plane", hooks=[fix_axes], **FIGURE, **LEGEND),
 )
 #: Height at which the points of a single component lie.
 _MIDDLE = 0.5
 
 
-def sides(laws: Mapping[str, Any]) -> list[hv.Dimension]:
-    """Both components of y; for one component the second axis only spreads points for the eye."""
-    labels, windows = list(laws["labels"]), list(laws["windows"])
+def sides(arrays: Mapping[str, Any]) -> list[hv.Dimension]:
+    """Return the axes of both components of y; for one component the second axis only spreads the points."""
+    labels, windows = list(arrays["labels"]), list(arrays["windows"])
     if len(labels) == 1:
         labels, windows = [*labels, "spread for the eye"], [*windows, (0.0, 1.0)]
     return axes("plane", labels[:2], windows[:2])
 
 
-def plane(laws: Mapping[str, Any]) -> hv.Overlay:
-    """From ``labels`` and ``windows`` of y, ``data`` (n, M), ``observation`` (M,), and the resimulated
-    draws (n, M) of ``model`` and ``other``, None where there are none."""
-    both, made = sides(laws), columns(laws)
+def plane(arrays: Mapping[str, Any]) -> hv.Overlay:
+    """Draw ``data`` (n, M), ``observation`` (M,) and resimulated draws (n, M) of ``model`` and ``other``.
+
+    The draws may be None; ``labels`` and ``windows`` are those of y.
+    """
+    both, numbers = sides(arrays), columns(arrays)
     elements = [
-        points(made, "data", both, "PlaneData"),
-        points(made, "second model", both, "PlaneOther"),
-        points(made, "resimulated", both, "PlaneModel"),
-        points(made, "observed", both, "PlaneChosen"),
+        points(numbers, "data", both, "PlaneData"),
+        points(numbers, "second model", both, "PlaneOther"),
+        points(numbers, "resimulated", both, "PlaneModel"),
+        points(numbers, "observed", both, "PlaneChosen"),
     ]
     return hv.Overlay(elements, group="Plane", label="")
 
 
-def columns(laws: Mapping[str, Any]) -> Columns:
-    """The numbers of the plot by the labels of its elements."""
-    both = sides(laws)
+def columns(arrays: Mapping[str, Any]) -> Columns:
+    """Return the numbers of the plot by the labels of its elements."""
+    both = sides(arrays)
     clouds = {
-        "data": laws.get("data"),
-        "second model": laws.get("other"),
-        "resimulated": laws.get("model"),
-        "observed": np.atleast_2d(np.asarray(laws["observation"], dtype=np.float64)),
+        "data": arrays.get("data"),
+        "second model": arrays.get("other"),
+        "resimulated": arrays.get("model"),
+        "observed": np.atleast_2d(np.asarray(arrays["observation"], dtype=np.float64)),
     }
     return {name: line_columns(both, _planar(cloud)) for name, cloud in clouds.items()}
 
 
-def frame(laws: Mapping[str, Any]) -> tuple:
-    """What must stay the same for the figure to be kept."""
-    return tuple(laws["labels"]), tuple(np.ravel(laws["windows"])), len(laws["data"])
+def frame(arrays: Mapping[str, Any]) -> tuple:
+    """Return what a figure cannot change: a plot with another frame is built anew."""
+    return tuple(arrays["labels"]), tuple(np.ravel(arrays["windows"])), len(arrays["data"])
 
 
 def _planar(cloud: Any) -> np.ndarray:

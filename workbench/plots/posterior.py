@@ -7,27 +7,27 @@ import xarray as xr
 
 from workbench.plots.style import (
     FIGURE,
-    KNOWN,
     LEGEND,
     MODEL,
+    REFERENCE,
     dimensions,
-    hold_still,
-    joined,
+    fix_axes,
+    overlay,
     points,
     register,
 )
 
 register(
-    hv.opts.Points("PosteriorReference", color=KNOWN, size=4, alpha=0.45, line_alpha=0),
+    hv.opts.Points("PosteriorReference", color=REFERENCE, size=4, alpha=0.45, line_alpha=0),
     hv.opts.Points("PosteriorModel", color=MODEL, size=5, alpha=0.7, marker="x", line_width=1),
-    hv.opts.Overlay("Posterior", hooks=[hold_still], **FIGURE, **LEGEND),
+    hv.opts.Overlay("Posterior", hooks=[fix_axes], **FIGURE, **LEGEND),
 )
 
 
 def posterior(data: xr.Dataset) -> hv.Overlay:
-    """Dots for the reference where there is one, crosses for the model."""
+    """Draw dots for the reference where there is one, crosses for the model."""
     axes = dimensions(data, "posterior")
-    return joined(
+    return overlay(
         [
             points(data, "reference", axes, "PosteriorReference", "reference"),
             points(data, "posterior", axes, "PosteriorModel", "model"),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import holoviews as hv
 import xarray as xr
 
-from workbench.plots.style import FIGURE, LEGEND, NEUTRAL, SERIES, dimensions, hold_still, joined, register
+from workbench.plots.style import FIGURE, LEGEND, NEUTRAL, SERIES, dimensions, fix_axes, overlay, register
 
-#: The marker differs with the colour, which never stands alone.
+#: Markers that go with the colours, which never stand alone.
 MARKERS = ("x", "circle", "triangle", "square", "diamond", "cross", "inverted_triangle", "asterisk")
 
 register(
@@ -16,7 +16,7 @@ register(
     # names one under the other: eight of them do not fit into a line
     hv.opts.Overlay(
         "Posteriors",
-        hooks=[hold_still],
+        hooks=[fix_axes],
         **FIGURE,
         legend_position="right",
         legend_opts=LEGEND["legend_opts"] | {"orientation": "vertical", "spacing": 2},
@@ -25,12 +25,12 @@ register(
 
 
 def posteriors(data: xr.Dataset) -> hv.Overlay:
-    """From ``x`` (row, draw, side) with ``name`` and ``exact`` (row): grey dots for what is exact."""
+    """Draw ``x`` (row, draw, side) with ``name`` and ``exact`` (row); exact rows are grey dots."""
     axes = dimensions(data, "posteriors")
     exact = data["exact"].values.astype(bool)
-    # what is exact lies under the rest
+    # exact draws lie under the rest
     order = sorted(range(len(exact)), key=lambda i: not exact[i])
-    shown, colour = [], 0
+    clouds, colour = [], 0
     for i in order:
         cloud = data["x"].values[i]
         group = "PosteriorsExact" if exact[i] else "PosteriorsModel"
@@ -38,7 +38,7 @@ def posteriors(data: xr.Dataset) -> hv.Overlay:
         if not exact[i]:
             style = {"color": SERIES[colour % len(SERIES)], "marker": MARKERS[colour % len(MARKERS)]}
             points, colour = points.opts(**style), colour + 1
-        shown.append(points)
-    if not shown:
-        shown = [hv.Points([], axes, group="PosteriorsExact", label="nothing ticked")]
-    return joined(shown, data, "Posteriors")
+        clouds.append(points)
+    if not clouds:
+        clouds = [hv.Points([], axes, group="PosteriorsExact", label="nothing ticked")]
+    return overlay(clouds, data, "Posteriors")

@@ -8,29 +8,29 @@ import xarray as xr
 
 from workbench.plots.style import (
     FIGURE,
-    KNOWN,
     LEGEND,
     MODEL,
     NEUTRAL,
+    REFERENCE,
     dimensions,
-    hold_still,
-    joined,
+    fix_axes,
+    hide_empty_entries,
     line,
-    name_what_is_drawn,
+    overlay,
     register,
 )
 
 register(
     hv.opts.Curve("PrecisionRecallPerfect", color=NEUTRAL, line_width=1.5, line_dash="dotted"),
-    hv.opts.Curve("PrecisionRecallKnown", color=KNOWN, line_width=2),
+    hv.opts.Curve("PrecisionRecallKnown", color=REFERENCE, line_width=2),
     hv.opts.Curve("PrecisionRecallCritic", color=MODEL, line_width=2, line_dash="dashed"),
     hv.opts.Points("PrecisionRecallMark", color=MODEL, marker="diamond", size=10),
-    hv.opts.Overlay("PrecisionRecall", hooks=[hold_still, name_what_is_drawn], **FIGURE, **LEGEND),
+    hv.opts.Overlay("PrecisionRecall", hooks=[fix_axes, hide_empty_entries], **FIGURE, **LEGEND),
 )
 
 
 def precision_recall(data: xr.Dataset) -> hv.Overlay:
-    """A curve that stays away from the corner has lost something; the diamond is the objective's λ."""
+    """Draw the curves, which a perfect model has in the corner, and a diamond at the objective's λ."""
     axes = dimensions(data, "precision_recall")
     perfect = line([0, 1, 1], [1, 1, 0], axes, "PrecisionRecallPerfect", "perfect")
     curves = [
@@ -50,4 +50,4 @@ def precision_recall(data: xr.Dataset) -> hv.Overlay:
         label="λ",
         datatype=["dictionary"],
     )
-    return joined([perfect, *curves, mark], data, "PrecisionRecall")
+    return overlay([perfect, *curves, mark], data, "PrecisionRecall")

@@ -8,41 +8,40 @@ import xarray as xr
 
 from workbench.plots.style import (
     FIGURE,
-    KNOWN,
     LEGEND,
     MODEL,
     NEUTRAL,
+    REFERENCE,
     dimensions,
-    hold_still,
-    joined,
+    fix_axes,
     line,
+    overlay,
     register,
 )
 
 
-def dress(group: str) -> None:
-    """Register the options of one plot of this kind."""
+def register_style(group: str) -> None:
+    """Register the options of one plot of this kind, whose groups begin with ``group``."""
     register(
         hv.opts.Area(f"{group}Band", color=MODEL, alpha=0.22, line_alpha=0),
         hv.opts.Curve(f"{group}Draws", color=MODEL, line_width=0.8, alpha=0.55),
-        hv.opts.Curve(f"{group}Reference", color=KNOWN, line_width=1.5, line_dash="5 3"),
+        hv.opts.Curve(f"{group}Reference", color=REFERENCE, line_width=1.5, line_dash="5 3"),
         hv.opts.ErrorBars(f"{group}Errors", line_color=NEUTRAL, lower_head=None, upper_head=None),
-        hv.opts.Points(f"{group}Data", color=KNOWN, size=6, line_color="white", line_width=0.5),
-        hv.opts.Overlay(group, hooks=[hold_still], **FIGURE, **LEGEND),
+        hv.opts.Points(f"{group}Data", color=REFERENCE, size=6, line_color="white", line_width=0.5),
+        hv.opts.Overlay(group, hooks=[fix_axes], **FIGURE, **LEGEND),
     )
 
 
-dress("RadialVelocity")
+register_style("RadialVelocity")
 
 
 def radial_velocity(data: xr.Dataset) -> hv.Overlay:
-    """Band and single curves of the model, dashed edges of the reference's band, dots for the
-    measurements."""
+    """Draw band and single curves of the model, dashed edges of the reference's band, and measurements."""
     return measured_curve(data, "radial_velocity", "time", "RadialVelocity")
 
 
 def measured_curve(data: xr.Dataset, name: str, measured_at: str, group: str) -> hv.Overlay:
-    """The same picture over any horizontal axis: ``measured_at`` names the places of the measurements."""
+    """Draw the same over any axis: ``measured_at`` names the variable with the measurements' places."""
     axes = dimensions(data, name)
     at = data["at"].values
     there = np.isfinite(data["model_low"].values).all() and len(at) > 0
@@ -53,25 +52,25 @@ def measured_curve(data: xr.Dataset, name: str, measured_at: str, group: str) ->
         axes[1].name: data["model_low"].values[band],
         upper.name: data["model_high"].values[band],
     }
-    places, seen = data[measured_at].values, data["observed"].values
+    places, velocity = data[measured_at].values, data["observed"].values
     error = hv.Dimension(f"{name}_error")
-    return joined(
+    return overlay(
         [
-            # a curve comes first: it has just the two axes that the hook reads
+            # a curve comes first, since it has just the two axes that the hook reads
             line(*_chain(at, data["model_curve"].values), axes, f"{group}Draws", "some draws"),
             hv.Area(
                 area, axes[:1], [axes[1], upper], group=f"{group}Band", label="model", datatype=["dictionary"]
             ),
             line(*_chain(at, _edges(data)), axes, f"{group}Reference", "reference"),
             hv.ErrorBars(
-                {axes[0].name: places, axes[1].name: seen, error.name: data["error"].values},
+                {axes[0].name: places, axes[1].name: velocity, error.name: data["error"].values},
                 axes[:1],
                 [axes[1], error],
                 group=f"{group}Errors",
                 datatype=["dictionary"],
             ),
             hv.Points(
-                {axes[0].name: places, axes[1].name: seen},
+                {axes[0].name: places, axes[1].name: velocity},
                 axes,
                 group=f"{group}Data",
                 label="measured",
@@ -84,13 +83,13 @@ def measured_curve(data: xr.Dataset, name: str, measured_at: str, group: str) ->
 
 
 def _edges(data: xr.Dataset) -> np.ndarray:
-    """Both edges of the reference's band (2, place), or none."""
+    """Return both edges of the reference's band (2, place), or (0, place)."""
     edges = np.stack([data["reference_low"].values, data["reference_high"].values])
     return edges if np.isfinite(edges).all() else edges[:0]
 
 
 def _chain(at: np.ndarray, curves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Curves (k, place) as one line that NaN interrupts."""
+    """Return curves (k, place) as one line with gaps of NaN."""
     gap = np.full((len(curves), 1), np.nan)
     return np.concatenate([np.tile(at, (len(curves), 1)), gap], 1).ravel(), np.concatenate(
         [curves, gap], 1

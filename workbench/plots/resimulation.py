@@ -7,13 +7,13 @@ import xarray as xr
 
 from workbench.plots.style import (
     FIGURE,
-    KNOWN,
     LEGEND,
     MODEL,
     NEUTRAL,
+    REFERENCE,
     dimensions,
-    hold_still,
-    joined,
+    fix_axes,
+    overlay,
     points,
     register,
 )
@@ -22,16 +22,16 @@ register(
     hv.opts.Points("ResimulationData", color=NEUTRAL, size=3, alpha=0.35, line_alpha=0),
     hv.opts.Points("ResimulationModel", color=MODEL, size=5, alpha=0.7, marker="x", line_width=1),
     hv.opts.Points(
-        "ResimulationChosen", color=KNOWN, size=13, marker="circle_cross", fill_alpha=0.0, line_width=2
+        "ResimulationChosen", color=REFERENCE, size=13, marker="circle_cross", fill_alpha=0.0, line_width=2
     ),
-    hv.opts.Overlay("Resimulation", hooks=[hold_still], **FIGURE, **LEGEND),
+    hv.opts.Overlay("Resimulation", hooks=[fix_axes], **FIGURE, **LEGEND),
 )
 
 
 def resimulation(data: xr.Dataset) -> hv.Overlay:
-    """Grey dots for all data, crosses for the resimulated posterior, a target for the chosen observation."""
+    """Draw grey dots for the data, crosses for the resimulated posterior, a ring for the observation."""
     axes = dimensions(data, "resimulation")
-    return joined(
+    return overlay(
         [
             points(data, "data", axes, "ResimulationData", "data"),
             points(data, "resimulated", axes, "ResimulationModel", "resimulated"),

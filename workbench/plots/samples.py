@@ -1,4 +1,4 @@
-"""Data beside what the model draws."""
+"""Data beside samples of the model."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ import xarray as xr
 
 from workbench.plots.style import (
     FIGURE,
-    KNOWN,
     LEGEND,
     MODEL,
+    REFERENCE,
     dimensions,
-    hold_still,
-    joined,
+    fix_axes,
+    overlay,
     points,
     register,
 )
 
 register(
-    hv.opts.Points("SamplesData", color=KNOWN, size=4, alpha=0.45, line_alpha=0),
+    hv.opts.Points("SamplesData", color=REFERENCE, size=4, alpha=0.45, line_alpha=0),
     hv.opts.Points("SamplesModel", color=MODEL, size=5, alpha=0.7, marker="x", line_width=1),
-    hv.opts.Overlay("Samples", hooks=[hold_still], **FIGURE, **LEGEND),
+    hv.opts.Overlay("Samples", hooks=[fix_axes], **FIGURE, **LEGEND),
 )
 
 
 def samples(data: xr.Dataset) -> hv.Overlay:
-    """Dots for the data, crosses for the model's samples."""
+    """Draw dots for the data, crosses for the model's samples."""
     axes = dimensions(data, "samples")
-    return joined(
+    return overlay(
         [
             points(data, "data", axes, "SamplesData", "data"),
             points(data, "model", axes, "SamplesModel", "model"),

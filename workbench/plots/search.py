@@ -8,39 +8,39 @@ import xarray as xr
 from workbench.plots.style import (
     COLOUR_BAR,
     FIGURE,
-    KNOWN,
     LEGEND,
     MODEL,
     NEUTRAL,
+    REFERENCE,
     dimensions,
-    hold_still,
-    joined,
+    fix_axes,
     line,
+    overlay,
     points,
     register,
 )
 
-#: From the blue of what is known, where the misfit is small, to the page itself.
-RAMP = [f"{KNOWN}{round(150 * (1 - i / 254) ** 1.5):02x}" for i in range(255)]
+#: From blue, where the misfit is small, to transparent.
+RAMP = [f"{REFERENCE}{round(150 * (1 - i / 254) ** 1.5):02x}" for i in range(255)]
 
 register(
     hv.opts.Image("SearchMisfit", cmap=RAMP, colorbar=True, colorbar_opts=COLOUR_BAR),
-    hv.opts.Curve("SearchLevel", color=KNOWN, line_width=1.5),
+    hv.opts.Curve("SearchLevel", color=REFERENCE, line_width=1.5),
     hv.opts.Curve("SearchTrail", color=MODEL, line_width=1, alpha=0.5),
     hv.opts.Points("SearchAway", color=NEUTRAL, size=5, fill_alpha=0.0, line_width=1.5),
     hv.opts.Points("SearchNear", color=MODEL, size=6, line_alpha=0),
-    hv.opts.Overlay("Search", hooks=[hold_still], **FIGURE, **LEGEND),
+    hv.opts.Overlay("Search", hooks=[fix_axes], **FIGURE, **LEGEND),
 )
 
 
 def search(data: xr.Dataset) -> hv.Overlay:
-    """Full dots have reached the target, rings have not; on the blue lines one output is the wanted one."""
+    """Draw full dots at the target, rings on the way, and blue lines where one output is at its target."""
     axes = dimensions(data, "search")
     height = hv.Dimension(
         "search_misfit", label="log₁₀ misfit", range=tuple(float(v) for v in data.attrs["color_limits"])
     )
     sides = (data["horizontal"].values, data["vertical"].values)
-    return joined(
+    return overlay(
         [
             hv.Image((*sides, data["closeness"].values), axes, height, group="SearchMisfit", label="misfit"),
             line(*_sides(data, "level"), axes, "SearchLevel", "output as wanted"),

@@ -9,34 +9,36 @@ import xarray as xr
 
 from workbench.plots.style import (
     FIGURE,
-    KNOWN,
     LEGEND,
     MODEL,
     NEUTRAL,
+    REFERENCE,
     dimensions,
-    hold_still,
-    joined,
+    fix_axes,
     line,
+    overlay,
     register,
 )
 
 register(
     hv.opts.Curve("ProfileDraws", color=MODEL, line_width=0.8, alpha=0.45),
     hv.opts.Curve("ProfileModel", color=MODEL, line_width=2),
-    hv.opts.Curve("ProfileReference", color=KNOWN, line_width=1.5, line_dash="5 3"),
+    hv.opts.Curve("ProfileReference", color=REFERENCE, line_width=1.5, line_dash="5 3"),
     hv.opts.Points("ProfileArray", color=NEUTRAL, size=6, marker="triangle"),
-    hv.opts.Overlay("SoundSpeedProfile", hooks=[hold_still], **FIGURE, **LEGEND),
+    hv.opts.Overlay("SoundSpeedProfile", hooks=[fix_axes], **FIGURE, **LEGEND),
 )
 
 
 def sound_speed_profile(data: xr.Dataset) -> hv.Overlay:
-    """Depth grows downwards. Thick lines hold 90 % of the model's speeds at each depth, dashed ones the
-    reference's."""
+    """Draw speeds over depth, which grows downwards.
+
+    Thick lines hold 90 % of the model's speeds at each depth, dashed ones 90 % of the reference's.
+    """
     axes = dimensions(data, "sound_speed_profile")
     depth, array = data["depth"].values, data["array"].values
     place = np.full(len(array), axes[0].range[0] + 0.03 * (axes[0].range[1] - axes[0].range[0]))
     hydrophones = {axes[0].name: place, axes[1].name: array}
-    return joined(
+    return overlay(
         [
             line(*_chain(data["model_profile"].values, depth), axes, "ProfileDraws", "seabeds"),
             line(*_chain(_edges(data, "model"), depth), axes, "ProfileModel", "model, 90 %"),
@@ -54,7 +56,7 @@ def _edges(data: xr.Dataset, name: str) -> np.ndarray:
 
 
 def _chain(curves: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Profiles (k, place) as one line that NaN interrupts."""
+    """Return profiles (k, place) as one line with gaps of NaN."""
     gap = np.full((len(curves), 1), np.nan)
     places = np.concatenate([np.tile(at, (len(curves), 1)), gap], 1)
     return np.concatenate([curves, gap], 1).ravel(), places.ravel()

@@ -1,4 +1,4 @@
-"""A number of several methods side by side: boxes for quartiles, dots for values, marks of others."""
+"""A number of several methods: boxes for quartiles, dots for values, marks for published ones."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 import xarray as xr
 from bokeh.models import FixedTicker
 
-from workbench.plots.style import FIGURE, KNOWN, LEGEND, MODEL, NEUTRAL, dimensions, hold_still, register
+from workbench.plots.style import FIGURE, LEGEND, MODEL, NEUTRAL, REFERENCE, dimensions, fix_axes, register
 
 #: Half the height of a box; rows are one apart.
 HALF = 0.3
 
 
 def _name_rows(plot: Any, element: Any) -> None:
-    """Hook: names stand where the numbers of the rows would."""
-    hold_still(plot, element)
+    """Hook: label the rows with names."""
+    fix_axes(plot, element)
     names = list(element.get(1).dimension_values("spread_name", expanded=False))
     rows = {len(names) - 1 - i: str(name) for i, name in enumerate(names)}
     plot.handles["yaxis"].update(ticker=FixedTicker(ticks=sorted(rows)), major_label_overrides=rows)
@@ -28,16 +28,17 @@ register(
     hv.opts.Segments("SpreadMedian", color=MODEL, line_width=2),
     hv.opts.Points("SpreadValue", color=NEUTRAL, size=3, alpha=0.5, line_alpha=0),
     hv.opts.Points("SpreadMean", color=MODEL, size=9, marker="diamond", line_alpha=0),
-    hv.opts.Points("SpreadPublished", color=KNOWN, size=9, marker="x", line_width=2),
-    hv.opts.Points("SpreadReported", color=KNOWN, size=8, marker="circle", fill_alpha=0, line_width=1.5),
+    hv.opts.Points("SpreadPublished", color=REFERENCE, size=9, marker="x", line_width=2),
+    hv.opts.Points("SpreadReported", color=REFERENCE, size=8, marker="circle", fill_alpha=0, line_width=1.5),
     hv.opts.Overlay("Spread", hooks=[_name_rows], **FIGURE, **LEGEND),
 )
 
 
 def spread(data: xr.Dataset, *, log: bool = False) -> hv.Overlay:
-    """From ``name`` (row), ``value`` (row, sample; NaN where there is none), ``mean`` (row), and ``figure``
-    (tag, row) of others; the window of the attributes is the horizontal axis, and on a logarithmic one what
-    is smaller stands at its edge.
+    """Draw ``name`` (row), ``value`` (row, sample; NaN where missing), ``mean`` (row) and published values
+    ``figure`` (tag, row).
+
+    The window of the attributes is the horizontal axis; on a logarithmic one smaller values lie on its edge.
     """
     horizontal, vertical = dimensions(data, "spread")
     names = [str(n) for n in data["name"].values]
@@ -48,10 +49,10 @@ def spread(data: xr.Dataset, *, log: bool = False) -> hv.Overlay:
         return np.maximum(np.asarray(values, dtype=float), edge) if log else np.asarray(values, dtype=float)
 
     value = inside(data["value"].values)
-    filled = np.isfinite(value).sum(1) > 1
+    several = np.isfinite(value).sum(1) > 1
     quartiles = np.full((3, len(names)), np.nan)
-    if filled.any():
-        quartiles[:, filled] = np.nanquantile(value[filled], [0.25, 0.5, 0.75], axis=1)
+    if several.any():
+        quartiles[:, several] = np.nanquantile(value[several], [0.25, 0.5, 0.75], axis=1)
     low, middle, high = quartiles
     axes = [horizontal, vertical]
     ends = [hv.Dimension(f"spread_{n}") for n in ("left", "bottom", "right", "top")]
@@ -73,13 +74,13 @@ def spread(data: xr.Dataset, *, log: bool = False) -> hv.Overlay:
         )
         for tag, row in zip(data["tag"].values, data["figure"].values, strict=True)
     ]
-    # the dots first: their dimensions carry the axes
-    shown = [dots, boxes, medians, means, *marks]
-    made = hv.Overlay(shown, group="Spread", label=str(data.attrs["title"]))
-    return made.opts(hv.opts.Overlay("Spread", logx=log))
+    # the dots first, since their dimensions carry the axes
+    elements = [dots, boxes, medians, means, *marks]
+    plot = hv.Overlay(elements, group="Spread", label=str(data.attrs["title"]))
+    return plot.opts(hv.opts.Overlay("Spread", logx=log))
 
 
 def _dots(x: np.ndarray, y: np.ndarray, axes: list[hv.Dimension], group: str, label: str) -> hv.Points:
     x, y = np.broadcast_arrays(x, y)
-    kept = np.isfinite(x)
-    return hv.Points((x[kept], y[kept]), axes, group=group, label=label)
+    finite = np.isfinite(x)
+    return hv.Points((x[finite], y[finite]), axes, group=group, label=label)

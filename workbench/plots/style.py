@@ -1,9 +1,8 @@
-"""One look for every plot: colours, sizes and the hook that keeps axes still.
+"""Style of every plot: colours, sizes, and the hook that fixes the axes.
 
-Colours: blue is what is known (data, reference, target), orange is what the model makes of it. Both have a
-contrast of at least 3 to 1 against white and against a dark page, differ for every kind of colour vision,
-and never stand alone: the marker or the dash differs too. Backgrounds are transparent and text colours are
-left to the page.
+Colours: blue for data, reference and target, orange for the model. Both have a contrast of at least 3 to 1
+against white and against a dark page, differ for every kind of colour vision, and never stand alone: the
+marker or the dash differs too. Backgrounds are transparent, and text has the colour of the page.
 
 Options are registered once for each plot's own group instead of being set on every frame: that halves the
 time of an update. Ranges, labels and titles travel in the elements' dimensions and label, and the hook
@@ -26,12 +25,12 @@ hv.Store.set_current_backend("bokeh")
 # on a machine without a fast graphics card WebGL draws slower than the canvas
 hv.renderer("bokeh").webgl = False
 
-KNOWN, MODEL = "#2e7fcb", "#d4670c"
-#: For more than two things at once, in this order: total loss first.
+REFERENCE, MODEL = "#2e7fcb", "#d4670c"
+#: Colours of more than two series, in this order.
 SERIES = ("#d4670c", "#2e7fcb", "#1f9270", "#bd5fa5", "#8a7b1c", "#8673c8", "#c9524a", "#6c7f8c")
 #: Lines that belong to neither (rings, thresholds, frames): grey that shows on light and dark.
 NEUTRAL = "#868686"
-#: From nothing to the model's orange, so that an empty region is the page itself.
+#: From transparent to the model's orange.
 DENSITY_RAMP = [f"#d4670c{round(255 * min(1.0, i / 254) ** 0.75):02x}" for i in range(255)]
 #: Dense blue-green over grey to thin orange-red, for signed changes.
 SIGNED_RAMP_ENDS = ("#d4670c", "#b9b4ac", "#2e7fcb")
@@ -86,24 +85,24 @@ LEGEND = {
 
 
 def signed_ramp(steps: int = 255) -> list[str]:
-    """Orange over grey to blue, mixed linearly: hex colours."""
+    """Return hex colours from orange over grey to blue, interpolated linearly."""
     low, middle, high = (
         np.array([int(c[i : i + 2], 16) for i in (1, 3, 5)], dtype=float) for c in SIGNED_RAMP_ENDS
     )
     places = np.linspace(-1, 1, steps)
-    mixed = [middle + abs(t) * ((high if t > 0 else low) - middle) for t in places]
-    return ["#" + "".join(f"{round(v):02x}" for v in colour) for colour in mixed]
+    colours = [middle + abs(t) * ((high if t > 0 else low) - middle) for t in places]
+    return ["#" + "".join(f"{round(v):02x}" for v in colour) for colour in colours]
 
 
 def register(*options: hv.Options) -> None:
-    """Default options of one plot's own groups; elements inside an overlay get its few tools as well."""
+    """Set the default options of a plot's own groups, with the tools of every plot."""
     for option in options:
         option.kwargs.setdefault("default_tools", TOOLS)
     hv.opts.defaults(*options)
 
 
 def dimensions(data: xr.Dataset, prefix: str) -> list[hv.Dimension]:
-    """Both axes, named after the plot so that no two plots are linked; label and range from attrs."""
+    """Return both axes, named after the plot so that no two plots are linked; label and range from attrs."""
     return axes(
         prefix,
         [str(data.attrs[f"{side}_label"]) for side in SIDES],
@@ -112,7 +111,7 @@ def dimensions(data: xr.Dataset, prefix: str) -> list[hv.Dimension]:
 
 
 def axes(prefix: str, labels: Sequence[str], windows: Sequence[Sequence[float]]) -> list[hv.Dimension]:
-    """Two dimensions. HoloViews mixes up equal labels, so these are kept apart by a blank."""
+    """Return two dimensions; a blank tells equal labels apart, which HoloViews would confuse."""
     first, second = labels
     labels = (first or " ", (second or " ") + (" " if (second or " ") == (first or " ") else ""))
     return [
@@ -122,13 +121,13 @@ def axes(prefix: str, labels: Sequence[str], windows: Sequence[Sequence[float]])
 
 
 def points(data: xr.Dataset, name: str, axes: list[hv.Dimension], group: str, label: str) -> hv.Points:
-    """The cloud ``<name>_horizontal``, ``<name>_vertical``."""
+    """Return the points ``<name>_horizontal``, ``<name>_vertical``."""
     columns = {axis.name: data[f"{name}_{side}"].values for axis, side in zip(axes, SIDES, strict=True)}
     return hv.Points(columns, axes, group=group, label=label, datatype=["dictionary"])
 
 
 def line(horizontal: Any, vertical: Any, axes: list[hv.Dimension], group: str, label: str) -> hv.Curve:
-    """A line that NaN interrupts."""
+    """Return a line with gaps at NaN."""
     columns = {
         axes[0].name: np.asarray(horizontal, dtype=float),
         axes[1].name: np.asarray(vertical, dtype=float),
@@ -136,41 +135,41 @@ def line(horizontal: Any, vertical: Any, axes: list[hv.Dimension], group: str, l
     return hv.Curve(columns, axes[:1], axes[1:], group=group, label=label, datatype=["dictionary"])
 
 
-def joined(elements: Sequence[hv.Element], data: xr.Dataset, group: str) -> hv.Overlay:
-    """The elements on one pair of axes, titled."""
+def overlay(elements: Sequence[hv.Element], data: xr.Dataset, group: str) -> hv.Overlay:
+    """Return the elements on one pair of axes, with the title of the Dataset."""
     return hv.Overlay(list(elements), group=group, label=str(data.attrs["title"]))
 
 
-def hold_still(plot: Any, element: Any) -> None:
-    """Hook: page-coloured figure once; range, axis labels and title whenever the data says something new."""
+def fix_axes(plot: Any, element: Any) -> None:
+    """Hook: style the figure once, and set ranges, axis labels and title whenever they have changed."""
     figure = plot.state
-    seen = plot.handles.setdefault("workbench", {})
-    if not seen:
-        _dress(figure)
+    state = plot.handles.setdefault("workbench", {})
+    if not state:
+        _style_figure(figure)
     first = next(iter(element.values())) if isinstance(element, hv.Overlay) else element
     for side, axis in zip("xy", first.dimensions()[:2], strict=True):
-        if seen.get(side) != axis.range:
-            seen[side] = axis.range
+        if state.get(side) != axis.range:
+            state[side] = axis.range
             plot.handles[f"{side}_range"].update(
                 start=axis.range[0], end=axis.range[1], reset_start=axis.range[0], reset_end=axis.range[1]
             )
-        if seen.get(f"{side}_label") != axis.label:
-            seen[f"{side}_label"] = plot.handles[f"{side}axis"].axis_label = axis.label
-    if seen.get("title") != element.label:
-        seen["title"] = figure.title.text = element.label
+        if state.get(f"{side}_label") != axis.label:
+            state[f"{side}_label"] = plot.handles[f"{side}axis"].axis_label = axis.label
+    if state.get("title") != element.label:
+        state["title"] = figure.title.text = element.label
 
 
-def name_what_is_drawn(plot: Any, element: Any) -> None:
-    """Hook: the legend leaves out what has no points."""
-    drawn = {part.label: len(part) > 0 for part in element}
+def hide_empty_entries(plot: Any, element: Any) -> None:
+    """Hook: hide the legend entries of elements without points."""
+    visible = {part.label: len(part) > 0 for part in element}
     legend = plot.state.select_one(Legend)
     for item in legend.items if legend is not None else ():
-        shown = drawn.get(str(getattr(item.label, "value", item.label)), True)
-        if item.visible != shown:
-            item.visible = shown
+        is_visible = visible.get(str(getattr(item.label, "value", item.label)), True)
+        if item.visible != is_visible:
+            item.visible = is_visible
 
 
-def _dress(figure: Any) -> None:
+def _style_figure(figure: Any) -> None:
     figure.update(background_fill_alpha=0.0, border_fill_alpha=0.0, outline_line_color=None)
     # a page is scrolled over its plots: zooming and panning wait until a tool is chosen
     figure.toolbar.update(active_drag=None, active_scroll=None, active_tap=None)

@@ -10,12 +10,12 @@ from workbench.plots.density import colour_limits
 from workbench.plots.style import (
     COLOUR_BAR,
     FIGURE,
-    KNOWN,
     LEGEND,
     NEUTRAL,
+    REFERENCE,
     dimensions,
-    joined,
     line,
+    overlay,
     register,
 )
 
@@ -26,20 +26,20 @@ register(
     hv.opts.Image("TransmissionField", cmap=_RAMP, colorbar=True, colorbar_opts=COLOUR_BAR),
     hv.opts.Curve("TransmissionSeabed", color=NEUTRAL, line_width=3),
     hv.opts.Curve("TransmissionSource", color=NEUTRAL, line_width=1, line_dash="4 4"),
-    hv.opts.Points("TransmissionArray", color=KNOWN, size=5, marker="triangle", line_color="black"),
+    hv.opts.Points("TransmissionArray", color=REFERENCE, size=5, marker="triangle", line_color="black"),
     hv.opts.Overlay("TransmissionLoss", hooks=[colour_limits], **FIGURE, **LEGEND),
 )
 
 
 def transmission_loss(data: xr.Dataset) -> hv.Overlay:
-    """Depth grows downwards; the source is at range 0, beyond the left edge."""
+    """Draw the loss over range and depth, downwards; the source is at range 0, left of the figure."""
     axes = dimensions(data, "transmission_loss")
     limits = tuple(float(v) for v in data.attrs["color_limits"])
     loss = hv.Dimension("transmission_value", label="loss [dB]", range=limits)
     grid = (data["range"].values, data["level"].values, data["loss"].values)
     sides, source, seabed = axes[0].range, float(data["source"]), float(data["seabed"])
     array = {axes[0].name: data["array_range"].values, axes[1].name: data["array_depth"].values}
-    return joined(
+    return overlay(
         [
             hv.Image(grid, axes, loss, group="TransmissionField", label="loss"),
             line(np.asarray(sides), np.full(2, seabed), axes, "TransmissionSeabed", "seabed"),

@@ -1,4 +1,4 @@
-"""A number against what was varied: a line for each way to train, and crosses for the figures of others."""
+"""A number against a varied setting: a line for each way to train, and crosses for published values."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from bokeh.models import FixedTicker
 from bokeh.resources import INLINE
 
 from workbench.plots.posteriors import MARKERS
-from workbench.plots.style import FIGURE, LEGEND, SERIES, dimensions, hold_still, joined, line, register
+from workbench.plots.style import FIGURE, LEGEND, SERIES, dimensions, fix_axes, line, overlay, register
 
-#: Names of places that are longer stand upright.
+#: Letters of a name beyond which the names of places are rotated.
 _LONG = 6
 
 
 def _name_places(plot: Any, element: Any) -> None:
-    """Hook: names stand where the numbers of the places would."""
-    hold_still(plot, element)
+    """Hook: label the places with names."""
+    fix_axes(plot, element)
     places = list(element.get(0).dimension_values("trends_place", expanded=False))
     names = {i: str(name) for i, name in enumerate(places)}
     plot.handles["xaxis"].update(ticker=FixedTicker(ticks=sorted(names)), major_label_overrides=names)
@@ -47,13 +47,13 @@ register(
 
 
 def trends(data: xr.Dataset) -> hv.Overlay:
-    """From ``mean``, ``low``, ``high`` and ``published`` (series, place) with names of both.
+    """Draw ``mean``, ``low``, ``high`` and ``published`` (series, place) with names of both.
 
-    Attributes: ``connected`` whether the places have an order, ``log`` whether the vertical axis is
-    logarithmic (what is not positive then stands at its edge), labels and windows.
+    Attributes: ``connected`` 1 if the places have an order, ``log`` 1 for a logarithmic vertical axis (values
+    that are not positive then lie on its edge), labels and windows.
     """
     axes = dimensions(data, "trends")
-    log, connected = bool(data.attrs["log"]), bool(data.attrs["connected"])
+    log, in_order = bool(data.attrs["log"]), bool(data.attrs["connected"])
     edge = axes[1].range[0]
     ends = [hv.Dimension(f"trends_{n}") for n in ("left", "bottom", "right", "top")]
     names = [str(n) for n in data["place"].values]
@@ -64,38 +64,39 @@ def trends(data: xr.Dataset) -> hv.Overlay:
         return np.where(np.isfinite(values), np.maximum(values, edge), np.nan) if log else values
 
     level = np.full(len(names), axes[1].range[0])
-    shown: list[Any] = [
+    elements: list[Any] = [
         hv.Points((places, level, names), axes, [hv.Dimension("trends_place")], group="TrendsPlace")
     ]
     for i, label in enumerate(str(n) for n in data["series"].values):
         style = {"color": SERIES[i % len(SERIES)]}
-        # beside each other where nothing joins them
-        shift = 0.0 if connected or count < 2 else 0.5 * (i / (count - 1) - 0.5)
+        # side by side where no line joins them
+        shift = 0.0 if in_order or count < 2 else 0.5 * (i / (count - 1) - 0.5)
         x, mean, low, high, others = (
             places + shift, *(inside(name, i) for name in ("mean", "low", "high", "published"))
         )  # fmt: skip
-        if connected:
-            shown.append(line(x, mean, axes, "TrendsMean", label).opts(**style))
-        kept, apart, known = np.isfinite(mean), np.isfinite(low) & (high > low), np.isfinite(others)
-        dots = hv.Points((x[kept], mean[kept]), axes, group="TrendsMean", label=label)
-        shown.append(dots.opts(marker=MARKERS[1:][i % (len(MARKERS) - 1)], **style))
+        if in_order:
+            elements.append(line(x, mean, axes, "TrendsMean", label).opts(**style))
+        finite, apart, has_value = np.isfinite(mean), np.isfinite(low) & (high > low), np.isfinite(others)
+        dots = hv.Points((x[finite], mean[finite]), axes, group="TrendsMean", label=label)
+        elements.append(dots.opts(marker=MARKERS[1:][i % (len(MARKERS) - 1)], **style))
         between = (x[apart], low[apart], x[apart], high[apart])
-        shown.append(hv.Segments(between, ends, group="TrendsRange").opts(**style))
-        shown.append(hv.Points((x[known], others[known]), axes, group="TrendsPublished").opts(**style))
-    return joined(shown, data, "Trends").opts(hv.opts.Overlay("Trends", logy=log))
+        elements.append(hv.Segments(between, ends, group="TrendsRange").opts(**style))
+        crosses = hv.Points((x[has_value], others[has_value]), axes, group="TrendsPublished")
+        elements.append(crosses.opts(**style))
+    return overlay(elements, data, "Trends").opts(hv.opts.Overlay("Trends", logy=log))
 
 
 def figure(parts: Sequence[xr.Dataset], *, width: int = 560, height: int = 360) -> hv.Layout:
-    """Several of them one under the other, each of so many pixels."""
+    """Lay several trends one under the other, each of this many pixels."""
     size = {"responsive": False, "width": width, "height": height}
-    made = [trends(part).opts(hv.opts.Overlay("Trends", **size)) for part in parts]
-    return hv.Layout(made).cols(1).opts(shared_axes=False)
+    plots = [trends(part).opts(hv.opts.Overlay("Trends", **size)) for part in parts]
+    return hv.Layout(plots).cols(1).opts(shared_axes=False)
 
 
 def save_figure(parts: Sequence[xr.Dataset], path: str | Path) -> Path:
-    """The same as one HTML file that works without a network; its path."""
+    """Write the same as one HTML file that works offline, and return its path."""
     path = Path(path)
-    # not with hv.save, whose page asks for icons from elsewhere
+    # not with hv.save, whose page loads icons from the network
     page = file_html(hv.render(figure(parts), backend="bokeh"), INLINE, title="Figure of a study")
     path.write_text(page, encoding="utf-8")
     return path

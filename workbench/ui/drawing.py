@@ -1,4 +1,4 @@
-"""Drawing: a canvas on which the user draws the data of the problem `drawn` with the mouse or a finger."""
+"""Drawing: a canvas on which the user draws the data of the problem ``drawn``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import panel_material_ui as pmui
 
 from workbench.core.errors import SpecError
 from workbench.core.spec import Spec
-from workbench.plots.style import KNOWN, MODEL
+from workbench.plots.style import MODEL, REFERENCE
 from workbench.problems.planar.drawn import CANVAS, MAXIMUM_POINTS
 from workbench.ui import text
 
@@ -35,7 +35,7 @@ FRAME = {
 
 
 class Drawing(pn.viewable.Viewer):
-    """Strokes become points along them; the points are the problem's only data."""
+    """A canvas whose strokes become points; these points are the problem's only data."""
 
     def __init__(
         self, spec: Spec, on_change: Callable[[str, Any], None], on_error: Callable[[SpecError], None]
@@ -50,12 +50,12 @@ class Drawing(pn.viewable.Viewer):
             label="Clear", icon="clear", variant="outlined", size="small", css_classes=["wb-clear"]
         )
         self.shape = pmui.Button(
-            label="Draw for me",
+            label="Draw a heart",
             icon="gesture",
             variant="outlined",
             size="small",
-            css_classes=["wb-draw-for-me"],
-            description="A heart, so that there is something to begin with.",
+            css_classes=["wb-draw-heart"],
+            description="Fill the canvas with a heart, as an example.",
         )
         self.clear.on_click(lambda _: self.begin([]))
         self.shape.on_click(lambda _: self.begin(heart()))
@@ -69,10 +69,10 @@ class Drawing(pn.viewable.Viewer):
         self._show()
 
     def _fresh_canvas(self) -> None:
-        """A canvas without strokes: those that were drawn live in the browser and cannot be taken back."""
-        path = hv.Path([], AXES).opts(line_width=5, color=KNOWN, active_tools=["freehand_draw"], **FRAME)
+        """Replace the canvas by an empty one; strokes exist only in the browser and cannot be removed."""
+        path = hv.Path([], AXES).opts(line_width=5, color=REFERENCE, active_tools=["freehand_draw"], **FRAME)
         self.stream = hv.streams.FreehandDraw(source=path, num_objects=200)
-        self.stream.add_subscriber(self._drawn)
+        self.stream.add_subscriber(self._on_stroke)
         points = hv.DynamicMap(dots, streams=[self.dots])
         pane = pn.pane.HoloViews(
             path * points, linked_axes=False, margin=(4, 4), css_classes=["wb-canvas"], styles=BORDER
@@ -80,19 +80,19 @@ class Drawing(pn.viewable.Viewer):
         self.canvas.objects = [pane]
 
     def begin(self, points: list[list[float]]) -> None:
-        """Begin with these points and without strokes."""
+        """Start from these points, without strokes."""
         self._base = points
         self._fresh_canvas()
         self.put(points)
 
-    def _drawn(self, data: dict | None = None) -> None:
+    def _on_stroke(self, data: dict | None = None) -> None:
         strokes = zip(*((data or {}).get(side, []) for side in ("xs", "ys")), strict=False)
         fresh = [point for xs, ys in strokes for point in along(xs, ys)]
         if fresh:
             self.put(self._base + fresh)
 
     def put(self, points: list[list[float]]) -> None:
-        """Take these points as the drawing; too many are thinned out."""
+        """Set the points of the problem; if there are too many, every n-th is used."""
         every = max(1, math.ceil(len(points) / MAXIMUM_POINTS))
         try:
             self.spec.set("points", points[::every])
@@ -104,8 +104,9 @@ class Drawing(pn.viewable.Viewer):
 
     def _show(self) -> None:
         self.dots.send(np.asarray(self.spec.points, dtype=float).reshape(-1, 2))
-        said = self.spec.refusals()
-        sentence = said[0] if said else f"{len(self.spec.points)} points. Draw on, or press New run."
+        refusals = self.spec.refusals()
+        n = len(self.spec.points)
+        sentence = refusals[0] if refusals else f"{n} points. Continue drawing, or press New run."
         self.note.object = f'<div class="wb-note">{text.escape(sentence)}</div>'
 
     def __panel__(self):
@@ -113,12 +114,12 @@ class Drawing(pn.viewable.Viewer):
 
 
 def dots(data: np.ndarray) -> hv.Points:
-    """The points that were made of the strokes."""
+    """Plot the points along the strokes."""
     return hv.Points(data, AXES).opts(size=4, color=MODEL, **FRAME)
 
 
 def along(xs: Any, ys: Any) -> list[list[float]]:
-    """Points at even distances along a stroke, inside the canvas."""
+    """Return points at equal distances along a stroke, inside the canvas."""
     line = np.column_stack([np.asarray(xs, dtype=float), np.asarray(ys, dtype=float)])
     line = line[np.isfinite(line).all(1)]
     if not len(line):
@@ -131,7 +132,7 @@ def along(xs: Any, ys: Any) -> list[list[float]]:
 
 
 def heart() -> list[list[float]]:
-    """A closed curve with a cusp, which is not easy to learn."""
+    """Return points on a heart, a closed curve with cusps that is hard to learn."""
     t = np.linspace(0, 2 * np.pi, 400)
     x, y = 16 * np.sin(t) ** 3, 13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)
     return along(0.16 * x, 0.16 * y + 0.3)
