@@ -1,4 +1,4 @@
-"""Snapshots made by hand: everything a run can show, nothing trained."""
+"""Snapshots with hand-made arrays for every view, without any training."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from workbench.training.history import Record
 
 def records(count: int, parts: tuple[str, ...] = ("fit", "mmd")) -> tuple[Record, ...]:
     """Falling losses, validated every tenth step."""
-    found = []
+    history = []
     for i in range(1, count + 1):
         values = {
             name: (k + 1) * math.exp(-i / 50) + 0.1 * math.sin(7 * i + k) for k, name in enumerate(parts)
         }
         values["loss"] = sum(values.values())
-        found.append(Record(i, 0.01 * i, 1e-3, values, dict(values) if i % 10 == 0 else {}))
-    return tuple(found)
+        history.append(Record(i, 0.01 * i, 1e-3, values, dict(values) if i % 10 == 0 else {}))
+    return tuple(history)
 
 
 def flow_arrays(n: int = 200, side: int = 40) -> dict[str, np.ndarray]:
@@ -169,7 +169,7 @@ def snapshot(kind: str = "flow", **changes) -> Snapshot:
     return Snapshot(**(fields | changes))
 
 
-def without(taken: Snapshot, *names: str) -> Snapshot:
+def without(original: Snapshot, *names: str) -> Snapshot:
     """The snapshot without these arrays."""
-    kept = {key: value for key, value in taken.arrays.items() if key not in names}
-    return Snapshot(**{**{k: getattr(taken, k) for k in taken.__dataclass_fields__}, "arrays": kept})
+    arrays = {key: value for key, value in original.arrays.items() if key not in names}
+    return Snapshot(**{**{k: getattr(original, k) for k in original.__dataclass_fields__}, "arrays": arrays})

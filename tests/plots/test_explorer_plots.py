@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from workbench.core.variable import Variable
-from workbench.diagnostics.posterior_explorer import law
+from workbench.diagnostics.posterior_explorer.histogram import histogram
 from workbench.plots import corner, plane
 from workbench.plots.band import band
 from workbench.plots.corner import box_within, cell, mosaic
@@ -20,13 +20,13 @@ X = tuple(Variable(name, unit="m") for name in "abc")
 WINDOWS = ((-4.0, 4.0), (-4.0, 4.0), (-10.0, 10.0))
 
 
-def drawn(seed: int = 0, mean=(0.0, 0.0, 0.0)) -> np.ndarray:
+def sample(seed: int = 0, mean=(0.0, 0.0, 0.0)) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(2000, 3)) + mean
 
 
-def laws(seed: int = 0) -> dict:
-    made = law(drawn(seed), X, (0, 1, 2), WINDOWS)
-    return {"model": made, "prior": law(drawn(9) * 2, X, (0, 1, 2), WINDOWS)}
+def datasets_of(seed: int = 0) -> dict:
+    numbers = histogram(sample(seed), X, (0, 1, 2), WINDOWS)
+    return {"model": numbers, "prior": histogram(sample(9) * 2, X, (0, 1, 2), WINDOWS)}
 
 
 def lines(seed: int = 0, count: int = 5) -> xr.Dataset:
@@ -65,8 +65,8 @@ def observed(seed: int = 0) -> dict:
 
 
 MAKERS = {
-    "corner": laws,
-    "intervals": laws,
+    "corner": datasets_of,
+    "intervals": datasets_of,
     "physical": lambda s: {"model": lines(s)},
     "band": lambda s: {"model": bands(s)},
     "plane": observed,
@@ -90,8 +90,8 @@ def test_columns_are_those_of_the_elements_whatever_the_data(name):
 
 def test_a_cell_of_the_pair_plot_holds_its_pair():
     # a and b in one corner each, so that their cell has its mass there and no other cell has
-    draws = drawn(0) * 0.1 + (3.0, -3.0, 0.0)
-    model = law(draws, X, (0, 1, 2), WINDOWS)
+    draws = sample(0) * 0.1 + (3.0, -3.0, 0.0)
+    model = histogram(draws, X, (0, 1, 2), WINDOWS)
     picture = mosaic(model, 3)
     rows, columns = np.nonzero(
         picture[64:128, 0:64] > 0.5
@@ -100,8 +100,8 @@ def test_a_cell_of_the_pair_plot_holds_its_pair():
         7 / 8 * 64, abs=2
     )
     assert not picture[:64].any() and not picture[:, 128:].any()
-    made = corner({"model": model})
-    line = next(e for e in made if e.label == "model")
+    numbers = corner({"model": model})
+    line = next(e for e in numbers if e.label == "model")
     inside = line.dimension_values(0, flat=True), line.dimension_values(1, flat=True)
     region = (inside[0] < 1) & (inside[1] > 1) & (inside[1] < 2)
     assert np.nanmean(inside[0][region]) == pytest.approx(7 / 8, abs=0.02)
@@ -109,29 +109,29 @@ def test_a_cell_of_the_pair_plot_holds_its_pair():
 
 
 def test_a_box_says_what_is_brushed():
-    model = laws()["model"]
+    model = datasets_of()["model"]
     assert cell(0.5, 0.5, 3) == (0, 2) and cell(2.5, 2.5, 3) is None
     # the lowest row is c, the first column a
-    found = box_within({"x0": 0.25, "x1": 0.5, "y0": 0.0, "y1": 0.5}, model, (0, 1, 2))
-    assert found == ((0, -2.0, 0.0), (2, -10.0, 0.0))
+    result = box_within({"x0": 0.25, "x1": 0.5, "y0": 0.0, "y1": 0.5}, model, (0, 1, 2))
+    assert result == ((0, -2.0, 0.0), (2, -10.0, 0.0))
     # on the diagonal only the variable counts, and a box is cut at the border of its cell
     assert box_within({"x0": -0.5, "x1": 0.75, "y0": 2.0, "y1": 3.0}, model, (4, 1, 2)) == ((4, -4.0, 2.0),)
     assert box_within({"x0": 2.2, "x1": 2.4, "y0": 2.2, "y1": 2.4}, model, (0, 1, 2)) == ()
 
 
 def test_brushed_draws_and_the_truth_are_marked_in_every_cell():
-    module, given = import_module("workbench.plots.corner"), laws()
-    assert not len(module.columns(given)["truth"]["corner_horizontal"])
-    within = given["model"]["draw"].values[:, 0] > 0
-    made = module.columns(given | {"within": within, "truth": [0.0, 0.0, 20.0]})
-    assert len(made["brushed"]["corner_horizontal"]) == 3 * within.sum()
-    assert len(made["outside"]["corner_horizontal"]) == 3 * (~within).sum()
+    module, datasets = import_module("workbench.plots.corner"), datasets_of()
+    assert not len(module.columns(datasets)["truth"]["corner_horizontal"])
+    within = datasets["model"]["draw"].values[:, 0] > 0
+    numbers = module.columns(datasets | {"within": within, "truth": [0.0, 0.0, 20.0]})
+    assert len(numbers["brushed"]["corner_horizontal"]) == 3 * within.sum()
+    assert len(numbers["outside"]["corner_horizontal"]) == 3 * (~within).sum()
     # the third value lies outside its window: nothing is marked at a wrong place
-    assert np.isfinite(made["truth"]["corner_vertical"]).sum() == 1
+    assert np.isfinite(numbers["truth"]["corner_vertical"]).sum() == 1
 
 
 def test_one_variable_and_one_observed_number_are_drawn_too():
-    one = {"model": law(drawn(), X, (2,), WINDOWS)}
+    one = {"model": histogram(sample(), X, (2,), WINDOWS)}
     assert hv.renderer("bokeh").get_plot(corner(one)).state.x_range.end == 1
     single = {
         "labels": ["u"],
@@ -145,8 +145,8 @@ def test_one_variable_and_one_observed_number_are_drawn_too():
 
 def test_ticks_are_few_round_and_inside():
     for low, high in ((-1.0, 1.0), (0.0, 1e-6), (1500.0, 1650.0), (-3.2, 1000.0), (5.0, 5.001)):
-        found = nice_ticks(low, high)
-        assert 1 <= len(found) <= 3 and all(low < tick < high for tick in found)
+        result = nice_ticks(low, high)
+        assert 1 <= len(result) <= 3 and all(low < tick < high for tick in result)
     assert nice_ticks(-2.0, 2.0) == [-1.0, 0.0, 1.0]
 
 
@@ -158,5 +158,5 @@ def test_a_tick_says_its_number_in_full():
 @pytest.mark.parametrize(("name", "most"), [("v", 12), ("Re y (148 Hz, 1)", 4)])
 def test_names_of_components_do_not_run_into_each_other(name, most):
     data = bands(count=42)
-    shown = hv.renderer("bokeh").get_plot(band({"model": data.assign_attrs(names=[name] * 42)}))
-    assert 1 <= len(shown.handles["xaxis"].ticker.ticks) <= most
+    plot = hv.renderer("bokeh").get_plot(band({"model": data.assign_attrs(names=[name] * 42)}))
+    assert 1 <= len(plot.handles["xaxis"].ticker.ticks) <= most

@@ -37,9 +37,9 @@ OF_AN_OBSERVATION += ("sound_speed_profile", "ambiguity_surface", "transmission_
 PLANAR = ("precision_recall",)
 
 
-def data(name: str, taken, **settings) -> xr.Dataset:
+def data(name: str, snap, **settings) -> xr.Dataset:
     view = "posterior" if name == "marginals" else name
-    return diagnostics.VIEWS[view](taken, **settings)
+    return diagnostics.VIEWS[view](snap, **settings)
 
 
 def before(name: str, problem=None) -> xr.Dataset:
@@ -49,8 +49,8 @@ def before(name: str, problem=None) -> xr.Dataset:
 def live(name: str, first: xr.Dataset):
     """A plot as the studio builds it: the pipe, and the figure that it feeds."""
     pipe = hv.streams.Pipe(data=first)
-    shown = hv.renderer("bokeh").get_plot(hv.DynamicMap(PLOTS[name], streams=[pipe]))
-    return pipe, shown.state
+    plot = hv.renderer("bokeh").get_plot(hv.DynamicMap(PLOTS[name], streams=[pipe]))
+    return pipe, plot.state
 
 
 def ranges(figure) -> tuple[float, ...]:
@@ -65,32 +65,32 @@ def lengths(figure) -> list[int]:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("kind", ["flow", "arm"])
 def test_a_plot_built_before_the_first_step_shows_what_comes_later(name, kind):
-    taken = snapshot(kind)
-    pipe, figure = live(name, before(name, taken))
+    snap = snapshot(kind)
+    pipe, figure = live(name, before(name, snap))
     glyphs = [type(r.glyph).__name__ for r in figure.renderers]
     empty = lengths(figure)
-    pipe.send(data(name, taken))
+    pipe.send(data(name, snap))
     assert [type(r.glyph).__name__ for r in figure.renderers] == glyphs
-    shown = lengths(figure)
+    rows = lengths(figure)
     if not (kind == "flow" and name in OF_AN_OBSERVATION):
-        assert shown != empty or name in BY_VALUE or (kind == "arm" and name in PLANAR)
-    pipe.send(before(name, taken))  # a reset goes back
+        assert rows != empty or name in BY_VALUE or (kind == "arm" and name in PLANAR)
+    pipe.send(before(name, snap))  # a reset goes back
     assert lengths(figure) == empty
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n not in ("losses", "divergences", "grid")])
 def test_axes_hold_still_while_numbers_move(name):
-    taken = snapshot("arm")
+    snap = snapshot("arm")
     # the axes of a measured curve are those of the measurement, which is there with the first snapshot
-    first = data(name, taken) if name in ("radial_velocity", "phase_folded") else before(name, taken)
+    first = data(name, snap) if name in ("radial_velocity", "phase_folded") else before(name, snap)
     pipe, figure = live(name, first)
-    held = ranges(figure)
+    limits = ranges(figure)
     for scale in (1.0, 30.0, 1e-3):
-        moved = snapshot("arm")
+        scaled_snap = snapshot("arm")
         for key in ("samples_x", "posterior_x", "resimulated_y", "latent_z", "curve", "fold", "ocean_speeds"):
-            moved.arrays[key] = moved.arrays[key] * scale
-        pipe.send(data(name, moved))
-        assert ranges(figure) == held
+            scaled_snap.arrays[key] = scaled_snap.arrays[key] * scale
+        pipe.send(data(name, scaled_snap))
+        assert ranges(figure) == limits
 
 
 def test_a_users_zoom_survives_an_update_and_a_new_problem_moves_the_axes():
@@ -115,22 +115,22 @@ def test_equal_labels_do_not_mix_up_the_axes():
 
 
 def test_an_absent_reference_leaves_its_glyph_empty():
-    taken = without(snapshot("arm"), "reference_x", "arm_reference")
+    snap = without(snapshot("arm"), "reference_x", "arm_reference")
     for name in ("posterior", "arm", "marginals"):
         pipe, figure = live(name, data(name, snapshot("arm")))
         full = len(figure.renderers)
-        pipe.send(data(name, taken))
+        pipe.send(data(name, snap))
         assert len(figure.renderers) == full
-    _, figure = live("posterior", data("posterior", taken))
+    _, figure = live("posterior", data("posterior", snap))
     assert lengths(figure) == [0, 200]
 
 
 def test_no_two_plots_share_a_dimension():
     """Equal names would link the axes of plots that have nothing to do with each other."""
-    taken, seen = snapshot("arm"), {}
+    snap, owners = snapshot("arm"), {}
     for name in NAMES:
-        for dimension in PLOTS[name](data(name, taken)).dimensions():
-            assert seen.setdefault(dimension.name, name) == name
+        for dimension in PLOTS[name](data(name, snap)).dimensions():
+            assert owners.setdefault(dimension.name, name) == name
 
 
 def test_losses_follow_the_objective_and_its_planned_length():
@@ -149,13 +149,13 @@ def test_losses_follow_the_objective_and_its_planned_length():
 
 
 def test_the_grid_has_a_layer_for_every_stage_and_answers_beyond_with_the_nearest():
-    shown = data("grid", snapshot())
+    layers = data("grid", snapshot())
     areas = [
-        float(np.nanmean(plots.grid(shown, layer).dimension_values(2))) for layer in (0, 1, 2, 9, -1, -9)
+        float(np.nanmean(plots.grid(layers, layer).dimension_values(2))) for layer in (0, 1, 2, 9, -1, -9)
     ]
     assert areas[2] == areas[3] == areas[4] and areas[0] == areas[5] == 0
-    assert plots.grid(shown, 1).label.endswith("after layer 1")
-    figure = hv.render(plots.grid(shown))
+    assert plots.grid(layers, 1).label.endswith("after layer 1")
+    figure = hv.render(plots.grid(layers))
     assert len(figure.renderers[0].data_source.data["xs"]) == 64
 
 
@@ -206,10 +206,10 @@ def test_plots_fit_the_page(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_plot_can_be_drawn_from_a_file(name, tmp_path):
-    made = data(name, snapshot("arm"))
-    made.to_netcdf(tmp_path / "view.nc", engine="netcdf4")
-    with xr.open_dataset(tmp_path / "view.nc", engine="netcdf4") as read:
-        figures = [hv.render(PLOTS[name](d)) for d in (made, read.load())]
+    original = data(name, snapshot("arm"))
+    original.to_netcdf(tmp_path / "view.nc", engine="netcdf4")
+    with xr.open_dataset(tmp_path / "view.nc", engine="netcdf4") as file:
+        figures = [hv.render(PLOTS[name](d)) for d in (original, file.load())]
     for first, second in zip(*(figure.renderers for figure in figures), strict=True):
         for a, b in zip(first.data_source.data.values(), second.data_source.data.values(), strict=True):
             assert repr(a) == repr(b)
@@ -230,8 +230,8 @@ def test_colours_show_on_light_and_on_dark(colour):
 
 def test_plots_need_neither_networks_nor_diagnostics():
     code = "import sys, workbench.plots; print(*(m in sys.modules for m in ('torch', 'workbench.training')))"
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert said.split() == ["False", "False"]
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert output.split() == ["False", "False"]
 
 
 def test_the_legend_of_precision_and_recall_names_what_is_drawn():

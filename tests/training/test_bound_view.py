@@ -27,7 +27,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(module, "_STEPS", 40)
 
 
-def made(problem, architecture, objective, steps=0, **training):
+def make_run(problem, architecture, objective, steps=0, **training):
     spec = ARCHITECTURES.make(architecture, transforms=3, width=16)
     run = Run(Experiment(problem, spec, objective, training=SMALL | training, steps=max(steps, 1)))
     for _ in range(steps):
@@ -50,23 +50,23 @@ def terms(run) -> dict[str, float]:
     ],
 )
 def test_the_bound_holds_on_untrained_and_on_trained_networks(noise, architecture, objective, steps):
-    run = made(PROBLEMS.make("linear_gaussian", noise=noise), architecture, objective, steps)
-    found = terms(run)
-    assert found["truth"] - found["floor"] <= found["bound"] < np.inf
-    shown = diagnostics.VIEWS["bound"](run.snapshot(BOUND))
-    assert shown.attrs["verdict"] == "green" and shown.attrs["sentence"].startswith("Holds")
-    status = dict(zip(shown["term"].values.tolist(), shown["status"].values.tolist(), strict=True))
+    run = make_run(PROBLEMS.make("linear_gaussian", noise=noise), architecture, objective, steps)
+    values = terms(run)
+    assert values["truth"] - values["floor"] <= values["bound"] < np.inf
+    data = diagnostics.VIEWS["bound"](run.snapshot(BOUND))
+    assert data.attrs["verdict"] == "green" and data.attrs["sentence"].startswith("Holds")
+    status = dict(zip(data["term"].values.tolist(), data["status"].values.tolist(), strict=True))
     assert status["lipschitz"] == ("declared" if architecture == "residual_flow" else "measured")
     assert status["misfit"] == ("measured" if architecture == "inn" else "declared")
     assert status["gap"] == ("measured" if noise else "not checkable")
 
 
 def test_a_wrong_term_turns_the_panel_red(monkeypatch):
-    run = made("linear_gaussian", "inn", "variational")
+    run = make_run("linear_gaussian", "inn", "variational")
     wrong = theory.LipschitzConstants(1.0, 1e-3, "measured")
     monkeypatch.setattr(module, "_slopes", lambda run: wrong)
-    shown = diagnostics.VIEWS["bound"](run.snapshot(BOUND))
-    assert shown.attrs["verdict"] == "red" and "wrong" in shown.attrs["sentence"]
+    data = diagnostics.VIEWS["bound"](run.snapshot(BOUND))
+    assert data.attrs["verdict"] == "red" and "wrong" in data.attrs["sentence"]
 
 
 def linear(run, matrix):
@@ -83,9 +83,9 @@ def linear(run, matrix):
         out[:, :1] = s.y_out(out[:, :1])
         return s.x_in(out @ inverse.T), out.new_zeros(len(out))
 
-    known = frozenset({Capability.FORWARD, Capability.LATENT, Capability.BIJECTION})
+    capabilities = frozenset({Capability.FORWARD, Capability.LATENT, Capability.BIJECTION})
     return SimpleNamespace(
-        features=3, latent_features=2, capabilities=known,
+        features=3, latent_features=2, capabilities=capabilities,
         forward_full=forward_full, inverse_full=inverse_full, pad_x=lambda x: x,
         split=lambda out: out.split((1, 2, 0), -1), join=lambda y, z: torch.cat([y, z], -1),
         latent=lambda x, y: (forward_full(x)[0][:, 1:], x.new_zeros(len(x))),
@@ -97,37 +97,37 @@ def linear(run, matrix):
 @pytest.mark.parametrize("size", [0.0, 0.6])
 def test_measured_terms_are_those_of_the_closed_forms(size):
     problem = PROBLEMS.make("linear_gaussian")
-    run = made(problem, "inn", "variational", samples=10_000, precision="float64")
+    run = make_run(problem, "inn", "variational", samples=10_000, precision="float64")
     parts, exact = problem.parts, problem.realising_map()
-    known = theory.LinearGaussian(parts.covariance, parts.operator, exact[1:])
+    exact_map = theory.LinearGaussian(parts.covariance, parts.operator, exact[1:])
     along = torch.randn(3, 3, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
-    there = theory.perturbed(known, size, along)
+    there = theory.perturbed(exact_map, size, along)
     run.model, run.average = linear(run, there.matrix), None
-    found = terms(run)
+    values = terms(run)
     units = run.data.standardisation
-    assert found["misfit"] == pytest.approx(there.misfit() / float(units.scale_y) ** 2, rel=0.1, abs=1e-12)
+    assert values["misfit"] == pytest.approx(there.misfit() / float(units.scale_y) ** 2, rel=0.1, abs=1e-12)
     inside = torch.diag(torch.cat([units.scale_y.double(), torch.ones(2).double()]))
     outside = torch.diag(1 / units.scale_x.double())
     slope = torch.linalg.matrix_norm(outside @ torch.linalg.inv(there.matrix) @ inside, ord=2)
-    assert found["lipschitz"] == pytest.approx(float(slope), rel=1e-9)
+    assert values["lipschitz"] == pytest.approx(float(slope), rel=1e-9)
     p, q = there.laws()
     noise = torch.randn(20_000, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    at_p, at_q = (noise @ law.scale_tril.T for law in (p, q))
-    closed = float(
+    at_p, at_q = (noise @ d.scale_tril.T for d in (p, q))
+    exact_value = float(
         run.loss.divergence.from_log_densities(
             p.log_prob(at_p), q.log_prob(at_p), p.log_prob(at_q), q.log_prob(at_q)
         )
     )
-    assert 0.4 * closed - 0.05 < found["divergence"] < closed + 0.05
+    assert 0.4 * exact_value - 0.05 < values["divergence"] < exact_value + 0.05
     if size == 0.0:  # an exact network is no further from the truth than two exact samples
-        assert found["truth"] < 1.25 * found["floor"] and closed < 1e-9
+        assert values["truth"] < 1.25 * values["floor"] and exact_value < 1e-9
     else:
-        assert found["truth"] > 1.4 * found["floor"] and closed > 0.15
+        assert values["truth"] > 1.4 * values["floor"] and exact_value > 0.15
 
 
 def test_the_true_divergence_of_a_flow_is_that_of_its_densities():
     """∫ min(p, q) is the same from both sides, and the reverse KL is the KL with its arguments exchanged."""
-    run = made(
+    run = make_run(
         PROBLEMS.make("linear_gaussian", noise=0.5, features=2),
         "realnvp",
         "maximum_likelihood",
@@ -137,8 +137,8 @@ def test_the_true_divergence_of_a_flow_is_that_of_its_densities():
     with run.evaluation_mode(), torch.no_grad():
         densities = evaluated_densities(run)
     at_data, at_model = densities.log_ratios
-    shared = float((-at_data).exp().clamp_max(1).mean()), float(at_model.exp().clamp_max(1).mean())
-    assert shared[0] == pytest.approx(shared[1], abs=0.06) and 0.2 < shared[0] < 1
+    overlap = float((-at_data).exp().clamp_max(1).mean()), float(at_model.exp().clamp_max(1).mean())
+    assert overlap[0] == pytest.approx(overlap[1], abs=0.06) and 0.2 < overlap[0] < 1
     (kl, error), (reverse, other) = (
         divergence_from_densities(DIVERGENCES.make(key), densities, data_first=first)
         for key, first in (("kl", False), ("reverse_kl", True))
@@ -152,26 +152,28 @@ def test_the_true_divergence_of_a_flow_is_that_of_its_densities():
 def test_the_evidence_is_the_density_of_the_observations(problem, y):
     spec = PROBLEMS.make(problem, features=3, **({"noise": 0.4} if problem == "linear_gaussian" else {}))
     assert spec.shapes == Shapes(3, y)
-    drawn = spec.draw(40_000, torch.Generator().manual_seed(0))
+    samples = spec.draw(40_000, torch.Generator().manual_seed(0))
     # by Monte Carlo over the prior: p(y) = E_x p(y | x), the joint over the prior's Gaussian
-    prior = torch.distributions.MultivariateNormal(torch.zeros(3).double(), drawn.x.T.cov())
-    point = drawn.y[:1]
-    likelihood = (spec.log_joint(drawn.x, point.expand(len(drawn.x), -1)) - prior.log_prob(drawn.x)).exp()
+    prior = torch.distributions.MultivariateNormal(torch.zeros(3).double(), samples.x.T.cov())
+    point = samples.y[:1]
+    likelihood = (
+        spec.log_joint(samples.x, point.expand(len(samples.x), -1)) - prior.log_prob(samples.x)
+    ).exp()
     assert float(spec.log_evidence(point)[0].exp()) == pytest.approx(float(likelihood.mean()), rel=0.05)
 
 
 def test_the_theorem_is_silent_in_a_sentence():
-    run = made("two_moons", "realnvp", "variational")
+    run = make_run("two_moons", "realnvp", "variational")
     uneven = DIVERGENCES.make("precision_recall", trade_off=3.0)
     run.loss = SimpleNamespace(divergence=uneven, critic=None)
-    taken = run.snapshot(BOUND)
-    assert "bound_value" not in taken.arrays
-    shown = diagnostics.VIEWS["bound"](taken)
-    assert shown.attrs["verdict"] == "unknown" and "no Pinsker inequality" in shown.attrs["sentence"]
+    snap = run.snapshot(BOUND)
+    assert "bound_value" not in snap.arrays
+    data = diagnostics.VIEWS["bound"](snap)
+    assert data.attrs["verdict"] == "unknown" and "no Pinsker inequality" in data.attrs["sentence"]
 
 
 def test_a_live_page_gets_what_was_measured_a_moment_ago():
-    run = made("two_moons", "realnvp", "maximum_likelihood")
+    run = make_run("two_moons", "realnvp", "maximum_likelihood")
     run.snapshot(BOUND)
     run.step()
     stale = run.snapshot(SnapshotRequest(views=("bound",), fresh=False))
@@ -179,10 +181,10 @@ def test_a_live_page_gets_what_was_measured_a_moment_ago():
     assert diagnostics.VIEWS["bound"](run.snapshot(BOUND)).attrs["measured_at"] == 1
 
 
-def test_looking_at_the_bound_does_not_touch_the_training():
-    looked, straight = (made("two_moons", "realnvp", "variational") for _ in range(2))
-    looked.snapshot(BOUND)
-    assert looked.step().parts == straight.step().parts
+def test_the_bound_does_not_change_the_training():
+    observed_run, other_run = (make_run("two_moons", "realnvp", "variational") for _ in range(2))
+    observed_run.snapshot(BOUND)
+    assert observed_run.step().parts == other_run.step().parts
 
 
 def test_terms_have_one_order_everywhere():

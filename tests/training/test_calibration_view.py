@@ -1,4 +1,4 @@
-"""The live look at calibration: right ranks, its share of the time, and a verdict that can be red."""
+"""The view of calibration: right ranks, its share of the time, and a verdict that can be red."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Exact(torch.nn.Module):
         return s.x_in(x).to(z), None
 
 
-def looked_at(width: float):
+def calibration_of(width: float):
     problem = LinearGaussian(noise=0.5)
     settings = {"samples": 2500, "batch_size": 100}
     run = Run(Experiment(problem, "realnvp", training=settings, steps=3), device="cpu")
@@ -45,7 +45,7 @@ def looked_at(width: float):
 
 
 def test_an_exact_posterior_is_green_and_a_narrow_one_red():
-    right, narrow = looked_at(1.0), looked_at(0.5)
+    right, narrow = calibration_of(1.0), calibration_of(0.5)
     assert right.attrs["verdict"] == "green" and right.sizes["pair"] == 200
     assert narrow.attrs["verdict"] == "red" and "Overconfident in" in narrow.attrs["sentence"]
     assert ((right["rank"] > 0) & (right["rank"] < 1)).all()
@@ -70,9 +70,9 @@ def test_it_ends_in_time_with_fewer_pairs(monkeypatch):
 
 
 def test_without_an_observation_there_is_nothing_and_the_plot_stays_empty():
-    taken = small_run("realnvp", "two_moons").snapshot(ASK)
-    assert not taken.arrays
-    data = diagnostics.calibration(taken)
+    snap = small_run("realnvp", "two_moons").snapshot(ASK)
+    assert not snap.arrays
+    data = diagnostics.calibration(snap)
     assert data.attrs["verdict"] == "unknown" and data.sizes["quantity"] == 0
     assert len(plots.calibration(data).get(1)) == 0
 
@@ -81,6 +81,6 @@ def test_without_an_observation_there_is_nothing_and_the_plot_stays_empty():
 def test_a_handful_of_pairs_is_no_verdict(count):
     from tests.diagnostics.snapshots import snapshot
 
-    taken = snapshot("arm")
-    taken.arrays["calibration_rank"] = taken.arrays["calibration_rank"][:count]
-    assert diagnostics.calibration(taken).attrs["verdict"] == "unknown"
+    snap = snapshot("arm")
+    snap.arrays["calibration_rank"] = snap.arrays["calibration_rank"][:count]
+    assert diagnostics.calibration(snap).attrs["verdict"] == "unknown"

@@ -23,7 +23,7 @@ from workbench.training.history import Record
 LOOK = SnapshotRequest(views=("critic", "precision_recall"))
 
 
-def made(problem="two_moons", architecture="realnvp", objective="maximum_likelihood", **training):
+def make_run(problem="two_moons", architecture="realnvp", objective="maximum_likelihood", **training):
     training = {"samples": 3000, "batch_size": 128, "precision": "float64"} | training
     spec = ARCHITECTURES.make(architecture, transforms=3, width=16)
     return Run(Experiment(problem, spec, objective, training=training))
@@ -51,7 +51,7 @@ class Oracle(torch.nn.Module):
         return divergence.optimal_logits(self.sign * self.share * (data - model))[:, None]
 
 
-def judged_by(run, key="kl", direction="backward_joint", order="data_first", share=1.0):
+def with_oracle(run, key="kl", direction="backward_joint", order="data_first", share=1.0):
     """The run with an oracle in place of its loss."""
     divergence = DIVERGENCES.make(key)
     run.loss = SimpleNamespace(
@@ -70,41 +70,41 @@ def judged_by(run, key="kl", direction="backward_joint", order="data_first", sha
 @pytest.mark.parametrize("order", ["data_first", "model_first"])
 def test_an_oracle_is_the_optimal_critic_from_every_side(key, direction, order, problem):
     spec = PROBLEMS.make(problem, **({"features": 2, "noise": 0.5} if problem == "linear_gaussian" else {}))
-    taken = judged_by(made(spec), key, direction, order).snapshot(LOOK)
-    learned, optimal = (taken.arrays[f"critic_{kind}"] for kind in ("learned", "optimal"))
-    np.testing.assert_array_equal(np.isnan(learned), np.isnan(optimal))
+    snap = with_oracle(make_run(spec), key, direction, order).snapshot(LOOK)
+    estimate, optimal = (snap.arrays[f"critic_{kind}"] for kind in ("learned", "optimal"))
+    np.testing.assert_array_equal(np.isnan(estimate), np.isnan(optimal))
     # a critic tames its largest logits; where it does not, the two are the same number
-    kept = np.isfinite(optimal) & (np.abs(optimal) < 20)
-    np.testing.assert_allclose(learned[kept], optimal[kept], atol=1e-6)
-    _, held_out, true, *_ = taken.arrays["critic_figures"]
+    mask = np.isfinite(optimal) & (np.abs(optimal) < 20)
+    np.testing.assert_allclose(estimate[mask], optimal[mask], atol=1e-6)
+    _, held_out, true, *_ = snap.arrays["critic_figures"]
     assert held_out == pytest.approx(true, rel=1e-6)
-    known, critic = (taken.arrays[f"precision_recall_{kind}"] for kind in ("known", "critic"))
-    np.testing.assert_allclose(critic, known, atol=1e-6)
+    exact, critic = (snap.arrays[f"precision_recall_{kind}"] for kind in ("known", "critic"))
+    np.testing.assert_allclose(critic, exact, atol=1e-6)
 
 
 @pytest.mark.parametrize("features, direction", [(3, "backward_joint"), (4, "forward_true_y")])
 def test_beyond_the_plane_an_oracle_lies_on_the_line(features, direction):
     spec = PROBLEMS.make("linear_gaussian", features=features, noise=0.5)
-    run = judged_by(made(spec), "jensen_shannon", direction)
-    taken = run.snapshot(SnapshotRequest(views=("critic",)))
-    assert "critic_learned" not in taken.arrays
-    for law in ("data", "model"):
-        optimal, learned = taken.arrays[f"critic_at_{law}"].T
-        kept = np.abs(optimal) < 20
-        assert kept.sum() > 100 and optimal[kept].std() > 0.05
-        np.testing.assert_allclose(learned[kept], optimal[kept], atol=1e-6)
-    shown = diagnostics.VIEWS["critic"](taken)
-    assert shown.attrs["verdict"] == "green" and not shown.attrs["planar"]
-    drawn = hv.render(plots.critic(shown))
-    assert drawn.x_range.end == -drawn.x_range.start and isinstance(drawn.xaxis[0].ticker, BasicTicker)
-    assert [i.label.value for i in drawn.select_one(Legend).items if i.visible] == ["data", "draws"]
-    assert not drawn.select_one(ColorBar).visible
+    run = with_oracle(make_run(spec), "jensen_shannon", direction)
+    snap = run.snapshot(SnapshotRequest(views=("critic",)))
+    assert "critic_learned" not in snap.arrays
+    for kind in ("data", "model"):
+        optimal, estimate = snap.arrays[f"critic_at_{kind}"].T
+        mask = np.abs(optimal) < 20
+        assert mask.sum() > 100 and optimal[mask].std() > 0.05
+        np.testing.assert_allclose(estimate[mask], optimal[mask], atol=1e-6)
+    data = diagnostics.VIEWS["critic"](snap)
+    assert data.attrs["verdict"] == "green" and not data.attrs["planar"]
+    plot = hv.render(plots.critic(data))
+    assert plot.x_range.end == -plot.x_range.start and isinstance(plot.xaxis[0].ticker, BasicTicker)
+    assert [i.label.value for i in plot.select_one(Legend).items if i.visible] == ["data", "draws"]
+    assert not plot.select_one(ColorBar).visible
 
 
 def test_a_lazy_critic_is_not_to_be_trusted():
-    run = made("eight_gaussians")
+    run = make_run("eight_gaussians")
     verdicts = [
-        diagnostics.VIEWS["critic"](judged_by(run, "jensen_shannon", share=share).snapshot(LOOK)).attrs
+        diagnostics.VIEWS["critic"](with_oracle(run, "jensen_shannon", share=share).snapshot(LOOK)).attrs
         for share in (1.0, 0.05)
     ]
     assert verdicts[0]["verdict"] == "green"
@@ -124,10 +124,10 @@ def test_a_lazy_critic_is_not_to_be_trusted():
     ],
 )
 def test_when_a_number_can_be_trusted(figures, verdict, words):
-    taken = snapshot()
-    taken.arrays["critic_figures"] = np.array(figures)
-    shown = diagnostics.VIEWS["critic"](taken)
-    assert shown.attrs["verdict"] == verdict and words in shown.attrs["sentence"]
+    snap = snapshot()
+    snap.arrays["critic_figures"] = np.array(figures)
+    data = diagnostics.VIEWS["critic"](snap)
+    assert data.attrs["verdict"] == verdict and words in data.attrs["sentence"]
 
 
 @pytest.mark.parametrize(
@@ -135,23 +135,23 @@ def test_when_a_number_can_be_trusted(figures, verdict, words):
     [("two_moons", "realnvp", "maximum_likelihood"), ("linear_gaussian", "inn", "variational")],
 )
 def test_there_is_no_critics_view_without_critic_or_densities(problem, architecture, objective):
-    taken = made(problem, architecture, objective).snapshot(SnapshotRequest(views=("critic",)))
-    assert not [name for name in taken.arrays if name.startswith("critic")]
-    assert diagnostics.VIEWS["critic"](taken).attrs["verdict"] == "unknown"
+    snap = make_run(problem, architecture, objective).snapshot(SnapshotRequest(views=("critic",)))
+    assert not [name for name in snap.arrays if name.startswith("critic")]
+    assert diagnostics.VIEWS["critic"](snap).attrs["verdict"] == "unknown"
 
 
-def test_curves_from_samples_are_those_of_the_laws():
+def test_curves_from_samples_are_those_of_the_distributions():
     p, q = (torch.distributions.Normal(m, 1.0) for m in (0.0, 1.0))
     at = torch.randn(2, 40_000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     sides = at[0], at[1] + 1.0
-    found = module.curve(*(p.log_prob(u) - q.log_prob(u) for u in sides))
+    points = module.curve(*(p.log_prob(u) - q.log_prob(u) for u in sides))
     cells = torch.linspace(-7, 8, 6000, dtype=torch.float64)
-    masses = (law.log_prob(cells).exp() * (cells[1] - cells[0]) for law in (p, q))
+    masses = (d.log_prob(cells).exp() * (cells[1] - cells[0]) for d in (p, q))
     precision, recall = precision_recall_curve(*masses, module.slopes())
-    np.testing.assert_allclose(found, torch.stack([recall, precision], -1).clamp(0, 1), atol=0.02)
+    np.testing.assert_allclose(points, torch.stack([recall, precision], -1).clamp(0, 1), atol=0.02)
 
 
-def test_equal_laws_are_the_corner():
+def test_equal_distributions_are_the_corner():
     zero = torch.zeros(100, dtype=torch.float64)
     tangent = module.slopes().numpy()
     np.testing.assert_allclose(module.curve(zero, zero)[:, 1], np.minimum(tangent, 1), atol=1e-12)
@@ -159,18 +159,18 @@ def test_equal_laws_are_the_corner():
 
 def test_without_critic_and_densities_one_is_trained_for_it(monkeypatch):
     monkeypatch.setattr(module, "_STEPS", 60)
-    run = made("linear_gaussian", "inn", "inn")
-    taken = run.snapshot(SnapshotRequest(views=("precision_recall",)))
-    curve = taken.arrays["precision_recall_critic"]
-    assert "precision_recall_known" not in taken.arrays and taken.arrays["precision_recall_figures"][1] == 0
+    run = make_run("linear_gaussian", "inn", "inn")
+    snap = run.snapshot(SnapshotRequest(views=("precision_recall",)))
+    curve = snap.arrays["precision_recall_critic"]
+    assert "precision_recall_known" not in snap.arrays and snap.arrays["precision_recall_figures"][1] == 0
     assert (np.diff(curve[:, 1]) >= -1e-9).all() and (np.diff(curve[:, 0]) <= 1e-9).all()
-    shown = diagnostics.VIEWS["precision_recall"](taken)
-    assert "fresh critic" in shown.attrs["sentence"] and shown.sizes["mark"] == 0
+    data = diagnostics.VIEWS["precision_recall"](snap)
+    assert "fresh critic" in data.attrs["sentence"] and data.sizes["mark"] == 0
 
 
 def test_the_objectives_trade_off_is_marked_on_the_curve():
-    shown = diagnostics.VIEWS["precision_recall"](snapshot())
-    recall, precision = float(shown["mark_recall"][0]), float(shown["mark_precision"][0])
+    data = diagnostics.VIEWS["precision_recall"](snapshot())
+    recall, precision = float(data["mark_recall"][0]), float(data["mark_precision"][0])
     assert precision / recall == pytest.approx(2.0, rel=0.1)
 
 
@@ -187,8 +187,8 @@ def test_measured_divergences_share_one_axis():
                if i % 10 == 0 else {})
         for i in range(1, 41)
     ]  # fmt: skip
-    shown = diagnostics.VIEWS["divergences"](snapshot(), records=records, steps=100)
-    assert list(shown["divergence"].values) == ["kl", "sinkhorn"]
-    np.testing.assert_allclose(shown["iteration"], [10, 20, 30, 40])
-    np.testing.assert_allclose(shown["value"].sel(divergence="kl"), [0.1, 0.05, 1 / 30, 0.025])
-    assert shown.attrs["horizontal_window"] == [0.0, 100.0]
+    data = diagnostics.VIEWS["divergences"](snapshot(), records=records, steps=100)
+    assert list(data["divergence"].values) == ["kl", "sinkhorn"]
+    np.testing.assert_allclose(data["iteration"], [10, 20, 30, 40])
+    np.testing.assert_allclose(data["value"].sel(divergence="kl"), [0.1, 0.05, 1 / 30, 0.025])
+    assert data.attrs["horizontal_window"] == [0.0, 100.0]

@@ -26,9 +26,9 @@ def test_what_does_not_fit_has_a_reason_and_is_exchanged_with_a_sentence():
     choices = Choices()
     choices.select("problem", "inverse_kinematics")
     choices.select("architecture", "inn")
-    said = choices.select("problem", "two_moons")
+    sentences = choices.select("problem", "two_moons")
     assert choices.reason("architecture", "inn")
-    assert choices.selection["architecture"] != "inn" and any("Architecture changed" in s for s in said)
+    assert choices.selection["architecture"] != "inn" and any("Architecture changed" in s for s in sentences)
 
 
 def test_a_problem_that_is_not_ready_does_not_grey_out_the_rest():
@@ -88,8 +88,8 @@ def test_what_a_network_cannot_show_is_said_in_a_sentence():
 
 def test_picking_a_network_with_a_loss_of_its_own_picks_that_loss():
     choices = Choices()
-    said = choices.select("architecture", "flow_matching")
-    assert choices.selection["objective"] == "flow_matching" and "changed to Flow matching" in said[0]
+    sentences = choices.select("architecture", "flow_matching")
+    assert choices.selection["objective"] == "flow_matching" and "changed to Flow matching" in sentences[0]
     choices.select("architecture", "mixture_density_network")
     assert choices.selection["objective"] == "maximum_likelihood"
 
@@ -102,5 +102,5 @@ def test_the_recommendation_is_that_of_the_library_and_only_for_inverse_problems
     choices.seed = 3
     assert choices.recommendable
     choices.recommend()
-    expected = Experiment.recommended("gaussian_mixture", 5000, seed=3)
-    assert choices.experiment().to_dict() == expected.to_dict() and choices.refusal() == ""
+    recommendation = Experiment.recommended("gaussian_mixture", 5000, seed=3)
+    assert choices.experiment().to_dict() == recommendation.to_dict() and choices.refusal() == ""
