@@ -1,12 +1,12 @@
-"""Discrete laws and Gaussian samples that the tests of this folder share."""
+"""Discrete distributions and Gaussian samples that the tests of this folder share."""
 
 import pytest
 import torch
 
 
 @pytest.fixture
-def laws():
-    """A function seed -> two positive discrete laws (n,) in double precision."""
+def distributions():
+    """A function seed -> two positive discrete distributions (n,) in double precision."""
 
     def make(seed=0, n=7):
         generator = torch.Generator().manual_seed(seed)

@@ -1,4 +1,4 @@
-"""Critics: what each class promises."""
+"""Critics: the properties that each class declares."""
 
 import math
 
@@ -8,9 +8,9 @@ from scipy.optimize import minimize
 
 from workbench.core.errors import DataError
 from workbench.critics import CRITICS
-from workbench.critics.rkhs_ball import gaussian_kernel
 from workbench.critics.stabilisers import clamp, gradient_penalty, instance_noise, r1, slopes
 from workbench.divergences import DIVERGENCES, mmd_squared
+from workbench.nn.critic_networks import gaussian_kernel
 
 
 @pytest.mark.parametrize("critic", list(CRITICS), ids=lambda c: c.key)
@@ -25,11 +25,11 @@ def test_every_critic_gives_one_logit_and_a_gradient_to_every_weight(critic):
 
 @pytest.mark.parametrize("critic", list(CRITICS), ids=lambda c: c.key)
 def test_same_seed_same_critic(critic):
-    made = []
+    logits = []
     for _ in range(2):
         torch.manual_seed(5)
-        made.append(critic().build(2)(torch.ones(4, 2)))
-    assert torch.equal(*made)
+        logits.append(critic().build(2)(torch.ones(4, 2)))
+    assert torch.equal(*logits)
 
 
 @pytest.mark.parametrize("activation", ["relu", "leaky_relu", "tanh"])
@@ -41,7 +41,9 @@ def test_the_spectral_norm_network_is_never_steeper_than_declared(activation, li
     optimiser = torch.optim.SGD(network.parameters(), lr=1.0)
     points = 3 * torch.randn(400, 3, dtype=torch.float64)
     steepest = []
-    for _ in range(15):  # a critic that climbs for steepness, with steps that would explode a free one
+    for _ in range(
+        15
+    ):  # ascent of the slope itself, with steps at which an unconstrained network would diverge
         steep = slopes(network, points)
         steepest.append(float(steep.detach().max()))
         optimiser.zero_grad()
@@ -51,7 +53,7 @@ def test_the_spectral_norm_network_is_never_steeper_than_declared(activation, li
     assert max(steepest) > 0.5 * lipschitz
 
 
-def test_a_network_without_normalisation_breaks_that_law():
+def test_a_network_without_normalisation_exceeds_a_slope_of_one():
     torch.manual_seed(1)
     network = CRITICS.make("mlp", width=16).build(3).double()
     with torch.no_grad():
@@ -68,10 +70,10 @@ def problem(normal, n=25):
 def test_the_rkhs_solution_is_the_global_optimum(key, normal):
     """Against a general solver for the same convex problem, and by the conditions of Karush, Kuhn and
     Tucker."""
-    made, (p, q) = DIVERGENCES.make(key), problem(normal)
+    divergence, (p, q) = DIVERGENCES.make(key), problem(normal)
     spec = CRITICS.make("rkhs_ball", radius=1.5)
-    function = spec.solve(made.critic_value, p, q)
-    value = float(made.critic_value(function(p), function(q)))
+    function = spec.solve(divergence.critic_value, p, q)
+    value = float(divergence.critic_value(function(p), function(q)))
     centres = torch.cat([p, q])
     kernel = gaussian_kernel(centres, centres, spec.decay)
     root = torch.linalg.cholesky(kernel + 1e-9 * torch.eye(len(kernel), dtype=kernel.dtype))
@@ -79,16 +81,16 @@ def test_the_rkhs_solution_is_the_global_optimum(key, normal):
     def loss(beta):
         beta = torch.tensor(beta, requires_grad=True)
         logits = root @ beta
-        value = -made.critic_value(logits[: len(p)], logits[len(p) :])
+        value = -divergence.critic_value(logits[: len(p)], logits[len(p) :])
         (slope,) = torch.autograd.grad(value, beta)
         return float(value.detach()), slope.numpy()
 
     ball = {"type": "ineq", "fun": lambda b: 1.5**2 - b @ b, "jac": lambda b: -2 * b}
-    found = minimize(
+    optimum = minimize(
         loss, torch.zeros(len(kernel)).double().numpy(), jac=True, method="SLSQP", constraints=[ball],
         options={"maxiter": 300, "ftol": 1e-13},
     )  # fmt: skip
-    assert value == pytest.approx(-found.fun, abs=1e-6)
+    assert value == pytest.approx(-optimum.fun, abs=1e-6)
     assert float(function.norm()) <= 1.5 * (1 + 1e-6)
     assert function(torch.linspace(-9, 9, 99)[:, None].double()).abs().max() <= 1.5
 
@@ -103,35 +105,35 @@ def test_the_rkhs_ball_of_a_mean_difference_is_mmd(normal):
 
 
 def test_a_larger_ball_gives_a_larger_value(normal):
-    made, (p, q) = DIVERGENCES.make("jensen_shannon"), problem(normal, 60)
+    divergence, (p, q) = DIVERGENCES.make("jensen_shannon"), problem(normal, 60)
     values = []
     for radius in (0.1, 1.0, 5.0, 30.0):
-        function = CRITICS.make("rkhs_ball", radius=radius).solve(made.critic_value, p, q)
-        values.append(float(made.critic_value(function(p), function(q))))
+        function = CRITICS.make("rkhs_ball", radius=radius).solve(divergence.critic_value, p, q)
+        values.append(float(divergence.critic_value(function(p), function(q))))
     assert 0 < values[0] < values[1] < values[2] < values[3] < 2 * math.log(2)
 
 
 def test_the_models_gradient_is_that_of_the_value_at_the_fixed_solution(normal):
-    """Envelope theorem: finite differences of the solved value, which moves the critic along, agree."""
-    made, (p, q) = DIVERGENCES.make("jensen_shannon"), problem(normal)
+    """Envelope theorem: finite differences of the optimum, for which the critic changes as well, agree."""
+    divergence, (p, q) = DIVERGENCES.make("jensen_shannon"), problem(normal)
     spec = CRITICS.make("rkhs_ball", radius=3.0)
 
-    def solved(shift):
-        function = spec.solve(made.critic_value, p, q + shift, steps=20_000, tolerance=1e-11)
-        return made.critic_value(function(p), function(q + shift))
+    def optimum(shift):
+        function = spec.solve(divergence.critic_value, p, q + shift, steps=20_000, tolerance=1e-11)
+        return divergence.critic_value(function(p), function(q + shift))
 
-    function = spec.solve(made.critic_value, p, q, steps=20_000, tolerance=1e-11)
+    function = spec.solve(divergence.critic_value, p, q, steps=20_000, tolerance=1e-11)
     shift = torch.zeros(1, dtype=torch.float64, requires_grad=True)
-    (slope,) = torch.autograd.grad(made.value(function(p), function(q + shift)), shift)
-    difference = (solved(1e-3) - solved(-1e-3)) / 2e-3
+    (slope,) = torch.autograd.grad(divergence.value(function(p), function(q + shift)), shift)
+    difference = (optimum(1e-3) - optimum(-1e-3)) / 2e-3
     assert torch.isclose(slope[0], difference, rtol=1e-3)
     assert slope.abs() > 0.1
 
 
 def test_the_rkhs_ball_refuses_samples_that_do_not_match():
-    made = DIVERGENCES.make("jensen_shannon")
+    divergence = DIVERGENCES.make("jensen_shannon")
     with pytest.raises(DataError, match="same dimension"):
-        CRITICS.make("rkhs_ball").solve(made.critic_value, torch.zeros(3, 2), torch.zeros(3, 1))
+        CRITICS.make("rkhs_ball").solve(divergence.critic_value, torch.zeros(3, 2), torch.zeros(3, 1))
 
 
 def linear(slope):
@@ -159,7 +161,7 @@ def test_stabilisers_give_a_gradient_to_the_critic_and_draw_from_the_generator(n
     for penalty in (r1(network, p), gradient_penalty(network, p, q)):
         slope = torch.autograd.grad(penalty, list(network.parameters())[:3], allow_unused=True)
         assert slope[0].abs().sum() > 0
-    drawn = [instance_noise(p, 0.3, torch.Generator().manual_seed(2)) for _ in range(2)]
-    assert torch.equal(*drawn) and (drawn[0] - p).std() == pytest.approx(0.3, rel=0.3)
+    noisy = [instance_noise(p, 0.3, torch.Generator().manual_seed(2)) for _ in range(2)]
+    assert torch.equal(*noisy) and (noisy[0] - p).std() == pytest.approx(0.3, rel=0.3)
     with pytest.raises(DataError, match="same dimension"):
         gradient_penalty(network, p, q[:, :1])

@@ -1,4 +1,4 @@
-"""A divergence as a ruler: against the closed forms of Gaussians, and with bad input."""
+"""Estimates of divergences: against the closed forms of Gaussians, and with bad input."""
 
 import math
 
@@ -58,10 +58,10 @@ def test_monte_carlo_form_gives_the_closed_form_of_gaussians(key):
     assert float(value) == pytest.approx(closed_forms()[key], rel=0.04)
 
 
-def optimal_quadratic(made):
+def optimal_quadratic(member):
     """The quadratic critic with the weights of the optimal logit, which is affine in log p/q."""
     critic = CRITICS.make("quadratic").build(2).double()
-    offset, slope = (float(v) for v in made.optimal_logits(torch.tensor([0.0, 1.0], dtype=torch.float64)))
+    offset, slope = (float(v) for v in member.optimal_logits(torch.tensor([0.0, 1.0], dtype=torch.float64)))
     slope -= offset
     precision = torch.linalg.inv(COVARIANCE)
     at_zero = [float(v) for v in densities(torch.zeros(1, 2, dtype=torch.float64))]
@@ -75,26 +75,26 @@ def optimal_quadratic(made):
 @pytest.mark.parametrize("key", ["kl", "reverse_kl", "jensen_shannon", "squared_hellinger", "jeffreys"])
 def test_a_quadratic_critic_attains_the_divergence_of_gaussians(key):
     """Its best member is the optimal critic: its value is the Monte Carlo value at every sample."""
-    made, (p, q) = DIVERGENCES.make(key), samples(2000)
-    critic = optimal_quadratic(made)
+    member, (p, q) = DIVERGENCES.make(key), samples(2000)
+    critic = optimal_quadratic(member)
     with torch.no_grad():
-        value = made.value(critic(p)[:, 0], critic(q)[:, 0])
-    assert torch.isclose(value, made.from_log_densities(*densities(p), *densities(q)), rtol=1e-8)
+        value = member.value(critic(p)[:, 0], critic(q)[:, 0])
+    assert torch.isclose(value, member.from_log_densities(*densities(p), *densities(q)), rtol=1e-8)
 
 
 @pytest.mark.parametrize("key", ["kl", "jensen_shannon", "squared_hellinger"])
 def test_a_trained_quadratic_critic_comes_close_and_does_not_exceed(key):
     p, q = samples(6000, seed=1)
-    found = estimate(key, p, q, critic="quadratic", steps=250, learning_rate=0.05)
-    made = DIVERGENCES.make(key)
-    truth = float(made.from_log_densities(*densities(samples(40_000)[0]), *densities(samples(40_000)[1])))
-    assert found.value < truth + 4 * found.standard_error
-    assert found.value > truth - 4 * found.standard_error - 0.03 * truth
+    result = estimate(key, p, q, critic="quadratic", steps=250, learning_rate=0.05)
+    member = DIVERGENCES.make(key)
+    truth = float(member.from_log_densities(*densities(samples(40_000)[0]), *densities(samples(40_000)[1])))
+    assert result.value < truth + 4 * result.standard_error
+    assert result.value > truth - 4 * result.standard_error - 0.03 * truth
 
 
 @pytest.fixture(scope="module")
-def measured():
-    """Every divergence between the two Gaussians, with the default critic."""
+def estimates():
+    """Estimates of every divergence between the two Gaussians, with the default critic."""
     p, q = samples(800, seed=2)
     return {
         d.key: estimate(d.key, p, q, steps=30, batch_size=128)
@@ -103,42 +103,42 @@ def measured():
 
 
 @pytest.mark.parametrize("divergence", list(DIVERGENCES), ids=lambda d: d.key)
-def test_every_divergence_can_be_measured(divergence, measured):
-    found, made = measured[divergence.key], divergence()
-    assert math.isfinite(found.value) and found.value > made.at_equality + 0.01
-    assert found.bias.endswith(".") and found.key == divergence.key
-    if isinstance(made, VariationalDivergence):
-        assert found.critic is not None and "not seen" in found.bias and found.n_held_out == 800
-        assert found.critic(samples(5)[0]).shape == (5,)
+def test_every_divergence_can_be_measured(divergence, estimates):
+    result, member = estimates[divergence.key], divergence()
+    assert math.isfinite(result.value) and result.value > member.at_equality + 0.01
+    assert result.bias.endswith(".") and result.key == divergence.key
+    if isinstance(member, VariationalDivergence):
+        assert result.critic is not None and "not trained on" in result.bias and result.n_held_out == 800
+        assert result.critic(samples(5)[0]).shape == (5,)
     else:
-        assert found.critic is None and found.value == found.train_value
+        assert result.critic is None and result.value == result.train_value
 
 
 @pytest.mark.parametrize(
     "divergence", [d for d in DIVERGENCES if issubclass(d, FDivergence)], ids=lambda d: d.key
 )
-def test_a_held_out_value_stays_below_the_divergence(divergence, measured):
+def test_a_held_out_value_stays_below_the_divergence(divergence, estimates):
     p, q = samples(40_000, seed=5)
     truth = float(divergence().from_log_densities(*densities(p), *densities(q)))
-    assert measured[divergence.key].value < truth + 4 * measured[divergence.key].standard_error
+    assert estimates[divergence.key].value < truth + 4 * estimates[divergence.key].standard_error
 
 
 @pytest.mark.parametrize("critic", list(CRITICS), ids=lambda c: c.key)
 def test_every_critic_measures(critic):
     p, q = samples(400, seed=3)
-    found = estimate("jensen_shannon", p, q, critic=critic(), steps=60)
-    assert 0.02 < found.value < 2 * math.log(2)
+    result = estimate("jensen_shannon", p, q, critic=critic(), steps=60)
+    assert 0.02 < result.value < 2 * math.log(2)
 
 
-def test_judged_on_the_critics_own_samples_the_value_is_too_high_and_says_so():
-    """Equal laws: a critic with many weights sees a difference on its own samples, and none on others."""
+def test_on_the_critics_own_samples_the_value_is_too_high_and_marked_so():
+    """Equal distributions: a critic with many weights finds a difference on its own samples alone."""
     generator = torch.Generator().manual_seed(0)
     p, q = torch.randn(2, 60, 4, generator=generator, dtype=torch.float64)
     spec = CRITICS.make("rkhs_ball", radius=30.0, decay=2.0)
-    own, held = (estimate("jensen_shannon", p, q, held_out=h, critic=spec) for h in (False, True))
-    assert own.value > 0.5 > 0.1 > held.value
+    own, others = (estimate("jensen_shannon", p, q, held_out=h, critic=spec) for h in (False, True))
+    assert own.value > 0.5 > 0.1 > others.value
     assert "too high" in own.bias and own.n_held_out == 0
-    assert held.train_value > held.value
+    assert others.train_value > others.value
 
 
 def test_a_shift_and_a_change_of_units_do_not_change_an_f_divergence():
@@ -154,10 +154,10 @@ def test_w1_is_measured_in_the_units_of_x():
     generator = torch.Generator().manual_seed(0)
     p, q = torch.randn(2, 1000, 1, generator=generator, dtype=torch.float64)
     free = DIVERGENCES.make("wasserstein_critic", penalty_weight=0)
-    found = estimate(
+    result = estimate(
         free, p, q + 2, critic=CRITICS.make("spectral_norm_mlp", width=16), steps=200, learning_rate=0.02
     )
-    assert 1.5 < found.value < 2.0 + 0.2
+    assert 1.5 < result.value < 2.0 + 0.2
 
 
 def test_same_seed_same_number_and_the_global_generator_is_left_alone():
@@ -194,7 +194,7 @@ def test_unknown_keys_are_refused_with_a_guess():
 
 def test_every_card_is_full():
     for divergence in DIVERGENCES:
-        made = divergence()
-        assert made.definition and made.estimator and made.bias and made.expense and made.needs
-        assert made.pinsker_reason.endswith(".")
+        member = divergence()
+        assert member.definition and member.estimator and member.bias and member.expense and member.needs
+        assert member.pinsker_reason.endswith(".")
     assert issubclass(divergence, Divergence)

@@ -19,7 +19,7 @@ each = pytest.mark.parametrize("divergence", DIRECT, ids=lambda d: d.key)
 
 
 def quantiles(n, mean=0.0, scale=1.0):
-    """n points of a normal law at the middles of equal slices: its sample without the noise. (n, 1)"""
+    """n points (n, 1) of a normal distribution at the middles of equal slices: a sample without noise."""
     levels = (torch.arange(n, dtype=torch.float64) + 0.5) / n
     return (mean + scale * math.sqrt(2) * torch.erfinv(2 * levels - 1))[:, None]
 
@@ -39,10 +39,10 @@ def folded(mu, variance):
 @each
 def test_zero_for_the_same_sample_and_positive_otherwise(divergence, normal):
     p, q = normal(0, 60, 2), 0.4 + 1.3 * normal(1, 50, 2)
-    made = divergence()
-    assert made.between(p, p.clone()).abs() < 1e-9
-    assert made.between(p, q) > 1e-3
-    assert torch.isclose(made.between(p, q), made.between(q, p), rtol=1e-6)
+    member = divergence()
+    assert member.between(p, p.clone()).abs() < 1e-9
+    assert member.between(p, q) > 1e-3
+    assert torch.isclose(member.between(p, q), member.between(q, p), rtol=1e-6)
 
 
 @each
@@ -64,11 +64,11 @@ def test_finite_gradients_where_points_coincide(divergence, normal):
 @each
 def test_gradient_is_that_of_finite_differences(divergence, normal):
     settings = {"blur": 0.5, "scaling": 0.97} if divergence.key == "sinkhorn" else {}
-    made, p = divergence(**settings), normal(0, 30, 2)
+    member, p = divergence(**settings), normal(0, 30, 2)
     base = 0.5 + normal(1, 30, 2)
     shift = torch.zeros((), dtype=torch.float64, requires_grad=True)
-    (slope,) = torch.autograd.grad(made.between(p, base + shift), shift)
-    difference = (made.between(p, base + 1e-4) - made.between(p, base - 1e-4)) / 2e-4
+    (slope,) = torch.autograd.grad(member.between(p, base + shift), shift)
+    difference = (member.between(p, base + 1e-4) - member.between(p, base - 1e-4)) / 2e-4
     assert torch.isclose(slope, difference, rtol=2e-2)
 
 
@@ -90,13 +90,13 @@ def belonging(generator, n, shift=0.0):
 
 @pytest.mark.parametrize("key", BY_ROWS)
 def test_rows_that_belong_together_are_not_compared_and_the_rest_is_unbiased(key):
-    """For equal laws the mean is zero though each row has its twin; comparing twins makes it negative."""
-    made = DIVERGENCES.make(key, **BY_ROWS[key])
+    """For equal distributions the mean is zero; a comparison of the rows that are equal makes it negative."""
+    member = DIVERGENCES.make(key, **BY_ROWS[key])
     generator = torch.Generator().manual_seed(0)
     pairs = [belonging(generator, 12) for _ in range(300)]
-    apart = torch.stack([made.between_rows(p, q) for p, q in pairs])
+    apart = torch.stack([member.between_rows(p, q) for p, q in pairs])
     assert apart.mean().abs() < 4 * apart.std() / 300**0.5 + 1e-12
-    together = torch.stack([made.between(p, q) for p, q in pairs])
+    together = torch.stack([member.between(p, q) for p, q in pairs])
     assert together.mean() < -1e-2
 
 
@@ -104,15 +104,15 @@ def test_rows_that_belong_together_are_not_compared_and_the_rest_is_unbiased(key
 def test_a_shared_y_takes_scatter_out_of_the_gradient(key, share):
     """The gradient in a shift has the same mean as from two halves, and less variance; a kernel that is
     narrow sees few pairs either way."""
-    made, generator = DIVERGENCES.make(key, **BY_ROWS[key]), torch.Generator().manual_seed(1)
+    member, generator = DIVERGENCES.make(key, **BY_ROWS[key]), torch.Generator().manual_seed(1)
     slopes = {"rows": [], "halves": []}
     for _ in range(150):
         p, q = belonging(generator, 24)
         shift = torch.tensor(0.4, dtype=torch.float64, requires_grad=True)
-        moved = q + shift * torch.tensor([1.0, 0.0], dtype=torch.float64)
+        model = q + shift * torch.tensor([1.0, 0.0], dtype=torch.float64)
         for name, value in (
-            ("rows", made.between_rows(p, moved)),
-            ("halves", made.between(p[:12], moved[12:])),
+            ("rows", member.between_rows(p, model)),
+            ("halves", member.between(p[:12], model[12:])),
         ):
             slopes[name].append(torch.autograd.grad(value, shift, retain_graph=True)[0])
     rows, halves = (torch.stack(slopes[name]) for name in slopes)
@@ -121,17 +121,17 @@ def test_a_shared_y_takes_scatter_out_of_the_gradient(key, share):
 
 
 @each
-def test_a_training_value_is_zero_on_average_for_equal_laws_and_so_is_its_gradient(divergence):
-    """Two samples of one law differ by more if they are wide: what counts that shrinks the model."""
-    made, generator = divergence(**BY_ROWS.get(divergence.key, {})), torch.Generator().manual_seed(2)
-    found = {"value": [], "slope": []}
+def test_a_training_value_is_zero_on_average_for_equal_distributions_and_so_is_its_gradient(divergence):
+    """Two samples of one distribution differ by more if they are wide: such a loss would shrink the model."""
+    member, generator = divergence(**BY_ROWS.get(divergence.key, {})), torch.Generator().manual_seed(2)
+    draws = {"value": [], "slope": []}
     for _ in range(60):
         p, q = torch.randn(2, 24, 2, generator=generator, dtype=torch.float64)
         scale = torch.ones((), dtype=torch.float64, requires_grad=True)
-        value = made.between_rows(p, scale * q, generator)
-        found["value"].append(value.detach())
-        found["slope"].append(torch.autograd.grad(value, scale)[0])
-    for name, values in found.items():
+        value = member.between_rows(p, scale * q, generator)
+        draws["value"].append(value.detach())
+        draws["slope"].append(torch.autograd.grad(value, scale)[0])
+    for name, values in draws.items():
         values = torch.stack(values)
         selective = divergence.key == "max_sliced_wasserstein"  # the direction is the sample's own choice
         if not (selective and name == "value"):
@@ -156,19 +156,19 @@ def test_energy_distance_between_gaussians():
 
 
 def test_energy_distance_is_the_dual_at_its_witness(normal):
-    made, p, q = DIVERGENCES.make("energy_distance"), normal(0, 40, 2), 1 + normal(1, 30, 2)
-    dual = made.witness(p, p, q).mean() - made.witness(q, p, q).mean()
-    assert torch.isclose(dual, made.between(p, q), rtol=1e-12)
+    member, p, q = DIVERGENCES.make("energy_distance"), normal(0, 40, 2), 1 + normal(1, 30, 2)
+    dual = member.witness(p, p, q).mean() - member.witness(q, p, q).mean()
+    assert torch.isclose(dual, member.between(p, q), rtol=1e-12)
 
 
-def test_unbiased_energy_distance_is_centred_for_equal_laws_and_the_biased_is_not():
+def test_unbiased_energy_distance_is_centred_for_equal_distributions_and_the_biased_is_not():
     generator = torch.Generator().manual_seed(0)
     pairs = torch.randn(200, 2, 30, 2, generator=generator, dtype=torch.float64)
-    for unbiased in (True, False):
-        made = DIVERGENCES.make("energy_distance", unbiased=unbiased)
-        values = torch.stack([made.between(p, q) for p, q in pairs])
+    for is_unbiased in (True, False):
+        member = DIVERGENCES.make("energy_distance", unbiased=is_unbiased)
+        values = torch.stack([member.between(p, q) for p, q in pairs])
         z = values.mean() / (values.std() / 200**0.5)
-        assert abs(z) < 4 if unbiased else z > 10
+        assert abs(z) < 4 if is_unbiased else z > 10
     with pytest.raises(SpecError, match="at least two"):
         DIVERGENCES.make("energy_distance", unbiased=True).between(pairs[0, 0, :1], pairs[0, 1])
 
@@ -204,8 +204,8 @@ def test_dual_of_transport_on_a_line_at_the_optimal_critic(normal):
     below = [(points[:-1, None] >= s).double().mean(1) for s in (p, q)]
     heights = torch.cat([points.new_zeros(1), ((below[1] - below[0]).sign() * points.diff()).cumsum(0)])
     at_p, at_q = (heights[torch.searchsorted(points, s)] for s in (p, q))
-    made = DIVERGENCES.make("wasserstein_critic")
-    assert torch.isclose(made.value(at_p, at_q), line_wasserstein(p[:, None], q[:, None], 1)[0], rtol=1e-12)
+    member = DIVERGENCES.make("wasserstein_critic")
+    assert torch.isclose(member.value(at_p, at_q), line_wasserstein(p[:, None], q[:, None], 1)[0], rtol=1e-12)
 
 
 # ---- slices
@@ -245,8 +245,8 @@ def test_the_best_direction_is_found():
     direction = direction / direction.norm()
     p = torch.randn(500, 5, generator=generator, dtype=torch.float64)
     q = p[torch.randperm(500, generator=generator)] + 3 * direction
-    made = DIVERGENCES.make("max_sliced_wasserstein")
-    best, mean = made.between(p, q), DIVERGENCES.make("sliced_wasserstein").between(p, q)
+    member = DIVERGENCES.make("max_sliced_wasserstein")
+    best, mean = member.between(p, q), DIVERGENCES.make("sliced_wasserstein").between(p, q)
     assert float(best) == pytest.approx(9.0, rel=0.02) and mean < 0.5 * best
 
 
@@ -285,7 +285,7 @@ def test_much_blur_is_half_an_mmd(normal):
 
 @pytest.mark.parametrize("blur", [0.1, 1.0])
 def test_sinkhorn_against_a_plain_iteration(blur, normal):
-    """OT_ε by the textbook's alternating maximisation of the dual, until nothing moves."""
+    """OT_ε by the textbook's alternating maximisation of the dual, until it has converged."""
     p, q = normal(0, 30, 2), 0.5 + normal(1, 30, 2)
     cost, epsilon = 0.5 * torch.cdist(p, q).square(), blur**2
     f, g = torch.zeros(30, dtype=torch.float64), torch.zeros(30, dtype=torch.float64)
@@ -298,10 +298,10 @@ def test_sinkhorn_against_a_plain_iteration(blur, normal):
 
 def test_without_debiasing_equal_samples_are_not_at_zero_and_a_shrunk_one_is_closer(normal):
     p = normal(0, 60, 2)
-    biased, debiased = sinkhorn(blur=1.0, debiased=False), sinkhorn(blur=1.0)
-    assert biased.between(p, p) > 0.1 > 1e-9 > debiased.between(p, p).abs()
-    assert biased.between(p, 0.5 * p) < biased.between(p, p)
-    assert debiased.between(p, 0.5 * p) > 0.01
+    with_bias, without_bias = sinkhorn(blur=1.0, debiased=False), sinkhorn(blur=1.0)
+    assert with_bias.between(p, p) > 0.1 > 1e-9 > without_bias.between(p, p).abs()
+    assert with_bias.between(p, 0.5 * p) < with_bias.between(p, p)
+    assert without_bias.between(p, 0.5 * p) > 0.01
 
 
 # ---- (f, Γ)
@@ -310,15 +310,15 @@ def test_without_debiasing_equal_samples_are_not_at_zero_and_a_shrunk_one_is_clo
 @pytest.mark.parametrize(
     "base", ["kl", "reverse_kl", "jensen_shannon", "squared_hellinger", "pearson", "neyman"]
 )
-def test_the_shift_is_the_best_one_and_tightens_the_bound(base, laws):
+def test_the_shift_is_the_best_one_and_tightens_the_bound(base, distributions):
     """(f*)' has mean one there; at the f-divergence's own optimal critic the shift is zero; a constant added
     to the critic changes nothing."""
-    p, q = laws(0)
+    p, _ = distributions(0)
     divergence = DIVERGENCES.make(base)
-    made = DIVERGENCES.make("f_gamma", base=base)
+    f_gamma = DIVERGENCES.make("f_gamma", base=base)
     counts = torch.tensor([1, 2, 3, 1, 2, 1, 2])
-    law = counts.double() / counts.sum()
-    best = divergence.gain(divergence.optimal_logits((p / law).log())).repeat_interleave(counts)
+    q = counts.double() / counts.sum()
+    best = divergence.gain(divergence.optimal_logits((p / q).log())).repeat_interleave(counts)
     assert best_shift(divergence, best).abs() < 1e-6
     for critic in (best, 0.3 * best - 0.2):
         # Γ = all functions: the value is a bound of D_f, and no worse than f's own
@@ -326,10 +326,10 @@ def test_the_shift_is_the_best_one_and_tightens_the_bound(base, laws):
         values = (critic - shift).clone().requires_grad_()
         (slope,) = torch.autograd.grad(divergence.conjugate(values).sum(), values)
         assert float(slope.mean()) == pytest.approx(1.0, abs=1e-5)
-        assert torch.isclose(made.value(critic, critic), made.value(critic + 7, critic + 7), atol=1e-8)
-    at_p = divergence.gain(divergence.optimal_logits((p / law).log()))
+        assert torch.isclose(f_gamma.value(critic, critic), f_gamma.value(critic + 7, critic + 7), atol=1e-8)
+    at_p = divergence.gain(divergence.optimal_logits((p / q).log()))
     value = (p * at_p).sum() - best_shift(divergence, best) - divergence.conjugate(best).mean()
-    assert torch.isclose(value, divergence.primal(p, law), rtol=1e-6)
+    assert torch.isclose(value, divergence.primal(p, q), rtol=1e-6)
 
 
 def test_with_kl_it_is_the_bound_of_donsker_and_varadhan(normal):
@@ -340,11 +340,11 @@ def test_with_kl_it_is_the_bound_of_donsker_and_varadhan(normal):
 
 @pytest.mark.parametrize("base", ["kl", "jensen_shannon"])
 @pytest.mark.parametrize("lipschitz", [0.3, 1.0, 100.0])
-def test_between_point_masses_and_below_both_of_its_limits(base, lipschitz, laws):
+def test_between_point_masses_and_below_both_of_its_limits(base, lipschitz, distributions):
     """On three points with an L-Lipschitz critic, by search over the critic's two free values."""
     points = torch.tensor([0.0, 1.0, 3.0], dtype=torch.float64)
     p, q = torch.tensor([[0.2, 0.5, 0.3], [0.5, 0.25, 0.25]], dtype=torch.float64)
-    divergence, made = DIVERGENCES.make(base), DIVERGENCES.make("f_gamma", base=base)
+    divergence, f_gamma = DIVERGENCES.make(base), DIVERGENCES.make("f_gamma", base=base)
     in_q, in_p = (20 * q).round().long(), (20 * p).round().long()
     best = -math.inf
     for a in torch.linspace(-1, 1, 17, dtype=torch.float64):
@@ -352,7 +352,7 @@ def test_between_point_masses_and_below_both_of_its_limits(base, lipschitz, laws
             g = torch.stack(
                 [a.new_zeros(()), a * min(lipschitz, 3), (a * min(lipschitz, 3) + 2 * b * min(lipschitz, 3))]
             )
-            best = max(best, float(made.value(g.repeat_interleave(in_p), g.repeat_interleave(in_q))))
+            best = max(best, float(f_gamma.value(g.repeat_interleave(in_p), g.repeat_interleave(in_q))))
     w1 = wasserstein_distance(points.numpy(), points.numpy(), p.numpy(), q.numpy())
     assert 0 < best <= min(float(divergence.primal(p, q)), lipschitz * w1) + 1e-9
     if lipschitz == 100.0:
@@ -363,20 +363,19 @@ def test_penalties_hold_a_linear_critic_to_its_slope(normal):
     """Slope 5: c (5 - 1)² on both sides of 1, c (5/L - 1)⁺² for (f, Γ)."""
     critic, (p, q) = torch.nn.Linear(1, 1).double(), (normal(0, 20), normal(1, 20))
     torch.nn.init.constant_(critic.weight, 5.0)
-    for key, settings, expected in (
+    for key, settings, value in (
         ("wasserstein_critic", {"penalty_weight": 3.0}, 3 * 16),
         ("f_gamma", {"penalty_weight": 3.0, "lipschitz": 2.0}, 3 * 1.5**2),
         ("f_gamma", {"penalty_weight": 3.0, "lipschitz": 6.0}, 0.0),
     ):
-        assert DIVERGENCES.make(key, **settings).penalty(critic, p, q, None).item() == pytest.approx(expected)
+        assert DIVERGENCES.make(key, **settings).penalty(critic, p, q, None).item() == pytest.approx(value)
 
 
 @pytest.mark.parametrize("key", ["wasserstein_critic", "f_gamma"])
 def test_disjoint_supports_still_give_a_gradient_through_a_trained_critic(key):
-    """Two uniform laws ten apart: after some steps the critic leads the model back, and (f, Γ) stays
-    finite."""
+    """Two uniform distributions ten apart: the trained critic gives a gradient, and (f, Γ) stays finite."""
     torch.manual_seed(0)
-    made = DIVERGENCES.make(key)
+    member = DIVERGENCES.make(key)
     critic = torch.nn.Sequential(torch.nn.Linear(1, 16), torch.nn.Tanh(), torch.nn.Linear(16, 1)).double()
     p = torch.rand(64, 1, dtype=torch.float64)
     shift = torch.tensor(10.0, dtype=torch.float64, requires_grad=True)
@@ -384,11 +383,11 @@ def test_disjoint_supports_still_give_a_gradient_through_a_trained_critic(key):
     generator = torch.Generator().manual_seed(0)
     for _ in range(150):
         q = p + shift.detach()
-        loss = made.penalty(critic, p, q, generator) - made.critic_value(critic(p), critic(q))
+        loss = member.penalty(critic, p, q, generator) - member.critic_value(critic(p), critic(q))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    value = made.value(critic(p), critic(p + shift))
+    value = member.value(critic(p), critic(p + shift))
     (slope,) = torch.autograd.grad(value, shift)
     assert torch.isfinite(value) and slope > 0.01
     assert DIVERGENCES.make(key, penalty_weight=0).penalty(critic, p, q, generator) == 0

@@ -18,14 +18,14 @@ def test_point_masses_give_the_kernels_closed_form(name):
 
 
 def test_kernels_are_as_written():
-    squared = torch.tensor(2.25, dtype=torch.float64)
-    assert float(kernel(squared, "gaussian", 0.7)) == pytest.approx(math.exp(-2.25 / (2 * 0.49)))
+    distance = torch.tensor(2.25, dtype=torch.float64)
+    assert float(kernel(distance, "gaussian", 0.7)) == pytest.approx(math.exp(-2.25 / (2 * 0.49)))
     multiscale = sum(1 / (1 + 2.25 / h**2) for h in (0.05, 0.2, 0.9))
-    assert float(kernel(squared, "multiscale")) == pytest.approx(multiscale)
+    assert float(kernel(distance, "multiscale")) == pytest.approx(multiscale)
     forward = sum(c**2 * ((c + 2.25) / 2) ** -2 for c in (0.2, 1.5, 3.0))
-    assert float(kernel(squared, "forward")) == pytest.approx(forward)
+    assert float(kernel(distance, "forward")) == pytest.approx(forward)
     backward = sum(0.2**a * ((0.2 + 2.25) / a) ** -a for a in (0.1, 0.5, 2.0))
-    assert float(kernel(squared, "backward")) == pytest.approx(backward)
+    assert float(kernel(distance, "backward")) == pytest.approx(backward)
 
 
 @pytest.mark.parametrize("name", KERNELS)
@@ -37,13 +37,13 @@ def test_dual_equals_primal_at_the_witness(name, normal):
     assert torch.isclose(at_p.mean() - at_q.mean(), value, rtol=1e-9)
 
 
-def test_unbiased_is_centred_at_zero_for_equal_laws_and_the_biased_one_is_not():
+def test_unbiased_is_centred_at_zero_for_equal_distributions_and_the_biased_one_is_not():
     generator = torch.Generator().manual_seed(0)
     draws = [torch.randn(60, 2, 2, generator=generator, dtype=torch.float64) for _ in range(200)]
-    unbiased = torch.stack([mmd_squared(d[:, 0], d[:, 1], unbiased=True) for d in draws])
-    biased = torch.stack([mmd_squared(d[:, 0], d[:, 1]) for d in draws])
-    assert unbiased.mean().abs() < 4 * unbiased.std() / 200**0.5
-    assert biased.mean() > 10 * biased.std() / 200**0.5 and biased.min() >= 0
+    without_diagonals = torch.stack([mmd_squared(d[:, 0], d[:, 1], unbiased=True) for d in draws])
+    with_diagonals = torch.stack([mmd_squared(d[:, 0], d[:, 1]) for d in draws])
+    assert without_diagonals.mean().abs() < 4 * without_diagonals.std() / 200**0.5
+    assert with_diagonals.mean() > 10 * with_diagonals.std() / 200**0.5 and with_diagonals.min() >= 0
 
 
 def test_the_unbiased_gaussian_form_has_the_closed_forms_mean():
@@ -66,10 +66,10 @@ def test_the_unbiased_gaussian_form_has_the_closed_forms_mean():
 
 def test_the_median_heuristic_follows_the_units(normal):
     p, q = normal(0, 80, 2), 1 + normal(1, 80, 2)
-    made = DIVERGENCES.make("maximum_mean_discrepancy", kernel="gaussian_median")
-    assert torch.isclose(made.between(p, q), made.between(1000 * p, 1000 * q), rtol=1e-9)
-    fixed = DIVERGENCES.make("maximum_mean_discrepancy", kernel="gaussian")
-    assert fixed.between(1000 * p, 1000 * q) < 0.5 * fixed.between(p, q)
+    adaptive = DIVERGENCES.make("maximum_mean_discrepancy", kernel="gaussian_median")
+    assert torch.isclose(adaptive.between(p, q), adaptive.between(1000 * p, 1000 * q), rtol=1e-9)
+    constant = DIVERGENCES.make("maximum_mean_discrepancy", kernel="gaussian")
+    assert constant.between(1000 * p, 1000 * q) < 0.5 * constant.between(p, q)
     assert median_distance(torch.zeros(5, 2), torch.zeros(5, 2)) == 1.0
 
 

@@ -1,4 +1,7 @@
-"""Identities of the precision-recall divergence on discrete laws (Verine et al. 2023, Simon et al. 2019)."""
+"""Identities of the precision-recall divergence on discrete distributions.
+
+Sources: Verine et al. (2023), Simon et al. (2019).
+"""
 
 import math
 
@@ -19,8 +22,8 @@ def pr(level, **settings):
 
 
 @each
-def test_precision_is_what_the_divergence_leaves(level, laws):
-    p, q = laws(0)
+def test_precision_is_what_the_divergence_leaves(level, distributions):
+    p, q = distributions(0)
     precision, recall = precision_recall_curve(p, q, torch.tensor([level], dtype=torch.float64))
     value = pr(level).primal(p, q)
     assert torch.isclose(precision[0], min(1, level) - value, rtol=1e-12)
@@ -28,72 +31,74 @@ def test_precision_is_what_the_divergence_leaves(level, laws):
 
 
 @each
-def test_exchanging_the_laws_inverts_the_trade_off(level, laws):
-    p, q = laws(1)
+def test_exchanging_the_arguments_inverts_the_trade_off(level, distributions):
+    p, q = distributions(1)
     assert torch.isclose(pr(level).primal(p, q), level * pr(1 / level).primal(q, p), rtol=1e-12)
 
 
-def test_at_one_it_is_the_total_variation(laws):
-    p, q = laws(2)
+def test_at_one_it_is_the_total_variation(distributions):
+    p, q = distributions(2)
     assert torch.isclose(pr(1.0).primal(p, q), 0.5 * (p - q).abs().sum(), rtol=1e-12)
 
 
 @each
 def test_conjugate_is_the_supremum(level):
-    made = pr(level)
+    divergence = pr(level)
     for share in (0.0, 0.3, 0.9, 1.0):
         t = torch.tensor(share * level, dtype=torch.float64)
 
-        def loss(u, t=t, made=made):
-            return float(made.generator(torch.tensor(u, dtype=torch.float64)) - t * u)
+        def loss(u, t=t, divergence=divergence):
+            return float(divergence.generator(torch.tensor(u, dtype=torch.float64)) - t * u)
 
         best = -min(minimize_scalar(loss, bounds=(0, 50), method="bounded").fun, loss(0.0), loss(1 / level))
-        assert float(made.conjugate(t)) == pytest.approx(best, abs=1e-6)
-    assert made.conjugate(torch.tensor(1.01 * level)) == math.inf
+        assert float(divergence.conjugate(t)) == pytest.approx(best, abs=1e-6)
+    assert divergence.conjugate(torch.tensor(1.01 * level)) == math.inf
 
 
 @each
-def test_dual_equals_primal_at_the_step_critic(level, laws):
+def test_dual_equals_primal_at_the_step_critic(level, distributions):
     """Its own dual: T = λ where λp >= q. A step, so that it has no gradient and is not used to train."""
-    p, q = laws(3)
-    made = pr(level)
+    p, q = distributions(3)
+    divergence = pr(level)
     step = level * (level * p >= q).double()
-    dual = (p * step).sum() - (q * made.conjugate(step)).sum()
-    assert torch.isclose(dual, made.primal(p, q), rtol=1e-12)
+    dual = (p * step).sum() - (q * divergence.conjugate(step)).sum()
+    assert torch.isclose(dual, divergence.primal(p, q), rtol=1e-12)
 
 
 @pytest.mark.parametrize("auxiliary", ["kl", "pearson", "reverse_kl", "jensen_shannon"])
 @pytest.mark.parametrize("symmetrised", [False, True])
 @each
-def test_the_primal_estimate_is_exact_at_the_auxiliarys_optimal_critic(level, auxiliary, symmetrised, laws):
-    made = pr(level, auxiliary=auxiliary, symmetrised=symmetrised)
+def test_the_primal_estimate_is_exact_at_the_auxiliarys_optimal_critic(
+    level, auxiliary, symmetrised, distributions
+):
+    divergence = pr(level, auxiliary=auxiliary, symmetrised=symmetrised)
     p, q = (
         torch.tensor([0.1, 0.2, 0.3, 0.4], dtype=torch.float64),
         torch.tensor([0.3, 0.3, 0.3, 0.1], dtype=torch.float64),
     )
-    logits = made.optimal_logits((p / q).log())
+    logits = divergence.optimal_logits((p / q).log())
     at_p, at_q = (
         logits.repeat_interleave((10 * p).round().long()),
         logits.repeat_interleave((10 * q).round().long()),
     )
-    assert torch.isclose(made.value(at_p, at_q), made.primal(p, q), rtol=1e-9, atol=1e-12)
+    assert torch.isclose(divergence.value(at_p, at_q), divergence.primal(p, q), rtol=1e-9, atol=1e-12)
     auxiliary_value = DIVERGENCES.make(auxiliary).primal(p, q)
-    assert torch.isclose(made.critic_value(at_p, at_q), auxiliary_value, rtol=1e-9)
+    assert torch.isclose(divergence.critic_value(at_p, at_q), auxiliary_value, rtol=1e-9)
 
 
 def test_the_model_gets_a_gradient_where_it_has_too_much():
     """Through the ratio: only where λr < 1, the points that cost precision."""
-    made = pr(2.0)
+    divergence = pr(2.0)
     log_ratio = torch.tensor([-2.0, 1.0], dtype=torch.float64, requires_grad=True)
-    logits = made.optimal_logits(log_ratio)
-    (slope,) = torch.autograd.grad(made.value(logits.detach(), logits), log_ratio)
+    logits = divergence.optimal_logits(log_ratio)
+    (slope,) = torch.autograd.grad(divergence.value(logits.detach(), logits), log_ratio)
     assert slope[0] < 0 and slope[1] == 0
 
 
 @pytest.mark.parametrize("key", ["kl", "reverse_kl", "pearson"])
-def test_every_f_divergence_is_a_weighted_mixture(key, laws):
+def test_every_f_divergence_is_a_weighted_mixture(key, distributions):
     """D_f = ∫ λ⁻³ f''(1/λ) D_λ dλ, here in m = 1/λ: ∫ f''(m) m D_{1/m} dm."""
-    p, q = laws(4)
+    p, q = distributions(4)
     curvature = {"kl": lambda m: 1 / m, "reverse_kl": lambda m: 1 / m**2, "pearson": lambda m: 2.0}[key]
     low, high = float((p / q).min()), float((p / q).max())
 
@@ -111,20 +116,24 @@ def test_every_f_divergence_is_a_weighted_mixture(key, laws):
 
 
 @pytest.mark.parametrize("key", ["kl", "pearson", "reverse_kl"])
-def test_the_gap_is_a_bregman_divergence_of_the_ratios(key, laws):
+def test_the_gap_is_a_bregman_divergence_of_the_ratios(key, distributions):
     """D_g - dual = E_q[g(r*) - g(r) - g'(r)(r* - r)]: why the critic's ratio can be trusted."""
-    made, (p, q) = DIVERGENCES.make(key), laws(5)
+    divergence, (p, q) = DIVERGENCES.make(key), distributions(5)
     noise = 0.3 * torch.randn(len(p), dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    logits = made.optimal_logits((p / q).log() + noise)
-    gap = made.primal(p, q) - (p * made.gain(logits)).sum() + (q * made.cost(logits)).sum()
-    true, read = p / q, made.ratio(logits)
-    bregman = made.generator(true) - made.generator(read) - made.gain(logits) * (true - read)
+    logits = divergence.optimal_logits((p / q).log() + noise)
+    gap = divergence.primal(p, q) - (p * divergence.gain(logits)).sum() + (q * divergence.cost(logits)).sum()
+    true, estimate = p / q, divergence.ratio(logits)
+    bregman = (
+        divergence.generator(true)
+        - divergence.generator(estimate)
+        - divergence.gain(logits) * (true - estimate)
+    )
     assert torch.isclose(gap, (q * bregman).sum(), atol=1e-12)
     if key == "pearson":  # 2-strongly convex
-        assert (q * (true - read) ** 2).sum() <= gap * (1 + 1e-9)
+        assert (q * (true - estimate) ** 2).sum() <= gap * (1 + 1e-9)
 
 
-def test_away_from_one_it_vanishes_for_unequal_laws_and_has_no_pinsker_constant():
+def test_away_from_one_it_vanishes_for_unequal_distributions_and_has_no_pinsker_constant():
     p, q = torch.tensor([0.5, 0.5], dtype=torch.float64), torch.tensor([0.4, 0.6], dtype=torch.float64)
     assert float(pr(3.0).primal(p, q)) == pytest.approx(0, abs=1e-15) and pr(3.0).pinsker is None
     assert "no Pinsker" in pr(3.0).pinsker_reason and pr(1.0).pinsker == 1.0
@@ -141,17 +150,19 @@ def test_large_trade_offs_see_stray_samples_and_small_ones_missed_modes():
 
 
 @each
-def test_monte_carlo_form_is_unbiased(level, laws):
-    p, q = laws(6)
-    for symmetrised in (False, True):
-        made = pr(level, symmetrised=symmetrised)
+def test_monte_carlo_form_is_unbiased(level, distributions):
+    p, q = distributions(6)
+    for both_sides in (False, True):
+        divergence = pr(level, symmetrised=both_sides)
         a, b = p.log(), q.log()
-        expected = sum(
-            p[i] * q[j] * made.from_log_densities(a[i : i + 1], b[i : i + 1], a[j : j + 1], b[j : j + 1])
+        mean = sum(
+            p[i]
+            * q[j]
+            * divergence.from_log_densities(a[i : i + 1], b[i : i + 1], a[j : j + 1], b[j : j + 1])
             for i in range(len(p))
             for j in range(len(q))
         )
-        assert torch.isclose(expected, made.primal(p, q), rtol=1e-10)
+        assert torch.isclose(mean, divergence.primal(p, q), rtol=1e-10)
 
 
 def test_a_trade_off_of_zero_is_refused():

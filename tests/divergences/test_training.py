@@ -38,31 +38,31 @@ def test_the_choices_are_the_catalogue_and_the_default_is_jensen_shannon():
     assert OBJECTIVES.make("variational").divergence == "jensen_shannon"
 
 
-def test_for_precision_recall_critic_and_model_climb_and_descend_different_numbers():
+def test_for_precision_recall_critic_and_model_maximise_and_minimise_different_numbers():
     """The critic learns the ratio through the auxiliary divergence, the model descends the primal
     estimate."""
     at_p, at_q = torch.tensor([0.5, 2.0]), torch.tensor([-1.0, 1.5])
     for auxiliary in ("kl", "jensen_shannon"):
-        made = DIVERGENCES.make("precision_recall", trade_off=2.0, auxiliary=auxiliary)
-        assert made.critic_value(at_p, at_q) == DIVERGENCES.make(auxiliary).critic_value(at_p, at_q)
-        assert made.critic_value(at_p, at_q) != made.value(at_p, at_q)
+        divergence = DIVERGENCES.make("precision_recall", trade_off=2.0, auxiliary=auxiliary)
+        assert divergence.critic_value(at_p, at_q) == DIVERGENCES.make(auxiliary).critic_value(at_p, at_q)
+        assert divergence.critic_value(at_p, at_q) != divergence.value(at_p, at_q)
 
 
 @pytest.mark.slow
-def test_precision_recall_by_default_keeps_hold_of_two_moons():
+def test_precision_recall_by_default_keeps_two_moons():
     """With the Kullback-Leibler divergence as the auxiliary one the model is lost here within 400 steps."""
-    wanted = Experiment(
+    plan = Experiment(
         problem="two_moons",
         architecture="realnvp",
         objective={"key": "variational", "settings": {"divergence": "precision_recall"}},
         training={"batch_size": 128, "samples": 4000},
         steps=400,
     )
-    run = Run(wanted, device="cpu")
+    run = Run(plan, device="cpu")
     for _ in run:
         pass
     generator = torch.Generator().manual_seed(0)
-    drawn = run.fitted.sample(500, None, generator).double()
-    exact = wanted.problem.draw(500, generator).x.double()
+    samples = run.fitted.sample(500, None, generator).double()
+    exact = plan.problem.draw(500, generator).x.double()
     distance = DIVERGENCES.make("maximum_mean_discrepancy", kernel="gaussian_median")
-    assert float(distance.between(exact, drawn)) < 0.02
+    assert float(distance.between(exact, samples)) < 0.02

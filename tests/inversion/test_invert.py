@@ -1,4 +1,4 @@
-"""From a trained network to a labelled answer, and to its pictures."""
+"""Inversion of a trained network: the labelled result and its plots."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def wave(x):
 
 
 def test_a_forward_network_learns_the_mean_of_y(network):
-    """The simulator's own spread is what no network can predict; nearly all of the rest is learned."""
+    """The error is close to the simulator's own spread, which no network can predict."""
     problem = PROBLEMS.make("two_moons_posterior")
     generator = torch.Generator().manual_seed(5)
     x = torch.zeros(4000, 2, dtype=torch.float64)
@@ -82,34 +82,34 @@ def test_the_surface_is_the_network_on_the_plane(network, answer):
 def test_every_preimage_of_a_wave_lies_on_its_exact_level_lines():
     problem = PROBLEMS.make("sine_wave")
     settings = {"marks": 80, "generations": 600, "reach": 0.2, "last_reach": 0.02}
-    found = wb.invert(wave, [1.0], problem=problem, method="boundary_marking", **settings)
-    x = found["x"].values[-1][found["reached"].values]
+    result = wb.invert(wave, [1.0], problem=problem, method="boundary_marking", **settings)
+    x = result["x"].values[-1][result["reached"].values]
     height = np.sin(3 * np.pi * x[:, 0]) + np.cos(3 * np.pi * x[:, 1])
     assert len(x) > 60
-    assert np.abs(height - 1).max() <= found.attrs["tolerance"] * found["scale"].values[0] + 1e-9
+    assert np.abs(height - 1).max() <= result.attrs["tolerance"] * result["scale"].values[0] + 1e-9
     assert np.abs(x).max() <= 1  # the problem's bounds
 
 
-def test_a_height_above_every_hill_is_out_of_reach():
-    found = wb.invert(wave, [3.0], problem=PROBLEMS.make("sine_wave"), starts=16, steps=150)
-    assert found.attrs["verdict"] == "out_of_reach" and "out of reach" in found.attrs["sentence"]
-    np.testing.assert_allclose(found["y"].values[found.attrs["best"]], 2.0, atol=1e-4)
+def test_a_height_above_every_maximum_is_out_of_reach():
+    result = wb.invert(wave, [3.0], problem=PROBLEMS.make("sine_wave"), starts=16, steps=150)
+    assert result.attrs["verdict"] == "out_of_reach" and "out of reach" in result.attrs["sentence"]
+    np.testing.assert_allclose(result["y"].values[result.attrs["best"]], 2.0, atol=1e-4)
 
 
 def test_an_invertible_network_is_inverted_by_search_as_by_its_inverse():
     run = wb.Run(wb.Experiment("sine_wave", "inn", steps=5, training={"samples": 500}))
     run.step()
-    fitted = run.fitted
-    found = wb.invert(run, [0.5], starts=16, steps=200, tolerance=0.02)
-    x = torch.from_numpy(found["x"].values[-1][found["reached"].values])
+    model = run.fitted
+    result = wb.invert(run, [0.5], starts=16, steps=200, tolerance=0.02)
+    x = torch.from_numpy(result["x"].values[-1][result["reached"].values])
     assert len(x) > 0
     with torch.no_grad():
-        y = fitted.predict(x)
-        z, _ = fitted.latent(x, y)
-        back, _ = fitted.inverse(z, y)
-    # what the search found is T⁻¹(y, z) for its own z: on the same sheet that the INN samples
+        y = model.predict(x)
+        z, _ = model.latent(x, y)
+        back, _ = model.inverse(z, y)
+    # the search result is T⁻¹(y, z) for its own z: on the same sheet that the INN samples
     assert (back.double() - x).abs().max() < 1e-3
-    assert (y - 0.5).abs().max() <= 0.02 * float(found["scale"][0]) * 1.01
+    assert (y - 0.5).abs().max() <= 0.02 * float(result["scale"][0]) * 1.01
 
 
 def test_parts_that_do_not_fit_are_named(network):
@@ -130,16 +130,16 @@ def test_parts_that_do_not_fit_are_named(network):
 
 
 def test_distances_are_those_between_answers():
-    found = xr.Dataset(
+    result = xr.Dataset(
         {
             "x": (("moment", "point", "input"), [[[0.0, 0.0], [3.0, 0.0], [3.0, 1.0]]]),
             "window": (("input", "bound"), [[-1.0, 1.0], [0.0, 4.0]]),
         }
     )
-    np.testing.assert_allclose(diagnostics.distances(found), [3.0, 0.5, 0.5])
+    np.testing.assert_allclose(diagnostics.distances(result), [3.0, 0.5, 0.5])
 
 
-# ---- pictures
+# ---- plots
 
 
 def test_a_moment_of_the_search_as_points_trails_and_levels(answer):
@@ -163,27 +163,27 @@ def test_level_lines_are_where_the_network_gives_the_target(network, answer):
 
 
 def test_trails_are_drawn_for_points_that_move_only(network):
-    found = wb.invert(network, [-0.4, 0.3], method="evolutionary", generations=5, population=10)
-    assert diagnostics.search(found)["trail_point"].size == 0
+    result = wb.invert(network, [-0.4, 0.3], method="evolutionary", generations=5, population=10)
+    assert diagnostics.search(result)["trail_point"].size == 0
 
 
-def test_pictures_are_fed_and_hold_still(network, answer):
+def test_plots_are_updated_and_their_axes_stay(network, answer):
     pipe = hv.streams.Pipe(data=diagnostics.search(answer, frame=0))
     figure = hv.renderer("bokeh").get_plot(hv.DynamicMap(plots.search, streams=[pipe])).state
-    held = figure.x_range.start, figure.x_range.end, figure.y_range.start, figure.y_range.end
+    ranges = figure.x_range.start, figure.x_range.end, figure.y_range.start, figure.y_range.end
     before = [len(next(iter(r.data_source.data.values()))) for r in figure.renderers]
     pipe.send(diagnostics.search(answer))
     after = [len(next(iter(r.data_source.data.values()))) for r in figure.renderers]
     assert before != after and len(figure.renderers) == 5
-    assert held == (figure.x_range.start, figure.x_range.end, figure.y_range.start, figure.y_range.end)
-    assert held == (-1.1, 1.1, -1.1, 1.1)
+    assert ranges == (figure.x_range.start, figure.x_range.end, figure.y_range.start, figure.y_range.end)
+    assert ranges == (-1.1, 1.1, -1.1, 1.1)
     curve = hv.render(plots.inversion(answer)).renderers[0].data_source.data
     np.testing.assert_allclose(curve["inversion_vertical"], np.maximum(answer["misfit"].values.min(1), 1e-6))
 
 
 def test_an_answer_goes_to_a_file_and_is_drawn_from_it(answer, tmp_path):
-    answer.to_netcdf(tmp_path / "found.nc", engine="netcdf4")
-    with xr.open_dataset(tmp_path / "found.nc", engine="netcdf4") as read:
-        again = diagnostics.search(read.load())
+    answer.to_netcdf(tmp_path / "result.nc", engine="netcdf4")
+    with xr.open_dataset(tmp_path / "result.nc", engine="netcdf4") as data:
+        again = diagnostics.search(data.load())
     np.testing.assert_array_equal(again["near_horizontal"], diagnostics.search(answer)["near_horizontal"])
     assert hv.render(plots.search(again)).title.text == again.attrs["title"]

@@ -1,4 +1,4 @@
-"""Inversion of networks whose preimages are known: planes, circles, the arm, targets without any."""
+"""Inversion of functions with known preimages: planes, circles, the arm, targets without any."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from workbench.inversion import INVERSION, Question
 from workbench.inversion.boundary_marking import mean_neighbour_distance, unevenness
 from workbench.problems import PROBLEMS
 
-#: few enough for seconds; each still does what is asked of it
+#: small enough for seconds, and sufficient for each test
 SETTINGS = {
     "gradient": {"starts": 40, "steps": 400, "tolerance": 1e-3},
     "evolutionary": {"population": 100, "generations": 80, "tolerance": 1e-3},
@@ -27,7 +27,7 @@ methods = pytest.mark.parametrize("key", INVERSION.keys())
 MATRIX = torch.tensor([[1.0, 2.0, -1.0], [0.5, -1.0, 1.0]], dtype=torch.float64)
 
 
-def made(key: str, **settings):
+def method(key: str, **settings):
     return INVERSION.make(key, **SETTINGS[key] | settings)
 
 
@@ -51,57 +51,57 @@ def radius(x):
 
 @methods
 def test_found_points_are_on_the_plane_of_all_preimages(key):
-    found = made(key).search(linear, question([0.5, 0.2], 3))
-    assert found.verdict == "reached" and found.reached.any()
+    result = method(key).search(linear, question([0.5, 0.2], 3))
+    assert result.verdict == "reached" and result.reached.any()
     target = torch.tensor([0.5, 0.2], dtype=torch.float64)
     # distance to the line {x : A x = t}, by the pseudo-inverse
-    away = ((linear(found.x[found.reached]) - target) @ torch.linalg.pinv(MATRIX).T).norm(dim=1)
+    away = ((linear(result.x[result.reached]) - target) @ torch.linalg.pinv(MATRIX).T).norm(dim=1)
     smallest = torch.linalg.svdvals(MATRIX)[-1]
-    assert away.max() <= math.sqrt(2) * found.tolerance / smallest * (1 + 1e-9)
+    assert away.max() <= math.sqrt(2) * result.tolerance / smallest * (1 + 1e-9)
 
 
 @methods
 def test_misfit_and_path_are_those_of_the_network(key):
-    asked = question([0.5, 0.2], 3, scale=[2.0, 0.5])
-    found = made(key).search(linear, asked)
-    assert torch.allclose(found.y, linear(found.x))
-    expected = (((found.y - asked.target) / asked.scale) ** 2).mean(1).sqrt()
-    assert torch.allclose(found.misfit, expected)
-    frames, n, features = found.path.shape
-    assert (n, features) == found.x.shape and 2 <= frames <= 61
-    assert torch.allclose(asked.misfit(linear(found.path.reshape(-1, 3))), found.path_misfit.reshape(-1))
-    assert torch.equal(found.path[-1], found.x) and torch.equal(found.path_misfit[-1], found.misfit)
-    assert found.moments[0] == 0 and (found.moments.diff() > 0).all()
-    low, high = asked.window.T
-    assert ((found.path[0] >= low) & (found.path[0] <= high)).all()
+    goal = question([0.5, 0.2], 3, scale=[2.0, 0.5])
+    result = method(key).search(linear, goal)
+    assert torch.allclose(result.y, linear(result.x))
+    misfit = (((result.y - goal.target) / goal.scale) ** 2).mean(1).sqrt()
+    assert torch.allclose(result.misfit, misfit)
+    frames, n, features = result.path.shape
+    assert (n, features) == result.x.shape and 2 <= frames <= 61
+    assert torch.allclose(goal.misfit(linear(result.path.reshape(-1, 3))), result.path_misfit.reshape(-1))
+    assert torch.equal(result.path[-1], result.x) and torch.equal(result.path_misfit[-1], result.misfit)
+    assert result.moments[0] == 0 and (result.moments.diff() > 0).all()
+    low, high = goal.window.T
+    assert ((result.path[0] >= low) & (result.path[0] <= high)).all()
 
 
 @methods
 def test_a_target_out_of_reach_is_said_to_be(key):
-    found = made(key).search(lambda x: torch.tanh(linear(x)), question([1.5, 0.0], 3))
-    assert found.verdict == "out_of_reach" and not found.reached.any()
-    assert "out of reach" in found.sentence
+    result = method(key).search(lambda x: torch.tanh(linear(x)), question([1.5, 0.0], 3))
+    assert result.verdict == "out_of_reach" and not result.reached.any()
+    assert "out of reach" in result.sentence
     # |tanh| < 1 leaves 0.5 in the first component and nothing in the second: the smallest misfit is 0.5/√2
-    assert 0.5 / math.sqrt(2) <= found.misfit.min() < 0.5 / math.sqrt(2) + 0.02
+    assert 0.5 / math.sqrt(2) <= result.misfit.min() < 0.5 / math.sqrt(2) + 0.02
 
 
 @methods
 def test_bounds_are_kept_and_may_put_a_target_out_of_reach(key):
-    asked = question([3.0], 2, bound=1.0)
-    found = made(key).search(lambda x: x.sum(1, keepdim=True), asked)
-    assert found.path.abs().max() <= 1 and found.verdict == "out_of_reach"
-    assert found.misfit.min() == pytest.approx(1.0, abs=0.03)  # the corner (1, 1) gives 2
+    goal = question([3.0], 2, bound=1.0)
+    result = method(key).search(lambda x: x.sum(1, keepdim=True), goal)
+    assert result.path.abs().max() <= 1 and result.verdict == "out_of_reach"
+    assert result.misfit.min() == pytest.approx(1.0, abs=0.03)  # the corner (1, 1) gives 2
 
 
 @methods
 def test_a_search_that_was_cut_short_says_so(key):
-    found = made(key, tolerance=0.0, **SHORT[key]).search(radius, question([3.0], 2))
-    assert found.verdict == "unfinished" and "could still come nearer" in found.sentence
+    result = method(key, tolerance=0.0, **SHORT[key]).search(radius, question([3.0], 2))
+    assert result.verdict == "unfinished" and "could still come nearer" in result.sentence
 
 
 @methods
 def test_same_seed_same_search(key):
-    searches = [made(key).search(linear, question([0.5, 0.2], 3), seed=seed).path for seed in (3, 3, 4)]
+    searches = [method(key).search(linear, question([0.5, 0.2], 3), seed=seed).path for seed in (3, 3, 4)]
     assert torch.equal(searches[0], searches[1]) and not torch.equal(searches[0], searches[2])
 
 
@@ -112,7 +112,7 @@ def test_nothing_outside_the_search_moves(key):
     before = [p.detach().clone() for p in network.parameters()]
     state = torch.get_rng_state()
     with torch.no_grad():
-        made(key).search(network, question([0.1], 2))
+        method(key).search(network, question([0.1], 2))
     assert all(p.grad is None for p in network.parameters())
     assert all(torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))
     assert torch.equal(state, torch.get_rng_state())
@@ -120,25 +120,25 @@ def test_nothing_outside_the_search_moves(key):
 
 @methods
 def test_evaluations_are_counted(key):
-    seen = []
+    counts = []
 
-    def counted(x):
-        seen.append(len(x))
+    def counting(x):
+        counts.append(len(x))
         return linear(x)
 
-    found = made(key).search(counted, question([0.5, 0.2], 3))
+    result = method(key).search(counting, question([0.5, 0.2], 3))
     # the search itself, then the answer and what lies around it
-    assert found.evaluations == sum(seen) - len(found.x) * (1 + 64)
+    assert result.evaluations == sum(counts) - len(result.x) * (1 + 64)
 
 
 @methods
 def test_wrong_shapes_are_named(key):
     with pytest.raises(DataError, match="does not fit the target"):
-        made(key).search(linear, question([1.0], 3))
+        method(key).search(linear, question([1.0], 3))
     with pytest.raises(DataError, match="seed|Nowhere|scale|finite"):
         question([math.nan], 2)
     with pytest.raises(SpecError, match="seed"):
-        made(key).search(linear, question([0.5, 0.2], 3), seed=-1)
+        method(key).search(linear, question([0.5, 0.2], 3), seed=-1)
 
 
 @pytest.fixture(scope="module")
@@ -154,16 +154,18 @@ def test_the_arm_reaches_its_target_on_the_exact_posteriors_support(key, exact_p
     generator = torch.Generator().manual_seed(0)
     window = torch.tensor(problem.window, dtype=torch.float64) / 2
     target = torch.tensor(problem.default_observation, dtype=torch.float64)
-    unbounded = torch.tensor([[-math.inf, math.inf]], dtype=torch.float64).expand(4, 2)
-    asked = Question(target, window, unbounded, torch.ones_like(target))
+    bounds = torch.tensor([[-math.inf, math.inf]], dtype=torch.float64).expand(4, 2)
+    goal = Question(target, window, bounds, torch.ones_like(target))
     settings = {"gradient": {"starts": 200}, "boundary_marking": {"neighbours": 3, "generations": 600}}
-    found = made(key, **settings.get(key, {})).search(lambda x: problem.simulate(x, generator), asked, seed=1)
-    reached = found.x[found.reached]
-    assert len(reached) >= 10
-    hand = problem.arm(reached)[:, -1]
-    assert ((hand - target).norm(dim=1) <= math.sqrt(2) * found.tolerance + 1e-12).all()
+    result = method(key, **settings.get(key, {})).search(
+        lambda x: problem.simulate(x, generator), goal, seed=1
+    )
+    poses = result.x[result.reached]
+    assert len(poses) >= 10
+    hand = problem.arm(poses)[:, -1]
+    assert ((hand - target).norm(dim=1) <= math.sqrt(2) * result.tolerance + 1e-12).all()
     scales = torch.tensor([0.25, 0.5, 0.5, 0.5], dtype=torch.float64)
-    likely = reached[((reached / scales).abs() < 2.5).all(1)]
+    likely = poses[((poses / scales).abs() < 2.5).all(1)]
     assert len(likely) >= 5
     assert torch.cdist(likely / scales, exact_poses / scales).amin(1).max() < 0.4
 
@@ -172,68 +174,68 @@ def test_the_arm_reaches_its_target_on_the_exact_posteriors_support(key, exact_p
 
 
 def test_plain_descent_ends_at_the_preimage_nearest_to_its_start():
-    asked = question([0.5, 0.2], 3)
-    found = made("gradient", optimiser="descent", learning_rate=0.08, steps=2000).search(linear, asked)
-    start = found.path[0]
-    nearest = start + (asked.target - linear(start)) @ torch.linalg.pinv(MATRIX).T
-    assert torch.allclose(found.x, nearest, atol=1e-10)
+    goal = question([0.5, 0.2], 3)
+    result = method("gradient", optimiser="descent", learning_rate=0.08, steps=2000).search(linear, goal)
+    start = result.path[0]
+    nearest = start + (goal.target - linear(start)) @ torch.linalg.pinv(MATRIX).T
+    assert torch.allclose(result.x, nearest, atol=1e-10)
 
 
 def test_a_penalty_gives_every_start_the_ridge_solution():
-    asked, weight = question([0.5, 0.2], 3), 0.3
-    method = made("gradient", optimiser="descent", learning_rate=0.08, steps=2000, penalty=weight)
-    found = method.search(linear, asked)
-    ridge = torch.linalg.solve(MATRIX.T @ MATRIX + weight * torch.eye(3).double(), MATRIX.T @ asked.target)
-    assert torch.allclose(found.x, ridge.expand_as(found.x), atol=1e-9)
+    goal, weight = question([0.5, 0.2], 3), 0.3
+    descent = method("gradient", optimiser="descent", learning_rate=0.08, steps=2000, penalty=weight)
+    result = descent.search(linear, goal)
+    ridge = torch.linalg.solve(MATRIX.T @ MATRIX + weight * torch.eye(3).double(), MATRIX.T @ goal.target)
+    assert torch.allclose(result.x, ridge.expand_as(result.x), atol=1e-9)
 
 
 def test_different_starts_find_different_preimages():
-    found = made("gradient").search(lambda x: x.square(), question([0.25], 1))
-    assert found.reached.all()
-    assert torch.allclose(found.x.abs(), torch.full_like(found.x, 0.5), atol=2e-3)
-    assert (found.x > 0).any() and (found.x < 0).any()
+    result = method("gradient").search(lambda x: x.square(), question([0.25], 1))
+    assert result.reached.all()
+    assert torch.allclose(result.x.abs(), torch.full_like(result.x, 0.5), atol=2e-3)
+    assert (result.x > 0).any() and (result.x < 0).any()
 
 
 def test_a_network_without_gradient_is_refused_and_another_method_named():
     with pytest.raises(IncompatibleError, match="evolutionary"):
-        made("gradient").search(lambda x: linear(x.detach()), question([0.5, 0.2], 3))
-    assert made("evolutionary").search(lambda x: linear(x.detach()), question([0.5, 0.2], 3)).reached.any()
+        method("gradient").search(lambda x: linear(x.detach()), question([0.5, 0.2], 3))
+    assert method("evolutionary").search(lambda x: linear(x.detach()), question([0.5, 0.2], 3)).reached.any()
 
 
 # ---- evolution
 
 
 def test_the_best_never_gets_worse_with_an_elite_and_may_without():
-    asked = question([0.7], 2)
-    bests = made("evolutionary", elite=1).search(radius, asked).path_misfit.amin(1)
+    goal = question([0.7], 2)
+    bests = method("evolutionary", elite=1).search(radius, goal).path_misfit.amin(1)
     assert (bests.diff() <= 0).all()
-    blind = made("evolutionary", elite=0, tournament=1, mutation=1.0).search(radius, asked)
+    blind = method("evolutionary", elite=0, tournament=1, mutation=1.0).search(radius, goal)
     assert (blind.path_misfit.amin(1).diff() > 0).any()
 
 
 def test_selection_is_what_improves_the_population():
-    asked = question([0.7], 2)
-    selected, blind = (made("evolutionary", elite=0, tournament=k).search(radius, asked) for k in (3, 1))
-    assert selected.misfit.median() < 0.1 * blind.misfit.median()
+    goal = question([0.7], 2)
+    greedy, blind = (method("evolutionary", elite=0, tournament=k).search(radius, goal) for k in (3, 1))
+    assert greedy.misfit.median() < 0.1 * blind.misfit.median()
 
 
 # ---- boundary marking
 
 
 def marks_of_a_circle(**settings):
-    found = INVERSION.make("boundary_marking", marks=120, **settings).search(radius, question([0.6], 2))
-    angle = torch.atan2(found.x[:, 1], found.x[:, 0]).sort().values
+    result = INVERSION.make("boundary_marking", marks=120, **settings).search(radius, question([0.6], 2))
+    angle = torch.atan2(result.x[:, 1], result.x[:, 0]).sort().values
     gaps = torch.cat([angle, angle[:1] + 2 * math.pi]).diff()
-    return found, float(gaps.max() / gaps.mean())
+    return result, float(gaps.max() / gaps.mean())
 
 
 def test_a_circle_is_marked_all_around_evenly_and_closely():
-    found, largest_gap = marks_of_a_circle()
-    assert found.reached.float().mean() > 0.95
-    assert (found.x.norm(dim=1) - 0.6).abs()[found.reached].max() <= found.tolerance
+    result, largest_gap = marks_of_a_circle()
+    assert result.reached.float().mean() > 0.95
+    assert (result.x.norm(dim=1) - 0.6).abs()[result.reached].max() <= result.tolerance
     # of 120 points thrown at random the largest gap is about 5.4 times the mean one, and unevenness is 1
     assert largest_gap < 4.5
-    assert unevenness(found.x[found.reached]) < 0.4
+    assert unevenness(result.x[result.reached]) < 0.4
 
 
 def test_without_the_ranking_of_equals_marks_are_less_even():

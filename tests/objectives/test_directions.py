@@ -1,9 +1,9 @@
-"""Which laws a direction compares, where it is at its best, and when it says that this is no posterior."""
+"""Distributions that each direction compares, their optimum, and warnings where that is no posterior."""
 
 import pytest
 import torch
 
-from tests.objectives.known import Linear, context, normal_batch
+from tests.objectives.analytic import Linear, context, normal_batch
 from workbench.architectures import ARCHITECTURES
 from workbench.core.shapes import Shapes
 from workbench.objectives import OBJECTIVES
@@ -16,20 +16,20 @@ ROWS = 60_000
 
 
 def batch(rows=ROWS):
-    drawn = PROBLEM.draw(rows, torch.Generator().manual_seed(0))
-    return Batch(drawn.x, drawn.y, 1.0)
+    pairs = PROBLEM.draw(rows, torch.Generator().manual_seed(0))
+    return Batch(pairs.x, pairs.y, 1.0)
 
 
 def covariances(direction, model):
-    """Of both laws. They are Gaussian with mean zero here, so that equal covariances mean equal laws."""
-    found = pair(direction, model, batch(), torch.Generator().manual_seed(1))
-    assert found.data.shape == found.model.shape == (ROWS, features(direction, model))
-    return tuple(u.T @ u / ROWS for u in (found.data, found.model))
+    """Covariances of both distributions, which are Gaussian with mean zero: these identify them."""
+    samples = pair(direction, model, batch(), torch.Generator().manual_seed(1))
+    assert samples.data.shape == samples.model.shape == (ROWS, features(direction, model))
+    return tuple(u.T @ u / ROWS for u in (samples.data, samples.model))
 
 
 def apart(direction, model):
-    data, made = covariances(direction, model)
-    return float((data - made).norm())
+    data, draws = covariances(direction, model)
+    return float((data - draws).norm())
 
 
 def exact():
@@ -37,19 +37,19 @@ def exact():
     return Linear(PROBLEM.realising_map(), 1, 3)
 
 
-def turned(generator_seed=0):
-    """Another network with the same law of T(X): y and z in units of one standard deviation, then rotated."""
+def rotated(generator_seed=0):
+    """Another network with the same distribution of T(X): y and z scaled to unit deviation, then rotated."""
     matrix = PROBLEM.realising_map()
     scale = float(PROBLEM.parts.evidence[0, 0]) ** 0.5
     units = torch.diag(torch.tensor([1 / scale, 1.0, 1.0], dtype=torch.float64))
-    turn = torch.linalg.qr(
+    rotation = torch.linalg.qr(
         torch.randn(3, 3, generator=torch.Generator().manual_seed(generator_seed), dtype=torch.float64)
     )[0]
-    return Linear(torch.linalg.inv(units) @ turn @ units @ matrix, 1, 3)
+    return Linear(torch.linalg.inv(units) @ rotation @ units @ matrix, 1, 3)
 
 
 class Blind(Linear):
-    """Samples x from its prior and does not look at y: the right law of x, and no posterior at all."""
+    """Sampler of the prior that ignores y: the right distribution of x, and no posterior."""
 
     def inverse(self, z, y):
         noise = torch.randn(len(z), 3, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
@@ -61,31 +61,31 @@ def test_the_exact_posterior_is_at_the_minimum_of_every_direction(direction):
     assert apart(direction, exact()) < 0.05
 
 
-def test_backward_joint_and_forward_true_y_see_every_wrong_posterior():
-    assert apart("backward_joint", turned()) > 0.3 and apart("forward_true_y", turned()) > 0.3
+def test_backward_joint_and_forward_true_y_detect_every_wrong_posterior():
+    assert apart("backward_joint", rotated()) > 0.3 and apart("forward_true_y", rotated()) > 0.3
     blind = Blind(PROBLEM.realising_map(), 1, 3)
     assert apart("backward_joint", blind) > 0.3
 
 
-def test_backward_marginal_does_not_see_that_y_is_ignored():
+def test_backward_marginal_does_not_detect_that_y_is_ignored():
     assert apart("backward_marginal", Blind(PROBLEM.realising_map(), 1, 3)) < 0.05
 
 
-def test_forward_full_without_supervision_does_not_see_that_y_and_z_are_mixed():
-    assert apart("forward_full", turned()) < 0.05
-    misfit = (turned().predict(batch().x) - batch().y).square().mean()
-    assert misfit > 0.1, "only L_y sees it"
+def test_forward_full_without_supervision_does_not_detect_that_y_and_z_are_mixed():
+    assert apart("forward_full", rotated()) < 0.05
+    misfit = (rotated().predict(batch().x) - batch().y).square().mean()
+    assert misfit > 0.1, "only L_y detects it"
 
 
 def test_zero_padding_puts_the_model_on_a_surface():
-    padded = torch.eye(5, dtype=torch.float64) + 0.3
-    padded[:3, :3] = PROBLEM.realising_map()
-    data, made = covariances("forward_full", Linear(padded, 1, 3))
-    assert torch.linalg.matrix_rank(data) == 5 and torch.linalg.matrix_rank(made, rtol=1e-9) == 3
+    matrix = torch.eye(5, dtype=torch.float64) + 0.3
+    matrix[:3, :3] = PROBLEM.realising_map()
+    data, draws = covariances("forward_full", Linear(matrix, 1, 3))
+    assert torch.linalg.matrix_rank(data) == 5 and torch.linalg.matrix_rank(draws, rtol=1e-9) == 3
 
 
 def test_without_y_there_are_only_backward_and_forward():
-    from tests.objectives.known import Affine
+    from tests.objectives.analytic import Affine
 
     model, points = Affine(), normal_batch(100)
     by_name = {d: pair(d, model, points, torch.Generator().manual_seed(0)) for d in DIRECTIONS}
@@ -97,20 +97,20 @@ def test_without_y_there_are_only_backward_and_forward():
 
 def test_rows_share_their_y():
     points = batch(101)
-    found = pair("backward_joint", exact(), points, torch.Generator().manual_seed(0))
-    assert torch.equal(found.data[:, 3:], points.y) and torch.equal(found.model[:, 3:], points.y)
+    samples = pair("backward_joint", exact(), points, torch.Generator().manual_seed(0))
+    assert torch.equal(samples.data[:, 3:], points.y) and torch.equal(samples.model[:, 3:], points.y)
 
 
-def said(problem, architecture, **settings):
-    made = OBJECTIVES.make("variational", **settings)
-    return " ".join(made.warnings(PROBLEMS.make(problem), ARCHITECTURES.make(*architecture)))
+def warnings(problem, architecture, **settings):
+    objective = OBJECTIVES.make("variational", **settings)
+    return " ".join(objective.warnings(PROBLEMS.make(problem), ARCHITECTURES.make(*architecture)))
 
 
-def test_choices_that_identify_the_posterior_are_silent():
+def test_choices_that_identify_the_posterior_have_no_warning():
     for architecture in ("realnvp", "inn"):
-        assert said("linear_gaussian", (architecture,)) == ""
-        assert said("linear_gaussian", (architecture,), direction="forward_true_y") == ""
-    assert said("two_moons", ("realnvp",), direction="backward_marginal") == ""
+        assert warnings("linear_gaussian", (architecture,)) == ""
+        assert warnings("linear_gaussian", (architecture,), direction="forward_true_y") == ""
+    assert warnings("two_moons", ("realnvp",), direction="backward_marginal") == ""
     assert OBJECTIVES.make("inn").warnings(PROBLEM, ARCHITECTURES.make("inn")) == []
 
 
@@ -136,48 +136,52 @@ def test_choices_that_identify_the_posterior_are_silent():
         ("realnvp", {"prior_loss": "gaussian"}, "posterior's mean"),
     ],
 )
-def test_choices_that_do_not_say_why(architecture, settings, words):
-    assert words in said("linear_gaussian", (architecture,), **settings)
+def test_choices_that_do_not_have_a_warning(architecture, settings, words):
+    assert words in warnings("linear_gaussian", (architecture,), **settings)
 
 
-def test_padding_is_warned_of_where_it_is_zero_and_the_latent_side_is_compared():
+def test_padding_has_a_warning_where_it_is_zero_and_the_latent_side_is_compared():
     wide = ARCHITECTURES.make("inn", extra_latent=2)
-    for direction, warned in (("forward_full", True), ("forward_true_y", True), ("backward_joint", False)):
+    for direction, has_warning in (
+        ("forward_full", True),
+        ("forward_true_y", True),
+        ("backward_joint", False),
+    ):
         sentences = OBJECTIVES.make("variational", direction=direction).warnings(PROBLEM, wide)
-        assert any("zero padding" in s for s in sentences) == warned
+        assert any("zero padding" in s for s in sentences) == has_warning
 
 
 def test_the_full_forward_direction_needs_a_predicted_y():
-    made = OBJECTIVES.make("variational", direction="forward_full")
-    assert "predicts y" in made.conflicts(PROBLEM, ARCHITECTURES.make("realnvp"))[0]
-    assert not made.conflicts(PROBLEM, ARCHITECTURES.make("inn"))
-    assert not made.conflicts(PROBLEMS.make("two_moons"), ARCHITECTURES.make("realnvp"))
+    objective = OBJECTIVES.make("variational", direction="forward_full")
+    assert "predicts y" in objective.conflicts(PROBLEM, ARCHITECTURES.make("realnvp"))[0]
+    assert not objective.conflicts(PROBLEM, ARCHITECTURES.make("inn"))
+    assert not objective.conflicts(PROBLEMS.make("two_moons"), ARCHITECTURES.make("realnvp"))
 
 
 def test_a_direction_without_a_latent_is_refused():
     class Sampler:
         capabilities, title = frozenset(), "A mere sampler"
 
-    made = OBJECTIVES.make("variational", direction="forward_true_y")
-    assert "latent code" in made.conflicts(PROBLEM, Sampler)[0]
-    made = OBJECTIVES.make("variational", weight_reconstruction=1.0)
-    assert "latent code" in made.conflicts(PROBLEM, Sampler)[0]
+    objective = OBJECTIVES.make("variational", direction="forward_true_y")
+    assert "latent code" in objective.conflicts(PROBLEM, Sampler)[0]
+    objective = OBJECTIVES.make("variational", weight_reconstruction=1.0)
+    assert "latent code" in objective.conflicts(PROBLEM, Sampler)[0]
 
 
-def test_the_loss_of_each_direction_uses_those_laws():
-    """A divergence of the samples is that of the pair, in the order that was asked for."""
+def test_the_loss_of_each_direction_uses_that_pair():
+    """A divergence of the samples is that of the pair, in the order of the settings."""
     model, points = exact(), batch(64)
     for direction in DIRECTIONS:
         for order in ("data_first", "model_first"):
-            made = OBJECTIVES.make(
+            objective = OBJECTIVES.make(
                 "variational",
                 divergence="energy_distance",
                 direction=direction,
                 order=order,
                 energy_distance_unbiased=False,
             )
-            loss = made.build(model, context(Shapes(3, 1), PROBLEM))
-            found = loss.parts(model, points, torch.Generator().manual_seed(5))["energy_distance"]
-            drawn = pair(direction, model, points, torch.Generator().manual_seed(5))
-            assert torch.allclose(found, loss.divergence.between_rows(drawn.data, drawn.model))
+            loss = objective.build(model, context(Shapes(3, 1), PROBLEM))
+            value = loss.parts(model, points, torch.Generator().manual_seed(5))["energy_distance"]
+            samples = pair(direction, model, points, torch.Generator().manual_seed(5))
+            assert torch.allclose(value, loss.divergence.between_rows(samples.data, samples.model))
             assert loss.critic is None

@@ -13,19 +13,19 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 @pytest.mark.parametrize("objective", ["inn", "variational"])
 def test_trained_it_has_the_exact_posterior_and_untrained_it_has_not(objective):
     run = Run(Experiment("linear_gaussian", "inn", objective, steps=1500, seed=0), device="cpu")
-    judge = DIAGNOSTICS.make("posterior_mmd", draws=400)
-    before = float(judge.measure(run.fitted, run.problem)["error"])
+    check = DIAGNOSTICS.make("posterior_mmd", draws=400)
+    before = float(check.measure(run.fitted, run.problem)["error"])
     for _ in run:
         pass
-    after = float(judge.measure(run.fitted, run.problem)["error"])
+    after = float(check.measure(run.fitted, run.problem)["error"])
     assert before > 0.1 and after < 0.01
 
     observation = torch.tensor(run.problem.default_observation, dtype=torch.float64)
     mean, covariance = run.problem.posterior_moments(observation.tolist())
-    drawn = run.fitted.sample(20_000, observation, torch.Generator().manual_seed(0)).double()
+    draws = run.fitted.sample(20_000, observation, torch.Generator().manual_seed(0)).double()
     deviation = covariance.diagonal().sqrt()
-    assert ((drawn.mean(0) - torch.as_tensor(mean)).abs() < 0.15 * deviation).all()
-    assert ((drawn.std(0) / deviation - 1).abs() < 0.15).all()
+    assert ((draws.mean(0) - torch.as_tensor(mean)).abs() < 0.15 * deviation).all()
+    assert ((draws.std(0) / deviation - 1).abs() < 0.15).all()
 
 
 def test_all_eight_modes_are_found_evenly():
@@ -35,9 +35,9 @@ def test_all_eight_modes_are_found_evenly():
     centres = torch.tensor(CENTRES, dtype=torch.float64)
     for label in range(len(run.problem.y)):
         observation = torch.nn.functional.one_hot(torch.tensor(label), len(run.problem.y)).double()
-        drawn = run.fitted.sample(2000, observation, torch.Generator().manual_seed(0)).double()
-        distance, nearest = torch.cdist(drawn, centres).min(1)
+        draws = run.fitted.sample(2000, observation, torch.Generator().manual_seed(0)).double()
+        distance, nearest = torch.cdist(draws, centres).min(1)
         right = [mode for mode, its in enumerate(LABELS["some"]) if its == label]
-        shares = torch.bincount(nearest, minlength=8)[right] / len(drawn)
+        shares = torch.bincount(nearest, minlength=8)[right] / len(draws)
         assert float((distance < 4 * 0.2).double().mean()) > 0.9
         assert ((shares - 1 / len(right)).abs() < 0.1).all()

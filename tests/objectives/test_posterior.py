@@ -1,12 +1,12 @@
-"""Which divergences reach the exact posterior of the linear Gaussian problem, with their default settings.
+"""Divergences that reach the exact posterior of the linear Gaussian problem with their default settings.
 
-What is asked  the 2-Wasserstein distance between the network's posterior and the exact one, averaged over
+Criterion      the 2-Wasserstein distance between the network's posterior and the exact one, averaged over
                seven observations, below 0.05 in the units of x; the posterior's deviations are 0.5 and 0.7
-How            twice, and both must hold: the closed form between the exact posterior and the Gaussian with
+Measures       two, and both must hold: the closed form between the exact posterior and the Gaussian with
                the moments of 20 000 draws, which is a lower bound (Gelbrich 1990) with an error of about
-               0.005; and an estimate that sees the shape as well, by optimal assignment of samples with
-               their own scatter taken off
-Which steps    2000 steps of 256 points, as by default, of a small coupling flow; under two minutes on one
+               0.005; and an estimate that depends on the shape as well, by optimal assignment of samples with
+               their own scatter subtracted
+Training       2000 steps of 256 points, as by default, of a small coupling flow; under two minutes on one
                core
 
 The problem has noise on y: without, x lies on a plane given y, and a flow's density has no limit. A
@@ -45,23 +45,25 @@ def by_moments(x, mean, covariance):
     return float(((x.mean(0) - mean).square().sum() + bures).sqrt())
 
 
-def assigned(a, b):
+def assignment_cost(a, b):
     """W2² between two samples of the same size."""
     cost = torch.cdist(a, b).square().numpy()
     return float(cost[linear_sum_assignment(cost)].mean())
 
 
 def by_assignment(z, x, mean, covariance):
-    """W2² between the law of x (n, D), made of z (n, D), and N(mean, covariance); may be negative.
+    """W2² between x (n, D), an image of z (n, D), and N(mean, covariance); may be negative.
 
-    Exact draws of the same latents, turned so that they lie close to x, and two halves of both: like halves
-    are taken off unlike ones, so that equal laws are at zero and the scatter of the samples cancels.
+    Exact draws of the same latents are rotated so that they lie close to x, and both samples are halved. The
+    self-terms are subtracted, so that the scatter cancels and equal distributions are at zero.
     """
     factor = root(covariance)
     u, _, vh = torch.linalg.svd(factor @ (x - x.mean(0)).T @ z / len(z))
     exact = mean + z @ (factor @ (u @ vh)).T
     (x1, x2), (e1, e2) = ((s[:ASSIGNED], s[ASSIGNED : 2 * ASSIGNED]) for s in (x, exact))
-    return 0.5 * (assigned(x1, e2) + assigned(e1, x2) - assigned(x1, x2) - assigned(e1, e2))
+    return 0.5 * (
+        assignment_cost(x1, e2) + assignment_cost(e1, x2) - assignment_cost(x1, x2) - assignment_cost(e1, e2)
+    )
 
 
 def distances(run):
@@ -80,7 +82,7 @@ def distances(run):
     return sum(moments) / len(moments), mean_square**0.5
 
 
-def trained(objective, steps):
+def trained_run(objective, steps):
     problem = PROBLEMS.make("linear_gaussian", features=2, noise=0.5)
     run = Run(Experiment(problem, NETWORK, objective, steps=steps), device="cpu")
     list(run)
@@ -95,46 +97,46 @@ def variational(key):
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("key", DIVERGENCES.keys())
 def test_each_divergence_that_can_reaches_the_exact_posterior(key):
-    begun = time.process_time()
-    run = trained(variational(key), 2000)
-    seconds = time.process_time() - begun
+    start = time.process_time()
+    run = trained_run(variational(key), 2000)
+    seconds = time.process_time() - start
     moments, shape = distances(run)
     print(f"\n{key}: W2 {moments:.3f} by moments, {shape:.3f} by assignment, {seconds:.0f} s")
     assert seconds < SECONDS
-    reached, reason = max(moments, shape) < WITHIN, DIVERGENCES[key].unreached
-    assert reached or reason, f"{key} stays {max(moments, shape):.3f} away, and no reason is given"
-    assert not (reached and reason), f"{key} gets there, and is said not to: {reason}"
+    success, reason = max(moments, shape) < WITHIN, DIVERGENCES[key].unreached
+    assert success or reason, f"{key} stays {max(moments, shape):.3f} away, and no reason is given"
+    assert not (success and reason), f"{key} gets there, and is listed as one that does not: {reason}"
 
 
 def test_one_of_them_reaches_it_in_half_of_the_steps():
     """And an untrained network is far away."""
-    run = trained(variational("energy_distance"), 1)
+    run = trained_run(variational("energy_distance"), 1)
     assert min(distances(run)) > 0.3
-    run = trained(variational("energy_distance"), 1000)
+    run = trained_run(variational("energy_distance"), 1000)
     assert max(distances(run)) < WITHIN
 
 
-def turned(z):
-    """Another normal vector of the plane: turned by an angle that grows with the radius."""
+def rotated(z):
+    """Another normal vector of the plane: rotated by an angle that grows with the radius."""
     angle = 0.1 * z.norm(dim=-1)
     c, s = angle.cos(), angle.sin()
     return torch.stack([c * z[:, 0] - s * z[:, 1], s * z[:, 0] + c * z[:, 1]], -1)
 
 
-def test_the_measures_are_exact_for_known_laws():
+def test_the_measures_are_exact_for_known_distributions():
     z = torch.randn(DRAWS, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     covariance = torch.tensor([[0.5, -0.1], [-0.1, 0.3]], dtype=torch.float64)
     mean = torch.tensor([1.0, -2.0], dtype=torch.float64)
 
-    def measured(x):
+    def measures(x):
         return by_moments(x, mean, covariance), by_assignment(z, x, mean, covariance)
 
-    x, straight = (mean + u @ root(covariance) for u in (turned(z), z))
-    moments, square = measured(x)  # the same law by another map
+    x, straight = (mean + u @ root(covariance) for u in (rotated(z), z))
+    moments, square = measures(x)  # the same distribution by another map
     assert moments < 0.02 and abs(square) < 0.03**2 < 0.1**2 < float((x - straight).square().sum(-1).mean())
-    moments, square = measured(mean + 0.3 + z @ (1.2 * root(covariance)))
+    moments, square = measures(mean + 0.3 + z @ (1.2 * root(covariance)))
     exact = (2 * 0.3**2 + 0.2**2 * float(covariance.trace())) ** 0.5
     assert moments == pytest.approx(exact, abs=0.02) and square**0.5 == pytest.approx(exact, abs=0.02)
     bent = z.abs() * 1.659 - 1.324  # mean 0 and variance 1 again, and no Gaussian
-    moments, square = measured(mean + bent @ root(covariance))
+    moments, square = measures(mean + bent @ root(covariance))
     assert moments < 0.03 and square > 0.1**2

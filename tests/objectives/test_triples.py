@@ -1,7 +1,7 @@
 """Every compatible architecture, divergence and critic takes three finite steps.
 
-By default a covering design: every divergence with every critic on a cheap flow, and every architecture whose
-inverse is not searched for with a few of them in turn; the rest are slow tests.
+By default a covering design: every divergence with every critic on a small flow, and every architecture with
+an exact inverse with a few of them in turn; the rest are slow tests.
 """
 
 import math
@@ -21,7 +21,7 @@ ESTIMATORS = [
     for d in DIVERGENCES
     for critic in (CRITICS.keys() if issubclass(d, VariationalDivergence) else [""])
 ]
-#: Precision-recall has no slope as long as a young critic finds every draw well covered by data.
+#: Precision-recall has no gradient as long as an untrained critic finds every draw well covered by data.
 PATIENCE = 60
 CHEAP, EACH = "nice", 2
 SMALL = {"transforms": 2, "width": 8, "blocks": 2, "depth": 1, "components": 4, "bins": 4}
@@ -31,31 +31,31 @@ def experiment(architecture, divergence, critic, **more):
     objective = {"divergence": divergence, "critic_width": 8, "rkhs_ball_landmarks": 8} | more
     if critic:
         objective["critic"] = critic
-    made = Experiment(
+    plan = Experiment(
         "linear_gaussian",
         architecture,
         OBJECTIVES.make("variational", **objective),
         {"samples": 100, "batch_size": 16, "validate_every": 3, "measured": []},
         steps=3 if divergence != "precision_recall" else PATIENCE,
     ).with_setting("problem.noise", 0.5)
-    names = {s.name: s for s in made.architecture.settings()}
+    names = {s.name: s for s in plan.architecture.settings()}
     for name in SMALL.keys() & names.keys():
         low, high = names[name].bounds
-        made = made.with_setting(f"architecture.{name}", min(max(SMALL[name], low), high))
-    return made
+        plan = plan.with_setting(f"architecture.{name}", min(max(SMALL[name], low), high))
+    return plan
 
 
 def triples():
-    """(architecture, divergence, critic) with marks. What fits is a question of the architecture alone."""
+    """(architecture, divergence, critic) with marks; compatibility depends on the architecture alone."""
     for number, architecture in enumerate(ARCHITECTURES):
         if experiment(architecture.key, "kl", "mlp").refusals():
             continue
         each = EACH if Capability.EXACT_INVERSE in architecture.capabilities else 0
         usual = {(EACH * number * 7 + i * 13) % len(ESTIMATORS) for i in range(each)}
         for index, (divergence, critic) in enumerate(ESTIMATORS):
-            chosen = architecture.key == CHEAP or index in usual
+            is_fast = architecture.key == CHEAP or index in usual
             name = "-".join(filter(None, (architecture.key, divergence, critic)))
-            marks = [] if chosen else [pytest.mark.slow]
+            marks = [] if is_fast else [pytest.mark.slow]
             yield pytest.param(architecture.key, divergence, critic, id=name, marks=marks)
 
 
@@ -64,21 +64,21 @@ def test_three_steps_stay_finite_and_move_the_network(architecture, divergence, 
     check(experiment(architecture, divergence, critic))
 
 
-def check(made):
-    run = Run(made)
+def check(plan):
+    run = Run(plan)
     before = [p.detach().clone() for p in run.model.parameters()]
     records = [run.step() for _ in range(3)]
-    key = made.objective.divergence
+    key = plan.objective.divergence
     assert all(math.isfinite(v) for r in records for v in (*r.parts.values(), *r.validation.values()))
     assert key in records[2].parts and key in records[2].validation
     assert not [event for event in run.events if event["kind"] == "recovery"]
 
-    def moved():
+    def has_moved():
         return any((p != q).any() for p, q in zip(run.model.parameters(), before, strict=True))
 
-    while not moved() and run.iteration < made.steps:
+    while not has_moved() and run.iteration < plan.steps:
         run.step()
-    assert moved()
+    assert has_moved()
 
 
 #: Each setting of these at least once with each of the others, rather than all products.
@@ -107,11 +107,11 @@ CHOICES = [
 @pytest.mark.parametrize("architecture", ["inn", "realnvp"])
 @pytest.mark.parametrize("divergence, settings", CHOICES, ids=lambda v: v if isinstance(v, str) else "")
 def test_directions_orders_and_stabilisers_step_together(architecture, divergence, settings):
-    made = experiment(architecture, divergence, "", **settings)
+    plan = experiment(architecture, divergence, "", **settings)
     if architecture == "realnvp" and settings.get("direction") == "forward_full":
-        assert made.refusals()
+        assert plan.refusals()
         return
-    check(made)
+    check(plan)
 
 
 def test_the_design_covers_every_pair_and_every_architecture():

@@ -1,4 +1,4 @@
-"""A setting that an architecture does not use is known as such, and changes nothing there."""
+"""Settings that an architecture does not use are listed as unused, and have no effect there."""
 
 import pytest
 import torch
@@ -22,21 +22,21 @@ PAIRS = [
 
 @pytest.mark.parametrize("objective, architecture", PAIRS, ids=lambda member: member.key)
 def test_unused_settings_change_nothing_and_used_ones_do(objective, architecture):
-    """The loss and its gradient move with every number that counts for the sum, and with no other."""
-    shapes, made = Shapes(4, 2), architecture(**only(architecture.key, {"transforms": 2, "width": 8}))
+    """The loss changes with every setting that is used, and with no other."""
+    shapes, spec = Shapes(4, 2), architecture(**only(architecture.key, {"transforms": 2, "width": 8}))
     torch.manual_seed(0)
-    model = made.build(shapes)
+    model = spec.build(shapes)
     batch = Batch(torch.randn(16, 4), torch.randn(16, 2), 1.0)
-    known = Context(PROBLEMS.make("inverse_kinematics"), shapes, *(torch.ones(n) for n in (4, 4, 2, 2)))
+    units = Context(PROBLEMS.make("inverse_kinematics"), shapes, *(torch.ones(n) for n in (4, 4, 2, 2)))
 
     def total(**values):
         torch.manual_seed(1)
-        loss = objective(**values).build(model, known)
+        loss = objective(**values).build(model, units)
         generator = torch.Generator().manual_seed(2)
         return float(loss.total(loss.parts(model, batch, generator), 1.0).detach())
 
-    unused = objective().unused(made)
-    assert unused <= {s.name for s in objective.settings()}
+    names = objective().unused(spec)
+    assert names <= {s.name for s in objective.settings()}
     for name in ("sigma_y", "weight_y", "weight_likelihood"):
         if name in {s.name for s in objective.settings()}:
-            assert (total() == total(**{name: 3.0})) == (name in unused), name
+            assert (total() == total(**{name: 3.0})) == (name in names), name

@@ -1,4 +1,4 @@
-"""Constants and bounds of Theorem 3.1 against laws where everything is known."""
+"""Constants and bounds of Theorem 3.1 against distributions for which everything is known."""
 
 import math
 
@@ -39,12 +39,12 @@ def test_the_lemma_holds_and_its_rate_is_sharp(a):
 
 
 @pytest.mark.parametrize("a", ORDERS)
-def test_the_lemma_holds_on_random_laws(a):
+def test_the_lemma_holds_on_random_distributions(a):
     generator = torch.Generator().manual_seed(0)
     for _ in range(200):
         points = 3 * torch.randn(6, generator=generator, dtype=torch.float64)
         p, q = (3 * torch.randn(2, 6, generator=generator, dtype=torch.float64)).softmax(-1)
-        moment = max(float((law * points.abs() ** (1 + a)).sum()) for law in (p, q))
+        moment = max(float((weights * points.abs() ** (1 + a)).sum()) for weights in (p, q))
         total_variation = float((p - q).abs().sum()) / 2
         truth = wasserstein_distance(points.numpy(), points.numpy(), p.numpy(), q.numpy())
         assert truth <= theory.wasserstein_from_total_variation(total_variation, moment, a) + 1e-12
@@ -54,12 +54,12 @@ def test_the_lemma_holds_on_random_laws(a):
     "key", ["kl", "jensen_shannon", "gan", "pearson", "total_variation", "donsker_varadhan"]
 )
 def test_the_bound_of_the_total_variation_holds(key):
-    made = DIVERGENCES.make(key)
+    divergence = DIVERGENCES.make(key)
     generator = torch.Generator().manual_seed(1)
     for _ in range(50):
         p, q = torch.randn(2, 5, generator=generator, dtype=torch.float64).softmax(-1)
         truth = float((p - q).abs().sum()) / 2
-        assert truth <= theory.total_variation_bound(made, float(made.primal(p, q))) + 1e-12
+        assert truth <= theory.total_variation_bound(divergence, float(divergence.primal(p, q))) + 1e-12
 
 
 def test_the_total_variation_is_used_as_it_is():
@@ -69,7 +69,7 @@ def test_the_total_variation_is_used_as_it_is():
     assert theory.total_variation_bound(DIVERGENCES.make("kl"), 50.0) == 1.0
 
 
-SILENT = [
+NOT_COVERED = [
     ("precision_recall", {"trade_off": 3.0}, "no Pinsker"),
     ("alpha", {"alpha": 3.0}, "outside"),
     ("maximum_mean_discrepancy", {}, "not an f-divergence"),
@@ -78,53 +78,62 @@ SILENT = [
 ]
 
 
-@pytest.mark.parametrize("key, settings, reason", SILENT)
-def test_the_theorem_is_silent_where_it_does_not_apply(key, settings, reason):
-    made = DIVERGENCES.make(key, **settings)
+@pytest.mark.parametrize("key, settings, reason", NOT_COVERED)
+def test_the_theorem_is_refused_where_it_does_not_apply(key, settings, reason):
+    divergence = DIVERGENCES.make(key, **settings)
     for ask in (
-        lambda: theory.pinsker_constant(made),
-        lambda: theory.total_variation_bound(made, 0.1),
+        lambda: theory.pinsker_constant(divergence),
+        lambda: theory.total_variation_bound(divergence, 0.1),
         lambda: theory.learned_bound(
-            made, deviation_y=0.1, deviation_z=0.1, gap=0.0, weight=1.0, moment=1.0, lipschitz=1.0, a=1.0
+            divergence,
+            deviation_y=0.1,
+            deviation_z=0.1,
+            gap=0.0,
+            weight=1.0,
+            moment=1.0,
+            lipschitz=1.0,
+            a=1.0,
         ),
-        lambda: theory.learned_flow_bound(made, deviation=0.1, gap=0.0, moment=1.0, lipschitz=1.0, a=1.0),
-        lambda: theory.assumptions(made, lipschitz=None, moments=(), misfit=0.0, gap=None),
+        lambda: theory.learned_flow_bound(
+            divergence, deviation=0.1, gap=0.0, moment=1.0, lipschitz=1.0, a=1.0
+        ),
+        lambda: theory.assumptions(divergence, lipschitz=None, moments=(), misfit=0.0, gap=None),
     ):
         with pytest.raises(IncompatibleError, match=reason):
             ask()
 
 
-def test_bounds_are_put_together_as_written():
+def test_bounds_follow_the_formulas():
     values = {"total_variation": 0.09, "moment": 2.0, "lipschitz": 3.0, "a": 1.0}
-    averaged = theory.averaged_posterior_bound(misfit=0.25, **values)
-    assert averaged.supervised == pytest.approx(3 * 0.5)
-    assert averaged.unsupervised == pytest.approx(3 * 4 * math.sqrt(2) * 0.3)
-    assert averaged.value == pytest.approx(averaged.supervised + averaged.unsupervised)
-    given = theory.conditional_bound(misfit=0.25, probability=0.25, **values)
-    assert given.supervised == pytest.approx(2 * averaged.supervised)
-    assert given.unsupervised == pytest.approx(4 * averaged.unsupervised)
-    assert theory.flow_bound(**values).value == pytest.approx(averaged.unsupervised)
+    average = theory.averaged_posterior_bound(misfit=0.25, **values)
+    assert average.supervised == pytest.approx(3 * 0.5)
+    assert average.unsupervised == pytest.approx(3 * 4 * math.sqrt(2) * 0.3)
+    assert average.value == pytest.approx(average.supervised + average.unsupervised)
+    conditional = theory.conditional_bound(misfit=0.25, probability=0.25, **values)
+    assert conditional.supervised == pytest.approx(2 * average.supervised)
+    assert conditional.unsupervised == pytest.approx(4 * average.unsupervised)
+    assert theory.flow_bound(**values).value == pytest.approx(average.unsupervised)
 
 
 def test_the_learned_bound_has_the_rate_of_the_theorem():
-    made = DIVERGENCES.make("jensen_shannon")
+    divergence = DIVERGENCES.make("jensen_shannon")
     for a in ORDERS:
         values = [
             theory.learned_bound(
-                made, deviation_y=s, deviation_z=s, gap=s, weight=2.0, moment=1.5, lipschitz=1.2, a=a
+                divergence, deviation_y=s, deviation_z=s, gap=s, weight=2.0, moment=1.5, lipschitz=1.2, a=a
             ).value
             for s in (1e-10, 1e-12)
         ]
         slope = math.log(values[0] / values[1]) / math.log(100)
         assert slope == pytest.approx(theory.rate(a), abs=0.01)
         flow = [
-            theory.learned_flow_bound(made, deviation=s, gap=s, moment=1.5, lipschitz=1.2, a=a).value
+            theory.learned_flow_bound(divergence, deviation=s, gap=s, moment=1.5, lipschitz=1.2, a=a).value
             for s in (1e-3, 1e-5)
         ]
         assert math.log(flow[0] / flow[1]) / math.log(100) == pytest.approx(theory.rate(a), rel=1e-9)
 
 
-def test_the_learned_bound_is_put_together_as_written():
+def test_the_learned_bound_follows_the_formula():
     """L_y <= 2 (u + λ r) and D <= 2 (u/λ + r) + η, with u = 0.01, r = 0.02, λ = 2, η = 0.005, p_A = ½ and c_f
     = ½."""
     bound = theory.learned_bound(
@@ -141,7 +150,7 @@ def test_the_learned_bound_is_put_together_as_written():
 
 
 @pytest.mark.parametrize(
-    "change, named",
+    "change, name",
     [
         ({"total_variation": 1.2}, "TV"),
         ({"total_variation": float("nan")}, "TV"),
@@ -152,7 +161,7 @@ def test_the_learned_bound_is_put_together_as_written():
         ({"probability": 0.0}, "probability"),
     ],
 )
-def test_nonsense_is_refused_by_name(change, named):
+def test_nonsense_is_refused_by_name(change, name):
     good = {
         "misfit": 0.1,
         "total_variation": 0.1,
@@ -162,5 +171,5 @@ def test_nonsense_is_refused_by_name(change, named):
         "probability": 0.5,
     }
     theory.conditional_bound(**good)
-    with pytest.raises(SpecError, match=named):
+    with pytest.raises(SpecError, match=name):
         theory.conditional_bound(**{**good, **change})

@@ -1,4 +1,4 @@
-"""Lipschitz constants: declared ones are never exceeded, estimated ones meet what is known."""
+"""Lipschitz constants: declared ones are never exceeded, estimated ones agree with exact ones."""
 
 import pytest
 import torch
@@ -51,18 +51,18 @@ class BoundedResidual(Model):
 
 @pytest.mark.parametrize("norm, width", [(0.5, 8), (0.9, 16)])
 def test_the_declared_constants_of_the_bounded_residual_class_hold(norm, width):
-    declared = theory.bounded_residual_constants(blocks=3, norm=norm)
-    assert declared.forward == pytest.approx((1 + norm**2) ** 3)
-    assert declared.inverse == pytest.approx((1 - norm**2) ** -3) == pytest.approx(declared.largest)
+    bound = theory.bounded_residual_constants(blocks=3, norm=norm)
+    assert bound.forward == pytest.approx((1 + norm**2) ** 3)
+    assert bound.inverse == pytest.approx((1 - norm**2) ** -3) == pytest.approx(bound.largest)
     reach = theory.bounded_residual_displacement(blocks=3, norm=norm, width=width, bias=0.7)
     x = 2 * torch.randn(60, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     for seed in range(3):
         model = BoundedResidual(2, 3, norm, width, 0.7, seed)
-        measured = theory.estimate_lipschitz(model, x)
-        assert measured.forward <= declared.forward and measured.inverse <= declared.inverse
-        assert measured.source == "measured" and declared.source == "declared"
-        moved = (model.latent(x, None)[0] - x).norm(dim=1).max()
-        assert moved <= reach
+        estimate = theory.estimate_lipschitz(model, x)
+        assert estimate.forward <= bound.forward and estimate.inverse <= bound.inverse
+        assert estimate.source == "measured" and bound.source == "declared"
+        displacement = (model.latent(x, None)[0] - x).norm(dim=1).max()
+        assert displacement <= reach
 
 
 def test_a_network_outside_the_class_breaks_the_declared_constants():
@@ -71,8 +71,8 @@ def test_a_network_outside_the_class_breaks_the_declared_constants():
         for weight in model.layers:
             weight *= 3
     x = torch.randn(60, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    measured = steepest(lambda u: model.latent(u, None)[0], x)
-    assert measured > theory.bounded_residual_constants(blocks=3, norm=0.5).forward
+    slope = steepest(lambda u: model.latent(u, None)[0], x)
+    assert slope > theory.bounded_residual_constants(blocks=3, norm=0.5).forward
 
 
 def test_a_linear_map_has_its_singular_values():
@@ -84,13 +84,13 @@ def test_a_linear_map_has_its_singular_values():
     assert power_iteration(lambda u: u @ matrix.T, x, steps=300) == pytest.approx(largest, rel=1e-6)
 
 
-def test_power_iteration_meets_the_singular_values_of_a_nonlinear_map():
+def test_power_iteration_agrees_with_the_singular_values_of_a_nonlinear_map():
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(6, 20), nn.Tanh(), nn.Linear(20, 4)).double()
     x = torch.randn(30, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     exact = steepest(network, x)
-    iterated = power_iteration(network, x, steps=300)
-    assert iterated <= exact * (1 + 1e-9) and iterated == pytest.approx(exact, rel=1e-3)
+    estimate = power_iteration(network, x, steps=300)
+    assert estimate <= exact * (1 + 1e-9) and estimate == pytest.approx(exact, rel=1e-3)
 
 
 @pytest.mark.parametrize("key", ARCHITECTURES.keys())
@@ -108,8 +108,8 @@ def test_every_architecture_can_be_measured(key):
             with pytest.raises(IncompatibleError, match="latent code"):
                 theory.estimate_lipschitz(model, x, y)
             continue
-        found = theory.estimate_lipschitz(model, x, y)
-        assert 0 < found.forward < float("inf") and 0 < found.inverse < float("inf")
+        constants = theory.estimate_lipschitz(model, x, y)
+        assert 0 < constants.forward < float("inf") and 0 < constants.inverse < float("inf")
 
 
 def test_bad_points_and_numbers_are_refused():

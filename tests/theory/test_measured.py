@@ -1,4 +1,4 @@
-"""The bound from measured quantities: closed forms come out again, wrong terms are noticed."""
+"""The bound from measured quantities: closed forms are reproduced, wrong terms are detected."""
 
 import math
 from dataclasses import replace
@@ -19,38 +19,38 @@ def perturbed(size: float = 0.1, seed: int = 0) -> theory.Perturbed:
     return theory.perturbed(theory.LinearGaussian.random(3, 1, seed), size, along)
 
 
-def exact(made: theory.Perturbed, **changes) -> theory.MeasuredBound:
+def exact(learned_map: theory.Perturbed, **changes) -> theory.MeasuredBound:
     """The panel with every term in closed form."""
-    value = made.kl()
+    value = learned_map.kl()
     terms = {
         "held_out": value,
         "gap": theory.VariationalGap(0.0, 0.0, 0.0, ""),
         "known": (value, 0.0),
-        "misfit": made.misfit(),
-        "lipschitz": theory.LipschitzConstants(math.nan, made.lipschitz(), "measured"),
-        "moments": {a: (theory.Moment(made.moment(int(a)), 0.0, 50.0, True),) * 2 for a in (1.0, 3.0)},
+        "misfit": learned_map.misfit(),
+        "lipschitz": theory.LipschitzConstants(math.nan, learned_map.lipschitz(), "measured"),
+        "moments": {a: (theory.Moment(learned_map.moment(int(a)), 0.0, 50.0, True),) * 2 for a in (1.0, 3.0)},
     }
     return theory.with_truth(
-        theory.measured_bound(KL, **(terms | changes)), made.posterior_distance(1000), 0.0
+        theory.measured_bound(KL, **(terms | changes)), learned_map.posterior_distance(1000), 0.0
     )
 
 
 @pytest.mark.parametrize("size", [0.3, 0.1, 0.03, 0.01])
 @pytest.mark.parametrize("seed", range(3))
 def test_exact_terms_give_the_bound_of_the_table_and_it_holds(size, seed):
-    made = perturbed(size, seed)
-    found = exact(made)
+    learned_map = perturbed(size, seed)
+    bound = exact(learned_map)
     by_hand = min(
         theory.averaged_posterior_bound(
-            misfit=made.misfit(),
-            total_variation=theory.total_variation_bound(KL, made.kl()),
-            moment=made.moment(a),
-            lipschitz=made.lipschitz(),
+            misfit=learned_map.misfit(),
+            total_variation=theory.total_variation_bound(KL, learned_map.kl()),
+            moment=learned_map.moment(a),
+            lipschitz=learned_map.lipschitz(),
             a=a,
         ).value
         for a in (1, 3)
     )
-    assert found.bound.value == pytest.approx(by_hand) and theory.judge(found) == "holds"
+    assert bound.bound.value == pytest.approx(by_hand) and theory.judge(bound) == "holds"
 
 
 @pytest.mark.parametrize(
@@ -62,37 +62,38 @@ def test_exact_terms_give_the_bound_of_the_table_and_it_holds(size, seed):
     ],
     ids=["slope", "moment", "divergence"],
 )
-def test_a_wrong_term_is_noticed(wrong):
-    made = perturbed(0.3)
-    assert theory.judge(exact(made, misfit=0.0)) == "holds"  # this one alone is too small to be seen
-    assert theory.judge(exact(made, misfit=0.0, **wrong)) == "broken"
+def test_a_wrong_term_is_detected(wrong):
+    learned_map = perturbed(0.3)
+    # the divergence alone is too small to be detected
+    assert theory.judge(exact(learned_map, misfit=0.0)) == "holds"
+    assert theory.judge(exact(learned_map, misfit=0.0, **wrong)) == "broken"
 
 
-def test_every_term_says_how_it_is_known():
-    found = exact(perturbed())
-    assert tuple(term.name for term in found.terms) == theory.TERMS
-    status = {term.name: term.status for term in found.terms}
+def test_every_term_has_its_status():
+    bound = exact(perturbed())
+    assert tuple(term.name for term in bound.terms) == theory.TERMS
+    status = {term.name: term.status for term in bound.terms}
     assert status["lipschitz"] == status["misfit"] == status["gap"] == "measured"
-    assert status["realisable"] == "not checkable" and found.estimated == ("lipschitz",)
-    declared = exact(
+    assert status["realisable"] == "not checkable" and bound.estimated == ("lipschitz",)
+    with_constants = exact(
         perturbed(),
         known=None,
         misfit=None,
         lipschitz=theory.residual_constants(blocks=4, contraction=0.5),
         gap=theory.VariationalGap(math.nan, 0.1, 0.02, ""),
     )
-    status = {term.name: term.status for term in declared.terms}
+    status = {term.name: term.status for term in with_constants.terms}
     assert status["lipschitz"] == status["misfit"] == status["supervised"] == "declared"
-    assert status["gap"] == "not checkable" and declared.estimated == ("divergence",)
+    assert status["gap"] == "not checkable" and with_constants.estimated == ("divergence",)
 
 
 def test_the_sampling_error_of_the_divergence_widens_the_bound():
-    made = perturbed(0.03)
-    sharp, wide = (exact(made, known=(made.kl(), error)) for error in (0.0, 0.05))
+    learned_map = perturbed(0.03)
+    sharp, wide = (exact(learned_map, known=(learned_map.kl(), error)) for error in (0.0, 0.05))
     assert wide.bound.value > 1.5 * sharp.bound.value
 
 
-def test_heavy_tails_take_their_order_out():
+def test_orders_without_a_finite_moment_are_left_out():
     moments = {
         1.0: (theory.Moment(9.0, 0.1, 2.5, True),) * 2,
         3.0: (theory.Moment(9.0, 0.1, 2.5, False),) * 2,
@@ -102,12 +103,12 @@ def test_heavy_tails_take_their_order_out():
 
 
 @pytest.mark.parametrize("key", [d.key for d in DIVERGENCES])
-def test_the_theorem_is_silent_exactly_where_there_is_no_constant(key):
+def test_the_theorem_is_refused_exactly_where_there_is_no_constant(key):
     divergence = DIVERGENCES.make(key)
-    said = theory.silence(divergence)
-    assert bool(said) == (divergence.pinsker is None)
-    if said:
-        assert divergence.title in said and said.endswith(".")
+    reason = theory.silence(divergence)
+    assert bool(reason) == (divergence.pinsker is None)
+    if reason:
+        assert divergence.title in reason and reason.endswith(".")
 
 
 def test_precision_recall_is_covered_for_one_trade_off_only():
@@ -125,18 +126,18 @@ def test_precision_recall_is_covered_for_one_trade_off_only():
         )
 
 
-def test_without_a_truth_nothing_is_judged():
-    made = exact(perturbed())
-    unknown = replace(made, terms=(theory.Term("truth", "not checkable", math.nan), *made.terms[1:]))
+def test_without_a_truth_the_verdict_is_unknown():
+    bound = exact(perturbed())
+    unknown = replace(bound, terms=(theory.Term("truth", "not checkable", math.nan), *bound.terms[1:]))
     assert theory.judge(unknown) == "unknown" and theory.with_truth(unknown, math.nan) is unknown
 
 
 def test_slopes_of_the_inverse_come_from_the_forward_map():
     matrix = torch.tensor([[2.0, 1.0], [0.0, 0.25]], dtype=torch.float64)
-    found = theory.bijection_constants(lambda x: x @ matrix.T, torch.zeros(3, 2, dtype=torch.float64))
-    assert found.forward == pytest.approx(float(torch.linalg.matrix_norm(matrix, ord=2)))
+    constants = theory.bijection_constants(lambda x: x @ matrix.T, torch.zeros(3, 2, dtype=torch.float64))
+    assert constants.forward == pytest.approx(float(torch.linalg.matrix_norm(matrix, ord=2)))
     inverse = torch.linalg.inv(matrix)
-    assert found.inverse == pytest.approx(float(torch.linalg.matrix_norm(inverse, ord=2)))
+    assert constants.inverse == pytest.approx(float(torch.linalg.matrix_norm(inverse, ord=2)))
 
 
 def test_sampled_wasserstein_of_shifted_and_of_sorted_samples():

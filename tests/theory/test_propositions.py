@@ -22,12 +22,12 @@ def test_extremes_of_conjugates_are_their_closed_forms():
 
 def test_the_printed_constants_of_jensen_shannon_belong_to_another_function():
     """A1 <= 1 holds in logits; the true conjugate is steeper, and infinite from log 2 on."""
-    made = DIVERGENCES.make("jensen_shannon")
-    assert theory.conjugate_extremes(made, 0.5)[0] > 1
+    divergence = DIVERGENCES.make("jensen_shannon")
+    assert theory.conjugate_extremes(divergence, 0.5)[0] > 1
     with pytest.raises(IncompatibleError, match="logit"):
-        theory.conjugate_extremes(made, 1.0)
+        theory.conjugate_extremes(divergence, 1.0)
     logits = torch.linspace(-5, 5, 101, dtype=torch.float64, requires_grad=True)
-    (slopes,) = torch.autograd.grad(made.cost(logits).sum(), logits)
+    (slopes,) = torch.autograd.grad(divergence.cost(logits).sum(), logits)
     assert slopes.abs().max() <= 1
 
 
@@ -58,11 +58,11 @@ def test_the_moment_bound_holds_for_maps_of_linear_growth(a):
     # (Y, T_z(X)) mixes the components of two maps of the class
     for one in maps:
         for other in maps:
-            mixed = torch.cat([one[:, :1], other[:, 1:]], 1)
-            assert float((mixed.norm(dim=1) ** (1 + a)).mean()) <= bound
+            pair = torch.cat([one[:, :1], other[:, 1:]], 1)
+            assert float((pair.norm(dim=1) ** (1 + a)).mean()) <= bound
 
 
-def test_the_gap_bound_is_put_together_as_written():
+def test_the_gap_bound_follows_the_formula():
     value = theory.gap_bound(approximation=0.1, outside=0.01, cut=0.2, slope=3.0, height=4.0, bound=2.0)
     assert value == pytest.approx(0.2 + 0.3 + 0.06)
     with pytest.raises(SpecError, match="δ"):
@@ -75,19 +75,19 @@ def pareto(alpha, n, seed=0):
 
 
 @pytest.mark.parametrize("alpha, a, finite", [(6.0, 1.0, True), (1.5, 1.0, False)])
-def test_moments_are_measured_and_a_heavy_tail_is_seen(alpha, a, finite):
-    found = theory.moment(pareto(alpha, 20_000), a)
-    assert found.finite is finite and found.tail_index == pytest.approx(alpha, rel=0.15)
+def test_moments_are_measured_and_a_heavy_tail_is_detected(alpha, a, finite):
+    estimate = theory.moment(pareto(alpha, 20_000), a)
+    assert estimate.finite is finite and estimate.tail_index == pytest.approx(alpha, rel=0.15)
     truth = theory.pareto_moment(alpha, a)
     assert math.isinf(truth) is not finite
     if finite:
-        assert abs(found.value - truth) < 5 * found.standard_error
+        assert abs(estimate.value - truth) < 5 * estimate.standard_error
 
 
 def test_a_gaussian_has_its_moments():
     x = torch.randn(20_000, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    found = theory.moment(x, 1.0)
-    assert found.finite and found.value == pytest.approx(2.0, rel=0.05)
+    estimate = theory.moment(x, 1.0)
+    assert estimate.finite and estimate.value == pytest.approx(2.0, rel=0.05)
 
 
 @pytest.mark.parametrize("alpha, rate", [(2.0, 0.25), (3.0, 1 / 3), (5.0, 0.4), (10.0, 0.45), (0.8, 0.0)])
@@ -103,16 +103,16 @@ def test_a_moment_of_a_bad_sample_is_refused(sample):
         theory.moment(sample, 1.0)
 
 
-def test_the_gap_is_said_where_the_truth_is_known_and_not_otherwise():
+def test_the_gap_is_given_where_the_truth_is_known_and_not_otherwise():
     estimate = SimpleNamespace(value=0.4, train_value=0.55, standard_error=0.02)
-    known, unknown = theory.variational_gap(estimate, 0.5), theory.variational_gap(estimate)
-    assert known.gap == pytest.approx(0.1) and known.overfit == pytest.approx(0.15)
+    exact, unknown = theory.variational_gap(estimate, 0.5), theory.variational_gap(estimate)
+    assert exact.gap == pytest.approx(0.1) and exact.overfit == pytest.approx(0.15)
     assert (
-        math.isnan(unknown.gap) and "Not checkable" in unknown.sentence and unknown.overfit == known.overfit
+        math.isnan(unknown.gap) and "Not checkable" in unknown.sentence and unknown.overfit == exact.overfit
     )
 
 
-def test_every_assumption_says_how_it_is_known():
+def test_every_assumption_has_its_status():
     x = torch.randn(100, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     moments = (theory.moment(x, 1.0), theory.moment(2 * x, 1.0))
     gap = theory.variational_gap(SimpleNamespace(value=0.4, train_value=0.55, standard_error=0.02))
@@ -120,11 +120,11 @@ def test_every_assumption_says_how_it_is_known():
         (theory.residual_constants(blocks=3, contraction=0.5), "declared"),
         (theory.LipschitzConstants(2.0, 3.0, "measured"), "measured"),
     ):
-        listed = theory.assumptions(
+        rows = theory.assumptions(
             DIVERGENCES.make("kl"), lipschitz=constants, moments=moments, misfit=0.1, gap=gap
         )
-        assert [a.status for a in listed] == [
+        assert [a.status for a in rows] == [
             "declared", "not checkable", status, "not checkable", "measured", "not checkable",
         ]  # fmt: skip
-        assert all(a.name and a.sentence.endswith(".") for a in listed)
-        assert listed[2].value == constants.largest
+        assert all(a.name and a.sentence.endswith(".") for a in rows)
+        assert rows[2].value == constants.largest

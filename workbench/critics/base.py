@@ -1,24 +1,25 @@
-"""What a critic is: a Spec of a class of functions u -> v, one logit for each point."""
+"""Base of the critics: a Spec of a class of functions u -> v, one logit for each point."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar
-
-from torch import nn
+from typing import TYPE_CHECKING, ClassVar
 
 from workbench.core.catalogue import Catalogue
 from workbench.core.spec import Spec
 
-CRITICS = Catalogue("critics", "critic")
+if TYPE_CHECKING:
+    from torch import nn
+
+CRITICS: Catalogue[Critic] = Catalogue("critics", "critic")
 
 
 class Critic(Spec):
     """The function class over which a variational divergence takes its supremum."""
 
-    #: What this class cannot see, as a sentence; empty where it is rich enough.
+    #: Differences that the class cannot detect, as a sentence; empty where it is rich enough.
     caution: ClassVar[str] = ""
 
     @abstractmethod
     def build(self, features: int) -> nn.Module:
-        """A module (n, features) -> (n, 1); uses the global random numbers for initial weights only."""
+        """Return a module (n, ``features``) -> (n, 1); its initial weights use the global random numbers."""

@@ -1,11 +1,15 @@
-"""A multilayer perceptron as critic: v = MLP(u), u the concatenated variables, one logit out."""
+"""Multilayer perceptron as critic: v = MLP(u), u the concatenated variables."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import param
-from torch import nn
 
 from workbench.critics.base import CRITICS, Critic
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @CRITICS.register
@@ -26,12 +30,6 @@ class MLP(Critic):
     )
 
     def build(self, features: int) -> nn.Module:
-        """A module (n, features) -> (n, 1)."""
-        kind = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "silu": nn.SiLU, "tanh": nn.Tanh}[
-            self.activation
-        ]
-        sizes = [features] + [self.width] * self.depth
-        layers: list[nn.Module] = []
-        for before, after in zip(sizes[:-1], sizes[1:], strict=True):
-            layers += [nn.Linear(before, after), kind()]
-        return nn.Sequential(*layers, nn.Linear(sizes[-1], 1))
+        from workbench.nn.critic_networks import MultilayerPerceptron
+
+        return MultilayerPerceptron(features, self.width, self.depth, self.activation)

@@ -1,4 +1,4 @@
-"""A quadratic function as critic.
+"""Quadratic function as critic.
 
 v(u) = c + bᵀu + uᵀAu,  A a free square matrix (only its symmetric part counts)
 
@@ -8,24 +8,12 @@ whose optimal logit is affine in log p/q, and has D² + D + 1 weights to overfit
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING
 
 from workbench.critics.base import CRITICS, Critic
 
-
-class QuadraticFunction(nn.Module):
-    """(n, D) -> (n, 1)."""
-
-    def __init__(self, features: int) -> None:
-        super().__init__()
-        # small random weights rather than zeros, so that the first gradients are not all zero
-        self.matrix = nn.Parameter(0.01 * torch.randn(features, features))
-        self.vector = nn.Parameter(0.01 * torch.randn(features))
-        self.constant = nn.Parameter(0.01 * torch.randn(()))
-
-    def forward(self, u: Tensor) -> Tensor:
-        return (self.constant + u @ self.vector + ((u @ self.matrix) * u).sum(-1))[:, None]
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @CRITICS.register
@@ -39,9 +27,11 @@ class Quadratic(Critic):
     )
     reference = "Log-ratio of two Gaussians"
     caution = (
-        "A quadratic critic sees means and covariances only: laws that share them, and are not Gaussian, are "
-        "equal for it."
+        "A quadratic critic sees means and covariances only: distributions that share them, and are not "
+        "Gaussian, are equal for it."
     )
 
-    def build(self, features: int) -> QuadraticFunction:
+    def build(self, features: int) -> nn.Module:
+        from workbench.nn.critic_networks import QuadraticFunction
+
         return QuadraticFunction(features)

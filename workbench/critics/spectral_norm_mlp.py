@@ -1,4 +1,4 @@
-"""A multilayer perceptron whose Lipschitz constant is known.
+"""Multilayer perceptron with a known Lipschitz constant, as critic.
 
 v = L · W_k σ(… σ(W_1 u)),  each W_i divided by its largest singular value at every forward pass
 Lip(v) <= L, since σ is 1-Lipschitz and each divided matrix has norm 1
@@ -10,32 +10,14 @@ arXiv:1802.05957.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import param
-import torch
-from torch import Tensor, nn
 
 from workbench.critics.base import CRITICS, Critic
 
-_ACTIVATIONS = {"relu": nn.ReLU, "leaky_relu": lambda: nn.LeakyReLU(0.2), "tanh": nn.Tanh}
-
-
-class NormalisedLinear(nn.Linear):
-    """Linear with a weight of spectral norm 1, divided anew at every pass."""
-
-    def forward(self, u: Tensor) -> Tensor:
-        norm = torch.linalg.matrix_norm(self.weight, ord=2)
-        return nn.functional.linear(u, self.weight / norm.clamp_min(1e-12), self.bias)
-
-
-class SpectralNormNetwork(nn.Module):
-    """(n, D) -> (n, 1) with a declared ``lipschitz`` constant."""
-
-    def __init__(self, layers: list[nn.Module], lipschitz: float) -> None:
-        super().__init__()
-        self.layers, self.lipschitz = nn.Sequential(*layers), lipschitz
-
-    def forward(self, u: Tensor) -> Tensor:
-        return self.lipschitz * self.layers(u)
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @CRITICS.register
@@ -51,16 +33,14 @@ class SpectralNormMLP(Critic):
     depth = param.Integer(2, bounds=(1, 8), doc="Number of hidden layers.")
     activation = param.Selector(
         default="leaky_relu",
-        objects=list(_ACTIVATIONS),
+        objects=["relu", "leaky_relu", "tanh"],
         doc="Non-linearity between the layers, 1-Lipschitz each; the leaky one keeps more of the slope.",
     )
     lipschitz = param.Number(
         1.0, bounds=(1e-3, 1e3), doc="Largest slope L of the critic, in logits by unit of its input."
     )
 
-    def build(self, features: int) -> SpectralNormNetwork:
-        sizes = [features] + [self.width] * self.depth
-        layers: list[nn.Module] = []
-        for before, after in zip(sizes[:-1], sizes[1:], strict=True):
-            layers += [NormalisedLinear(before, after), _ACTIVATIONS[self.activation]()]
-        return SpectralNormNetwork([*layers, NormalisedLinear(sizes[-1], 1)], self.lipschitz)
+    def build(self, features: int) -> nn.Module:
+        from workbench.nn.critic_networks import SpectralNormNetwork
+
+        return SpectralNormNetwork(features, self.width, self.depth, self.activation, self.lipschitz)

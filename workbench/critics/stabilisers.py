@@ -1,4 +1,4 @@
-"""What steadies the game between critic and model, each as a function.
+"""Stabilisers of adversarial training, each as a function.
 
 R1                 ½ E_P |∇v|²                     Mescheder, Geiger, Nowozin (2018), arXiv:1801.04406
 gradient penalty   E (|∇v(û)| - L)²,  û = ε u_P + (1-ε) u_Q;  one-sided: only where |∇v| > L
@@ -6,20 +6,23 @@ gradient penalty   E (|∇v(û)| - L)²,  û = ε u_P + (1-ε) u_Q;  one-sided: 
 instance noise     u + s·N(0, I) on both samples   Sønderby et al. (2017), arXiv:1610.04490
 clamp              v held within ± limit           the public code of VINA uses 4
 
-R1 and the penalty cost a second derivative. Noise and clamp bias the value downwards: the noisy laws are
-closer than the true ones, and a clamped critic is a smaller class.
+R1 and the penalty cost a second derivative. Noise and clamp bias the value downwards: the noisy
+distributions are closer than the true ones, and a clamped critic is a smaller class.
 """
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING
 
 from workbench.core.errors import DataError
+from workbench.core.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 def slopes(critic: nn.Module, points: Tensor) -> Tensor:
-    """|∇v| at points (n, D): (n,), with gradient in the critic's weights."""
+    """Return |∇v| (n,) at points (n, D), with gradient in the critic's weights."""
     points = points.detach().requires_grad_()
     with torch.enable_grad():
         (slope,) = torch.autograd.grad(critic(points).sum(), points, create_graph=True)
@@ -28,7 +31,7 @@ def slopes(critic: nn.Module, points: Tensor) -> Tensor:
 
 
 def r1(critic: nn.Module, points: Tensor) -> Tensor:
-    """½ E|∇v|² at samples of the data (n, D): a scalar to be weighted and added to the critic's loss."""
+    """Return ½ E|∇v|² at samples of the data (n, D): a scalar, a term of the critic's loss."""
     return 0.5 * slopes(critic, points).square().mean()
 
 
@@ -41,11 +44,14 @@ def gradient_penalty(
     target: float = 1.0,
     one_sided: bool = False,
 ) -> Tensor:
-    """Mean squared deviation of |∇v| from ``target`` at random points between p (n, D) and q (m, D): a
-    scalar."""
+    """Return the mean squared deviation of |∇v| from ``target``, a scalar.
+
+    It is taken at random points between the rows of p (n, D) and of q (m, D). ``one_sided`` counts only
+    slopes above the target.
+    """
     if p.shape[1:] != q.shape[1:]:
         raise DataError(
-            "A gradient penalty looks between samples of the same dimension",
+            "A gradient penalty interpolates between samples of the same dimension",
             expected="(n, D) and (m, D)",
             found=f"{tuple(p.shape)} and {tuple(q.shape)}",
         )
@@ -56,11 +62,11 @@ def gradient_penalty(
 
 
 def instance_noise(points: Tensor, size: float, generator: torch.Generator | None = None) -> Tensor:
-    """Points (n, D) with Gaussian noise of standard deviation ``size``, in their units."""
+    """Add Gaussian noise of standard deviation ``size`` to points (n, D), in their units."""
     noise = torch.randn(points.shape, generator=generator, device=points.device, dtype=points.dtype)
     return points + size * noise
 
 
 def clamp(logits: Tensor, limit: float) -> Tensor:
-    """Logits held within ± ``limit``; without gradient beyond."""
+    """Clamp logits to ± ``limit``; there is no gradient beyond."""
     return logits.clamp(-limit, limit)

@@ -1,4 +1,4 @@
-"""α-divergences: one dial from reverse KL (0) over Hellinger (½) and KL (1) to Pearson (2).
+"""α-divergences: one family from reverse KL (0) over Hellinger (½) and KL (1) to Pearson (2).
 
 Definition   D(P||Q) = ∫ q f(p/q),  f(u) = (u^α - 1 - α (u-1)) / (α (α-1))
              α -> 1: u log u - u + 1 (KL);  α -> 0: -log u + u - 1 (reverse KL)
@@ -15,19 +15,22 @@ The logit is log p/q itself: then (1 + (α-1) t) = (p/q)^(α-1) stays in the con
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import param
-import torch
-from torch import Tensor
 
+from workbench.core.lazy import torch
 from workbench.divergences.base import DIVERGENCES, FDivergence, tame_both
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: Closer than this to 0 or 1 the limits are used; the error is of the same size.
 _NEAR = 1e-6
 
 
 def _power_slope(exponent: float, logits: Tensor) -> Tensor:
-    """(e^(a v) - 1)/a, which tends to v as a -> 0."""
+    """Return (e^(a v) - 1)/a, which tends to v as a -> 0."""
     return logits if abs(exponent) < _NEAR else torch.expm1(exponent * logits) / exponent
 
 

@@ -12,11 +12,13 @@ Pinsker      TV <= sqrt(D/2)
 from __future__ import annotations
 
 import math
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from workbench.divergences.base import DIVERGENCES, VariationalDivergence
 from workbench.divergences.kullback_leibler import KullbackLeibler
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @DIVERGENCES.register
@@ -43,15 +45,15 @@ class DonskerVaradhan(VariationalDivergence):
         return logits_p.mean() - (logits_q.flatten().logsumexp(0) - math.log(logits_q.numel()))
 
     def optimal_logits(self, log_ratio: Tensor) -> Tensor:
-        """log p/q, elementwise."""
+        """Return log p/q, elementwise."""
         return log_ratio
 
     def primal(self, p: Tensor, q: Tensor) -> Tensor:
-        """KL of two discrete laws (k,)."""
+        """Return KL of two discrete distributions (k,)."""
         return KullbackLeibler().primal(p, q)
 
     def from_log_densities(
         self, log_p_at_p: Tensor, log_q_at_p: Tensor, log_p_at_q: Tensor, log_q_at_q: Tensor
     ) -> Tensor:
-        """Monte Carlo value from the log-densities at samples of P (n,) and of Q (m,); see Bias above."""
+        """Return the Monte Carlo value from log-densities at samples of P (n,) and Q (m,); see Bias above."""
         return self.value(log_p_at_p - log_q_at_p, log_p_at_q - log_q_at_q)

@@ -9,12 +9,16 @@ Cost         n² distances; needs one moment
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import param
-import torch
-from torch import Tensor
 
 from workbench.core.errors import SpecError
+from workbench.core.lazy import torch
 from workbench.divergences.base import DIVERGENCES, SampleDivergence, mean_off_diagonal
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def _distances(a: Tensor, b: Tensor) -> Tensor:
@@ -29,7 +33,7 @@ class EnergyDistance(SampleDivergence):
     key = "energy_distance"
     title = "Energy distance"
     summary = (
-        "A kernel distance without a length to choose; sees far, so that disjoint supports are no trouble."
+        "A kernel distance without a length to choose; long-ranged, so that disjoint supports are no trouble."
     )
     reference = "Székely, Rizzo (2013)"
     definition = "2 E|x-y| - E|x-x'| - E|y-y'|"
@@ -42,11 +46,14 @@ class EnergyDistance(SampleDivergence):
     )
 
     def between(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """The value for samples p (n, D), q (m, D), in the units of x."""
+        """Return the value for samples p (n, D), q (m, D), in the units of x."""
         return 2 * _distances(p, q).mean() - self._within(p, q)
 
     def between_rows(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """As `between`, over all pairs but those of a row with itself, which no halves can better."""
+        """Return the value as in `between`, over all pairs of rows with different indices.
+
+        It uses every admissible pair, more than two halves would.
+        """
         across = _distances(p, q)
         return 2 * mean_off_diagonal(across) - self._within(p, q)
 
@@ -61,6 +68,8 @@ class EnergyDistance(SampleDivergence):
 
     @staticmethod
     def witness(points: Tensor, p: Tensor, q: Tensor) -> Tensor:
-        """The optimal critic E|u-y| - E|u-x| at points u (k, D): (k,). Its mean over p less that over q is
-        the biased value."""
+        """Return the optimal critic E|u-y| - E|u-x| (k,) at points u (k, D).
+
+        Its mean over p less that over q is the biased value.
+        """
         return _distances(points, q).mean(-1) - _distances(points, p).mean(-1)

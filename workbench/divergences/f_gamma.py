@@ -1,7 +1,7 @@
-"""(f, Γ)-divergence: an f-divergence seen through Lipschitz critics, with the best shift.
+"""(f, Γ)-divergence: an f-divergence restricted to Lipschitz critics, with the best shift.
 
 Definition   D(P||Q) = sup over L-Lipschitz g of  E_P[g] - inf over ν of { ν + E_Q[f*(g - ν)] }
-                     = inf over laws η of  D_f(η||Q) + L W1(P, η)    <= min(D_f, L W1)
+                     = inf over distributions η of  D_f(η||Q) + L W1(P, η)    <= min(D_f, L W1)
 Estimator    that value; ν by a one-dimensional convex search on the batch, g held near the class by a
              one-sided penalty on its gradient
 Bias         a lower bound for a truly L-Lipschitz critic; ν is fitted to the batch, which makes a batch's
@@ -14,11 +14,11 @@ With KL the search has the closed form ν = log E_Q[e^(g-1)] and the value is th
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import param
-import torch
-from torch import Tensor, nn
 
+from workbench.core.lazy import torch
 from workbench.critics.stabilisers import gradient_penalty
 from workbench.divergences.base import DIVERGENCES, FDivergence, VariationalDivergence
 from workbench.divergences.jensen_shannon import JensenShannon
@@ -28,6 +28,9 @@ from workbench.divergences.pearson import Pearson
 from workbench.divergences.reverse_kl import ReverseKullbackLeibler
 from workbench.divergences.squared_hellinger import SquaredHellinger
 
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
 _BASES = {
     d.key: d
     for d in (KullbackLeibler, ReverseKullbackLeibler, JensenShannon, SquaredHellinger, Pearson, Neyman)
@@ -36,10 +39,10 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 def best_shift(divergence: FDivergence, values: Tensor, steps: int = 80) -> Tensor:
-    """The ν that minimises ν + E_Q[f*(g - ν)] for critic values g on Q (m,): a scalar without gradient.
+    """Return the ν that minimises ν + E_Q[f*(g - ν)] for critic values g on Q (m,).
 
-    It lies between min g - f'(1) and max g - f'(1), since there (f*)' is 1. Golden section, in double
-    precision; the error of the minimum is of second order in that of ν.
+    The scalar has no gradient. It lies between min g - f'(1) and max g - f'(1), since there (f*)' is 1. The
+    search is a golden section in double precision; the error of the minimum is of second order in that of ν.
     """
     g = values.detach().flatten().double().cpu()
     slope = divergence.gain(divergence.optimal_logits(g.new_zeros(())))
@@ -48,19 +51,19 @@ def best_shift(divergence: FDivergence, values: Tensor, steps: int = 80) -> Tens
     def at(shift: float) -> float:
         return shift + float(divergence.conjugate(g - shift).mean())
 
-    left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
-    at_left, at_right = at(left), at(right)
+    inner_low, inner_high = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
+    at_low, at_high = at(inner_low), at(inner_high)
     for _ in range(steps):
-        # a shift that leaves the domain of f* counts as infinite, and lies on the left
-        if at_left < at_right:
-            high, right, at_right = right, left, at_left
-            left = high - _GOLDEN * (high - low)
-            at_left = at(left)
+        # outside the domain of f*, towards smaller shifts, the objective is infinite
+        if at_low < at_high:
+            high, inner_high, at_high = inner_high, inner_low, at_low
+            inner_low = high - _GOLDEN * (high - low)
+            at_low = at(inner_low)
         else:
-            low, left, at_left = left, right, at_right
-            right = low + _GOLDEN * (high - low)
-            at_right = at(right)
-    return values.new_tensor(right)
+            low, inner_low, at_low = inner_low, inner_high, at_high
+            inner_high = low + _GOLDEN * (high - low)
+            at_high = at(inner_high)
+    return values.new_tensor(inner_high)
 
 
 @DIVERGENCES.register

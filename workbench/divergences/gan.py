@@ -1,4 +1,4 @@
-"""The divergence of the original generative adversarial network.
+"""Divergence of the original generative adversarial network.
 
 Definition   D(P||Q) = 2 JSD(P, Q) - log 4,  f(u) = u log u - (u+1) log(u+1)
              f*(t) = -log(1 - e^t) for t < 0
@@ -7,18 +7,20 @@ Bias         a lower bound for every critic; the value on the critic's own train
 Cost         one critic pass over both samples
 Pinsker      TV <= sqrt(D + log 4)
 
-Jensen-Shannon's bound less log 4: the same critic and the same gradient, but equal laws stand at -log 4.
+Jensen-Shannon's bound less log 4: the same critic and the same gradient, but equal distributions have the
+value -log 4.
 """
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-from torch.nn.functional import softplus
-
+from workbench.core.lazy import torch
 from workbench.divergences.base import DIVERGENCES, FDivergence
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @DIVERGENCES.register
@@ -27,7 +29,9 @@ class GAN(FDivergence):
 
     key = "gan"
     title = "GAN"
-    summary = "Jensen-Shannon less log 4: the classifier's log-likelihood, which is -log 4 for equal laws."
+    summary = (
+        "Jensen-Shannon less log 4: the classifier's log-likelihood, which is -log 4 for equal distributions."
+    )
     reference = "Goodfellow et al. (2014); Nowozin, Cseke, Tomioka (2016), f-GAN"
     non_saturating_descends = "KL(Q||P) - 2 JSD(P, Q)"
     definition = "2 JSD(P, Q) - log 4"
@@ -43,10 +47,10 @@ class GAN(FDivergence):
         return torch.where(inside, -torch.log(-torch.expm1(torch.where(inside, t, -1.0))), math.inf)
 
     def gain(self, logits: Tensor) -> Tensor:
-        return -softplus(-logits)
+        return -torch.nn.functional.softplus(-logits)
 
     def cost(self, logits: Tensor) -> Tensor:
-        return softplus(logits)
+        return torch.nn.functional.softplus(logits)
 
     def optimal_logits(self, log_ratio: Tensor) -> Tensor:
         return log_ratio

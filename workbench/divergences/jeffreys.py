@@ -14,29 +14,13 @@ f*(t) = t u - f(u) = e^v - 1 + v. Both are computed and the tests compare them.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
+from workbench.core.lazy import torch
 from workbench.divergences.base import DIVERGENCES, FDivergence, tame_both
 
-
-class _LogLambert(torch.autograd.Function):
-    """s(x) = log W(e^x), the root of e^s + s = x; ds/dx = 1/(1 + e^s)."""
-
-    @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:
-        # the function is convex and increasing and the start lies right of the root: Newton never overshoots
-        s = torch.where(x > 1, x.clamp_min(1).log(), x)
-        for _ in range(12):
-            s = s - (s.exp() + s - x) / (s.exp() + 1)
-        ctx.save_for_backward(s)
-        return s
-
-    @staticmethod
-    def backward(ctx, slope: Tensor) -> Tensor:
-        (s,) = ctx.saved_tensors
-        return slope * torch.sigmoid(-s)
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @DIVERGENCES.register
@@ -56,7 +40,9 @@ class Jeffreys(FDivergence):
         return (ratio - 1) * ratio.log()
 
     def conjugate(self, t: Tensor) -> Tensor:
-        minus_log_ratio = _LogLambert.apply(1 - t)
+        from workbench.nn.lambert import LogLambert
+
+        minus_log_ratio = LogLambert.apply(1 - t)
         return torch.expm1(-minus_log_ratio) - minus_log_ratio
 
     def gain(self, logits: Tensor) -> Tensor:

@@ -15,12 +15,13 @@ most 1.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-from torch.nn.functional import softplus
-
+from workbench.core.lazy import torch
 from workbench.divergences.base import DIVERGENCES, FDivergence
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @DIVERGENCES.register
@@ -47,10 +48,10 @@ class JensenShannon(FDivergence):
         return torch.where(inside, -(2 - torch.where(inside, t, 0.0).exp()).log(), math.inf)
 
     def gain(self, logits: Tensor) -> Tensor:
-        return math.log(2) - softplus(-logits)
+        return math.log(2) - torch.nn.functional.softplus(-logits)
 
     def cost(self, logits: Tensor) -> Tensor:
-        return softplus(logits) - math.log(2)
+        return torch.nn.functional.softplus(logits) - math.log(2)
 
     def optimal_logits(self, log_ratio: Tensor) -> Tensor:
         return log_ratio

@@ -10,17 +10,23 @@ Cost         n log n for each direction tried and each step
 
 from __future__ import annotations
 
-import param
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
+import param
+
+from workbench.core.lazy import torch
 from workbench.divergences.base import DIVERGENCES, SampleDivergence
 from workbench.divergences.sliced_wasserstein import directions, line_wasserstein
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 
 def best_direction(p: Tensor, q: Tensor, order: int, start: Tensor, steps: int) -> Tensor:
-    """The direction (D,) that tells p (n, D) and q (m, D) apart best: ascent from each of ``start`` (S,
-    D)."""
+    """Return the direction (D,) along which p (n, D) and q (m, D) differ most.
+
+    Gradient ascent of W_r^r on the sphere from each row of ``start`` (S, D), then the best of them.
+    """
     p, q, theta = p.detach(), q.detach(), start
     size = torch.full((len(start), 1), 0.5, dtype=p.dtype, device=p.device)
     value = line_wasserstein(p @ theta.T, q @ theta.T, order)
@@ -31,9 +37,9 @@ def best_direction(p: Tensor, q: Tensor, order: int, start: Tensor, steps: int) 
         slope = slope - (slope * theta).sum(-1, keepdim=True) * theta
         trial = theta + size * slope / slope.norm(dim=-1, keepdim=True).clamp_min(1e-12)
         trial = trial / trial.norm(dim=-1, keepdim=True)
-        reached = line_wasserstein(p @ trial.T, q @ trial.T, order)
-        better = (reached > value)[:, None]
-        theta, value = torch.where(better, trial, theta), torch.maximum(reached, value)
+        trial_value = line_wasserstein(p @ trial.T, q @ trial.T, order)
+        better = (trial_value > value)[:, None]
+        theta, value = torch.where(better, trial, theta), torch.maximum(trial_value, value)
         size = torch.where(better, 1.2 * size, 0.5 * size)
     return theta[value.argmax()]
 
@@ -62,11 +68,11 @@ class MaxSlicedWasserstein(SampleDivergence):
     steps = param.Integer(20, bounds=(0, 1000), doc="Steps of the ascent.")
 
     def between(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """The value for samples p (n, D), q (m, D), in the units of x to the power ``order``."""
+        """Return the value for samples p (n, D), q (m, D), in the units of x to the power ``order``."""
         return self._along(self._best(p, q, generator), p, q)
 
     def between_rows(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """As for every divergence of samples, all four terms along the best direction for p and q."""
+        """Return the crossed halves of `SampleDivergence`, all four along the best direction for p and q."""
         theta = self._best(p, q, generator)
         return self.crossed(p, q, lambda a, b: self._along(theta, a, b))
 

@@ -3,7 +3,7 @@
 Definition   MMD²(P, Q) = E k(x,x') - 2 E k(x,y) + E k(y,y')
 Kernels      backward, forward: k = Σ_(C,a) C^a ((C + d²)/a)^(-a)  with the constants of Ardizzone et al.
              (2019);
-             multiscale: k = Σ_h 1 / (1 + d²/h²), h in {0.05, 0.2, 0.9} (the published comparison's ruler);
+             multiscale: k = Σ_h 1 / (1 + d²/h²), h in {0.05, 0.2, 0.9} (that of the published comparison);
              gaussian: k = exp(-d²/(2h²)), h the length; gaussian_median: h the length times the median
              distance in the pooled sample
 Estimator    biased (V-statistic, diagonals kept; never negative) for training, unbiased (U-statistic) for
@@ -14,17 +14,21 @@ Cost         n² kernel values
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import param
-import torch
-from torch import Tensor
 
 from workbench.core.errors import SpecError
+from workbench.core.lazy import torch
 from workbench.divergences.base import DIVERGENCES, SampleDivergence, mean_off_diagonal
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: (C, a) pairs of Ardizzone et al.'s released kernels.
 FORWARD = ((0.2, 2.0), (1.5, 2.0), (3.0, 2.0))
 BACKWARD = ((0.2, 0.1), (0.2, 0.5), (0.2, 2.0))
-#: Bandwidths h of the multiscale ruler.
+#: Bandwidths h of the multiscale kernel.
 MULTISCALE = (0.05, 0.2, 0.9)
 
 KERNELS = ("multiscale", "forward", "backward", "gaussian", "gaussian_median")
@@ -32,27 +36,31 @@ KERNELS = ("multiscale", "forward", "backward", "gaussian", "gaussian_median")
 
 def _squared_distances(a: Tensor, b: Tensor) -> Tensor:
     # a.a + b.b - 2 a.b is fast and exact enough after the clamp; cdist has no double backward
-    squared = a.square().sum(-1)[:, None] + b.square().sum(-1)[None, :] - 2 * a @ b.T
-    return squared.clamp_min(0)
+    distances = a.square().sum(-1)[:, None] + b.square().sum(-1)[None, :] - 2 * a @ b.T
+    return distances.clamp_min(0)
 
 
-def kernel(squared: Tensor, name: str, length: float = 1.0) -> Tensor:
-    """The kernel as a function of squared distances, elementwise; ``length`` (in the units of x) is that of
-    the Gaussian."""
+def kernel(distances: Tensor, name: str, length: float = 1.0) -> Tensor:
+    """Return a kernel's values at squared ``distances``, elementwise.
+
+    ``length`` is that of the Gaussian kernel, in the units of x.
+    """
     if name == "multiscale":
-        return sum(1 / (1 + squared / h**2) for h in MULTISCALE)
+        return sum(1 / (1 + distances / h**2) for h in MULTISCALE)
     if name == "gaussian":
-        return (-0.5 * squared / length**2).exp()
+        return (-0.5 * distances / length**2).exp()
     pairs = {"forward": FORWARD, "backward": BACKWARD}[name]
-    return sum(c**a * ((c + squared) / a) ** (-a) for c, a in pairs)
+    return sum(c**a * ((c + distances) / a) ** (-a) for c, a in pairs)
 
 
 def median_distance(p: Tensor, q: Tensor, largest: int = 500) -> float:
-    """Median distance between different points of the pooled sample (n + m, D), of at most ``largest`` a
-    side."""
-    pooled = torch.cat([p[:largest], q[:largest]]).detach()
-    rows, columns = torch.triu_indices(len(pooled), len(pooled), 1, device=pooled.device)
-    middle = float(_squared_distances(pooled, pooled)[rows, columns].median()) ** 0.5
+    """Return the median distance between different points of both samples together.
+
+    At most ``largest`` points of each sample are used.
+    """
+    points = torch.cat([p[:largest], q[:largest]]).detach()
+    rows, columns = torch.triu_indices(len(points), len(points), 1, device=points.device)
+    middle = float(_squared_distances(points, points)[rows, columns].median()) ** 0.5
     return middle if middle > 0 else 1.0
 
 
@@ -65,14 +73,18 @@ def mmd_squared(
     length: float = 1.0,
     by_rows: bool = False,
 ) -> Tensor:
-    """MMD² between samples p (n, D) and q (m, D): a scalar.
+    """Return MMD² between samples p (n, D) and q (m, D), a scalar.
 
-    ``unbiased`` leaves the diagonals out, so that the mean over equal laws is zero and single values may
-    be negative. ``length`` is used by the Gaussian kernels. ``by_rows`` says that row i of p and row i of q
-    depend on each other (n = m): they are not compared.
+    Parameters
+    ----------
+    kernel_name : one of `KERNELS`.
+    unbiased : leave the diagonals out; for equal distributions the mean is then zero, and single values may
+        be negative.
+    length : of the Gaussian kernels.
+    by_rows : row i of p and row i of q depend on each other (n = m), and are not compared.
     """
     _check(p, q, unbiased)
-    kernel_name, length = _resolved(p, q, kernel_name, length)
+    kernel_name, length = _kernel_and_length(p, q, kernel_name, length)
     k_pp, k_qq, k_pq = (
         kernel(_squared_distances(a, b), kernel_name, length) for a, b in ((p, p), (q, q), (p, q))
     )
@@ -84,17 +96,17 @@ def mmd_squared(
 def witness(
     points: Tensor, p: Tensor, q: Tensor, *, kernel_name: str = "multiscale", length: float = 1.0
 ) -> Tensor:
-    """The optimal critic E k(u, x) - E k(u, y) at points u (k, D), not normalised: (k,).
+    """Return the optimal critic E k(u, x) - E k(u, y) (k,) at points u (k, D), not normalised.
 
-    Its mean over p less its mean over q is the biased MMD²; divided by its norm, MMD, the same gives MMD.
+    Its mean over p less its mean over q is the biased MMD²; divided by its norm, MMD, the difference is MMD.
     """
     _check(p, q, False)
-    kernel_name, length = _resolved(p, q, kernel_name, length)
+    kernel_name, length = _kernel_and_length(p, q, kernel_name, length)
     to_p, to_q = (kernel(_squared_distances(points, s), kernel_name, length).mean(-1) for s in (p, q))
     return to_p - to_q
 
 
-def _resolved(p: Tensor, q: Tensor, name: str, length: float) -> tuple[str, float]:
+def _kernel_and_length(p: Tensor, q: Tensor, name: str, length: float) -> tuple[str, float]:
     if name == "gaussian_median":
         return "gaussian", length * median_distance(p, q)
     return name, length
@@ -115,7 +127,7 @@ def _check(p: Tensor, q: Tensor, unbiased: bool) -> None:
 
 @DIVERGENCES.register
 class MaximumMeanDiscrepancy(SampleDivergence):
-    """MMD² as a training loss (biased) or a ruler (unbiased)."""
+    """MMD² as a training loss (biased) or as a metric (unbiased)."""
 
     key = "maximum_mean_discrepancy"
     title = "Maximum mean discrepancy"
@@ -131,8 +143,8 @@ class MaximumMeanDiscrepancy(SampleDivergence):
     kernel = param.Selector(
         default="multiscale",
         objects=list(KERNELS),
-        doc="Which kernel: sums of inverse multiquadrics (heavy tails see further, narrow ones see detail), "
-        "or a Gaussian.",
+        doc="Which kernel: sums of inverse multiquadrics (heavy tails reach further, narrow ones resolve "
+        "detail), or a Gaussian.",
     )
     length = param.Number(
         1.0,
@@ -144,11 +156,14 @@ class MaximumMeanDiscrepancy(SampleDivergence):
     )
 
     def between(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """MMD² of samples p (n, D), q (m, D)."""
+        """Return MMD² of samples p (n, D), q (m, D)."""
         return mmd_squared(p, q, kernel_name=self.kernel, unbiased=self.unbiased, length=self.length)
 
     def between_rows(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """As `between`, over all pairs but those of a row with itself, which no halves can better."""
+        """Return the value as in `between`, over all pairs of rows with different indices.
+
+        It uses every admissible pair, more than two halves would.
+        """
         return mmd_squared(
             p, q, kernel_name=self.kernel, unbiased=self.unbiased, length=self.length, by_rows=True
         )

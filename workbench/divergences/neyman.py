@@ -6,17 +6,20 @@ Bias         a lower bound for every critic; the value on the critic's own train
 Cost         one critic pass over both samples
 Pinsker      TV <= sqrt(D)/2
 
-In this logit the cost is not convex: a critic may get stuck, and the convex RKHS problem refuses it.
+In this logit the cost is not convex: a critic may get stuck, and the convex solver of the RKHS ball is
+not used for it.
 """
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
+from workbench.core.lazy import torch
 from workbench.divergences.base import DIVERGENCES, FDivergence, tame_both
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @DIVERGENCES.register
@@ -30,7 +33,7 @@ class Neyman(FDivergence):
     definition = "∫ (p-q)²/p"
     concave = False
     pinsker = 0.5
-    pinsker_reason = "Pearson's with the laws exchanged; total variation is symmetric."
+    pinsker_reason = "Pearson's with the arguments exchanged; total variation is symmetric."
     slope_at_infinity = 1.0
 
     def generator(self, ratio: Tensor) -> Tensor:

@@ -10,10 +10,12 @@ Pinsker      TV <= sqrt(D)/2
 from __future__ import annotations
 
 import math
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from workbench.divergences.base import DIVERGENCES, FDivergence, tame
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @DIVERGENCES.register

@@ -6,31 +6,34 @@ Estimator    the critic climbs an auxiliary divergence and gives r = p/q; the mo
              min(1, λ) - E_Q[min(λr, 1)], or, symmetrised, with half of E_P[min(1/r, λ)]
 Bias         either sign: a plug-in of an estimated ratio, off by at most λ E_Q|r - p/q|
 Cost         one critic pass over both samples
-Pinsker      none for λ ≠ 1, where D_λ vanishes for some unequal laws; for λ = 1 it is the total variation
+Pinsker      none for λ ≠ 1, where D_λ vanishes for some unequal distributions; for λ = 1 it is TV itself
 
-Its own dual is of no use for training: the optimal critic λ 1{λp >= q} is a step, without gradient.
+Its own dual is useless for training: the optimal critic λ 1{λp >= q} is a step, without gradient.
 """
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import param
-import torch
-from torch import Tensor
 
+from workbench.core.lazy import torch
 from workbench.divergences.base import DIVERGENCES, FDivergence, VariationalDivergence, discrete_primal
 from workbench.divergences.jensen_shannon import JensenShannon
 from workbench.divergences.kullback_leibler import KullbackLeibler
 from workbench.divergences.pearson import Pearson
 from workbench.divergences.reverse_kl import ReverseKullbackLeibler
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 _AUXILIARIES = {d.key: d for d in (KullbackLeibler, Pearson, ReverseKullbackLeibler, JensenShannon)}
 
 
 @DIVERGENCES.register
 class PrecisionRecall(VariationalDivergence):
-    """Precision-recall (PR) divergence: what the model loses in precision at one trade-off."""
+    """Precision-recall (PR) divergence: the model's loss of precision at one trade-off."""
 
     key = "precision_recall"
     title = "Precision-recall"
@@ -59,7 +62,7 @@ class PrecisionRecall(VariationalDivergence):
     )
 
     @property
-    def _helper(self) -> FDivergence:
+    def _auxiliary_divergence(self) -> FDivergence:
         return _AUXILIARIES[self.auxiliary]()
 
     @property
@@ -70,7 +73,8 @@ class PrecisionRecall(VariationalDivergence):
     def pinsker_reason(self) -> str:
         if self.pinsker is None:
             return (
-                f"With λ = {self.trade_off:g} ≠ 1 it vanishes for some unequal laws: no Pinsker inequality."
+                f"With λ = {self.trade_off:g} ≠ 1 it vanishes for some unequal distributions: no Pinsker "
+                "inequality."
             )
         return "With λ = 1 it is the total variation, and TV <= 1."
 
@@ -78,10 +82,10 @@ class PrecisionRecall(VariationalDivergence):
     def caution(self) -> str:
         if self.trade_off == 1:
             return ""
-        missed = "a model that misses modes" if self.trade_off > 1 else "a model with stray samples"
+        optimum = "a model that misses modes" if self.trade_off > 1 else "a model with stray samples"
         return (
-            f"Precision-recall with λ = {self.trade_off:g} ≠ 1 also vanishes for some unequal laws "
-            f"({missed} can be perfect by it): it identifies no posterior."
+            f"Precision-recall with λ = {self.trade_off:g} ≠ 1 also vanishes for some unequal distributions "
+            f"({optimum} can be perfect by it): it identifies no posterior."
         )
 
     @property
@@ -90,28 +94,28 @@ class PrecisionRecall(VariationalDivergence):
         return self.trade_off
 
     def generator(self, ratio: Tensor) -> Tensor:
-        """f(u), elementwise."""
+        """Return f(u), elementwise."""
         return (self.trade_off * ratio).clamp_min(1) - max(self.trade_off, 1)
 
     def conjugate(self, t: Tensor) -> Tensor:
-        """f*(t), elementwise; below 0 it is that of u = 0, above λ infinite."""
-        known = t.clamp_min(0) / self.trade_off + max(self.trade_off - 1, 0)
-        return torch.where(t <= self.trade_off, known, math.inf)
+        """Return f*(t), elementwise: below 0 that of u = 0, above λ infinite."""
+        inside = t.clamp_min(0) / self.trade_off + max(self.trade_off - 1, 0)
+        return torch.where(t <= self.trade_off, inside, math.inf)
 
     def primal(self, p: Tensor, q: Tensor) -> Tensor:
-        """D_λ of two discrete laws (k,)."""
+        """Return D_λ of two discrete distributions (k,)."""
         return discrete_primal(self.generator, self.slope_at_infinity, p, q)
 
     def optimal_logits(self, log_ratio: Tensor) -> Tensor:
-        """The auxiliary divergence's optimal logit."""
-        return self._helper.optimal_logits(log_ratio)
+        """Return the optimal logit of the auxiliary divergence, elementwise."""
+        return self._auxiliary_divergence.optimal_logits(log_ratio)
 
     def log_ratio(self, logits: Tensor) -> Tensor:
-        """log p/q as the critic sees it, elementwise."""
-        return self._helper.log_ratio(logits)
+        """Return the critic's log p/q, elementwise."""
+        return self._auxiliary_divergence.log_ratio(logits)
 
     def critic_value(self, logits_p: Tensor, logits_q: Tensor) -> Tensor:
-        return self._helper.critic_value(logits_p, logits_q)
+        return self._auxiliary_divergence.critic_value(logits_p, logits_q)
 
     def value(self, logits_p: Tensor, logits_q: Tensor) -> Tensor:
         return self._from_log_ratios(self.log_ratio(logits_p), self.log_ratio(logits_q))
@@ -119,7 +123,7 @@ class PrecisionRecall(VariationalDivergence):
     def from_log_densities(
         self, log_p_at_p: Tensor, log_q_at_p: Tensor, log_p_at_q: Tensor, log_q_at_q: Tensor
     ) -> Tensor:
-        """Unbiased Monte Carlo value from the log-densities at samples of P (n,) and of Q (m,)."""
+        """Return the unbiased Monte Carlo value from the log-densities at samples of P (n,) and of Q (m,)."""
         return self._from_log_ratios(log_p_at_p - log_q_at_p, log_p_at_q - log_q_at_q)
 
     def _from_log_ratios(self, at_p: Tensor, at_q: Tensor) -> Tensor:
@@ -131,6 +135,6 @@ class PrecisionRecall(VariationalDivergence):
 
 
 def precision_recall_curve(p: Tensor, q: Tensor, trade_offs: Tensor) -> tuple[Tensor, Tensor]:
-    """Precision and recall (k,) of the model q against data p, discrete laws, at trade-offs (k,)."""
+    """Return precision and recall (k,) of a model q for data p, both discrete, at trade-offs (k,)."""
     precision = torch.minimum(trade_offs[:, None] * p, q).sum(-1)
     return precision, precision / trade_offs

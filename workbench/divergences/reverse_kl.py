@@ -12,11 +12,13 @@ The model descends E_Q[1 - v], which never overflows: safer than KL with a weak 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
+from workbench.core.lazy import torch
 from workbench.divergences.base import DIVERGENCES, FDivergence, tame
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @DIVERGENCES.register
@@ -30,7 +32,7 @@ class ReverseKullbackLeibler(FDivergence):
     non_saturating_descends = "half the Neyman χ², ½ ∫ (q-p)²/p"
     definition = "∫ q log(q/p)"
     pinsker = 1 / math.sqrt(2)
-    pinsker_reason = "Pinsker's inequality with the laws exchanged; total variation is symmetric."
+    pinsker_reason = "Pinsker's inequality with the arguments exchanged; total variation is symmetric."
     slope_at_infinity = 0.0
 
     def generator(self, ratio: Tensor) -> Tensor:

@@ -1,24 +1,29 @@
 """Sinkhorn divergence: entropic optimal transport, debiased or not.
 
 Definition   OT_ε(P, Q) = min over plans π of  ∫ C dπ + ε KL(π || P ⊗ Q),  C = |x-y|^r / r,  r = 1 or 2
-             S_ε = OT_ε(P, Q) - ½ OT_ε(P, P) - ½ OT_ε(Q, Q)    (debiased: 0 for equal laws, never negative)
+             S_ε = OT_ε(P, Q) - ½ OT_ε(P, P) - ½ OT_ε(Q, Q)    (debiased: 0 for equal distributions, never
+             negative)
 Limits       ε -> 0: both become W_r^r / r.  ε -> ∞: OT_ε becomes E C(x, y), and S_ε half the MMD² of -C,
              which is half the energy distance for r = 1 and |E x - E y|²/2 for r = 2: then only the means are
              matched
 Estimator    Sinkhorn's iteration in the logarithmic domain with ε falling from the diameter (geomloss); ε =
              blur^r
-Bias         undebiased: not zero for equal laws, its minimiser is shrunk; both: upwards by the scatter of the
-             samples, less so for large ε; and the error of a finite number of iterations
+Bias         undebiased: not zero for equal distributions, its minimiser is shrunk; both: upwards by the
+             scatter of the samples, less so for large ε; and the error of a finite number of iterations
 Cost         n² for each of some tens of iterations, more for small ε
 """
 
 from __future__ import annotations
 
-import param
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
+import param
+
+from workbench.core.lazy import torch
 from workbench.divergences.base import DIVERGENCES, SampleDivergence
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @DIVERGENCES.register
@@ -29,9 +34,9 @@ class Sinkhorn(SampleDivergence):
     title = "Sinkhorn divergence"
     summary = "Optimal transport blurred to a length: between Wasserstein (small blur) and kernel distances."
     reference = "Cuturi (2013); Genevay, Peyré, Cuturi (2018); Feydy et al. (2019)"
-    definition = "min over plans of ∫ |x-y|^r/r dπ + ε KL(π || P ⊗ Q), less its value for equal laws"
+    definition = "min over plans of ∫ |x-y|^r/r dπ + ε KL(π || P ⊗ Q), less its value for equal distributions"
     estimator = "Sinkhorn's iteration in the logarithmic domain"
-    bias = "biased upwards by the scatter of the samples; not zero for equal laws unless debiased"
+    bias = "biased upwards by the scatter of the samples; not zero for equal distributions unless debiased"
     expense = "n² for each of some tens of iterations"
 
     order = param.Selector(default=2, objects=[1, 2], doc="r: cost |x-y| for 1 and |x-y|²/2 for 2.")
@@ -41,7 +46,9 @@ class Sinkhorn(SampleDivergence):
         doc="Length below which detail is blurred, in the units of x; ε is its r-th power. Very large with "
         "r = 2 matches only the means.",
     )
-    debiased = param.Boolean(True, doc="Take off the self-terms, so that equal laws are at 0.")
+    debiased = param.Boolean(
+        True, doc="Subtract the self-terms, so that equal distributions have the value 0."
+    )
     scaling = param.Number(
         0.8,
         bounds=(0.1, 0.99),
@@ -63,19 +70,22 @@ class Sinkhorn(SampleDivergence):
         return ""
 
     def between(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """The value for samples p (n, D), q (m, D), in the units of x to the power ``order``."""
+        """Return the value for samples p (n, D), q (m, D), in the units of x to the power ``order``."""
         return self._transport(p, q, self.debiased)
 
     def between_rows(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """As for every divergence of samples. Debiased, its own self-terms are those of the halves; otherwise
-        they are not wanted, and p is taken from the first half and q from the second."""
+        """Return the value to train with, from halves of the rows.
+
+        Debiased, the self-terms are those of the crossed halves of `SampleDivergence`. Otherwise there are
+        none, and the first half of p is compared with the second half of q.
+        """
         if self.debiased:
             return self.crossed(p, q, lambda a, b: self._transport(a, b, False))
         half = len(p) // 2
         return self._transport(p[:half], q[half:], False)
 
     def _transport(self, p: Tensor, q: Tensor, debiased: bool) -> Tensor:
-        from geomloss import SamplesLoss  # late: only those who pick it pay for the import
+        from geomloss import SamplesLoss  # here, since the import takes long
 
         loss = SamplesLoss(
             "sinkhorn",

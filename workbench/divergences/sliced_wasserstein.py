@@ -3,32 +3,36 @@
 Definition   D(P, Q) = E_θ W_r^r(θᵀx, θᵀy),  θ uniform on the sphere, r = 1 or 2; in the units of x to the
              power r
 Estimator    the mean over drawn directions; on a line W_r is exact, by sorting
-Bias         unbiased in the directions; upwards in the samples, since two samples of one law differ
+Bias         unbiased in the directions; upwards in the samples, since two samples of one distribution differ
 Cost         n log n for each direction
 """
 
 from __future__ import annotations
 
-import param
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
+import param
+
+from workbench.core.lazy import torch
 from workbench.divergences.base import DIVERGENCES, SampleDivergence
 
-#: Directions without a generator come from this seed, so that a loss that is looked at twice is the same.
+if TYPE_CHECKING:
+    from torch import Tensor
+
+#: Seed of the directions where no generator is given, so that a loss evaluated twice is the same.
 _SEED = 0
 
 
 def directions(count: int, features: int, like: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Unit vectors (count, features), uniform on the sphere."""
+    """Draw unit vectors (``count``, ``features``), uniform on the sphere."""
     if generator is None:
         generator = torch.Generator(like.device).manual_seed(_SEED)
-    drawn = torch.randn(count, features, generator=generator, device=like.device, dtype=like.dtype)
-    return drawn / drawn.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+    vectors = torch.randn(count, features, generator=generator, device=like.device, dtype=like.dtype)
+    return vectors / vectors.norm(dim=-1, keepdim=True).clamp_min(1e-12)
 
 
 def line_wasserstein(p: Tensor, q: Tensor, order: int) -> Tensor:
-    """W_r^r between the columns of p (n, S) and of q (m, S): (S,). Exact also for n ≠ m."""
+    """Return W_r^r (S,) between the columns of p (n, S) and of q (m, S), exact also for n ≠ m."""
     p, q = p.sort(0).values, q.sort(0).values
     if len(p) == len(q):
         return (p - q).abs().pow(order).mean(0)
@@ -62,11 +66,11 @@ class SlicedWasserstein(SampleDivergence):
     slices = param.Integer(50, bounds=(1, 10_000), doc="How many directions are drawn: more is less noisy.")
 
     def between(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """The value for samples p (n, D), q (m, D), in the units of x to the power ``order``."""
+        """Return the value for samples p (n, D), q (m, D), in the units of x to the power ``order``."""
         theta = directions(self.slices, p.shape[1], p, generator)
         return line_wasserstein(p @ theta.T, q @ theta.T, self.order).mean()
 
     def between_rows(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """As for every divergence of samples, all four terms along the same directions."""
+        """Return the crossed halves of `SampleDivergence`, all four along the same directions."""
         theta = directions(self.slices, p.shape[1], p, generator)
         return self.crossed(p @ theta.T, q @ theta.T, lambda a, b: line_wasserstein(a, b, self.order).mean())

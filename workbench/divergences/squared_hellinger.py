@@ -10,11 +10,13 @@ Pinsker      TV <= sqrt(D)
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
+from workbench.core.lazy import torch
 from workbench.divergences.base import DIVERGENCES, FDivergence, tame_both
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @DIVERGENCES.register

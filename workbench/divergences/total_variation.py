@@ -13,11 +13,13 @@ The better the critic, the flatter: at the optimal critic the model's gradient i
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
+from workbench.core.lazy import torch
 from workbench.divergences.base import DIVERGENCES, FDivergence, no_ratio
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: tanh(20) is 1 in double precision: the optimal critic, to rounding.
 _SATURATED = 20.0
@@ -30,7 +32,8 @@ class TotalVariation(FDivergence):
     key = "total_variation"
     title = "Total variation"
     summary = (
-        "How well a single set can tell the laws apart; a good critic leaves the model without gradient."
+        "How well a single set tells the distributions apart; a good critic leaves the model without "
+        "gradient."
     )
     reference = "Nowozin, Cseke, Tomioka (2016), f-GAN"
     definition = "½ ∫ |p - q|"

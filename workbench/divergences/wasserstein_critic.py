@@ -13,12 +13,16 @@ The gradient on the model does not fade with the distance: a choice for disjoint
 
 from __future__ import annotations
 
-import param
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING
 
+import param
+
+from workbench.core.lazy import torch
 from workbench.critics.stabilisers import gradient_penalty
 from workbench.divergences.base import DIVERGENCES, VariationalDivergence
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 @DIVERGENCES.register

@@ -1,9 +1,9 @@
-"""What is asked of a forward network, what a method of inverting it is, and what it finds.
+"""Inversion of a trained forward network: the question, the base of the methods, and their result.
 
 misfit    e(x) = √( mean over i of ((fᵢ(x) − tᵢ) / sᵢ)² ), a pure number; s is the scale of y
 reached   e(x) ≤ tolerance
 at rest   no point about a hundredth of the window away has a misfit smaller by more than a thousandth
-The network's weights are never touched: only inputs move.
+The network's weights are never changed: only inputs move.
 """
 
 from __future__ import annotations
@@ -11,35 +11,37 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import param
-import torch
-from torch import Tensor
 
 from workbench.core.catalogue import Catalogue
 from workbench.core.errors import DataError, IncompatibleError, SpecError
+from workbench.core.lazy import torch
 from workbench.core.spec import Spec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Function = Callable[[Tensor], Tensor]
 
 INVERSION: Catalogue[InversionMethod] = Catalogue("inversion methods", "inversion method")
 
-Function = Callable[[Tensor], Tensor]
-
-#: At most so many moments of a search are kept to be drawn.
+#: Largest number of iterations of a search that are recorded for plots.
 FRAMES = 60
-#: Neighbours that are tried to see whether a point is at rest, their distance, and what counts as nearer.
+#: Test for a point at rest: number of random neighbours, their distance, and the least relative improvement.
 _NEIGHBOURS, _NEARBY, _NEARER = 64, 0.01, 1e-3
 
 
 @dataclass(frozen=True)
 class Question:
-    """Which inputs have this image?
+    """A target, and where to search for inputs with this image.
 
     Parameters
     ----------
-    target : (M,) the wanted image.
-    window : (D, 2) low and high of each input: where searches start. Half its width is the unit of a step.
-    bounds : (D, 2) where inputs must stay; infinite where they are free.
+    target : (M,) the image that the inputs should have.
+    window : (D, 2) low and high of each input, where searches start; half its width is the unit of steps.
+    bounds : (D, 2) limits of each input; infinite where there are none.
     scale : (M,) unit of the misfit of each component of y.
     """
 
@@ -71,7 +73,7 @@ class Question:
 
     @property
     def start_window(self) -> Tensor:
-        """(D, 2) the part of the window that lies within the bounds."""
+        """The part of the window within the bounds, (D, 2)."""
         return torch.stack(
             [
                 torch.maximum(self.window[:, 0], self.bounds[:, 0]),
@@ -82,35 +84,40 @@ class Question:
 
     @property
     def centre(self) -> Tensor:
+        """The middle of the window, (D,)."""
         return self.window.mean(1)
 
     @property
     def half(self) -> Tensor:
-        """(D,) half the width of the window: the unit of steps."""
+        """Half the width of the window, (D,): the unit of steps."""
         return 0.5 * (self.window[:, 1] - self.window[:, 0])
 
     def starts(self, n: int, generator: torch.Generator) -> Tensor:
-        """n points (n, D), uniform in the window."""
+        """Draw ``n`` starting points (n, D), uniform in `start_window`."""
         low, high = self.start_window.T
         share = torch.rand(n, len(low), generator=generator, dtype=torch.float64).to(low)
         return low + (high - low) * share
 
     def inside(self, x: Tensor) -> Tensor:
-        """x moved to the nearest point within the bounds."""
+        """Clip x (n, D) to the bounds."""
         return torch.minimum(torch.maximum(x, self.bounds[:, 0]), self.bounds[:, 1])
 
     def misfit(self, y: Tensor) -> Tensor:
-        """Images (n, M) -> e (n,)."""
+        """Return the misfit e (n,) of images y (n, M)."""
         return ((y - self.target) / self.scale).square().mean(1).sqrt()
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a search found, and the way there.
+    """The result of a search: n inputs and their way there.
 
-    x (n, D), y (n, M), misfit (n,), reached and at_rest (n,) of the end; ``path`` (T, n, D) and
-    ``path_misfit`` (T, n) at the iterations ``moments`` (T,), the first being the start. ``evaluations``
-    counts the inputs that were put through the network during the search.
+    Attributes
+    ----------
+    x, y, misfit : (n, D), (n, M) and (n,), the inputs at the end, their images and misfits.
+    reached, at_rest : (n,) the misfit is within the tolerance; no neighbour has a smaller one.
+    path, path_misfit : (T, n, D) and (T, n), inputs and misfits at the iterations ``moments`` (T,), the first
+        of which is the start.
+    evaluations : number of inputs that were put through the network.
     """
 
     question: Question
@@ -127,23 +134,23 @@ class Found:
 
     @property
     def best(self) -> int:
-        """The search that came nearest."""
+        """Row of the input with the smallest misfit."""
         return int(self.misfit.argmin())
 
     @property
     def verdict(self) -> str:
-        """``reached``, ``out_of_reach``, or ``unfinished`` where the nearest could still come nearer."""
+        """``reached``, ``out_of_reach``, or ``unfinished`` where the smallest misfit can still be reduced."""
         if bool(self.reached.any()):
             return "reached"
         return "out_of_reach" if bool(self.at_rest[self.best]) else "unfinished"
 
     @property
     def sentence(self) -> str:
-        """The verdict for a reader."""
+        """The verdict as a sentence."""
         n, nearest = len(self.x), float(self.misfit.min())
         if self.verdict == "reached":
-            found = f"{int(self.reached.sum())} of {n} points reach the target"
-            return f"{found} to within {self.tolerance:g} of the scale of y."
+            share = f"{int(self.reached.sum())} of {n} points"
+            return f"{share} reach the target to within {self.tolerance:g} of the scale of y."
         if self.verdict == "out_of_reach":
             return (
                 f"The target is out of reach, as far as {n} points can tell: the nearest misses it by "
@@ -156,7 +163,7 @@ class Found:
 
 
 class Trace:
-    """Counts evaluations of the network and keeps some moments of the search."""
+    """Record of a search: the number of evaluations, and the points at some iterations."""
 
     def __init__(self, function: Function, question: Question, iterations: int) -> None:
         self.function, self.question, self.evaluations = function, question, 0
@@ -166,19 +173,19 @@ class Trace:
         self.moments: list[int] = []
 
     def image(self, x: Tensor) -> Tensor:
-        """y (n, M) of x (n, D), counted. Raises `DataError` where it is of the wrong shape."""
+        """Evaluate and count images y (n, M) of x (n, D); raises `DataError` for a wrong shape."""
         self.evaluations += len(x)
         y = self.function(x)
-        expected = (len(x), len(self.question.target))
-        if not isinstance(y, Tensor) or y.shape != expected:
-            found = f"shape {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
+        shape = (len(x), len(self.question.target))
+        if not isinstance(y, torch.Tensor) or y.shape != shape:
+            description = f"shape {tuple(y.shape)}" if isinstance(y, torch.Tensor) else type(y).__name__
             raise DataError(
-                "The network's output does not fit the target", expected=str(expected), found=found
+                "The network's output does not fit the target", expected=str(shape), found=description
             )
         return y
 
     def keep(self, iteration: int, x: Tensor, misfit: Tensor) -> None:
-        """This moment, where it is one of those that are kept."""
+        """Record points (n, D) and misfits (n,), if this iteration is one of those that are recorded."""
         if iteration % self.every == 0 or iteration == self.last:
             self.path.append(x.detach().clone())
             self.misfits.append(misfit.detach().clone())
@@ -186,9 +193,9 @@ class Trace:
 
 
 class InversionMethod(Spec):
-    """Base of the methods. A member gives `_search`, which moves points and keeps moments in a trace."""
+    """Base of the methods that invert a trained network. A member implements `_search` and `iterations`."""
 
-    #: whether a point moves step by step, so that a line along its path means something
+    #: points move step by step, so that their paths may be drawn as lines
     moves: ClassVar[bool] = False
     needs_gradient: ClassVar[bool] = False
 
@@ -199,7 +206,7 @@ class InversionMethod(Spec):
     )
 
     def search(self, function: Function, question: Question, *, seed: int = 0) -> Found:
-        """Inputs whose image is the target; ``function`` maps (n, D) to (n, M), row by row.
+        """Search inputs whose image is the target; ``function`` maps (n, D) to (n, M), row by row.
 
         Raises `DataError` where shapes do not fit or the network gives no finite number at the starts, and
         `IncompatibleError` where gradients are needed and there are none.
@@ -232,16 +239,16 @@ class InversionMethod(Spec):
 
     @property
     def iterations(self) -> int:
-        """Steps or generations of a search."""
+        """Number of steps or generations of a search."""
         raise NotImplementedError
 
     @abstractmethod
     def _search(self, trace: Trace, question: Question, generator: torch.Generator) -> Tensor:
-        """The points (n, D) at the end."""
+        """Return the points (n, D) at the end, and record iterations in ``trace``."""
 
 
 def require_gradient(y: Tensor) -> None:
-    """Raises `IncompatibleError` where no gradient leads back from y to x."""
+    """Raise `IncompatibleError` where y has no gradient with respect to x."""
     if not y.requires_grad:
         raise IncompatibleError(
             "Gradient inversion needs a network that can be differentiated",
@@ -250,10 +257,12 @@ def require_gradient(y: Tensor) -> None:
         )
 
 
-def _at_rest(function, question: Question, x: Tensor, misfit: Tensor, generator) -> Tensor:
-    """(n,) whether none of some random neighbours is nearer to the target by a thousandth or more.
+def _at_rest(
+    function: Function, question: Question, x: Tensor, misfit: Tensor, generator: torch.Generator
+) -> Tensor:
+    """Return a mask (n,) of the points without a random neighbour whose misfit is smaller by a thousandth.
 
-    Tried out instead of read off a gradient: at the kinks of a piecewise linear network a minimum has none.
+    Values are compared, not gradients: at the kinks of a piecewise linear network a minimum has no gradient.
     """
     n, features = x.shape
     direction = torch.randn(_NEIGHBOURS, n, features, generator=generator, dtype=torch.float64).to(x)

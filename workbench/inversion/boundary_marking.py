@@ -1,9 +1,9 @@
-"""Boundary marking: a cloud of points spreads along the whole set f(x) = target.
+"""Boundary marking: a population of points spreads along the whole set f(x) = target of a trained network.
 
-rank       by the misfit e(x); the M worst are dropped (misfits below the tolerance count as equal, and of
-           equals the most crowded goes first, which is what makes the marks even)
+rank       by the misfit e(x); the M worst are replaced (misfits below the tolerance count as equal, and of
+           equals the most crowded is replaced first, which makes the marks even)
 parents    drawn among the fifth of the points that is least crowded: largest mean distance to m neighbours
-child      x + κ n, n ~ N(0, V), V the square of half the window's width; it takes a dropped point's place
+child      x + κ n, n ~ N(0, V), V the square of half the window's width; it replaces a point
            κ falls from one generation to the next
 coverage   the spread of the distances between nearest marks over their mean: 0 where they are equal
 Source: Jensen et al. 1999, Inversion of feedforward neural networks, Proc. IEEE 87(9); Reed and Marks 1995.
@@ -11,11 +11,15 @@ Source: Jensen et al. 1999, Inversion of feedforward neural networks, Proc. IEEE
 
 from __future__ import annotations
 
-import param
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
+import param
+
+from workbench.core.lazy import torch
 from workbench.inversion.base import INVERSION, InversionMethod, Question, Trace
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: Parents are drawn among this share of the points.
 _PARENTS = 0.2
@@ -27,7 +31,7 @@ class BoundaryMarking(InversionMethod):
 
     key = "boundary_marking"
     title = "Boundary marking"
-    summary = "Points breed where the level set is thinly marked, until it is marked evenly."
+    summary = "Points multiply where the level set is sparsely marked, until it is marked evenly."
     reference = (
         "Jensen et al. (1999), Inversion of feedforward neural networks: algorithms and applications, Proc. "
         "IEEE 87(9)"
@@ -50,7 +54,7 @@ class BoundaryMarking(InversionMethod):
     neighbours = param.Integer(
         default=2,
         bounds=(1, 50),
-        doc="So many nearest neighbours say how crowded a point is. Two suit a line, more a surface.",
+        doc="Number of nearest neighbours that measure crowding. Two suit a line, more a surface.",
     )
     reach = param.Number(
         default=0.5,
@@ -69,15 +73,15 @@ class BoundaryMarking(InversionMethod):
         x = question.starts(self.marks, generator)
         misfit = question.misfit(trace.image(x))
         trace.keep(0, x, misfit)
-        dropped = max(1, round(self.replaced * self.marks))
+        n_replaced = max(1, round(self.replaced * self.marks))
         for generation in range(1, self.generations + 1):
             excess = (misfit.nan_to_num(torch.inf) - self.tolerance).clamp(min=0)
-            ranked = _last(excess, mean_neighbour_distance(x / question.half, self.neighbours))
-            worst, kept = ranked[:dropped], ranked[dropped:]
-            space = mean_neighbour_distance(x[kept] / question.half, self.neighbours)
-            fertile = kept[space.argsort(descending=True)[: max(1, round(_PARENTS * len(kept)))]]
-            parents = fertile[torch.randint(len(fertile), (dropped,), generator=generator)]
-            noise = torch.randn(dropped, x.shape[1], generator=generator, dtype=torch.float64).to(x)
+            order = _replacement_order(excess, mean_neighbour_distance(x / question.half, self.neighbours))
+            worst, rest = order[:n_replaced], order[n_replaced:]
+            space = mean_neighbour_distance(x[rest] / question.half, self.neighbours)
+            fertile = rest[space.argsort(descending=True)[: max(1, round(_PARENTS * len(rest)))]]
+            parents = fertile[torch.randint(len(fertile), (n_replaced,), generator=generator)]
+            noise = torch.randn(n_replaced, x.shape[1], generator=generator, dtype=torch.float64).to(x)
             kappa = self.reach * (self.last_reach / self.reach) ** (generation / self.generations)
             children = question.inside(x[parents] + kappa * question.half * noise)
             x, misfit = x.clone(), misfit.clone()
@@ -86,20 +90,19 @@ class BoundaryMarking(InversionMethod):
         return x
 
 
-def _last(excess: Tensor, space: Tensor) -> Tensor:
-    """Rows from the first to go to the last: by excess, and among equals the most crowded first."""
-    crowded = space.argsort(stable=True)
-    return crowded[excess[crowded].argsort(descending=True, stable=True)]
+def _replacement_order(excess: Tensor, space: Tensor) -> Tensor:
+    """Return the rows (n,) by falling excess (n,), and among equals by rising space (n,) around them."""
+    by_space = space.argsort(stable=True)
+    return by_space[excess[by_space].argsort(descending=True, stable=True)]
 
 
 def mean_neighbour_distance(points: Tensor, neighbours: int) -> Tensor:
-    """(n, D) -> (n,) mean distance to the nearest ``neighbours`` other points: large where it is not
-    crowded."""
+    """Return the mean distance (n,) of points (n, D) to their ``neighbours`` nearest other points."""
     count = min(neighbours, len(points) - 1)
     return torch.cdist(points, points).topk(count + 1, largest=False).values[:, 1:].mean(1)
 
 
 def unevenness(points: Tensor) -> float:
-    """Standard deviation over mean of the distances to the nearest other point: 0 for even marks."""
+    """Return the coefficient of variation of the nearest-neighbour distances: 0 for even marks."""
     nearest = mean_neighbour_distance(points, 1)
     return float(nearest.std(unbiased=False) / nearest.mean())

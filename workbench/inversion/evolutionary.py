@@ -1,4 +1,4 @@
-"""Evolutionary inversion: a population of inputs is selected, crossed and mutated. Values are enough.
+"""Evolutionary inversion of a trained network: inputs are selected, crossed and mutated, without gradients.
 
 fitness    the smaller the misfit e(x), the fitter
 selection  tournament: the fittest of k drawn at random becomes a parent
@@ -12,11 +12,15 @@ Eshelman and Schaffer 1993, Real-coded genetic algorithms and interval schemata.
 
 from __future__ import annotations
 
-import param
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
+import param
+
+from workbench.core.lazy import torch
 from workbench.inversion.base import INVERSION, InversionMethod, Question, Trace
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: Mutation ends at this share of its first size.
 _LAST_MUTATION = 1e-3
@@ -41,7 +45,7 @@ class EvolutionarySearch(InversionMethod):
     tournament = param.Integer(
         default=3,
         bounds=(1, 50),
-        doc="So many are drawn for each parent; the fittest is taken. Large is greedy, 1 blind.",
+        doc="Inputs drawn for each parent, of which the fittest is taken. Large is greedy, 1 random.",
     )
     crossover = param.Number(
         default=0.9, bounds=(0.0, 1.0), doc="Share of children with two parents; the others have one."
@@ -59,7 +63,7 @@ class EvolutionarySearch(InversionMethod):
         bounds=(0.0, 5.0),
         doc="Standard deviation of the first disturbances, in half widths of the window; it falls.",
     )
-    elite = param.Integer(default=2, bounds=(0, 100), doc="So many of the fittest pass unchanged.")
+    elite = param.Integer(default=2, bounds=(0, 100), doc="Number of the fittest that pass unchanged.")
 
     @property
     def iterations(self) -> int:
@@ -79,8 +83,10 @@ class EvolutionarySearch(InversionMethod):
             trace.keep(generation, x, misfit)
         return x
 
-    def _children(self, x: Tensor, misfit: Tensor, question: Question, generation: int, generator) -> Tensor:
-        """A whole new generation (n, D)."""
+    def _children(
+        self, x: Tensor, misfit: Tensor, question: Question, generation: int, generator: torch.Generator
+    ) -> Tensor:
+        """Return a whole new generation (n, D)."""
 
         def uniform() -> Tensor:
             return torch.rand(x.shape, generator=generator, dtype=torch.float64).to(x)
@@ -88,18 +94,18 @@ class EvolutionarySearch(InversionMethod):
         one, other = (x[self._parents(misfit, generator)] for _ in range(2))
         low, high = torch.minimum(one, other), torch.maximum(one, other)
         reach = self.blend * (high - low)
-        crossed = low - reach + uniform() * (high - low + 2 * reach)
-        paired = uniform()[:, :1] < self.crossover
-        children = torch.where(paired, crossed, one)
+        offspring = low - reach + uniform() * (high - low + 2 * reach)
+        has_two_parents = uniform()[:, :1] < self.crossover
+        children = torch.where(has_two_parents, offspring, one)
         size = self.mutation_size * _LAST_MUTATION ** (generation / self.generations)
         noise = torch.randn(x.shape, generator=generator, dtype=torch.float64).to(x)
-        disturbed = uniform() < self.mutation
-        return question.inside(torch.where(disturbed, children + size * question.half * noise, children))
+        mutates = uniform() < self.mutation
+        return question.inside(torch.where(mutates, children + size * question.half * noise, children))
 
-    def _parents(self, misfit: Tensor, generator) -> Tensor:
-        """Rows (n,) that won a tournament."""
-        drawn = torch.randint(len(misfit), (len(misfit), self.tournament), generator=generator).to(
+    def _parents(self, misfit: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the rows (n,) of the winners of n tournaments."""
+        candidates = torch.randint(len(misfit), (len(misfit), self.tournament), generator=generator).to(
             misfit.device
         )
-        winner = misfit.nan_to_num(torch.inf)[drawn].argmin(1, keepdim=True)
-        return drawn.gather(1, winner)[:, 0]
+        winner = misfit.nan_to_num(torch.inf)[candidates].argmin(1, keepdim=True)
+        return candidates.gather(1, winner)[:, 0]

@@ -1,53 +1,29 @@
-"""A plain forward network: the trained map from x to y that there is to invert.
+"""Training of the forward network that is then inverted.
 
-network   y = shift_y + scale_y · MLP((x − shift_x) / scale_x), smooth, so that its gradient is of use
-training  mean squared error over drawn pairs with Adam and a falling learning rate. With noise in y this is
-          the mean of y given x.
+The loss is the mean squared error over pairs of a problem, with Adam and a learning rate that falls along a
+cosine. With noise in y the network learns the mean of y given x.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING
 
 from workbench.core.errors import DataError, SpecError
+from workbench.core.lazy import torch
 
-_ACTIVATIONS = {"tanh": nn.Tanh, "silu": nn.SiLU, "relu": nn.ReLU}
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.nn.forward_network import ForwardNetwork
+    from workbench.problems.base import Problem
+
+#: Points of a batch, and share of the pairs on which the error is measured.
 _BATCH, _HELD_OUT = 256, 0.1
 
 
-class ForwardNetwork(nn.Module):
-    """x (n, D) -> y (n, M), in data units.
-
-    ``x``, ``y``, ``window`` are the variables and the window of what it was trained on; ``held_out_error``
-    (M,) is the root mean square error on pairs that it has not seen, in the units of y.
-    """
-
-    def __init__(self, features: int, outputs: int, *, width: int, depth: int, activation: str) -> None:
-        super().__init__()
-        kind, sizes = _ACTIVATIONS[activation], [features, *[width] * depth]
-        layers: list[nn.Module] = []
-        for before, after in zip(sizes[:-1], sizes[1:], strict=True):
-            layers += [nn.Linear(before, after), kind()]
-        self.network = nn.Sequential(*layers, nn.Linear(sizes[-1], outputs))
-        for name, size in (("x", features), ("y", outputs)):
-            self.register_buffer(f"shift_{name}", torch.zeros(size))
-            self.register_buffer(f"scale_{name}", torch.ones(size))
-        self.x: tuple[Any, ...] = ()
-        self.y: tuple[Any, ...] = ()
-        self.window: tuple = ()
-        self.held_out_error: tuple[float, ...] = ()
-
-    def forward(self, x: Tensor) -> Tensor:
-        inner = self.network((x.to(self.shift_x.dtype) - self.shift_x) / self.scale_x)
-        return self.shift_y + self.scale_y * inner
-
-
 def train_forward(
-    problem: Any,
+    problem: Problem,
     *,
     samples: int = 10_000,
     steps: int = 1500,
@@ -57,46 +33,52 @@ def train_forward(
     learning_rate: float = 3e-3,
     seed: int = 0,
 ) -> ForwardNetwork:
-    """A forward network trained on pairs of a problem with an observation; frozen when it is returned.
+    """Train a forward network on ``samples`` pairs of a problem with an observation, and freeze it.
 
     Raises `DataError` where the problem has no y, and `SpecError` for settings that make no network.
     """
+    from workbench.nn.forward_network import ACTIVATIONS, ForwardNetwork
+
     if not problem.y:
         raise DataError(
             f"'{getattr(problem, 'key', 'this problem')}' has nothing to predict",
             expected="a problem with an observation y",
             suggestion="choose an inverse problem, for instance sine_wave",
         )
-    if activation not in _ACTIVATIONS or min(samples, steps, width, depth) < 1:
+    if activation not in ACTIVATIONS or min(samples, steps, width, depth) < 1:
         raise SpecError(
             "No network can be trained like this",
-            expected=f"activation {', '.join(_ACTIVATIONS)}; samples, steps, width and depth of at least 1",
+            expected=f"activation {', '.join(ACTIVATIONS)}; samples, steps, width and depth of at least 1",
         )
     generator = torch.Generator().manual_seed(seed)
-    drawn = problem.draw(samples, generator)
-    cut = max(1, round(_HELD_OUT * len(drawn)))
+    pairs = problem.draw(samples, generator)
+    n_held_out = max(1, round(_HELD_OUT * len(pairs)))
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(seed)
-        made = ForwardNetwork(
-            drawn.x.shape[1], drawn.y.shape[1], width=width, depth=depth, activation=activation
+        network = ForwardNetwork(
+            pairs.x.shape[1], pairs.y.shape[1], width=width, depth=depth, activation=activation
         ).double()
-        _standardise(made, drawn.x[cut:], drawn.y[cut:])
-        _fit(made, drawn.x[cut:], drawn.y[cut:], steps, learning_rate, generator)
-    made.requires_grad_(False).eval()
-    made.x, made.y, made.window = tuple(problem.x), tuple(problem.y), tuple(problem.window)
-    error = (made(drawn.x[:cut]) - drawn.y[:cut]).square().mean(0).sqrt()
-    made.held_out_error = tuple(float(e) for e in error)
-    return made
+        _standardise(network, pairs.x[n_held_out:], pairs.y[n_held_out:])
+        _fit(network, pairs.x[n_held_out:], pairs.y[n_held_out:], steps, learning_rate, generator)
+    network.requires_grad_(False).eval()
+    network.x, network.y, network.window = tuple(problem.x), tuple(problem.y), tuple(problem.window)
+    error = (network(pairs.x[:n_held_out]) - pairs.y[:n_held_out]).square().mean(0).sqrt()
+    network.held_out_error = tuple(float(e) for e in error)
+    return network
 
 
 def _standardise(network: ForwardNetwork, x: Tensor, y: Tensor) -> None:
+    """Set the units of x (n, D) and y (n, M) from their means and standard deviations."""
     for name, values in (("x", x), ("y", y)):
         scale = values.std(0, unbiased=False)
         getattr(network, f"shift_{name}").copy_(values.mean(0))
         getattr(network, f"scale_{name}").copy_(torch.where(scale > 1e-12, scale, torch.ones_like(scale)))
 
 
-def _fit(network: ForwardNetwork, x: Tensor, y: Tensor, steps: int, rate: float, generator) -> None:
+def _fit(
+    network: ForwardNetwork, x: Tensor, y: Tensor, steps: int, rate: float, generator: torch.Generator
+) -> None:
+    """Minimise the mean squared error in units of the standardised y."""
     optimiser = torch.optim.Adam(network.parameters(), lr=rate)
     batch = min(_BATCH, len(x))
     for step in range(steps):

@@ -1,4 +1,4 @@
-"""Gradient inversion: the weights are frozen and the input follows the gradient of its own misfit.
+"""Gradient inversion of a trained network: frozen weights, inputs that follow the gradient of their misfit.
 
 objective  E(x) = Σᵢ ((fᵢ(x) − tᵢ) / sᵢ)² + penalty Σⱼ uⱼ²,   u = (x − centre) / (half the window's width)
 step       u ← u − η ∂E/∂u, then back to the nearest point within the bounds       ("descent")
@@ -13,11 +13,15 @@ Kindermann 1989, Inversion of multilayer nets, IJCNN; Adam: Kingma and Ba 2015, 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import param
-import torch
 
+from workbench.core.lazy import torch
 from workbench.inversion.base import INVERSION, InversionMethod, Question, Trace, require_gradient
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @INVERSION.register
@@ -60,7 +64,7 @@ class GradientInversion(InversionMethod):
     def iterations(self) -> int:
         return self.steps
 
-    def _search(self, trace: Trace, question: Question, generator: torch.Generator) -> torch.Tensor:
+    def _search(self, trace: Trace, question: Question, generator: torch.Generator) -> Tensor:
         centre, half = question.centre, question.half
         x = question.starts(self.starts, generator)
         first, second = torch.zeros_like(x), torch.zeros_like(x)
@@ -72,13 +76,13 @@ class GradientInversion(InversionMethod):
             require_gradient(y)
             objective = ((y - question.target) / question.scale).square().sum(1)
             objective = objective + self.penalty * u.square().sum(1)
-            # rows do not know each other, so the gradient of the sum is that of each row
+            # rows are independent, so the gradient of the sum is that of each row
             (gradient,) = torch.autograd.grad(objective.sum(), u)
             now = question.misfit(y).detach()
             better = objective.detach() < lowest
             best, misfit = torch.where(better[:, None], x, best), torch.where(better, now, misfit)
             lowest = torch.where(better, objective.detach(), lowest)
-            if iteration == self.steps:  # the end is the best place on the way
+            if iteration == self.steps:  # the result is the best point of the path
                 x, now = best, misfit
             trace.keep(iteration, x, now)
             if iteration < self.steps:
@@ -86,8 +90,8 @@ class GradientInversion(InversionMethod):
                 x = question.inside(centre + half * (u.detach() - step))
         return best
 
-    def _step(self, iteration: int, gradient, first, second):
-        """What is taken from u; ``first`` and ``second`` are Adam's moments and are changed in place."""
+    def _step(self, iteration: int, gradient: Tensor, first: Tensor, second: Tensor) -> Tensor:
+        """Return the step to subtract from u (n, D); Adam's moments ``first``, ``second`` change in place."""
         if self.optimiser == "descent":
             return self.learning_rate * gradient
         first.mul_(0.9).add_(gradient, alpha=0.1)

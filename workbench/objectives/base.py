@@ -1,26 +1,34 @@
-"""What an objective is: a Spec that, with a model and a problem, becomes a Loss with named parts."""
+"""Bases of the objectives: a Spec, and the Loss with named parts that it builds for a model."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, Self
 
-import torch
-from torch import Tensor, nn
-
+from workbench.core.capability import Needs
 from workbench.core.catalogue import Catalogue
-from workbench.core.model import Model
+from workbench.core.lazy import torch
 from workbench.core.shapes import Shapes
 from workbench.core.spec import Spec
 
-OBJECTIVES = Catalogue("objectives", "objective")
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from workbench.architectures.base import Architecture
+    from workbench.core.model import Model
+    from workbench.problems.base import Problem
+
+OBJECTIVES: Catalogue[Objective] = Catalogue("objectives", "objective")
 
 
 @dataclass(frozen=True)
 class Batch:
-    """A mini-batch in standardised units: x (n, D), y (n, M) or None; ``progress`` runs from 0 to 1 over
-    the run."""
+    """A mini-batch in standardised units: x (n, D), and y (n, M) or None.
+
+    ``progress`` runs from 0 to 1 over the run.
+    """
 
     x: Tensor
     y: Tensor | None
@@ -32,12 +40,12 @@ class Batch:
 
 @dataclass(frozen=True)
 class Context:
-    """What a loss may know beside the model: the problem, the shapes and the units of the data.
+    """Problem, shapes and units of the data for which a loss is built.
 
     ``scale_x``, ``shift_x`` (D,) and ``scale_y``, ``shift_y`` (M,) turn standardised values into data units.
     """
 
-    problem: object
+    problem: Problem
     shapes: Shapes
     shift_x: Tensor
     scale_x: Tensor
@@ -45,32 +53,29 @@ class Context:
     scale_y: Tensor
 
 
-class Objective(Spec):
-    """Base of the catalogue's members.
+class Objective(Needs, Spec):
+    """Base of the objectives.
 
-    ``needs_model`` and ``needs_problem`` name capabilities; ``conflicts`` (below) may add sentences of its
-    own.
+    ``needs_model`` and ``needs_problem`` name capabilities; `conflicts` adds what they cannot express.
     """
 
-    needs_model: ClassVar[frozenset[str]] = frozenset()
-    needs_problem: ClassVar[frozenset[str]] = frozenset()
-    #: The network's learning rate as a share of the training's; a game with a critic may want less than 1.
+    #: The network's learning rate as a share of the training's; beside a critic less than 1 may be better.
     model_rate = 1.0
-    #: Decay of the moving average of the network's weights that suits this objective; the training's own
-    #: counts where it is longer.
+    #: Decay of the moving average of the network's weights that suits this objective. The training's own
+    #: setting is used where it is larger.
     model_averaging = 0.0
 
-    def conflicts(self, problem, architecture) -> list[str]:
-        """Reasons, as sentences, beyond the declared needs."""
+    def conflicts(self, problem: Problem, architecture: Architecture) -> list[str]:
+        """Return reasons against this combination beyond the declared needs, one sentence each."""
         return []
 
-    def warnings(self, problem, architecture) -> list[str]:
-        """What the chosen settings do not do, as sentences: shown before training, no reason to refuse."""
+    def warnings(self, problem: Problem, architecture: Architecture) -> list[str]:
+        """Return the limitations of the settings, one sentence each: shown before training, not refused."""
         return []
 
     @property
     def network_rate(self) -> float:
-        """The factor on the training's learning rate that the network gets."""
+        """Factor on the training's learning rate for the network."""
         return self.model_rate
 
     @property
@@ -78,57 +83,83 @@ class Objective(Spec):
         """β1 and β2 of Adam for the network."""
         return (0.9, 0.999)
 
-    def unused(self, architecture) -> frozenset[str]:
-        """Settings that mean nothing for this architecture: a form leaves them out."""
+    def unused(self, architecture: Architecture) -> frozenset[str]:
+        """Return the names of settings without effect for this architecture, which a form leaves out."""
         return frozenset()
 
     @abstractmethod
     def build(self, model: Model, context: Context) -> Loss:
-        """The loss; uses the global random numbers for initial weights only."""
+        """Return the loss; the initial weights of a critic use the global random numbers."""
 
 
-class Loss(nn.Module, ABC):
-    """A sum of named, weighted parts, computed on a batch with the generator that it is handed.
+class Loss(ABC):
+    """A sum of named, weighted parts, computed on a batch with the generator that is passed in.
 
-    ``validates`` says whether a smaller value on held-out data means a better model (not so for a game
-    with a critic); ``held_out`` is how many held-out points it is validated on, at most.
+    Attributes
+    ----------
+    critic : the network that is trained against the model, or None.
+    validates : a smaller value on held-out data means a better model; not so for a loss with a critic.
+    held_out : largest number of held-out points to validate on.
+
+    A loss is saved, moved and watched like a module: `state_dict`, `load_state_dict`, `parameters` and `to`
+    cover its networks.
     """
 
     validates: bool = True
     held_out: int = 2048
 
     def __init__(self, objective: Objective, context: Context) -> None:
-        super().__init__()
         self.objective, self.context = objective, context
         self.critic: nn.Module | None = None
 
+    def networks(self) -> nn.ModuleDict:
+        """Return the loss's own networks by name; the names open the keys of checkpoints (``critic.…``)."""
+        return torch.nn.ModuleDict({} if self.critic is None else {"critic": self.critic})
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of the loss's networks, as `torch.nn.Module.state_dict` does."""
+        return self.networks().state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Load a state of `state_dict`; raises `RuntimeError` where names or shapes differ."""
+        self.networks().load_state_dict(state)
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Iterate over the parameters of the loss's networks."""
+        return self.networks().parameters()
+
+    def to(self, *device_or_type: torch.device | torch.dtype) -> Self:
+        """Move the networks to a device or type, in place, and return the loss."""
+        self.networks().to(*device_or_type)
+        return self
+
     @abstractmethod
     def parts(self, model: Model, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
-        """Unweighted scalar parts, in the order in which they are shown."""
+        """Return the unweighted scalar parts by name, in the order in which they are shown."""
 
     def weights(self, progress: float) -> dict[str, float]:
-        """Weight of each part that is not 1; read at every step, so that live settings act at once."""
+        """Return the weights other than 1 by part; read at every step, so that live settings act at once."""
         return {}
 
     def total(self, parts: dict[str, Tensor], progress: float) -> Tensor:
-        """The weighted sum: what is minimised. A part of weight 0 is only watched."""
+        """Return the weighted sum, which is minimised; a part of weight 0 is only recorded."""
         weights = self.weights(progress)
         terms = [
             weights.get(name, 1.0) * value for name, value in parts.items() if weights.get(name, 1.0) != 0.0
         ]
-        if not terms:  # all weights at 0: nothing moves, and nothing breaks
+        if not terms:  # all weights are 0: a loss without effect, with a gradient
             return 0.0 * torch.stack(list(parts.values())).sum()
         return torch.stack(terms).sum()
 
     def critic_loss(self, model: Model, batch: Batch, generator: torch.Generator) -> Tensor:
-        """What the critic minimises, for losses that have one."""
+        """Return the loss that the critic minimises, a scalar, for losses with a critic."""
         raise TypeError(f"{type(self).__name__} has no critic")
 
     def after_critic_step(self) -> None:
-        """Called after each step of the critic's optimiser."""
+        """Update what follows the critic, after each step of its optimiser."""
         return None
 
 
 def draw_latent(model: Model, n: int, like: Tensor, generator: torch.Generator) -> Tensor:
-    """Standard normal latents (n, K) of the batch's type and device from the run's own generator."""
+    """Draw standard normal latents (n, K) of the type and device of ``like``."""
     return torch.randn(n, model.latent_features, generator=generator, device=like.device, dtype=like.dtype)

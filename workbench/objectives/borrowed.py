@@ -1,7 +1,7 @@
 """Settings of a catalogue's members as settings of the objective that uses them.
 
-A divergence's blur or a critic's slope is chosen where the divergence is chosen, so that it goes into files,
-links and forms with the objective. The settings are read off the members: a new member brings its own.
+A divergence's blur or a critic's slope is chosen together with the divergence, so that it is written into
+files, links and forms with the objective. The settings are read from the members: a new member adds its own.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ from workbench.core.spec import Spec
 
 
 class Borrowed:
-    """The settings of the members of ``catalogue`` on the Spec class ``owner``, as ``KEY_SETTING``.
+    """Settings of the members of ``catalogue`` as parameters ``KEY_SETTING`` of the Spec class ``owner``.
 
-    A setting that is called like its member's key is not called twice (``alpha``). ``shared`` names settings
-    that several members have in common and that the owner has already, by their name at the member.
-    ``defaults`` holds those, by their name at the owner, for which training wants another value than a ruler.
+    Parameters
+    ----------
+    shared : setting of several members -> name of the owner's own setting that takes its place.
+    defaults : name at the owner -> default for training, where it differs from the member's, for measuring.
+
+    A setting with its member's key as name keeps that name (``alpha``).
     """
 
     def __init__(
@@ -31,42 +34,43 @@ class Borrowed:
         shared: Mapping[str, str] | None = None,
         defaults: Mapping[str, Any] | None = None,
     ) -> None:
-        self.catalogue, shared, defaults = catalogue, shared or {}, defaults or {}
+        self.catalogue = catalogue
+        common, defaults = shared or {}, defaults or {}
         #: member key -> {name at the member: name at the owner}
         self.names: dict[str, dict[str, str]] = {}
         for member in catalogue:
             self.names[member.key] = {}
             for setting in member.settings():
-                name = shared.get(setting.name) or _joined(member.key, setting.name)
+                name = common.get(setting.name) or _name_at_owner(member.key, setting.name)
                 self.names[member.key][setting.name] = name
-                if setting.name not in shared:
-                    twin = _twin(member, setting.name, defaults.get(name, setting.default))
-                    owner.param.add_parameter(name, twin)
+                if setting.name not in common:
+                    copy = _copy_of(member, setting.name, defaults.get(name, setting.default))
+                    owner.param.add_parameter(name, copy)
 
     @property
     def all(self) -> frozenset[str]:
-        """Every name at the owner."""
+        """Names of all these settings at the owner."""
         return frozenset(name for names in self.names.values() for name in names.values())
 
     def of(self, key: str) -> frozenset[str]:
-        """The names at the owner that mean something for one member."""
+        """Return the names at the owner of one member's settings."""
         return frozenset(self.names[key].values())
 
     def values(self, key: str, owner: Spec) -> dict[str, Any]:
-        """What the owner says of one member's settings."""
+        """Return the owner's values for one member's settings, by their name at the member."""
         return {setting: getattr(owner, name) for setting, name in self.names[key].items()}
 
     def make(self, key: str, owner: Spec) -> Spec:
-        """The member with the owner's settings, checked."""
+        """Return the member with the owner's settings, checked."""
         return self.catalogue.make(key, **self.values(key, owner))
 
 
-def _joined(key: str, setting: str) -> str:
+def _name_at_owner(key: str, setting: str) -> str:
     return key if setting == key else f"{key}_{setting}"
 
 
-def _twin(member: type[Spec], name: str, default: Any) -> param.Parameter:
-    """A parameter of the same kind, bounds and options; its text says whose it is."""
+def _copy_of(member: type[Spec], name: str, default: Any) -> param.Parameter:
+    """Return a parameter of the same kind, bounds and options, with the member's title in its text."""
     original = member.param[name]
     doc = f"{member.title}: {' '.join((original.doc or '').split())}"
     if isinstance(original, param.Selector):

@@ -9,13 +9,18 @@ Source: Kingma & Welling 2014, arXiv:1312.6114; β: Higgins et al. 2017, beta-VA
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import param
-import torch
-from torch import Tensor
 
 from workbench.core.capability import Capability
-from workbench.core.model import Model
+from workbench.core.lazy import torch
 from workbench.objectives.base import OBJECTIVES, Batch, Context, Loss, Objective
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.core.model import Model
 
 
 @OBJECTIVES.register

@@ -1,21 +1,26 @@
-"""The losses of the invertible network of Ardizzone et al. (2019).
+"""Losses of the invertible network of Ardizzone et al. (2019).
 
 L_y   E |T_y(x) - y|²
-L_z   MMD²( [stop_gradient(T_y(x)), T_z(x)], [y, z] )          on the joint, y's gradient blocked
+L_z   MMD²( [stop_gradient(T_y(x)), T_z(x)], [y, z] )          on the joint, without a gradient through y
 L_x   MMD²( T⁻¹(y, z), x )                                     with a ramp from almost nothing to its weight
 pad   E |T_pad(x)|² and, with padding, the reconstruction of x from noisy outputs
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import param
-import torch
-from torch import Tensor
 
 from workbench.core.capability import Capability
-from workbench.core.model import Model
+from workbench.core.lazy import torch
 from workbench.divergences import mmd_squared
 from workbench.objectives.base import OBJECTIVES, Batch, Context, Loss, Objective, draw_latent
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.core.model import Model
 
 _START_OF_RAMP = 0.002
 
@@ -46,8 +51,8 @@ class INNObjective(Objective):
     kernel_z = param.Selector(
         default="backward",
         objects=["forward", "backward", "multiscale"],
-        doc="Kernel of L_z. The published one, forward, hardly sees a latent that has gone far away; the "
-        "other two have heavier tails and call it back, so that modes are not lost.",
+        doc="Kernel of L_z. The published one, forward, gives hardly any gradient to a latent that is "
+        "far away; the other two have heavier tails and pull it back, so that modes are not lost.",
     )
     noise_y = param.Number(
         0.02, bounds=(0, 1), doc="Noise on y in the backward passes, in standardised units."
@@ -82,7 +87,7 @@ class INNLoss(Loss):
             parts["reconstruction"] = self._reconstruction(model, x, y_hat, z_hat, padding, generator)
         return parts
 
-    def _mmd_x(self, model, x, y, z, generator) -> Tensor:
+    def _mmd_x(self, model: Model, x: Tensor, y: Tensor, z: Tensor, generator: torch.Generator) -> Tensor:
         spec = self.objective
         y_noisy = y + spec.noise_y * torch.randn(y.shape, generator=generator, device=y.device, dtype=y.dtype)
         n_padding = model.width - y.shape[-1] - z.shape[-1]
@@ -90,7 +95,15 @@ class INNLoss(Loss):
         x_back, _ = model.inverse_full(model.join(y_noisy, z, padding))
         return mmd_squared(x_back[:, : model.features], x, kernel_name="backward")
 
-    def _reconstruction(self, model, x, y_hat, z_hat, padding, generator) -> Tensor:
+    def _reconstruction(
+        self,
+        model: Model,
+        x: Tensor,
+        y_hat: Tensor,
+        z_hat: Tensor,
+        padding: Tensor,
+        generator: torch.Generator,
+    ) -> Tensor:
         spec = self.objective
         noisy = [
             part + self._noise(*part.shape, size, x, generator)
@@ -100,7 +113,7 @@ class INNLoss(Loss):
         return (x_back[:, : model.features] - x).square().sum(-1).mean()
 
     @staticmethod
-    def _noise(n: int, features: int, size: float, like: Tensor, generator) -> Tensor:
+    def _noise(n: int, features: int, size: float, like: Tensor, generator: torch.Generator) -> Tensor:
         return size * torch.randn(n, features, generator=generator, device=like.device, dtype=like.dtype)
 
     def weights(self, progress: float) -> dict[str, float]:

@@ -7,14 +7,20 @@ INN    L = E[ |y - T_y(x)|²/(2σ²) + |pad|²/(2τ²) + |z|²/2 - log|det ∂T/
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import param
-import torch
-from torch import Tensor
 
-from workbench.core.capability import Capability
-from workbench.core.model import Model
+from workbench.core.capability import Capability, unmet_need
+from workbench.core.lazy import torch
 from workbench.objectives.base import OBJECTIVES, Batch, Context, Loss, Objective
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.architectures.base import Architecture
+    from workbench.core.model import Model
+    from workbench.problems.base import Problem
 
 
 @OBJECTIVES.register
@@ -45,21 +51,17 @@ class MaximumLikelihood(Objective):
         doc="Flows with a decoder only: weight α of the squared misfit of x after the decoder, in loss (15).",
     )
 
-    def conflicts(self, problem, architecture) -> list[str]:
-        given = architecture.capabilities
-        if Capability.VELOCITY in given:
+    def conflicts(self, problem: Problem, architecture: Architecture) -> list[str]:
+        if Capability.VELOCITY in architecture.capabilities:
             return [
-                f"maximum likelihood would integrate {architecture.title} at every step; choose flow "
-                "matching, which does not"
+                f"{self.title} would integrate {architecture.title} at every step; choose flow matching, "
+                "which does not"
             ]
-        if Capability.DENSITY in given or Capability.JOINT_LIKELIHOOD in given:
+        if {Capability.DENSITY, Capability.JOINT_LIKELIHOOD} & architecture.capabilities:
             return []
-        return [
-            f"maximum likelihood needs a model that {Capability.DENSITY.sentence}; "
-            f"{architecture.title} has none"
-        ]
+        return [unmet_need(self.title, Capability.DENSITY, architecture.title)]
 
-    def unused(self, architecture):
+    def unused(self, architecture: Architecture) -> frozenset[str]:
         needs = {
             "sigma_y": Capability.JOINT_LIKELIHOOD,
             "sigma_padding": Capability.JOINT_LIKELIHOOD,
@@ -74,7 +76,7 @@ class MaximumLikelihood(Objective):
 
 
 class FlowLikelihood(Loss):
-    """-E log p(x | y) in nats of the data's own units: the standardisation's volume is counted in."""
+    """-E log p(x | y) in nats of the data's own units, with the volume factor of the standardisation."""
 
     def parts(self, model: Model, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         offset = self.context.scale_x.log().sum()
@@ -83,9 +85,9 @@ class FlowLikelihood(Loss):
 
 
 class InnLikelihood(Loss):
-    """Loss (14): the latent, the padding and the misfit of y are normal, and the volume is counted.
+    """Loss (14): normal latent, padding and misfit of y, with the change of volume.
 
-    A flow with a decoder has the squared misfit of its decoder besides, loss (15), which is no likelihood.
+    A flow with a decoder adds the squared misfit of its decoder, loss (15), which is no likelihood.
     """
 
     def parts(self, model: Model, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
@@ -117,7 +119,7 @@ class InnLikelihood(Loss):
         return {"reconstruction": self.objective.weight_reconstruction}
 
     def _constant(self, model: Model, batch: Batch) -> Tensor:
-        """Normalising constants, so that the sum is a likelihood in nats of the data's units."""
+        """Return the normalising constants that make the sum a likelihood in nats of the data's units."""
         spec, shapes = self.objective, self.context.shapes
         n_padding_out = model.width - shapes.y - model.latent_features
         value = (
@@ -125,7 +127,7 @@ class InnLikelihood(Loss):
             + shapes.y * math.log(spec.sigma_y)
             + n_padding_out * math.log(spec.sigma_padding)
         )
-        # the padded input's own noise has an entropy that the model should not be charged for
+        # the entropy of the noise in padded inputs is no part of the model's likelihood
         n_padding_in = model.width - shapes.x
         value -= n_padding_in * (0.5 * math.log(2 * math.pi * math.e) + math.log(spec.sigma_padding))
         return self.context.scale_x.log().sum() + batch.x.new_tensor(value)

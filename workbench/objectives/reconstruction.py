@@ -1,4 +1,4 @@
-"""The loss of autoencoders as inverse networks, loss (16).
+"""Loss of autoencoders as inverse networks, loss (16).
 
 L = w_y |y − ŷ|² + w_z MMD²( [stop_gradient(ŷ), ẑ], [y, z] ) + w_x |x − x̂|² + w_o Σ_l ‖W_lᵀ W_l − I‖²,
 z ~ N(0, I), x̂ = d(ŷ, ẑ).  The discrepancy is that of the joint: the code must be normal *and* independent of
@@ -8,14 +8,21 @@ Source: Kruse, Ardizzone, Rother & Köthe 2021, arXiv:2101.10763; Teng & Choroma
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import param
-import torch
-from torch import Tensor
 
 from workbench.core.capability import Capability
-from workbench.core.model import Model
+from workbench.core.lazy import torch
 from workbench.divergences import mmd_squared
 from workbench.objectives.base import OBJECTIVES, Batch, Context, Loss, Objective, draw_latent
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.architectures.base import Architecture
+    from workbench.core.model import Model
+    from workbench.problems.base import Problem
 
 _TIED_ONLY = frozenset({"weight_orthogonality"})
 
@@ -43,7 +50,7 @@ class Reconstruction(Objective):
         0.0, bounds=(0, 1e4), doc="Weight of how far the tied matrices are from orthogonal."
     )
 
-    def conflicts(self, problem, architecture) -> list[str]:
+    def conflicts(self, problem: Problem, architecture: Architecture) -> list[str]:
         if Capability.JOINT_LIKELIHOOD in architecture.capabilities:
             return [
                 f"{architecture.title} is a flow beside its decoder; choose maximum likelihood, which "
@@ -51,7 +58,7 @@ class Reconstruction(Objective):
             ]
         return []
 
-    def unused(self, architecture) -> frozenset[str]:
+    def unused(self, architecture: Architecture) -> frozenset[str]:
         return frozenset() if Capability.TIED in architecture.capabilities else _TIED_ONLY
 
     def build(self, model: Model, context: Context) -> Loss:
@@ -65,13 +72,13 @@ class ReconstructionLoss(Loss):
         x, y = batch.x, batch.y
         y_hat, z_hat = model.encode(x)
         z = draw_latent(model, len(batch), x, generator)
-        found = {} if y is None else {"misfit_y": (y_hat - y).square().sum(-1).mean()}
+        parts = {} if y is None else {"misfit_y": (y_hat - y).square().sum(-1).mean()}
         pairs = (z_hat, z) if y is None else (torch.cat([y_hat.detach(), z_hat], -1), torch.cat([y, z], -1))
-        found["mmd_latent"] = mmd_squared(*pairs, kernel_name="forward")
-        found["reconstruction"] = (x - model.decode(y_hat, z_hat)).square().sum(-1).mean()
+        parts["mmd_latent"] = mmd_squared(*pairs, kernel_name="forward")
+        parts["reconstruction"] = (x - model.decode(y_hat, z_hat)).square().sum(-1).mean()
         if Capability.TIED in model.capabilities:
-            found["orthogonality"] = model.off_orthogonal()
-        return found
+            parts["orthogonality"] = model.off_orthogonal()
+        return parts
 
     def weights(self, progress: float) -> dict[str, float]:
         spec = self.objective

@@ -8,12 +8,25 @@ Character    mode seeking: needs no data, but may settle on one mode
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
-from workbench.core.capability import Capability
-from workbench.core.model import Model, standard_normal_log_density
+from workbench.core.capability import Capability, unmet_need
+from workbench.core.lazy import torch
 from workbench.objectives.base import OBJECTIVES, Batch, Context, Loss, Objective, draw_latent
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.architectures.base import Architecture
+    from workbench.core.model import Model
+    from workbench.problems.base import Problem
+
+
+#: Usual reasons why a problem does not meet a need.
+_REASONS = {
+    Capability.LOG_JOINT: " (for instance since its noise is zero)",
+    Capability.FULL_SUPPORT: ": its density ends at bounds",
+}
 
 
 @OBJECTIVES.register
@@ -26,26 +39,12 @@ class ReverseKL(Objective):
     reference = "Change of variables; Papamakarios et al. (2021), §2.3"
     needs_model = frozenset({Capability.DENSITY, Capability.BIJECTION, Capability.REPARAMETERISED})
 
-    def conflicts(self, problem, architecture) -> list[str]:
-        given = problem.capabilities
-        if Capability.OBSERVATION in given:
-            if Capability.LOG_JOINT not in given:
-                return [
-                    f"reverse KL needs a problem that {Capability.LOG_JOINT.sentence}; "
-                    f"{problem.title} has none (or its noise is zero)"
-                ]
-            if Capability.FULL_SUPPORT not in given:
-                return [
-                    f"reverse KL needs a problem that {Capability.FULL_SUPPORT.sentence}; "
-                    f"the prior of {problem.title} ends at its bounds"
-                ]
-            return []
-        for need in (Capability.LOG_DENSITY, Capability.FULL_SUPPORT):
-            if need not in given:
-                return [
-                    f"reverse KL needs a problem that {Capability(need).sentence}; "
-                    f"{problem.title} does not qualify"
-                ]
+    def conflicts(self, problem: Problem, architecture: Architecture) -> list[str]:
+        observation = Capability.OBSERVATION in problem.capabilities
+        density = Capability.LOG_JOINT if observation else Capability.LOG_DENSITY
+        for need in (density, Capability.FULL_SUPPORT):
+            if need not in problem.capabilities:
+                return [unmet_need(self.title, need, problem.title, of="problem") + _REASONS.get(need, "")]
         return []
 
     def build(self, model: Model, context: Context) -> Loss:
@@ -53,17 +52,18 @@ class ReverseKL(Objective):
 
 
 class ReverseKLLoss(Loss):
-    """E[log q - log p] in nats. With an observation it lacks the constant E log p(y), which no model can
-    change."""
+    """E[log q - log p] in nats; with an observation without the constant E log p(y)."""
 
     def parts(self, model: Model, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
-        known = self.context
+        from workbench.core.model import standard_normal_log_density
+
+        context = self.context
         z = draw_latent(model, len(batch), batch.x, generator)
         x, log_det = model.inverse(z, batch.y)
-        log_q = standard_normal_log_density(z) - log_det - known.scale_x.log().sum()
-        x = known.shift_x + known.scale_x * x
+        log_q = standard_normal_log_density(z) - log_det - context.scale_x.log().sum()
+        x = context.shift_x + context.scale_x * x
         if batch.y is None:
-            log_p = known.problem.log_density(x)
+            log_p = context.problem.log_density(x)
         else:
-            log_p = known.problem.log_joint(x, known.shift_y + known.scale_y * batch.y)
+            log_p = context.problem.log_joint(x, context.shift_y + context.scale_y * batch.y)
         return {"reverse_kl": (log_q - log_p.to(log_q)).mean()}

@@ -1,9 +1,9 @@
 """Terms beside the divergence: reconstruction and prior losses of VINA §4.1.
 
-independent   E|T⁻¹(Y,Z) - X|²  (eq. 50)  or  E|T(X) - (Y,Z)|²  (eq. 52): pairs x with a z that has nothing to
-              do with it. Its minimiser is the posterior's mean: it shrinks what it is added to
+independent   E|T⁻¹(Y,Z) - X|²  (eq. 50)  or  E|T(X) - (Y,Z)|²  (eq. 52): pairs x with an independent z. Its
+              minimiser is the posterior's mean: it shrinks the posterior
 cycle         E|T⁻¹(T_y(X) + s e, T_z(X) + s e') - X|² with normal e, e' (Ardizzone et al. 2019): zero without
-              noise where T inverts exactly, otherwise it holds the inverse's slope and the padding down
+              noise where T inverts exactly, otherwise it limits the inverse's slope and the padding
 gaussian      E Σ_d (T⁻¹(Y,Z) - X)_d² / (2 σ_d²)  (eq. 47, scaled as in the authors' code): with σ_d that of
               the data it is half of the independent reconstruction in standardised units
 uniform       E Σ_d [max(0, x̂_d - b) + max(0, a - x̂_d)],  x̂ = T⁻¹(Y,Z)  (eq. 48), in the units of the data
@@ -11,13 +11,18 @@ uniform       E Σ_d [max(0, x̂_d - b) + max(0, a - x̂_d)],  x̂ = T⁻¹(Y,Z)
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from workbench.core.capability import Capability
-from workbench.core.model import Model
-from workbench.objectives.base import Batch, Context
-from workbench.objectives.directions import Pair, is_forward
+from workbench.core.lazy import torch
+from workbench.objectives.directions import is_forward
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.core.model import Model
+    from workbench.objectives.base import Batch, Context
+    from workbench.objectives.directions import Pair
 
 RECONSTRUCTIONS = ("cycle", "independent")
 PRIORS = ("none", "gaussian", "uniform")
@@ -28,30 +33,30 @@ def reconstruction(
     direction: str,
     model: Model,
     batch: Batch,
-    drawn: Pair,
+    samples: Pair,
     noise: float,
     generator: torch.Generator,
 ) -> Tensor:
-    """The reconstruction term, a scalar in squared standardised units."""
+    """Return the reconstruction term, a scalar in squared standardised units."""
     if kind == "cycle":
-        return _squared(_there_and_back(model, batch, noise, generator) - batch.x)
+        return _squared(_cycle(model, batch, noise, generator) - batch.x)
     if not is_forward(direction):
-        return _squared(drawn.x_made - batch.x)
-    misfit = _squared(model.latent(batch.x, batch.y)[0] - drawn.z)
+        return _squared(samples.x - batch.x)
+    misfit = _squared(model.latent(batch.x, batch.y)[0] - samples.z)
     if Capability.FORWARD in model.capabilities:
         misfit = misfit + _squared(model.predict(batch.x) - batch.y)
     return misfit
 
 
-def _there_and_back(model: Model, batch: Batch, noise: float, generator: torch.Generator) -> Tensor:
+def _cycle(model: Model, batch: Batch, noise: float, generator: torch.Generator) -> Tensor:
     z, _ = model.latent(batch.x, batch.y)
     y = batch.y
     if Capability.FORWARD in model.capabilities:
-        y = _shaken(model.predict(batch.x), noise, generator)
-    return model.inverse(_shaken(z, noise, generator), y)[0]
+        y = _noisy(model.predict(batch.x), noise, generator)
+    return model.inverse(_noisy(z, noise, generator), y)[0]
 
 
-def _shaken(values: Tensor, size: float, generator: torch.Generator) -> Tensor:
+def _noisy(values: Tensor, size: float, generator: torch.Generator) -> Tensor:
     if size == 0:
         return values
     noise = torch.randn(values.shape, generator=generator, device=values.device, dtype=values.dtype)
@@ -59,10 +64,13 @@ def _shaken(values: Tensor, size: float, generator: torch.Generator) -> Tensor:
 
 
 def prior_loss(
-    kind: str, model: Model, batch: Batch, drawn: Pair, context: Context, low: float, high: float
+    kind: str, model: Model, batch: Batch, samples: Pair, context: Context, low: float, high: float
 ) -> Tensor:
-    """The prior loss, a scalar; ``low`` and ``high`` are in the units of the data, for every component."""
-    x = drawn.x_made if drawn.x_made is not None else model.inverse(drawn.z, batch.y)[0]
+    """Return the prior loss, a scalar.
+
+    ``low`` and ``high`` are the bounds of every component, in the units of the data.
+    """
+    x = samples.x if samples.x is not None else model.inverse(samples.z, batch.y)[0]
     if kind == "gaussian":
         return 0.5 * _squared(x - batch.x)
     x = context.shift_x + context.scale_x * x

@@ -1,21 +1,21 @@
-"""The variational objective of VINA: L_y + λ D, with D any divergence of the catalogue.
+"""Variational objective of VINA: L_y + λ D, with D any divergence of the catalogue.
 
-Backward joint (the default because it identifies the posterior):
+Backward joint, the default since it identifies the posterior:
     D( P_{X,Y} || P_{T⁻¹(Y,Z), Y} ) = sup_v  E[gain(v(x, y))] - E[cost(v(T⁻¹(y, z), y))]
-The critic climbs, the model descends the same value (exact gradient, no non-saturating trick). Without y
-it is
+The critic maximises and the model minimises the same value (its exact gradient). Without y it is
 D(P_X || P_{T⁻¹(Z)}). For an invertible network with [y, z] the supervised L_y is added. Divergences that are
-computed from the samples themselves need no critic. The other directions stand in `directions`, the terms
-beside the divergence in `terms`.
+computed from the samples themselves need no critic. The other directions are described in `directions`, the
+terms beside the divergence in `terms`.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import param
 
-from workbench.core.capability import Capability
+from workbench.core.capability import Capability, unmet_need
 from workbench.core.errors import WorkbenchError
-from workbench.core.model import Model
 from workbench.critics import CRITICS
 from workbench.divergences import DIVERGENCES, FDivergence, SampleDivergence, VariationalDivergence
 from workbench.objectives.base import OBJECTIVES, Context, Loss, Objective
@@ -24,8 +24,15 @@ from workbench.objectives.directions import DIRECTIONS, cautions, conflicts
 from workbench.objectives.terms import PRIORS, RECONSTRUCTIONS
 from workbench.objectives.variational_loss import VariationalLoss
 
-#: Settings that mean nothing without a critic.
-_OF_THE_CRITIC = frozenset(
+if TYPE_CHECKING:
+    from workbench.architectures.base import Architecture
+    from workbench.core.model import Model
+    from workbench.critics import Critic
+    from workbench.divergences import Divergence
+    from workbench.problems.base import Problem
+
+#: Settings without effect where there is no critic.
+_CRITIC_SETTINGS = frozenset(
     {
         "critic",
         "critic_width",
@@ -49,7 +56,7 @@ class Variational(Objective):
 
     key = "variational"
     title = "Variational: L_y + λ D"
-    summary = "The model descends a divergence between data and model, measured by a critic or directly."
+    summary = "Minimises a divergence between data and model, estimated by a critic or from the samples."
     reference = "VINA eqs. 2, 6, 9 and 10, arXiv:2602.20480"
     needs_model = frozenset({Capability.REPARAMETERISED})
     live = frozenset(
@@ -86,7 +93,7 @@ class Variational(Objective):
     weight_likelihood = param.Number(
         0.0,
         bounds=(0, 1e3),
-        doc="Weight of the negative log-likelihood, for a hybrid; 0 only watches it (models with a density).",
+        doc="Weight of the negative log-likelihood, for a hybrid; 0 only records it (models with a density).",
     )
     critic_width = param.Integer(64, bounds=(2, 2048), doc="Units in each hidden layer of the critic.")
     critic_depth = param.Integer(2, bounds=(1, 8), doc="Hidden layers of the critic.")
@@ -95,7 +102,7 @@ class Variational(Objective):
     gradient_penalty = param.Number(
         0.1,
         bounds=(0, 100),
-        doc="Weight of the critic's squared gradient on data (R1): steadies the game, 0 leaves it out.",
+        doc="Weight of the critic's squared gradient on data (R1): stabilises training, 0 leaves it out.",
     )
     model_rate = param.Number(
         1.0,
@@ -106,22 +113,22 @@ class Variational(Objective):
     direction = param.Selector(
         default="backward_joint",
         objects=list(DIRECTIONS),
-        doc="Which laws are compared. backward_joint: (x, y) with (T⁻¹(y, z), y), which identifies the "
-        "posterior; forward_true_y: (y, z) with (y, T_z(x)); forward_full: (y, z) with T(x), which needs L_y "
-        "and no zero padding; backward_marginal: x with T⁻¹(y, z), which says nothing about y and "
+        doc="Which distributions are compared. backward_joint: (x, y) with (T⁻¹(y, z), y), which identifies "
+        "the posterior; forward_true_y: (y, z) with (y, T_z(x)); forward_full: (y, z) with T(x), which needs "
+        "L_y and no zero padding; backward_marginal: x with T⁻¹(y, z), which does not involve y and "
         "identifies no posterior on its own.",
     )
     order = param.Selector(
         default="data_first",
         objects=["data_first", "model_first"],
         doc="D(data || model), or with the arguments exchanged D(model || data): KL and reverse KL trade "
-        "places. The law that training does not move counts as the data.",
+        "places. The distribution that training does not change counts as the data.",
     )
     generator_gradient = param.Selector(
         default="exact",
         objects=["exact", "non_saturating"],
-        doc="exact: the model descends the divergence. non_saturating: it climbs the critic's gain instead, "
-        "with a stronger gradient where the critic wins, which is the gradient of another divergence.",
+        doc="exact: the model minimises the divergence. non_saturating: it maximises the critic's gain "
+        "instead, with a stronger gradient where the critic is ahead, which is that of another divergence.",
     )
     ramp = param.Number(
         0.0,
@@ -176,87 +183,85 @@ class Variational(Objective):
     instance_noise = param.Number(
         0.0,
         bounds=(0, 2),
-        doc="Noise on what the critic sees, in standardised units; it falls to 0 over the run. It lets "
+        doc="Noise on the critic's inputs, in standardised units; it falls to 0 over the run. It lets "
         "disjoint supports overlap at first.",
     )
 
     model_averaging = param.Number(
         0.99,
         bounds=(0, 0.9999),
-        doc="Decay of a moving average (EMA) of the network's weights, which is what is looked at and kept: "
-        "the game circles around its solution, and the average stands still. 0: none; the training's own "
-        "averaging counts where it is longer.",
+        doc="Decay of a moving average (EMA) of the network's weights, which is evaluated and saved: "
+        "adversarial training circles around its solution, and the average does not. 0: none; the "
+        "training's own averaging is used where it is longer.",
     )
 
-    def conflicts(self, problem, architecture) -> list[str]:
-        found = conflicts(self.direction, problem, architecture)
+    def conflicts(self, problem: Problem, architecture: Architecture) -> list[str]:
+        reasons = conflicts(self.direction, problem, architecture)
         for make in (self.make_divergence, self.make_critic):
             try:
                 make()
             except WorkbenchError as error:
-                found.append(str(error))
+                reasons.append(str(error))
         cycle = self.weight_reconstruction > 0 and self.reconstruction == "cycle"
         if cycle and Capability.LATENT not in architecture.capabilities:
-            found.append(
-                f"the cycle needs a model that {Capability.LATENT.sentence}; {architecture.title} does not"
-            )
+            reasons.append(unmet_need("the cycle", Capability.LATENT, architecture.title))
         if self.prior_loss == "uniform" and self.prior_low >= self.prior_high:
-            found.append("a uniform prior needs prior_low below prior_high")
-        return found
+            reasons.append("a uniform prior needs prior_low below prior_high")
+        return reasons
 
-    def unused(self, architecture):
+    def unused(self, architecture: Architecture) -> frozenset[str]:
         needs = {
             "weight_y": Capability.FORWARD,
             "weight_likelihood": Capability.DENSITY,
             "fade_likelihood": Capability.DENSITY,
         }
-        hidden = {name for name, need in needs.items() if need not in architecture.capabilities}
-        hidden |= _DIVERGENCES.all - _DIVERGENCES.of(self.divergence)
+        names = {name for name, need in needs.items() if need not in architecture.capabilities}
+        names |= _DIVERGENCES.all - _DIVERGENCES.of(self.divergence)
         kind = DIVERGENCES[self.divergence]
         if not issubclass(kind, FDivergence):
-            hidden.add("generator_gradient")
+            names.add("generator_gradient")
         if issubclass(kind, SampleDivergence):
-            hidden |= _OF_THE_CRITIC | _CRITICS.all
+            names |= _CRITIC_SETTINGS | _CRITICS.all
         else:
-            hidden |= _CRITICS.all - _CRITICS.of(self.critic)
+            names |= _CRITICS.all - _CRITICS.of(self.critic)
         if self.reconstruction != "cycle":
-            hidden.add("reconstruction_noise")
+            names.add("reconstruction_noise")
         if self.prior_loss == "none":
-            hidden.add("weight_prior")
+            names.add("weight_prior")
         if self.prior_loss != "uniform":
-            hidden |= {"prior_low", "prior_high"}
-        return frozenset(hidden)
+            names |= {"prior_low", "prior_high"}
+        return frozenset(names)
 
-    def warnings(self, problem, architecture) -> list[str]:
-        found = cautions(self.direction, problem, architecture, supervised=self.weight_y > 0)
+    def warnings(self, problem: Problem, architecture: Architecture) -> list[str]:
+        sentences = cautions(self.direction, problem, architecture, supervised=self.weight_y > 0)
         divergence = self.make_divergence()
-        found += [divergence.caution] if divergence.caution else []
+        sentences += [divergence.caution] if divergence.caution else []
         if isinstance(divergence, VariationalDivergence):
             critic = self.make_critic()
-            found += [critic.caution] if critic.caution else []
+            sentences += [critic.caution] if critic.caution else []
         if self.generator_gradient == "non_saturating":
-            found.append(_trick(divergence, self.order))
+            sentences.append(_non_saturating_warning(divergence, self.order))
         if self.weight_reconstruction > 0 and self.reconstruction == "independent":
-            found.append(_PULL.format("The independent reconstruction"))
+            sentences.append(_SHRINKAGE.format("The independent reconstruction"))
         if self.prior_loss == "gaussian" and self.weight_prior > 0:
-            found.append(_PULL.format("The Gaussian prior loss"))
-        return found
+            sentences.append(_SHRINKAGE.format("The Gaussian prior loss"))
+        return sentences
 
-    def make_divergence(self):
-        """The chosen divergence with its settings."""
+    def make_divergence(self) -> Divergence:
+        """Return the selected divergence with its settings."""
         return _DIVERGENCES.make(self.divergence, self)
 
-    def divergence_values(self) -> dict:
-        """The settings of the chosen divergence, by their names there."""
+    def divergence_values(self) -> dict[str, Any]:
+        """Return the settings of the selected divergence, by their names there."""
         return _DIVERGENCES.values(self.divergence, self)
 
-    def make_critic(self):
-        """The chosen critic's Spec with its settings."""
+    def make_critic(self) -> Critic:
+        """Return the Spec of the selected critic with its settings."""
         return _CRITICS.make(self.critic, self)
 
     @property
     def needs_critic(self) -> bool:
-        """Whether the divergence is a supremum over critics."""
+        """True where the divergence is a supremum over critics."""
         return issubclass(DIVERGENCES[self.divergence], VariationalDivergence)
 
     @property
@@ -265,39 +270,39 @@ class Variational(Objective):
 
     @property
     def momenta(self) -> tuple[float, float]:
-        # less memory than usual: in a game yesterday's gradient leads around the solution, and the first,
-        # large gradients of a run should not slow down its end
+        # less memory than usual: in adversarial training old gradients lead around the solution, and the
+        # large gradients at the start of a run should not slow down its end
         return (0.5, 0.99)
 
     def build(self, model: Model, context: Context) -> Loss:
         return VariationalLoss(self, model, context)
 
 
-_PULL = (
+_SHRINKAGE = (
     "{} compares a draw with an x that has another latent: it pulls every draw to the posterior's mean, and "
     "too large a weight shrinks the posterior."
 )
 
 
-def _trick(divergence, order: str) -> str:
+def _non_saturating_warning(divergence: Divergence, order: str) -> str:
     if not isinstance(divergence, FDivergence):
         return f"{divergence.title} has no non-saturating form: its exact gradient is used."
     if order == "model_first" or not divergence.non_saturating_descends:
         return (
             f"The non-saturating gradient of {divergence.title} is that of another divergence, ∫ p k(q/p) "
-            "with k'(w) = -f'(1/w) for the data first: the exact gradient descends the one that was chosen."
+            "with k'(w) = -f'(1/w) for the data first: the exact gradient descends the selected one."
         )
     return (
         f"The non-saturating gradient of {divergence.title} descends {divergence.non_saturating_descends} "
-        "(P data, Q model), not the divergence that was chosen and is shown."
+        "(P data, Q model), not the divergence that is selected and shown."
     )
 
 
 _DIVERGENCES = Borrowed(
     Variational,
     DIVERGENCES,
-    # a training loss is better without the diagonals, whose weight shrinks the model's samples
-    # (a two-sided penalty keeps the critic steep where the laws are equal, and the model never comes to rest)
+    # a training loss is better without the diagonals, whose weight shrinks the model's samples; a two-sided
+    # penalty keeps the critic steep where the distributions are equal, and the model never converges
     defaults={
         "maximum_mean_discrepancy_unbiased": True,
         "energy_distance_unbiased": True,

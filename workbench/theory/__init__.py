@@ -1,5 +1,4 @@
-"""The theory of the paper as functions: constants, bounds, Lipschitz constants, moments, gaps, and what they
-assume."""
+"""Theory of the paper as functions: constants, bounds, Lipschitz constants, moments, gaps, assumptions."""
 
 from workbench.theory.assumptions import Assumption, assumptions
 from workbench.theory.bounds import (

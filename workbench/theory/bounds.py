@@ -12,23 +12,30 @@ learned      on the event of (INN2) the minimiser of the empirical loss has  L_y
 
 Steps: T⁻¹ stretches by at most J; triangle inequality through (Y, T_z(X)); the obvious coupling for the first
 leg and the lemma of constants.py for the second. Conditioning on A divides TV and moments by p_A since both
-laws have the same Y; averaging over y needs no p_A by Hölder's inequality.
+distributions have the same Y; averaging over y needs no p_A by Hölder's inequality.
 Source: VINA Theorem 3.1; constants and the averaged form derived for this project. D_f counts as its excess
-over equal laws, which only matters for the GAN divergence.
+over equal distributions, which only matters for the GAN divergence.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from workbench.theory.checks import inside, not_negative, positive
 from workbench.theory.constants import total_variation_bound, wasserstein_from_total_variation
 
+if TYPE_CHECKING:
+    from workbench.divergences.base import Divergence
+
 
 @dataclass(frozen=True)
 class Bound:
-    """An upper bound of W1 in the units of x: ``value`` = ``supervised`` + ``unsupervised``."""
+    """An upper bound of W1 in the units of x.
+
+    ``value`` is the sum of ``supervised``, the term of L_y, and ``unsupervised``, the term of TV.
+    """
 
     value: float
     supervised: float
@@ -37,9 +44,8 @@ class Bound:
 
 def averaged_posterior_bound(
     *, misfit: float, total_variation: float, moment: float, lipschitz: float, a: float
-):
-    """Upper bound of E_Y W1(true posterior, learned posterior); ``misfit`` is L_y, ``lipschitz`` is J,
-    ``moment`` R."""
+) -> Bound:
+    """Bound E_Y W1(true posterior, learned posterior); ``misfit`` is L_y, ``lipschitz`` J, ``moment`` R."""
     return conditional_bound(
         misfit=misfit,
         total_variation=total_variation,
@@ -53,25 +59,27 @@ def averaged_posterior_bound(
 def conditional_bound(
     *, misfit: float, total_variation: float, moment: float, lipschitz: float, a: float, probability: float
 ) -> Bound:
-    """Theorem 3.1 from measured quantities: W1 between the laws of X and of T⁻¹(Y, Z) given Y in A, P(A) =
-    ``probability``."""
+    """Bound W1 between X and T⁻¹(Y, Z) given Y in A, of P(A) = ``probability``: Theorem 3.1."""
     probability = inside("the probability of A", probability, 0, 1, open_low=True)
     lipschitz = positive("the Lipschitz constant J", lipschitz)
-    supervised = math.sqrt(not_negative("L_y", misfit) / probability)
-    unsupervised = wasserstein_from_total_variation(total_variation, moment, a) / probability
-    return Bound(lipschitz * (supervised + unsupervised), lipschitz * supervised, lipschitz * unsupervised)
+    term_y = math.sqrt(not_negative("L_y", misfit) / probability)
+    term_z = wasserstein_from_total_variation(total_variation, moment, a) / probability
+    return Bound(lipschitz * (term_y + term_z), lipschitz * term_y, lipschitz * term_z)
 
 
 def flow_bound(*, total_variation: float, moment: float, lipschitz: float, a: float) -> Bound:
-    """Upper bound of W1(P_X, P_{T⁻¹(Z)}) for a flow without y; with ``lipschitz=1`` and moments of X and
-    T⁻¹(Z) it is the lemma in the space of X, since a bijection does not change TV."""
+    """Bound W1(P_X, P_{T⁻¹(Z)}) for a flow without y.
+
+    With ``lipschitz=1`` and moments of X and T⁻¹(Z) it is the lemma in the space of X, since a bijection does
+    not change TV.
+    """
     return conditional_bound(
         misfit=0.0, total_variation=total_variation, moment=moment, lipschitz=lipschitz, a=a, probability=1.0
     )
 
 
 def learned_bound(
-    divergence,
+    divergence: Divergence,
     *,
     deviation_y: float,
     deviation_z: float,
@@ -82,7 +90,7 @@ def learned_bound(
     a: float,
     probability: float = 1.0,
 ) -> Bound:
-    """Theorem 3.1 with explicit constants, for the minimiser of the empirical loss L_y + λ L_z.
+    """Bound W1 for the minimiser of the empirical loss L_y + λ L_z: Theorem 3.1 with explicit constants.
 
     ``deviation_y`` and ``deviation_z`` are u_n and r_n of (INN2), ``gap`` is η_n of (INN4), ``weight`` is λ.
     Raises `IncompatibleError` for a divergence without a Pinsker constant.
@@ -101,9 +109,9 @@ def learned_bound(
 
 
 def learned_flow_bound(
-    divergence, *, deviation: float, gap: float, moment: float, lipschitz: float, a: float
+    divergence: Divergence, *, deviation: float, gap: float, moment: float, lipschitz: float, a: float
 ) -> Bound:
-    """The same for a flow without y: D_f <= 2 r_n + η_n."""
+    """Bound W1 for the minimiser of the empirical loss of a flow without y, where D_f <= 2 r_n + η_n."""
     return flow_bound(
         total_variation=total_variation_bound(
             divergence,
@@ -116,6 +124,6 @@ def learned_flow_bound(
 
 
 def rate(a: float) -> float:
-    """The exponent a/(2(1+a)) of r + u + η in Theorem 3.1."""
+    """Return the exponent a/(2(1+a)) of r + u + η in Theorem 3.1."""
     a = positive("the moment's order a", a)
     return a / (2 * (1 + a))

@@ -1,9 +1,8 @@
-"""The constants of the bounds.
+"""Constants of the bounds.
 
-c_f     TV(P, Q) <= c_f sqrt(D_f(P||Q) - D_f(P||P))                      (Pinsker; TV is the supremum over
-sets)
+c_f     TV(P, Q) <= c_f sqrt(D_f(P||Q) - D_f(P||P))            (Pinsker; TV is the supremum over sets)
 C_a     2 (a^(1/(1+a)) + a^(-a/(1+a))),  C_1 = 4
-lemma   E|U|^(1+a) <= M under both laws  =>  W1 <= C_a M^(1/(1+a)) TV^(a/(1+a))
+lemma   E|U|^(1+a) <= M under both distributions  =>  W1 <= C_a M^(1/(1+a)) TV^(a/(1+a))
 
 The lemma: by Kantorovich-Rubinstein W1 = sup of E_μ h - E_ν h over 1-Lipschitz h with h(0) = 0. Cut h off at
 ±K: the cut part differs by at most 2K TV, the rest by at most 2 M K^(-a); then the best K. Its rate is sharp:
@@ -14,27 +13,37 @@ Source: derived for this project, after VINA Theorem 3.1, whose own constants st
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from workbench.theory.checks import inside, not_negative, positive, refuse
 
+if TYPE_CHECKING:
+    from workbench.divergences.base import Divergence
 
-def pinsker_constant(divergence) -> float:
-    """c_f of a divergence. Refused, with the divergence's own reason, where there is none: Theorem 3.1 is
-    silent."""
+
+def pinsker_constant(divergence: Divergence) -> float:
+    """Return c_f of a divergence.
+
+    Raises `IncompatibleError`, with the divergence's own reason, where there is none: Theorem 3.1 does not
+    apply.
+    """
     if divergence.pinsker is None:
         raise refuse(f"Theorem 3.1 does not apply to {divergence.title}", divergence.pinsker_reason)
     return divergence.pinsker
 
 
-def total_variation_bound(divergence, value: float) -> float:
-    """The largest TV that a value of the divergence allows, at most 1.
+def total_variation_bound(divergence: Divergence, value: float) -> float:
+    """Return the largest TV, at most 1, that a value of the divergence allows.
 
     For the total variation (also as precision-recall at λ = 1) it is the value itself, which is sharper than
     what the square root gives.
     """
     constant = pinsker_constant(divergence)
     excess = max(
-        not_negative("the divergence's excess over equal laws", value - divergence.at_equality, 1e-9), 0
+        not_negative(
+            "the divergence's excess over equal distributions", value - divergence.at_equality, 1e-9
+        ),
+        0,
     )
     if divergence.key in ("total_variation", "precision_recall"):
         return min(excess, 1.0)
@@ -42,13 +51,13 @@ def total_variation_bound(divergence, value: float) -> float:
 
 
 def moment_constant(a: float) -> float:
-    """C_a for a > 0."""
+    """Return C_a for a > 0."""
     a = positive("the moment's order a", a)
     return 2 * (a ** (1 / (1 + a)) + a ** (-a / (1 + a)))
 
 
 def wasserstein_from_total_variation(total_variation: float, moment: float, a: float) -> float:
-    """The lemma: an upper bound of W1, in the units of U, from TV and M >= E|U|^(1+a) under both laws."""
+    """Bound W1, in the units of U, from TV and a moment M >= E|U|^(1+a) of both distributions: the lemma."""
     total_variation = inside("TV", total_variation, 0, 1)
     moment = not_negative("the moment M", moment)
     return moment_constant(a) * moment ** (1 / (1 + a)) * total_variation ** (a / (1 + a))

@@ -1,7 +1,7 @@
-"""The variational gap η and the overfit r, on held-out samples.
+"""Variational gap η and overfit r of a critic, on held-out samples.
 
-η    D_f - L_z: what the critic's class misses; needs the true divergence, and is otherwise not checkable
-r    L̂_z on the critic's own samples less L_z on others: what it has learned by heart
+η    D_f - L_z: what the critic's class misses; it needs the true divergence, and is otherwise not checkable
+r    L̂_z on the critic's training samples less L_z on others
 
 On finite samples both carry the sampling error of the held-out value.
 """
@@ -9,13 +9,17 @@ On finite samples both carry the sampling error of the held-out value.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from workbench.theory.checks import number
+
+if TYPE_CHECKING:
+    from workbench.divergences.estimate import Estimate
 
 
 @dataclass(frozen=True)
 class VariationalGap:
-    """``gap`` is NaN where the true divergence is not known; ``overfit`` is always there."""
+    """Gap and overfit; ``gap`` is NaN where the true divergence is not known."""
 
     gap: float
     overfit: float
@@ -23,14 +27,13 @@ class VariationalGap:
     sentence: str
 
 
-def variational_gap(estimate, true_value: float | None = None) -> VariationalGap:
-    """From a held-out estimate of the divergence (value, train_value, standard_error) and the true one, if
-    known."""
-    held_out, own = (
+def variational_gap(estimate: Estimate, true_value: float | None = None) -> VariationalGap:
+    """Compare a held-out estimate of a divergence with the true value, where that is known."""
+    held_out, train = (
         number("the held-out value", estimate.value),
         number("the training value", estimate.train_value),
     )
-    overfit = own - held_out
+    overfit = train - held_out
     if true_value is None:
         return VariationalGap(
             float("nan"),

@@ -6,7 +6,7 @@ declared    residual blocks x + F(x) with Lip(F) <= ℓ < 1:  Lip(T) <= (1+ℓ)^
 estimated   the largest singular value of ∂z/∂x and of ∂x/∂z over given points, by singular values (small D)
             or by power iteration (large D): both *lower* bounds of the true constants
 
-A bound that is fed an estimate is therefore itself only an estimate, and says so.
+A bound computed from an estimate is therefore only an estimate, and is marked as one.
 Source: VINA Definition 3.1; Behrmann et al. (2019), arXiv:1811.00995, Lemma 2.
 """
 
@@ -15,22 +15,27 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from workbench.core.errors import DataError
-from workbench.core.model import Model
+from workbench.core.lazy import torch
 from workbench.theory.checks import at_least_one, inside, not_negative, positive
 
-#: Up to this many components the Jacobian is written down and its singular values are computed.
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.core.model import Model
+
+#: Up to this many components the singular values of the whole Jacobian are computed.
 _SMALL = 64
 
 
 @dataclass(frozen=True)
 class LipschitzConstants:
-    """Of T and of T⁻¹. ``source`` is "declared" (upper bounds) or "measured" (the largest slope that was
-    seen)."""
+    """Lipschitz constants of T and of T⁻¹.
+
+    ``source`` is "declared" (upper bounds) or "measured" (the largest slope at some points, a lower bound).
+    """
 
     forward: float
     inverse: float
@@ -38,24 +43,24 @@ class LipschitzConstants:
 
     @property
     def largest(self) -> float:
-        """J of (INN1)."""
+        """The constant J of (INN1)."""
         return max(self.forward, self.inverse)
 
 
 def residual_constants(*, blocks: int, contraction: float) -> LipschitzConstants:
-    """Declared constants of ``blocks`` residual blocks with Lip(F) <= ``contraction`` < 1."""
+    """Return the declared constants of ``blocks`` residual blocks with Lip(F) <= ``contraction`` < 1."""
     blocks = int(at_least_one("the number of blocks", blocks))
     contraction = inside("the contraction", contraction, 0, 1 - 1e-12)
     return LipschitzConstants((1 + contraction) ** blocks, (1 - contraction) ** -blocks, "declared")
 
 
 def bounded_residual_constants(*, blocks: int, norm: float) -> LipschitzConstants:
-    """Those of VINA's Definition 3.1, from the bound s on the norms of both matrices of each block."""
+    """Return the declared constants of VINA's Definition 3.1, from the bound s on its matrix norms."""
     return residual_constants(blocks=blocks, contraction=inside("the norm s", norm, 0, 1 - 1e-12) ** 2)
 
 
 def bounded_residual_displacement(*, blocks: int, norm: float, width: int, bias: float) -> float:
-    """J0 of Definition 3.1: |T(x) - x| <= M (s sqrt H + B), and the same for T⁻¹, in the units of x."""
+    """Return J0 of Definition 3.1, |T(x) - x| <= M (s sqrt H + B), for T and T⁻¹ in the units of x."""
     inner = not_negative("the norm s", norm) * math.sqrt(at_least_one("the width H", width))
     return int(at_least_one("the number of blocks", blocks)) * (inner + not_negative("the bias B", bias))
 
@@ -63,9 +68,9 @@ def bounded_residual_displacement(*, blocks: int, norm: float, width: int, bias:
 def estimate_lipschitz(
     model: Model, x: Tensor, y: Tensor | None = None, *, seed: int = 0
 ) -> LipschitzConstants:
-    """The steepest slopes of x -> z at x (n, D) and of z -> x at their latents, in standardised units.
+    """Measure the largest slopes of x -> z at x (n, D) and of z -> x at their latents, in standardised units.
 
-    For a conditional model they are those at fixed y. Lower bounds of the true constants.
+    For a conditional model y is fixed. The results are lower bounds of the true constants.
     """
     if x.ndim != 2 or x.shape[1] != model.features or not torch.isfinite(x).all():
         raise DataError(
@@ -81,29 +86,29 @@ def estimate_lipschitz(
 
 
 def bijection_constants(function: Callable[[Tensor], Tensor], points: Tensor) -> LipschitzConstants:
-    """Measured at points (n, D) from the Jacobian of the forward map (n, D) -> (n, D) alone.
+    """Measure both constants at points (n, D) from the Jacobian of the forward map (n, D) -> (n, D) alone.
 
-    The slopes of the inverse at T(x) are the reciprocals of those at x, so that an inverse that is searched
-    for needs no gradient. Points at which a Jacobian is not finite are left out.
+    The slopes of the inverse at T(x) are the reciprocals of those at x, so that an inverse computed by root
+    finding needs no gradient. Points with a Jacobian that is not finite are left out.
     """
-    found = jacobians(function, points).double()
-    found = found[found.isfinite().all(-1).all(-1)]
-    if not len(found):
+    matrices = jacobians(function, points).double()
+    matrices = matrices[matrices.isfinite().all(-1).all(-1)]
+    if not len(matrices):
         raise DataError("A Lipschitz constant needs a point with a finite Jacobian")
-    values = torch.linalg.svdvals(found)
+    values = torch.linalg.svdvals(matrices)
     least = float(values[:, -1].min())
     return LipschitzConstants(float(values[:, 0].max()), 1 / least if least > 0 else math.inf, "measured")
 
 
 def steepest(function: Callable[[Tensor], Tensor], points: Tensor, *, seed: int = 0) -> float:
-    """The largest singular value of the Jacobian of a row-wise function over points (n, D)."""
+    """Return the largest singular value of the Jacobian of a row-wise function over points (n, D)."""
     if points.shape[1] <= _SMALL:
         return float(torch.linalg.matrix_norm(jacobians(function, points), ord=2).max())
     return power_iteration(function, points, seed=seed)
 
 
 def jacobians(function: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
-    """(n, K, D) for a function whose rows do not see each other: one backward pass for each output."""
+    """Return the Jacobians (n, K, D) of a row-wise function, by one backward pass for each output."""
     points = points.detach().requires_grad_()
     with torch.enable_grad():
         out = function(points)
@@ -116,8 +121,7 @@ def jacobians(function: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
 def power_iteration(
     function: Callable[[Tensor], Tensor], points: Tensor, *, steps: int = 50, seed: int = 0
 ) -> float:
-    """The largest singular value over points (n, D) by power iteration on JᵀJ, all points at once: from
-    below."""
+    """Estimate the largest singular value over points (n, D) from below, by power iteration on JᵀJ."""
     steps = int(positive("the number of steps", steps))
     generator = torch.Generator(points.device).manual_seed(seed)
     direction = torch.randn(points.shape, generator=generator, device=points.device, dtype=points.dtype)
@@ -126,9 +130,9 @@ def power_iteration(
         out = function(points)
         # J v by a double backward: the gradient of Jᵀw is linear in w
         dummy = torch.zeros_like(out, requires_grad=True)
-        (pulled,) = torch.autograd.grad(out, points, dummy, create_graph=True)
+        (product,) = torch.autograd.grad(out, points, dummy, create_graph=True)
         for _ in range(steps):
             direction = direction / direction.norm(dim=1, keepdim=True).clamp_min(1e-300)
-            (image,) = torch.autograd.grad(pulled, dummy, direction, retain_graph=True)
+            (image,) = torch.autograd.grad(product, dummy, direction, retain_graph=True)
             (direction,) = torch.autograd.grad(out, points, image, retain_graph=True)
     return float(image.detach().norm(dim=1).max())

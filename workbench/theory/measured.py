@@ -1,15 +1,15 @@
-"""Theorem 3.1 at work: what was measured is put into the averaged bound, and each term says how it is known.
+"""Theorem 3.1 with measured quantities: the averaged bound, and the status of each of its terms.
 
 E_Y W1(P_{X|Y}, T⁻¹(Y,·)#P_Z)  <=  J [ sqrt(L_y) + C_a R^(1/(1+a)) TV^(a/(1+a)) ],   TV <= c_f sqrt(D)
 
 D     the true divergence where it is known, otherwise the held-out value of a critic, a lower bound of it;
       either with twice its standard error on top
 L_y   held out; for a network that is given y it is 0 by construction, and without y there is none
-J     declared by the class of networks, or the steepest slope seen, a lower bound
-R     the larger moment of the two laws, and a the order among `ORDERS` with the smallest bound
+J     declared by the class of networks, or the steepest measured slope, a lower bound
+R     the larger moment of the two distributions, and a the order among `ORDERS` with the smallest bound
 
-Where a term is only a lower bound the value is an estimate of the bound, not the bound itself: the sentence
-says so. A true distance above it is then the sign of a wrong term, and called that.
+Where a term is only a lower bound the value is an estimate of the bound, not the bound itself, and is marked
+as one. A true distance above it then shows that a term is wrong.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from workbench.theory.assumptions import DECLARED, MEASURED, NOT_CHECKABLE
 from workbench.theory.bounds import Bound, averaged_posterior_bound
@@ -25,17 +26,20 @@ from workbench.theory.gap import VariationalGap
 from workbench.theory.lipschitz import LipschitzConstants
 from workbench.theory.moments import Moment
 
+if TYPE_CHECKING:
+    from workbench.divergences.base import Divergence
+
 #: Orders a of the moments among which the best is taken.
 ORDERS = (1.0, 2.0, 3.0, 5.0)
-#: What a panel shows, in this order. ``truth``, and ``floor`` (what two samples of one law measure, by which
-#: a sampled truth may be too large), are put in by whoever knows them.
+#: Terms that a panel shows, in this order. `with_truth` sets ``truth`` and ``floor``, the distance between
+#: two samples of one distribution: a sampled truth may be too large by as much.
 TERMS = ("truth", "floor", "bound", "supervised", "unsupervised", "lipschitz", "misfit", "divergence", "gap",
          "overfit", "total_variation", "moment", "realisable")  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Term:
-    """One term: its name among `TERMS`, how it is known, and its number (NaN where there is none)."""
+    """One term: its name among `TERMS`, its status, and its number (NaN where there is none)."""
 
     name: str
     status: str
@@ -44,9 +48,9 @@ class Term:
 
 @dataclass(frozen=True)
 class MeasuredBound:
-    """The bound from measured quantities, in the units of x, with its terms, the order a that was best and J.
+    """The bound from measured quantities, in the units of x, with its terms, the best order a and J.
 
-    ``estimated`` names the terms that are only lower bounds of what the theorem asks for.
+    ``estimated`` names the terms that are only lower bounds of the quantities in the theorem.
     """
 
     bound: Bound
@@ -56,15 +60,15 @@ class MeasuredBound:
     estimated: tuple[str, ...]
 
 
-def silence(divergence) -> str:
-    """Why the theorem says nothing about a divergence, as a sentence; empty where it applies."""
+def silence(divergence: Divergence) -> str:
+    """Return the reason why the theorem does not apply to a divergence; empty where it does."""
     if divergence.pinsker is not None:
         return ""
     return f"Theorem 3.1 is silent about {divergence.title}. {divergence.pinsker_reason}"
 
 
 def measured_bound(
-    divergence,
+    divergence: Divergence,
     *,
     held_out: float,
     gap: VariationalGap,
@@ -73,21 +77,21 @@ def measured_bound(
     lipschitz: LipschitzConstants,
     moments: Mapping[float, tuple[Moment, Moment]],
 ) -> MeasuredBound:
-    """The bound and its terms.
+    """Compute the averaged bound from measured quantities.
 
     Parameters
     ----------
     divergence : with a Pinsker constant, else `IncompatibleError`.
-    held_out : the critic's value on samples that it has not seen, with ``gap.standard_error``.
+    held_out : the critic's value on held-out samples, with ``gap.standard_error``.
     known : the true divergence and its standard error, where it is known.
-    misfit : L_y of a network that predicts y; None where y is given to the network, or where there is none.
-    moments : order a -> moments of order 1 + a of both laws.
+    misfit : L_y of a network that predicts y; None where y is its input, or where there is none.
+    moments : order a -> moments of order 1 + a of both distributions.
     """
     value, error = (held_out, gap.standard_error) if known is None else known
-    # a sample may fall short of the law: two standard errors on top, and never less than equal laws have
+    # a sample may underestimate D: two standard errors on top, and never less than for equal distributions
     total_variation = total_variation_bound(divergence, max(value, divergence.at_equality) + 2 * error)
-    allowed = {a: pair for a, pair in moments.items() if all(m.finite for m in pair)} or dict(moments)
-    found = {
+    finite = {a: pair for a, pair in moments.items() if all(m.finite for m in pair)} or dict(moments)
+    bounds = {
         a: averaged_posterior_bound(
             misfit=misfit or 0.0,
             total_variation=total_variation,
@@ -95,12 +99,12 @@ def measured_bound(
             lipschitz=lipschitz.inverse,
             a=a,
         )
-        for a, pair in allowed.items()
+        for a, pair in finite.items()
     }
-    order = min(found, key=lambda a: found[a].value)
-    best = found[order]
-    estimated = ("divergence",) if known is None else ()
-    estimated += () if lipschitz.source == DECLARED else ("lipschitz",)
+    order = min(bounds, key=lambda a: bounds[a].value)
+    best = bounds[order]
+    lower_bounds = ("divergence",) if known is None else ()
+    lower_bounds += () if lipschitz.source == DECLARED else ("lipschitz",)
     terms = (
         Term("truth", NOT_CHECKABLE, math.nan),
         Term("floor", NOT_CHECKABLE, math.nan),
@@ -113,23 +117,23 @@ def measured_bound(
         Term("gap", NOT_CHECKABLE if known is None else MEASURED, gap.gap),
         Term("overfit", MEASURED, gap.overfit),
         Term("total_variation", MEASURED, total_variation),
-        Term("moment", MEASURED, max(m.value for m in allowed[order]) ** (1 / (1 + order))),
+        Term("moment", MEASURED, max(m.value for m in finite[order]) ** (1 / (1 + order))),
         Term("realisable", NOT_CHECKABLE, math.nan),
     )
-    return MeasuredBound(best, order, lipschitz.inverse, terms, estimated)
+    return MeasuredBound(best, order, lipschitz.inverse, terms, lower_bounds)
 
 
-def with_truth(made: MeasuredBound, truth: float, floor: float = 0.0) -> MeasuredBound:
-    """The same beside a true distance, which may be too large by ``floor``; unchanged where it is NaN."""
+def with_truth(bound: MeasuredBound, truth: float, floor: float = 0.0) -> MeasuredBound:
+    """Add a true distance, which may be too large by ``floor``; unchanged where it is NaN."""
     if truth != truth:
-        return made
-    terms = (Term("truth", MEASURED, truth), Term("floor", MEASURED, floor), *made.terms[2:])
-    return replace(made, terms=terms)
+        return bound
+    terms = (Term("truth", MEASURED, truth), Term("floor", MEASURED, floor), *bound.terms[2:])
+    return replace(bound, terms=terms)
 
 
-def judge(made: MeasuredBound) -> str:
-    """``holds`` or ``broken`` beside the true distance; ``unknown`` without one."""
-    truth, floor = (term.value for term in made.terms[:2])
+def judge(bound: MeasuredBound) -> str:
+    """Compare with the true distance: ``holds`` or ``broken``, and ``unknown`` without one."""
+    truth, floor = (term.value for term in bound.terms[:2])
     if truth != truth:
         return "unknown"
-    return "holds" if truth - floor <= made.bound.value else "broken"
+    return "holds" if truth - floor <= bound.bound.value else "broken"

@@ -1,4 +1,4 @@
-"""Moments: the R of assumption (INN3), measured, and for Pareto tails known.
+"""Moments: the R of assumption (INN3), measured from samples, or exact for Pareto tails.
 
 R = max( E|(Y,Z)|^(1+a), E|(Y,T_z(X))|^(1+a) )
 
@@ -10,18 +10,22 @@ the exponent of the bound tends to (α-1)/(2α).
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from workbench.core.errors import DataError
+from workbench.core.lazy import torch
 from workbench.theory.checks import positive
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
 class Moment:
-    """E|U|^(1+a) with the standard error of its mean, and whether the tail lets it be finite as far as is
-    seen."""
+    """An estimate of E|U|^(1+a) with its standard error.
+
+    ``finite`` is true where the estimated tail index allows the moment to exist.
+    """
 
     value: float
     standard_error: float
@@ -30,7 +34,7 @@ class Moment:
 
 
 def moment(sample: Tensor, a: float) -> Moment:
-    """The moment of order 1 + a of |U| from a sample (n, D)."""
+    """Estimate the moment of order 1 + a of |U| from a sample (n, D)."""
     a = positive("the moment's order a", a)
     if sample.ndim != 2 or len(sample) < 20 or not torch.isfinite(sample).all():
         raise DataError(
@@ -46,22 +50,24 @@ def moment(sample: Tensor, a: float) -> Moment:
 
 
 def hill_index(lengths: Tensor, share: float = 0.05) -> float:
-    """Hill's estimate of the tail index α from the largest ``share`` of positive lengths (n,); large for thin
-    tails."""
-    ordered = lengths.sort(descending=True).values
-    k = max(int(share * len(ordered)), 5)
-    floor = ordered[k].clamp_min(1e-300)
-    excess = float((ordered[:k] / floor).log().mean())
+    """Return Hill's estimate of the tail index α from the largest ``share`` of positive lengths (n,).
+
+    It is large for thin tails.
+    """
+    descending = lengths.sort(descending=True).values
+    k = max(int(share * len(descending)), 5)
+    floor = descending[k].clamp_min(1e-300)
+    excess = float((descending[:k] / floor).log().mean())
     return 1 / excess if excess > 0 else float("inf")
 
 
 def pareto_moment(alpha: float, a: float, scale: float = 1.0) -> float:
-    """E X^(1+a) of Pareto(α) with smallest value ``scale``: infinite for 1 + a >= α."""
+    """Return E X^(1+a) of Pareto(α) with smallest value ``scale``; infinite for 1 + a >= α."""
     alpha, order = positive("the tail index α", alpha), 1 + positive("the moment's order a", a)
     return alpha * positive("the scale", scale) ** order / (alpha - order) if order < alpha else float("inf")
 
 
 def pareto_rate(alpha: float) -> float:
-    """The limit (α-1)/(2α) of the bound's exponent as a rises to α - 1; 0 where W1 is infinite (α <= 1)."""
+    """Return the limit (α-1)/(2α) of the bound's exponent for a -> α - 1; 0 where W1 is infinite (α <= 1)."""
     alpha = positive("the tail index α", alpha)
     return max(alpha - 1, 0.0) / (2 * alpha)

@@ -5,8 +5,7 @@
             b], K the truncation radius, M a bound of the (2+β)-th moments of Y and T_y(X)
 3.2 (INN3)  |T(x)| <= J0 + J|x|  =>  R = 2^(2a+1) (J0^(1+a) + J^(1+a) E|X|^(1+a))
 3.3 (INN4)  η <= τ2 + A1 δ + (b + A2) τ1, up to a constant: δ the error of approximation in the ball, τ1 the
-mass
-            outside of it, τ2 what is cut off the optimal critic
+            mass outside of it, τ2 the part of the optimal critic that is truncated
 
 3.1 and 3.3 hold up to absolute constants that the paper does not give: their values are orders of magnitude,
 and rates. 3.2 is exact.
@@ -14,17 +13,21 @@ and rates. 3.2 is exact.
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
 
+from workbench.core.lazy import torch
 from workbench.theory.checks import at_least_one, not_negative, positive, refuse
 
+if TYPE_CHECKING:
+    from workbench.divergences.base import FDivergence
 
-def conjugate_extremes(divergence, bound: float, points: int = 20_001) -> tuple[float, float]:
-    """A1 = sup|(f*)'| and A2 = sup|f*| over [-b, b].
 
-    Refused where [-b, b] is not inside the domain of f*: there a bounded critic can have an infinite loss. f*
-    is convex and monotone, so that the ends decide; the points in between only guard against that being
-    wrong.
+def conjugate_extremes(divergence: FDivergence, bound: float, points: int = 20_001) -> tuple[float, float]:
+    """Return A1 = sup|(f*)'| and A2 = sup|f*| over [-b, b].
+
+    Raises `IncompatibleError` where [-b, b] is not inside the domain of f*: there a bounded critic can have
+    an infinite loss. f* is convex and monotone, so that the extremes are at the ends; the points in between
+    guard against formulas for which this is not so.
     """
     bound = positive("the critics' bound b", bound)
     t = torch.linspace(-bound, bound, points, dtype=torch.float64, requires_grad=True)
@@ -41,7 +44,7 @@ def conjugate_extremes(divergence, bound: float, points: int = 20_001) -> tuple[
 def uniform_deviation_z(
     *, rademacher_critic: float, rademacher_joint: float, slope: float, height: float, bound: float, n: int
 ) -> float:
-    """Proposition 3.1, eq. (25), without its constant: the order of sup over T of |L̂_z - L_z|."""
+    """Return the order of sup over T of |L̂_z - L_z|: Proposition 3.1, eq. (25), without its constant."""
     n = at_least_one("the number of samples n", n)
     complexity = not_negative("R1", rademacher_critic) + not_negative("A1", slope) * not_negative(
         "R2", rademacher_joint
@@ -50,21 +53,23 @@ def uniform_deviation_z(
 
 
 def uniform_deviation_y(*, rademacher: float, radius: float, moment: float, beta: float, n: int) -> float:
-    """Proposition 3.1, eq. (26), without its constant: the order of sup over T of |L̂_y - L_y|."""
+    """Return the order of sup over T of |L̂_y - L_y|: Proposition 3.1, eq. (26), without its constant."""
     radius, n = positive("the radius K", radius), at_least_one("the number of samples n", n)
     tail = 4 * not_negative("the moment of order 2 + β", moment) * radius ** -positive("β", beta)
     return radius * not_negative("the Rademacher complexity", rademacher) + radius**2 / n**0.5 + tail
 
 
 def best_radius(*, moment: float, beta: float, n: int) -> float:
-    """The K that balances K²/sqrt n against 4 M K^(-β): (2 β M sqrt n)^(1/(2+β))."""
+    """Return the K that balances K²/sqrt n against 4 M K^(-β), (2 β M sqrt n)^(1/(2+β))."""
     beta, moment = positive("β", beta), positive("the moment of order 2 + β", moment)
     return (2 * beta * moment * at_least_one("the number of samples n", n) ** 0.5) ** (1 / (2 + beta))
 
 
 def moment_bound(*, offset: float, slope: float, moment_x: float, a: float) -> float:
-    """Proposition 3.2: R of (INN3) from |T(x)| <= J0 + J|x| and E|X|^(1+a), for (Y, T_z(X)) and (Y, Z)
-    alike."""
+    """Return R of (INN3) from |T(x)| <= J0 + J|x| and E|X|^(1+a): Proposition 3.2.
+
+    It bounds the moments of (Y, T_z(X)) and of (Y, Z).
+    """
     a = positive("the moment's order a", a)
     j0, j = not_negative("J0", offset), not_negative("J", slope)
     return 2 ** (2 * a + 1) * (j0 ** (1 + a) + j ** (1 + a) * not_negative("E|X|^(1+a)", moment_x))
@@ -73,7 +78,7 @@ def moment_bound(*, offset: float, slope: float, moment_x: float, a: float) -> f
 def gap_bound(
     *, approximation: float, outside: float, cut: float, slope: float, height: float, bound: float
 ) -> float:
-    """Proposition 3.3, without its constant: the order of η from δ, τ1, τ2, A1, A2 and b."""
+    """Return the order of η from δ, τ1, τ2, A1, A2 and b: Proposition 3.3, without its constant."""
     approximation, outside = not_negative("δ", approximation), not_negative("τ1", outside)
     tails = (positive("b", bound) + not_negative("A2", height)) * outside
     return not_negative("τ2", cut) + not_negative("A1", slope) * approximation + tails

@@ -1,21 +1,25 @@
 """W1 between two samples of the same size: an assignment problem, solved exactly.
 
-W1(P̂, Q̂) = min over permutations s of the mean of |p_i - q_s(i)|. It is too large for W1(P, Q): on
-average by no more than what an empirical law is away from its own, for P and for Q.
+W1(P̂, Q̂) = min over permutations s of the mean of |p_i - q_s(i)|. As an estimate of
+W1(P, Q) it is too large, on average by at most W1(P̂, P) + W1(Q̂, Q).
 Source: Peyré & Cuturi (2019), Computational Optimal Transport, section 2.2.
 """
 
 from __future__ import annotations
 
-import torch
-from scipy.optimize import linear_sum_assignment
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from workbench.core.errors import DataError
+from workbench.core.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def sampled_wasserstein(p: Tensor, q: Tensor) -> float:
-    """W1 of the empirical laws of p and q, both (n, D), in their units."""
+    """Return W1 between the empirical distributions of p and q, both (n, D), in their units."""
+    from scipy.optimize import linear_sum_assignment  # here, since the import takes long
+
     if p.ndim != 2 or p.shape != q.shape or not (torch.isfinite(p).all() and torch.isfinite(q).all()):
         raise DataError(
             "W1 is computed between two finite samples of the same size",

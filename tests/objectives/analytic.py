@@ -1,4 +1,4 @@
-"""Models whose laws are known: an affine map of one number, and linear maps of several."""
+"""Models with known distributions: an affine map of one number, and linear maps of several."""
 
 import torch
 
@@ -20,13 +20,13 @@ ALL = frozenset(
 
 
 def quantiles(n):
-    """The standard normal law as n points of equal weight (n, 1)."""
+    """The standard normal distribution as n points of equal weight (n, 1)."""
     level = (torch.arange(n, dtype=torch.float64) + 0.5) / n
     return torch.special.ndtri(level)[:, None]
 
 
 class Affine(Model):
-    """x = m + s z in one dimension; whatever z it is handed, it uses the quantiles of the normal law."""
+    """x = m + s z in one dimension, with normal quantiles in the place of z."""
 
     def __init__(self, mean=0.3, scale=0.9):
         super().__init__(1, 0, 1, ALL | {Capability.DENSITY})
@@ -61,20 +61,20 @@ class Linear(Model):
         return self._full(x)[:, self.context :], x.new_zeros(len(x))
 
     def inverse(self, z, y):
-        joined = torch.cat([y, z], -1)
-        return torch.linalg.solve(self.matrix, joined.T).T[:, : self.features], z.new_zeros(len(z))
+        outputs = torch.cat([y, z], -1)
+        return torch.linalg.solve(self.matrix, outputs.T).T[:, : self.features], z.new_zeros(len(z))
 
     def stages(self, z, y):
         return [z, self.inverse(z, y)[0]]
 
 
 def context(shapes=None, problem=None):
-    """A loss's surroundings, standardised already."""
+    """A loss's context in units that are standardised already."""
     shapes = shapes or Shapes(1, 0)
     sizes = (shapes.x, shapes.x, shapes.y, shapes.y)
     fill = (torch.zeros, torch.ones, torch.zeros, torch.ones)
-    known = [make(n, dtype=torch.float64) for make, n in zip(fill, sizes, strict=True)]
-    return Context(problem or PROBLEMS.make("two_moons"), shapes, *known)
+    units = [make(n, dtype=torch.float64) for make, n in zip(fill, sizes, strict=True)]
+    return Context(problem or PROBLEMS.make("two_moons"), shapes, *units)
 
 
 def normal_batch(n=20_000):
@@ -82,7 +82,7 @@ def normal_batch(n=20_000):
     return Batch(quantiles(n), None, 1.0)
 
 
-class Known(torch.nn.Module):
+class AnalyticCritic(torch.nn.Module):
     """A critic that is a given function of the points; it has one weight, so that an optimiser takes it."""
 
     def __init__(self, function):

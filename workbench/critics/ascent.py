@@ -1,0 +1,69 @@
+"""The critic's side of adversarial training: its loss for a divergence, and one optimiser step.
+
+maximised   D's value of the critic on samples of P and Q, less D's own penalty and less R1
+R1          ½ w E|∇v|² on the data, for a weight w (Mescheder, Geiger, Nowozin 2018, arXiv:1801.04406)
+
+Runs, divergence estimates and the adversarial studies all train their critics with these functions.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench.core.lazy import torch
+from workbench.critics.stabilisers import clamp
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from workbench.divergences.base import VariationalDivergence
+
+
+def bounded_logits(critic: nn.Module, points: Tensor, limit: float = 0.0) -> Tensor:
+    """Logits (n, 1) of a critic at points (n, D), clamped to ± ``limit`` unless that is 0."""
+    logits = critic(points)
+    return clamp(logits, limit) if limit > 0 else logits
+
+
+def critic_loss(
+    divergence: VariationalDivergence,
+    critic: nn.Module,
+    data: Tensor,
+    model: Tensor,
+    generator: torch.Generator | None,
+    *,
+    data_first: bool = True,
+    logit_clamp: float = 0.0,
+    r1_weight: float = 0.0,
+) -> Tensor:
+    """Loss that a critic descends, a scalar with gradient in the critic alone.
+
+    Parameters
+    ----------
+    data, model : samples (n, D) and (m, D) of the distribution that stays fixed and of the one that is
+        trained; both are treated as constants.
+    generator : random numbers of the divergence's penalty.
+    data_first : the divergence is D(data || model), otherwise D(model || data).
+    logit_clamp : largest logit, 0 for none.
+    r1_weight : weight of ½ E|∇v|² on the data.
+    """
+    data, model = data.detach().requires_grad_(r1_weight > 0), model.detach()
+    at_data, at_model = (bounded_logits(critic, points, logit_clamp) for points in (data, model))
+    logits, points = (at_data, at_model), (data, model)
+    if not data_first:
+        logits, points = logits[::-1], points[::-1]
+    loss = -divergence.critic_value(*logits) + divergence.penalty(critic, *points, generator)
+    if r1_weight > 0:
+        (slope,) = torch.autograd.grad(at_data.sum(), data, create_graph=True)
+        loss = loss + 0.5 * r1_weight * slope.square().sum(-1).mean()
+    return loss
+
+
+def critic_step(optimiser: torch.optim.Optimizer, loss: Tensor, *, gradient_clip: float = 0.0) -> None:
+    """One optimiser step on a critic's loss; ``gradient_clip`` is the largest gradient norm, 0 for none."""
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    if gradient_clip > 0:
+        parameters = [p for group in optimiser.param_groups for p in group["params"]]
+        torch.nn.utils.clip_grad_norm_(parameters, gradient_clip)
+    optimiser.step()

@@ -1,0 +1,133 @@
+"""Networks of the critics: functions u -> v of points (n, D), one logit (n, 1) for each.
+
+quadratic          v(u) = c + bᵀu + uᵀAu
+spectral norm      v = L · W_k σ(… σ(W_1 u)),  each W_i divided by its largest singular value:  Lip(v) <= L
+kernel expansion   v(u) = Σ_i α_i exp(-γ |c_i - u|²),  scaled back into the ball |v|_k <= b of its RKHS
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+ACTIVATIONS = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "silu": nn.SiLU, "tanh": nn.Tanh}
+#: Those of the spectral-norm network, 1-Lipschitz each; the leaky one keeps more of the slope.
+LIPSCHITZ_ACTIVATIONS = {"relu": nn.ReLU, "leaky_relu": lambda: nn.LeakyReLU(0.2), "tanh": nn.Tanh}
+
+
+def perceptron(
+    features: int,
+    width: int,
+    depth: int,
+    activation: Callable[[], nn.Module],
+    linear: Callable[[int, int], nn.Module] = nn.Linear,
+) -> list[nn.Module]:
+    """Layers of a multilayer perceptron (n, ``features``) -> (n, 1), in order."""
+    sizes = [features] + [width] * depth
+    layers: list[nn.Module] = []
+    for before, after in zip(sizes[:-1], sizes[1:], strict=True):
+        layers += [linear(before, after), activation()]
+    return [*layers, linear(sizes[-1], 1)]
+
+
+class MultilayerPerceptron(nn.Sequential):
+    """Plain feed-forward critic (n, D) -> (n, 1); ``activation`` is a key of `ACTIVATIONS`."""
+
+    def __init__(self, features: int, width: int, depth: int, activation: str) -> None:
+        super().__init__(*perceptron(features, width, depth, ACTIVATIONS[activation]))
+
+
+class QuadraticFunction(nn.Module):
+    """v(u) = c + bᵀu + uᵀAu: (n, D) -> (n, 1)."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        # small random weights rather than zeros, so that the first gradients are not all zero
+        self.matrix = nn.Parameter(0.01 * torch.randn(features, features))
+        self.vector = nn.Parameter(0.01 * torch.randn(features))
+        self.constant = nn.Parameter(0.01 * torch.randn(()))
+
+    def forward(self, u: Tensor) -> Tensor:
+        return (self.constant + u @ self.vector + ((u @ self.matrix) * u).sum(-1))[:, None]
+
+
+class NormalisedLinear(nn.Linear):
+    """Linear map whose weight is divided by its spectral norm at every forward pass."""
+
+    def forward(self, u: Tensor) -> Tensor:
+        norm = torch.linalg.matrix_norm(self.weight, ord=2)
+        return nn.functional.linear(u, self.weight / norm.clamp_min(1e-12), self.bias)
+
+
+class SpectralNormNetwork(nn.Module):
+    """Perceptron with a declared Lipschitz constant ``lipschitz``: (n, D) -> (n, 1)."""
+
+    def __init__(self, features: int, width: int, depth: int, activation: str, lipschitz: float) -> None:
+        super().__init__()
+        kind = LIPSCHITZ_ACTIVATIONS[activation]
+        self.layers = nn.Sequential(*perceptron(features, width, depth, kind, NormalisedLinear))
+        self.lipschitz = lipschitz
+
+    def forward(self, u: Tensor) -> Tensor:
+        return self.lipschitz * self.layers(u)
+
+
+class RkhsFunction(nn.Module):
+    """h(u) = Σ_i α_i k(c_i, u), scaled back into the ball |h|_k <= b at every pass: (n, D) -> (n, 1)."""
+
+    def __init__(self, centres: Tensor, weights: Tensor, decay: float, radius: float) -> None:
+        super().__init__()
+        self.decay, self.radius = decay, radius
+        self.register_buffer("centres", centres)
+        self.weights = nn.Parameter(weights)
+
+    def norm(self) -> Tensor:
+        """|h|_k before the scaling, a scalar."""
+        quadratic = self.weights @ gaussian_kernel(self.centres, self.centres, self.decay) @ self.weights
+        return quadratic.clamp_min(1e-24).sqrt()
+
+    def forward(self, u: Tensor) -> Tensor:
+        shrink = (self.radius / self.norm()).clamp_max(1)
+        kernel = gaussian_kernel(u.to(self.centres), self.centres, self.decay)
+        return (kernel @ self.weights * shrink)[:, None].to(u)
+
+
+def gaussian_kernel(a: Tensor, b: Tensor, decay: float) -> Tensor:
+    """exp(-γ |a - b|²): (n, D), (m, D) -> (n, m)."""
+    distances = a.square().sum(-1)[:, None] + b.square().sum(-1)[None, :] - 2 * a @ b.T
+    return (-decay * distances.clamp_min(0)).exp()
+
+
+class RatioCritic(nn.Module):
+    """Optimal logit of a divergence at the log p/q (n, 1) of a classifier: (n, D) -> (n, 1)."""
+
+    def __init__(self, classifier: nn.Module, optimal_logits: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.classifier, self.optimal_logits = classifier, optimal_logits
+
+    def forward(self, u: Tensor) -> Tensor:
+        return self.optimal_logits(self.classifier(u))
+
+
+class FrozenCritic(nn.Module):
+    """Trained critic of standardised points, from points in data units (n, D) to logits (n,).
+
+    Its logits are clamped to their range on the critic's own samples ``p`` and ``q``, which are standardised:
+    outside that range it extrapolates, and one large exponential would dominate a mean. The clamped function
+    is still a critic, so that a lower bound stays one.
+    """
+
+    def __init__(self, critic: nn.Module, shift: Tensor, scale: Tensor, p: Tensor, q: Tensor) -> None:
+        super().__init__()
+        self.critic = critic
+        with torch.no_grad():
+            logits = critic(torch.cat([p, q]))
+        limits = (("shift", shift), ("scale", scale), ("low", logits.min()), ("high", logits.max()))
+        for name, value in limits:
+            self.register_buffer(name, value)
+        self.requires_grad_(False)
+
+    def forward(self, u: Tensor) -> Tensor:
+        return self.critic((u - self.shift) / self.scale)[:, 0].clamp(self.low, self.high)
