@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def bounded_logits(critic: nn.Module, points: Tensor, limit: float = 0.0) -> Tensor:
-    """Logits (n, 1) of a critic at points (n, D), clamped to ± ``limit`` unless that is 0."""
+    """Return logits (n, 1) of a critic at points (n, D), clamped to ± ``limit`` unless that is 0."""
     logits = critic(points)
     return clamp(logits, limit) if limit > 0 else logits
 
@@ -36,7 +36,7 @@ def critic_loss(
     logit_clamp: float = 0.0,
     r1_weight: float = 0.0,
 ) -> Tensor:
-    """Loss that a critic descends, a scalar with gradient in the critic alone.
+    """Return the loss that a critic minimises, a scalar with gradient in the critic alone.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def critic_loss(
 
 
 def critic_step(optimiser: torch.optim.Optimizer, loss: Tensor, *, gradient_clip: float = 0.0) -> None:
-    """One optimiser step on a critic's loss; ``gradient_clip`` is the largest gradient norm, 0 for none."""
+    """Take one step on a critic's loss; ``gradient_clip`` is the largest norm of the gradient, 0 for none."""
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     if gradient_clip > 0:

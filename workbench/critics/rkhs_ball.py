@@ -42,7 +42,7 @@ class RkhsBall(Critic):
     reference = "VINA Definition 3.2; Schölkopf, Herbrich, Smola (2001)"
 
     decay = param.Number(
-        0.5, bounds=(1e-4, 1e4), doc="γ: large sees detail and overfits, small sees the gist."
+        0.5, bounds=(1e-4, 1e4), doc="γ: large resolves detail and overfits, small is smooth."
     )
     radius = param.Number(10.0, bounds=(1e-3, 1e6), doc="b: the largest norm; a bound on the logit, too.")
     landmarks = param.Integer(

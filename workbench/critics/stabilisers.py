@@ -4,7 +4,7 @@ R1                 ½ E_P |∇v|²                     Mescheder, Geiger, Nowozi
 gradient penalty   E (|∇v(û)| - L)²,  û = ε u_P + (1-ε) u_Q;  one-sided: only where |∇v| > L
                                                    Gulrajani et al. (2017), arXiv:1704.00028
 instance noise     u + s·N(0, I) on both samples   Sønderby et al. (2017), arXiv:1610.04490
-clamp              v held within ± limit           the public code of VINA uses 4
+clamp              v clamped to ± limit           the public code of VINA uses 4
 
 R1 and the penalty cost a second derivative. Noise and clamp bias the value downwards: the noisy
 distributions are closer than the true ones, and a clamped critic is a smaller class.

@@ -40,7 +40,7 @@ class Alpha(FDivergence):
 
     key = "alpha"
     title = "α-divergence"
-    summary = "A dial between mode seeking (small α) and mass covering (large α)."
+    summary = "A family from mode seeking (small α) to mass covering (large α)."
     reference = "Amari (1985); Nowozin, Cseke, Tomioka (2016), f-GAN"
     definition = "∫ q f(p/q), f(u) = (u^α - 1 - α(u-1)) / (α(α-1))"
 

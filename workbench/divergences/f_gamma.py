@@ -2,7 +2,7 @@
 
 Definition   D(P||Q) = sup over L-Lipschitz g of  E_P[g] - inf over ν of { ν + E_Q[f*(g - ν)] }
                      = inf over distributions η of  D_f(η||Q) + L W1(P, η)    <= min(D_f, L W1)
-Estimator    that value; ν by a one-dimensional convex search on the batch, g held near the class by a
+Estimator    that value; ν by a one-dimensional convex search on the batch, g kept near the class by a
              one-sided penalty on its gradient
 Bias         a lower bound for a truly L-Lipschitz critic; ν is fitted to the batch, which makes a batch's
              value too high by O(1/m); the penalty lets the slope overshoot a little

@@ -6,7 +6,7 @@ Kernels      backward, forward: k = Σ_(C,a) C^a ((C + d²)/a)^(-a)  with the co
              multiscale: k = Σ_h 1 / (1 + d²/h²), h in {0.05, 0.2, 0.9} (that of the published comparison);
              gaussian: k = exp(-d²/(2h²)), h the length; gaussian_median: h the length times the median
              distance in the pooled sample
-Estimator    biased (V-statistic, diagonals kept; never negative) for training, unbiased (U-statistic) for
+Estimator    biased (V-statistic, with the diagonals; never negative) for training, unbiased (U-statistic) for
              measuring
 Bias         upwards by about (1/n + 1/m) k(x, x), or none; with the median the kernel follows the sample
 Cost         n² kernel values
@@ -127,7 +127,7 @@ def _check(p: Tensor, q: Tensor, unbiased: bool) -> None:
 
 @DIVERGENCES.register
 class MaximumMeanDiscrepancy(SampleDivergence):
-    """MMD² as a training loss (biased) or as a metric (unbiased)."""
+    """MMD², for training (biased) or for measuring (unbiased)."""
 
     key = "maximum_mean_discrepancy"
     title = "Maximum mean discrepancy"

@@ -28,7 +28,9 @@ class Neyman(FDivergence):
 
     key = "neyman"
     title = "Neyman χ²"
-    summary = "Mode seeking, more so than reverse KL: heeds most where the model is and data are not."
+    summary = (
+        "Mode seeking, more so than reverse KL: dominated by regions with model samples and without data."
+    )
     reference = "Nowozin, Cseke, Tomioka (2016), f-GAN"
     definition = "∫ (p-q)²/p"
     concave = False

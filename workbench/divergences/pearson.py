@@ -24,7 +24,7 @@ class Pearson(FDivergence):
 
     key = "pearson"
     title = "Pearson χ²"
-    summary = "Squared relative error of the ratio: heeds most where data are and the model is not."
+    summary = "Squared relative error of the ratio: dominated by regions with data and without model samples."
     reference = "Nowozin, Cseke, Tomioka (2016), f-GAN"
     non_saturating_descends = "2 KL(P||Q)"
     definition = "∫ (p-q)²/q"

@@ -2,7 +2,7 @@
 
 Definition   D_λ(P||Q) = ∫ q f(p/q),  f(u) = max(λu, 1) - max(λ, 1);   f*(t) = t/λ + max(λ-1, 0) on [0, λ]
              precision α_λ = ∫ min(λp, q) = min(1, λ) - D_λ,  recall β_λ = α_λ/λ
-Estimator    the critic climbs an auxiliary divergence and gives r = p/q; the model descends the primal form
+Estimator    the critic maximises an auxiliary divergence and gives r = p/q; the model minimises the primal
              min(1, λ) - E_Q[min(λr, 1)], or, symmetrised, with half of E_P[min(1/r, λ)]
 Bias         either sign: a plug-in of an estimated ratio, off by at most λ E_Q|r - p/q|
 Cost         one critic pass over both samples
@@ -52,9 +52,9 @@ class PrecisionRecall(VariationalDivergence):
     auxiliary = param.Selector(
         default="jensen_shannon",
         objects=list(_AUXILIARIES),
-        doc="The divergence that the critic climbs to learn p/q. Jensen-Shannon is the steadiest; with KL or "
-        "Pearson a critic that is ahead of the model may lose it. With Pearson its gap bounds the ratio's "
-        "error.",
+        doc="The divergence that the critic maximises to learn p/q. Jensen-Shannon is the most stable; with "
+        "KL or Pearson a critic that is ahead of the model may lose it. With Pearson its gap bounds the "
+        "error of the ratio.",
     )
     symmetrised = param.Boolean(
         False,
@@ -90,7 +90,7 @@ class PrecisionRecall(VariationalDivergence):
 
     @property
     def slope_at_infinity(self) -> float:
-        """f'(∞)."""
+        """The limit f'(∞)."""
         return self.trade_off
 
     def generator(self, ratio: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 Definition   W1(P, Q) = sup over 1-Lipschitz v of  E_P[v] - E_Q[v]   (Kantorovich-Rubinstein), in the units of
              x
-Estimator    the same difference, with the critic held near the class by a penalty on its gradient at random
+Estimator    the same difference, with the critic kept near the class by a penalty on its gradient at random
              points between samples of P and of Q,  c (|∇v| - 1)²,  or only where |∇v| > 1 (one-sided)
 Bias         a lower bound for a truly 1-Lipschitz critic (spectral norms); with the penalty alone the slope
              overshoots by about W1/(2c), and the value with it

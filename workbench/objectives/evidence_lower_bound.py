@@ -29,7 +29,9 @@ class EvidenceLowerBound(Objective):
 
     key = "evidence_lower_bound"
     title = "Evidence lower bound"
-    summary = "How badly x is rebuilt from its code, and how much the code tells; losses (17) and (18)."
+    summary = (
+        "Reconstruction error of x from its code, plus the information in the code; losses (17) and (18)."
+    )
     reference = (
         "Kingma & Welling (2014), arXiv:1312.6114; review of invertible neural networks, eqs. 17 and 18"
     )
@@ -40,7 +42,7 @@ class EvidenceLowerBound(Objective):
         1.0,
         bounds=(0, 100),
         doc="Weight β of the KL divergence. At 1 the loss "
-        "bounds the likelihood; less lets the code tell more.",
+        "bounds the likelihood; less lets the code carry more.",
     )
 
     def build(self, model: Model, context: Context) -> Loss:
@@ -49,6 +51,8 @@ class EvidenceLowerBound(Objective):
 
 class EvidenceLoss(Loss):
     """Parts: reconstruction, −E log p(x | c, y) in nats of the data's units, and kullback_leibler."""
+
+    objective: EvidenceLowerBound
 
     def parts(self, model: Model, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         x = batch.x

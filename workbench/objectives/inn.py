@@ -58,7 +58,7 @@ class INNObjective(Objective):
         0.02, bounds=(0, 1), doc="Noise on y in the backward passes, in standardised units."
     )
     noise_z = param.Number(0.02, bounds=(0, 1), doc="Noise on the latent in the reconstruction.")
-    noise_padding = param.Number(0.01, bounds=(0, 1), doc="Noise put into padding inputs and outputs.")
+    noise_padding = param.Number(0.01, bounds=(0, 1), doc="Noise on padding inputs and outputs.")
 
     def build(self, model: Model, context: Context) -> Loss:
         return INNLoss(self, context)
@@ -66,6 +66,8 @@ class INNObjective(Objective):
 
 class INNLoss(Loss):
     """Parts: misfit_y, mmd_latent, mmd_x, and padding and reconstruction where the network is padded."""
+
+    objective: INNObjective
 
     def parts(self, model: Model, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         x, y = batch.x, batch.y

@@ -42,7 +42,7 @@ class MaximumLikelihood(Objective):
     sigma_padding = param.Number(
         0.1,
         bounds=(1e-3, 10.0),
-        doc="INN only: standard deviation of the padding outputs and of the noise put into padded inputs.",
+        doc="INN only: standard deviation of the padding outputs and of the noise on padded inputs.",
     )
 
     weight_reconstruction = param.Number(
@@ -89,6 +89,8 @@ class InnLikelihood(Loss):
 
     A flow with a decoder adds the squared misfit of its decoder, loss (15), which is no likelihood.
     """
+
+    objective: MaximumLikelihood
 
     def parts(self, model: Model, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         spec = self.objective

@@ -68,6 +68,8 @@ class Reconstruction(Objective):
 class ReconstructionLoss(Loss):
     """Parts: misfit_y where there is a y, mmd_latent, reconstruction, and orthogonality of tied matrices."""
 
+    objective: Reconstruction
+
     def parts(self, model: Model, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         x, y = batch.x, batch.y
         y_hat, z_hat = model.encode(x)
