@@ -1,4 +1,4 @@
-"""The laws of an invertible network as functions of its two directions, so that a wrong one can break them.
+"""Properties of an invertible network as functions of its two directions, to be tested on wrong ones too.
 
 A *direction* takes a batch (n, D) and gives the image (n, K) with log|det| (n,).
 """
@@ -26,10 +26,10 @@ CASES = [
     for shapes in SHAPES
     if not ARCHITECTURES.make(key).refusals(shapes)
 ]
-#: a law holds for small networks or for none
+#: the properties do not depend on the size of the networks
 SMALL = {"transforms": 3, "width": 16, "depth": 2, "members": 2}
 _TINY = {"transforms": 2, "width": 8, "depth": 1}
-#: a searched or integrated inverse takes its time: by default two shapes, the others with the slow tests
+#: numerical inverses are slow: two shapes by default, the others with the slow tests
 _QUICK = (Shapes(2, 0), Shapes(3, 1))
 
 
@@ -37,21 +37,21 @@ def name_of(value: object) -> str:
     return f"{value.x}-{value.y}" if isinstance(value, Shapes) else str(value)
 
 
-def built(key: str, shapes: Shapes, *, seed: int = 0, **settings) -> Model:
-    """A model in float64 with shaken weights, so that nothing holds merely because of the initialisation."""
+def build_model(key: str, shapes: Shapes, *, seed: int = 0, **settings) -> Model:
+    """Build a model in float64 and perturb its weights, so that nothing holds by the initialisation alone."""
     torch.manual_seed(seed)
     model = ARCHITECTURES.make(key, **small(key) | settings).build(shapes).double()
     with torch.no_grad():
-        if has(key, Capability.LATENT):  # what the first batch sets is set
+        if has(key, Capability.LATENT):  # initialise actnorm
             model.latent(*batch(shapes, 64, seed=seed + 100))
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter), alpha=0.1)
     return model
 
 
-def parametrised(cases: list[tuple[str, Shapes]]):
-    """Over these cases of key and shapes, what is dear marked as slow."""
-    marked = [
+def parametrize_cases(cases: list[tuple[str, Shapes]]):
+    """Parametrise a test over cases of key and shapes; expensive ones are marked as slow."""
+    parameters = [
         pytest.param(
             key,
             shapes,
@@ -60,38 +60,38 @@ def parametrised(cases: list[tuple[str, Shapes]]):
         )
         for key, shapes in cases
     ]
-    return pytest.mark.parametrize(("key", "shapes"), marked)
+    return pytest.mark.parametrize(("key", "shapes"), parameters)
 
 
 def small(key: str) -> dict:
-    """Settings of a small network, those that the member has."""
+    """Settings of a small network, as far as the member has them."""
     return only(key, _TINY if numerical(key) else SMALL)
 
 
 def only(key: str, settings: dict) -> dict:
-    """Those of the settings that the member has."""
-    known = {s.name for s in ARCHITECTURES[key].settings()}
-    return {name: value for name, value in settings.items() if name in known}
+    """Select the settings that the member has."""
+    names = {s.name for s in ARCHITECTURES[key].settings()}
+    return {name: value for name, value in settings.items() if name in names}
 
 
 def has(key: str, *capabilities: str) -> bool:
-    """Whether the member declares all of them."""
+    """True where the member declares all of the capabilities."""
     return set(capabilities) <= ARCHITECTURES[key].capabilities
 
 
-def that(*capabilities: str) -> list[tuple[str, Shapes]]:
-    """The cases of members that declare all of them."""
+def with_capabilities(*capabilities: str) -> list[tuple[str, Shapes]]:
+    """Cases of the members that declare all of the capabilities."""
     return [(key, shapes) for key, shapes in CASES if has(key, *capabilities)]
 
 
 def numerical(key: str) -> bool:
-    """Whether the inverse is searched for or integrated."""
+    """True where the inverse is a root search or an integration."""
     exact = has(key, Capability.EXACT_INVERSE) or has(key, Capability.JOINT_LIKELIHOOD)
     return has(key, Capability.LATENT) and not exact and tolerance(key) < 1
 
 
 def tolerance(key: str) -> float:
-    """What the member declares; infinite where a round trip leads back only as far as was learned."""
+    """Tolerance of a round trip as the member declares it; infinite where the inverse is learned."""
     if has(key, Capability.JOINT_LIKELIHOOD, Capability.DECODER):
         return 1e-9  # the flow beside the decoder, which is what `directions` gives
     return ARCHITECTURES[key].inverse_tolerance
@@ -113,7 +113,7 @@ def directions(model: Model, y: Tensor | None) -> tuple[Direction, Direction, in
 
 
 def _rows(y: Tensor | None, points: Tensor) -> Tensor | None:
-    """As many observations as points: autograd asks for one point at a time."""
+    """As many observations as points: autograd evaluates one point at a time."""
     return None if y is None else y[: points.shape[0]]
 
 
@@ -130,8 +130,8 @@ def log_det_error(direction: Direction, points: Tensor) -> float:
     worst = 0.0
     for point in points:
         jacobian = torch.autograd.functional.jacobian(lambda p: direction(p[None])[0][0], point)
-        reported = direction(point[None])[1][0]
-        worst = max(worst, (torch.linalg.slogdet(jacobian)[1] - reported).abs().item())
+        log_det = direction(point[None])[1][0]
+        worst = max(worst, (torch.linalg.slogdet(jacobian)[1] - log_det).abs().item())
     return worst
 
 
@@ -142,18 +142,18 @@ def opposite_log_dets_error(there: Direction, back: Direction, points: Tensor) -
 
 
 def loss_of(objective: str, model: Model, shapes: Shapes, **settings) -> Loss:
-    """A loss in units that are already standard."""
+    """Build a loss for data in standard units."""
     units = [torch.zeros(shapes.x), torch.ones(shapes.x), torch.zeros(shapes.y), torch.ones(shapes.y)]
     return OBJECTIVES.make(objective, **settings).build(model, Context(None, shapes, *units))
 
 
 def unreached(module: nn.Module, loss: Tensor) -> list[str]:
     """Names of the parameters that get no gradient from the loss, or only zeros."""
-    named = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
-    gradients = torch.autograd.grad(loss, [p for _, p in named], allow_unused=True)
+    parameters = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
+    gradients = torch.autograd.grad(loss, [p for _, p in parameters], allow_unused=True)
     return [
         name
-        for (name, _), gradient in zip(named, gradients, strict=True)
+        for (name, _), gradient in zip(parameters, gradients, strict=True)
         if gradient is None or not gradient.abs().max() > 0
     ]
 
@@ -168,7 +168,7 @@ def batch_dependence(direction: Direction, points: Tensor) -> float:
 
 
 def draws_random_numbers(call: Callable[[], object]) -> bool:
-    """Whether torch's global generator moved."""
+    """True where the call uses torch's global generator."""
     before = torch.get_rng_state()
     call()
     return not torch.equal(before, torch.get_rng_state())
@@ -188,7 +188,7 @@ def mass_by_samples(log_density: Callable[[Tensor], Tensor], x: Tensor) -> tuple
 def integral(
     log_density: Callable[[Tensor], Tensor], window: list[tuple[float, float]], points: int
 ) -> float:
-    """Of exp(log_density) over a box in one or two dimensions, by the midpoint rule."""
+    """Integrate exp(log_density) over a box in one or two dimensions by the midpoint rule."""
     middles = (torch.arange(points, dtype=torch.float64) + 0.5) / points
     axes = [low + (high - low) * middles for low, high in window]
     grid = torch.cartesian_prod(*axes).reshape(-1, len(window))

@@ -1,7 +1,9 @@
-"""What every card says: settings, costs, capabilities, refusals."""
+"""The card of every member: settings, costs, capabilities, refusals."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,10 @@ from tests.architectures.properties import SHAPES, batch, directions, has, only,
 from workbench.architectures import ARCHITECTURES, CostCard
 from workbench.core.capability import Capability
 from workbench.core.errors import IncompatibleError, SpecError
+from workbench.core.model import Model
 from workbench.core.shapes import Shapes
 
+ROOT = Path(__file__).resolve().parents[2] / "workbench"
 members = pytest.mark.parametrize("key", ARCHITECTURES.keys())
 
 
@@ -21,39 +25,30 @@ def fitting(key: str, shapes: Shapes) -> Shapes:
     return shapes if has(key, Capability.CONDITIONAL) else Shapes(shapes.x, 0)
 
 
-def test_the_members_are_there():
-    assert ARCHITECTURES.keys() == [
-        "nice",
-        "realnvp",
-        "glow",
-        "neural_spline_coupling",
-        "maf",
-        "iaf",
-        "neural_spline_autoregressive",
-        "regressed_ensemble",
-        "regressed_mixtures",
-        "neural_autoregressive",
-        "unconstrained_neural_autoregressive",
-        "sum_of_squares_polynomial",
-        "bernstein_polynomial",
-        "gaussianization",
-        "neural_circular_spline",
-        "continuous",
-        "residual_flow",
-        "inn",
-        "residual_inn",
-        "conditional_inn",
-        "mixture_density_network",
-        "flow_matching",
-        "made",
-        "maf_decoder",
-        "iaf_decoder",
-        "vae",
-        "conditional_vae",
-        "autoencoder",
-        "invertible_autoencoder",
-        "symbolic_regression",
-    ]
+def test_the_order_of_the_menu_is_that_of_the_imports():
+    lines = (ROOT / "architectures" / "__init__.py").read_text().splitlines()
+    modules = [line.split()[1].rsplit(".", 1)[1] for line in lines if line.startswith("from workbench.arch")]
+    assert [module for module in modules if module != "base"] == ARCHITECTURES.keys()
+
+
+def test_the_catalogue_needs_no_torch():
+    """Menus, forms and tables describe the members without loading what builds them."""
+    code = (
+        "import sys; from workbench.architectures import ARCHITECTURES\n"
+        "from workbench.core.shapes import Shapes\n"
+        "ARCHITECTURES.cards()\n"
+        "[(m().refusals(Shapes(1, 0)), m().unused(Shapes(2, 1)), m().misfits([])) for m in ARCHITECTURES]\n"
+        "print({'torch', 'zuko', 'scipy', 'torchdiffeq'} & set(sys.modules))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert result.stdout.strip() == "set()", result.stdout + result.stderr
+
+
+def test_models_can_be_imported_from_the_package():
+    import workbench.architectures as architectures
+
+    models = [name for name in architectures.__all__ if name.endswith("Model")]
+    assert len(models) == 7 and all(issubclass(getattr(architectures, name), Model) for name in models)
 
 
 #: Files that name a member on purpose: what is open at first, what warms a worker up, parts of recipes.
@@ -64,15 +59,14 @@ def elsewhere(key: str, root: Path) -> set[str]:
     #: Files that name a member on purpose: what is open at first, what warms up a worker, a recipe's parts.
     own = {f"architectures/{key}.py", f"objectives/{key}.py"}
     files = {str(path.relative_to(root)): path.read_text() for path in root.rglob("*.py")}
-    asked = {n: text for n, text in files.items() if n not in own | NAMED and not n.startswith("studies/")}
-    return {name for name, text in asked.items() if f'"{key}"' in text}
+    others = {n: text for n, text in files.items() if n not in own | NAMED and not n.startswith("studies/")}
+    return {name for name, text in others.items() if f'"{key}"' in text}
 
 
 def test_a_member_is_one_file_and_one_line(tmp_path):
-    root = Path(__file__).resolve().parents[2] / "workbench"
-    found = {key: elsewhere(key, root) for key in ARCHITECTURES.keys()}
-    assert not {key: files for key, files in found.items() if files}
-    lines = (root / "architectures" / "__init__.py").read_text().splitlines()
+    mentions = {key: elsewhere(key, ROOT) for key in ARCHITECTURES.keys()}
+    assert not {key: files for key, files in mentions.items() if files}
+    lines = (ROOT / "architectures" / "__init__.py").read_text().splitlines()
     for key in ARCHITECTURES.keys():
         assert sum(f"architectures.{key} import" in line for line in lines) == 1, key
     (tmp_path / "menu.py").write_text('if architecture.key == "nice": ...')
@@ -86,8 +80,10 @@ def test_a_card_is_complete(key):
     assert isinstance(member.cost, CostCard)
     assert all((member.cost.density, member.cost.sampling, member.cost.inverse))
     assert not member.cost.warning or member.cost.warning.endswith(".")
-    exact, coded = (c in member.capabilities for c in (Capability.EXACT_INVERSE, Capability.LATENT))
-    assert member.cost.inverse.startswith("exact" if exact else ("numerical", "learned") if coded else "none")
+    exact, has_latent = (c in member.capabilities for c in (Capability.EXACT_INVERSE, Capability.LATENT))
+    assert member.cost.inverse.startswith(
+        "exact" if exact else ("numerical", "learned") if has_latent else "none"
+    )
     assert member.capabilities <= set(Capability)
     assert set(member.formats) == {"graph", "onnx"}
     for setting in member.settings():
@@ -108,22 +104,22 @@ def test_a_module_opens_with_its_equations(key):
 @pytest.mark.parametrize("shapes", [*SHAPES, Shapes(0, 0)], ids=lambda s: f"{s.x}-{s.y}")
 def test_refusals_are_sentences_and_build_keeps_to_them(key, shapes):
     spec = ARCHITECTURES.make(key)
-    refused = spec.refusals(shapes)
-    for sentence in refused:
+    reasons = spec.refusals(shapes)
+    for sentence in reasons:
         assert sentence[0].isupper() and sentence.endswith(".") and "choose" in sentence
-    if refused:
+    if reasons:
         with pytest.raises(IncompatibleError, match="choose"):
             spec.build(shapes)
     else:
         model = spec.build(shapes)
         assert (model.features, model.context) == (shapes.x, shapes.y)
-        unsaid = set() if shapes.y else {Capability.FORWARD}  # what predicts y, where there is one
-        assert spec.capabilities - unsaid <= model.capabilities <= spec.capabilities
+        optional = set() if shapes.y else {Capability.FORWARD}  # what predicts y, where there is one
+        assert spec.capabilities - optional <= model.capabilities <= spec.capabilities
         assert model.parameter_count() > 0
 
 
-def test_who_refuses_what():
-    refused = {
+def test_refusals_of_every_member():
+    refusals = {
         key: [(s.x, s.y) for s in SHAPES if ARCHITECTURES.make(key).refusals(s)]
         for key in ARCHITECTURES.keys()
     }
@@ -140,7 +136,7 @@ def test_who_refuses_what():
         "symbolic_regression": [(1, 0)],
         "vae": [(4, 2), (3, 1), (2, 4), (1, 3)],
     }
-    assert refused == {key: split.get(key, []) for key in ARCHITECTURES.keys()}
+    assert refusals == {key: split.get(key, []) for key in ARCHITECTURES.keys()}
 
 
 @members
@@ -195,10 +191,10 @@ def test_an_observation_wider_than_x_is_padded_without_being_asked():
 def test_building_uses_the_global_generator_only(key):
     """A caller who forks torch's generator gets the same network and leaves no trace."""
     shapes, before = fitting(key, Shapes(4, 2)), torch.get_rng_state()
-    found = []
+    states = []
     for _ in range(2):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(7)
-            found.append(ARCHITECTURES.make(key).build(shapes).state_dict())
-    assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
+            states.append(ARCHITECTURES.make(key).build(shapes).state_dict())
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     assert torch.equal(before, torch.get_rng_state())

@@ -30,7 +30,7 @@ DECODED = {
 }
 
 
-def trained(
+def train(
     key: str, objective: str, settings: dict, *, steps: int = 600, noise: float = 0.5
 ) -> tuple[Run, LinearGaussian]:
     problem = LinearGaussian(features=3, observations=1, noise=noise)
@@ -48,68 +48,68 @@ def trained(
     return run, problem
 
 
-def moments_off(run: Run, problem: LinearGaussian, draws: int = 20_000) -> tuple[float, float]:
+def moment_errors(run: Run, problem: LinearGaussian, draws: int = 20_000) -> tuple[float, float]:
     """Largest error of the posterior's mean, in its standard deviations, and of its covariance whitened."""
     worst_mean = worst_covariance = 0.0
     for observation in OBSERVATIONS:
         mean, covariance = problem.posterior_moments([observation])
-        drawn = run.fitted.sample(draws, [observation], torch.Generator().manual_seed(1)).double()
+        samples = run.fitted.sample(draws, [observation], torch.Generator().manual_seed(1)).double()
         factor = torch.linalg.cholesky(covariance)
-        white = torch.linalg.solve_triangular(factor, (drawn - mean).T, upper=False)
+        white = torch.linalg.solve_triangular(factor, (samples - mean).T, upper=False)
         worst_mean = max(worst_mean, float(white.mean(1).abs().max()))
-        off = torch.cov(white) - torch.eye(3, dtype=torch.float64)
-        worst_covariance = max(worst_covariance, float(torch.linalg.matrix_norm(off, ord=2)))
+        deviation = torch.cov(white) - torch.eye(3, dtype=torch.float64)
+        worst_covariance = max(worst_covariance, float(torch.linalg.matrix_norm(deviation, ord=2)))
     return worst_mean, worst_covariance
 
 
-def nats_off(run: Run, problem: LinearGaussian) -> float:
+def kl_divergence(run: Run, problem: LinearGaussian) -> float:
     """KL( p(x | y) ‖ q(x | y) ), averaged over the prior predictive, by 20 000 fresh pairs."""
-    drawn = problem.draw(20_000, torch.Generator().manual_seed(9))
+    pairs = problem.draw(20_000, torch.Generator().manual_seed(9))
     _, covariance = problem.posterior_moments([0.0])
-    means = drawn.y @ problem.parts.gain.T
+    means = pairs.y @ problem.parts.gain.T
     exact = torch.distributions.MultivariateNormal(torch.zeros(3, dtype=torch.float64), covariance)
     with torch.no_grad():
-        learned = run.fitted.log_prob(drawn.x, drawn.y).double()
-    return float((exact.log_prob(drawn.x - means) - learned).mean())
+        log_probs = run.fitted.log_prob(pairs.x, pairs.y).double()
+    return float((exact.log_prob(pairs.x - means) - log_probs).mean())
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("key", EXACT)
 def test_the_exact_posterior_is_reached(key):
     # a bound is slower to tighten than a likelihood is to rise
-    run, problem = trained(key, *EXACT[key], steps=1500 if key == "conditional_vae" else 600)
-    mean, covariance = moments_off(run, problem)
+    run, problem = train(key, *EXACT[key], steps=1500 if key == "conditional_vae" else 600)
+    mean, covariance = moment_errors(run, problem)
     print(f"{key}: mean off by {mean:.3f} sd, covariance by {covariance:.3f}")
     assert mean < 0.08 and covariance < 0.15
     if "density" in run.model.capabilities:
-        gap = nats_off(run, problem)
+        gap = kl_divergence(run, problem)
         print(f"{key}: {gap:.4f} nats")
         assert -0.005 < gap < 0.02
 
 
 @pytest.mark.slow
-def test_an_untrained_one_is_seen_to_be_far():
-    run, problem = trained("conditional_inn", *EXACT["conditional_inn"], steps=5)
-    assert max(moments_off(run, problem)) > 0.3 and nats_off(run, problem) > 0.05
+def test_an_untrained_network_is_far_from_the_exact_posterior():
+    run, problem = train("conditional_inn", *EXACT["conditional_inn"], steps=5)
+    assert max(moment_errors(run, problem)) > 0.3 and kl_divergence(run, problem) > 0.05
 
 
-def shares_off(run: Run, problem: LinearGaussian, draws: int = 20_000) -> tuple[float, float]:
+def prior_scaled_errors(run: Run, problem: LinearGaussian, draws: int = 20_000) -> tuple[float, float]:
     """As `moments_off`, in standard deviations of the prior: without noise a posterior is flat one way."""
     scale = problem.parts.covariance.diagonal().sqrt()
     worst_mean = worst_covariance = 0.0
     for observation in OBSERVATIONS:
         mean, covariance = problem.posterior_moments([observation])
-        drawn = run.fitted.sample(draws, [observation], torch.Generator().manual_seed(1)).double()
-        worst_mean = max(worst_mean, float(((drawn.mean(0) - mean) / scale).abs().max()))
-        off = (torch.cov(drawn.T) - covariance) / (scale[:, None] * scale)
-        worst_covariance = max(worst_covariance, float(torch.linalg.matrix_norm(off, ord=2)))
+        samples = run.fitted.sample(draws, [observation], torch.Generator().manual_seed(1)).double()
+        worst_mean = max(worst_mean, float(((samples.mean(0) - mean) / scale).abs().max()))
+        deviation = (torch.cov(samples.T) - covariance) / (scale[:, None] * scale)
+        worst_covariance = max(worst_covariance, float(torch.linalg.matrix_norm(deviation, ord=2)))
     return worst_mean, worst_covariance
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("key", DECODED)
 def test_a_decoder_comes_near_the_exact_posterior_without_noise(key):
-    run, problem = trained(key, *DECODED[key], noise=0.0)
-    mean, covariance = shares_off(run, problem)
+    run, problem = train(key, *DECODED[key], noise=0.0)
+    mean, covariance = prior_scaled_errors(run, problem)
     print(f"{key}: mean off by {mean:.3f} prior sd, covariance by {covariance:.3f}")
     assert mean < 0.12 and covariance < 0.25

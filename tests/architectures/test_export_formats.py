@@ -1,4 +1,4 @@
-"""`Architecture.formats` is measured, not believed: what it promises works, and what it refuses does fail."""
+"""`Architecture.formats` is checked: the formats that it promises work, and those that it refuses fail."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ class Call(nn.Module):
         self.model, self.call = model, call
 
     def forward(self, points, y=None):
-        found = getattr(self.model, self.call)(points, y)
-        return tuple(f for f in found if f is not None) if isinstance(found, tuple) else (found,)
+        values = getattr(self.model, self.call)(points, y)
+        return tuple(f for f in values if f is not None) if isinstance(values, tuple) else (values,)
 
 
 @pytest.fixture(autouse=True)
 def no_traced_nodes():
-    """zuko keeps its quadrature's nodes; those of a tracing that failed are no numbers, and would stay."""
+    """Clear zuko's cache of quadrature nodes, which a failed tracing leaves with fake tensors."""
     yield
     GaussLegendre.nodes.cache_clear()
 
 
-def exported(key, shapes, call):
-    """The call, its traced program for any number of rows, and inputs of two lengths, the traced first."""
+def export_call(key, shapes, call):
+    """Trace a call for any number of rows; return it, the program, and inputs of two lengths."""
     torch.manual_seed(0)
     settings = only(key, {"transforms": 2, "width": 8, "depth": 1})
     model = ARCHITECTURES.make(key, **settings).build(shapes).eval()
@@ -64,7 +64,7 @@ def exported(key, shapes, call):
     return module, program, dynamic, inputs
 
 
-#: tracing takes seconds: what is left out here is close to what is left in, and runs with the slow tests
+#: tracing takes seconds: similar cases run with the slow tests
 QUICK = [
     c if c[1] == Shapes(4, 2) and c[2] != "latent" else pytest.param(*c, marks=pytest.mark.slow)
     for c in CALLS
@@ -75,7 +75,7 @@ QUICK = [
 def test_graph(key, shapes, call):
     if ARCHITECTURES[key].formats["graph"]:
         pytest.skip("refused; that it fails is tested below")
-    module, program, _, (_, inputs) = exported(key, shapes, call)
+    module, program, _, (_, inputs) = export_call(key, shapes, call)
     for mine, theirs in zip(module(*inputs), program.module()(*inputs), strict=True):
         assert torch.allclose(mine, theirs, atol=1e-6)
 
@@ -87,15 +87,15 @@ def test_onnx(key, shapes, call):
     pytest.importorskip("onnxscript")
     if ARCHITECTURES[key].formats["onnx"]:
         pytest.skip("refused")
-    module, _, dynamic, (example, inputs) = exported(key, shapes, call)
+    module, _, dynamic, (example, inputs) = export_call(key, shapes, call)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns about itself
         program = torch.onnx.export(module, example, dynamic_shapes=dynamic, dynamo=True, verbose=False)
     file = io.BytesIO()
     program.save(file)
     session = runtime.InferenceSession(file.getvalue(), providers=["CPUExecutionProvider"])
-    named = {i.name: value.numpy() for i, value in zip(session.get_inputs(), inputs, strict=True)}
-    for mine, theirs in zip(module(*inputs), session.run(None, named), strict=True):
+    feed = {i.name: value.numpy() for i, value in zip(session.get_inputs(), inputs, strict=True)}
+    for mine, theirs in zip(module(*inputs), session.run(None, feed), strict=True):
         assert torch.allclose(mine, torch.from_numpy(theirs), atol=1e-4)
 
 
@@ -105,4 +105,4 @@ def test_what_is_refused_does_fail(key):
     assert ARCHITECTURES[key].formats["graph"].endswith("export the weights.")
     assert ARCHITECTURES[key].formats["onnx"]
     with torch.no_grad(), pytest.raises(Exception, match=r"[Dd]ata-dependent|dynamic|guard|leaf"):
-        exported(key, Shapes(4, 2), "inverse")
+        export_call(key, Shapes(4, 2), "inverse")

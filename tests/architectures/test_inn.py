@@ -8,7 +8,7 @@ from torch import nn
 from zuko.flows.autoregressive import MaskedAutoregressiveTransform
 from zuko.lazy import LazyComposedTransform
 
-from tests.architectures.properties import batch, built, log_det_error, round_trip_error
+from tests.architectures.properties import batch, build_model, log_det_error, round_trip_error
 from workbench.architectures import ARCHITECTURES, InnModel
 from workbench.bijections.mixture_latent import MixtureLatent
 from workbench.bijections.two_sided_coupling import TwoSidedCoupling, soft_clamp
@@ -36,7 +36,7 @@ layouts = pytest.mark.parametrize(("x", "y", "extra", "padding", "latent", "widt
 
 @layouts
 def test_the_layout_is_the_documented_one(x, y, extra, padding, latent, width):
-    model = built("inn", Shapes(x, y), extra_latent=extra, padding=padding)
+    model = build_model("inn", Shapes(x, y), extra_latent=extra, padding=padding)
     assert isinstance(model, InnModel)
     assert (model.latent_features, model.width) == (latent, width)
     assert (model.padding_x, model.padding_z) == (width - x, width - y - latent)
@@ -53,22 +53,22 @@ def test_the_layout_is_the_documented_one(x, y, extra, padding, latent, width):
 
 @layouts
 def test_an_identity_network_shows_where_everything_goes(x, y, extra, padding, latent, width):
-    model = built("inn", Shapes(x, y), extra_latent=extra, padding=padding)
+    model = build_model("inn", Shapes(x, y), extra_latent=extra, padding=padding)
     with torch.no_grad():
         for name, tensor in model.state_dict().items():
             tensor.copy_(torch.arange(width) if not tensor.is_floating_point() else torch.zeros_like(tensor))
             assert tensor.is_floating_point() or name.endswith("_0")  # the fixed permutations are buffers
     points = batch(Shapes(x, y), 5)[0]
-    padded = model.pad_x(points)
-    assert torch.equal(model.predict(points), padded[:, :y])
-    assert torch.equal(model.latent(points)[0], padded[:, y : y + latent])
+    columns = model.pad_x(points)
+    assert torch.equal(model.predict(points), columns[:, :y])
+    assert torch.equal(model.latent(points)[0], columns[:, y : y + latent])
     z, observation = torch.randn(5, latent, dtype=torch.float64), torch.randn(5, y, dtype=torch.float64)
     assert torch.equal(model.inverse(z, observation)[0], model.join(observation, z)[:, :x])
 
 
 @pytest.mark.parametrize(("x", "y"), [(4, 2), (3, 1), (2, 1)])
 def test_without_padding_the_views_are_one_bijection(x, y):
-    model, (points, observation) = built("inn", Shapes(x, y)), batch(Shapes(x, y))
+    model, (points, observation) = build_model("inn", Shapes(x, y)), batch(Shapes(x, y))
     assert model.padding_x == model.padding_z == 0
     z, log_det = model.latent(points)
     back, inverse_log_det = model.inverse(z, model.predict(points))
@@ -81,14 +81,14 @@ def test_without_padding_the_views_are_one_bijection(x, y):
 
 def test_padding_only_on_the_side_of_x_still_leads_back():
     shapes = Shapes(2, 4)
-    model, (points, _) = built("inn", shapes), batch(shapes)
+    model, (points, _) = build_model("inn", shapes), batch(shapes)
     assert (model.padding_x, model.padding_z) == (4, 0)
     assert torch.allclose(model.inverse(model.latent(points)[0], model.predict(points))[0], points, atol=1e-9)
 
 
 def test_noise_in_the_padding_changes_the_output_and_is_recovered():
     shapes = Shapes(2, 4)
-    model, (points, _) = built("inn", shapes, padding=2), batch(shapes)
+    model, (points, _) = build_model("inn", shapes, padding=2), batch(shapes)
     noise = torch.randn(points.shape[0], model.padding_x, dtype=points.dtype)
     out, _ = model.forward_full(model.pad_x(points, noise))
     assert not torch.allclose(out, model.forward_full(model.pad_x(points))[0])
@@ -100,17 +100,17 @@ def test_it_claims_a_forward_model_and_no_density_of_x():
     assert Capability.FORWARD in member.capabilities
     assert Capability.DENSITY not in member.capabilities
     with pytest.raises(TypeError, match="density"):
-        built("inn", Shapes(2, 1)).log_prob(*batch(Shapes(2, 1)))
+        build_model("inn", Shapes(2, 1)).log_prob(*batch(Shapes(2, 1)))
 
 
 def test_it_needs_an_observation_to_run_backwards():
-    model = built("inn", Shapes(2, 1))
+    model = build_model("inn", Shapes(2, 1))
     with pytest.raises(DataError, match="needs an observation"):
         model.inverse(torch.zeros(3, 1, dtype=torch.float64), None)
 
 
 def test_permutations_are_drawn_at_build_and_saved():
-    orders = [built("inn", Shapes(10, 2), seed=s).state_dict()["blocks.1._0"] for s in (0, 0, 1)]
+    orders = [build_model("inn", Shapes(10, 2), seed=s).state_dict()["blocks.1._0"] for s in (0, 0, 1)]
     assert torch.equal(orders[0], orders[1])
     assert not torch.equal(orders[0], orders[2])
     assert orders[0].sort().values.tolist() == list(range(10))
@@ -126,16 +126,16 @@ def block(request):
 def test_the_block_is_its_card_of_equations(block):
     lazy, features, context = block
     u, c = batch(Shapes(features, context), 4)
-    seen = (lambda half: half) if c is None else (lambda half: torch.cat((half, c), dim=-1))
+    inputs = (lambda half: half) if c is None else (lambda half: torch.cat((half, c), dim=-1))
     u_1, u_2 = u[:, : features // 2], u[:, features // 2 :]
-    s_2, t_2 = lazy.second(seen(u_2)).chunk(2, dim=-1)
+    s_2, t_2 = lazy.second(inputs(u_2)).chunk(2, dim=-1)
     v_1 = u_1 * torch.exp(4 / torch.pi * torch.atan(s_2 / 2)) + t_2
-    s_1, t_1 = lazy.first(seen(v_1)).chunk(2, dim=-1)
+    s_1, t_1 = lazy.first(inputs(v_1)).chunk(2, dim=-1)
     v_2 = u_2 * torch.exp(4 / torch.pi * torch.atan(s_1 / 2)) + t_1
     assert torch.allclose(lazy(c)(u), torch.cat((v_1, v_2), dim=-1), atol=1e-12)
 
 
-def test_the_block_changes_both_halves_and_keeps_the_laws(block):
+def test_the_block_changes_both_halves_and_is_invertible(block):
     lazy, features, context = block
     u, c = batch(Shapes(features, context), 4)
     there = lambda p: lazy(None if c is None else c[: len(p)]).call_and_ladj(p)  # noqa: E731
@@ -148,17 +148,17 @@ def test_the_block_changes_both_halves_and_keeps_the_laws(block):
 
 def test_the_block_mixes_with_zukos_transforms():
     torch.manual_seed(0)
-    mixed = LazyComposedTransform(
+    composition = LazyComposedTransform(
         TwoSidedCoupling(3, 2, clamp=2.0, network=NETWORK),
         MaskedAutoregressiveTransform(3, 2, hidden_features=[16]),
     ).double()
     u, c = batch(Shapes(3, 2), 4)
-    v, log_det = mixed(c).call_and_ladj(u)
-    back, opposite = mixed.inv(c).call_and_ladj(v)
+    v, log_det = composition(c).call_and_ladj(u)
+    back, opposite = composition.inv(c).call_and_ladj(v)
     assert torch.allclose(back, u, atol=1e-10)
-    assert torch.allclose(mixed(c).inv(v), u, atol=1e-10)
+    assert torch.allclose(composition(c).inv(v), u, atol=1e-10)
     assert torch.allclose(opposite, -log_det, atol=1e-10)
-    assert torch.allclose(mixed(c).log_abs_det_jacobian(u, v), log_det, atol=1e-10)
+    assert torch.allclose(composition(c).log_abs_det_jacobian(u, v), log_det, atol=1e-10)
 
 
 def test_the_block_refuses_a_single_component():
@@ -168,10 +168,10 @@ def test_the_block_refuses_a_single_component():
 
 def test_the_soft_clamp_is_increasing_and_bounded():
     values = torch.linspace(-1000, 1000, 2001, dtype=torch.float64)
-    clamped = soft_clamp(values, 2.0)
-    assert (clamped.diff() > 0).all()
-    assert clamped.abs().max() < 2.0
-    assert clamped.abs().max() > 1.99
+    images = soft_clamp(values, 2.0)
+    assert (images.diff() > 0).all()
+    assert images.abs().max() < 2.0
+    assert images.abs().max() > 1.99
 
 
 # ---- a latent with two modes
@@ -191,9 +191,9 @@ def test_the_latent_mixture_is_its_formula(distance):
 
 
 @pytest.mark.parametrize("shapes", [Shapes(4, 2), Shapes(2, 4)], ids=str)
-def test_the_inn_keeps_its_laws_with_a_latent_of_two_modes(shapes):
-    model = built("inn", shapes, latent_law="mixture")
-    plain = built("inn", shapes)
+def test_the_inn_is_a_bijection_with_a_bimodal_latent(shapes):
+    model = build_model("inn", shapes, latent_law="mixture")
+    plain = build_model("inn", shapes)
     some = torch.randn(8, model.width, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     assert round_trip_error(model.forward_full, model.inverse_full, some) < 1e-8
     assert round_trip_error(model.inverse_full, model.forward_full, some) < 1e-8

@@ -1,4 +1,4 @@
-"""What is peculiar to one member: NICE keeps volume, MAF is triangular, splines end at their bound."""
+"""Properties of single members: NICE keeps volume, MAF is triangular, splines end at their bound."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 import torch
 from zuko.transforms import MonotonicRQSTransform
 
-from tests.architectures.properties import batch, built, directions, log_det_error, round_trip_error
-from workbench.architectures.neural_spline_coupling import LEAST_SLOPE
+from tests.architectures.properties import batch, build_model, directions, log_det_error, round_trip_error
+from workbench.architectures.splines import LEAST_SLOPE
 from workbench.bijections.layer_inverse import inverse_and_log_det
 from workbench.core.shapes import Shapes
 
@@ -22,7 +22,7 @@ def layer_jacobian(layer, y, point):
 @pytest.mark.parametrize("mixing", ["none", "permutation", "rotation"])
 def test_nice_preserves_volume_before_its_scale(mixing):
     shapes = Shapes(4, 2)
-    model, (x, y) = built("nice", shapes, mixing=mixing), batch(shapes, 3)
+    model, (x, y) = build_model("nice", shapes, mixing=mixing), batch(shapes, 3)
     scale = model.layers[-1]
     assert torch.allclose(model.latent(x, y)[1], scale.log_scale.sum().expand(3))
     del model.layers[-1]
@@ -33,13 +33,13 @@ def test_nice_preserves_volume_before_its_scale(mixing):
 
 def test_realnvp_does_not_preserve_volume():
     shapes = Shapes(4, 2)
-    assert built("realnvp", shapes).latent(*batch(shapes, 3))[1].abs().min() > 1e-3
+    assert build_model("realnvp", shapes).latent(*batch(shapes, 3))[1].abs().min() > 1e-3
 
 
 @pytest.mark.parametrize("order", ["reversed", "random"])
 def test_maf_is_triangular_in_the_order_of_each_layer(order):
     shapes = Shapes(4, 2)
-    model, (x, y) = built("maf", shapes, order=order), batch(shapes, 1)
+    model, (x, y) = build_model("maf", shapes, order=order), batch(shapes, 1)
     orders = []
     for layer in model.layers:
         jacobian = layer_jacobian(layer, y, x[0])
@@ -55,7 +55,7 @@ def test_maf_is_triangular_in_the_order_of_each_layer(order):
 @pytest.mark.parametrize("key", ["nice", "realnvp", "neural_spline_coupling"])
 def test_couplings_keep_one_half_and_alternate(key):
     shapes = Shapes(4, 2)
-    model, (x, y) = built(key, shapes), batch(shapes, 1)
+    model, (x, y) = build_model(key, shapes), batch(shapes, 1)
     first, second = ((layer(y)(x) == x)[0] for layer in model.layers[:2])
     assert first.tolist() == [True, False, True, False]
     assert second.tolist() == [False, True, False, True]
@@ -64,7 +64,7 @@ def test_couplings_keep_one_half_and_alternate(key):
 @pytest.mark.parametrize("bound", [5.0, 2.0])
 def test_splines_are_the_identity_outside_their_bound(bound):
     shapes = Shapes(2, 0)
-    model = built("neural_spline_coupling", shapes, bound=bound)
+    model = build_model("neural_spline_coupling", shapes, bound=bound)
     outside = bound * torch.tensor([[1.01, -1.5], [-4.0, 30.0], [2.0, 2.0]], dtype=torch.float64)
     for z, log_det in (model.latent(outside, None), model.inverse(outside, None)):
         assert torch.equal(z, outside)
@@ -85,7 +85,7 @@ def test_steep_splines_invert_in_single_precision(slope, holds):
 
 
 def test_splines_keep_their_bound():
-    model = built("neural_spline_coupling", Shapes(2, 0))
+    model = build_model("neural_spline_coupling", Shapes(2, 0))
     x = 5 * (2 * torch.rand(500, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 1)
     assert model.latent(x, None)[0].abs().max() <= 5
 
@@ -93,7 +93,7 @@ def test_splines_keep_their_bound():
 @pytest.mark.parametrize("key", ["realnvp", "maf"])
 def test_a_layer_stretches_by_its_clamp_at_most(key):
     shapes, clamp = Shapes(2, 0), 0.5
-    model, (x, y) = built(key, shapes, clamp=clamp), batch(shapes)
+    model, (x, y) = build_model(key, shapes, clamp=clamp), batch(shapes)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(50.0)
@@ -103,9 +103,9 @@ def test_a_layer_stretches_by_its_clamp_at_most(key):
 
 @pytest.mark.parametrize("mixing", ["none", "permutation", "rotation", "linear"])
 @pytest.mark.parametrize("key", ["realnvp", "neural_spline_coupling"])
-def test_every_mixing_keeps_the_laws(key, mixing):
+def test_every_mixing_is_a_bijection_with_correct_log_dets(key, mixing):
     shapes = Shapes(4, 2)
-    model, (x, y) = built(key, shapes, mixing=mixing, transforms=3), batch(shapes, 4)
+    model, (x, y) = build_model(key, shapes, mixing=mixing, transforms=3), batch(shapes, 4)
     there, back, _ = directions(model, y)
     assert len(model.layers) == (3 if mixing == "none" else 5)
     assert round_trip_error(there, back, x) < 1e-9
@@ -116,7 +116,7 @@ def test_every_mixing_keeps_the_laws(key, mixing):
 @pytest.mark.parametrize("key", ["nice", "realnvp", "neural_spline_coupling", "maf"])
 def test_the_cheap_inverse_agrees_with_zukos(key):
     shapes = Shapes(3, 2)
-    model, (x, y) = built(key, shapes), batch(shapes)
+    model, (x, y) = build_model(key, shapes), batch(shapes)
     for layer in model.layers:
         u, log_det = inverse_and_log_det(layer(y), x)
         same, reference = layer(y).inv.call_and_ladj(x)
@@ -125,7 +125,7 @@ def test_the_cheap_inverse_agrees_with_zukos(key):
 
 
 def test_maf_of_one_component_is_affine():
-    model = built("maf", Shapes(1, 0))
+    model = build_model("maf", Shapes(1, 0))
     x = torch.linspace(-3, 3, 7, dtype=torch.float64)[:, None]
     z = model.latent(x, None)[0][:, 0]
     assert torch.allclose(z.diff(n=2), torch.zeros(5, dtype=torch.float64), atol=1e-12)
@@ -138,5 +138,5 @@ def test_zuko_switches_off_the_argument_checks_of_torch():
         "import zuko; after = torch.distributions.Distribution._validate_args\n"
         "torch.distributions.Normal(0.0, -1.0); print(before, after)"
     )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
-    assert found.stdout.split() == ["True", "False"]
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert result.stdout.split() == ["True", "False"]

@@ -1,4 +1,4 @@
-"""Each law is shown a network that breaks it: a guard that has never been seen to fail guards nothing."""
+"""Each property is tested on a network that violates it, so that the test is known to fail when it must."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SHAPES = Shapes(2, 0)
 
 @pytest.fixture
 def model():
-    return properties.built("realnvp", SHAPES, transforms=2, width=8)
+    return properties.build_model("realnvp", SHAPES, transforms=2, width=8)
 
 
 @pytest.fixture
@@ -67,8 +67,8 @@ def test_a_parameter_without_gradient_is_caught(model, some):
 
 def test_a_network_that_normalises_over_its_batch_is_caught(both, some):
     there, _ = both
-    mixed = lambda x: (there(x)[0] - there(x)[0].mean(0), there(x)[1])  # noqa: E731
-    assert properties.batch_dependence(there, some) < 1e-10 < properties.batch_dependence(mixed, some)
+    centring = lambda x: (there(x)[0] - there(x)[0].mean(0), there(x)[1])  # noqa: E731
+    assert properties.batch_dependence(there, some) < 1e-10 < properties.batch_dependence(centring, some)
 
 
 def test_a_network_that_draws_is_caught(both, some):

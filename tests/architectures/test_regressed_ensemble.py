@@ -1,4 +1,4 @@
-"""What the ensemble of regressed spline flows reads off data: edges, regression, straightened y."""
+"""The parts of the ensemble of regressed spline flows that are fitted to data: edges, regression, scores."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_soft_edges_are_straight_inside_and_logarithms_at_the_limit():
     assert torch.allclose(logit, torch.logit(u).diff(dim=0), atol=1e-3)
 
 
-def chosen(x, y, low, high):
+def fit_widths(x, y, low, high):
     layer = SoftEdges(x.shape[1]).double()
     layer.prepare(x, y, double([[low] * x.shape[1], [high] * x.shape[1]]))
     return layer.width
@@ -63,11 +63,11 @@ def chosen(x, y, low, high):
 
 def test_the_softness_follows_the_data():
     y, noise = normal(4000, 1), normal(4000, 1, 1)
-    # a logarithm's law: wide; a straight line's far from the edge: narrow
-    assert chosen((y + 0.5 * noise).exp(), y, 0.0, INFINITE)[0] > 4 * (y + 0.5 * noise).exp().std()
+    # log-normal: a wide edge; linear and far from the edge: a narrow one
+    assert fit_widths((y + 0.5 * noise).exp(), y, 0.0, INFINITE)[0] > 4 * (y + 0.5 * noise).exp().std()
     place = 20 * torch.rand(4000, 1, generator=torch.Generator().manual_seed(3), dtype=torch.float64) - 10
-    seen = place + 0.1 * noise
-    assert chosen(place, seen, -10.0, 10.0)[0] < 1.0
+    observation = place + 0.1 * noise
+    assert fit_widths(place, observation, -10.0, 10.0)[0] < 1.0
 
 
 def test_the_start_is_the_posterior_of_a_linear_gaussian_model():
@@ -78,9 +78,9 @@ def test_the_start_is_the_posterior_of_a_linear_gaussian_model():
     model.prepare(x, y, double([[-INFINITE], [INFINITE]]))
     rows, at = double([[-1.0], [0.3], [2.0]]), double([[0.5]] * 3)
     with torch.no_grad():
-        found = model.log_prob(rows, at)
+        log_probs = model.log_prob(rows, at)
     exact = torch.distributions.Normal(0.4, math.sqrt(0.2)).log_prob(rows[:, 0])
-    assert torch.allclose(found, exact, atol=0.15)
+    assert torch.allclose(log_probs, exact, atol=0.15)
 
 
 @pytest.mark.parametrize("correlation", [0.2, 0.95])
@@ -97,16 +97,16 @@ def test_residuals_leave_the_regression_white(correlation):
     assert keeps_axes == (correlation < 0.5)
 
 
-def test_heavy_tails_are_straightened_and_the_rest_is_left():
+def test_heavy_tails_get_normal_scores_and_the_rest_does_not():
     plain = normal(5000, 1)
     y = torch.cat([plain, plain.exp(), (3 * plain).clamp(min=0).round()], 1)
     layer = NormalScores(3).double()
     layer.prepare(y)
-    read = layer(y)
-    assert torch.equal(read[:, :3], y) and (read[:, 3] == 0).all()
+    features = layer(y)
+    assert torch.equal(features[:, :3], y) and (features[:, 3] == 0).all()
     middle = plain[:, 0].abs() < 2.5
-    assert (read[:, 4] - plain[:, 0]).abs()[middle].max() < 0.15
-    assert read.isfinite().all() and (read[y[:, 2].argsort(), 5].diff() >= -1e-9).all()
+    assert (features[:, 4] - plain[:, 0]).abs()[middle].max() < 0.15
+    assert features.isfinite().all() and (features[y[:, 2].argsort(), 5].diff() >= -1e-9).all()
 
 
 def test_no_draw_leaves_the_bounds_and_a_saved_run_knows_them(tmp_path):
@@ -116,9 +116,11 @@ def test_no_draw_leaves_the_bounds_and_a_saved_run_knows_them(tmp_path):
     list(run)
     draws = run.fitted.sample(500, [0.9] * 10)
     assert float(draws.abs().max()) <= 1.0
-    loaded = wb.load(wb.save(run, tmp_path / "model.vina"))
+    reloaded_network = wb.load(wb.save(run, tmp_path / "model.vina"))
     x = draws[:50].clamp(-0.999, 0.999)
-    assert torch.allclose(loaded.log_prob(x, [[0.9] * 10]), run.fitted.log_prob(x, [[0.9] * 10]), atol=1e-4)
+    assert torch.allclose(
+        reloaded_network.log_prob(x, [[0.9] * 10]), run.fitted.log_prob(x, [[0.9] * 10]), atol=1e-4
+    )
 
 
 # ---- the recipe
@@ -127,8 +129,8 @@ def test_the_recipe_fits_every_inverse_problem_and_grows_with_the_simulations():
     from workbench.core.errors import IncompatibleError
     from workbench.problems import PROBLEMS
 
-    made = [p() for p in PROBLEMS if not p.unavailable()]
-    inverse = [p for p in made if not p.refusals() and Capability.OBSERVATION in p.capabilities]
+    problems = [p() for p in PROBLEMS if not p.unavailable()]
+    inverse = [p for p in problems if not p.refusals() and Capability.OBSERVATION in p.capabilities]
     assert len(inverse) > 10
     for problem in inverse:
         assert not wb.Experiment.recommended(problem, 1000).refusals()
@@ -139,7 +141,7 @@ def test_the_recipe_fits_every_inverse_problem_and_grows_with_the_simulations():
         wb.Experiment.recommended("two_moons")
 
 
-def test_the_start_is_kept_where_training_cannot_better_it():
+def test_the_start_is_kept_where_training_does_not_improve_it():
     """On a linear Gaussian problem the start is the answer, and steps in the wrong direction are undone."""
     from workbench.problems import PROBLEMS
 

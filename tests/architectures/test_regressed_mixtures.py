@@ -1,4 +1,4 @@
-"""The ensemble of regressed mixtures: its laws, its limits, its order, its start."""
+"""The ensemble of regressed mixtures: its mixtures, its limits, its order, its start."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import workbench as wb
 from workbench.architectures import ARCHITECTURES
 from workbench.core.shapes import Shapes
 from workbench.nn.box_limits import FAR, BoxLimits
-from workbench.nn.two_piece_normal import TwoPieceNormal, _quantile, lower_quantile
+from workbench.nn.normal_quantile import lower_quantile, rational_quantile
+from workbench.nn.two_piece_normal import TwoPieceNormal
 from workbench.problems import PROBLEMS
 
 
@@ -20,53 +21,58 @@ def normal(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def laws(bells=3, rows=4):
-    return TwoPieceNormal.read(0.8 * normal(rows, 4 * bells))
+def mixtures(components=3, rows=4):
+    return TwoPieceNormal.read(0.8 * normal(rows, 4 * components))
 
 
 EDGES = [(-FAR, FAR), (-0.7, FAR), (-FAR, 0.4), (-0.5, 1.2), (6.0, 9.0)]
 
 
 @pytest.mark.parametrize("low, high", EDGES)
-def test_a_mixture_of_split_normals_is_a_law_between_its_limits_and_its_draws_have_it(low, high):
-    law, whole = laws(), torch.full((4,), 1.0, dtype=torch.float64)
+def test_a_mixture_of_two_piece_normals_integrates_to_one_and_its_draws_follow_it(low, high):
+    mixture, whole = mixtures(), torch.full((4,), 1.0, dtype=torch.float64)
     v = torch.linspace(max(low, -40.0), min(high, 40.0), 400_001, dtype=torch.float64)
     z = torch.special.ndtri((torch.arange(20_000, dtype=torch.float64) + 0.5) / 20_000)
     for row in range(4):
-        one = TwoPieceNormal(*(t[row] for t in (law.log_share, law.middle, law.below, law.above)))
+        one = TwoPieceNormal(
+            *(t[row] for t in (mixture.log_share, mixture.middle, mixture.below, mixture.above))
+        )
         density = one.log_prob(v, (whole[0] * low, whole[0] * high)).exp()
         below = torch.cumulative_trapezoid(density, v)
         assert abs(float(below[-1]) - 1) < 1e-5
         own = TwoPieceNormal(
-            *(t[row].expand(len(z), -1) for t in (law.log_share, law.middle, law.below, law.above))
+            *(
+                t[row].expand(len(z), -1)
+                for t in (mixture.log_share, mixture.middle, mixture.below, mixture.above)
+            )
         )
-        found = own.draw(z, (torch.full_like(z, low), torch.full_like(z, high))).sort()[0]
-        assert ((found >= low) & (found <= high)).all()
-        there = torch.searchsorted(v, found).clamp(1, len(below)) - 1
+        draws = own.draw(z, (torch.full_like(z, low), torch.full_like(z, high))).sort()[0]
+        assert ((draws >= low) & (draws <= high)).all()
+        there = torch.searchsorted(v, draws).clamp(1, len(below)) - 1
         assert (below[there] - torch.special.ndtr(z)).abs().max() < 1e-3
 
 
-def test_equal_widths_are_a_mixture_of_normal_laws_and_a_network_of_zeros_is_one():
+def test_equal_scales_give_a_mixture_of_normals_and_zeros_a_standard_normal():
     raw = normal(6, 4, 5)
     raw[:, 3] = raw[:, 2]
-    law = TwoPieceNormal.read(raw.reshape(6, -1))
+    mixture = TwoPieceNormal.read(raw.reshape(6, -1))
     v, far = normal(6, seed=2), torch.full((6,), FAR, dtype=torch.float64)
-    parts = torch.distributions.Normal(law.middle, law.above).log_prob(v[:, None])
-    exact = torch.logsumexp(law.log_share.log_softmax(-1) + parts, -1)
-    assert torch.allclose(law.log_prob(v, (-far, far)), exact, atol=1e-12)
-    assert torch.allclose(law.log_prob(v, None), exact, atol=1e-12)
-    assert torch.allclose(law.draw(v, None), law.draw(v, (-far, far)), atol=1e-9)
+    parts = torch.distributions.Normal(mixture.middle, mixture.above).log_prob(v[:, None])
+    exact = torch.logsumexp(mixture.log_share.log_softmax(-1) + parts, -1)
+    assert torch.allclose(mixture.log_prob(v, (-far, far)), exact, atol=1e-12)
+    assert torch.allclose(mixture.log_prob(v, None), exact, atol=1e-12)
+    assert torch.allclose(mixture.draw(v, None), mixture.draw(v, (-far, far)), atol=1e-9)
     start = TwoPieceNormal.read(torch.zeros(1, 32, dtype=torch.float64))
     v = torch.linspace(-2.5, 2.5, 51, dtype=torch.float64)[:, None]
-    found = start.log_prob(v, None)
-    assert (found - torch.distributions.Normal(0, 1).log_prob(v)).abs().max() < 0.02
+    log_probs = start.log_prob(v, None)
+    assert (log_probs - torch.distributions.Normal(0, 1).log_prob(v)).abs().max() < 0.02
 
 
 ORDERS = torch.tensor([[0, 1, 2], [2, 1, 0]])
 
 
 @pytest.mark.parametrize("triangular", [True, False])
-def test_limits_hold_the_box_and_are_exact_where_a_row_decides(triangular):
+def test_limits_contain_the_box_and_are_exact_where_a_row_ends(triangular):
     factor = normal(3, 3) + 2 * torch.eye(3).double()
     factor = factor.tril() if triangular else factor
     low, high = torch.tensor([[-1.0, 0.0, -2.0], [1.0, 0.5, 3.0]], dtype=torch.float64)
@@ -81,9 +87,9 @@ def test_limits_hold_the_box_and_are_exact_where_a_row_decides(triangular):
     assert ((least <= mine + 1e-9) & (mine <= most + 1e-9)).all()
     exact = [(k, 2) for k in range(2)] + [(0, i) for i in range(2) if triangular]
     for (k, i), side in itertools.product(exact, (least, most)):
-        moved = v.clone()
-        moved[:, ORDERS[k, i]] = side[k, :, i]
-        x = moved @ back.T + shift
+        shifted_points = v.clone()
+        shifted_points[:, ORDERS[k, i]] = side[k, :, i]
+        x = shifted_points @ back.T + shift
         # what comes later is free: one of the components that are decided lies on its edge
         near = torch.minimum((x - low).abs(), (x - high).abs())
         near = near[:, i : i + 1] if triangular and k == 0 else near
@@ -103,11 +109,11 @@ def test_an_infinite_edge_is_no_limit():
 
 
 def pairs(key, n=1500):
-    drawn = PROBLEMS.make(key).draw(n, torch.Generator().manual_seed(1))
-    return drawn.x, drawn.y
+    table = PROBLEMS.make(key).draw(n, torch.Generator().manual_seed(1))
+    return table.x, table.y
 
 
-def prepared(key, n=1500, **settings):
+def prepare_model(key, n=1500, **settings):
     x, y = pairs(key, n)
     torch.manual_seed(0)
     model = ARCHITECTURES.make("regressed_mixtures", **({"width": 32, "members": 2} | settings))
@@ -119,7 +125,7 @@ def prepared(key, n=1500, **settings):
 
 @pytest.fixture(scope="module")
 def moons():
-    model = prepared("two_moons_posterior", 8000, width=64)
+    model = prepare_model("two_moons_posterior", 8000, width=64)
     with torch.no_grad():
         for parameter in model.network.parameters():
             parameter.add_(torch.randn_like(parameter), alpha=0.05)
@@ -127,7 +133,7 @@ def moons():
 
 
 def test_all_of_the_density_and_all_draws_are_inside_the_bounds(moons):
-    """Two unknowns in turned axes: what is left of the box is followed exactly."""
+    """Two components in rotated axes: the limits follow the box exactly."""
     y = torch.tensor([[0.2, -0.6]], dtype=torch.float64)
     places = 2 * (torch.arange(300, dtype=torch.float64) + 0.5) / 300 - 1
     x = torch.cartesian_prod(places, places)
@@ -143,10 +149,10 @@ def test_all_of_the_density_and_all_draws_are_inside_the_bounds(moons):
         assert abs(float(mask(draws).mean()) - share) < 4 * math.sqrt(share * (1 - share) / 2000) + 2e-3
 
 
-def test_the_order_is_chosen_where_it_matters_and_left_where_it_does_not(moons):
-    """Across the crescents first is easy, along them is not; a normal law has no preference."""
+def test_the_order_is_chosen_only_where_it_matters(moons):
+    """Across the crescents first is easy, along them is not; a normal distribution has no preference."""
     assert (moons.orders == moons.orders[0]).all()
-    linear = prepared("gaussian_linear")
+    linear = prepare_model("gaussian_linear")
     assert (linear.orders[0] != linear.orders[1]).any()
 
 
@@ -168,9 +174,9 @@ def test_the_start_is_the_posterior_of_a_linear_gaussian_model():
     )
     rows, at = torch.tensor([[-1.0], [0.3], [2.0]]).double(), torch.full((3, 1), 0.5).double()
     with torch.no_grad():
-        found = model.log_prob(rows, at)
+        log_probs = model.log_prob(rows, at)
     exact = torch.distributions.Normal(0.4, math.sqrt(0.2)).log_prob(rows[:, 0])
-    assert torch.allclose(found, exact, atol=0.15)
+    assert torch.allclose(log_probs, exact, atol=0.15)
 
 
 def test_the_recipe_has_wider_networks_with_more_detail_where_simulations_lie_closer():
@@ -178,7 +184,7 @@ def test_the_recipe_has_wider_networks_with_more_detail_where_simulations_lie_cl
     assert few.width < many.width and few.detail < many.detail and few.members > many.members
 
 
-def test_a_network_of_unbounded_unknowns_holds_finite_numbers_alone():
+def test_a_network_of_unbounded_components_stores_finite_numbers_only():
     """What is stored must be finite: without edges there are none, rather than infinite ones."""
     model = ARCHITECTURES.make("regressed_mixtures", members=2, width=8).build(Shapes(2, 1))
     x, y = torch.randn(60, 2), torch.randn(60, 1)
@@ -196,4 +202,4 @@ def test_quantiles_in_a_graph_are_the_exact_ones_to_six_digits():
     p = torch.cat([low, torch.linspace(0.01, 0.5, 2000).double()])
     exact = torch.special.ndtri(p)
     assert torch.equal(lower_quantile(p), exact)
-    assert ((_quantile(p) - exact).abs() < 1e-6 * (1 + exact.abs())).all()
+    assert ((rational_quantile(p) - exact).abs() < 1e-6 * (1 + exact.abs())).all()

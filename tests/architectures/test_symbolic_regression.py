@@ -11,7 +11,7 @@ import sympy
 import torch
 
 import workbench as wb
-from tests.architectures.properties import batch, built
+from tests.architectures.properties import batch, build_model
 from workbench.architectures import ARCHITECTURES
 from workbench.core.errors import ExportError
 from workbench.core.shapes import Shapes
@@ -38,7 +38,7 @@ def table(folder, formula, noise: float, n: int = 2000):
     return wb.TableProblem(str(folder / "rows.csv"), x=["a", "b"])
 
 
-def fitted(model, shapes: Shapes) -> FittedModel:
+def in_data_units(model, shapes: Shapes) -> FittedModel:
     """The model in data units that are not the standardised ones."""
     units = Standardisation(shapes).double()
     units.shift_x.add_(torch.arange(shapes.x) + 0.5)
@@ -66,7 +66,7 @@ def test_the_penalty_is_the_root_and_is_rounded_smoothly():
 
 
 def test_the_penalty_belongs_to_the_middle_of_training():
-    model = built(KEY, Shapes(2, 0), sparsity=0.5)
+    model = build_model(KEY, Shapes(2, 0), sparsity=0.5)
     total = sum(smoothed_half_norm(p).sum() for p in model.parameters())
     assert model.penalties(0.1)["sparsity"] == 0 and model.penalties(0.9)["sparsity"] == 0
     assert torch.allclose(model.penalties(0.5)["sparsity"], 0.5 * total)
@@ -75,37 +75,37 @@ def test_the_penalty_belongs_to_the_middle_of_training():
 # ---- pruning
 
 
-def test_what_is_cut_stays_away_and_the_map_stays_invertible():
+def test_pruned_weights_stay_zero_and_the_map_stays_invertible():
     shapes = Shapes(3, 1)
-    model, (x, y) = built(KEY, shapes), batch(shapes)
+    model, (x, y) = build_model(KEY, shapes), batch(shapes)
     before = model.latent(x, y)[0]
     model.after_step(0.5)
     assert torch.equal(before, model.latent(x, y)[0])  # not yet
     model.threshold = 0.2
     model.after_step(0.8)
-    left = torch.cat([p.detach().flatten() for p in model.parameters()]).tolist()
-    small = [v for v in left if abs(v) < 0.2]
+    weights = torch.cat([p.detach().flatten() for p in model.parameters()]).tolist()
+    small = [v for v in weights if abs(v) < 0.2]
     assert small and set(small) == {0.0}
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.01)  # as an optimiser with momentum would
-    gone = [m for name, m in model.state_dict().items() if "kept_weight" in name]
-    assert not all(m.all() for m in gone)
+    masks = [m for name, m in model.state_dict().items() if "kept_weight" in name]
+    assert not all(m.all() for m in masks)
     z, _ = model.latent(x, y)
     assert torch.allclose(model.inverse(z, y)[0], x, atol=1e-10)
     learner = model.layers[0].learner.layers[0]
     weight, _ = learner.coefficients()
     assert all(
         w == 0
-        for row, kept in zip(weight, learner.kept_weight, strict=True)
-        for w, k in zip(row, kept, strict=True)
+        for row, mask in zip(weight, learner.kept_weight, strict=True)
+        for w, k in zip(row, mask, strict=True)
         if not k
     )
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 @pytest.mark.parametrize("library, function", [("trigonometric", "sin"), ("polynomial", "square")])
-def test_twins_become_one_and_strangers_do_not(library, function, sign):
+def test_equal_units_are_merged_and_different_ones_are_not(library, function, sign):
     """a f(w) + b f(±w) = (a ± b) f(w) for the odd sine, (a + b) f(w) for the even square."""
     torch.manual_seed(0)
     learner = EquationLearner(2, 1, width=6, depth=1, library=library).double()
@@ -120,8 +120,8 @@ def test_twins_become_one_and_strangers_do_not(library, function, sign):
         learner.prune(0.0)
         assert torch.allclose(learner(u), before, atol=1e-12)
         assert learner.output.weight[0].count_nonzero() == formulas_before - 1
-        expected = 0.7 + (sign if function == "sin" else 1.0) * 0.5
-        assert learner.output.weight[0, one] == pytest.approx(expected)
+        reference = 0.7 + (sign if function == "sin" else 1.0) * 0.5
+        assert learner.output.weight[0, one] == pytest.approx(reference)
         if function == "sin":
             layer.weight[other], learner.output.weight[0, two] = 1.3 * layer.weight[row], 0.5
             learner.prune(0.0)
@@ -151,25 +151,25 @@ def test_an_equation_learner_is_its_expressions(library):
 
 @pytest.mark.parametrize("shapes", [Shapes(2, 0), Shapes(3, 1)], ids=str)
 def test_formulas_are_the_model_in_the_datas_units(shapes):
-    model = built(KEY, shapes, width=4, depth=1, transforms=2)
+    model = build_model(KEY, shapes, width=4, depth=1, transforms=2)
     model.prune(0.25)
-    made = fitted(model, shapes)
+    network = in_data_units(model, shapes)
     x, y = batch(shapes)
     with torch.no_grad():
-        z = made.latent(x, y)[0].numpy()
-    known = {
+        z = network.latent(x, y)[0].numpy()
+    values = {
         sympy.Symbol(v.name): column
         for v, column in zip(
-            (*made.x, *made.y), torch.cat([x] if y is None else [x, y], 1).numpy().T, strict=True
+            (*network.x, *network.y), torch.cat([x] if y is None else [x, y], 1).numpy().T, strict=True
         )
     }
-    for layer in formulas(made).layers:
-        known |= {
-            sympy.Symbol(name): sympy.lambdify(list(known), value, "numpy")(*known.values())
-            for name, value in layer
+    for layer in formulas(network).layers:
+        values |= {
+            sympy.Symbol(name): sympy.lambdify(list(values), expression, "numpy")(*values.values())
+            for name, expression in layer
         }
     for i in range(shapes.x):
-        np.testing.assert_allclose(known[sympy.Symbol(f"z{i + 1}")], z[:, i], atol=1e-9)
+        np.testing.assert_allclose(values[sympy.Symbol(f"z{i + 1}")], z[:, i], atol=1e-9)
 
 
 def test_a_known_formula_is_printed_as_it_is(tmp_path):
@@ -183,16 +183,16 @@ def test_a_known_formula_is_printed_as_it_is(tmp_path):
         learner.output.weight[1, 1] = -2.0
         learner.output.bias[0] = 10 * torch.atanh(torch.tensor(np.log(4.0) / 10))
         learner.output.bias[1] = 1.0
-    made = FittedModel(model, Standardisation(Shapes(2, 0)), [Variable("a"), Variable("b")], [])
-    found = formulas(made)
-    assert found.text() == "z1 = a\nz2 = -2*a**2 + 4*b + 1"
-    assert found.latex() == "z_{1} &= a \\\\\nz_{2} &= - 2 a^{2} + 4 b + 1"
-    export(made, "formula", tmp_path / "formula.txt")
-    assert (tmp_path / "formula.txt").read_text() == f"{found.text()}\n\n{found.latex()}\n"
+    network = FittedModel(model, Standardisation(Shapes(2, 0)), [Variable("a"), Variable("b")], [])
+    result = formulas(network)
+    assert result.text() == "z1 = a\nz2 = -2*a**2 + 4*b + 1"
+    assert result.latex() == "z_{1} &= a \\\\\nz_{2} &= - 2 a^{2} + 4 b + 1"
+    export(network, "formula", tmp_path / "formula.txt")
+    assert (tmp_path / "formula.txt").read_text() == f"{result.text()}\n\n{result.latex()}\n"
 
 
 def test_other_models_have_no_formula():
-    other = fitted(built("realnvp", Shapes(2, 0)), Shapes(2, 0))
+    other = in_data_units(build_model("realnvp", Shapes(2, 0)), Shapes(2, 0))
     with pytest.raises(ExportError, match="symbolic_regression"):
         formulas(other)
 
@@ -200,7 +200,7 @@ def test_other_models_have_no_formula():
 # ---- training
 
 
-def test_a_run_thins_out_and_goes_on_where_it_stopped(tmp_path):
+def test_a_run_is_pruned_and_continues_where_it_stopped(tmp_path):
     problem = table(tmp_path, lambda a: a**2, 0.3, n=200)
     architecture = {"key": KEY, "settings": {"width": 4, "threshold": 0.2}}
     run = wb.Run(wb.Experiment(problem, architecture, steps=8, training={"samples": 200}))
@@ -227,12 +227,12 @@ def test_the_formula_of_the_data_is_found(tmp_path):
     for _ in run:
         pass
     a, b = sympy.symbols("a b")
-    found = {name: sympy.expand(value) for name, value in formulas(run).latent}
-    assert found["z1"].free_symbols == {a} and found["z2"].free_symbols == {a, b}
-    terms = sympy.Poly(found["z2"], a, b).as_dict()  # a polynomial: no sine is left
+    latents = {name: sympy.expand(value) for name, value in formulas(run).latent}
+    assert latents["z1"].free_symbols == {a} and latents["z2"].free_symbols == {a, b}
+    terms = sympy.Poly(latents["z2"], a, b).as_dict()  # a polynomial: no sine is left
     sign = np.sign(terms[0, 1])
-    for powers, wanted in {(0, 1): 10 / 3, (2, 0): 8 / 3, (0, 0): -10 / 3}.items():
-        assert float(sign * terms.pop(powers)) == pytest.approx(wanted, rel=0.1), powers
+    for powers, reference in {(0, 1): 10 / 3, (2, 0): 8 / 3, (0, 0): -10 / 3}.items():
+        assert float(sign * terms.pop(powers)) == pytest.approx(reference, rel=0.1), powers
     assert all(abs(rest) < 0.2 for rest in terms.values())  # little is left beside them
 
 
@@ -252,8 +252,8 @@ def test_the_sine_of_the_data_is_found(tmp_path, frequency):
         inside = sympy.Poly(sine.args[0], a)
         assert abs(float(inside.coeff_monomial(a))) == pytest.approx(frequency, rel=0.02)
         terms = sympy.expand(value)
-        turned = np.sign(float(inside.coeff_monomial(a))) * float(terms.coeff(sine))
-        assert turned == pytest.approx(-float(terms.coeff(b)), rel=0.05)
+        coefficient = np.sign(float(inside.coeff_monomial(a))) * float(terms.coeff(sine))
+        assert coefficient == pytest.approx(-float(terms.coeff(b)), rel=0.05)
         assert abs(float(inside.coeff_monomial(1))) < 0.1
         rest = terms - terms.coeff(sine) * sine - terms.coeff(b) * b
         assert not rest.has(sympy.sin) and sympy.degree(rest, a) <= 1

@@ -1,5 +1,11 @@
 """Invertible networks to choose from. A new member costs one file and one line here."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench.core.lazy import lazy_attributes
+
 # ruff: noqa: I001  (the order of these lines is the order of every menu and table)
 from workbench.architectures.base import ARCHITECTURES, Architecture, CostCard
 from workbench.architectures.nice import NICE
@@ -9,8 +15,8 @@ from workbench.architectures.neural_spline_coupling import NeuralSplineCoupling
 from workbench.architectures.maf import MAF
 from workbench.architectures.iaf import IAF
 from workbench.architectures.neural_spline_autoregressive import NeuralSplineAutoregressive
-from workbench.architectures.regressed_ensemble import RegressedEnsemble, RegressedEnsembleModel
-from workbench.architectures.regressed_mixtures import RegressedMixtures, RegressedMixturesModel
+from workbench.architectures.regressed_ensemble import RegressedEnsemble
+from workbench.architectures.regressed_mixtures import RegressedMixtures
 from workbench.architectures.neural_autoregressive import NeuralAutoregressive
 from workbench.architectures.unconstrained_neural_autoregressive import UnconstrainedNeuralAutoregressive
 from workbench.architectures.sum_of_squares_polynomial import SumOfSquaresPolynomial
@@ -18,20 +24,40 @@ from workbench.architectures.bernstein_polynomial import BernsteinPolynomial
 from workbench.architectures.gaussianization import Gaussianization
 from workbench.architectures.neural_circular_spline import NeuralCircularSpline
 from workbench.architectures.continuous import Continuous
-from workbench.architectures.residual_flow import ResidualFlow, ResidualFlowModel
-from workbench.architectures.inn import INN, InnModel
-from workbench.architectures.residual_inn import ResidualINN, ResidualInnModel
+from workbench.architectures.residual_flow import ResidualFlow
+from workbench.architectures.inn import INN
+from workbench.architectures.residual_inn import ResidualINN
 from workbench.architectures.conditional_inn import ConditionalINN
 from workbench.architectures.mixture_density_network import MixtureDensityNetwork
 from workbench.architectures.flow_matching import FlowMatching
-from workbench.architectures.made import MADE, MadeModel
+from workbench.architectures.made import MADE
 from workbench.architectures.maf_decoder import MAFDecoder
 from workbench.architectures.iaf_decoder import IAFDecoder
 from workbench.architectures.vae import VAE
 from workbench.architectures.conditional_vae import ConditionalVAE
 from workbench.architectures.autoencoder import Autoencoder
 from workbench.architectures.invertible_autoencoder import InvertibleAutoencoder
-from workbench.architectures.symbolic_regression import SymbolicFlowModel, SymbolicRegression
+from workbench.architectures.symbolic_regression import SymbolicRegression
+
+if TYPE_CHECKING:
+    from workbench.architectures.models.inn import InnModel
+    from workbench.architectures.models.made import MadeModel
+    from workbench.architectures.models.regressed_ensemble import RegressedEnsembleModel
+    from workbench.architectures.models.regressed_mixtures import RegressedMixturesModel
+    from workbench.architectures.models.residual_flow import ResidualFlowModel
+    from workbench.architectures.models.residual_inn import ResidualInnModel
+    from workbench.architectures.models.symbolic_regression import SymbolicFlowModel
+
+_MODELS = {
+    "InnModel": "workbench.architectures.models.inn",
+    "MadeModel": "workbench.architectures.models.made",
+    "RegressedEnsembleModel": "workbench.architectures.models.regressed_ensemble",
+    "RegressedMixturesModel": "workbench.architectures.models.regressed_mixtures",
+    "ResidualFlowModel": "workbench.architectures.models.residual_flow",
+    "ResidualInnModel": "workbench.architectures.models.residual_inn",
+    "SymbolicFlowModel": "workbench.architectures.models.symbolic_regression",
+}
+__getattr__ = lazy_attributes(__name__, _MODELS)
 
 __all__ = [
     "ARCHITECTURES",

@@ -10,37 +10,21 @@ Source: Kruse, Ardizzone, Rother & Köthe 2021, arXiv:2101.10763; Hinton & Salak
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import param
-from torch import Tensor
-from zuko.nn import MLP
 
-from workbench.architectures.base import ARCHITECTURES, CostCard, NetworkArchitecture
-from workbench.architectures.code_model import CODE_CAPABILITIES, CodeModel, code_size
+from workbench.architectures.base import ARCHITECTURES, CostCard
+from workbench.architectures.codes import CODE_FEATURES_DOC, CodeArchitecture
 from workbench.core.shapes import Shapes
 
-
-class AutoencoderModel(CodeModel):
-    """Two networks of their own: e, x (n, D) -> [ŷ, z] (n, M + K), and d, the other way."""
-
-    def __init__(
-        self, shapes: Shapes, latent_features: int, network: dict, capabilities: frozenset[str]
-    ) -> None:
-        super().__init__(shapes, latent_features, capabilities)
-        self.there = MLP(shapes.x, shapes.y + latent_features, **network)
-        self.back = MLP(shapes.y + latent_features, shapes.x, **network)
-
-    def encoder(self, x: Tensor) -> Tensor:
-        return self.there(x)
-
-    def decoder(self, code: Tensor) -> Tensor:
-        return self.back(code)
+if TYPE_CHECKING:
+    from workbench.architectures.models.autoencoder import AutoencoderModel
 
 
 @ARCHITECTURES.register
-class Autoencoder(NetworkArchitecture):
-    """What invertibility is worth can be seen beside it: here it is learned, not built in."""
+class Autoencoder(CodeArchitecture):
+    """A baseline for invertibility: here the inverse is learned, not built in."""
 
     key = "autoencoder"
     title = "Autoencoder"
@@ -49,8 +33,6 @@ class Autoencoder(NetworkArchitecture):
         "Hinton & Salakhutdinov (2006), Reducing the Dimensionality of Data with Neural Networks, "
         "Science 313; as an inverse network: Kruse et al. (2021), arXiv:2101.10763"
     )
-    capabilities = CODE_CAPABILITIES
-    inverse_tolerance: ClassVar[float] = float("inf")
     cost: ClassVar[CostCard] = CostCard(
         density="none",
         sampling="1 pass",
@@ -58,16 +40,9 @@ class Autoencoder(NetworkArchitecture):
         warning="It is invertible only as far as it has learned to be.",
     )
 
-    width = param.Integer(default=128)
-    depth = param.Integer(default=3)
-    code_features = param.Integer(
-        default=0,
-        bounds=(0, 64),
-        doc="""
-        Number of components of the code z; 0 takes as many as x has over y, or all of x without y.""",
-    )
+    code_features = param.Integer(default=0, bounds=(0, 64), doc=CODE_FEATURES_DOC)
 
     def assemble(self, shapes: Shapes) -> AutoencoderModel:
-        return AutoencoderModel(
-            shapes, code_size(shapes, self.code_features), self.network(), self.capabilities
-        )
+        from workbench.architectures.models.autoencoder import AutoencoderModel
+
+        return AutoencoderModel(shapes, self.code_size(shapes), self.network(), self.capabilities)

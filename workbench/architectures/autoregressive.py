@@ -1,21 +1,26 @@
-"""What the autoregressive flows share: a masked network, the order of the components, one map for each."""
+"""Bases of the autoregressive flows: a masked network, the order of the components, one map for each."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 import param
-import torch
-from torch.distributions import Transform
-from zuko.flows.autoregressive import MaskedAutoregressiveTransform
-from zuko.lazy import LazyTransform
 
 from workbench.architectures.base import LayeredArchitecture
+from workbench.architectures.couplings import CLAMP_DOC, affine_map
+from workbench.core.lazy import torch
 from workbench.core.shapes import Shapes
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.distributions import Transform
+    from zuko.lazy import LazyTransform
 
 
 class AutoregressiveArchitecture(LayeredArchitecture):
-    """Each component is mapped by what those before it say; how, a member decides."""
+    """Flows that transform each component given those before it."""
 
     order = param.Selector(
         default="reversed",
@@ -32,12 +37,14 @@ class AutoregressiveArchitecture(LayeredArchitecture):
         *,
         numbers: Sequence[int] | None = None,
     ) -> list[LazyTransform]:
-        """One masked layer for each of ``transforms``, or with these ``numbers``; one pass forward, D back.
+        """Build one masked layer for each of ``transforms``, or for these ``numbers``.
 
-        ``univariate()`` gives a layer the constructor of the map of one component, and ``parameters`` are the
-        shapes of what the masked network delivers to it. With a single component the parameters depend on y
-        alone, or on nothing.
+        ``univariate()`` returns a layer's constructor of the map of one component, and ``parameters`` are the
+        shapes of its parameters, which a masked network computes: all at once from x, one component after the
+        other in the inverse. A single component's parameters depend on y alone, or on nothing.
         """
+        from zuko.flows.autoregressive import MaskedAutoregressiveTransform
+
         return [
             MaskedAutoregressiveTransform(
                 shapes.x,
@@ -50,8 +57,22 @@ class AutoregressiveArchitecture(LayeredArchitecture):
             for number in (range(self.transforms) if numbers is None else numbers)
         ]
 
-    def _order(self, features: int, number: int) -> torch.Tensor:
+    def _order(self, features: int, number: int) -> Tensor:
         if self.order == "random":
             return torch.randperm(features)
         ascending = torch.arange(features)
         return ascending if number % 2 == 0 else ascending.flip(0)
+
+
+class AffineAutoregressiveArchitecture(AutoregressiveArchitecture):
+    """Autoregressive flows that scale and shift."""
+
+    #: use the layers in their other direction, as the inverse autoregressive flow
+    inverse_direction: ClassVar[bool] = False
+
+    clamp = param.Number(default=3.0, bounds=(0.1, 10.0), doc=CLAMP_DOC)
+
+    def affine_layers(self, shapes: Shapes) -> list[LazyTransform]:
+        """Build the layers, with log-scales within ±``clamp``."""
+        layers = self.autoregressive_layers(shapes, lambda: affine_map(math.exp(-self.clamp)), ((), ()))
+        return [layer.inv for layer in layers] if self.inverse_direction else layers

@@ -1,39 +1,41 @@
-"""Architecture: what may be chosen of an invertible network; with the shapes of the data it is a Model."""
+"""Base classes of the architectures: settings, costs and requirements of a network, and how it is built."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import param
-from torch import nn
 
 from workbench.core.capability import Capability
 from workbench.core.catalogue import Catalogue
 from workbench.core.errors import IncompatibleError
-from workbench.core.model import Model
+from workbench.core.lazy import torch
 from workbench.core.shapes import Shapes
 from workbench.core.spec import Spec
 from workbench.core.variable import Variable
+from workbench.nn.choices import ACTIVATION_MODULES, ACTIVATIONS
 
-ARCHITECTURES = Catalogue("architectures", "architecture")
+if TYPE_CHECKING:
+    from torch import nn
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "relu": nn.ReLU,
-    "silu": nn.SiLU,
-    "elu": nn.ELU,
-    "gelu": nn.GELU,
-    "tanh": nn.Tanh,
-}
+    from workbench.core.model import Model
+
+ARCHITECTURES: Catalogue[Architecture] = Catalogue("architectures", "architecture")
+
+
+def activation_module(name: str) -> type[nn.Module]:
+    """Return the torch class of an activation, given its name in a setting."""
+    return getattr(torch.nn, ACTIVATION_MODULES[name])
 
 
 @dataclass(frozen=True)
 class CostCard:
-    """What an architecture costs, in passes through its networks, as words for a card.
+    """Costs of an architecture, as words for tables: in passes through its networks.
 
-    ``warning`` is a sentence on what to mind, empty where there is nothing.
+    ``warning`` is a sentence on the main pitfall, or empty.
     """
 
     density: str
@@ -45,76 +47,79 @@ class CostCard:
 class Architecture(Spec):
     """Base of every architecture.
 
-    A member gives its capabilities, its costs, why a format cannot be exported, and `assemble`.
+    A member declares its capabilities, its costs and the export formats that do not work, and implements
+    `assemble`.
     """
 
     capabilities: ClassVar[frozenset[str]] = frozenset()
     cost: ClassVar[CostCard]
-    #: export format -> "" where it works, or the reason why it does not; tests/architectures measures it
+    #: export format -> "" where it works, or the reason why it does not; tests/architectures checks it
     formats: ClassVar[dict[str, str]] = {"graph": "", "onnx": ""}
-    #: how closely both directions and their log-dets agree in double precision and within about five standard
-    #: deviations, in standardised units and nats; larger than rounding where an ODE is solved, for instance,
-    #: and infinite where the way back is learned
+    #: largest error of a round trip and of the log-determinants in double precision, within about five
+    #: standard deviations, in standardised units and nats; infinite where the inverse is learned
     inverse_tolerance: ClassVar[float] = 1e-9
-    #: the least number of components of x where there is no observation
+    #: least number of components of x where there is no observation
     least_features: ClassVar[int] = 1
 
     def unused(self, shapes: Shapes) -> frozenset[str]:
-        """Settings that mean nothing for these shapes, or as the others stand: a form leaves them out."""
+        """Names of the settings without effect for these shapes and other settings; a form hides them."""
         return frozenset()
 
     def refusals(self, shapes: Shapes) -> list[str]:
-        """Why this architecture cannot be built for these shapes: sentences that say what to change."""
-        found = []
+        """Reasons why this architecture cannot be built for these shapes, as sentences with a suggestion."""
+        reasons = []
         if shapes.x < 1:
-            found.append(
+            reasons.append(
                 f"{self.title} needs at least one component of x and the problem has none; "
                 "choose a problem with data."
             )
         if shapes.y == 0 and Capability.UNCONDITIONAL not in self.capabilities:
-            found.append(
+            reasons.append(
                 f"{self.title} needs an observation y and this problem has no y; choose an inverse "
                 "problem, or another architecture, for instance RealNVP."
             )
         if shapes.y and Capability.CONDITIONAL not in self.capabilities:
-            found.append(
+            reasons.append(
                 f"{self.title} cannot be conditioned on an observation y and this problem has one; "
                 "choose a problem without, or another architecture, for instance RealNVP."
             )
         if shapes.y == 0 and 1 <= shapes.x < self.least_features:
-            found.append(
-                f"{self.title} splits x in two and x has only one component; choose a problem with "
-                "two components, or another architecture, for instance the neural spline flow."
-            )
-        return found
+            reasons.append(self._cannot_split())
+        return reasons
+
+    def _cannot_split(self) -> str:
+        return (
+            f"{self.title} splits x in two and x has only one component; choose a problem with "
+            "two components, or another architecture, for instance the neural spline flow."
+        )
 
     def misfits(self, variables: Sequence[Variable]) -> list[str]:
-        """Why it does not suit these components of x, whatever their number, as `refusals`."""
-        named = [v.name for v in variables if v.categories]
-        if not named or Capability.DENSITY not in self.capabilities:
+        """Reasons why it does not suit the kinds of these components of x, as in `refusals`."""
+        names = [v.name for v in variables if v.categories]
+        if not names or Capability.DENSITY not in self.capabilities:
             return []
         return [
-            f"{self.title} learns a density, and categories ({', '.join(named[:3])}) have none; choose "
+            f"{self.title} learns a density, and categories ({', '.join(names[:3])}) have none; choose "
             "MADE, with binary or categorical outputs."
         ]
 
     def build(self, shapes: Shapes) -> Model:
-        """A freshly initialised model. Uses the global random generator of torch, here and never again.
+        """Build a model with random initial weights, which come from torch's global generator.
 
-        Raises `IncompatibleError` with the first refusal.
+        No model draws from that generator later. Raises `IncompatibleError` with the first of the `refusals`.
         """
-        refused = self.refusals(shapes)
-        if refused:
-            raise IncompatibleError(refused[0], found=f"{shapes.x} components of x, {shapes.y} of y")
+        reasons = self.refusals(shapes)
+        if reasons:
+            raise IncompatibleError(reasons[0], found=f"{shapes.x} components of x, {shapes.y} of y")
         return self.assemble(shapes)
 
     @abstractmethod
     def assemble(self, shapes: Shapes) -> Model:
-        """The model for shapes that are not refused."""
+        """Build the model, for shapes without refusals."""
 
 
 class _Layers(Architecture):
-    """Kept apart so that the number of layers comes first in a form."""
+    """The number of layers, in a class of its own: a base's settings come first in a form."""
 
     transforms = param.Integer(
         default=6,
@@ -148,9 +153,12 @@ class NetworkArchitecture(Architecture):
     )
 
     def network(self) -> dict[str, Any]:
-        """Hidden sizes and activation, as zuko's networks take them."""
-        return {"hidden_features": [self.width] * self.depth, "activation": ACTIVATIONS[self.activation]}
+        """Hidden sizes and activation, as keyword arguments of zuko's networks."""
+        return {
+            "hidden_features": [self.width] * self.depth,
+            "activation": activation_module(self.activation),
+        }
 
 
 class LayeredArchitecture(NetworkArchitecture, _Layers):
-    """Architectures that stack equal layers, each with a network inside."""
+    """Architectures that stack layers of one kind, each with a network inside."""

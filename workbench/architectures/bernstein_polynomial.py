@@ -11,17 +11,17 @@ arXiv:2204.13939.
 from __future__ import annotations
 
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import param
-from zuko.transforms import BoundedBernsteinTransform
 
 from workbench.architectures.autoregressive import AutoregressiveArchitecture
 from workbench.architectures.base import ARCHITECTURES, CostCard
 from workbench.architectures.couplings import SEARCHED_CAPABILITIES, SEARCHED_FORMATS
-from workbench.architectures.flow_model import ZukoFlowModel
-from workbench.bijections.linear_tails import LinearTails
 from workbench.core.shapes import Shapes
+
+if TYPE_CHECKING:
+    from workbench.architectures.models.zuko_flow import ZukoFlowModel
 
 #: Where zuko goes over to the identity, as a share of the interval; its own 1e-6 leaves a visible jump.
 _EDGE = 1e-9
@@ -29,7 +29,7 @@ _EDGE = 1e-9
 
 @ARCHITECTURES.register
 class BernsteinPolynomial(AutoregressiveArchitecture):
-    """Smooth, and well behaved at high degree; it cannot move what lies beyond its interval."""
+    """A flow that is smooth and stable at high degree; points beyond its interval are not moved."""
 
     key = "bernstein_polynomial"
     title = "Bernstein polynomial flow"
@@ -52,7 +52,7 @@ class BernsteinPolynomial(AutoregressiveArchitecture):
         default=16,
         bounds=(2, 64),
         doc="""
-        Number of free coefficients of each polynomial. More of them draw finer detail.""",
+        Number of free coefficients of each polynomial. More of them resolve finer detail.""",
     )
     bound = param.Number(
         default=5.0,
@@ -63,6 +63,11 @@ class BernsteinPolynomial(AutoregressiveArchitecture):
     )
 
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:
+        from zuko.transforms import BoundedBernsteinTransform
+
+        from workbench.architectures.models.zuko_flow import ZukoFlowModel
+        from workbench.bijections.linear_tails import LinearTails
+
         polynomial = partial(BoundedBernsteinTransform, bound=self.bound, eps=_EDGE)
         layers = self.autoregressive_layers(
             shapes, lambda: LinearTails(polynomial, self.bound), ((self.degree + 1,),)

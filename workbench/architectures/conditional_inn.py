@@ -13,30 +13,31 @@ arXiv:1907.02392; Kruse et al. 2021, arXiv:2101.10763.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import param
-import torch
-from zuko.lazy import LazyTransform, UnconditionalTransform
 
 from workbench.architectures.base import ARCHITECTURES, CostCard, LayeredArchitecture
 from workbench.architectures.couplings import FLOW_CAPABILITIES
 from workbench.architectures.embedded import EmbeddedArchitecture
-from workbench.architectures.flow_model import ZukoFlowModel
-from workbench.bijections.reordering import Reordering
-from workbench.bijections.two_sided_coupling import TwoSidedCoupling
 from workbench.core.capability import Capability
+from workbench.core.lazy import torch
 from workbench.core.shapes import Shapes
+
+if TYPE_CHECKING:
+    from zuko.lazy import LazyTransform
+
+    from workbench.architectures.models.zuko_flow import ZukoFlowModel
 
 
 @ARCHITECTURES.register
 class ConditionalINN(EmbeddedArchitecture, LayeredArchitecture):
-    """Conditional invertible neural network (cINN). The condition enters the sub-networks, not the map."""
+    """Conditional invertible neural network (cINN). The condition enters the networks inside."""
 
     key = "conditional_inn"
     title = "Conditional INN"
     summary = (
-        "Couplings that change both halves of x by what their networks read off the other half and off y."
+        "Couplings that change both halves of x by what their networks compute from the other half and y."
     )
     reference = (
         "Ardizzone, Lüth, Kruse, Rother & Köthe (2019), Guided Image Generation with Conditional "
@@ -54,15 +55,16 @@ class ConditionalINN(EmbeddedArchitecture, LayeredArchitecture):
     )
 
     def refusals(self, shapes: Shapes) -> list[str]:
-        found = super().refusals(shapes)
-        if shapes.x == 1:
-            found.append(
-                f"{self.title} splits x in two and x has only one component; choose a problem with "
-                "two components, or another architecture, for instance the neural spline flow."
-            )
-        return found
+        reasons = super().refusals(shapes)
+        return [*reasons, self._cannot_split()] if shapes.x == 1 else reasons
 
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:
+        from zuko.lazy import UnconditionalTransform
+
+        from workbench.architectures.models.zuko_flow import ZukoFlowModel
+        from workbench.bijections.reordering import Reordering
+        from workbench.bijections.two_sided_coupling import TwoSidedCoupling
+
         embedding, context = self.embedding_for(shapes)
         layers: list[LazyTransform] = []
         for number in range(self.transforms):

@@ -2,7 +2,7 @@
 
 encoder   q(c | x, y) = N(c; μ(x, y), diag v(x, y))
 decoder   p(x | c, y) = N(x; d(c, y), diag σ²);  p(c) = N(0, I), whatever y
-inverse   z = (c, ε): x = d(c, y) + σ ε is a draw of x given y; no way leads from an x to one z
+inverse   z = (c, ε): x = d(c, y) + σ ε is a draw of x given y; an x has no single z
 Trained by loss (18): |x − d(c, y)|² − (α/2) Σ (1 + log v − μ² − v),  v the variance,  α = 2σ².
 Source: Sohn, Lee & Yan 2015, Learning Structured Output Representation using Deep Conditional Generative
 Models, NeurIPS; Kruse, Ardizzone, Rother & Köthe 2021, arXiv:2101.10763.
@@ -10,11 +10,16 @@ Models, NeurIPS; Kruse, Ardizzone, Rother & Köthe 2021, arXiv:2101.10763.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from workbench.architectures.base import ARCHITECTURES
 from workbench.architectures.embedded import EmbeddedArchitecture
-from workbench.architectures.vae import VaeArchitecture, VaeModel
+from workbench.architectures.vae import VaeArchitecture
 from workbench.core.capability import Capability
 from workbench.core.shapes import Shapes
+
+if TYPE_CHECKING:
+    from workbench.architectures.models.vae import VaeModel
 
 
 @ARCHITECTURES.register
@@ -31,6 +36,8 @@ class ConditionalVAE(EmbeddedArchitecture, VaeArchitecture):
     capabilities = frozenset({Capability.CONDITIONAL, Capability.EVIDENCE})
 
     def assemble(self, shapes: Shapes) -> VaeModel:
+        from workbench.architectures.models.vae import VaeModel
+
         embedding, context = self.embedding_for(shapes)
         return VaeModel(
             shapes, self.code_features, context, self.network(), self.sigma, self.capabilities, embedding

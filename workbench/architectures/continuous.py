@@ -8,16 +8,17 @@ Source: Grathwohl et al. 2019, FFJORD, arXiv:1810.01367; Chen et al. 2018, Neura
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import param
 
 from workbench.architectures.base import ARCHITECTURES, CostCard, LayeredArchitecture
 from workbench.architectures.couplings import SEARCHED_CAPABILITIES
-from workbench.architectures.flow_model import ZukoFlowModel
-from workbench.bijections.free_form import FreeForm
 from workbench.core.shapes import Shapes
-from workbench.nn.smooth_network import SMOOTH
+from workbench.nn.choices import SMOOTH_ACTIVATIONS
+
+if TYPE_CHECKING:
+    from workbench.architectures.models.zuko_flow import ZukoFlowModel
 
 _NO_GRAPH = (
     "A continuous flow is integrated in steps whose size and number depend on the data, which a "
@@ -27,7 +28,7 @@ _NO_GRAPH = (
 
 @ARCHITECTURES.register
 class Continuous(LayeredArchitecture):
-    """Any smooth field will do, so that nothing about its network is restricted; time is what it costs."""
+    """Any smooth field is allowed, so that its network is unrestricted; the price is computing time."""
 
     key = "continuous"
     title = "Continuous flow"
@@ -50,7 +51,7 @@ class Continuous(LayeredArchitecture):
     transforms = param.Integer(default=2)
     activation = param.Selector(
         default="silu",
-        objects=list(SMOOTH),
+        objects=list(SMOOTH_ACTIVATIONS),
         doc="""
         Non-linearity of the velocity fields. All of them are smooth: the trace is a derivative.""",
     )
@@ -58,7 +59,7 @@ class Continuous(LayeredArchitecture):
         default=3,
         bounds=(1, 16),
         doc="""
-        Number of waves by which the velocity fields are told the time.""",
+        Number of Fourier features of time that the velocity fields read.""",
     )
     tolerance = param.Number(
         default=1e-5,
@@ -68,10 +69,18 @@ class Continuous(LayeredArchitecture):
     )
 
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:
-        hidden, activation = [self.width] * self.depth, SMOOTH[self.activation]
+        from workbench.architectures.models.zuko_flow import ZukoFlowModel
+        from workbench.bijections.free_form import FreeForm
+        from workbench.nn.smooth_network import SMOOTH
+
         layers = [
             FreeForm(
-                shapes.x, shapes.y, hidden, activation, frequencies=self.frequencies, tolerance=self.tolerance
+                shapes.x,
+                shapes.y,
+                [self.width] * self.depth,
+                SMOOTH[self.activation],
+                frequencies=self.frequencies,
+                tolerance=self.tolerance,
             )
             for _ in range(self.transforms)
         ]

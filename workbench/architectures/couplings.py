@@ -1,21 +1,24 @@
-"""What NICE, RealNVP, Glow and the splines share: couplings with alternating masks, linear layers between."""
+"""Shared parts of the flows: capabilities, couplings with alternating masks, linear layers between them."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
 
-import torch
-from torch.distributions import Transform
-from zuko.flows.coupling import GeneralCouplingTransform
-from zuko.lazy import LazyTransform, UnconditionalTransform
-from zuko.transforms import LULinearTransform, RotationTransform
+import param
 
-from workbench.bijections.reordering import Reordering
+from workbench.architectures.base import CostCard, LayeredArchitecture
 from workbench.core.capability import Capability
+from workbench.core.lazy import torch
 from workbench.core.shapes import Shapes
 
-#: every flow here has a density, an exact inverse that passes gradients, and takes a context or does without
+if TYPE_CHECKING:
+    from torch.distributions import Transform
+    from zuko.lazy import LazyTransform
+
+#: every flow here has a density, an exact inverse that passes gradients, and works with and without a context
 FLOW_CAPABILITIES = frozenset(
     {
         Capability.DENSITY,
@@ -27,53 +30,94 @@ FLOW_CAPABILITIES = frozenset(
         Capability.UNCONDITIONAL,
     }
 )
-#: the same where the inverse is searched for or integrated, to a tolerance
+#: the same for flows whose inverse is numerical, to a tolerance
 SEARCHED_CAPABILITIES = FLOW_CAPABILITIES - {Capability.EXACT_INVERSE}
 _NO_SEARCH = (
     "Its inverse is searched for until it is found, in a number of steps that depends on the data, "
     "which a traced graph cannot hold; export the weights."
 )
-#: why such a flow is exported as weights only
+#: export formats of flows whose inverse is a root search
 SEARCHED_FORMATS = {"graph": _NO_SEARCH, "onnx": _NO_SEARCH}
 
 #: where the monotone maps with linear tails end, in standard deviations of the data
 TAILS = 10.0
 TAILS_DOC = (
-    "Further out than this, in standard deviations of the data, the map of each component goes on "
+    "Further out than this, in standard deviations of the data, the map of each component continues "
     "as a straight line; the search for the inverse stays within."
+)
+CLAMP_DOC = (
+    "Largest log-scale of one layer: it stretches by exp(clamp) at most. Small values are stable, large "
+    "ones reach sharp densities with few layers."
+)
+MIXING = ["none", "permutation", "rotation", "linear"]
+MIXING_DOC = (
+    "Map between two couplings, besides exchanging the halves: none, a fixed random permutation, a "
+    "learned rotation, or a learned linear map. It helps when x has many components."
 )
 
 
-def coupling_layers(
-    shapes: Shapes,
-    transforms: int,
-    *,
-    univariate: Callable[..., Transform],
-    parameters: Sequence[tuple],
-    network: dict[str, Any],
-    mixing: str,
-) -> list[LazyTransform]:
-    """``transforms`` couplings; neighbours keep and change opposite halves, so two reach every component.
+class CouplingArchitecture(LayeredArchitecture):
+    """Flows of couplings, each of which transforms one half of the components given the other half."""
 
-    ``univariate`` is the map of one component and ``parameters`` the shapes of what its conditioner delivers.
-    With a single component there is nothing to split: each layer is then that map with parameters that
-    depend on y alone, or on nothing.
-    """
-    layers: list[LazyTransform] = []
-    for number in range(transforms):
-        mask = torch.arange(shapes.x) % 2 == number % 2
-        layers.append(
-            GeneralCouplingTransform(
-                shapes.x, shapes.y, mask=mask, univariate=univariate, shapes=parameters, **network
+    capabilities = FLOW_CAPABILITIES
+    cost: ClassVar[CostCard] = CostCard(density="1 pass", sampling="1 pass", inverse="exact, 1 pass")
+
+    def couplings(
+        self,
+        shapes: Shapes,
+        univariate: Callable[..., Transform],
+        parameters: Sequence[tuple],
+        *,
+        mixing: str = "none",
+    ) -> list[LazyTransform]:
+        """Build the couplings; neighbours exchange the halves, so that two of them change every component.
+
+        ``univariate`` is the map of one component and ``parameters`` the shapes of its parameters, which a
+        network computes. A single component cannot be split: its parameters then depend on y alone, or on
+        nothing.
+        """
+        from zuko.flows.coupling import GeneralCouplingTransform
+
+        layers: list[LazyTransform] = []
+        for number in range(self.transforms):
+            mask = torch.arange(shapes.x) % 2 == number % 2
+            layers.append(
+                GeneralCouplingTransform(
+                    shapes.x, shapes.y, mask=mask, univariate=univariate, shapes=parameters, **self.network()
+                )
             )
-        )
-        if number < transforms - 1 and shapes.x > 1:
-            layers.extend(_between(shapes.x, mixing))
-    return layers
+            if number < self.transforms - 1 and shapes.x > 1:
+                layers.extend(mixing_layers(shapes.x, mixing))
+        return layers
 
 
-def _between(features: int, mixing: str) -> list[LazyTransform]:
-    """What stands between two couplings; learned maps start at the identity, permutations are drawn once."""
+class AffineCouplingArchitecture(CouplingArchitecture):
+    """Couplings that scale and shift."""
+
+    least_features = 2
+
+    transforms = param.Integer(default=8)
+    clamp = param.Number(default=3.0, bounds=(0.1, 10.0), doc=CLAMP_DOC)
+
+    def affine_couplings(self, shapes: Shapes, *, mixing: str = "none") -> list[LazyTransform]:
+        """Build the couplings, with log-scales within ±``clamp``."""
+        return self.couplings(shapes, affine_map(math.exp(-self.clamp)), ((), ()), mixing=mixing)
+
+
+def affine_map(least_scale: float) -> Callable[..., Transform]:
+    """Constructor of the map u exp(s) + t of one component, with exp(−|s|) above ``least_scale``."""
+    from zuko.transforms import MonotonicAffineTransform
+
+    return partial(MonotonicAffineTransform, slope=least_scale)
+
+
+def mixing_layers(features: int, mixing: str) -> list[LazyTransform]:
+    """Layers between two couplings: learned maps start at the identity, permutations are drawn once."""
+    from zuko.lazy import UnconditionalTransform
+    from zuko.transforms import LULinearTransform, RotationTransform
+
+    from workbench.bijections.reordering import Reordering
+
     if mixing == "permutation":
         return [UnconditionalTransform(Reordering, torch.randperm(features), buffer=True)]
     if mixing == "rotation":
@@ -81,10 +125,3 @@ def _between(features: int, mixing: str) -> list[LazyTransform]:
     if mixing == "linear":
         return [UnconditionalTransform(LULinearTransform, torch.eye(features))]
     return []
-
-
-MIXING = ["none", "permutation", "rotation", "linear"]
-MIXING_DOC = (
-    "What stands between two couplings, besides exchanging the halves: nothing, a fixed random "
-    "permutation, a learned rotation, or a learned linear map. Helps when x has many components."
-)

@@ -1,21 +1,25 @@
-"""What the conditional networks share that may read y through an embedding."""
+"""Base of the conditional networks that may read y through an embedding."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import param
-from torch import nn
 
 from workbench.architectures.base import NetworkArchitecture
 from workbench.core.shapes import Shapes
-from workbench.nn.embedding import KINDS, embedding_network
+from workbench.nn.choices import EMBEDDINGS
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class EmbeddedArchitecture(NetworkArchitecture):
-    """An optional network between y and the networks that read it; a member asks `embedding_for`."""
+    """An optional network between y and the networks that read it; a member builds it by `embedding_for`."""
 
     embedding = param.Selector(
         default="none",
-        objects=list(KINDS),
+        objects=list(EMBEDDINGS),
         doc="""
         A network that y passes before the others read it: none, a fully connected one, convolutions along a
         series, a deep set, for which the order of the values does not matter, or a phase-free one, for
@@ -48,20 +52,20 @@ class EmbeddedArchitecture(NetworkArchitecture):
     )
 
     def refusals(self, shapes: Shapes) -> list[str]:
-        found = super().refusals(shapes)
-        listed = self.embedding in ("convolution_1d", "deep_set")
-        if shapes.y and listed and shapes.y % self.embedding_channels:
-            found.append(
+        reasons = super().refusals(shapes)
+        in_groups = self.embedding in ("convolution_1d", "deep_set")
+        if shapes.y and in_groups and shapes.y % self.embedding_channels:
+            reasons.append(
                 f"The embedding reads y in groups of {self.embedding_channels} components, which do "
                 f"not divide its {shapes.y}; choose a number of embedding channels that does."
             )
         elif shapes.y and self.embedding == "phase_free" and shapes.y % (2 * self.embedding_channels):
-            found.append(
+            reasons.append(
                 f"The embedding reads y as vectors of {self.embedding_channels} complex numbers, "
                 f"each two components, which do not divide its {shapes.y}; choose a number of "
                 "embedding channels that does."
             )
-        return found
+        return reasons
 
     def unused(self, shapes: Shapes) -> frozenset[str]:
         details = {"embedding_features", "embedding_channels", "embedding_width", "embedding_depth"}
@@ -72,13 +76,15 @@ class EmbeddedArchitecture(NetworkArchitecture):
         return super().unused(shapes) | ({"embedding_channels"} if self.embedding == "mlp" else set())
 
     def embedding_for(self, shapes: Shapes) -> tuple[nn.Module | None, int]:
-        """The embedding of y (None where there is none) and how many components the others then read."""
+        """Build the embedding of y (None where there is none); return it and its number of components."""
+        from workbench.nn.embedding import embedding_network
+
         sizes = [self.embedding_width or self.width] * (self.embedding_depth or self.depth)
-        made = embedding_network(
+        embedding = embedding_network(
             self.embedding,
             shapes.y,
             channels=self.embedding_channels,
             features=self.embedding_features,
             network=self.network() | {"hidden_features": sizes},
         )
-        return made, shapes.y if made is None else self.embedding_features
+        return embedding, shapes.y if embedding is None else self.embedding_features

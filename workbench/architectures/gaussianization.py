@@ -8,24 +8,22 @@ Source: Meng, Song, Song & Ermon 2020, Gaussianization Flows, arXiv:2003.01941.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import param
-import torch
-from zuko.flows.gaussianization import ElementWiseTransform
-from zuko.lazy import UnconditionalTransform
-from zuko.transforms import RotationTransform
 
 from workbench.architectures.base import ARCHITECTURES, CostCard, LayeredArchitecture
 from workbench.architectures.couplings import SEARCHED_CAPABILITIES, SEARCHED_FORMATS
-from workbench.architectures.flow_model import ZukoFlowModel
-from workbench.bijections.gaussianization import GaussianizationTransform
+from workbench.core.lazy import torch
 from workbench.core.shapes import Shapes
+
+if TYPE_CHECKING:
+    from workbench.architectures.models.zuko_flow import ZukoFlowModel
 
 
 @ARCHITECTURES.register
 class Gaussianization(LayeredArchitecture):
-    """The only flow without a network where there is no y: width, depth and activation are those for y."""
+    """Without y this flow has no network; width, depth and activation are those of the networks for y."""
 
     key = "gaussianization"
     title = "Gaussianization flow"
@@ -48,6 +46,13 @@ class Gaussianization(LayeredArchitecture):
     )
 
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:
+        from zuko.flows.gaussianization import ElementWiseTransform
+        from zuko.lazy import UnconditionalTransform
+        from zuko.transforms import RotationTransform
+
+        from workbench.architectures.models.zuko_flow import ZukoFlowModel
+        from workbench.bijections.gaussianization import GaussianizationTransform
+
         layers = []
         for number in range(self.transforms):
             if number > 0 and shapes.x > 1:

@@ -10,60 +10,38 @@ Source: Kingma & Dhariwal 2018, Glow: Generative Flow with Invertible 1×1 Convo
 
 from __future__ import annotations
 
-import math
-from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING
 
-import param
-from zuko.transforms import MonotonicAffineTransform
-
-from workbench.architectures.base import ARCHITECTURES, CostCard, LayeredArchitecture
-from workbench.architectures.couplings import FLOW_CAPABILITIES, coupling_layers
-from workbench.architectures.flow_model import ZukoFlowModel
-from workbench.bijections.actnorm import ActNorm
-from workbench.bijections.lu_linear import LULinear
+from workbench.architectures.base import ARCHITECTURES
+from workbench.architectures.couplings import AffineCouplingArchitecture
 from workbench.core.shapes import Shapes
+
+if TYPE_CHECKING:
+    from workbench.architectures.models.zuko_flow import ZukoFlowModel
 
 
 @ARCHITECTURES.register
-class Glow(LayeredArchitecture):
-    """The linear maps mix all components between two couplings; with one component there is none."""
+class Glow(AffineCouplingArchitecture):
+    """RealNVP with learned linear maps between the couplings, unless there is a single component."""
 
     key = "glow"
     title = "Glow"
     summary = (
         "RealNVP's couplings with learned linear maps between them, and a normalisation that the "
-        "first batch sets."
+        "first batch initialises."
     )
     reference = (
         "Kingma & Dhariwal (2018), Glow: Generative Flow with Invertible 1x1 Convolutions, NeurIPS, "
         "arXiv:1807.03039"
     )
-    capabilities = FLOW_CAPABILITIES
-    cost: ClassVar[CostCard] = CostCard(density="1 pass", sampling="1 pass", inverse="exact, 1 pass")
-    least_features = 2
-
-    transforms = param.Integer(default=8)
-    clamp = param.Number(
-        default=3.0,
-        bounds=(0.1, 10.0),
-        doc="""
-        Largest log-scale of one coupling: it stretches by exp(clamp) at most. Small values are stable, large
-        ones reach sharp densities with few layers.""",
-    )
 
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:
-        affine = partial(MonotonicAffineTransform, slope=math.exp(-self.clamp))
-        couplings = coupling_layers(
-            shapes,
-            self.transforms,
-            univariate=affine,
-            parameters=((), ()),
-            network=self.network(),
-            mixing="none",
-        )
+        from workbench.architectures.models.zuko_flow import ZukoFlowModel
+        from workbench.bijections.actnorm import ActNorm
+        from workbench.bijections.lu_linear import LULinear
+
         layers = []
-        for coupling in couplings:
-            mixed = [LULinear(shapes.x)] if shapes.x > 1 else []
-            layers += [ActNorm(shapes.x), *mixed, coupling]
+        for coupling in self.affine_couplings(shapes):
+            linear = [LULinear(shapes.x)] if shapes.x > 1 else []
+            layers += [ActNorm(shapes.x), *linear, coupling]
         return ZukoFlowModel(layers, shapes, self.capabilities)

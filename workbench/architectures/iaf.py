@@ -1,4 +1,4 @@
-"""Inverse autoregressive flow (IAF): the masked autoregressive flow turned round, so that sampling is cheap.
+"""Inverse autoregressive flow (IAF): the masked autoregressive flow inverted, so that sampling is cheap.
 
 forward   z_i = (x_i − t_i(z_{<i}, y)) exp(−s_i(z_{<i}, y)), one component after the other: D passes a layer
 log-det   −Σ_i s_i(z_{<i}, y), over the layers
@@ -9,28 +9,26 @@ Source: Kingma et al. 2016, Improved Variational Inference with Inverse Autoregr
 
 from __future__ import annotations
 
-import math
-from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import param
-from zuko.transforms import MonotonicAffineTransform
-
-from workbench.architectures.autoregressive import AutoregressiveArchitecture
+from workbench.architectures.autoregressive import AffineAutoregressiveArchitecture
 from workbench.architectures.base import ARCHITECTURES, CostCard
 from workbench.architectures.couplings import FLOW_CAPABILITIES
-from workbench.architectures.flow_model import ZukoFlowModel
 from workbench.core.shapes import Shapes
+
+if TYPE_CHECKING:
+    from workbench.architectures.models.zuko_flow import ZukoFlowModel
 
 
 @ARCHITECTURES.register
-class IAF(AutoregressiveArchitecture):
-    """Suits objectives that draw from the model at each step; by likelihood it trains D times slower."""
+class IAF(AffineAutoregressiveArchitecture):
+    """For objectives that draw from the model at each step; maximum likelihood trains it D times slower."""
 
     key = "iaf"
     title = "Inverse autoregressive flow"
     summary = (
-        "Each component of x is scaled and shifted by what a masked network reads off the latent before it."
+        "Each component of x is scaled and shifted by what a masked network computes from the latent "
+        "before it."
     )
     reference = (
         "Kingma et al. (2016), Improved Variational Inference with Inverse Autoregressive Flow, "
@@ -38,16 +36,9 @@ class IAF(AutoregressiveArchitecture):
     )
     capabilities = FLOW_CAPABILITIES
     cost: ClassVar[CostCard] = CostCard(density="D passes", sampling="1 pass", inverse="exact, 1 pass")
-
-    clamp = param.Number(
-        default=3.0,
-        bounds=(0.1, 10.0),
-        doc="""
-        Largest log-scale of one layer: it stretches by exp(clamp) at most. Small values are stable, large
-        ones reach sharp densities with few layers.""",
-    )
+    inverse_direction = True
 
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:
-        affine = partial(MonotonicAffineTransform, slope=math.exp(-self.clamp))
-        layers = self.autoregressive_layers(shapes, lambda: affine, ((), ()))
-        return ZukoFlowModel([layer.inv for layer in layers], shapes, self.capabilities)
+        from workbench.architectures.models.zuko_flow import ZukoFlowModel
+
+        return ZukoFlowModel(self.affine_layers(shapes), shapes, self.capabilities)

@@ -1,9 +1,9 @@
-"""IAF with a decoder: an autoregressive flow from x to [y, z], and a feed-forward network that leads back.
+"""IAF with a decoder: an autoregressive flow from x to [y, z], and a feed-forward network as its inverse.
 
 forward   T([x, pad_x]) = [y, z, pad_z];
           z_i = (u_i − t_i(z_{<i})) exp(−s_i(z_{<i})), one component after the other: D passes a layer
 log-det   −Σ_i s_i(z_{<i}), over the layers
-inverse   x̂ = d(y, z), a network of its own that is trained along (one pass; not the flow's inverse)
+inverse   x̂ = d(y, z), a second network that is trained along (one pass; not the flow's inverse)
 Trained by loss (15): ½ |y − T_y(x)|²/σ² + ½ |T_z(x)|² − log|det ∂T/∂x| + α |x − d(T_y(x), T_z(x))|².
 Source: Kruse, Ardizzone, Rother & Köthe 2021, Benchmarking Invertible Architectures on Inverse Problems,
 arXiv:2101.10763; Kingma et al. 2016, arXiv:1606.04934; van den Oord et al. 2018, arXiv:1711.10433.
@@ -12,8 +12,6 @@ arXiv:2101.10763; Kingma et al. 2016, arXiv:1606.04934; van den Oord et al. 2018
 from __future__ import annotations
 
 from typing import ClassVar
-
-from zuko.lazy import LazyTransform
 
 from workbench.architectures.base import ARCHITECTURES, CostCard
 from workbench.architectures.decoded import DecodedArchitecture
@@ -38,5 +36,4 @@ class IAFDecoder(DecodedArchitecture):
         "learned to be one.",
     )
 
-    def turned(self, layer: LazyTransform) -> LazyTransform:
-        return layer.inv
+    inverse_direction = True

@@ -1,9 +1,9 @@
-"""MAF with a decoder: an autoregressive flow from x to [y, z], and a feed-forward network that leads back.
+"""MAF with a decoder: an autoregressive flow from x to [y, z], and a feed-forward network as its inverse.
 
 forward   T([x, pad_x]) = [y, z, pad_z];
           z_i = u_i exp s_i(u_{<i}) + t_i(u_{<i}), layer after layer: one pass a layer
 log-det   Σ_i s_i(u_{<i}), over the layers
-inverse   x̂ = d(y, z), a network of its own that is trained along (one pass; not the flow's inverse)
+inverse   x̂ = d(y, z), a second network that is trained along (one pass; not the flow's inverse)
 Trained by loss (15): ½ |y − T_y(x)|²/σ² + ½ |T_z(x)|² − log|det ∂T/∂x| + α |x − d(T_y(x), T_z(x))|².
 Source: Kruse, Ardizzone, Rother & Köthe 2021, Benchmarking Invertible Architectures on Inverse Problems,
 arXiv:2101.10763; Papamakarios, Pavlakou & Murray 2017, arXiv:1705.07057.

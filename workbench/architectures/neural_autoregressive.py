@@ -1,36 +1,38 @@
-"""Neural autoregressive flow (NAF): a monotone network maps each component, steered by those before it.
+"""Neural autoregressive flow (NAF): a monotone network maps each component, given those before it.
 
 forward   z_i = f(x_i; c_i(x_{<i}, y)); f is a network with positive weights and two-sided ELUs, c_i a signal
 log-det   Σ_i log ∂f/∂x_i, by automatic differentiation
 inverse   x_i by searching the root, one component after the other; linear beyond ±B
 start     the last layer of each f is scaled and shifted such that f(±1; 0) = ±1: layers of positive weights
-          multiply their sums, so that untouched ones squeeze (narrow) or stretch (wide) by powers of ten
+          multiply their sums, so that otherwise they would shrink (narrow) or stretch (wide) by powers of ten
 Source: Huang, Krueger, Lacoste & Courville 2018, Neural Autoregressive Flows, arXiv:1804.00779.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import param
-import torch
-from zuko.flows.neural import MNN
 
 from workbench.architectures.autoregressive import AutoregressiveArchitecture
 from workbench.architectures.base import ARCHITECTURES, CostCard
 from workbench.architectures.couplings import SEARCHED_CAPABILITIES, SEARCHED_FORMATS, TAILS, TAILS_DOC
-from workbench.architectures.flow_model import ZukoFlowModel
-from workbench.bijections.linear_tails import LinearTails
+from workbench.core.lazy import torch
 from workbench.core.shapes import Shapes
+
+if TYPE_CHECKING:
+    from zuko.flows.neural import MNN
+
+    from workbench.architectures.models.zuko_flow import ZukoFlowModel
 
 
 @ARCHITECTURES.register
 class NeuralAutoregressive(AutoregressiveArchitecture):
-    """Universal for densities in principle; its samples are the dearest here."""
+    """A universal density approximator in principle; its samples are the most expensive here."""
 
     key = "neural_autoregressive"
     title = "Neural autoregressive flow"
-    summary = "Each component passes through a monotone network that is steered by the components before it."
+    summary = "Each component passes through a monotone network that depends on those before it."
     reference = (
         "Huang, Krueger, Lacoste & Courville (2018), Neural Autoregressive Flows, ICML, arXiv:1804.00779"
     )
@@ -48,16 +50,21 @@ class NeuralAutoregressive(AutoregressiveArchitecture):
         default=16,
         bounds=(1, 128),
         doc="""
-        Numbers that the masked network hands to the monotone network of each component.""",
+        Size of the signal that the masked network passes to the monotone network of each component.""",
     )
     bound = param.Number(default=TAILS, bounds=(1.0, 100.0), doc=TAILS_DOC)
 
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:
-        hidden = self.network()["hidden_features"]
+        from zuko.flows.neural import MNN
+
+        from workbench.architectures.models.zuko_flow import ZukoFlowModel
+        from workbench.bijections.linear_tails import LinearTails
+
+        sizes = self.network()["hidden_features"]
         layers = self.autoregressive_layers(
             shapes,
             lambda: LinearTails(
-                standardised(MNN(signal=self.signal, stack=shapes.x, hidden_features=hidden), self.signal),
+                standardise(MNN(signal=self.signal, stack=shapes.x, hidden_features=sizes), self.signal),
                 self.bound,
             ),
             ((self.signal,),),
@@ -65,13 +72,13 @@ class NeuralAutoregressive(AutoregressiveArchitecture):
         return ZukoFlowModel(layers, shapes, self.capabilities)
 
 
-@torch.no_grad()
-def standardised(network: MNN, signal: int) -> MNN:
-    """The stack of monotone networks, each with f(±1) = ±1 where its ``signal`` numbers are all zero."""
+def standardise(network: MNN, signal: int) -> MNN:
+    """Scale a stack of monotone networks in place to f(±1) = ±1 for a ``signal`` of zeros, and return it."""
     last = network.network[-1]  # weight (stack, 1, width), bias (stack, 1)
-    ends = last.bias.new_tensor([-1.0, 1.0])[:, None].expand(2, len(last.bias))
-    low, high = network.f(last.bias.new_zeros(*ends.shape, signal), ends)
-    slope = 0.5 * (high - low)
-    last.weight.div_(slope[:, None, None])
-    last.bias.copy_((last.bias - 0.5 * (high + low)[:, None]) / slope[:, None])
+    with torch.no_grad():
+        ends = last.bias.new_tensor([-1.0, 1.0])[:, None].expand(2, len(last.bias))
+        low, high = network.f(last.bias.new_zeros(*ends.shape, signal), ends)
+        slope = 0.5 * (high - low)
+        last.weight.div_(slope[:, None, None])
+        last.bias.copy_((last.bias - 0.5 * (high + low)[:, None]) / slope[:, None])
     return network

@@ -11,24 +11,23 @@ Our data are real numbers, not angles, hence the first map: −∞ and +∞ beco
 from __future__ import annotations
 
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import param
-from zuko.flows.spline import CircularRQSTransform
-from zuko.lazy import UnconditionalTransform
 
 from workbench.architectures.autoregressive import AutoregressiveArchitecture
 from workbench.architectures.base import ARCHITECTURES, CostCard
 from workbench.architectures.couplings import FLOW_CAPABILITIES
-from workbench.architectures.flow_model import ZukoFlowModel
-from workbench.architectures.neural_spline_coupling import LEAST_SLOPE
-from workbench.bijections.circle import CircleToNormalTransform, OntoCircleTransform
+from workbench.architectures.splines import BINS_DOC, LEAST_SLOPE
 from workbench.core.shapes import Shapes
+
+if TYPE_CHECKING:
+    from workbench.architectures.models.zuko_flow import ZukoFlowModel
 
 
 @ARCHITECTURES.register
 class NeuralCircularSpline(AutoregressiveArchitecture):
-    """A bijection but for a cut: where the circle is opened again, the latent jumps from +∞ to −∞."""
+    """A bijection except at the point where the circle is cut: there the latent jumps from +∞ to −∞."""
 
     key = "neural_circular_spline"
     title = "Neural circular spline flow"
@@ -52,14 +51,15 @@ class NeuralCircularSpline(AutoregressiveArchitecture):
     }
 
     transforms = param.Integer(default=3)
-    bins = param.Integer(
-        default=8,
-        bounds=(2, 64),
-        doc="""
-        Pieces of each spline. More pieces draw finer detail.""",
-    )
+    bins = param.Integer(default=8, bounds=(2, 64), doc=BINS_DOC)
 
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:
+        from zuko.flows.spline import CircularRQSTransform
+        from zuko.lazy import UnconditionalTransform
+
+        from workbench.architectures.models.zuko_flow import ZukoFlowModel
+        from workbench.bijections.circle import CircleToNormalTransform, OntoCircleTransform
+
         spline = partial(CircularRQSTransform, slope=LEAST_SLOPE)
         parameters = ((self.bins,), (self.bins,), (self.bins - 1,))
         layers = self.autoregressive_layers(shapes, lambda: spline, parameters)

@@ -11,26 +11,25 @@ Pavlakou & Murray 2017, arXiv:1705.07057 (the affine layer).
 
 from __future__ import annotations
 
-from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import param
-from zuko.transforms import MonotonicAffineTransform, MonotonicRQSTransform
 
 from workbench.architectures.autoregressive import AutoregressiveArchitecture
 from workbench.architectures.base import ARCHITECTURES, CostCard
-from workbench.architectures.couplings import FLOW_CAPABILITIES
-from workbench.architectures.embedded import EmbeddedArchitecture
-from workbench.architectures.flow_model import ZukoFlowModel
-from workbench.architectures.neural_spline_coupling import LEAST_SLOPE
+from workbench.architectures.couplings import affine_map
+from workbench.architectures.splines import SplineArchitecture
 from workbench.core.shapes import Shapes
+
+if TYPE_CHECKING:
+    from workbench.architectures.models.zuko_flow import ZukoFlowModel
 
 #: Scales of the affine layer stay between this and its inverse.
 LEAST_SCALE = 1e-4
 
 
 @ARCHITECTURES.register
-class NeuralSplineAutoregressive(EmbeddedArchitecture, AutoregressiveArchitecture):
+class NeuralSplineAutoregressive(SplineArchitecture, AutoregressiveArchitecture):
     """The same splines as in the couplings: more flexible a layer, and D times slower to sample."""
 
     key = "neural_spline_autoregressive"
@@ -39,23 +38,9 @@ class NeuralSplineAutoregressive(EmbeddedArchitecture, AutoregressiveArchitectur
     reference = (
         "Durkan, Bekasov, Murray & Papamakarios (2019), Neural Spline Flows, NeurIPS, arXiv:1906.04032"
     )
-    capabilities = FLOW_CAPABILITIES
     cost: ClassVar[CostCard] = CostCard(density="1 pass", sampling="D passes", inverse="exact, D passes")
 
     transforms = param.Integer(default=3)
-    bins = param.Integer(
-        default=8,
-        bounds=(2, 64),
-        doc="""
-        Pieces of each spline. More pieces draw finer detail.""",
-    )
-    bound = param.Number(
-        default=5.0,
-        bounds=(1.0, 20.0),
-        doc="""
-        The splines act between −bound and +bound, in standard deviations of the data; further out they are
-        the identity.""",
-    )
     affine = param.Boolean(
         default=False,
         doc="""
@@ -63,13 +48,14 @@ class NeuralSplineAutoregressive(EmbeddedArchitecture, AutoregressiveArchitectur
     )
 
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:
-        spline = partial(MonotonicRQSTransform, bound=self.bound, slope=LEAST_SLOPE)
-        parameters = ((self.bins,), (self.bins,), (self.bins - 1,))
+        from workbench.architectures.models.zuko_flow import ZukoFlowModel
+
+        univariate, parameters = self.spline()
         embedding, context = self.embedding_for(shapes)
-        read = Shapes(shapes.x, context)
-        layers = self.autoregressive_layers(read, lambda: spline, parameters)
+        inputs = Shapes(shapes.x, context)
+        layers = self.autoregressive_layers(inputs, lambda: univariate, parameters)
         if self.affine:
-            scaled = partial(MonotonicAffineTransform, slope=LEAST_SCALE)
+            affine = affine_map(LEAST_SCALE)
             # in the other order than the first spline layer
-            layers = self.autoregressive_layers(read, lambda: scaled, ((), ()), numbers=(1,)) + layers
+            layers = self.autoregressive_layers(inputs, lambda: affine, ((), ()), numbers=(1,)) + layers
         return ZukoFlowModel(layers, shapes, self.capabilities, embedding)

@@ -11,65 +11,40 @@ Source: Durkan, Bekasov, Murray & Papamakarios 2019, Neural Spline Flows, arXiv:
 
 from __future__ import annotations
 
-from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING
 
 import param
-from zuko.transforms import MonotonicRQSTransform
 
-from workbench.architectures.base import ARCHITECTURES, CostCard, LayeredArchitecture
-from workbench.architectures.couplings import FLOW_CAPABILITIES, MIXING, MIXING_DOC, coupling_layers
-from workbench.architectures.embedded import EmbeddedArchitecture
-from workbench.architectures.flow_model import ZukoFlowModel
+from workbench.architectures.base import ARCHITECTURES
+from workbench.architectures.couplings import MIXING, MIXING_DOC, CouplingArchitecture
+from workbench.architectures.splines import SplineArchitecture
 from workbench.core.shapes import Shapes
 
-#: Slopes stay between this and its inverse. zuko's own 1e-3 loses the inverse of steep splines in float32
-#: (errors of 5, and not-a-numbers, for conditioner outputs around 10); this costs no measurable likelihood.
-LEAST_SLOPE = 1e-2
+if TYPE_CHECKING:
+    from workbench.architectures.models.zuko_flow import ZukoFlowModel
 
 
 @ARCHITECTURES.register
-class NeuralSplineCoupling(EmbeddedArchitecture, LayeredArchitecture):
+class NeuralSplineCoupling(SplineArchitecture, CouplingArchitecture):
     """Spline couplings: as cheap to sample as RealNVP and far more flexible a layer."""
 
     key = "neural_spline_coupling"
     title = "Neural spline flow"
     summary = (
-        "Half of the components passes through monotone splines whose knots a network reads off the "
-        "other half."
+        "Half of the components passes through monotone splines whose knots a network computes from "
+        "the other half."
     )
     reference = (
         "Durkan, Bekasov, Murray & Papamakarios (2019), Neural Spline Flows, NeurIPS, arXiv:1906.04032"
     )
-    capabilities = FLOW_CAPABILITIES
-    cost: ClassVar[CostCard] = CostCard(density="1 pass", sampling="1 pass", inverse="exact, 1 pass")
 
     transforms = param.Integer(default=6)
-    bins = param.Integer(
-        default=8,
-        bounds=(2, 64),
-        doc="""
-        Pieces of each spline. More pieces draw finer detail.""",
-    )
-    bound = param.Number(
-        default=5.0,
-        bounds=(1.0, 20.0),
-        doc="""
-        The splines act between −bound and +bound, in standard deviations of the data; further out they are
-        the identity.""",
-    )
     mixing = param.Selector(default="none", objects=MIXING, doc=MIXING_DOC)
 
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:
-        spline = partial(MonotonicRQSTransform, bound=self.bound, slope=LEAST_SLOPE)
-        parameters = ((self.bins,), (self.bins,), (self.bins - 1,))
+        from workbench.architectures.models.zuko_flow import ZukoFlowModel
+
+        univariate, parameters = self.spline()
         embedding, context = self.embedding_for(shapes)
-        layers = coupling_layers(
-            Shapes(shapes.x, context),
-            self.transforms,
-            univariate=spline,
-            parameters=parameters,
-            network=self.network(),
-            mixing=self.mixing,
-        )
+        layers = self.couplings(Shapes(shapes.x, context), univariate, parameters, mixing=self.mixing)
         return ZukoFlowModel(layers, shapes, self.capabilities, embedding)

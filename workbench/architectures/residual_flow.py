@@ -11,71 +11,35 @@ Chen, Behrmann, Duvenaud & Jacobsen 2019, Residual Flows, arXiv:1906.02735; VINA
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import param
 
 from workbench.architectures.base import ARCHITECTURES, CostCard, LayeredArchitecture
 from workbench.architectures.couplings import SEARCHED_CAPABILITIES
-from workbench.architectures.flow_model import ZukoFlowModel
-from workbench.bijections.residual import Residual
 from workbench.core.shapes import Shapes
-from workbench.nn.contraction import Contraction
-from workbench.nn.smooth_network import CONTRACTIVE
+from workbench.nn.choices import CONTRACTIVE_ACTIVATIONS
+
+if TYPE_CHECKING:
+    from workbench.architectures.models.residual_flow import ResidualFlowModel
+    from workbench.bijections.residual import Residual
 
 _NO_GRAPH = (
-    "Its inverse repeats until it stands still, in a number of steps that depends on the data, "
+    "Its inverse is iterated until it converges, in a number of steps that depends on the data, "
     "which a traced graph cannot hold; export the weights."
 )
 
 
-class ResidualFlowModel(ZukoFlowModel):
-    """The flow with what is known of it in advance.
+class ResidualArchitecture(LayeredArchitecture):
+    """Settings and blocks of the networks that are made of residual blocks."""
 
-    Attributes
-    ----------
-    lipschitz, lipschitz_inverse : bounds of the Lipschitz constants of x -> z and z -> x at fixed y.
-    displacement : bound of |T(x) − x| and of |T⁻¹(z) − z|; infinite unless ``bounded``.
-    """
-
-    def __init__(self, layers: Sequence[Residual], shapes: Shapes, capabilities: frozenset[str]) -> None:
-        super().__init__(layers, shapes, capabilities)
-        self.lipschitz = math.prod(1 + layer.network.lipschitz for layer in layers)
-        self.lipschitz_inverse = math.prod(1 / (1 - layer.network.lipschitz) for layer in layers)
-        self.displacement = sum(layer.network.reach for layer in layers)
-
-    @property
-    def iterations(self) -> tuple[int, ...]:
-        """Evaluations of each block's network in the last inverse, in the order of the layers."""
-        return tuple(layer.iterations for layer in self.layers)
-
-
-@ARCHITECTURES.register
-class ResidualFlow(LayeredArchitecture):
-    """The one flow here whose stretching is bounded both ways, and by how much is a setting."""
-
-    key = "residual_flow"
-    title = "Residual flow"
-    summary = "Blocks add to x what a contraction makes of it, so that stretching is bounded both ways."
-    reference = (
-        "Behrmann, Grathwohl, Chen, Duvenaud & Jacobsen (2019), Invertible Residual Networks, ICML, "
-        "arXiv:1811.00995; Chen et al. (2019), Residual Flows, NeurIPS, arXiv:1906.02735"
-    )
-    capabilities = SEARCHED_CAPABILITIES
     inverse_tolerance = 1e-8
-    cost: ClassVar[CostCard] = CostCard(
-        density="1 pass and D × D determinants",
-        sampling="some tens of passes",
-        inverse="numerical, a fixed point a block",
-        warning="Beyond four components training sees an estimate of the density, evaluation the exact one.",
-    )
     formats: ClassVar[dict[str, str]] = {"graph": _NO_GRAPH, "onnx": _NO_GRAPH}
 
     transforms = param.Integer(default=8)
     activation = param.Selector(
         default="lipswish",
-        objects=list(CONTRACTIVE),
+        objects=list(CONTRACTIVE_ACTIVATIONS),
         doc="""
         Non-linearity of the networks inside: smooth, and of slope at most one. Lipswish is x σ(x) / 1.1.""",
     )
@@ -124,27 +88,52 @@ class ResidualFlow(LayeredArchitecture):
         Largest norm B of a bias where the class is bounded.""",
     )
 
+    def blocks(self, features: int, context: int) -> list[Residual]:
+        """Build the residual blocks of this width, whose networks read a context of this size."""
+        from workbench.bijections.residual import Residual
+        from workbench.nn.contraction import Contraction
+        from workbench.nn.smooth_network import CONTRACTIVE
+
+        return [
+            Residual(
+                features,
+                Contraction(
+                    features,
+                    context,
+                    [self.width] if self.bounded else [self.width] * self.depth,
+                    CONTRACTIVE["tanh" if self.bounded else self.activation],
+                    lipschitz=self.lipschitz,
+                    bias_bound=self.bias_bound if self.bounded else math.inf,
+                ),
+                method=self.log_det,
+                terms=self.terms,
+                probes=self.probes,
+                tolerance=self.tolerance,
+            )
+            for _ in range(self.transforms)
+        ]
+
+
+@ARCHITECTURES.register
+class ResidualFlow(ResidualArchitecture):
+    """The only flow here whose stretching is bounded in both directions, by a setting."""
+
+    key = "residual_flow"
+    title = "Residual flow"
+    summary = "Blocks add to x what a contraction makes of it, so that stretching is bounded both ways."
+    reference = (
+        "Behrmann, Grathwohl, Chen, Duvenaud & Jacobsen (2019), Invertible Residual Networks, ICML, "
+        "arXiv:1811.00995; Chen et al. (2019), Residual Flows, NeurIPS, arXiv:1906.02735"
+    )
+    capabilities = SEARCHED_CAPABILITIES
+    cost: ClassVar[CostCard] = CostCard(
+        density="1 pass and D × D determinants",
+        sampling="some tens of passes",
+        inverse="numerical, a fixed point a block",
+        warning="Beyond four components training sees an estimate of the density, evaluation the exact one.",
+    )
+
     def assemble(self, shapes: Shapes) -> ResidualFlowModel:
-        hidden = [self.width] if self.bounded else [self.width] * self.depth
-        activation = CONTRACTIVE["tanh" if self.bounded else self.activation]
-        layers = []
-        for _ in range(self.transforms):
-            network = Contraction(
-                shapes.x,
-                shapes.y,
-                hidden,
-                activation,
-                lipschitz=self.lipschitz,
-                bias_bound=self.bias_bound if self.bounded else math.inf,
-            )
-            layers.append(
-                Residual(
-                    shapes.x,
-                    network,
-                    method=self.log_det,
-                    terms=self.terms,
-                    probes=self.probes,
-                    tolerance=self.tolerance,
-                )
-            )
-        return ResidualFlowModel(layers, shapes, self.capabilities)
+        from workbench.architectures.models.residual_flow import ResidualFlowModel
+
+        return ResidualFlowModel(self.blocks(shapes.x, shapes.y), shapes, self.capabilities)

@@ -1,7 +1,7 @@
 """Residual INN: the invertible network of [y, z], made of residual blocks instead of couplings.
 
 forward   T([x, pad_x]) = [y, z, pad_z] with u ← u + g_j(u), j = 1 … M;  Lip(g_j) ≤ L < 1
-log-det   Σ_j log det(I + ∂g_j/∂u), as in the residual flow; the objectives that do not ask for it pay for it
+log-det   Σ_j log det(I + ∂g_j/∂u), as in the residual flow; it is computed for every objective
 inverse   each block's fixed point;  Lip(T) ≤ (1 + L)^M, Lip(T⁻¹) ≤ (1 − L)^{−M}
 Layout    as in `inn`: x first and padding after it; y, then z, then padding
 Source: Behrmann et al. 2019, Invertible Residual Networks, arXiv:1811.00995; the use with [y, z]: VINA,
@@ -10,45 +10,23 @@ arXiv:2602.20480, section 4.1.2 and Definition 3.1 (there the bound is part of t
 
 from __future__ import annotations
 
-import math
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import param
 
 from workbench.architectures.base import ARCHITECTURES, CostCard
-from workbench.architectures.inn import INN, InnModel
-from workbench.architectures.residual_flow import ResidualFlow
-from workbench.bijections.residual import Residual
+from workbench.architectures.inn import EXTRA_LATENT_DOC, INN, PADDING_DOC
+from workbench.architectures.residual_flow import ResidualArchitecture
 from workbench.core.capability import Capability
 from workbench.core.shapes import Shapes
-from workbench.nn.contraction import Contraction
-from workbench.nn.smooth_network import CONTRACTIVE
 
-
-class ResidualInnModel(InnModel):
-    """The network with what is known of it in advance.
-
-    Attributes
-    ----------
-    lipschitz, lipschitz_inverse : bounds of the Lipschitz constants of the padded map and of its inverse.
-    """
-
-    def __init__(
-        self,
-        shapes: Shapes,
-        blocks: list[Residual],
-        latent_features: int,
-        width: int,
-        capabilities: frozenset[str],
-    ) -> None:
-        super().__init__(shapes, blocks, latent_features, width, capabilities)
-        self.lipschitz = math.prod(1 + block.network.lipschitz for block in blocks)
-        self.lipschitz_inverse = math.prod(1 / (1 - block.network.lipschitz) for block in blocks)
+if TYPE_CHECKING:
+    from workbench.architectures.models.residual_inn import ResidualInnModel
 
 
 @ARCHITECTURES.register
-class ResidualINN(ResidualFlow):
-    """VINA's i-ResNet: unlike the authors' program it is held to its Lipschitz bound at every step."""
+class ResidualINN(ResidualArchitecture):
+    """VINA's i-ResNet, here with its Lipschitz bound enforced at every step, unlike the authors' program."""
 
     key = "residual_inn"
     title = "Residual invertible network"
@@ -69,42 +47,13 @@ class ResidualINN(ResidualFlow):
     )
 
     log_det = param.Selector(default="exact")
-    extra_latent = param.Integer(
-        default=0,
-        bounds=(0, 64),
-        doc="""
-        Latent components beyond the number that x has over y.""",
-    )
-    padding = param.Integer(
-        default=0,
-        bounds=(0, 64),
-        doc="""
-        More columns of padding on both sides. They give the network room; it must learn to ignore them.""",
-    )
+    extra_latent = param.Integer(default=0, bounds=(0, 64), doc=EXTRA_LATENT_DOC)
+    padding = param.Integer(default=0, bounds=(0, 64), doc=PADDING_DOC)
 
     def assemble(self, shapes: Shapes) -> ResidualInnModel:
-        latent_features = (shapes.x - shapes.y if shapes.x > shapes.y else shapes.x) + self.extra_latent
-        width = max(shapes.x, shapes.y + latent_features) + self.padding
-        hidden = [self.width] if self.bounded else [self.width] * self.depth
-        activation = CONTRACTIVE["tanh" if self.bounded else self.activation]
-        blocks = []
-        for _ in range(self.transforms):
-            network = Contraction(
-                width,
-                0,
-                hidden,
-                activation,
-                lipschitz=self.lipschitz,
-                bias_bound=self.bias_bound if self.bounded else math.inf,
-            )
-            blocks.append(
-                Residual(
-                    width,
-                    network,
-                    method=self.log_det,
-                    terms=self.terms,
-                    probes=self.probes,
-                    tolerance=self.tolerance,
-                )
-            )
+        from workbench.architectures.models.inn import inn_layout
+        from workbench.architectures.models.residual_inn import ResidualInnModel
+
+        latent_features, width = inn_layout(shapes, self.extra_latent, self.padding)
+        blocks = self.blocks(width, 0)
         return ResidualInnModel(shapes, blocks, latent_features, width, self.capabilities)

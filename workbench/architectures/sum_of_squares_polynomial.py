@@ -1,6 +1,6 @@
 """Sum-of-squares polynomial flow (SOSPF): each component is the integral of a positive polynomial.
 
-forward   z_i = β_i + ∫₀^{x_i} (ε + (1/K) Σ_k (1 + Σ_l a_{ikl} (u/10)^l)²) du,  a_i, β_i read off x_{<i} and y
+forward   z_i = β_i + ∫₀^{x_i} (ε + (1/K) Σ_k (1 + Σ_l a_{ikl} (u/10)^l)²) du,  a_i, β_i depend on x_{<i}, y
 log-det   Σ_i log of the integrand at x_i
 inverse   x_i by searching the root, one component after the other; linear beyond ±B
 Source: Jaini, Selby & Yu 2019, Sum-of-Squares Polynomial Flow, arXiv:1905.02325.
@@ -8,22 +8,22 @@ Source: Jaini, Selby & Yu 2019, Sum-of-Squares Polynomial Flow, arXiv:1905.02325
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import param
-from zuko.flows.polynomial import ShiftedSOSPTransform
 
 from workbench.architectures.autoregressive import AutoregressiveArchitecture
 from workbench.architectures.base import ARCHITECTURES, CostCard
 from workbench.architectures.couplings import SEARCHED_CAPABILITIES, SEARCHED_FORMATS, TAILS, TAILS_DOC
-from workbench.architectures.flow_model import ZukoFlowModel
-from workbench.bijections.linear_tails import LinearTails
 from workbench.core.shapes import Shapes
+
+if TYPE_CHECKING:
+    from workbench.architectures.models.zuko_flow import ZukoFlowModel
 
 
 @ARCHITECTURES.register
 class SumOfSquaresPolynomial(AutoregressiveArchitecture):
-    """With a single square this is a polynomial chaos; more squares reach every positive polynomial."""
+    """The flow by sums of squares; with two squares or more any positive polynomial can be represented."""
 
     key = "sum_of_squares_polynomial"
     title = "Sum-of-squares polynomial flow"
@@ -54,6 +54,11 @@ class SumOfSquaresPolynomial(AutoregressiveArchitecture):
     bound = param.Number(default=TAILS, bounds=(1.0, 100.0), doc=TAILS_DOC)
 
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:
+        from zuko.flows.polynomial import ShiftedSOSPTransform
+
+        from workbench.architectures.models.zuko_flow import ZukoFlowModel
+        from workbench.bijections.linear_tails import LinearTails
+
         layers = self.autoregressive_layers(
             shapes,
             lambda: LinearTails(ShiftedSOSPTransform, self.bound),

@@ -5,69 +5,27 @@ log-det   Σ s(x_a, y), over the layers
 inverse   x_a = z_a,  x_b = (z_b − t(z_a, y)) ⊙ exp(−s(z_a, y))
           s and t are equation learners: sums, squares, products and sines of their inputs
 loss      the objective's + λ Σ |w|^½ (rounded at zero) in the middle of training. In its first quarter
-          the formulas find a fit, then they thin out; after three quarters the weights below a threshold
-          are cut for good, and the others fit without the penalty.
+          there is no penalty; after three quarters the weights below a threshold are pruned, and the others
+          are trained without the penalty
 Source: Tohme et al. 2024, ISR: Invertible Symbolic Regression, arXiv:2405.06848; phases after Sahoo et al.
 2018, Learning equations for extrapolation and control, arXiv:1806.07259.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import param
-import torch
-from torch import Tensor
 
 from workbench.architectures.base import ARCHITECTURES, Architecture, CostCard
 from workbench.architectures.couplings import FLOW_CAPABILITIES
-from workbench.architectures.flow_model import ZukoFlowModel
-from workbench.bijections.symbolic_coupling import SymbolicCoupling
 from workbench.core.capability import Capability
+from workbench.core.lazy import torch
 from workbench.core.shapes import Shapes
-from workbench.nn.equation_learner import LIBRARIES
+from workbench.nn.choices import LIBRARIES
 
-#: Shares of the training after which the formulas begin to thin out, and after which they are cut.
-THIN_FROM, CUT_FROM = 0.25, 0.75
-
-
-class SymbolicFlowModel(ZukoFlowModel):
-    """A flow of symbolic couplings that thins itself out while it is trained."""
-
-    def __init__(self, layers, shapes: Shapes, capabilities, *, sparsity: float, threshold: float) -> None:
-        super().__init__(layers, shapes, capabilities)
-        self.sparsity, self.threshold = sparsity, threshold
-        self.register_buffer("cut", torch.zeros(1, dtype=torch.bool))
-
-    def penalties(self, progress: float) -> dict[str, Tensor]:
-        """λ times the sum of the rounded |w|^½, while formulas thin out, and 0 before and after."""
-        value = torch.stack([layer.learner.penalty() for layer in self.layers]).sum()
-        return {"sparsity": value * (self.sparsity if THIN_FROM <= progress < CUT_FROM else 0.0)}
-
-    @property
-    def settled(self) -> bool:
-        """Only once it is cut: the best of the uncut formulas is not what is wanted."""
-        return bool(self.cut)
-
-    @torch.no_grad()
-    def after_step(self, progress: float) -> None:
-        """Cut once, when it is time."""
-        if progress >= CUT_FROM and not bool(self.cut):
-            self.prune(self.threshold)
-            self.cut.fill_(True)
-
-    def prune(self, threshold: float) -> None:
-        """Set the weights below the threshold to zero for good."""
-        for layer in self.layers:
-            layer.learner.prune(threshold)
-
-    def expressions(self, x: list, y: list) -> list[list]:
-        """What each layer makes of x, as sympy expressions of expressions: one list (D,) a layer."""
-        found = []
-        for layer in self.layers:
-            x = layer.expressions(x, y)
-            found.append(x)
-        return found
+if TYPE_CHECKING:
+    from workbench.architectures.models.symbolic_regression import SymbolicFlowModel
 
 
 @ARCHITECTURES.register
@@ -76,7 +34,7 @@ class SymbolicRegression(Architecture):
 
     key = "symbolic_regression"
     title = "Invertible symbolic regression"
-    summary = "Couplings made of sums, products and sines, thinned out until they can be read as formulas."
+    summary = "Couplings made of sums, products and sines, pruned until they can be read as formulas."
     reference = "Tohme et al. (2024), ISR: Invertible Symbolic Regression, arXiv:2405.06848"
     capabilities = FLOW_CAPABILITIES | {Capability.FORMULA}
     cost: ClassVar[CostCard] = CostCard(
@@ -121,21 +79,24 @@ class SymbolicRegression(Architecture):
         default=0.05,
         bounds=(0.0, 10.0),
         doc="""
-        Weight λ of the penalty that thins the formulas out, in nats. Large values give short formulas that
-        fit less well; 0 leaves everything in.""",
+        Weight λ of the penalty that shortens the formulas, in nats. Large values give short formulas that
+        fit less well; 0 keeps all terms.""",
     )
     threshold = param.Number(
         default=0.1,
         bounds=(0.0, 1.0),
         doc="""
-        Weights smaller than this, in standardised units, are cut after three quarters of the training.""",
+        Weights smaller than this, in standardised units, are pruned after three quarters of the training.""",
     )
 
     def assemble(self, shapes: Shapes) -> SymbolicFlowModel:
+        from workbench.architectures.models.symbolic_regression import SymbolicFlowModel
+        from workbench.bijections.symbolic_coupling import SymbolicCoupling
+
         learner = {"width": self.width, "depth": self.depth, "library": self.library}
-        # a single component is changed by every coupling, in the light of y
-        kept = [torch.arange(shapes.x) % 2 == (n % 2 if shapes.x > 1 else 1) for n in range(self.transforms)]
-        layers = [SymbolicCoupling(mask, shapes.y, clamp=self.clamp, learner=learner) for mask in kept]
+        # a single component is changed by every coupling, given y
+        masks = [torch.arange(shapes.x) % 2 == (n % 2 if shapes.x > 1 else 1) for n in range(self.transforms)]
+        layers = [SymbolicCoupling(mask, shapes.y, clamp=self.clamp, learner=learner) for mask in masks]
         return SymbolicFlowModel(
             layers, shapes, self.capabilities, sparsity=self.sparsity, threshold=self.threshold
         )

@@ -8,26 +8,26 @@ Source: Wehenkel & Louppe 2019, Unconstrained Monotonic Neural Networks, arXiv:1
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import param
-from zuko.flows.neural import UMNN
 
 from workbench.architectures.autoregressive import AutoregressiveArchitecture
 from workbench.architectures.base import ARCHITECTURES, CostCard
 from workbench.architectures.couplings import SEARCHED_CAPABILITIES, SEARCHED_FORMATS, TAILS, TAILS_DOC
-from workbench.architectures.flow_model import ZukoFlowModel
-from workbench.bijections.linear_tails import LinearTails
 from workbench.core.shapes import Shapes
+
+if TYPE_CHECKING:
+    from workbench.architectures.models.zuko_flow import ZukoFlowModel
 
 
 @ARCHITECTURES.register
 class UnconstrainedNeuralAutoregressive(AutoregressiveArchitecture):
-    """Its network may have any weights; the price is a quadrature where others have one evaluation."""
+    """Its networks have unconstrained weights; the price is a quadrature instead of one evaluation."""
 
     key = "unconstrained_neural_autoregressive"
     title = "Unconstrained neural autoregressive flow"
-    summary = "Each component is the integral of a positive network, steered by the components before it."
+    summary = "Each component is the integral of a positive network that depends on those before it."
     reference = "Wehenkel & Louppe (2019), Unconstrained Monotonic Neural Networks, NeurIPS, arXiv:1908.05164"
     capabilities = SEARCHED_CAPABILITIES
     cost: ClassVar[CostCard] = CostCard(
@@ -43,7 +43,7 @@ class UnconstrainedNeuralAutoregressive(AutoregressiveArchitecture):
         default=16,
         bounds=(1, 128),
         doc="""
-        Numbers that the masked network hands to the integrand of each component.""",
+        Size of the signal that the masked network passes to the integrand of each component.""",
     )
     integrand_width = param.Integer(
         default=32,
@@ -55,10 +55,15 @@ class UnconstrainedNeuralAutoregressive(AutoregressiveArchitecture):
     bound = param.Number(default=TAILS, bounds=(1.0, 100.0), doc=TAILS_DOC)
 
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:
-        hidden = [self.integrand_width] * 2
+        from zuko.flows.neural import UMNN
+
+        from workbench.architectures.models.zuko_flow import ZukoFlowModel
+        from workbench.bijections.linear_tails import LinearTails
+
+        sizes = [self.integrand_width] * 2
         layers = self.autoregressive_layers(
             shapes,
-            lambda: LinearTails(UMNN(signal=self.signal, stack=shapes.x, hidden_features=hidden), self.bound),
+            lambda: LinearTails(UMNN(signal=self.signal, stack=shapes.x, hidden_features=sizes), self.bound),
             ((self.signal,), ()),
         )
         return ZukoFlowModel(layers, shapes, self.capabilities)

@@ -1,1 +1,1 @@
-"""Invertible blocks that zuko lacks, as its lazy transforms, so that they mix with its own. One a file."""
+"""Invertible transforms that zuko lacks, as its lazy transforms, one a file; and their inversion."""

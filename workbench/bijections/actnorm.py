@@ -7,24 +7,22 @@ start     the first training batch, whichever way it passes, leaves with mean 0 
           from then on a and b are parameters like any other
 Source: Kingma & Dhariwal 2018, Glow, arXiv:1807.03039, section 3.1.
 
-That it has started is a buffer and hence saved: a model that was loaded never starts anew, and a run that is
-resumed goes on with the numbers it had.
+Whether it has been initialised is a buffer and hence saved: a loaded model is never initialised again, and a
+resumed run continues with its own scale and shift.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Transform, constraints
+from torch.distributions import Transform
 from zuko.lazy import LazyTransform
 
+from workbench.bijections.transform import VectorTransform
 
-class ActNormTransform(Transform):
-    """The layer as it is; the layer itself starts when its first training batch comes through here."""
 
-    domain = constraints.real_vector
-    codomain = constraints.real_vector
-    bijective = True
+class ActNormTransform(VectorTransform):
+    """Shift and scale of the layer, which initialises itself from the first training batch that passes."""
 
     def __init__(self, layer: ActNorm) -> None:
         super().__init__()
@@ -43,7 +41,7 @@ class ActNormTransform(Transform):
 
 
 class ActNorm(LazyTransform):
-    """The identity until it has started; does not look at the context."""
+    """The layer; the identity until it is initialised. It does not depend on the context."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -56,7 +54,7 @@ class ActNorm(LazyTransform):
 
     @torch.no_grad()
     def start(self, rows: Tensor, *, backwards: bool) -> None:
-        """Take mean and scale from ``rows`` (n, D), once, in training, from two rows or more."""
+        """Initialise from mean and scale of ``rows`` (n, D), n ≥ 2: once, in training mode."""
         if not self.training or rows.shape[0] < 2 or bool(self.started):
             return
         deviation, mean = torch.std_mean(rows, dim=0, correction=0)

@@ -1,4 +1,4 @@
-"""From the line to the circle and from the circle to the normal latent.
+"""Maps from the real line to the circle, and from the circle to a standard normal latent.
 
 onto      θ = π tanh(k u), k = π / (2√3): a logistic variable of variance one becomes uniform on the circle
 log-det   log(π k) − 2 log cosh(k u)
@@ -14,25 +14,24 @@ import math
 
 import torch
 from torch import Tensor
-from torch.distributions import Transform, constraints
+from torch.distributions import constraints
 from torch.nn.functional import softplus
+
+from workbench.bijections.transform import ScalarTransform
 
 RATE = math.pi / (2 * math.sqrt(3))
 
 
 def _inside(part: Tensor) -> Tensor:
-    """A share of the half circle, kept off the ends, where both inverses are infinite."""
+    """Clamp a fraction of the half circle to the open interval: at ±1 both inverses are infinite."""
     end = 1.0 - torch.finfo(part.dtype).eps
     return part.clamp(-end, end)
 
 
-class OntoCircleTransform(Transform):
-    """Line to circle, element by element; log-dets element by element too."""
+class OntoCircleTransform(ScalarTransform):
+    """Real line to circle, elementwise."""
 
-    domain = constraints.real
     codomain = constraints.interval(-math.pi, math.pi)
-    bijective = True
-    sign = +1
 
     def _call(self, u: Tensor) -> Tensor:
         return math.pi * torch.tanh(RATE * u)
@@ -45,13 +44,10 @@ class OntoCircleTransform(Transform):
         return math.log(math.pi * RATE) + 2 * (math.log(2.0) - size - softplus(-2 * size))
 
 
-class CircleToNormalTransform(Transform):
-    """Uniform on the circle to standard normal, element by element."""
+class CircleToNormalTransform(ScalarTransform):
+    """Uniform distribution on the circle to the standard normal one, elementwise."""
 
     domain = constraints.interval(-math.pi, math.pi)
-    codomain = constraints.real
-    bijective = True
-    sign = +1
 
     def _call(self, u: Tensor) -> Tensor:
         return math.sqrt(2.0) * torch.erfinv(_inside(u / math.pi))

@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Transform, constraints
+from torch.distributions import Transform
 from zuko.lazy import LazyTransform
 
+from workbench.bijections.transform import VectorTransform
 
-class DiagonalScaleTransform(Transform):
+
+class DiagonalScaleTransform(VectorTransform):
     """``v = exp(a) u`` with ``log_scale`` a (D,)."""
-
-    domain = constraints.real_vector
-    codomain = constraints.real_vector
-    bijective = True
 
     def __init__(self, log_scale: Tensor) -> None:
         super().__init__()
@@ -36,7 +34,7 @@ class DiagonalScaleTransform(Transform):
 
 
 class DiagonalScale(LazyTransform):
-    """Starts as the identity; does not look at the context."""
+    """The layer; it starts as the identity and does not depend on the context."""
 
     def __init__(self, features: int) -> None:
         super().__init__()

@@ -13,20 +13,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from torch import Tensor
-from torch.distributions import Transform, constraints
+from torch.distributions import Transform
 from zuko.lazy import LazyTransform
 from zuko.utils import odeint
 
+from workbench.bijections.transform import ReversibleTransform
 from workbench.nn.smooth_network import Activation
 from workbench.nn.velocity_field import VelocityField
 
 
 class FreeForm(VelocityField, LazyTransform):
-    """The field as a layer.
+    """The velocity field as a layer.
 
     Parameters
     ----------
-    frequencies : number of waves by which the network is told the time.
+    frequencies : number of Fourier features of time.
     tolerance : relative tolerance of the integration; the absolute one is a tenth of it.
     """
 
@@ -47,41 +48,28 @@ class FreeForm(VelocityField, LazyTransform):
         return FreeFormTransform(self, c)
 
 
-class FreeFormTransform(Transform):
-    """The flow for a given context; ``inverted`` swaps its two directions, which cost the same."""
+class FreeFormTransform(ReversibleTransform):
+    """The flow for a given context. Both directions cost the same."""
 
-    domain = constraints.real_vector
-    codomain = constraints.real_vector
-    bijective = True
+    layer: FreeForm
 
-    def __init__(self, field: FreeForm, context: Tensor | None, *, inverted: bool = False) -> None:
-        super().__init__()
-        self.field, self.context, self.inverted = field, context, inverted
+    def _forward(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        return self._integrate(u, 0.0, 1.0)
 
-    @property
-    def inv(self) -> Transform:
-        return FreeFormTransform(self.field, self.context, inverted=not self.inverted)
+    def _backward(self, v: Tensor) -> tuple[Tensor, Tensor]:
+        return self._integrate(v, 1.0, 0.0)
 
-    def call_and_ladj(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        start, end = (1.0, 0.0) if self.inverted else (0.0, 1.0)
-        learned = [p for p in self.field.parameters() if p.requires_grad]
-        if self.context is not None and self.context.requires_grad:
-            learned.append(self.context)
+    def _integrate(self, u: Tensor, start: float, end: float) -> tuple[Tensor, Tensor]:
+        field, context = self.layer, self.context
+        parameters = [p for p in field.parameters() if p.requires_grad]
+        if context is not None and context.requires_grad:
+            parameters.append(context)
         return odeint(
-            lambda t, x, _: self.field.velocity(t, x, self.context),
+            lambda t, x, _: field.velocity(t, x, context),
             (u, u.new_zeros(u.shape[0])),
             start,
             end,
-            phi=learned,
-            atol=0.1 * self.field.tolerance,
-            rtol=self.field.tolerance,
+            phi=parameters,
+            atol=0.1 * field.tolerance,
+            rtol=field.tolerance,
         )
-
-    def _call(self, u: Tensor) -> Tensor:
-        return self.call_and_ladj(u)[0]
-
-    def _inverse(self, v: Tensor) -> Tensor:
-        return self.inv._call(v)
-
-    def log_abs_det_jacobian(self, u: Tensor, v: Tensor) -> Tensor:
-        return self.call_and_ladj(u)[1]

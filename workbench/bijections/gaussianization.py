@@ -14,22 +14,18 @@ import math
 
 import torch
 from torch import Tensor
-from torch.distributions import Transform, constraints
 
+from workbench.bijections.transform import JointMixin, ScalarTransform
 from workbench.bijections.two_sided_coupling import soft_clamp
+from workbench.nn.normal_quantile import log_quantile
 from workbench.nn.root import polish, search
 
 #: Largest |a|: a mixture's component is at least exp(−5) wide.
 LARGEST = 5.0
 
 
-class GaussianizationTransform(Transform):
+class GaussianizationTransform(JointMixin, ScalarTransform):
     """``shift`` b and ``log_scale`` a (…, D, K), the latter clamped softly; u is (…, D)."""
-
-    domain = constraints.real
-    codomain = constraints.real
-    bijective = True
-    sign = +1
 
     def __init__(self, shift: Tensor, log_scale: Tensor) -> None:
         super().__init__()
@@ -45,30 +41,8 @@ class GaussianizationTransform(Transform):
         log_density = (self.log_scale - 0.5 * inside.square()).logsumexp(-1) - count
         return v, log_density + 0.5 * v.square()
 
-    def _call(self, u: Tensor) -> Tensor:
-        return self.call_and_ladj(u)[0]
-
-    def log_abs_det_jacobian(self, u: Tensor, v: Tensor) -> Tensor:
-        return self.call_and_ladj(u)[1]
-
     def _inverse(self, v: Tensor) -> Tensor:
         with torch.no_grad():
             ends = (v[..., None] - self.shift) * (-self.log_scale).exp()
             start = search(self.call_and_ladj, v, ends.amin(-1), ends.amax(-1))
         return polish(start, *self.call_and_ladj(start), v)
-
-
-def log_quantile(log_p: Tensor) -> Tensor:
-    """z with log Φ(z) = log_p, for log_p ≤ log ½; differentiable once."""
-    with torch.no_grad():
-        start = torch.special.ndtri(log_p.clamp(min=-20.0).exp())
-        z = torch.where(log_p > -20.0, start, -(-2 * log_p).sqrt())
-        for _ in range(5):  # log Φ is concave and rising: Newton's steps do not overshoot twice
-            z = z + (log_p - torch.special.log_ndtr(z)) * _odds(z)
-        step = _odds(z)
-    return z + (log_p - torch.special.log_ndtr(z)) * step
-
-
-def _odds(z: Tensor) -> Tensor:
-    """Φ(z) / φ(z)."""
-    return (torch.special.log_ndtr(z) + 0.5 * z.square() + 0.5 * math.log(2 * math.pi)).exp()

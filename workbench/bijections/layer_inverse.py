@@ -23,9 +23,9 @@ from zuko.utils import unpack
 
 def forward_and_log_det(transform: Transform, u: Tensor) -> tuple[Tensor, Tensor]:
     """``v = f(u)``: u (n, D) -> v (n, D) and log|det ∂v/∂u| (n,)."""
-    turned = transform.inv
-    if isinstance(turned, AutoregressiveTransform):  # the inverse autoregressive flow's slow direction
-        return inverse_and_log_det(turned, u)
+    inverse = transform.inv
+    if isinstance(inverse, AutoregressiveTransform):  # the inverse autoregressive flow's slow direction
+        return inverse_and_log_det(inverse, u)
     if isinstance(transform, CouplingTransform):
         u_a, u_b = _split(transform, u)
         v_b, log_det = transform.meta(u_a).call_and_ladj(u_b)
@@ -35,7 +35,7 @@ def forward_and_log_det(transform: Transform, u: Tensor) -> tuple[Tensor, Tensor
 
 
 def inverse_alone(transform: Transform, v: Tensor) -> Tensor:
-    """``u = f⁻¹(v)`` (n, D) for v (n, D), without what only its log-determinant needs."""
+    """``u = f⁻¹(v)``: v (n, D) -> u (n, D), without the cost of the log-determinant."""
     if isinstance(transform, CouplingTransform):
         v_a, v_b = _split(transform, v)
         return _merge(transform, v_a, transform.meta(v_a).inv(v_b))
@@ -48,25 +48,25 @@ def inverse_of_layer(layer: LazyTransform, context: Tensor | None, v: Tensor) ->
     zuko's generic inverse of a masked layer evaluates the whole network D times. Here every hidden unit is
     evaluated once, as soon as the components that it reads are known: D small steps that cost one pass.
     """
-    masked = isinstance(layer, MaskedAutoregressiveTransform) and layer.order is not None
-    # a map with networks of its own has one for each component: it takes all of them or none
-    if masked and not isinstance(layer.univariate, nn.Module):
-        return _by_component(layer, context, v)
+    has_order = isinstance(layer, MaskedAutoregressiveTransform) and layer.order is not None
+    # a univariate map with networks of its own has one per component: it is evaluated for all of them or none
+    if has_order and not isinstance(layer.univariate, nn.Module):
+        return _inverse_by_component(layer, context, v)
     if context is not None and len(context) == 1:
         context = context.expand(len(v), -1)
     return inverse_alone(layer(context), v)
 
 
-def _by_component(layer: MaskedAutoregressiveTransform, context: Tensor | None, v: Tensor) -> Tensor:
+def _inverse_by_component(layer: MaskedAutoregressiveTransform, context: Tensor | None, v: Tensor) -> Tensor:
     order, count = layer.order, v.shape[-1]
     first, *others = (part for part in layer.hyper if isinstance(part, MaskedLinear))
     activations = [part for part in layer.hyper if not isinstance(part, MaskedLinear)]
-    # how many places must be known before a unit is; units are sorted by it, layer by layer
+    # how many places must be solved before a unit can be evaluated; units are sorted by it, layer by layer
     ready = (first.mask[:, :count] * (order + 1)).amax(1)
     sorting = ready.argsort(stable=True)
     weights = (first.mask * first.weight)[sorting]
-    read = first.bias[sorting] if context is None else first.bias[sorting] + context @ weights[:, count:].mT
-    read, stops = read.expand(len(v), -1), [_stops(ready, layer.passes)]
+    bias = first.bias[sorting] if context is None else first.bias[sorting] + context @ weights[:, count:].mT
+    bias, stops = bias.expand(len(v), -1), [_stops(ready, layer.passes)]
     steps = []
     for linear in others[:-1]:
         ready = (linear.mask * ready).amax(1)
@@ -77,15 +77,15 @@ def _by_component(layer: MaskedAutoregressiveTransform, context: Tensor | None, 
     last = (others[-1].mask * others[-1].weight)[:, sorting].unflatten(0, (count, layer.total))
     offset = others[-1].bias.unflatten(0, (count, layer.total))
     units: list[list[Tensor]] = [[] for _ in stops]
-    known: list[Tensor] = []
+    columns: list[Tensor] = []
     places: list[int] = []
     for place in range(layer.passes):
         for level, stop in enumerate(stops):
             new = slice(stop[place - 1] if place else 0, stop[place])
             if level == 0:
-                own = read[:, new]
-                if known:
-                    own = own + torch.stack(known, -1) @ weights[new, places].mT
+                own = bias[:, new]
+                if columns:
+                    own = own + torch.stack(columns, -1) @ weights[new, places].mT
             else:
                 matrix, shift = steps[level - 1]
                 before = torch.cat(units[level - 1], -1)
@@ -93,15 +93,15 @@ def _by_component(layer: MaskedAutoregressiveTransform, context: Tensor | None, 
             units[level].append(activations[level](own))
         h = torch.cat(units[-1], -1)
         now = [i for i, own in enumerate(order.tolist()) if own == place]
-        told = torch.stack([h @ last[i, :, : h.shape[-1]].mT + offset[i] for i in now], -2)
-        u = layer.univariate(*unpack(told, layer.shapes)).inv(v[:, now])
-        known += list(u.unbind(-1))
+        parameters = torch.stack([h @ last[i, :, : h.shape[-1]].mT + offset[i] for i in now], -2)
+        u = layer.univariate(*unpack(parameters, layer.shapes)).inv(v[:, now])
+        columns += list(u.unbind(-1))
         places += now
-    return torch.stack(known, -1)[:, torch.tensor(places).argsort()]
+    return torch.stack(columns, -1)[:, torch.tensor(places).argsort()]
 
 
 def _stops(ready: Tensor, passes: int) -> list[int]:
-    """How many of the sorted units are known at each place."""
+    """Number of the sorted units that can be evaluated at each place."""
     return torch.bincount(ready, minlength=passes).cumsum(0).tolist()
 
 
@@ -123,16 +123,18 @@ def inverse_and_log_det(transform: Transform, v: Tensor) -> tuple[Tensor, Tensor
 
 
 def _split(transform: CouplingTransform, v: Tensor) -> tuple[Tensor, Tensor]:
-    """What a coupling keeps and what it changes. Selecting columns is several times as fast as zuko's
-    indexing, and so is its gradient."""
+    """The components that a coupling leaves unchanged, and the others.
+
+    Selecting columns is several times as fast as zuko's indexing, and so is its gradient.
+    """
     return v.index_select(-1, transform.idx_a), v.index_select(-1, transform.idx_b)
 
 
-def _merge(transform: CouplingTransform, kept: Tensor, changed: Tensor) -> Tensor:
+def _merge(transform: CouplingTransform, a: Tensor, b: Tensor) -> Tensor:
     place = torch.cat((transform.idx_a, transform.idx_b)).argsort()
-    return torch.cat((kept, changed), dim=-1).index_select(-1, place)
+    return torch.cat((a, b), dim=-1).index_select(-1, place)
 
 
 def per_point(log_det: Tensor) -> Tensor:
-    """Element-wise transforms report one number a component (n, D); a point needs their sum (n,)."""
+    """Sum the log-determinants (n, D) of an elementwise transform to one per point (n,)."""
     return log_det.sum(-1) if log_det.dim() > 1 else log_det

@@ -1,6 +1,6 @@
 """A monotone map of one component, continued by straight lines outside an interval.
 
-forward   v = f(w) + f'(w) (u − w),  w = u held within ±B: f itself inside, its tangents at the ends outside
+forward   v = f(w) + f'(w) (u − w),  w = u clamped to ±B: f itself inside, its tangents at the ends outside
 log-det   log f'(w)
 inverse   outside [f(−B), f(B)] a straight line is inverted; inside, a root is searched
 Source: ours. The monotone maps of zuko are inverted within a fixed interval and clamp beyond it without a
@@ -13,33 +13,23 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Transform, constraints
+from torch.distributions import Transform
 
+from workbench.bijections.transform import JointMixin, ScalarTransform
 from workbench.nn.root import polish, search
 
 
-class LinearTailsTransform(Transform):
-    """``inner`` (element by element, increasing) within ±``bound``, linear outside; any shape."""
-
-    domain = constraints.real
-    codomain = constraints.real
-    bijective = True
-    sign = +1
+class LinearTailsTransform(JointMixin, ScalarTransform):
+    """``inner`` (elementwise, increasing) within ±``bound``, linear outside; any shape."""
 
     def __init__(self, inner: Transform, bound: float) -> None:
         super().__init__()
         self.inner, self.bound = inner, bound
 
     def call_and_ladj(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        held = u.clamp(-self.bound, self.bound)
-        value, log_slope = self.inner.call_and_ladj(held)
-        return value + log_slope.exp() * (u - held), log_slope
-
-    def _call(self, u: Tensor) -> Tensor:
-        return self.call_and_ladj(u)[0]
-
-    def log_abs_det_jacobian(self, u: Tensor, v: Tensor) -> Tensor:
-        return self.call_and_ladj(u)[1]
+        inside = u.clamp(-self.bound, self.bound)
+        value, log_slope = self.inner.call_and_ladj(inside)
+        return value + log_slope.exp() * (u - inside), log_slope
 
     def _inverse(self, v: Tensor) -> Tensor:
         start = self._start(v)
@@ -47,15 +37,15 @@ class LinearTailsTransform(Transform):
 
     @torch.no_grad()
     def _start(self, v: Tensor) -> Tensor:
-        """Close to the root inside; exactly at the end beyond which v lies, where a Newton step is exact."""
+        """Approximate root inside; for v in a tail the end of the interval, where a Newton step is exact."""
         low, high = torch.full_like(v, -self.bound), torch.full_like(v, self.bound)
-        found = search(self.inner.call_and_ladj, v, low, high)
-        found = torch.where(v <= self.inner(low), low, found)
-        return torch.where(v >= self.inner(high), high, found)
+        root = search(self.inner.call_and_ladj, v, low, high)
+        root = torch.where(v <= self.inner(low), low, root)
+        return torch.where(v >= self.inner(high), high, root)
 
 
 class LinearTails(nn.Module):
-    """What takes the parameters of ``univariate`` and gives its transform with tails.
+    """Constructor of ``univariate`` with linear tails: parameters -> transform.
 
     Parameters
     ----------

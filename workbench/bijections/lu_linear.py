@@ -4,24 +4,27 @@ forward   v = P L U u,  L unit lower triangular, U upper triangular with diagona
           the permutation P and the signs σ are fixed at the start, L, d and the rest of U are learned
 log-det   Σ d_i
 inverse   u = U⁻¹ L⁻¹ Pᵀ v by substitution
-start     a random rotation, taken apart
+start     the LU factors of a random rotation
 Source: Kingma & Dhariwal 2018, Glow, arXiv:1807.03039, section 3.2 (the 1 × 1 convolution, for vectors).
+
+zuko's ``LULinearTransform`` differs in more than the permutation: its diagonal belongs to L and is learned
+without a logarithm, so that it can change sign and the map become singular; and it inverts by a triangular
+solver, which ONNX does not have.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Transform, constraints
+from torch.distributions import Transform
 from zuko.lazy import LazyTransform
 
+from workbench.bijections.transform import VectorTransform
+from workbench.nn.triangular import solve_triangular
 
-class LULinearTransform(Transform):
-    """``order`` (D,): row i of the product goes to place ``order[i]``; ``lower``, ``upper`` (D, D)."""
 
-    domain = constraints.real_vector
-    codomain = constraints.real_vector
-    bijective = True
+class LULinearTransform(VectorTransform):
+    """``order`` (D,): component i of the image is row ``order[i]`` of ``lower @ upper @ u``; both (D, D)."""
 
     def __init__(self, order: Tensor, lower: Tensor, upper: Tensor, log_diagonal: Tensor) -> None:
         super().__init__()
@@ -32,29 +35,14 @@ class LULinearTransform(Transform):
 
     def _inverse(self, v: Tensor) -> Tensor:
         rows = v[..., self.order.argsort()]
-        return substitute(self.upper, substitute(self.lower, rows, upper=False), upper=True)
+        return solve_triangular(self.upper, solve_triangular(self.lower, rows, upper=False), upper=True)
 
     def log_abs_det_jacobian(self, u: Tensor, v: Tensor) -> Tensor:
         return self.log_diagonal.sum().expand(u.shape[:-1])
 
 
-def substitute(matrix: Tensor, rows: Tensor, *, upper: bool) -> Tensor:
-    """The rows x (…, D) with matrix @ x = rows, for a triangular matrix (D, D), or one a row (…, D, D)."""
-    if not torch.compiler.is_compiling():
-        if matrix.dim() > 2:
-            return torch.linalg.solve_triangular(matrix, rows[..., None], upper=upper)[..., 0]
-        return torch.linalg.solve_triangular(matrix, rows.mT, upper=upper).mT
-    # an exported graph holds only what other programs know: ONNX has no triangular solver
-    size, done = matrix.shape[-1], [torch.empty(0)] * matrix.shape[-1]
-    for place in reversed(range(size)) if upper else range(size):
-        known = range(place + 1, size) if upper else range(place)
-        left = rows[..., place] - sum(matrix[..., place, k] * done[k] for k in known)
-        done[place] = left / matrix[..., place, place]
-    return torch.stack(done, dim=-1)
-
-
 class LULinear(LazyTransform):
-    """Does not look at the context. At least two features: one is what a scale is for."""
+    """The layer, for at least two features; it does not depend on the context."""
 
     def __init__(self, features: int) -> None:
         super().__init__()

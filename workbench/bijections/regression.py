@@ -1,33 +1,31 @@
 """Residuals of a linear regression on y, made uncorrelated and of unit variance.
 
-forward   v = W (u − A c − b),  c what is read of y; A and b are learned, W is fixed
+forward   v = W (u − A c − b),  c the features of y; A and b are learned, W is fixed
 log-det   log|det W|
 inverse   u = W⁻¹ v + A c + b
 start     A, b by least squares; W from the covariance C of the residuals: its eigenvectors over the roots of
           its eigenvalues, the smallest first, where two residuals are strongly correlated; the inverse
           Cholesky factor elsewhere, which keeps the axes. Without data v = u − A c − b with A = 0.
-Source: the posterior of a linear Gaussian model is exactly this map of normal numbers; a flow on top of it
-        has only to learn what is not linear or not normal.
+Source: the posterior of a linear Gaussian model is exactly this map of standard normal numbers; a flow on top
+        of it only has to learn the deviations from such a model.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Transform, constraints
+from torch.distributions import Transform
 from zuko.lazy import LazyTransform
 
-#: From this correlation on, directions that are not the axes carry the structure.
-_STRONG = 0.5
+from workbench.bijections.transform import VectorTransform
+
+#: Beyond this correlation the residuals are whitened along eigenvectors instead of axes.
+_STRONG_CORRELATION = 0.5
 _RIDGE = 1e-6
 
 
-class RegressionTransform(Transform):
+class RegressionTransform(VectorTransform):
     """``shift`` (n, D) or (D,) is A c + b; ``factor`` is W (D, D) and ``inverse_factor`` its inverse."""
-
-    domain = constraints.real_vector
-    codomain = constraints.real_vector
-    bijective = True
 
     def __init__(self, shift: Tensor, factor: Tensor, inverse_factor: Tensor, log_volume: Tensor) -> None:
         super().__init__()
@@ -45,14 +43,16 @@ class RegressionTransform(Transform):
 
 
 class Regression(LazyTransform):
-    """The map for D features and a context of C numbers (0: none); A and b stay those of `prepare` where they
-    are not ``learned``."""
+    """The layer for D features and a context of C numbers (0: none).
+
+    Unless ``learned``, A and b are buffers and keep the values of `prepare`.
+    """
 
     def __init__(self, features: int, context: int, *, learned: bool = True) -> None:
         super().__init__()
-        kept = nn.Parameter if learned else nn.Buffer
-        self.offset = kept(torch.zeros(features))
-        self.slope = kept(torch.zeros(features, context)) if context else None
+        kind = nn.Parameter if learned else nn.Buffer
+        self.offset = kind(torch.zeros(features))
+        self.slope = kind(torch.zeros(features, context)) if context else None
         self.register_buffer("factor", torch.eye(features))
         self.register_buffer("inverse_factor", torch.eye(features))
         self.register_buffer("log_volume", torch.zeros(()))
@@ -63,15 +63,15 @@ class Regression(LazyTransform):
 
     @torch.no_grad()
     def prepare(self, u: Tensor, c: Tensor | None) -> None:
-        """Least squares on u (n, D) and c (n, C)."""
-        rows, one = u.double(), torch.ones(len(u), 1, dtype=torch.float64, device=u.device)
-        design = one if c is None else torch.cat([c.double(), one], 1)
+        """Fit by least squares to u (n, D) and c (n, C)."""
+        rows, ones = u.double(), torch.ones(len(u), 1, dtype=torch.float64, device=u.device)
+        design = ones if c is None else torch.cat([c.double(), ones], 1)
         gram = design.T @ design / len(rows) + _RIDGE * torch.eye(design.shape[1]).to(design)
-        found = torch.linalg.solve(gram, design.T @ rows / len(rows))
-        residual = rows - design @ found
-        self.offset.copy_(found[-1])
+        coefficients = torch.linalg.solve(gram, design.T @ rows / len(rows))
+        residual = rows - design @ coefficients
+        self.offset.copy_(coefficients[-1])
         if c is not None:
-            self.slope.copy_(found[:-1].T)
+            self.slope.copy_(coefficients[:-1].T)
         covariance = residual.T @ residual / len(rows)
         covariance = covariance + _RIDGE * covariance.diagonal().mean() * torch.eye(len(covariance)).to(rows)
         factor = _whitening(covariance)
@@ -84,7 +84,7 @@ def _whitening(covariance: Tensor) -> Tensor:
     """W (D, D) with W C Wᵀ = I."""
     scale = covariance.diagonal().sqrt()
     correlation = (covariance / scale / scale[:, None]).fill_diagonal_(0)
-    if len(covariance) > 1 and float(correlation.abs().max()) > _STRONG:
+    if len(covariance) > 1 and float(correlation.abs().max()) > _STRONG_CORRELATION:
         values, vectors = torch.linalg.eigh(covariance)
         return (vectors / values.sqrt()).T
     return torch.linalg.inv(torch.linalg.cholesky(covariance))

@@ -1,9 +1,9 @@
-"""A fixed permutation of the components, as zuko's but faster to apply, and so is its gradient.
+"""A fixed permutation of the components; its value and gradient are faster than those of zuko's own.
 
 forward   v_i = u_{π(i)}
 log-det   0
 inverse   u_{π(i)} = v_i
-Source: ours; the columns are selected, which takes a fifth of the time of indexing.
+Source: ours; ``index_select`` takes a fifth of the time of indexing.
 """
 
 from __future__ import annotations

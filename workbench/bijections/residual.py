@@ -1,8 +1,8 @@
-"""Residual block: the identity plus a contraction, which is invertible though it has no formula for it.
+"""Residual block: the identity plus a contraction, which is invertible, but not in closed form.
 
 forward   v = u + g(u, c),  Lip(g) ≤ L < 1
 log-det   log det(I + J_g): exact from the D × D Jacobian, by the series cut off, or unbiased (log_det_series)
-inverse   u ← v − g(u, c) until it stands still: the error falls by L at least each time; then Newton steps
+inverse   u ← v − g(u, c) until it converges, the error falling by a factor L at least; then Newton steps
           u = u₀ + (I + J_g(u₀))⁻¹ (v − u₀ − g(u₀, c)), which carries the gradient of the implicit function
 Source: Behrmann et al. 2019, Invertible Residual Networks, arXiv:1811.00995;
 Chen et al. 2019, Residual Flows for Invertible Generative Modeling, arXiv:1906.02735.
@@ -14,34 +14,37 @@ import math
 
 import torch
 from torch import Tensor
-from torch.distributions import Transform, constraints
+from torch.distributions import Transform
 from zuko.lazy import LazyTransform
 
+from workbench.bijections.transform import ReversibleTransform
 from workbench.nn.contraction import Contraction
 from workbench.nn.log_det_series import power_series, roulette_weights
 from workbench.nn.smooth_network import Slope
 
+#: The log-determinant is exact up to this many components where the method is automatic.
 EXACT_UP_TO = 4
 
 
 class Residual(LazyTransform):
-    """The block.
+    """The block as a layer.
 
     Parameters
     ----------
     network : g.
     method : exact, series, unbiased, or automatic: exact up to four components and unbiased beyond.
-        An estimate is used in training only; a model in evaluation is always exact.
-    terms : of the series, or those of the unbiased estimate that are always there.
+        Estimates are used in training mode only; in evaluation mode the log-determinant is exact.
+    terms : of the series; of the unbiased estimate, the terms that are never dropped.
     probes : random directions for the traces.
-    tolerance : the fixed point is left when no component moves by more than this share of the largest.
+    tolerance : the fixed-point iteration stops when no component moves by more than this, relative to the
+        largest.
 
-    The directions follow from a counter that is saved with the weights, and from no other generator: a run
-    that is resumed draws what it would have drawn.
+    The random directions depend on nothing but a seed and a counter that are saved with the weights: a
+    resumed run draws the same ones.
 
     Attributes
     ----------
-    iterations : how many times g was evaluated in the last inverse.
+    iterations : evaluations of g in the last inverse.
     """
 
     def __init__(
@@ -66,7 +69,7 @@ class Residual(LazyTransform):
 
     @property
     def most_iterations(self) -> int:
-        """After so many the contraction guarantees the tolerance."""
+        """Number of fixed-point iterations after which the contraction guarantees the tolerance."""
         lipschitz = self.network.lipschitz
         return math.ceil(math.log(self.tolerance * (1 - lipschitz)) / math.log(lipschitz)) + 1
 
@@ -76,7 +79,7 @@ class Residual(LazyTransform):
             jacobian = slope.matrix()
             identity = torch.eye(self.features, dtype=jacobian.dtype, device=jacobian.device)
             return torch.linalg.slogdet(identity + jacobian)[1]
-        generator = torch.Generator().manual_seed(_mixed(*self.stream.tolist()))
+        generator = torch.Generator().manual_seed(_mixed_seed(*self.stream.tolist()))
         self.stream[1] += 1
         like = slope.derivatives[0]
         signs = torch.randint(2, (like.shape[0], self.probes, self.features), generator=generator)
@@ -86,73 +89,68 @@ class Residual(LazyTransform):
         return power_series(slope.product, (2 * signs - 1).to(like), weights)
 
 
-def _mixed(seed: int, count: int) -> int:
-    """A seed of its own for every draw of every block."""
+def _mixed_seed(seed: int, count: int) -> int:
+    """A different seed for every draw of every block."""
     return (seed * 1_000_003 + count * 7_919) % 2**63
 
 
-class ResidualTransform(Transform):
-    """The block for a given context, its weights held to their bounds; ``inverted`` swaps directions."""
+class ResidualTransform(ReversibleTransform):
+    """The block for a given context; ``weights`` are those of its network within their bounds."""
 
-    domain = constraints.real_vector
-    codomain = constraints.real_vector
-    bijective = True
+    layer: Residual
 
-    def __init__(self, block: Residual, context: Tensor | None, *, held=None, inverted: bool = False) -> None:
-        super().__init__()
-        self.block, self.context, self.inverted = block, context, inverted
-        self.held = block.network.held() if held is None else held
+    def __init__(
+        self,
+        layer: Residual,
+        context: Tensor | None,
+        *,
+        inverted: bool = False,
+        weights: tuple[list[Tensor], list[Tensor]] | None = None,
+    ) -> None:
+        super().__init__(layer, context, inverted=inverted)
+        self.weights = layer.network.bounded_weights() if weights is None else weights
 
     @property
     def inv(self) -> Transform:
-        return ResidualTransform(self.block, self.context, held=self.held, inverted=not self.inverted)
-
-    def call_and_ladj(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        return self._backward(u) if self.inverted else self._forward(u)
+        return ResidualTransform(self.layer, self.context, inverted=not self.inverted, weights=self.weights)
 
     def _call(self, u: Tensor) -> Tensor:
         return self._solve(u) if self.inverted else u + self._value(u)
 
-    def _inverse(self, v: Tensor) -> Tensor:
-        return self.inv._call(v)
-
-    def log_abs_det_jacobian(self, u: Tensor, v: Tensor) -> Tensor:
-        return self.call_and_ladj(u)[1]
-
     def _value(self, u: Tensor) -> Tensor:
-        return self.block.network.value(u, self.context, *self.held)
+        return self.layer.network.value(u, self.context, *self.weights)
 
     def _linearise(self, u: Tensor) -> tuple[Tensor, Slope]:
-        return self.block.network.linearise(u, self.context, *self.held)
+        return self.layer.network.linearise(u, self.context, *self.weights)
 
     def _forward(self, u: Tensor) -> tuple[Tensor, Tensor]:
         step, slope = self._linearise(u)
-        return u + step, self.block.log_det(slope)
+        return u + step, self.layer.log_det(slope)
 
     def _backward(self, v: Tensor) -> tuple[Tensor, Tensor]:
         u = self._solve(v)
-        return u, -self.block.log_det(self._linearise(u)[1])
+        return u, -self.layer.log_det(self._linearise(u)[1])
 
     def _solve(self, v: Tensor) -> Tensor:
         with torch.no_grad():  # two Newton steps: one squares the tolerance, which leaves 1e-8 at times
-            start = self._newton(self._fixed_point(v), v)
-        return self._newton(start, v)
+            start = self._newton_step(self._fixed_point(v), v)
+        return self._newton_step(start, v)
 
-    def _newton(self, start: Tensor, v: Tensor) -> Tensor:
+    def _newton_step(self, start: Tensor, v: Tensor) -> Tensor:
         step, slope = self._linearise(start)
         with torch.no_grad():
             jacobian = slope.matrix()
             system = jacobian + torch.eye(v.shape[-1], dtype=v.dtype, device=v.device)
-            turned = torch.linalg.inv(system)
-        return start + (turned @ (v - start - step)[..., None])[..., 0]
+            inverse = torch.linalg.inv(system)
+        return start + (inverse @ (v - start - step)[..., None])[..., 0]
 
     @torch.no_grad()
     def _fixed_point(self, v: Tensor) -> Tensor:
-        u, block = v, self.block
-        block.iterations = 0
-        while block.iterations < block.most_iterations:
+        u, layer = v, self.layer
+        layer.iterations = 0
+        while layer.iterations < layer.most_iterations:
             before, u = u, v - self._value(u)
-            block.iterations += 1
-            if bool((u - before).abs().amax() <= block.tolerance * (1 + u.abs().amax())):
+            layer.iterations += 1
+            if bool((u - before).abs().amax() <= layer.tolerance * (1 + u.abs().amax())):
                 break
         return u

@@ -1,13 +1,13 @@
-"""From an interval to the real line, with edges as soft as wanted: straight inside, a logarithm at an edge.
+"""A map from an interval to the real line that is linear inside and logarithmic near an edge, with a width.
 
 forward   v = u + w log(1 − e^{−a}) − w log(1 − e^{−b}),  a = (u − low)/w,  b = (high − u)/w
 log-det   Σ log(1 + 1/(e^a − 1) + 1/(e^b − 1))
 inverse   u = low + w log(1 + e^{(v − low)/w}) − w log(1 + e^{(v − high)/w})
 limits    w small: u itself; w large: the logarithm (one edge) or the logit (two); an infinite edge drops out
-start     w of each component from data, among multiples of its interval (or spread): that under which the
-          residuals of a linear regression on y are most likely as jointly normal. This is the likelihood of
-          Box & Cox 1964 (J. R. Stat. Soc. B 26) with this family in place of powers. Where that gains less
-          than a tenth of a nat the component is left as it is.
+start     w of each component by maximum likelihood among multiples of its interval (or spread), the residuals
+          of a linear regression on y being modelled as jointly normal: the likelihood of Box & Cox 1964
+          (J. R. Stat. Soc. B 26) with this family in place of powers. Where the gain is less than a tenth of
+          a nat, the component is left as it is.
 Source: ours; the inverse with one edge is the softplus.
 """
 
@@ -15,48 +15,41 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.distributions import Transform, constraints
+from torch.distributions import Transform
 from torch.nn.functional import softplus
 from zuko.lazy import LazyTransform
 
-#: Widths that are tried, as multiples of the interval, or of four standard deviations.
+from workbench.bijections.transform import JointMixin, VectorTransform
+
+#: Candidate widths, as multiples of the interval, or of four standard deviations where it is infinite.
 WIDTHS = (0.01, 0.03, 0.1, 0.3, 1.0, 10.0)
-#: How near a point may come to an edge, in widths: what lies on it is taken for so near.
-_NEAREST = 1e-8
-#: No width at all, and how many nats a draw a component's edges must bring to be kept: a flow on top has to
-#: bend back what was bent near them.
-_HARD, _WORTH = 1e-7, 0.1
+#: Least distance of a point from an edge, in widths; closer points are moved to it.
+_EDGE_DISTANCE = 1e-8
+#: Multiple that stands for no soft edge, and the least gain in nats per point for a soft edge to be used: a
+#: flow on top has to undo the bending near it.
+_NO_WIDTH, _LEAST_GAIN = 1e-7, 0.1
+#: Rows of the training data that the widths are chosen from.
 _ROWS = 5000
 
 
-class SoftEdgesTransform(Transform):
+class SoftEdgesTransform(JointMixin, VectorTransform):
     """``low``, ``high``, ``width`` (D,), finite; ``has_low``, ``has_high``: 1 for an edge, else 0."""
-
-    domain = constraints.real_vector
-    codomain = constraints.real_vector
-    bijective = True
 
     def __init__(self, low: Tensor, high: Tensor, width: Tensor, has_low: Tensor, has_high: Tensor) -> None:
         super().__init__()
         self.low, self.high, self.width, self.has_low, self.has_high = low, high, width, has_low, has_high
 
     def _distances(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        """a and b; far away where there is no edge."""
-        a = ((u - self.low) / self.width).clamp(min=_NEAREST)
-        b = ((self.high - u) / self.width).clamp(min=_NEAREST)
+        """a and b (n, D); 50 widths where there is no edge."""
+        a = ((u - self.low) / self.width).clamp(min=_EDGE_DISTANCE)
+        b = ((self.high - u) / self.width).clamp(min=_EDGE_DISTANCE)
         return torch.where(self.has_low > 0, a, 50.0), torch.where(self.has_high > 0, b, 50.0)
-
-    def _call(self, u: Tensor) -> Tensor:
-        return self.call_and_ladj(u)[0]
 
     def call_and_ladj(self, u: Tensor) -> tuple[Tensor, Tensor]:
         a, b = self._distances(u)
         below, above = self.has_low * torch.log(-torch.expm1(-a)), self.has_high * torch.log(-torch.expm1(-b))
         slope = 1 + self.has_low / torch.expm1(a) + self.has_high / torch.expm1(b)
         return u + self.width * (below - above), slope.log().sum(-1)
-
-    def log_abs_det_jacobian(self, u: Tensor, v: Tensor) -> Tensor:
-        return self.call_and_ladj(u)[1]
 
     def _inverse(self, v: Tensor) -> Tensor:
         rise = self.low + self.width * softplus((v - self.low) / self.width)
@@ -68,7 +61,7 @@ class SoftEdgesTransform(Transform):
 
 
 class SoftEdges(LazyTransform):
-    """The identity until `prepare` has told it of edges; does not look at the context. Nothing is learned."""
+    """The layer; the identity until `prepare` gives it edges. It is not learned and ignores the context."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -79,46 +72,46 @@ class SoftEdges(LazyTransform):
         return SoftEdgesTransform(self.low, self.high, self.width, self.has_low, self.has_high)
 
     @torch.no_grad()
-    def prepare(self, x: Tensor, read: Tensor | None, bounds: Tensor) -> None:
-        """Edges from ``bounds`` (2, D), widths from x (n, D) and what is read of y (n, C)."""
+    def prepare(self, x: Tensor, c: Tensor | None, bounds: Tensor) -> None:
+        """Take edges from ``bounds`` (2, D); choose widths by x (n, D) and the features c (n, C) of y."""
         for name, edge in zip(("low", "high"), bounds, strict=True):
             getattr(self, name).copy_(torch.where(edge.isfinite(), edge, 0.0))
             getattr(self, f"has_{name}").copy_(edge.isfinite())
-        edged = ((self.has_low + self.has_high) > 0).nonzero()[:, 0].tolist()
-        if not edged:
+        components = ((self.has_low + self.has_high) > 0).nonzero()[:, 0].tolist()
+        if not components:
             return
         both = (self.has_low * self.has_high) > 0
         unit = torch.where(both, self.high - self.low, 4 * x.std(0))
         rows = slice(0, _ROWS)
-        design = torch.ones(len(x[rows]), 1).to(x) if read is None else _with_constant(read[rows])
+        design = torch.ones(len(x[rows]), 1).to(x) if c is None else _with_constant(c[rows])
         basis = torch.linalg.qr(design.double())[0]
-        factors = [1.0 if i in edged else 0.0 for i in range(x.shape[1])]
-        for _ in range(2):  # one component after the other, twice
-            for i in edged:
+        factors = [1.0 if i in components else 0.0 for i in range(x.shape[1])]
+        for _ in range(2):  # two sweeps over the components
+            for i in components:
                 scores = {}
-                for factor in (_HARD, *WIDTHS):
+                for factor in (_NO_WIDTH, *WIDTHS):
                     factors[i] = factor
                     self._set_widths(unit, factors)
-                    scores[factor] = self._score(x[rows].double(), basis)
+                    scores[factor] = self._log_likelihood(x[rows].double(), basis)
                 factors[i] = max(WIDTHS, key=scores.get)
-                if scores[factors[i]] < scores[_HARD] + _WORTH:
-                    factors[i] = _HARD
+                if scores[factors[i]] < scores[_NO_WIDTH] + _LEAST_GAIN:
+                    factors[i] = _NO_WIDTH
         self._set_widths(unit, factors)
-        straight = torch.tensor([factor == _HARD for factor in factors], device=x.device)
-        self.has_low.masked_fill_(straight, 0.0)
-        self.has_high.masked_fill_(straight, 0.0)
+        no_edge = torch.tensor([factor == _NO_WIDTH for factor in factors], device=x.device)
+        self.has_low.masked_fill_(no_edge, 0.0)
+        self.has_high.masked_fill_(no_edge, 0.0)
 
     def _set_widths(self, unit: Tensor, factors: list[float]) -> None:
         self.width.copy_((unit * torch.tensor(factors).to(unit)).clamp(min=1e-9))
 
-    def _score(self, x: Tensor, basis: Tensor) -> float:
-        """Log likelihood a row, up to a constant, of x under normal residuals of a regression on y."""
-        known = [t.double() for t in (self.low, self.high, self.width, self.has_low, self.has_high)]
-        v, log_det = SoftEdgesTransform(*known).call_and_ladj(x)
+    def _log_likelihood(self, x: Tensor, basis: Tensor) -> float:
+        """Log-likelihood per row, up to a constant, of x under normal residuals of a regression on y."""
+        buffers = [t.double() for t in (self.low, self.high, self.width, self.has_low, self.has_high)]
+        v, log_det = SoftEdgesTransform(*buffers).call_and_ladj(x)
         residual = v - basis @ (basis.T @ v)
         covariance = residual.T @ residual / len(x)
         return float(log_det.mean() - 0.5 * torch.linalg.slogdet(covariance)[1])
 
 
-def _with_constant(read: Tensor) -> Tensor:
-    return torch.cat([read, torch.ones(len(read), 1).to(read)], 1)
+def _with_constant(c: Tensor) -> Tensor:
+    return torch.cat([c, torch.ones(len(c), 1).to(c)], 1)

@@ -1,4 +1,4 @@
-"""Affine coupling whose scale and shift are formulas of the half that is kept.
+"""Affine coupling whose scale and shift are formulas of the half that stays unchanged.
 
 forward   v_a = u_a,  v_b = u_b ⊙ exp s(u_a, y) + t(u_a, y),   s = c tanh(ŝ/c),  (ŝ, t) an equation learner
 log-det   Σ s(u_a, y)
@@ -14,51 +14,36 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributions import Transform, constraints
+from torch.distributions import Transform
 from zuko.lazy import LazyTransform
 
+from workbench.bijections.transform import ReversibleTransform
 from workbench.nn.equation_learner import EquationLearner
 
 
-class SymbolicCouplingTransform(Transform):
-    """The coupling for a given context; ``inverted`` swaps its two directions."""
+class SymbolicCouplingTransform(ReversibleTransform):
+    """The coupling for a given context. Both directions cost the same."""
 
-    domain = constraints.real_vector
-    codomain = constraints.real_vector
-    bijective = True
+    layer: SymbolicCoupling
 
-    def __init__(self, block: SymbolicCoupling, context: Tensor | None, *, inverted: bool = False) -> None:
-        super().__init__()
-        self.block, self.context, self.inverted = block, context, inverted
+    def _forward(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        a, b = self.layer.split(u)
+        s, t = self.layer.scale_and_shift(a, self.context)
+        return self.layer.merge(a, b * s.exp() + t), s.sum(-1)
 
-    @property
-    def inv(self) -> Transform:
-        return SymbolicCouplingTransform(self.block, self.context, inverted=not self.inverted)
-
-    def call_and_ladj(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        kept, changed = self.block.split(u)
-        s, t = self.block.scale_and_shift(kept, self.context)
-        if self.inverted:
-            return self.block.merge(kept, (changed - t) * (-s).exp()), -s.sum(-1)
-        return self.block.merge(kept, changed * s.exp() + t), s.sum(-1)
-
-    def _call(self, u: Tensor) -> Tensor:
-        return self.call_and_ladj(u)[0]
-
-    def _inverse(self, v: Tensor) -> Tensor:
-        return self.inv.call_and_ladj(v)[0]
-
-    def log_abs_det_jacobian(self, u: Tensor, v: Tensor) -> Tensor:
-        return self.call_and_ladj(u)[1]
+    def _backward(self, v: Tensor) -> tuple[Tensor, Tensor]:
+        a, b = self.layer.split(v)
+        s, t = self.layer.scale_and_shift(a, self.context)
+        return self.layer.merge(a, (b - t) * (-s).exp()), -s.sum(-1)
 
 
 class SymbolicCoupling(LazyTransform):
-    """The coupling with its equation learner; mixes with zuko's transforms.
+    """The coupling with its equation learner.
 
     Parameters
     ----------
-    mask : (D,) booleans, true for the components that are kept.
-    context : number of components of y that the formulas may use.
+    mask : (D,) booleans, true for the components that stay unchanged.
+    context : number of components of y, which the formulas may use.
     clamp : largest |s|.
     learner : width, depth and library of the equation learner.
     """
@@ -66,37 +51,37 @@ class SymbolicCoupling(LazyTransform):
     def __init__(self, mask: Tensor, context: int, *, clamp: float, learner: dict[str, Any]) -> None:
         super().__init__()
         self.clamp = clamp
-        kept, changed = mask.nonzero()[:, 0], (~mask).nonzero()[:, 0]
-        self.register_buffer("kept", kept)
-        self.register_buffer("changed", changed)
-        self.register_buffer("order", torch.cat([kept, changed]).argsort())
-        self.learner = EquationLearner(len(kept) + context, 2 * len(changed), **learner)
+        a, b = mask.nonzero()[:, 0], (~mask).nonzero()[:, 0]
+        self.register_buffer("kept", a)
+        self.register_buffer("changed", b)
+        self.register_buffer("order", torch.cat([a, b]).argsort())
+        self.learner = EquationLearner(len(a) + context, 2 * len(b), **learner)
 
     def forward(self, c: Tensor | None = None) -> Transform:
         return SymbolicCouplingTransform(self, c)
 
     def split(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        """(…, D) -> what is kept and what is changed."""
+        """u (…, D) -> u_a, which the coupling leaves unchanged, and u_b."""
         return u.index_select(-1, self.kept), u.index_select(-1, self.changed)
 
-    def merge(self, kept: Tensor, changed: Tensor) -> Tensor:
-        """The other way round."""
-        return torch.cat((kept, changed), dim=-1).index_select(-1, self.order)
+    def merge(self, a: Tensor, b: Tensor) -> Tensor:
+        """Inverse of `split`."""
+        return torch.cat((a, b), dim=-1).index_select(-1, self.order)
 
-    def scale_and_shift(self, kept: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Clamped log-scale and shift."""
-        seen = kept if context is None else torch.cat((kept, context), dim=-1)
-        log_scale, shift = self.learner(seen).chunk(2, dim=-1)
+    def scale_and_shift(self, a: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Clamped log-scale s and shift t, given u_a and the context."""
+        inputs = a if context is None else torch.cat((a, context), dim=-1)
+        log_scale, shift = self.learner(inputs).chunk(2, dim=-1)
         return self.clamp * torch.tanh(log_scale / self.clamp), shift
 
     def expressions(self, u: Sequence[Any], y: Sequence[Any]) -> list[Any]:
         """The image of u as sympy expressions, given expressions of u (D,) and of y (M,)."""
         import sympy
 
-        kept, changed = self.kept.tolist(), self.changed.tolist()
-        found = self.learner.expressions([*(u[i] for i in kept), *y])
-        image, half = list(u), len(changed)
-        for i, log_scale, shift in zip(changed, found[:half], found[half:], strict=True):
+        columns = self.changed.tolist()
+        outputs = self.learner.expressions([*(u[i] for i in self.kept.tolist()), *y])
+        image, half = list(u), len(columns)
+        for i, log_scale, shift in zip(columns, outputs[:half], outputs[half:], strict=True):
             scale = sympy.exp(self.clamp * sympy.tanh(log_scale / self.clamp))
             image[i] = u[i] * scale + shift
         return image

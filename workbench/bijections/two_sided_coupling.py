@@ -1,4 +1,4 @@
-"""Two-sided affine coupling: both halves change in one block, each by what a network reads off the other.
+"""Two-sided affine coupling: both halves change in one block, each by what a network computes from the other.
 
 forward   v₁ = u₁ ⊙ exp s₂(u₂) + t₂(u₂),   v₂ = u₂ ⊙ exp s₁(v₁) + t₁(v₁)
 log-det   Σ s₂(u₂) + Σ s₁(v₁)
@@ -15,69 +15,60 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributions import Transform, constraints
+from torch.distributions import Transform
 from zuko.lazy import LazyTransform
 from zuko.nn import MLP
 
+from workbench.bijections.transform import ReversibleTransform
+
 
 def soft_clamp(values: Tensor, limit: float) -> Tensor:
-    """Smooth, increasing, within ±limit."""
+    """Clamp to ±limit by a smooth, increasing function."""
     return (2 * limit / math.pi) * torch.atan(values / limit)
 
 
-class TwoSidedCouplingTransform(Transform):
-    """The block for a given context; ``inverted`` swaps its two directions, which cost the same."""
+class TwoSidedCouplingTransform(ReversibleTransform):
+    """The block for a given context. Both directions cost the same."""
 
-    domain = constraints.real_vector
-    codomain = constraints.real_vector
-    bijective = True
-
-    def __init__(self, block: TwoSidedCoupling, context: Tensor | None, *, inverted: bool = False) -> None:
-        super().__init__()
-        self.block, self.context, self.inverted = block, context, inverted
-
-    @property
-    def inv(self) -> Transform:
-        return TwoSidedCouplingTransform(self.block, self.context, inverted=not self.inverted)
-
-    def call_and_ladj(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        v, *log_scales = self._backward(u) if self.inverted else self._forward(u)
-        log_det = sum(log_scale.sum(-1) for log_scale in log_scales)
-        return v, -log_det if self.inverted else log_det
+    layer: TwoSidedCoupling
 
     def _call(self, u: Tensor) -> Tensor:
-        return self._backward(u)[0] if self.inverted else self._forward(u)[0]
+        return self._uncouple(u)[0] if self.inverted else self._couple(u)[0]
 
-    def _inverse(self, v: Tensor) -> Tensor:
-        return self.inv._call(v)
+    def _forward(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        v, s_2, s_1 = self._couple(u)
+        return v, s_2.sum(-1) + s_1.sum(-1)
 
-    def log_abs_det_jacobian(self, u: Tensor, v: Tensor) -> Tensor:
-        return self.call_and_ladj(u)[1]
+    def _backward(self, v: Tensor) -> tuple[Tensor, Tensor]:
+        u, s_2, s_1 = self._uncouple(v)
+        return u, -(s_2.sum(-1) + s_1.sum(-1))
 
-    def _forward(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        u_1, u_2 = self.block.split(u)
-        s_2, t_2 = self.block.scale_and_shift(self.block.second, u_2, self.context)
+    def _couple(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """u -> v, s₂ and s₁."""
+        u_1, u_2 = self.layer.split(u)
+        s_2, t_2 = self.layer.scale_and_shift(self.layer.second, u_2, self.context)
         v_1 = u_1 * s_2.exp() + t_2
-        s_1, t_1 = self.block.scale_and_shift(self.block.first, v_1, self.context)
+        s_1, t_1 = self.layer.scale_and_shift(self.layer.first, v_1, self.context)
         v_2 = u_2 * s_1.exp() + t_1
         return torch.cat((v_1, v_2), dim=-1), s_2, s_1
 
-    def _backward(self, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        v_1, v_2 = self.block.split(v)
-        s_1, t_1 = self.block.scale_and_shift(self.block.first, v_1, self.context)
+    def _uncouple(self, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """v -> u, s₂ and s₁."""
+        v_1, v_2 = self.layer.split(v)
+        s_1, t_1 = self.layer.scale_and_shift(self.layer.first, v_1, self.context)
         u_2 = (v_2 - t_1) * (-s_1).exp()
-        s_2, t_2 = self.block.scale_and_shift(self.block.second, u_2, self.context)
+        s_2, t_2 = self.layer.scale_and_shift(self.layer.second, u_2, self.context)
         u_1 = (v_1 - t_2) * (-s_2).exp()
         return torch.cat((u_1, u_2), dim=-1), s_2, s_1
 
 
 class TwoSidedCoupling(LazyTransform):
-    """The block with its two networks; mixes with zuko's transforms.
+    """The block with its two networks.
 
     Parameters
     ----------
     features : at least two; the first half (rounded down) is u₁, the rest u₂.
-    context : number of components that both networks see besides (0 for none).
+    context : number of components of c, which both networks read as well (0 for none).
     clamp : largest |s|.
     network : hidden sizes and activation, passed to zuko's ``MLP``.
     """
@@ -95,12 +86,12 @@ class TwoSidedCoupling(LazyTransform):
         return TwoSidedCouplingTransform(self, c)
 
     def split(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        """(…, W) -> its two halves."""
+        """u (…, W) -> its two halves u₁ and u₂."""
         return u[..., : self.sizes[0]], u[..., self.sizes[0] :]
 
     def scale_and_shift(self, network: MLP, half: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Clamped log-scale and shift that ``network`` reads off one half (and the context)."""
-        seen = half if context is None else torch.cat((half, context), dim=-1)
-        log_scale, shift = network(seen).chunk(2, dim=-1)
+        """Clamped log-scale and shift, computed by ``network`` from one half and the context."""
+        inputs = half if context is None else torch.cat((half, context), dim=-1)
+        log_scale, shift = network(inputs).chunk(2, dim=-1)
         # functions of a strided view are evaluated one by one, several times as slowly
         return soft_clamp(log_scale.contiguous(), self.clamp), shift

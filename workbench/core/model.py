@@ -1,5 +1,7 @@
-"""Model: what an architecture builds, in standardised units. Draws nothing by itself: the caller brings
-the latent."""
+"""Base class of the networks that architectures build, in standardised units.
+
+A model draws no random numbers: the caller passes the latent.
+"""
 
 from __future__ import annotations
 
@@ -18,17 +20,21 @@ def standard_normal_log_density(z: Tensor) -> Tensor:
     return -0.5 * (z.square() + math.log(2 * math.pi)).sum(-1)
 
 
-def _for_each(y: Tensor | None, rows: int) -> Tensor | None:
+def _expand_observation(y: Tensor | None, rows: int) -> Tensor | None:
     return y if y is None or len(y) != 1 else y.expand(rows, -1)
 
 
 class Model(nn.Module, ABC):
-    """What makes data ``x`` (n, D) out of latents ``z`` (n, K), possibly given ``y`` (n, M), and back.
+    """A map between data ``x`` (n, D) and latents ``z`` (n, K), possibly given an observation ``y`` (n, M).
 
-    ``y`` is ``None`` when ``context`` is 0. Every model turns standard normal numbers into draws by
-    `inverse`. One that declares LATENT also goes from x to z. A log-determinant is always that of the map
-    just applied, in nats; it is ``None`` where a map has none that is known, and both are there where
-    BIJECTION is declared.
+    `inverse` maps standard normal z to draws of x; a model that declares LATENT also maps x to z. A
+    log-determinant is always that of the map just applied, in nats, or ``None`` where it is not known; models
+    that declare BIJECTION have both.
+
+    Parameters
+    ----------
+    features, context, latent_features : D, M (0 for no observation, and ``y`` is ``None`` then) and K.
+    capabilities : those that the architecture declares.
     """
 
     def __init__(
@@ -51,13 +57,14 @@ class Model(nn.Module, ABC):
         """``T⁻¹``: z (n, K) -> x (n, D) and log|det ∂x/∂z| (n,)."""
 
     def draw(self, z: Tensor, y: Tensor | None) -> Tensor:
-        """x (n, D) as `inverse` gives it for z (n, K), where nothing else is wanted; y (n, M), or (1, M) for
-        one observation that all draws share."""
-        return self.inverse(z, _for_each(y, len(z)))[0]
+        """z (n, K) -> x (n, D) as in `inverse`, without the log-determinant.
+
+        ``y`` is (n, M), or (1, M) for an observation common to all draws.
+        """
+        return self.inverse(z, _expand_observation(y, len(z)))[0]
 
     def stages(self, z: Tensor, y: Tensor | None) -> list[Tensor]:
-        """The latent, what each layer makes of it on the way to x, and x: tensors whose first two columns
-        are drawn."""
+        """The latent, the output of each layer of the inverse, and x; plots show their first two columns."""
         return [z, self.inverse(z, y)[0]]
 
     def log_prob(self, x: Tensor, y: Tensor | None) -> Tensor:
@@ -68,35 +75,36 @@ class Model(nn.Module, ABC):
         return standard_normal_log_density(z) + log_det
 
     def log_prob_to_train(self, x: Tensor, y: Tensor | None) -> Tensor:
-        """What maximum likelihood maximises in the place of `log_prob` (n,): for models of several parts that
-        are trained each on its own."""
+        """Objective of maximum likelihood (n,): `log_prob`, unless members are trained separately."""
         return self.log_prob(x, y)
 
     def penalties(self, progress: float) -> dict[str, Tensor]:
-        """Parts that the model adds to every loss, weighted, by name; ``progress`` runs from 0 to 1."""
+        """Weighted terms that the model adds to every loss, by name; ``progress`` runs from 0 to 1."""
         return {}
 
     @property
     def settled(self) -> bool:
-        """Whether validation may choose among weights: not while a model still changes by plan."""
+        """True where validation may select the best weights: not while scheduled changes are to come."""
         return True
 
     @property
     def keeps_bounds(self) -> bool:
-        """Whether draws outside the bounds of x count as none and are drawn anew."""
+        """True where draws outside the bounds of x are rejected and drawn again."""
         return False
 
     @property
     def starts_from_data(self) -> bool:
-        """Whether `prepare` makes it a model that is worth something before the first step."""
+        """True where `prepare` fits the model to the data, so that it is useful before the first step."""
         return False
 
-    def prepare(self, x: Tensor, y: Tensor | None, bounds: Tensor) -> None:  # noqa: B027 most start from nothing
-        """Called once before the first step with the training data, x (n, D), y (n, M) and ``bounds`` (2, D)
-        of x in standardised units, infinite where there are none: for models that start from statistics."""
+    def prepare(self, x: Tensor, y: Tensor | None, bounds: Tensor) -> None:  # noqa: B027 most models do nothing
+        """Initialise from the training data; called once before the first step, does nothing by default.
 
-    def after_step(self, progress: float) -> None:  # noqa: B027 most models have nothing to do
-        """Called after each optimiser step, for models that keep or change something of their own."""
+        x (n, D), y (n, M) and ``bounds`` (2, D) of x are in standardised units; bounds may be infinite.
+        """
+
+    def after_step(self, progress: float) -> None:  # noqa: B027 most models do nothing
+        """Update the model's own state; called after each optimiser step, does nothing by default."""
 
     def parameter_count(self) -> int:
         """Number of trainable scalars."""

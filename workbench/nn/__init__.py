@@ -1,1 +1,1 @@
-"""Neural networks and their building blocks that are no invertible transform."""
+"""Networks and numerical building blocks that are not invertible transforms."""

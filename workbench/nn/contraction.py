@@ -1,9 +1,9 @@
-"""A network that cannot stretch: every matrix is divided by its norm where that is too large.
+"""A network with a Lipschitz bound below one: every matrix is divided by its norm where that is too large.
 
-weights   Ŵ = W / max(1, ‖W‖₂ / c), whenever they are used: no optimiser step and no file can break the bound
+weights   Ŵ = W / max(1, ‖W‖₂ / c), at every use: no optimiser step and no file can break the bound
 norm      ‖W‖₂ = ‖W v‖, v the top eigenvector of WᵀW, exact: five power iterations on a random 64 × 64 matrix
           come out 7 % too small, one 28 %, and take as long
-Lipschitz L = cˡ for l matrices and activations of slope at most one; the matrix that y enters by is free
+Lipschitz L = cˡ for l matrices and activations of slope at most one; the matrix of y is not bounded
 bounded   one hidden layer, tanh, ‖b‖ ≤ B: then |g(x)| ≤ c √H + B everywhere, which is the class of VINA's
           Definition 3.1
 Source: Miyato et al. 2018, arXiv:1802.05957; Behrmann et al. 2019, arXiv:1811.00995, section 2.1;
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from workbench.nn.smooth_network import Activation, SmoothNetwork
 
-#: Kept below the bound for the rounding of the norm.
+#: Relative distance of a norm from its bound, for rounding.
 _MARGIN = 1e-5
 
 
@@ -45,11 +45,11 @@ class Contraction(SmoothNetwork):
     ) -> None:
         super().__init__(features, context, hidden, activation)
         self.lipschitz, self.bias_bound = lipschitz, bias_bound
-        #: s: the norm that no matrix exceeds
+        #: s, the bound of each matrix norm
         self.norm_bound = lipschitz ** (1 / len(self.matrices))
 
-    def held(self) -> tuple[list[Tensor], list[Tensor]]:
-        """Matrices and biases within their bounds, with gradients."""
+    def bounded_weights(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Matrices and biases scaled to within their bounds, with gradients."""
         limit = self.norm_bound * (1 - _MARGIN)
         matrices = [w / (operator_norm(w) / limit).clamp(min=1.0) for w in self.matrices]
         biases = list(self.biases)
@@ -58,16 +58,16 @@ class Contraction(SmoothNetwork):
         return matrices, biases
 
     @property
-    def reach(self) -> float:
-        """Largest possible |g|, infinite where nothing bounds it; holds for tanh with one hidden layer."""
+    def value_bound(self) -> float:
+        """Bound of |g| for tanh with one hidden layer; infinite where the biases are unbounded."""
         return self.norm_bound * math.sqrt(self.matrices[0].shape[0]) + self.bias_bound
 
 
 def operator_norm(matrix: Tensor) -> Tensor:
-    """‖W‖₂ with its gradient."""
+    """Return ‖W‖₂, differentiable."""
     with torch.no_grad():
         wide = matrix.shape[0] < matrix.shape[1]
-        # what is not finite gives a norm that is not, and the run rolls the step back
+        # weights that are not finite give a norm that is not, and the run rolls the step back
         gram = (matrix @ matrix.mT if wide else matrix.mT @ matrix).nan_to_num()
         top = torch.linalg.eigh(gram)[1][:, -1]
     return torch.linalg.vector_norm(top @ matrix if wide else matrix @ top)

@@ -1,14 +1,14 @@
-"""Embedding of an observation: what a conditional network reads instead of the bare y.
+"""Embedding networks of an observation y, whose output a conditional network reads instead of y itself.
 
 mlp              h = f(y)
 convolution_1d   y as a series of L = M / C values of C channels; convolutions along it, strided while it is
-                 long; h = A · (what is left, end to end) + b
+                 long; h = A · (the result, flattened) + b
 deep_set         y as a set of L elements of C components; h = ρ( 1/L Σ_j φ(y_j) ): the order does not matter
 phase_free       y as L vectors of C complex numbers, real and imaginary part in turn;
-                 h = f(c_i c̄_j), readings c = Wᵀ y of each vector, f a gated network: h does not know of a
-                 phase that turns a whole vector. W: the eigenvectors of the cross-spectral density matrix
-                 E[ȳ yᵀ], from the training data. Kept are products of the strongest readings of all vectors:
-                 a vector of few strong ones leaves room for another's. They are standardised
+                 h = f(c_i c̄_j), coefficients c = Wᵀ y of each vector, f a gated network: h is invariant to
+                 the phase of a whole vector. W: the eigenvectors of the cross-spectral density matrix
+                 E[ȳ yᵀ] of the training data. The products of the strongest coefficients of all vectors are
+                 used, a fixed number in all, and standardised
 Source: Ardizzone et al. 2019, Guided Image Generation with Conditional Invertible Neural Networks,
 arXiv:1907.02392 (the conditioning network); Zaheer et al. 2017, Deep Sets, arXiv:1703.06114;
 Radev et al. 2020, BayesFlow, arXiv:2003.06281 (summary networks); Niu, Reeves & Gerstoft 2017, Source
@@ -16,7 +16,7 @@ localization in an ocean waveguide using supervised machine learning, JASA 142, 
 density matrix as a network's input); Jayakumar et al. 2020, Multiplicative Interactions and Where to Find
 Them, ICLR, and Shazeer 2020, GLU Variants Improve Transformer, arXiv:2002.05202 (products of two layers).
 
-It is trained together with the network that reads it. C = 1 where every component stands for itself.
+An embedding is trained together with the network that reads it. With C = 1 every component stands for itself.
 """
 
 from __future__ import annotations
@@ -27,17 +27,16 @@ import torch
 from torch import Tensor, nn
 from zuko.nn import MLP
 
-KINDS = ("none", "mlp", "convolution_1d", "deep_set", "phase_free")
-#: below this length a series is not shortened any further
+#: a series of this length or less is not shortened any further
 _SHORT = 8
-#: products that are kept for each complex vector, on average: as many as of 14 readings
+#: products used per complex vector, on average: those of 14 coefficients
 _PRODUCTS = 196
-#: rows of the training data that readings and spreads are taken from, and the least spread
-_PREPARED, _CONSTANT = 20_000, 1e-12
+#: rows of the training data that the statistics are computed from, and the standard deviation of a constant
+_ROWS, _CONSTANT = 20_000, 1e-12
 
 
 class DeepSet(nn.Module):
-    """y (n, L · C), element after element -> h (n, F), whatever the order of the elements.
+    """y (n, L · C), element after element -> h (n, F), invariant to the order of the elements.
 
     Parameters
     ----------
@@ -59,7 +58,7 @@ class DeepSet(nn.Module):
 
 
 class Convolution1d(nn.Module):
-    """y (n, L · C), time after time -> h (n, F); neighbours in time are read together.
+    """y (n, L · C), time after time -> h (n, F), by convolutions over time.
 
     Parameters
     ----------
@@ -86,10 +85,13 @@ class Convolution1d(nn.Module):
 
 
 class GatedNetwork(nn.Module):
-    """v (n, P) -> h (n, F):  u ← A v + a, then u ← u + D ((B σ(N(u)) + b) ⊙ (C v + c)) + d block after block,
-    h = E σ(u) + e; N is the layer norm. All blocks have the first of the hidden sizes of ``network``, and are
-    as many as they. Each block reads v again, by filters that what is known by then steers: where the input
-    holds products of a signal, a block can compare them with those of its own guess."""
+    """A residual network whose blocks multiply the input by gates: v (n, P) -> h (n, F).
+
+    u ← A v + a, then u ← u + D ((B σ(N(u)) + b) ⊙ (C v + c)) + d block after block, h = E σ(u) + e; N is the
+    layer normalisation. There is a block for each hidden size of ``network``, all of the first one's width.
+    Every block reads v again through a gate that depends on u: where v holds products of a signal, a block
+    can compare them with those of its current estimate.
+    """
 
     def __init__(self, inputs: int, features: int, network: dict[str, Any]) -> None:
         super().__init__()
@@ -103,13 +105,13 @@ class GatedNetwork(nn.Module):
 
     def forward(self, v: Tensor) -> Tensor:
         u = self.first(v)
-        for norm, gate, read, block in zip(self.norms, self.gates, self.filters, self.blocks, strict=True):
-            u = u + block(gate(self.activation(norm(u))) * read(v))
+        for norm, gate, linear, block in zip(self.norms, self.gates, self.filters, self.blocks, strict=True):
+            u = u + block(gate(self.activation(norm(u))) * linear(v))
         return self.last(self.activation(u))
 
 
 class PhaseFree(nn.Module):
-    """y (n, 2 · L · C), complex vector after complex vector -> h (n, F), by products of readings of each.
+    """y (n, 2 · L · C), complex vector after complex vector -> h (n, F), by products of coefficients of each.
 
     Parameters
     ----------
@@ -117,8 +119,8 @@ class PhaseFree(nn.Module):
     features : F.
     network : hidden sizes and activation of f.
 
-    The readings are random until `prepare` puts the principal components of the training data in their place.
-    They are not learned, and neither are the means and spreads by which the products are standardised.
+    The matrix W of the coefficients is random until `prepare` replaces it by the principal components of the
+    training data. It is not learned, and neither are the moments by which the products are standardised.
     """
 
     def __init__(self, length: int, channels: int, features: int, network: dict[str, Any]) -> None:
@@ -132,15 +134,14 @@ class PhaseFree(nn.Module):
 
     @torch.no_grad()
     def prepare(self, y: Tensor) -> None:
-        """Readings, which products are kept, and their means and spreads from observations
-        (n, 2 · L · C), of which the first few thousand."""
-        y = y[:_PREPARED].double()
+        """Compute W, the selection of products, and their moments from observations y (n, 2 · L · C)."""
+        y = y[:_ROWS].double()
         length, channels = self.reading.shape[1:3]
         vectors = torch.view_as_complex(y.unflatten(-1, (length, channels, 2)).contiguous())
         spectral = torch.einsum("nlj,nlk->ljk", vectors.conj(), vectors) / len(y)
-        strength, found = torch.linalg.eigh(spectral)
-        self.reading.copy_(torch.stack([found.real, found.imag]))
-        # a product is worth as much as the weaker of its two readings
+        strength, eigenvectors = torch.linalg.eigh(spectral)
+        self.reading.copy_(torch.stack([eigenvectors.real, eigenvectors.imag]))
+        # a product counts as much as the weaker of its two coefficients
         weaker = torch.minimum(strength[:, :, None], strength[:, None, :]).flatten()
         self.kept.copy_(weaker.topk(len(self.kept)).indices.sort().values)
         products = self.products(y.to(self.reading))
@@ -149,8 +150,11 @@ class PhaseFree(nn.Module):
         self.scale.copy_(torch.where(spread > _CONSTANT, spread, torch.ones_like(spread)))
 
     def products(self, y: Tensor) -> Tensor:
-        """Re c_i c̄_j + Im c_i c̄_j (n, P) of the pairs that are kept: the first is even in i and j, the second
-        odd: nothing of either is lost where both orders are kept."""
+        """Re c_i c̄_j + Im c_i c̄_j (n, P) of the selected pairs.
+
+        The real part is symmetric in i and j and the imaginary part antisymmetric, so that (i, j) and (j, i)
+        together determine both.
+        """
         vectors = y.unflatten(-1, (self.reading.shape[1], self.reading.shape[2], 2))
         real, imaginary = vectors.unbind(-1)
         # (w + iv)ᵀ y by real products: networks are exported without complex numbers
@@ -167,13 +171,14 @@ class PhaseFree(nn.Module):
 def embedding_network(
     kind: str, context: int, *, channels: int, features: int, network: dict[str, Any]
 ) -> nn.Module | None:
-    """The embedding of y (n, M), or None where there is nothing to embed.
+    """Build the embedding of y (n, M), or return None where there is nothing to embed.
 
     Parameters
     ----------
-    kind : one of `KINDS`.
+    kind : one of `EMBEDDINGS`.
     context : M. ``channels`` must divide it (for ``mlp`` it is not used).
-    features : number of components that the embedding has.
+    features : number of components of the embedding.
+    network : hidden sizes and activation.
     """
     if kind == "none" or context == 0:
         return None

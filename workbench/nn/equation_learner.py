@@ -1,15 +1,15 @@
-"""Equation learner (EQL): a network that can be read as a formula: its units are elementary functions.
+"""Equation learner (EQL): a network of elementary functions, which can be read as a formula.
 
 layer     h = W u + b;  unit k gives identity(hₖ), hₖ², sin(hₖ), or the product of two such sums
 output    one more linear layer
 penalty   Σ over the weights of |w|^½, rounded within a of zero: (−w⁴/(8a³) + 3w²/(4a) + 3a/8)^½ for |w| < a,
           which has value and slope in common with |w|^½ at a; it drives weights to zero one by one
 pruning   weights below a threshold are set to zero and stay there
-twins     two sines (or squares) whose weights have come to be the same within `TWINS` are made one when the
-          weights are cut: half of a term each is not a short formula
+merging   two sines (or squares) whose weights agree within `MERGING_TOLERANCE` become one unit at pruning:
+          the formula would hold the term twice
 start     small weights, but for the sines of the first layer after the first one: their frequencies |wₖ| are
           spread evenly up to `HIGHEST_FREQUENCY`. A sine finds a frequency only if it starts near it: the fit
-          of sin(w u) to sin(ω u) for normal u has the slope of exp(−(w − ω)²/2) in w, nothing far away
+          of sin(w u) to sin(ω u) for normal u has the slope of exp(−(w − ω)²/2) in w, which vanishes far away
 Source: Martius and Lampert 2016, Extrapolation and learning equations, arXiv:1610.02995; the penalty: Kim
 et al. 2020, Integration of neural network-based symbolic regression in deep learning, arXiv:1912.04825.
 """
@@ -17,38 +17,35 @@ et al. 2020, Integration of neural network-based symbolic regression in deep lea
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-#: unit -> how many sums it takes in
+from workbench.nn.choices import LIBRARIES
+
+#: function of a unit -> number of its arguments
 UNITS = {"identity": 1, "square": 1, "sin": 1, "product": 2}
-LIBRARIES = {
-    "polynomial": ("identity", "square", "product"),
-    "trigonometric": ("identity", "sin"),
-    "all": ("identity", "square", "sin", "product"),
-}
-#: up to where sines start, in radians a standard deviation of what they read
+#: highest initial frequency of the sines, in radians per standard deviation of their input
 HIGHEST_FREQUENCY = 4.0
-#: how far the weights of two units may differ, as a share of their length, to count as the same
-TWINS = 0.15
-#: where the penalty is rounded
+#: relative distance of the weights of two units up to which they are merged
+MERGING_TOLERANCE = 0.15
+#: magnitude below which the penalty is rounded
 ROUNDED_BELOW = 0.01
 
 
 def smoothed_half_norm(weights: Tensor, a: float = ROUNDED_BELOW) -> Tensor:
-    """|w|^½, rounded around zero so that its slope is finite: same shape as ``weights``."""
+    """Return |w|^½, rounded around zero so that its slope is finite; same shape as ``weights``."""
     size = weights.abs()
     near = size.clamp(max=a)
     inside = (-(near**4) / (8 * a**3) + 3 * near.square() / (4 * a) + 3 * a / 8).sqrt()
-    # the root's argument is kept away from zero, where its slope would be infinite although it is not taken
+    # the clamp keeps an infinite slope at zero out of the gradient, which `where` would turn into nan
     return torch.where(size < a, inside, size.clamp(min=a).sqrt())
 
 
 class PrunedLinear(nn.Linear):
-    """A linear map some of whose weights have been set to zero for good."""
+    """A linear map whose small weights can be set to zero permanently."""
 
     def __init__(self, features: int, outputs: int, *, start: float) -> None:
         super().__init__(features, outputs)
@@ -62,14 +59,14 @@ class PrunedLinear(nn.Linear):
 
     @torch.no_grad()
     def prune(self, threshold: float) -> None:
-        """Keep what is not below the threshold; what is gone stays gone."""
+        """Zero the coefficients below the threshold, permanently."""
         self.kept_weight.logical_and_(self.weight.abs() >= threshold)
         self.kept_bias.logical_and_(self.bias.abs() >= threshold)
         self.weight.mul_(self.kept_weight)
         self.bias.mul_(self.kept_bias)
 
     def coefficients(self) -> tuple[list[list[float]], list[float]]:
-        """Weights and biases as numbers."""
+        """Weights and biases as lists of numbers."""
         weight, bias = self.weight * self.kept_weight, self.bias * self.kept_bias
         return weight.detach().cpu().double().tolist(), bias.detach().cpu().double().tolist()
 
@@ -79,7 +76,7 @@ class EquationLearner(nn.Module):
 
     Parameters
     ----------
-    width : units in a hidden layer; the functions of ``library`` take turns.
+    width : units in a hidden layer, to which the functions of ``library`` are assigned in turn.
     depth : hidden layers.
     library : a key of `LIBRARIES`.
     """
@@ -95,14 +92,14 @@ class EquationLearner(nn.Module):
         self._spread_frequencies(features)
 
     def _rows(self, function: str) -> list[tuple[int, int]]:
-        """Of each unit with this function, its number and the row of the sum (the last one) that it takes."""
+        """Number of each unit with this function, and the row of its last argument in the linear map."""
         ends = itertools.accumulate(UNITS[unit] for unit in self.units)
         pairs = enumerate(zip(self.units, ends, strict=True))
         return [(number, end - 1) for number, (unit, end) in pairs if unit == function]
 
     @torch.no_grad()
     def _spread_frequencies(self, features: int) -> None:
-        """Lengthen the rows that feed the first layer's sines but one, each to a frequency of its own."""
+        """Scale the weights of the first layer's sines, all but the first, to evenly spread frequencies."""
         rows = [row for _, row in self._rows("sin")] if features else []
         for number, row in enumerate(rows[1:], 1):
             weight = self.layers[0].weight[row]
@@ -111,65 +108,77 @@ class EquationLearner(nn.Module):
 
     def forward(self, u: Tensor) -> Tensor:
         for layer in self.layers:
-            u = torch.stack(self._made(layer(u).unbind(-1), torch.square, torch.sin), dim=-1)
+            u = torch.stack(self._apply_units(layer(u).unbind(-1), torch.square, torch.sin), dim=-1)
         return self.output(u)
 
-    def _made(self, sums: Sequence[Any], square, sin) -> list[Any]:
-        """What the units make of their sums: tensors or expressions."""
-        rest, made = list(sums), []
+    def _apply_units(
+        self, sums: Sequence[Any], square: Callable[[Any], Any], sin: Callable[[Any], Any]
+    ) -> list[Any]:
+        """Values of the units, as tensors or expressions, given their arguments."""
+        rest, values = list(sums), []
         for unit in self.units:
             first = rest.pop(0)
             if unit == "product":
-                made.append(first * rest.pop(0))
+                values.append(first * rest.pop(0))
             else:
-                made.append({"identity": lambda h: h, "square": square, "sin": sin}[unit](first))
-        return made
+                values.append({"identity": lambda h: h, "square": square, "sin": sin}[unit](first))
+        return values
 
     def penalty(self) -> Tensor:
         """Sum over all weights and biases of the smoothed |w|^½."""
         return torch.stack([smoothed_half_norm(p).sum() for p in self.parameters()]).sum()
 
     def prune(self, threshold: float) -> None:
-        """Make twins one, then set what is below the threshold to zero for good."""
+        """Merge units with equal arguments, then zero the weights below the threshold, permanently."""
         for layer, above in zip(self.layers, (*self.layers[1:], self.output), strict=True):
             for function in ("sin", "square"):
                 for first, second in itertools.combinations(self._rows(function), 2):
-                    self._join(layer, above, first, second, odd=function == "sin")
+                    self._merge(layer, above, first, second, odd=function == "sin")
         for layer in (*self.layers, self.output):
             layer.prune(threshold)
 
     @torch.no_grad()
-    def _join(self, layer: PrunedLinear, above: PrunedLinear, first, second, *, odd: bool) -> None:
-        """Let the first of two units take over from the second, where their sums are the same or opposite.
+    def _merge(
+        self,
+        layer: PrunedLinear,
+        above: PrunedLinear,
+        first: tuple[int, int],
+        second: tuple[int, int],
+        *,
+        odd: bool,
+    ) -> None:
+        """Let the first of two units replace the second, where their arguments are equal or opposite.
 
-        The sum becomes the mean of the two, weighted by what is made of them above.
+        A unit is given by its number and its row of ``layer``. The argument becomes the mean of the two,
+        weighted by the coefficients of both units in the layer ``above``.
         """
-        (kept, row), (gone, other) = first, second
+        (unit, row), (other_unit, other_row) = first, second
         sums = torch.cat([layer.weight, layer.bias[:, None]], 1)
-        weights = above.weight[:, [kept, gone]].abs().sum(0)
+        weights = above.weight[:, [unit, other_unit]].abs().sum(0)
         for sign in (1.0, -1.0):
-            apart = (sums[row] - sign * sums[other]).norm()
-            if apart > TWINS * min(sums[row].norm(), sums[other].norm()) or weights.min() == 0:
+            distance = (sums[row] - sign * sums[other_row]).norm()
+            limit = MERGING_TOLERANCE * min(sums[row].norm(), sums[other_row].norm())
+            if distance > limit or weights.min() == 0:
                 continue
-            joint = (weights[0] * sums[row] + weights[1] * sign * sums[other]) / weights.sum()
+            joint = (weights[0] * sums[row] + weights[1] * sign * sums[other_row]) / weights.sum()
             layer.weight[row], layer.bias[row] = joint[:-1], joint[-1]
-            layer.weight[other], layer.bias[other] = 0.0, 0.0
-            above.weight[:, kept] += (sign if odd else 1.0) * above.weight[:, gone]
-            above.weight[:, gone] = 0.0
+            layer.weight[other_row], layer.bias[other_row] = 0.0, 0.0
+            above.weight[:, unit] += (sign if odd else 1.0) * above.weight[:, other_unit]
+            above.weight[:, other_unit] = 0.0
             return
 
     def expressions(self, symbols: Sequence[Any]) -> list[Any]:
-        """The outputs as sympy expressions of the inputs' symbols."""
+        """The outputs as sympy expressions, given symbols or expressions of the inputs."""
         import sympy
 
         values = list(symbols)
         for layer in self.layers:
-            values = self._made(_linear(layer, values), lambda h: h**2, sympy.sin)
+            values = self._apply_units(_linear(layer, values), lambda h: h**2, sympy.sin)
         return _linear(self.output, values)
 
 
 def _linear(layer: PrunedLinear, values: Sequence[Any]) -> list[Any]:
-    """W v + b, without the terms that were pruned."""
+    """W v + b as expressions, without the pruned terms."""
     import sympy
 
     weight, bias = layer.coefficients()

@@ -16,14 +16,14 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-#: No roulette goes on for longer; with L = 0.98 this is reached once in ten thousand draws.
-_LONGEST = 500
+#: Most terms that the roulette may add; with L = 0.98 it is reached once in ten thousand draws.
+_MOST_TERMS = 500
 
 
 def power_series(product: Callable[[Tensor], Tensor], probes: Tensor, weights: Sequence[float]) -> Tensor:
     """Σ_k weights[k−1] (−1)^{k+1}/k · mean over the probes of vᵀ Jᵏ v: (n,).
 
-    ``product`` takes rows v (n, P, D) to rows J v; ``probes`` is (n, P, D). `basis_probes` give exact traces.
+    ``product`` maps rows v (n, P, D) to rows J v; ``probes`` is (n, P, D). `basis_probes` give exact traces.
     """
     total, power = probes.new_zeros(probes.shape[0]), probes
     for k, weight in enumerate(weights, start=1):
@@ -33,20 +33,20 @@ def power_series(product: Callable[[Tensor], Tensor], probes: Tensor, weights: S
 
 
 def basis_probes(rows: int, features: int, like: Tensor) -> Tensor:
-    """√D e_i for every i, with which the mean of vᵀ A v is the trace itself: (n, D, D)."""
+    """Return √D e_i for every i, (n, D, D): over these the mean of vᵀ A v is exactly the trace."""
     basis = torch.eye(features, dtype=like.dtype, device=like.device)
     return (math.sqrt(features) * basis).expand(rows, -1, -1)
 
 
 def roulette_weights(always: int, survival: float, generator: torch.Generator) -> list[float]:
-    """Weights of the terms of one unbiased estimate; their number is random."""
+    """Draw the number of terms of one unbiased estimate, and return their weights."""
     weights = [1.0] * always
-    while len(weights) < always + _LONGEST and float(torch.rand((), generator=generator)) < survival:
+    while len(weights) < always + _MOST_TERMS and float(torch.rand((), generator=generator)) < survival:
         weights.append(weights[-1] / survival)
     return weights
 
 
 def truncation_bound(lipschitz: float, terms: int, features: int) -> float:
-    """Largest possible error of the series cut off after ``terms``, in nats."""
+    """Bound of the error in nats when the series is cut off after ``terms``."""
     partial = sum(lipschitz**k / k for k in range(1, terms + 1))
     return -features * (math.log1p(-lipschitz) + partial)

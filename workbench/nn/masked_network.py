@@ -1,10 +1,10 @@
-"""A fully connected network whose output d sees only the inputs before d, by masks on its weights.
+"""A fully connected network whose output d depends only on the inputs before d, by masks on its weights.
 
 degrees   an input has its place in the order, 1 … D; a hidden unit k has a degree m_k between 1 and D − 1
-          (from 0 where there is a context: units that see nothing but it)
-hidden    a unit k' sees unit k where m_k' ≥ m_k
-output    output d sees unit k where d > m_k, strictly: d itself is not among what d sees
-variants  of the order (order-agnostic) and of the hidden degrees (connectivity-agnostic), drawn at the start
+          (from 0 where there is a context: units that depend on the context alone)
+hidden    a unit k' reads unit k where m_k' ≥ m_k
+output    output d reads unit k where d > m_k, strictly: output d does not depend on input d
+variants  of the order (order-agnostic) and of the hidden degrees (connectivity-agnostic), drawn once
 Source: Germain, Gregor, Murray & Larochelle 2015, MADE: Masked Autoencoder for Distribution Estimation,
 arXiv:1502.03509, equations (8), (9) and (13), sections 4.2 and 4.3.
 """
@@ -20,14 +20,14 @@ from torch.nn import functional
 
 
 class MaskedNetwork(nn.Module):
-    """x (n, D), c (n, C) -> (n, D, P): P parameters for each component, read off those before it.
+    """x (n, D), c (n, C) -> (n, D, P): P parameters of each component, given those before it.
 
     Parameters
     ----------
     features, outputs, context : D, P and C (0 for none).
     hidden, activation : sizes of the hidden layers, and the module between them.
-    orders : 1 takes the components as they come; more are random orders.
-    connectivities : how many sets of hidden degrees there are for each order.
+    orders : 1 for the natural order; otherwise the number of random orders.
+    connectivities : number of sets of hidden degrees for each order.
 
     Attributes
     ----------
@@ -68,13 +68,13 @@ class MaskedNetwork(nn.Module):
                 masks[-1].append(strict.repeat_interleave(self.outputs, 0))
                 places.append(place)
         self.register_buffer("places", torch.stack(places))
-        for layer, found in enumerate(masks):
-            self.register_buffer(f"mask_{layer}", torch.stack(found))
-            if layer < len(hidden) and not torch.stack(found).any():  # a single component has none before it
+        for layer, parts in enumerate(masks):
+            self.register_buffer(f"mask_{layer}", torch.stack(parts))
+            if layer < len(hidden) and not torch.stack(parts).any():  # a single component has none before it
                 self.layers[layer].weight.requires_grad_(False)
 
     def _degrees(self, width: int, least: int, *, random: bool) -> Tensor:
-        """Every degree in turn, so that none is missing; beyond the first of each by chance if wanted."""
+        """Degrees of a layer's units: each in turn, or drawn at random after the first of each."""
         most = self.features - 1
         count = max(1, most - min(least, most) + 1)
         degrees = min(least, most) + torch.arange(width) % count
@@ -88,7 +88,7 @@ class MaskedNetwork(nn.Module):
 
     def sequence(self, variant: int) -> Sequence[int]:
         """The components in the order of a variant."""
-        # the usual case is no data: it can be traced
+        # the natural order does not depend on a buffer, so that it can be traced
         return range(self.features) if self.natural else self.places[variant].argsort().tolist()
 
     def forward(self, x: Tensor, c: Tensor | None, variant: int) -> Tensor:
@@ -103,7 +103,7 @@ class MaskedNetwork(nn.Module):
 
 
 class NormalMixture:
-    """One component's law as a mixture of K normals; ``K = 1`` is a normal.
+    """Distribution of one component: a mixture of K normals, or for ``K = 1`` a normal.
 
     log p(x) = log Σ_k w_k N(x; μ_k, s_k²), log s within ±`REACH`.
     """
@@ -112,7 +112,7 @@ class NormalMixture:
 
     def __init__(self, components: int) -> None:
         self.components, self.outputs = components, 3 * components if components > 1 else 2
-        #: standard normal numbers that a draw takes
+        #: standard normal numbers per draw
         self.numbers = 1 if components == 1 else 2
 
     def _split(self, parameters: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -122,13 +122,13 @@ class NormalMixture:
         return log_weights, parts[..., 0, :], self.REACH * torch.tanh(parts[..., 1, :] / self.REACH)
 
     def log_prob(self, parameters: Tensor, x: Tensor) -> Tensor:
-        """Parameters (…, P), x (…) -> (…) in nats."""
+        """Parameters (…, P), x (…) -> log p(x) (…) in nats."""
         log_weights, mean, log_scale = self._split(parameters)
         white = (x[..., None] - mean) * (-log_scale).exp()
         return torch.logsumexp(log_weights - log_scale - 0.5 * (white.square() + math.log(2 * math.pi)), -1)
 
     def draw(self, parameters: Tensor, z: Tensor) -> Tensor:
-        """Parameters (n, P), z (n, numbers) standard normal -> (n,)."""
+        """Parameters (n, P), z (n, numbers) standard normal -> x (n,)."""
         log_weights, mean, log_scale = self._split(parameters)
         each = mean + log_scale.exp() * z[:, :1]
         if self.components == 1:
@@ -138,7 +138,7 @@ class NormalMixture:
 
 
 class Categories:
-    """One component's law on 0, 1, … C − 1 by logits; two categories are the binary case."""
+    """Distribution of one component on 0, 1, … C − 1 by logits; two categories are the binary case."""
 
     numbers = 1
 
@@ -146,12 +146,12 @@ class Categories:
         self.outputs = categories
 
     def log_prob(self, parameters: Tensor, x: Tensor) -> Tensor:
-        """Parameters (…, C), x (…) whole numbers in floating point -> (…) in nats; −∞ for any other x."""
-        chosen = functional.one_hot(x.round().clamp(0, self.outputs - 1).long(), self.outputs)
-        found = (torch.log_softmax(parameters, -1) * chosen).sum(-1)
-        return found.masked_fill(x != chosen.argmax(-1), -math.inf)
+        """Parameters (…, C), x (…) whole numbers as floats -> log p(x) (…) in nats; −∞ for any other x."""
+        category = functional.one_hot(x.round().clamp(0, self.outputs - 1).long(), self.outputs)
+        log_prob = (torch.log_softmax(parameters, -1) * category).sum(-1)
+        return log_prob.masked_fill(x != category.argmax(-1), -math.inf)
 
     def draw(self, parameters: Tensor, z: Tensor) -> Tensor:
-        """Parameters (n, C), z (n, 1) standard normal -> (n,)."""
+        """Parameters (n, C), z (n, 1) standard normal -> x (n,)."""
         below = torch.softmax(parameters, -1).cumsum(-1)[:, :-1] <= torch.special.ndtr(z)
         return below.sum(-1).to(z.dtype)

@@ -1,9 +1,9 @@
-"""What a network reads of y: y itself, and beside it what has heavy tails or a long foot, straightened.
+"""Features of y: y itself, and normal scores of the components with skewed or heavy-tailed distributions.
 
-forward   c = (y, s); s_j = 0, or where the component is far from normal
-          s_j = s₀ + Σ_k d_k max(y_j − t_k, 0): straight pieces through quantiles t_k of the data that take
-          the value of a normal number's quantiles there, straight on outside
-start     quantiles from data; a component is far from normal when its skewness is above 1/2 in size or its
+forward   c = (y, s); s_j = 0, or where component j is far from normal
+          s_j = s₀ + Σ_k d_k max(y_j − t_k, 0): piecewise linear, from quantiles t_k of the data to those of
+          the standard normal distribution, linear beyond the outermost
+start     quantiles of the data; a component is far from normal when its skewness is above 1/2 in size or its
           excess kurtosis above 1
 Source: rank-based normal scores (van der Waerden 1952), interpolated.
 """
@@ -16,23 +16,8 @@ from torch import Tensor, nn
 _SKEW, _KURTOSIS = 0.5, 1.0
 #: Levels of the quantiles.
 _LEVELS = (
-    0.001,
-    0.005,
-    0.02,
-    0.06,
-    0.13,
-    0.22,
-    0.33,
-    0.44,
-    0.5,
-    0.56,
-    0.67,
-    0.78,
-    0.87,
-    0.94,
-    0.98,
-    0.995,
-    0.999,
+    *(0.001, 0.005, 0.02, 0.06, 0.13, 0.22, 0.33, 0.44, 0.5),
+    *(0.56, 0.67, 0.78, 0.87, 0.94, 0.98, 0.995, 0.999),
 )
 
 
@@ -48,16 +33,16 @@ class NormalScores(nn.Module):
         self.register_buffer("slope", torch.zeros(context))
 
     def forward(self, y: Tensor, beside: Tensor | None = None) -> Tensor:
-        """``beside`` (n, M) takes the place of y in the first half."""
+        """y (n, M) -> c (n, 2 M); ``beside`` (n, M) replaces y in the first half."""
         bent = (torch.relu(y[..., None] - self.knots) * self.bends).sum(-1)
         return torch.cat([y if beside is None else beside, self.start + self.slope * y + bent], -1)
 
     @torch.no_grad()
     def prepare(self, y: Tensor, *, whole: bool = False) -> None:
-        """Quantiles of y (n, M). ``whole``: what is not far from normal is told too, in standard units."""
+        """Fit the scores to y (n, M); with ``whole``, components close to normal are standardised, not 0."""
         rows = y.double()
-        centred = (rows - rows.mean(0)) / rows.std(0, unbiased=False).clamp(min=1e-12)
-        far = (centred.pow(3).mean(0).abs() > _SKEW) | (centred.pow(4).mean(0) - 3 > _KURTOSIS)
+        unit = (rows - rows.mean(0)) / rows.std(0, unbiased=False).clamp(min=1e-12)
+        far = (unit.pow(3).mean(0).abs() > _SKEW) | (unit.pow(4).mean(0) - 3 > _KURTOSIS)
         levels = torch.tensor(_LEVELS, dtype=torch.float64, device=y.device)
         heights = torch.special.ndtri(levels)
         if whole:
@@ -65,10 +50,10 @@ class NormalScores(nn.Module):
             self.slope.copy_(torch.where(spread > 0, 1 / spread.clamp(min=1e-12), 0.0))
             self.start.copy_(-rows.mean(0) * self.slope)
         for j in far.nonzero()[:, 0].tolist():
-            self._straighten(j, torch.quantile(rows[:, j][:1_000_000], levels), heights)
+            self._interpolate(j, torch.quantile(rows[:, j][:1_000_000], levels), heights)
 
-    def _straighten(self, j: int, places: Tensor, heights: Tensor) -> None:
-        """Straight pieces through (places, heights); equal places, as counts have them, become one."""
+    def _interpolate(self, j: int, places: Tensor, heights: Tensor) -> None:
+        """Interpolate (places, heights) linearly for component j; tied places, as in counts, are merged."""
         where, which = torch.unique_consecutive(places, return_inverse=True)
         if len(where) < 3:
             return

@@ -1,4 +1,4 @@
-"""The root of an increasing function of one variable, and its gradient.
+"""Roots of increasing functions of one variable, elementwise, with gradients.
 
 search    Newton's steps, and halving of the bracket where a step leaves it or is not half as long as the one
           before; ends when no root moves by more than 3e-5. It has no gradient
@@ -15,33 +15,33 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-_MOST = 80
-_CLOSE = 3e-5
+_MOST_STEPS = 80
+_TOLERANCE = 3e-5
 
 
 @torch.no_grad()
 def search(
     function: Callable[[Tensor], tuple[Tensor, Tensor]], v: Tensor, low: Tensor, high: Tensor
 ) -> Tensor:
-    """u between ``low`` and ``high``, where function(u) is nearly v; close to an end where there is none.
+    """Return u between ``low`` and ``high`` with function(u) ≈ v, or near an end where there is none.
 
-    ``function`` gives value and log-slope, element by element; all shapes are those of ``v``.
+    ``function`` returns value and log-slope, elementwise; all shapes are those of ``v``.
     """
     u, last = 0.5 * (low + high), high - low
-    for _ in range(_MOST):
+    for _ in range(_MOST_STEPS):
         value, log_slope = function(u)
         low, high = torch.where(value < v, u, low), torch.where(value < v, high, u)
         newton = polish(u, value, log_slope, v)
         step = (newton - u).abs()
-        # a root that is found stays: there steps are noise, and halving would throw it out again
-        wanted = (step <= _CLOSE) | ((newton >= low) & (newton <= high) & (step <= 0.5 * last))
-        before, u = u, torch.where(wanted, newton, 0.5 * (low + high))
+        # at a converged root the steps are rounding noise, and halving would lose it again
+        accept = (step <= _TOLERANCE) | ((newton >= low) & (newton <= high) & (step <= 0.5 * last))
+        before, u = u, torch.where(accept, newton, 0.5 * (low + high))
         last = (u - before).abs()
-        if bool((last <= _CLOSE).all()):
+        if bool((last <= _TOLERANCE).all()):
             break
     return u
 
 
 def polish(u: Tensor, value: Tensor, log_slope: Tensor, v: Tensor) -> Tensor:
-    """The Newton step from ``u``, where the function has this ``value`` and slope, towards ``v``."""
+    """Return the Newton iterate from ``u``, where the function has this value and slope, for target ``v``."""
     return u + (v - value) * (-log_slope).exp()

@@ -1,4 +1,4 @@
-"""A fully connected network that knows its Jacobian: values and slopes go forward side by side.
+"""A fully connected network with its Jacobian: values and derivatives are propagated forward together.
 
 value     h_0 = W_0 x + V c + b_0,  h_l = W_l φ(h_{l−1}) + b_l,  g = the last h
 Jacobian  J v = W_L φ'(h_{L−1}) ⊙ … W_1 (φ'(h_0) ⊙ (W_0 v)): for any direction v two products a layer
@@ -16,10 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from workbench.nn.choices import CONTRACTIVE_ACTIVATIONS, SMOOTH_ACTIVATIONS
+
 
 @dataclass(frozen=True)
 class Activation:
-    """Called, it gives value and derivative; ``value`` alone costs half of that.
+    """An activation with its derivative: a call returns both; ``value`` alone costs half of that.
 
     Parameters
     ----------
@@ -56,22 +58,21 @@ def _lipswish(h: Tensor) -> tuple[Tensor, Tensor]:
     return value / 1.1, slope / 1.1  # the slope of x σ(x) reaches 1.0998
 
 
-#: All of them smooth, for log-determinants are made of slopes; the first table has none above one.
-_SHARED = {
+_ACTIVATIONS = {
     "elu": Activation(functional.elu, _elu),
-    "tanh": Activation(torch.tanh, _tanh),
-    "softplus": Activation(functional.softplus, _softplus),
-}
-CONTRACTIVE: dict[str, Activation] = {
     "lipswish": Activation(lambda h: functional.silu(h) / 1.1, _lipswish),
-    **_SHARED,
+    "silu": Activation(functional.silu, _silu),
+    "softplus": Activation(functional.softplus, _softplus),
+    "tanh": Activation(torch.tanh, _tanh),
 }
-SMOOTH: dict[str, Activation] = {"silu": Activation(functional.silu, _silu), **_SHARED}
+#: All are smooth, since log-determinants are made of slopes; slopes of the contractive ones are at most one.
+CONTRACTIVE: dict[str, Activation] = {name: _ACTIVATIONS[name] for name in CONTRACTIVE_ACTIVATIONS}
+SMOOTH: dict[str, Activation] = {name: _ACTIVATIONS[name] for name in SMOOTH_ACTIVATIONS}
 
 
 @dataclass(frozen=True)
 class Slope:
-    """The Jacobian ∂g/∂x at n points, as something to multiply with."""
+    """The Jacobian ∂g/∂x at n points in factored form, for products with vectors."""
 
     weights: Sequence[Tensor]
     derivatives: Sequence[Tensor]
@@ -94,9 +95,9 @@ class SmoothNetwork(nn.Module):
 
     Parameters
     ----------
-    features, context : D and M (0 for none); c may be anything that is not to be differentiated for.
+    features, context : D and M (0 for none); the Jacobian is with respect to x, not to c.
     hidden : units of the hidden layers, at least one.
-    activation : a smooth one, from the tables above.
+    activation : a smooth one, from `SMOOTH` or `CONTRACTIVE`.
     """
 
     def __init__(self, features: int, context: int, hidden: Sequence[int], activation: Activation) -> None:
@@ -111,7 +112,7 @@ class SmoothNetwork(nn.Module):
     def linearise(
         self, x: Tensor, c: Tensor | None, matrices: Sequence[Tensor], biases: Sequence[Tensor]
     ) -> tuple[Tensor, Slope]:
-        """g(x, c) and its slope in x, with matrices and biases that may have been held to a norm."""
+        """g(x, c) and its Jacobian in x, for these matrices and biases, which may have been rescaled."""
         h, derivatives = self._first(x, c, matrices, biases), []
         for matrix, bias in zip(matrices[1:], biases[1:], strict=True):
             value, derivative = self.activation(h)
@@ -126,7 +127,7 @@ class SmoothNetwork(nn.Module):
         return self.onwards(self._first(x, c, matrices, biases), matrices, biases)
 
     def onwards(self, h: Tensor, matrices: Sequence[Tensor], biases: Sequence[Tensor]) -> Tensor:
-        """g from the pre-activation h (n, H) of its first hidden layer."""
+        """g (n, D), given the pre-activation h (n, H) of its first hidden layer."""
         for matrix, bias in zip(matrices[1:], biases[1:], strict=True):
             h = functional.linear(self.activation.value(h), matrix, bias)
         return h
@@ -139,5 +140,5 @@ class SmoothNetwork(nn.Module):
 
 
 def _uniform(shape: tuple[int, ...], fan: int) -> nn.Parameter:
-    """Uniform within ±1/√fan, as torch initialises its linear layers."""
+    """Draw uniformly within ±1/√fan, as torch initialises its linear layers."""
     return nn.Parameter((2 * torch.rand(shape) - 1) / math.sqrt(fan))

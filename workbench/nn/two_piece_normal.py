@@ -1,14 +1,13 @@
-"""A mixture of split normal laws of one number, cut off at two limits.
+"""Mixtures of two-piece normal distributions of one number, truncated to an interval.
 
-component  q(v) = √(2/π)/(σ₋ + σ₊) · exp(−½ ((v − m)/σ)²), σ = σ₋ below m and σ₊ above: a bell with two
-           widths, and an edge where one of them is nearly nothing
+component  q(v) = √(2/π)/(σ₋ + σ₊) · exp(−½ ((v − m)/σ)²), σ = σ₋ below m and σ₊ above: a normal with two
+           scales, and nearly an edge where one of them is close to zero
 mixture    p(v) = Σ_k π_k q_k(v) / Σ_k π_k M_k for low < v < high, M_k the mass of q_k in between
-draws      Φ(z) falls into one of the components, laid side by side by their masses; how far into it is the
-           share of that component's mass that lies below v
-start      seven tenths between the middles and six tenths for the widths make a standard normal number to
-           2e-5 nats
-Source: Fechner 1897; Wallis 2014 (Statistical Science 29, the two-piece normal); Bishop 1994 (mixtures read
-        off a network); Wichura 1988, Algorithm AS 241, Applied Statistics 37 (quantiles in a graph).
+draws      Φ(z) selects a component in proportion to its mass in the interval; the remainder is a uniform
+           number, to which the quantile function of the truncated component is applied
+start      modes 0.7 apart and scales of 0.6 approximate the standard normal distribution to 2e-5 nats
+Source: Fechner 1897; Wallis 2014 (Statistical Science 29, the two-piece normal); Bishop 1994 (mixture density
+        networks).
 """
 
 from __future__ import annotations
@@ -19,47 +18,26 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from workbench.nn.normal_quantile import lower_quantile
+
+#: Parameters of a component: log-share, mode, and both scales.
 PARAMETERS = 4
+#: Distance of the modes and scales of the components at the start.
 _SPACING, _WIDTH = 0.7, 0.6
 _LEAST_WIDTH, _LEAST_MASS = 1e-4, 1e-30
-#: AS 241 to seven digits: numerators and denominators about the middle, towards the tail and far out.
-_QUANTILE = (
-    ((3.3871327179, 50.434271938, 159.29113202, 59.109374720),
-     (1.0, 17.895169469, 78.757757664, 67.187563600)),
-    ((1.4234372777, 2.7568153900, 1.3067284816, 0.17023821103), (1.0, 0.73700164250, 0.12021132975)),
-    ((6.6579051150, 3.0812263860, 0.42868294337, 0.017337203997), (1.0, 0.24197894225, 0.012258202635)),
-)  # fmt: skip
-_HALF, _ROOT, _FAR = 0.5 * math.log(2 / math.pi), math.sqrt(0.5), 1e4
-
-
-def _polynomial(coefficients: tuple[float, ...], r: Tensor) -> Tensor:
-    """Σ c_i rⁱ (…)."""
-    total = torch.full_like(r, coefficients[-1])
-    for c in reversed(coefficients[:-1]):
-        total = total * r + c
-    return total
-
-
-def lower_quantile(p: Tensor) -> Tensor:
-    """z (…) with Φ(z) = p for 0 < p ≤ ½; in a graph by polynomials, since ONNX knows no such function."""
-    if not torch.compiler.is_compiling():
-        return torch.special.ndtri(p)
-    return _quantile(p)
-
-
-def _quantile(p: Tensor) -> Tensor:
-    q, r = p - 0.5, (-p.log()).sqrt()
-    middle, tail, far = (
-        _polynomial(above, at) / _polynomial(below, at)
-        for (above, below), at in zip(_QUANTILE, (0.180625 - q * q, r - 1.6, r - 5), strict=True)
-    )
-    return torch.where(q >= -0.425, q * middle, -torch.where(r <= 5, tail, far))
+_HALF_LOG_TWO_OVER_PI, _ROOT_HALF, _FAR = 0.5 * math.log(2 / math.pi), math.sqrt(0.5), 1e4
 
 
 @dataclass(frozen=True)
 class TwoPieceNormal:
-    """``log_share`` (up to a constant), ``middle``, and the widths ``below`` and ``above``: (…, K), for (…)
-    numbers."""
+    """The mixture, for any number (…) of scalars at once.
+
+    Parameters
+    ----------
+    log_share : log π (…, K) up to a constant.
+    middle : modes m (…, K).
+    below, above : scales σ₋ and σ₊ (…, K).
+    """
 
     log_share: Tensor
     middle: Tensor
@@ -68,7 +46,7 @@ class TwoPieceNormal:
 
     @classmethod
     def read(cls, raw: Tensor) -> TwoPieceNormal:
-        """From a network's outputs (…, 4 K); zeros are a standard normal number."""
+        """Mixture from the outputs of a network (…, 4 K); zeros give a standard normal distribution."""
         share, middle, below, above = raw.unflatten(-1, (PARAMETERS, -1)).unbind(-2)
         count = share.shape[-1]
         place = _SPACING * (torch.arange(count, device=raw.device, dtype=raw.dtype) - (count - 1) / 2)
@@ -77,28 +55,29 @@ class TwoPieceNormal:
         return cls(start + share, place + middle, *widths)
 
     def log_prob(self, v: Tensor, limits: tuple[Tensor, Tensor] | None) -> Tensor:
-        """log p(v) in nats; v (…) and its limits, low ≤ v ≤ high, which may be far away, but are finite."""
+        """log p(v) (…) in nats; v (…) lies within its ``limits``, which are finite."""
         d = v[..., None] - self.middle
         z = d / torch.where(d < 0, self.below, self.above)
         each = self.log_share - torch.log(self.below + self.above) - 0.5 * z.square()
         whole = self.log_share if limits is None else self.log_share + self._mass(*limits).log()
-        return torch.logsumexp(each, -1) - torch.logsumexp(whole, -1) + _HALF
+        return torch.logsumexp(each, -1) - torch.logsumexp(whole, -1) + _HALF_LOG_TWO_OVER_PI
 
     def _tails(self, v: Tensor) -> tuple[Tensor, Tensor]:
-        """The mass below and above v (…) of each component (…, K)."""
+        """Mass of each component below and above v (…), both (…, K)."""
         d = v[..., None] - self.middle
         width = torch.where(d < 0, self.below, self.above)
-        tail = width / (self.below + self.above) * torch.special.erfc(_ROOT * d.abs() / width)
+        tail = width / (self.below + self.above) * torch.special.erfc(_ROOT_HALF * d.abs() / width)
         return torch.where(d < 0, tail, 1 - tail), torch.where(d < 0, 1 - tail, tail)
 
     def _mass(self, low: Tensor, high: Tensor) -> Tensor:
-        """M (…, K), in whichever tail has the digits."""
-        (below, above), (to, left) = self._tails(low), self._tails(high)
-        return torch.where(low[..., None] > self.middle, above - left, to - below).clamp(min=_LEAST_MASS)
+        """M (…, K), computed in the tail that keeps the digits."""
+        (below_low, above_low), (below_high, above_high) = self._tails(low), self._tails(high)
+        mass = torch.where(low[..., None] > self.middle, above_low - above_high, below_high - below_low)
+        return mass.clamp(min=_LEAST_MASS)
 
     @torch.no_grad()
     def draw(self, z: Tensor, limits: tuple[Tensor, Tensor] | None) -> Tensor:
-        """v (…) within the limits, which has this law where z (…) has the standard normal one."""
+        """Map standard normal z (…) to v (…) of this distribution, within the limits."""
         far = torch.full_like(z, _FAR)
         low, high = (-far, far) if limits is None else limits
         edge = torch.softmax(self.log_share + self._mass(low, high).log(), -1).cumsum(-1)
@@ -112,7 +91,7 @@ class TwoPieceNormal:
         return torch.minimum(torch.maximum(one._within(share, low, high)[..., 0], low), high)
 
     def _within(self, share: Tensor, low: Tensor, high: Tensor) -> Tensor:
-        """v (…, K) of each component that has this share of its mass between the limits below it."""
+        """Quantile v (…, K) of each component truncated to the limits, at level ``share``."""
         (under, _), (_, over) = self._tails(low), self._tails(high)
         mass = self._mass(low, high)
         below, above = under + share * mass, over + (1 - share) * mass

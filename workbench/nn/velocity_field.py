@@ -1,4 +1,4 @@
-"""A velocity field f(x, t, c): a network that sees points, waves in time and the context.
+"""A velocity field f(x, t, c): a network of the point, Fourier features of time, and the context.
 
 Its divergence tr ∂f/∂x is exact and comes with the value (see smooth_network). Points that follow
 dx/dt = f(x, t, c) change their log-density by −∫ tr ∂f/∂x dt on the way.
@@ -18,13 +18,13 @@ from workbench.nn.smooth_network import Activation, SmoothNetwork
 
 
 class VelocityField(nn.Module):
-    """The field.
+    """The velocity field f.
 
     Parameters
     ----------
-    features, context : D and number of components of c (0 for none).
+    features, context : D and the number of components of c (0 for none).
     hidden, activation : of the network inside.
-    frequencies : number of waves by which the network is told the time, which runs from 0 to 1.
+    frequencies : number of Fourier features of time, which runs from 0 to 1.
     """
 
     def __init__(
@@ -35,12 +35,12 @@ class VelocityField(nn.Module):
         self.register_buffer("waves", math.pi * torch.arange(1, frequencies + 1))
 
     def value(self, t: Tensor, x: Tensor, c: Tensor | None) -> Tensor:
-        """f (n, D); ``t`` is one time for all () or one for each point (n,), c (n, M) or one for all (1, M).
+        """f (n, D); ``t`` is one time for all () or one per point (n,), c is (n, M) or one for all (1, M).
 
-        What all points have in common of time and context is computed once, as a bias of the first layer.
+        The contribution of a common time and context is computed once, as a bias of the first layer.
         """
         if t.dim() > 0:
-            return self.network.value(x, self._told(t, x, c), *self._weights())
+            return self.network.value(x, self._inputs(t, x, c), *self._weights())
         network = self.network
         in_time, in_context = network.seen.weight.tensor_split((2 * len(self.waves),), dim=1)
         bias = network.biases[0] + functional.linear(self._in_time(t), in_time)
@@ -53,19 +53,16 @@ class VelocityField(nn.Module):
 
     def velocity(self, t: Tensor, x: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
         """f (n, D) and tr ∂f/∂x (n,)."""
-        value, slope = self._linearised(t, x, c)
+        value, slope = self.network.linearise(x, self._inputs(t, x, c), *self._weights())
         return value, slope.matrix().diagonal(dim1=-2, dim2=-1).sum(-1)
-
-    def _linearised(self, t, x, c):
-        return self.network.linearise(x, self._told(t, x, c), *self._weights())
 
     def _weights(self) -> tuple[list[Tensor], list[Tensor]]:
         return list(self.network.matrices), list(self.network.biases)
 
-    def _told(self, t: Tensor, x: Tensor, c: Tensor | None) -> Tensor:
-        """What the network reads besides the points (n, 2 · frequencies + M)."""
-        told = self._in_time(t).expand(x.shape[0], -1)
-        return told if c is None else torch.cat((told, c.expand(x.shape[0], -1)), dim=-1)
+    def _inputs(self, t: Tensor, x: Tensor, c: Tensor | None) -> Tensor:
+        """Inputs of the network besides the points (n, 2 · frequencies + M)."""
+        inputs = self._in_time(t).expand(x.shape[0], -1)
+        return inputs if c is None else torch.cat((inputs, c.expand(x.shape[0], -1)), dim=-1)
 
     def _in_time(self, t: Tensor) -> Tensor:
         phase = t[..., None] * self.waves

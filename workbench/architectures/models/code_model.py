@@ -1,4 +1,4 @@
-"""A network that encodes x as [ŷ, z] and decodes it again: the body of both autoencoders."""
+"""Base of the autoencoders: a network that encodes x as [ŷ, z] and decodes it again."""
 
 from __future__ import annotations
 
@@ -7,38 +7,22 @@ from abc import abstractmethod
 import torch
 from torch import Tensor
 
-from workbench.architectures.flow_model import check_context, check_rows
+from workbench.architectures.models.input_checks import check_context, check_rows
 from workbench.core.capability import Capability
 from workbench.core.errors import DataError
 from workbench.core.model import Model
 from workbench.core.shapes import Shapes
 
-#: what an autoencoder gives; it predicts y only where there is one
-CODE_CAPABILITIES = frozenset(
-    {
-        Capability.LATENT,
-        Capability.CONDITIONAL,
-        Capability.UNCONDITIONAL,
-        Capability.FORWARD,
-        Capability.DECODER,
-    }
-)
-
-
-def code_size(shapes: Shapes, wanted: int) -> int:
-    """K: as wanted, or for 0 as many as x has over y (all of x where it has none over)."""
-    return wanted or (shapes.x - shapes.y if shapes.x > shapes.y else shapes.x)
-
 
 class CodeModel(Model):
-    """`encode` and `decode` are a member's; neither has a determinant.
+    """A member implements `encoder` and `decoder`; neither has a log-determinant.
 
     Without an observation the code is z alone, and the model predicts no y.
     """
 
     def __init__(self, shapes: Shapes, latent_features: int, capabilities: frozenset[str]) -> None:
-        given = capabilities if shapes.y else capabilities - {Capability.FORWARD}
-        super().__init__(shapes.x, shapes.y, latent_features, given)
+        available = capabilities if shapes.y else capabilities - {Capability.FORWARD}
+        super().__init__(shapes.x, shapes.y, latent_features, available)
 
     @abstractmethod
     def encoder(self, x: Tensor) -> Tensor:
@@ -58,7 +42,7 @@ class CodeModel(Model):
         return self.decoder(z if not self.context else torch.cat((y, z), dim=-1))
 
     def predict(self, x: Tensor) -> Tensor:
-        """The observation that the network expects of x: (n, D) -> (n, M)."""
+        """Predicted observation ŷ: (n, D) -> (n, M)."""
         if not self.context:
             raise DataError("This model predicts no observation", found="one that was trained without y")
         return self.encode(x)[0]

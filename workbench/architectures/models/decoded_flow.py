@@ -1,0 +1,54 @@
+"""The network of `maf_decoder` and `iaf_decoder`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from zuko.lazy import LazyTransform
+from zuko.nn import MLP
+
+from workbench.architectures.models.inn import InnModel
+from workbench.core.model import Model
+from workbench.core.shapes import Shapes
+
+
+class DecodedFlowModel(InnModel):
+    """An INN of autoregressive blocks, with a decoder in the place of their slow inverse.
+
+    Parameters
+    ----------
+    blocks : lazy transforms of width W.
+    decoder : [y, z] (n, M + K) -> x (n, D).
+    """
+
+    def __init__(
+        self,
+        shapes: Shapes,
+        blocks: Sequence[LazyTransform],
+        decoder: MLP,
+        latent_features: int,
+        width: int,
+        capabilities: frozenset[str],
+    ) -> None:
+        super().__init__(shapes, list(blocks), latent_features, width, capabilities)
+        self.decoder = decoder
+
+    def decode(self, y: Tensor, z: Tensor) -> Tensor:
+        """y (n, M), z (n, K) -> x (n, D), in one pass of the decoder."""
+        return self.decoder(torch.cat((y, z), dim=-1))
+
+    def inverse(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, None]:
+        """z (n, K), y (n, M) -> x (n, D) by the decoder, which is no bijection and has no log-determinant."""
+        self.join(self._require(y), z)  # for its checks
+        return self.decode(y, z), None
+
+    def draw(self, z: Tensor, y: Tensor | None) -> Tensor:
+        """x (n, D) by the decoder."""
+        return Model.draw(self, z, y)
+
+    def stages(self, z: Tensor, y: Tensor | None) -> list[Tensor]:
+        """[z, y] with the latent first, and x."""
+        x = self.inverse(z, y)[0]
+        return [torch.cat((z, y), dim=-1), x]

@@ -1,0 +1,79 @@
+"""The network of `made`."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from workbench.architectures.models.input_checks import check_context, check_rows
+from workbench.core.model import Model
+from workbench.core.shapes import Shapes
+from workbench.nn.masked_network import Categories, MaskedNetwork, NormalMixture
+
+
+class MadeModel(Model):
+    """The masked network, and the distribution of a component.
+
+    A draw takes standard normal numbers for all components, and where there are several variants one more,
+    which selects the variant.
+
+    Parameters
+    ----------
+    network : x (n, D), y (n, M) -> parameters of the distribution of each component.
+    distribution : of one component; with `Categories` x are whole numbers and log p is the logarithm of a
+        probability.
+    """
+
+    def __init__(
+        self,
+        shapes: Shapes,
+        network: MaskedNetwork,
+        distribution: NormalMixture | Categories,
+        capabilities: frozenset[str],
+    ) -> None:
+        extra = int(network.variants > 1)
+        super().__init__(shapes.x, shapes.y, shapes.x * distribution.numbers + extra, capabilities)
+        self.network, self.distribution = network, distribution
+        self.register_buffer("turn", torch.tensor(0))
+
+    def log_prob(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """log p(x | y) (n,) in nats: in training mode of each variant in turn, otherwise of their mean."""
+        check_rows("x", x, self.features)
+        check_context(y, self.context, x.shape[0])
+        count = self.network.variants
+        if count == 1:
+            return self.variant_log_prob(x, y, 0)
+        if self.training:
+            variant = int(self.turn) % count
+            self.turn += 1
+            return self.variant_log_prob(x, y, variant)
+        log_probs = torch.stack([self.variant_log_prob(x, y, variant) for variant in range(count)])
+        return torch.logsumexp(log_probs, 0) - math.log(count)
+
+    def variant_log_prob(self, x: Tensor, y: Tensor | None, variant: int) -> Tensor:
+        """log p_s(x | y) (n,) of one order and connectivity."""
+        return self.distribution.log_prob(self.network(x, y, variant), x).sum(-1)
+
+    def inverse(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, None]:
+        """z (n, K) -> x (n, D); it jumps where a variant or a component changes, hence no log-determinant."""
+        check_rows("latent z", z, self.latent_features)
+        check_context(y, self.context, z.shape[0])
+        count = self.network.variants
+        if count == 1:
+            return self._draw_variant(z, y, 0), None
+        selection = (torch.special.ndtr(z[:, -1:]) * count).floor().clamp(0, count - 1)
+        x = z.new_zeros(z.shape[0], self.features)
+        for variant in range(count):
+            x = torch.where(selection == variant, self._draw_variant(z, y, variant), x)
+        return x, None
+
+    def _draw_variant(self, z: Tensor, y: Tensor | None, variant: int) -> Tensor:
+        count = self.distribution.numbers
+        numbers = z[:, : self.features * count].unflatten(-1, (count, self.features))
+        columns = list(z.new_zeros(self.features, z.shape[0]).unbind())
+        for component in self.network.sequence(variant):
+            parameters = self.network(torch.stack(columns, -1), y, variant)[:, component]
+            columns[component] = self.distribution.draw(parameters, numbers[:, :, component])
+        return torch.stack(columns, -1)

@@ -1,0 +1,119 @@
+"""The network of `regressed_mixtures`, with the trial of orders that precedes its training."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor
+
+from workbench.architectures.models.input_checks import check_context, check_rows
+from workbench.architectures.models.regressed_model import RegressedModel
+from workbench.core.shapes import Shapes
+from workbench.nn.box_limits import BoxLimits
+from workbench.nn.stacked_masked_network import StackedMaskedNetwork
+from workbench.nn.two_piece_normal import TwoPieceNormal
+
+#: Trial of orders: steps, rows per step, learning rate, and most rows of the held-out part.
+_STEPS, _BATCH, _RATE, _HELD_OUT = 150, 256, 5e-3, 1000
+#: Advantage of an order for all members to take it: standard errors, and nats.
+_ERRORS, _LEAST_GAIN = 3.0, 0.2
+#: With this many components or more, bounds are enforced by rejection: the cost of limits is quadratic.
+_MANY = 13
+#: Margin in standard deviations by which limits are widened to hold a point that rounding has put on them.
+_ROUNDING = 1e-5
+
+
+class RegressedMixturesModel(RegressedModel):
+    """Masked networks of all members; each gives a mixture for a residual, given those before it.
+
+    Parameters
+    ----------
+    network : residuals (K, n, D), features of y -> parameters of the mixtures (K, n, D, 4 · components).
+    """
+
+    def __init__(
+        self, shapes: Shapes, network: StackedMaskedNetwork, members: int, capabilities: frozenset[str]
+    ) -> None:
+        # the network has a linear part of its own
+        super().__init__(shapes, members, capabilities, learned_regression=False)
+        self.network = network
+        self.limits = BoxLimits(members, shapes.x)
+        ascending = torch.arange(shapes.x)
+        self.register_buffer(
+            "orders", torch.stack([ascending if k % 2 == 0 else ascending.flip(0) for k in range(members)])
+        )
+
+    @torch.no_grad()
+    def prepare(self, x: Tensor, y: Tensor | None, bounds: Tensor) -> None:
+        """Fit the common parts, set limits where edges are not soft, and choose the residuals' order."""
+        super().prepare(x, y, bounds)
+        edges = torch.full_like(bounds, torch.inf) * bounds.new_tensor([[-1.0], [1.0]])
+        if not self.cut.on:
+            soft = (self.edges.has_low + self.edges.has_high) > 0
+            edges = torch.where(soft, edges, bounds)
+        self._set_limits(edges)
+        self._choose_order(x, y, edges)
+
+    def _set_limits(self, edges: Tensor) -> None:
+        if self.features < _MANY:
+            self.limits.prepare(edges, self.regression.factor, self.regression.inverse_factor, self.orders)
+
+    def _choose_order(self, x: Tensor, y: Tensor | None, edges: Tensor) -> None:
+        """Train two members briefly, one in each order; where one is clearly better, all take its order."""
+        held_out = min(_HELD_OUT, len(x) // 10)
+        if self.features < 2 or self.members < 2 or held_out < 20:
+            return
+        trial, rows = copy.deepcopy(self), len(x) - held_out
+        rates = {"lr": _RATE, "betas": (0.9, 0.99)}
+        optimiser = torch.optim.Adam(trial.network.parameters(), **rates)
+        size = min(_BATCH, rows)
+        for step in range(_STEPS):
+            where = torch.arange(step * size, (step + 1) * size, device=x.device) % rows
+            with torch.enable_grad():
+                loss = -trial.log_probs(x[where], None if y is None else y[where], slice(0, 2)).mean()
+                optimiser.zero_grad()
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(trial.network.parameters(), 1.0)
+                optimiser.step()
+        log_probs = trial.log_probs(x[rows:], None if y is None else y[rows:], slice(0, 2))
+        gain = (log_probs[0] - log_probs[1]).double()
+        if abs(float(gain.mean())) > max(_LEAST_GAIN, _ERRORS * float(gain.std()) / held_out**0.5):
+            self.orders.copy_(self.orders[0 if gain.mean() > 0 else 1].expand_as(self.orders))
+            self._set_limits(edges)
+
+    def _mixtures(
+        self, u: Tensor, c: Tensor | None, shift: Tensor, members: slice
+    ) -> tuple[TwoPieceNormal, tuple[Tensor, Tensor] | None]:
+        """Mixture and limits of each residual u (m, n, D), which come in the members' orders."""
+        return TwoPieceNormal.read(self.network(u, c, members)), self.limits(u, shift, members)
+
+    def log_probs(self, x: Tensor, y: Tensor | None, members: slice = slice(None)) -> Tensor:
+        """log q_k(x | y) (m, n) of each of the ``members``, in nats."""
+        check_rows("x", x, self.features)
+        check_context(y, self.context, x.shape[0])
+        # nothing before the network is learned
+        with torch.set_grad_enabled(x.requires_grad or (y is not None and y.requires_grad)):
+            c = self.features_of(y)
+            u, total, regression = self.residuals(x, c)
+            u = u[:, self.orders[members]].movedim(1, 0)
+        mixtures, limits = self._mixtures(u, c, regression.shift, members)
+        if limits is not None:
+            points = u.detach()
+            limits = (
+                torch.minimum(limits[0], points - _ROUNDING),
+                torch.maximum(limits[1], points + _ROUNDING),
+            )
+        return mixtures.log_prob(u, limits).sum(-1) + total
+
+    @torch.no_grad()
+    def invert_members(self, z: Tensor, c: Tensor | None, members: slice) -> Tensor:
+        u, shift = torch.zeros_like(z), self.regression(c).shift
+        for i in range(self.features):
+            mixtures, limits = self._mixtures(u, c, shift, members)
+            parts = (mixtures.log_share, mixtures.middle, mixtures.below, mixtures.above)
+            mixture = TwoPieceNormal(*(part[:, :, i] for part in parts))
+            column = mixture.draw(z[:, :, i], limits and (limits[0][..., i], limits[1][..., i]))
+            u = torch.cat([u[..., :i], column[..., None], u[..., i + 1 :]], -1)
+        places = self.orders[members].argsort(-1)[:, None].expand(u.shape)
+        return u.gather(-1, places)

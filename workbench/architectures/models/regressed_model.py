@@ -1,0 +1,115 @@
+"""Base of the regressed ensembles: a linear Gaussian posterior fitted to the data, and K networks on top.
+
+x → soft edges → residuals of a regression on features of y → one flow or mixture per member. Edges,
+regression and the features of y are common to all members; they are fitted to the training data and give the
+starting point. Where it fits, a truncated linear model takes the place of edges and regression.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Transform
+
+from workbench.architectures.models.input_checks import check_context, check_rows
+from workbench.bijections.regression import Regression
+from workbench.bijections.soft_edges import SoftEdges
+from workbench.bijections.truncated_mixture import TruncatedMixture
+from workbench.core.model import Model
+from workbench.core.shapes import Shapes
+from workbench.nn.exchangeable import Exchangeable
+from workbench.nn.normal_scores import NormalScores
+
+
+class RegressedModel(Model):
+    """K members; their densities are averaged. A draw takes D + 1 standard normal numbers.
+
+    The first number selects the member, which inverts the others.
+
+    Parameters
+    ----------
+    learned_regression : train offset and slope of the regression together with the members.
+    """
+
+    def __init__(
+        self, shapes: Shapes, members: int, capabilities: frozenset[str], *, learned_regression: bool
+    ) -> None:
+        super().__init__(shapes.x, shapes.y, shapes.x + 1, capabilities)
+        self.members = members
+        self.embedding = NormalScores(shapes.y) if shapes.y else None
+        self.arrangement = Exchangeable(shapes.y) if shapes.y else None
+        self.cut = TruncatedMixture(shapes.x, 2 * shapes.y)
+        self.edges = SoftEdges(shapes.x)
+        self.regression = Regression(shapes.x, 2 * shapes.y, learned=learned_regression)
+
+    @abstractmethod
+    def log_probs(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """log q_k(x | y) (K, n) of each member, in nats."""
+
+    @abstractmethod
+    def invert_members(self, z: Tensor, c: Tensor | None, members: slice) -> Tensor:
+        """z (m, n, D), features c (n, C) of y -> residuals u (m, n, D), by each of the ``members``."""
+
+    @property
+    def keeps_bounds(self) -> bool:
+        return True
+
+    @property
+    def starts_from_data(self) -> bool:
+        return True
+
+    @torch.no_grad()
+    def prepare(self, x: Tensor, y: Tensor | None, bounds: Tensor) -> None:
+        """Fit the common parts to the training data x (n, D), y (n, M) and ``bounds`` (2, D)."""
+        if self.embedding is not None:
+            self.arrangement.prepare(x, y)
+            whole = self.arrangement.layout is not None
+            self.embedding.prepare(self.arrangement(y)[1], whole=whole)
+        c = self.features_of(y)
+        self.cut.prepare(x, c, bounds)
+        if not self.cut.on:  # it replaces edges and regression
+            self.edges.prepare(x, c, bounds)
+            self.regression.prepare(self.edges()(x), c)
+
+    def features_of(self, y: Tensor | None) -> Tensor | None:
+        """y (n, M) -> c (n, 2 M): y, or its sorted blocks, beside normal scores."""
+        if self.embedding is None:
+            return None
+        beside, inputs = self.arrangement(y)
+        return self.embedding(inputs, beside)
+
+    def residuals(self, x: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor, Transform]:
+        """Residuals u (n, D), the log-determinant (n,) of x -> u, and the regression given c."""
+        x, truncation_log_det = self.cut(c).call_and_ladj(x)
+        v, log_det = self.edges().call_and_ladj(x)
+        regression = self.regression(c)
+        return regression(v), log_det + truncation_log_det + regression.log_volume, regression
+
+    def log_prob(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """log p(x | y) (n,) in nats: of the mean of the members' densities."""
+        return torch.logsumexp(self.log_probs(x, y), 0) - math.log(self.members)
+
+    def log_prob_to_train(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """The mean of the members' log-densities (n,)."""
+        return self.log_probs(x, y).mean(0)
+
+    def inverse(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, None]:
+        """z (n, D + 1) -> x (n, D). It jumps where the member changes, hence no log-determinant."""
+        check_rows("latent z", z, self.latent_features)
+        check_context(y, self.context, z.shape[0])
+        c = self.features_of(y)
+        member = (self.members * torch.special.ndtr(z[:, 0])).long().clamp(max=self.members - 1)
+        if torch.compiler.is_compiling():  # a graph cannot hold sets of rows whose size depends on the data
+            every = self.invert_members(z[:, 1:].expand(self.members, -1, -1), c, slice(None))
+            selection = nn.functional.one_hot(member, self.members).to(z.dtype)
+            u = torch.einsum("nk,knd->nd", selection, every)
+        else:
+            u = torch.empty_like(z[:, 1:])
+            for k in range(self.members):
+                rows = (member == k).nonzero()[:, 0]
+                own = None if c is None else c[rows]
+                u[rows] = self.invert_members(z[rows, 1:][None], own, slice(k, k + 1))[0]
+        return self.cut(c).inv(self.edges().inv(self.regression(c).inv(u))), None

@@ -1,0 +1,36 @@
+"""The network of `residual_flow`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from workbench.architectures.models.zuko_flow import ZukoFlowModel
+from workbench.bijections.residual import Residual
+from workbench.core.shapes import Shapes
+
+
+def lipschitz_bounds(blocks: Sequence[Residual]) -> tuple[float, float]:
+    """Bounds Π (1 + L) and Π 1 / (1 − L) of the Lipschitz constants of a stack of blocks and its inverse."""
+    constants = [block.network.lipschitz for block in blocks]
+    return math.prod(1 + c for c in constants), math.prod(1 / (1 - c) for c in constants)
+
+
+class ResidualFlowModel(ZukoFlowModel):
+    """A flow of residual blocks, with bounds that hold for any weights.
+
+    Attributes
+    ----------
+    lipschitz, lipschitz_inverse : bounds of the Lipschitz constants of x -> z and z -> x at fixed y.
+    displacement : bound of |T(x) − x| and of |T⁻¹(z) − z|; infinite where the biases are unbounded.
+    """
+
+    def __init__(self, layers: Sequence[Residual], shapes: Shapes, capabilities: frozenset[str]) -> None:
+        super().__init__(layers, shapes, capabilities)
+        self.lipschitz, self.lipschitz_inverse = lipschitz_bounds(layers)
+        self.displacement = sum(layer.network.value_bound for layer in layers)
+
+    @property
+    def iterations(self) -> tuple[int, ...]:
+        """Evaluations of each block's network in the last inverse, in layer order."""
+        return tuple(layer.iterations for layer in self.layers)

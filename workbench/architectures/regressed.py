@@ -1,0 +1,28 @@
+"""Base of the regressed ensembles: their common settings."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import param
+
+from workbench.architectures.base import CostCard, NetworkArchitecture
+from workbench.core.capability import Capability
+
+
+class RegressedArchitecture(NetworkArchitecture):
+    """K networks on top of a linear Gaussian posterior that is fitted to the training data."""
+
+    capabilities = frozenset({Capability.DENSITY, Capability.CONDITIONAL, Capability.UNCONDITIONAL})
+    cost: ClassVar[CostCard] = CostCard(
+        density="1 pass", sampling="D passes", inverse="none, there is no latent"
+    )
+
+    members = param.Integer(
+        default=3,
+        bounds=(1, 32),
+        doc="""
+        Number K of networks. The average of more of them overfits less.""",
+    )
+    width = param.Integer(default=128)
+    activation = param.Selector(default="silu")
