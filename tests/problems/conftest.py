@@ -1,4 +1,4 @@
-"""One ready instance of every problem, so that the laws hold for the whole catalogue."""
+"""One ready instance of every problem, for the properties of the whole catalogue."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def pytest_collection_modifyitems(items):
 
 
 def circle_points(count: int = 40) -> list[list[float]]:
-    """Points as a user might draw them."""
+    """Points on a closed curve, as a user might draw them."""
     return [[2 * math.cos(t), math.sin(t)] for t in torch.linspace(0, 6, count).tolist()]
 
 

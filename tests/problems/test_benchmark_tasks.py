@@ -1,4 +1,4 @@
-"""The tasks of the simulation-based inference benchmark: closed forms, other codes, published samples."""
+"""The tasks of the simulation-based inference benchmark: closed forms, other programs, published samples."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from workbench.problems import PROBLEMS
 from workbench.problems.benchmark.bernoulli_glm import design, precision_factor
 from workbench.problems.bounded_distributions import truncated_normal_draw, truncated_normal_log_mass
 
-#: Published samples, where they lie beside the repository; nothing in the package needs them.
+#: Published samples, optionally in a folder beside the repository; nothing in the package needs them.
 PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "data" / "sbibm"
 
 
@@ -25,10 +25,10 @@ def double(*rows) -> torch.Tensor:
 
 
 # against the published reference samples -----------------------------------------------------------------
-def published(task: str):
+def published_samples(task: str):
     path = PUBLISHED / f"{task}.npz"
     if not path.is_file():
-        pytest.skip("the published reference samples do not lie beside the repository")
+        pytest.skip("the published reference samples are not beside the repository")
     with np.load(path) as file:
         return torch.from_numpy(file["observations"]).double(), torch.from_numpy(file["samples"]).double()
 
@@ -41,23 +41,23 @@ TASKS = {
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_reference_posteriors_are_the_published_ones(task):
+def test_reference_posteriors_equal_the_published_ones(task):
     problem, p_values = PROBLEMS.make(TASKS[task]), []
-    for i, (observation, samples) in enumerate(zip(*published(task), strict=True)):
+    for i, (observation, samples) in enumerate(zip(*published_samples(task), strict=True)):
         exact = problem.reference_posterior(observation, len(samples), seeded(i))
         p_values += [
             stats.ks_2samp(a, b).pvalue for a, b in zip(exact.T.numpy(), samples.T.numpy(), strict=True)
         ]
         if i < 2:
-            chosen = torch.randperm(len(samples), generator=seeded(i))[:300]
-            assert mmd_is_small(exact[:300], samples[chosen])
+            subset = torch.randperm(len(samples), generator=seeded(i))[:300]
+            assert mmd_is_small(exact[:300], samples[subset])
     assert min(p_values) * len(p_values) > 0.01
 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_the_joint_density_explains_the_published_samples_as_well_as_exact_ones(task):
     problem = PROBLEMS.make(TASKS[task])
-    observations, samples = published(task)
+    observations, samples = published_samples(task)
     y, x = observations[0].expand(len(samples[0]), -1), samples[0]
     exact = problem.reference_posterior(observations[0], len(x), seeded())
     logs = problem.log_joint(x, y), problem.log_joint(exact, y)
@@ -83,13 +83,13 @@ def test_the_moons_posterior_is_its_joint_density(observation):
     exact = problem.reference_posterior(observation, 20_000, seeded())
     width = 40
     coarse = (((points + 1) / 2 * width).long().clamp(0, width - 1) @ torch.tensor([width, 1])).flatten()
-    expected = torch.zeros(width**2).double().index_add_(0, coarse, chance) * len(exact)
-    found = torch.bincount(
+    reference = torch.zeros(width**2).double().index_add_(0, coarse, chance) * len(exact)
+    counts = torch.bincount(
         ((exact + 1) / 2 * width).long().clamp(0, width - 1) @ torch.tensor([width, 1]), minlength=width**2
     ).double()
-    full = expected > 5
-    assert found[~full].sum() <= expected[~full].sum() + 5 * expected[~full].sum().sqrt() + 5
-    statistic = float(((found - expected)[full].square() / expected[full]).sum())
+    full = reference > 5
+    assert counts[~full].sum() <= reference[~full].sum() + 5 * reference[~full].sum().sqrt() + 5
+    statistic = float(((counts - reference)[full].square() / reference[full]).sum())
     assert stats.chi2.sf(statistic, int(full.sum()) - 1) > 1e-3
 
 
@@ -114,9 +114,9 @@ def test_gaussian_posterior_has_its_moments():
 
 
 def entropy_of_the_posterior(problem, n: int = 4000) -> tuple[float, float]:
-    """Mean and standard error of -log p(x | y) in nats, p(y) by averaging over the prior's own law."""
-    drawn = problem.draw(n, seeded(21))
-    y = drawn.y
+    """Mean and standard error of -log p(x | y) in nats, p(y) in closed form."""
+    samples = problem.draw(n, seeded(21))
+    y = samples.y
     if problem.key == "gaussian_mixture":
         mass = torch.stack([truncated_normal_log_mass(y, s, -10.0, 10.0).sum(1) for s in (1.0, 0.1)])
         evidence = mass.logsumexp(0) - math.log(2) - 2 * math.log(20)
@@ -124,46 +124,46 @@ def entropy_of_the_posterior(problem, n: int = 4000) -> tuple[float, float]:
         evidence = torch.distributions.Normal(0, math.sqrt(0.2)).log_prob(y).sum(1)
     else:
         evidence = (truncated_normal_log_mass(y, math.sqrt(0.1), -1.0, 1.0) - math.log(2)).sum(1)
-    values = evidence - problem.log_joint(drawn.x, y)
+    values = evidence - problem.log_joint(samples.x, y)
     return float(values.mean()), float(values.std()) / math.sqrt(n)
 
 
 @pytest.mark.parametrize(
-    ("key", "known"),
+    ("key", "optimum"),
     [("gaussian_mixture", 1.018), ("gaussian_linear", -0.7893), ("gaussian_linear_uniform", -0.173)],
 )
-def test_the_mean_log_posterior_is_the_known_optimum(key, known):
+def test_the_mean_log_posterior_is_its_optimum(key, optimum):
     mean, error = entropy_of_the_posterior(PROBLEMS.make(key))
-    assert abs(mean - known) < 4 * error + 0.004
+    assert abs(mean - optimum) < 4 * error + 0.004
 
 
 @pytest.mark.parametrize("mean", [0.0, 0.9, -1.4, 8.0, -40.0])
-def test_truncated_normals_are_those_of_scipy(mean):
+def test_truncated_normals_agree_with_scipy(mean):
     scale, means = 0.3, torch.full((3000,), mean, dtype=torch.float64)
-    drawn = truncated_normal_draw(means, scale, -1.0, 1.0, seeded())
-    law = stats.truncnorm((-1 - mean) / scale, (1 - mean) / scale, mean, scale)
-    assert ((drawn >= -1) & (drawn <= 1)).all()
-    assert stats.kstest(drawn.numpy(), law.cdf).pvalue > 1e-3
+    samples = truncated_normal_draw(means, scale, -1.0, 1.0, seeded())
+    distribution = stats.truncnorm((-1 - mean) / scale, (1 - mean) / scale, mean, scale)
+    assert ((samples >= -1) & (samples <= 1)).all()
+    assert stats.kstest(samples.numpy(), distribution.cdf).pvalue > 1e-3
     mass = truncated_normal_log_mass(means[:1], scale, -1.0, 1.0)
     sign = -1 if mean < 0 else 1  # SciPy keeps its digits in the left tail
     low, high = sorted((sign * (-1 - mean) / scale, sign * (1 - mean) / scale))
-    expected = stats.norm.logcdf(high) + math.log1p(
+    reference = stats.norm.logcdf(high) + math.log1p(
         -math.exp(stats.norm.logcdf(low) - stats.norm.logcdf(high))
     )
-    assert float(mass) == pytest.approx(expected, rel=1e-9)
+    assert float(mass) == pytest.approx(reference, rel=1e-9)
 
 
 @pytest.mark.parametrize(
     "key", ["two_moons_posterior", "gaussian_linear_uniform", "gaussian_mixture", "slcp"]
 )
-def test_outside_the_prior_there_is_nothing(key):
+def test_the_density_outside_the_prior_is_zero(key):
     problem = PROBLEMS.make(key)
-    drawn = problem.draw(20, seeded())
-    drawn.x[:, 0] = problem.x[0].high + 0.01
-    assert (problem.log_joint(drawn.x, drawn.y) == -math.inf).all()
+    samples = problem.draw(20, seeded())
+    samples.x[:, 0] = problem.x[0].high + 0.01
+    assert (problem.log_joint(samples.x, samples.y) == -math.inf).all()
 
 
-def test_a_moon_out_of_reach_is_refused(monkeypatch):
+def test_an_observation_of_moons_out_of_reach_is_refused(monkeypatch):
     monkeypatch.setattr("workbench.problems.benchmark.two_moons_posterior._BATCHES", 3)
     with pytest.raises(DataError, match="cannot be drawn"):
         PROBLEMS.make("two_moons_posterior").reference_posterior((5.0, 0.0), 10, seeded())
@@ -177,14 +177,14 @@ def slcp_covariance(x: np.ndarray) -> np.ndarray:
 
 def test_slcp_density_is_four_gaussian_points_under_a_uniform_prior():
     problem = PROBLEMS.make("slcp")
-    drawn = problem.draw(30, seeded(2))
-    expected = [
+    samples = problem.draw(30, seeded(2))
+    reference = [
         stats.multivariate_normal(x[:2], slcp_covariance(x) + 1e-6 * np.eye(2)).logpdf(y.reshape(4, 2)).sum()
         - 5 * math.log(6)
-        for x, y in zip(drawn.x.numpy(), drawn.y.numpy(), strict=True)
+        for x, y in zip(samples.x.numpy(), samples.y.numpy(), strict=True)
     ]
     torch.testing.assert_close(
-        problem.log_joint(drawn.x, drawn.y), torch.tensor(expected).double(), rtol=1e-6, atol=1e-6
+        problem.log_joint(samples.x, samples.y), torch.tensor(reference).double(), rtol=1e-6, atol=1e-6
     )
 
 
@@ -196,20 +196,20 @@ def test_slcp_points_have_their_moments_and_modes_are_symmetric():
         torch.cov(points.T), torch.from_numpy(slcp_covariance(x[0].numpy())), atol=0.02, rtol=0
     )
     y = double(problem.default_observation)
-    mirrored = x * double((1.0, 1.0, -1.0, 1.0, 1.0))
-    torch.testing.assert_close(problem.log_joint(x, y), problem.log_joint(mirrored, y))
+    mirror_image = x * double((1.0, 1.0, -1.0, 1.0, 1.0))
+    torch.testing.assert_close(problem.log_joint(x, y), problem.log_joint(mirror_image, y))
 
 
 # a spiking neuron -------------------------------------------------------------------------------------------
-def test_the_neuron_sees_its_stimulus_at_nine_lags():
+def test_the_design_matrix_holds_the_stimulus_at_nine_lags():
     matrix, stimulus = design().numpy(), np.random.RandomState(42).randn(100)
     assert (matrix[:, 0] == 1).all() and matrix.shape == (100, 10)
     for t in (0, 5, 60):
-        expected = [stimulus[t - lag] if t >= lag else 0.0 for lag in range(9)]
-        np.testing.assert_allclose(matrix[t, 1:], expected, atol=1e-6)
+        reference = [stimulus[t - lag] if t >= lag else 0.0 for lag in range(9)]
+        np.testing.assert_allclose(matrix[t, 1:], reference, atol=1e-6)
 
 
-def test_the_prior_of_the_neuron_is_smooth():
+def test_the_prior_precision_of_the_neuron_is_that_of_the_benchmark():
     factor = precision_factor()
     precision = (factor @ factor.T).numpy()
     first = np.eye(9) - np.eye(9, k=-1)
@@ -222,23 +222,23 @@ def test_the_prior_of_the_neuron_is_smooth():
 
 def test_the_probability_of_a_spike_train_is_that_of_its_statistics():
     summary, raw = PROBLEMS.make("bernoulli_glm"), PROBLEMS.make("bernoulli_glm", observed="spikes")
-    drawn = raw.draw(20, seeded())
-    assert set(drawn.y.unique().tolist()) == {0.0, 1.0}
-    logs = raw.log_joint(drawn.x, drawn.y)
-    torch.testing.assert_close(summary.log_joint(drawn.x, drawn.y @ design()), logs)
-    chance = torch.sigmoid(drawn.x @ design().T)
+    samples = raw.draw(20, seeded())
+    assert set(samples.y.unique().tolist()) == {0.0, 1.0}
+    logs = raw.log_joint(samples.x, samples.y)
+    torch.testing.assert_close(summary.log_joint(samples.x, samples.y @ design()), logs)
+    chance = torch.sigmoid(samples.x @ design().T)
     factor = precision_factor()
     prior = torch.distributions.MultivariateNormal(
         torch.zeros(10).double(), precision_matrix=factor @ factor.T
     )
-    expected = torch.distributions.Bernoulli(chance).log_prob(drawn.y).sum(1) + prior.log_prob(drawn.x)
-    torch.testing.assert_close(logs, expected)
-    same = summary.simulate(drawn.x, seeded(5)), raw.simulate(drawn.x, seeded(5)) @ design()
+    reference = torch.distributions.Bernoulli(chance).log_prob(samples.y).sum(1) + prior.log_prob(samples.x)
+    torch.testing.assert_close(logs, reference)
+    same = summary.simulate(samples.x, seeded(5)), raw.simulate(samples.x, seeded(5)) @ design()
     torch.testing.assert_close(*same)
 
 
 # populations ------------------------------------------------------------------------------------------------
-def solved(problem, x: np.ndarray) -> np.ndarray:
+def scipy_solution(problem, x: np.ndarray) -> np.ndarray:
     """log populations (10, 2) by SciPy, in the plain variables of the textbook."""
     if problem.key == "sir":
         start, interval = [1 - 1e-6, 1e-6], 17.0
@@ -257,11 +257,11 @@ def solved(problem, x: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("key", ["sir", "lotka_volterra"])
-def test_populations_are_those_of_an_independent_solver(key):
+def test_populations_agree_with_an_independent_solver(key):
     problem = PROBLEMS.make(key)
     x = problem.draw(40, seeded(3)).x
-    expected = np.stack([solved(problem, row) for row in x.numpy()])
-    assert np.abs(problem._log_populations(x).numpy() - expected).max() < 1e-6
+    reference = np.stack([scipy_solution(problem, row) for row in x.numpy()])
+    assert np.abs(problem._log_populations(x).numpy() - reference).max() < 1e-6
 
 
 @pytest.mark.parametrize("key", ["sir", "lotka_volterra"])
@@ -286,14 +286,14 @@ def test_a_row_does_not_depend_on_its_batch_and_passes_its_gradient(key):
 
 def test_epidemic_counts_have_their_binomial_density():
     problem = PROBLEMS.make("sir")
-    drawn = problem.draw(25, seeded())
-    share = problem._log_populations(drawn.x)[:, :, 1].exp().numpy()
+    samples = problem.draw(25, seeded())
+    share = problem._log_populations(samples.x)[:, :, 1].exp().numpy()
     prior = sum(
-        stats.lognorm(s, scale=m).logpdf(drawn.x[:, i].numpy())
+        stats.lognorm(s, scale=m).logpdf(samples.x[:, i].numpy())
         for i, (s, m) in enumerate([(0.5, 0.4), (0.2, 0.125)])
     )
-    expected = stats.binom(1000, share).logpmf(drawn.y.numpy()).sum(1) + prior
-    np.testing.assert_allclose(problem.log_joint(drawn.x, drawn.y).numpy(), expected, rtol=1e-8)
+    reference = stats.binom(1000, share).logpmf(samples.y.numpy()).sum(1) + prior
+    np.testing.assert_allclose(problem.log_joint(samples.x, samples.y).numpy(), reference, rtol=1e-8)
     y = problem.simulate(double((0.4, 0.125)).expand(8000, -1), seeded())
     np.testing.assert_allclose(y.mean(0).numpy(), problem.default_observation, atol=1.0)
     assert float(y[:, 3].var()) == pytest.approx(307 * (1 - 0.307), rel=0.08)
@@ -301,28 +301,28 @@ def test_epidemic_counts_have_their_binomial_density():
 
 def test_counts_of_prey_have_their_log_normal_density():
     problem = PROBLEMS.make("lotka_volterra")
-    drawn = problem.draw(25, seeded())
-    middles = (
-        problem._log_populations(drawn.x).transpose(1, 2).flatten(1).clamp(math.log(1e-10), math.log(1e4))
+    samples = problem.draw(25, seeded())
+    medians = (
+        problem._log_populations(samples.x).transpose(1, 2).flatten(1).clamp(math.log(1e-10), math.log(1e4))
     )
     prior = sum(
-        stats.lognorm(0.5, scale=math.exp(m)).logpdf(drawn.x[:, i].numpy())
+        stats.lognorm(0.5, scale=math.exp(m)).logpdf(samples.x[:, i].numpy())
         for i, m in enumerate(problem.locations)
     )
-    expected = stats.lognorm(0.1, scale=middles.exp().numpy()).logpdf(drawn.y.numpy()).sum(1) + prior
-    np.testing.assert_allclose(problem.log_joint(drawn.x, drawn.y).numpy(), expected, rtol=1e-8)
+    reference = stats.lognorm(0.1, scale=medians.exp().numpy()).logpdf(samples.y.numpy()).sum(1) + prior
+    np.testing.assert_allclose(problem.log_joint(samples.x, samples.y).numpy(), reference, rtol=1e-8)
 
 
 @pytest.mark.parametrize("key", ["sir", "lotka_volterra"])
 def test_impossible_rates_and_counts_have_no_density(key):
     problem = PROBLEMS.make(key)
-    drawn = problem.draw(3, seeded())
-    assert (problem.log_joint(-drawn.x, drawn.y) == -math.inf).all()
-    assert (problem.log_joint(drawn.x, -1 - drawn.y) == -math.inf).all()
+    samples = problem.draw(3, seeded())
+    assert (problem.log_joint(-samples.x, samples.y) == -math.inf).all()
+    assert (problem.log_joint(samples.x, -1 - samples.y) == -math.inf).all()
 
 
 def test_rates_that_cannot_be_solved_give_nan_and_no_density(monkeypatch):
-    monkeypatch.setattr("workbench.problems.benchmark.populations._MOST_STEPS", 8)
+    monkeypatch.setattr("workbench.problems.benchmark.populations._MAX_STEPS", 8)
     problem = PROBLEMS.make("lotka_volterra")
     x = torch.cat([problem.draw(3, seeded()).x, 40 * torch.ones(1, 4).double()])
     y = double(problem.default_observation).expand(4, -1)

@@ -1,4 +1,4 @@
-"""Each shipped table is the one that its card describes."""
+"""Each shipped table agrees with its card."""
 
 from __future__ import annotations
 

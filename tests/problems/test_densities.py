@@ -1,4 +1,4 @@
-"""Densities on the plane are those of the draws. Every check has a wrong density that it must catch."""
+"""Densities on the plane match their draws. Every check has a wrong density that it must detect."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ def entropy_gap(problem, log_density, n: int = 4000) -> float:
     """Mean log density of draws against its expectation by quadrature, in standard errors."""
     points, area = grid()
     logs = log_density(points)
-    expected = float(torch.where(logs > -math.inf, logs * logs.exp(), 0.0).sum() * area)
-    drawn = log_density(problem.draw(n, torch.Generator().manual_seed(3)).x)
-    error = float(drawn.std()) / math.sqrt(n)
-    return abs(float(drawn.mean()) - expected) / max(error, 2e-2 * (problem.key == "checkerboard") + 1e-9)
+    reference = float(torch.where(logs > -math.inf, logs * logs.exp(), 0.0).sum() * area)
+    values = log_density(problem.draw(n, torch.Generator().manual_seed(3)).x)
+    error = float(values.std()) / math.sqrt(n)
+    return abs(float(values.mean()) - reference) / max(error, 2e-2 * (problem.key == "checkerboard") + 1e-9)
 
 
 def fit(problem, log_density, n: int = 6000) -> float:
@@ -70,11 +70,11 @@ def fit(problem, log_density, n: int = 6000) -> float:
     )
     counts = torch.bincount(cells[:, 0] * 24 + cells[:, 1], minlength=576).double()
     rare = chance * n < 5
-    expected = torch.cat([chance[~rare], chance[rare].sum()[None]]) * n
-    found = torch.cat([counts[~rare], counts[rare].sum()[None]])
-    kept = expected > 0
-    statistic = float(((found - expected)[kept].square() / expected[kept]).sum())
-    return float(stats.chi2.sf(statistic, int(kept.sum()) - 1))
+    reference = torch.cat([chance[~rare], chance[rare].sum()[None]]) * n
+    totals = torch.cat([counts[~rare], counts[rare].sum()[None]])
+    nonempty = reference > 0
+    statistic = float(((totals - reference)[nonempty].square() / reference[nonempty]).sum())
+    return float(stats.chi2.sf(statistic, int(nonempty.sum()) - 1))
 
 
 def test_integrates_to_one(density):
@@ -88,19 +88,19 @@ def test_mean_log_density_of_draws_is_minus_the_entropy(density):
     assert entropy_gap(density, density.log_density) < 4
 
 
-def test_draws_fill_cells_as_the_density_says(density):
+def test_draws_fill_cells_in_proportion_to_the_density(density):
     if density.key == "checkerboard":
         pytest.skip("counted square by square below")
     assert fit(density, density.log_density) > 1e-3
 
 
-def test_wrong_densities_are_caught():
+def test_wrong_densities_are_detected():
     moons, other = PROBLEMS.make("two_moons"), PROBLEMS.make("two_moons", noise=0.11)
     assert abs(mass(lambda x: moons.log_density(x) + 1e-3) - 1) > 5e-4
     assert entropy_gap(moons, other.log_density) > 4
     assert fit(moons, lambda x: moons.log_density(x - 0.03)) < 1e-3
-    wheel, turned = PROBLEMS.make("pinwheel"), PROBLEMS.make("pinwheel", twist=0.85)
-    assert fit(wheel, turned.log_density) < 1e-3
+    wheel, other_wheel = PROBLEMS.make("pinwheel"), PROBLEMS.make("pinwheel", twist=0.85)
+    assert fit(wheel, other_wheel.log_density) < 1e-3
 
 
 @pytest.mark.parametrize("squares", [2, 3, 4, 5, 8])
@@ -124,7 +124,7 @@ def test_the_checkerboard_is_even_on_its_squares_and_empty_between(squares):
 @pytest.mark.parametrize(
     ("key", "values"), [("two_moons", {"noise": 0.02}), ("two_spirals", {"noise": 0.03, "turns": 3.0})]
 )
-def test_quadrature_is_accurate_where_it_is_hardest(key, values, monkeypatch):
+def test_quadrature_is_accurate_for_the_least_noise(key, values, monkeypatch):
     import workbench.problems.planar.two_moons as moons
     import workbench.problems.planar.two_spirals as spirals
 
@@ -166,7 +166,7 @@ def test_flat_points_equal_pairs():
         ["ab"],
     ],
 )
-def test_points_that_are_no_points_are_refused(points):
+def test_malformed_points_are_refused(points):
     with pytest.raises(SpecError, match="points"):
         Drawn(points=points)
 

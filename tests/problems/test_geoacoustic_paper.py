@@ -14,42 +14,42 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_the_interpolated_sediment_is_the_solved_one():
+def test_the_interpolated_sediment_agrees_with_the_solution():
     guide = field.waveguide(paper.TONES, paper.HYDROPHONES, True)
     m = field.uniform_draws(paper.SEABED, 6, seeded())
-    known = {
+    members = {
         "depth": m[:, 0],
         "speed": m[:, 1],
         "increase": paper.BOTTOM_SPEED - m[:, 1],
         "tilt": m.new_zeros(1),
     }
-    solved, found = guide.pressure(field.seabed(known)), paper.pressure(m[:, 0], m[:, 1])
-    assert float((solved - found).abs().max() / solved.abs().max()) < 1e-6
+    exact, interpolation = guide.pressure(field.seabed(members)), paper.pressure(m[:, 0], m[:, 1])
+    assert float((exact - interpolation).abs().max() / exact.abs().max()) < 1e-6
 
 
 def test_y_follows_from_the_unknowns_when_noise_is_one_of_them():
     problem = PROBLEMS.make("geoacoustic_paper")
-    drawn = problem.draw(30, seeded())
-    assert drawn.x.shape == (30, 72) and drawn.y.shape == (30, 70)
-    torch.testing.assert_close(problem.simulate(drawn.x, seeded(1)), drawn.y)
-    torch.testing.assert_close(problem.noise_free(drawn.x[:, :2]) + drawn.x[:, 2:], drawn.y)
+    samples = problem.draw(30, seeded())
+    assert samples.x.shape == (30, 72) and samples.y.shape == (30, 70)
+    torch.testing.assert_close(problem.simulate(samples.x, seeded(1)), samples.y)
+    torch.testing.assert_close(problem.noise_free(samples.x[:, :2]) + samples.x[:, 2:], samples.y)
 
 
 def test_signal_and_noise_have_their_levels():
     problem = PROBLEMS.make("geoacoustic_paper", signal_to_noise=15.0)
-    drawn = problem.draw(300, seeded())
-    noise = drawn.x[:, 2:]
-    assert float((drawn.y - noise).square().mean()) == pytest.approx(0.5, rel=0.1)
+    samples = problem.draw(300, seeded())
+    noise = samples.x[:, 2:]
+    assert float((samples.y - noise).square().mean()) == pytest.approx(0.5, rel=0.1)
     assert float(noise.square().mean()) == pytest.approx(0.5 * 10**-1.5, rel=0.03)
 
 
-def test_posterior_draws_make_the_observation_and_weights_agree_with_them():
+def test_posterior_draws_reproduce_the_observation_and_agree_with_weighted_draws():
     problem = PROBLEMS.make("geoacoustic_paper")
     y = torch.tensor(problem.default_observation, dtype=torch.float64)
-    drawn = problem.reference_posterior(y, 300, seeded())
-    torch.testing.assert_close(problem.simulate(drawn, seeded()), y.expand(300, -1))
+    samples = problem.reference_posterior(y, 300, seeded())
+    torch.testing.assert_close(problem.simulate(samples, seeded()), y.expand(300, -1))
     # noise of the posterior is as large as noise is
-    assert float(drawn[:, 2:].square().mean()) == pytest.approx(problem.spread**2, rel=0.5)
+    assert float(samples[:, 2:].square().mean()) == pytest.approx(problem.spread**2, rel=0.5)
     bare = PROBLEMS.make("geoacoustic_paper", noise_appended=False)
     m = bare.reference_posterior(y, 1000, seeded())
     centre, spread = m.mean(0), m.std(0)

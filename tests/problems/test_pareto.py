@@ -16,16 +16,16 @@ def seeded(seed=0):
 
 
 @pytest.mark.parametrize("alpha, minimum", [(0.7, 1.0), (1.0, 0.5), (3.0, 2.0), (10.0, 1.0)])
-def test_draws_and_density_are_those_of_the_law(alpha, minimum):
+def test_draws_and_density_are_those_of_the_distribution(alpha, minimum):
     problem = PROBLEMS.make("pareto", alpha=alpha, minimum=minimum)
-    law = stats.pareto(alpha, scale=minimum)
+    distribution = stats.pareto(alpha, scale=minimum)
     x = problem.draw(5000, seeded()).x
     for column in x.T:
-        assert stats.kstest(column.numpy(), law.cdf).pvalue > 1e-3
+        assert stats.kstest(column.numpy(), distribution.cdf).pvalue > 1e-3
     assert abs(stats.kendalltau(*x[:1000].T.numpy()).statistic) < 0.1
-    expected = torch.from_numpy(law.logpdf(x.numpy()).sum(1))
-    torch.testing.assert_close(problem.log_density(x), expected, rtol=1e-10, atol=1e-10)
-    assert problem.quantile(0.9) == pytest.approx(law.ppf(0.9))
+    reference = torch.from_numpy(distribution.logpdf(x.numpy()).sum(1))
+    torch.testing.assert_close(problem.log_density(x), reference, rtol=1e-10, atol=1e-10)
+    assert problem.quantile(0.9) == pytest.approx(distribution.ppf(0.9))
 
 
 def test_the_density_is_zero_below_the_minimum_and_its_gradient_is_a_number():
@@ -37,8 +37,8 @@ def test_the_density_is_zero_below_the_minimum_and_its_gradient_is_a_number():
 
 
 @pytest.mark.parametrize("alpha", [1.5, 2.0, 5.0])
-def test_the_absolute_deviation_is_that_of_the_law(alpha):
-    law = stats.pareto(alpha)
-    exact, _ = integrate.quad(lambda u: abs(law.ppf(u) - law.median()), 0, 1, limit=500)
+def test_the_absolute_deviation_is_that_of_the_distribution(alpha):
+    distribution = stats.pareto(alpha)
+    exact, _ = integrate.quad(lambda u: abs(distribution.ppf(u) - distribution.median()), 0, 1, limit=500)
     assert PROBLEMS.make("pareto", alpha=alpha).absolute_deviation() == pytest.approx(exact, rel=1e-4)
     assert PROBLEMS.make("pareto", alpha=1.0).absolute_deviation() == math.inf

@@ -52,9 +52,9 @@ def test_linear_posterior_has_the_closed_form_moments(values):
 @pytest.mark.parametrize("values", LINEAR)
 def test_linear_posterior_agrees_with_conditioning_the_joint_covariance(values):
     problem = PROBLEMS.make("linear_gaussian", **values)
-    drawn = problem.draw(200_000, seeded())
+    samples = problem.draw(200_000, seeded())
     d = problem.shapes.x
-    joint = torch.cov(torch.cat([drawn.x, drawn.y], 1).T)
+    joint = torch.cov(torch.cat([samples.x, samples.y], 1).T)
     gain = torch.linalg.solve(joint[d:, d:], joint[d:, :d]).T
     mean, covariance = problem.posterior_moments(problem.default_observation)
     torch.testing.assert_close(gain.sum(1), mean, atol=0.03, rtol=0)
@@ -86,17 +86,17 @@ def test_the_realising_map_gives_independent_standard_normal_latents_and_the_pos
 
 def test_the_joint_density_is_prior_times_likelihood():
     problem = PROBLEMS.make("linear_gaussian", noise=0.4, observations=2)
-    drawn, parts = problem.draw(50, seeded()), problem.parts
+    samples, parts = problem.draw(50, seeded()), problem.parts
     covariance = torch.cat(
         [
             torch.cat([parts.covariance, parts.covariance @ parts.operator.T], 1),
             torch.cat([parts.operator @ parts.covariance, parts.evidence], 1),
         ]
     )
-    expected = stats.multivariate_normal(cov=covariance.numpy()).logpdf(
-        torch.cat([drawn.x, drawn.y], 1).numpy()
+    reference = stats.multivariate_normal(cov=covariance.numpy()).logpdf(
+        torch.cat([samples.x, samples.y], 1).numpy()
     )
-    torch.testing.assert_close(problem.log_joint(drawn.x, drawn.y), torch.from_numpy(expected))
+    torch.testing.assert_close(problem.log_joint(samples.x, samples.y), torch.from_numpy(reference))
 
 
 def test_more_observations_than_unknowns_are_refused():
@@ -145,11 +145,11 @@ def test_the_two_conventions_have_their_published_spreads(convention, spread, me
 
 def rejection(arm, observation, epsilon: float, tries: int) -> torch.Tensor:
     """Prior draws within ``epsilon`` of the observation: exact as epsilon goes to 0."""
-    target, generator, kept = torch.tensor(observation, dtype=torch.float64), seeded(5), []
+    target, generator, parts = torch.tensor(observation, dtype=torch.float64), seeded(5), []
     for _ in range(tries // 500_000):
-        drawn = arm.draw(500_000, generator)
-        kept.append(drawn.x[(drawn.y - target).norm(dim=1) < epsilon])
-    return torch.cat(kept)
+        samples = arm.draw(500_000, generator)
+        parts.append(samples.x[(samples.y - target).norm(dim=1) < epsilon])
+    return torch.cat(parts)
 
 
 def mmd_is_small(first: torch.Tensor, second: torch.Tensor) -> bool:
@@ -162,30 +162,30 @@ def mmd_is_small(first: torch.Tensor, second: torch.Tensor) -> bool:
         a, b = order[:n], order[n:]
         return float(kernel[a][:, a].mean() + kernel[b][:, b].mean() - 2 * kernel[a][:, b].mean())
 
-    found = statistic(torch.arange(len(both)))
-    shuffled = sorted(statistic(torch.randperm(len(both), generator=seeded(i))) for i in range(100))
-    return found < shuffled[-1]
+    value = statistic(torch.arange(len(both)))
+    null_values = sorted(statistic(torch.randperm(len(both), generator=seeded(i))) for i in range(100))
+    return value < null_values[-1]
 
 
 @pytest.mark.parametrize(
     ("convention", "observation", "epsilon"),
     [("code", (1.5, 0.0), 0.06), ("paper", (1.5, 0.0), 0.02), ("code", (1.0, 1.0), 0.03)],
 )
-def test_the_posterior_is_what_rejection_finds(convention, observation, epsilon):
+def test_the_posterior_agrees_with_rejection_sampling(convention, observation, epsilon):
     arm = PROBLEMS.make("inverse_kinematics", convention=convention)
-    accepted = rejection(arm, observation, epsilon, 5_000_000)[:500]
-    assert len(accepted) > 250
-    exact = arm.reference_posterior(observation, len(accepted), seeded(6))
+    draws = rejection(arm, observation, epsilon, 5_000_000)[:500]
+    assert len(draws) > 250
+    exact = arm.reference_posterior(observation, len(draws), seeded(6))
     for column in range(4):
-        assert stats.ks_2samp(accepted[:, column].numpy(), exact[:, column].numpy()).pvalue > 1e-3
-    assert mmd_is_small(accepted, exact)
+        assert stats.ks_2samp(draws[:, column].numpy(), exact[:, column].numpy()).pvalue > 1e-3
+    assert mmd_is_small(draws, exact)
 
 
-def test_a_posterior_without_its_weights_is_caught():
+def test_a_posterior_without_its_weights_is_detected():
     arm = PROBLEMS.make("inverse_kinematics")
-    accepted = rejection(arm, (1.0, 1.0), 0.03, 5_000_000)[:500]
-    unweighted, _ = arm._candidates(torch.tensor([1.0, 1.0], dtype=torch.float64), 600, seeded())
-    assert not mmd_is_small(accepted, unweighted[: len(accepted)])
+    draws = rejection(arm, (1.0, 1.0), 0.03, 5_000_000)[:500]
+    proposals, _ = arm._candidates(torch.tensor([1.0, 1.0], dtype=torch.float64), 600, seeded())
+    assert not mmd_is_small(draws, proposals[: len(draws)])
 
 
 def test_ranks_of_the_truth_are_uniform_in_the_arm_posterior(arm):
@@ -193,7 +193,7 @@ def test_ranks_of_the_truth_are_uniform_in_the_arm_posterior(arm):
 
 
 @pytest.mark.parametrize("observation", [(2.5, 0.0), (1.0, 40.0)])
-def test_points_out_of_reach_are_refused(arm, observation, monkeypatch):
+def test_observations_out_of_reach_are_refused(arm, observation, monkeypatch):
     monkeypatch.setattr("workbench.problems.inverse.inverse_kinematics._BATCHES", 3)
     with pytest.raises(DataError, match="reach"):
         arm.reference_posterior(observation, 10, seeded())
@@ -204,9 +204,9 @@ def test_points_out_of_reach_are_refused(arm, observation, monkeypatch):
 def test_labelled_modes_have_their_posterior(labels, sizes):
     problem = PROBLEMS.make("eight_modes", labels=labels)
     assert problem.shapes.y == len(sizes)
-    drawn = problem.draw(8000, seeded())
+    samples = problem.draw(8000, seeded())
     for label, size in enumerate(sizes):
-        rows = drawn.x[drawn.y[:, label] == 1]
+        rows = samples.x[samples.y[:, label] == 1]
         assert len(rows) / 8000 == pytest.approx(size / 8, abs=0.03)
         observation = torch.full((len(sizes),), 0.1).index_fill(
             0, torch.tensor(label), 0.7

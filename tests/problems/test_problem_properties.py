@@ -1,4 +1,4 @@
-"""Laws that every problem obeys."""
+"""Properties of every problem in the catalogue."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 def test_draws_have_the_declared_shape_dtype_and_are_finite(problem):
-    drawn = problem.draw(N, seeded())
-    assert drawn.x.shape == (N, problem.shapes.x) and drawn.y.shape == (N, problem.shapes.y)
-    assert drawn.x.dtype == drawn.y.dtype == torch.float64
-    assert drawn.x.isfinite().all() and drawn.y.isfinite().all()
-    assert len(drawn) == N
+    samples = problem.draw(N, seeded())
+    assert samples.x.shape == (N, problem.shapes.x) and samples.y.shape == (N, problem.shapes.y)
+    assert samples.x.dtype == samples.y.dtype == torch.float64
+    assert samples.x.isfinite().all() and samples.y.isfinite().all()
+    assert len(samples) == N
 
 
-def test_draws_follow_the_generator_alone(problem):
+def test_draws_depend_on_the_generator_alone(problem):
     torch.manual_seed(1)
     first = problem.draw(N, seeded())
     torch.manual_seed(2)
@@ -38,11 +38,11 @@ def test_draws_follow_the_generator_alone(problem):
     assert not torch.equal(first.x, problem.draw(N, seeded(1)).x)
 
 
-def test_windows_hold_the_draws(problem):
-    drawn = problem.draw(4000, seeded())
+def test_windows_contain_the_draws(problem):
+    samples = problem.draw(4000, seeded())
     for values, window, variables in (
-        (drawn.x, problem.window, problem.x),
-        (drawn.y, problem.observation_window, problem.y),
+        (samples.x, problem.window, problem.x),
+        (samples.y, problem.observation_window, problem.y),
     ):
         assert len(window) == len(variables)
         for column, (low, high) in zip(values.T, window, strict=True):
@@ -51,7 +51,7 @@ def test_windows_hold_the_draws(problem):
     assert problem.window == problem.window
 
 
-def test_variables_are_named_apart_and_bound_the_draws(problem):
+def test_variables_have_distinct_names_and_bound_the_draws(problem):
     variables = [*problem.x, *problem.y]
     assert all(isinstance(v, Variable) for v in variables)
     assert len({v.name for v in variables}) == len(variables)
@@ -68,7 +68,7 @@ def test_default_observation_lies_in_its_window(problem):
         assert low <= value <= high
 
 
-def test_settings_go_to_json_and_back(problem):
+def test_settings_survive_json(problem):
     if problem.key == "simulator":
         with pytest.raises(SpecError, match="notebook or a script"):
             type(problem).from_values(problem.values())
@@ -90,11 +90,11 @@ def test_an_observation_is_declared_exactly_where_there_is_one(problem):
 
 
 def calls(problem: Problem) -> dict:
-    drawn = problem.draw(20, seeded())
+    samples = problem.draw(20, seeded())
     return {
-        Capability.LOG_DENSITY: lambda: problem.log_density(drawn.x),
-        Capability.LOG_JOINT: lambda: problem.log_joint(drawn.x, drawn.y),
-        Capability.SIMULATE: lambda: problem.simulate(drawn.x, seeded()),
+        Capability.LOG_DENSITY: lambda: problem.log_density(samples.x),
+        Capability.LOG_JOINT: lambda: problem.log_joint(samples.x, samples.y),
+        Capability.SIMULATE: lambda: problem.simulate(samples.x, seeded()),
         Capability.REFERENCE_POSTERIOR: lambda: problem.reference_posterior(
             problem.default_observation, 20, seeded()
         ),
@@ -109,16 +109,16 @@ SHAPES = {
 }
 
 
-@pytest.mark.parametrize("wanted", list(SHAPES))
-def test_declared_capabilities_work_and_others_are_refused(problem, wanted):
-    call = calls(problem)[wanted]
-    if wanted not in problem.capabilities:
-        with pytest.raises(IncompatibleError, match=Capability(wanted).sentence):
+@pytest.mark.parametrize("need", list(SHAPES))
+def test_declared_capabilities_work_and_others_are_refused(problem, need):
+    call = calls(problem)[need]
+    if need not in problem.capabilities:
+        with pytest.raises(IncompatibleError, match=Capability(need).sentence):
             call()
         return
     value = call()
-    assert value.shape == SHAPES[wanted](problem) and value.dtype == torch.float64 and value.isfinite().all()
-    assert torch.equal(value, calls(problem)[wanted]())
+    assert value.shape == SHAPES[need](problem) and value.dtype == torch.float64 and value.isfinite().all()
+    assert torch.equal(value, calls(problem)[need]())
 
 
 def test_full_support_means_finite_everywhere_with_a_gradient(problem):
@@ -144,7 +144,7 @@ def test_float32_agrees_with_float64(problem):
 
 
 @pytest.mark.parametrize("n", [0, -1, 2.5, True, None])
-def test_a_count_that_is_none_is_refused(problem, n):
+def test_an_invalid_count_is_refused(problem, n):
     with pytest.raises(DataError, match="whole number"):
         problem.draw(n, seeded())
 
@@ -169,9 +169,9 @@ def test_refusals_are_sentences_and_come_as_errors():
         blank = PROBLEMS.make(key)
         (sentence,) = blank.refusals()
         assert sentence.endswith(".") and sentence[0].isupper()
-        with pytest.raises(DataError) as caught:
+        with pytest.raises(DataError) as error:
             blank.draw(3, seeded())
-        assert str(caught.value).rstrip(".") == sentence.rstrip(".")
+        assert str(error.value).rstrip(".") == sentence.rstrip(".")
     assert PROBLEMS["simulator"].unavailable() and not PROBLEMS["table"].unavailable()
 
 

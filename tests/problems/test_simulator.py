@@ -1,4 +1,4 @@
-"""The user's simulator is checked before it is believed."""
+"""Every result of the user's simulator is checked."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def test_a_torch_distribution_is_a_prior():
     problem = SimulatorProblem(
         prior=prior, simulate=lambda x: x.sum(1, keepdim=True), x=["a", "b"], y=["total"]
     )
-    drawn = problem.draw(50, torch.Generator().manual_seed(0))
-    assert drawn.x.dtype == torch.float64 and torch.equal(drawn.y[:, 0], drawn.x.sum(1))
+    samples = problem.draw(50, torch.Generator().manual_seed(0))
+    assert samples.x.dtype == torch.float64 and torch.equal(samples.y[:, 0], samples.x.sum(1))
     scalar = SimulatorProblem(torch.distributions.Normal(0.0, 1.0), lambda x: x**2, x=["a"], y=["square"])
     assert scalar.draw(7, torch.Generator()).x.shape == (7, 1)
 
 
-def test_an_array_is_taken_for_a_tensor():
+def test_an_array_is_accepted_in_place_of_a_tensor():
     problem = make_simulator(simulate=lambda x: np.sin(x.numpy()[:, :1]).astype(np.float32))
     assert problem.draw(5, torch.Generator().manual_seed(0)).y.dtype == torch.float64
 
@@ -47,7 +47,7 @@ def test_an_array_is_taken_for_a_tensor():
         ),
     ],
 )
-def test_what_is_wrong_is_said_at_once(changes, message):
+def test_a_failing_simulator_is_refused_at_once(changes, message):
     with pytest.raises(DataError, match=f"(?s){message}"):
         make_simulator(**changes)
 
@@ -65,7 +65,7 @@ def test_what_is_wrong_is_said_at_once(changes, message):
         ({"x": ["a", "b"], "y": ["a"]}, "same name"),
     ],
 )
-def test_what_is_missing_is_said(changes, message):
+def test_a_missing_argument_is_named(changes, message):
     with pytest.raises(SpecError, match=message):
         make_simulator(**changes)
 

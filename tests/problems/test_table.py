@@ -1,4 +1,4 @@
-"""Tables of the user's own: every format reads the same, and whatever is wrong with one is said."""
+"""The user's own tables: all formats give the same numbers, and errors name what is wrong."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def dataset_of(frame: pd.DataFrame) -> xr.Dataset:
     return dataset
 
 
-def written(frame: pd.DataFrame, folder, ending: str):
+def write_table(frame: pd.DataFrame, folder, ending: str):
     path = folder / f"table{ending}"
     if ending in (".csv", ".txt"):
         frame.rename(columns={"a": "a [m]"}).to_csv(path, index=False)
@@ -48,15 +48,15 @@ def written(frame: pd.DataFrame, folder, ending: str):
 
 @pytest.mark.parametrize("ending", [".csv", ".tsv", ".txt", ".parquet", ".nc", ".zarr", ".two.zarr"])
 def test_every_format_gives_the_same_numbers_and_units(frame, tmp_path, ending):
-    problem = TableProblem(written(frame, tmp_path, ending), x=["b", "a"], y=["count"])
+    problem = TableProblem(write_table(frame, tmp_path, ending), x=["b", "a"], y=["count"])
     assert [v.name for v in problem.x] == ["b", "a"] and [v.unit for v in problem.x] == ["", "m"]
     assert [v.name for v in problem.y] == ["count"]
-    drawn = problem.draw(10_000, torch.Generator().manual_seed(0))
-    assert problem.rows == len(drawn) == ROWS
-    order = np.argsort(drawn.x[:, 0].numpy())
-    expected = frame.sort_values("b")
-    np.testing.assert_allclose(drawn.x.numpy()[order], expected[["b", "a"]].to_numpy(), rtol=1e-15)
-    np.testing.assert_array_equal(drawn.y.numpy()[order, 0], expected["count"].to_numpy())
+    samples = problem.draw(10_000, torch.Generator().manual_seed(0))
+    assert problem.rows == len(samples) == ROWS
+    order = np.argsort(samples.x[:, 0].numpy())
+    reference = frame.sort_values("b")
+    np.testing.assert_allclose(samples.x.numpy()[order], reference[["b", "a"]].to_numpy(), rtol=1e-15)
+    np.testing.assert_array_equal(samples.y.numpy()[order, 0], reference["count"].to_numpy())
 
 
 def test_tables_given_in_python(frame):
@@ -73,8 +73,8 @@ def test_a_grid_is_read_as_rows():
         {"t": (("lat", "lon"), np.arange(100.0).reshape(10, 10))},
         {"lat": np.arange(10.0), "lon": np.arange(10.0)},
     )
-    drawn = TableProblem(dataset, x=["t"], y=["lat", "lon"]).draw(100, torch.Generator().manual_seed(0))
-    assert torch.equal(drawn.x[:, 0], 10 * drawn.y[:, 0] + drawn.y[:, 1])
+    samples = TableProblem(dataset, x=["t"], y=["lat", "lon"]).draw(100, torch.Generator().manual_seed(0))
+    assert torch.equal(samples.x[:, 0], 10 * samples.y[:, 0] + samples.y[:, 1])
     apart = dataset.drop_vars("t")
     with pytest.raises(DataError, match="share their dimensions"):
         TableProblem(apart, x=["lat"], y=["lon"])
@@ -86,7 +86,7 @@ def test_rows_are_drawn_once_each(frame):
 
 
 def test_a_run_folder_is_self_contained(frame, tmp_path):
-    source = written(frame, tmp_path, ".nc")
+    source = write_table(frame, tmp_path, ".nc")
     problem = TableProblem(source, x=["a"], y=["count"])
     problem.save_data(tmp_path / "run")
     values = json.loads(json.dumps(problem.values()))
@@ -123,8 +123,10 @@ def test_settings_can_be_chosen_one_by_one(csv_path):
 def test_a_table_that_failed_is_read_again_only_when_it_changed(frame, tmp_path, monkeypatch):
     import workbench.problems.user.table as table
 
-    reads, read = [], table.read_table
-    monkeypatch.setattr(table, "read_table", lambda *asked: reads.append(asked) or read(*asked))
+    reads, read_table = [], table.read_table
+    monkeypatch.setattr(
+        table, "read_table", lambda *arguments: reads.append(arguments) or read_table(*arguments)
+    )
     path = tmp_path / "late.csv"
     problem = PROBLEMS.make("table", path=str(path), x_columns=["a"])
     assert all("was not found" in problem.refusals()[0] for _ in range(5)) and len(reads) == 1
@@ -136,8 +138,8 @@ def test_a_table_that_failed_is_read_again_only_when_it_changed(frame, tmp_path,
 def test_one_column_under_two_names_is_chosen_twice(csv_path):
     with pytest.raises(DataError, match="chosen twice"):
         TableProblem(csv_path, x=["length"], y=["length [m]"])
-    asked_in_full = TableProblem(csv_path, x=["length [m]"], y=["mass"])
-    assert asked_in_full.x[0].name == "length" and asked_in_full.x[0].unit == "m"
+    by_heading = TableProblem(csv_path, x=["length [m]"], y=["mass"])
+    assert by_heading.x[0].name == "length" and by_heading.x[0].unit == "m"
 
 
 def test_columns_are_described_for_a_form(frame):
@@ -149,7 +151,7 @@ def test_columns_are_described_for_a_form(frame):
     assert describe(dataset_of(frame[["a", "b"]]))[0].unit == "m"
 
 
-def spoiled(frame: pd.DataFrame, **columns) -> pd.DataFrame:
+def with_columns(frame: pd.DataFrame, **columns) -> pd.DataFrame:
     return frame.assign(**columns)
 
 
@@ -158,22 +160,32 @@ WRONG = {
     "both": (lambda f: f, ["a"], ["a"], "both in x and in y"),
     "twice": (lambda f: f, ["a", "a"], ["b"], "chosen twice"),
     "missing": (
-        lambda f: spoiled(f, a=f["a"].where(f.index > 2)),
+        lambda f: with_columns(f, a=f["a"].where(f.index > 2)),
         ["a"],
         ["b"],
         "missing values.*3 in 'a'.*drop",
     ),
     "infinite": (
-        lambda f: spoiled(f, a=np.where(f.index == 0, np.inf, 1.0)),
+        lambda f: with_columns(f, a=np.where(f.index == 0, np.inf, 1.0)),
         ["a"],
         ["b"],
         "infinite.*1 in 'a'",
     ),
-    "constant": (lambda f: spoiled(f, a=2.0), ["a"], ["b"], "constant.*'a'"),
-    "text": (lambda f: spoiled(f, a=["x7"] * ROWS), ["a"], ["b"], "does not hold numbers.*'x7' in row 1"),
-    "comma": (lambda f: spoiled(f, a=["1,5"] * ROWS), ["a"], ["b"], "decimal points"),
-    "dates": (lambda f: spoiled(f, a=pd.date_range("2020", periods=ROWS)), ["a"], ["b"], "plain numbers"),
-    "complex": (lambda f: spoiled(f, a=1j * f["a"]), ["a"], ["b"], "plain numbers"),
+    "constant": (lambda f: with_columns(f, a=2.0), ["a"], ["b"], "constant.*'a'"),
+    "text": (
+        lambda f: with_columns(f, a=["x7"] * ROWS),
+        ["a"],
+        ["b"],
+        "does not hold numbers.*'x7' in row 1",
+    ),
+    "comma": (lambda f: with_columns(f, a=["1,5"] * ROWS), ["a"], ["b"], "decimal points"),
+    "dates": (
+        lambda f: with_columns(f, a=pd.date_range("2020", periods=ROWS)),
+        ["a"],
+        ["b"],
+        "plain numbers",
+    ),
+    "complex": (lambda f: with_columns(f, a=1j * f["a"]), ["a"], ["b"], "plain numbers"),
     "few rows": (lambda f: f.head(49), ["a"], ["b"], "too few rows.*49"),
     "same name": (lambda f: f.set_axis(["a", "a", "b"], axis=1), ["a"], ["b"], "same name"),
     "no x": (lambda f: f, [], ["b"], "x, the unknowns"),
@@ -181,7 +193,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_is_wrong_with_a_table_is_said(frame, tmp_path, case):
+def test_the_fault_of_a_table_is_named(frame, tmp_path, case):
     spoil, x, y, message = WRONG[case]
     with pytest.raises(DataError, match=f"(?s){message}"):
         TableProblem(spoil(frame), x=x, y=y)
@@ -246,7 +258,7 @@ def test_a_name_instead_of_a_list_is_refused(frame):
 
 
 def test_large_tables_are_refused(frame, tmp_path, monkeypatch):
-    path = written(frame, tmp_path, ".csv")
+    path = write_table(frame, tmp_path, ".csv")
     monkeypatch.setattr(readers, "MAXIMUM_BYTES", 100)
     with pytest.raises(DataError, match="too large"):
         TableProblem(path, x=["a"])
@@ -255,7 +267,7 @@ def test_large_tables_are_refused(frame, tmp_path, monkeypatch):
         TableProblem(frame, x=["a"])
 
 
-# nothing that a file brings is run -----------------------------------------------------------------------
+# no code of a file is executed ----------------------------------------------------------------------------
 class Bomb:
     """Leaves a file behind when it is unpickled."""
 
@@ -311,7 +323,7 @@ def test_a_hidden_codec_of_version_three_is_found():
 
 
 def test_links_out_of_a_zarr_store_are_refused(frame, tmp_path):
-    path = written(frame, tmp_path, ".zarr")
+    path = write_table(frame, tmp_path, ".zarr")
     (path / "elsewhere").symlink_to("/etc")
     with pytest.raises(DataError, match="a link"):
         TableProblem(path, x=["a"])

@@ -18,18 +18,18 @@ from workbench.problems.inverse.inverse_ballistics import DRAG, GRAVITY, MASS, i
 @pytest.fixture(
     params=[(False, False), (True, False), (True, True)], ids=["published", "dequantised", "whole throws"]
 )
-def thrown(request):
+def ballistics(request):
     return PROBLEMS.make("inverse_ballistics", dequantised=request.param[0], whole_throws=request.param[1])
 
 
 # ballistics -------------------------------------------------------------------------------------------------
-def test_impact_time_is_that_of_lambert():
-    drawn = PROBLEMS.make("inverse_ballistics").draw(3000, seeded()).x
-    height, rise = drawn[:, 1], drawn[:, 3] * drawn[:, 2].sin()
+def test_impact_time_agrees_with_lamberts_function():
+    samples = PROBLEMS.make("inverse_ballistics").draw(3000, seeded()).x
+    height, rise = samples[:, 1], samples[:, 3] * samples[:, 2].sin()
     lift, level = 1 + DRAG * rise / (GRAVITY * MASS), height * DRAG**2 / (GRAVITY * MASS**2)
     root = special.lambertw(-(lift * (-level - lift).exp()).numpy()).real
-    expected = (level + lift + torch.from_numpy(root)) * MASS / DRAG
-    torch.testing.assert_close(impact_time(height, rise), expected, rtol=1e-9, atol=1e-9)
+    reference = (level + lift + torch.from_numpy(root)) * MASS / DRAG
+    torch.testing.assert_close(impact_time(height, rise), reference, rtol=1e-9, atol=1e-9)
 
 
 def test_the_ball_is_on_the_ground_at_impact_also_where_the_prior_does_not_go():
@@ -42,7 +42,7 @@ def test_the_ball_is_on_the_ground_at_impact_also_where_the_prior_does_not_go():
     torch.testing.assert_close(path[:, 0, 1], height)
 
 
-def test_a_ball_that_stays_below_the_ground_is_given_the_place_of_its_peak():
+def test_a_ball_that_stays_below_the_ground_lands_at_its_peak():
     height, rise = torch.tensor([-5.0, -1.0, -1.0]).double(), torch.tensor([2.0, 0.0, -3.0]).double()
     peak = MASS / DRAG * math.log(1 + DRAG * 2.0 / (GRAVITY * MASS))
     torch.testing.assert_close(impact_time(height, rise), torch.tensor([peak, 0.0, 0.0]).double())
@@ -50,28 +50,28 @@ def test_a_ball_that_stays_below_the_ground_is_given_the_place_of_its_peak():
     assert risen > MASS / DRAG * math.log(1 + DRAG * 10.0 / (GRAVITY * MASS))
 
 
-def test_without_much_drag_time_is_that_of_galileo(monkeypatch):
+def test_impact_time_without_drag_is_that_of_free_fall(monkeypatch):
     monkeypatch.setattr("workbench.problems.inverse.inverse_ballistics.DRAG", 1e-4)
     time = impact_time(torch.tensor([2.0]).double(), torch.tensor([7.0]).double())
     assert float(time) == pytest.approx((7 + math.sqrt(49 + 4 * GRAVITY)) / GRAVITY, rel=1e-3)
 
 
-def test_the_place_of_impact_has_exact_derivatives(thrown):
-    x = thrown.draw(20, seeded(2)).x.requires_grad_()
-    assert torch.autograd.gradcheck(lambda v: thrown.simulate(v, seeded()), x)
-    assert torch.autograd.gradgradcheck(lambda v: thrown.simulate(v, seeded()), x)
+def test_the_place_of_impact_has_exact_derivatives(ballistics):
+    x = ballistics.draw(20, seeded(2)).x.requires_grad_()
+    assert torch.autograd.gradcheck(lambda v: ballistics.simulate(v, seeded()), x)
+    assert torch.autograd.gradgradcheck(lambda v: ballistics.simulate(v, seeded()), x)
     below = torch.tensor([[0.0, -5.0, 1.0, 2.0], [0.0, 0.0, 1.0, 0.0]]).double().requires_grad_()
-    (gradient,) = torch.autograd.grad(thrown.simulate(below, seeded()).sum(), below)
+    (gradient,) = torch.autograd.grad(ballistics.simulate(below, seeded()).sum(), below)
     assert gradient.isfinite().all()
 
 
 def test_places_have_their_published_moments():
-    drawn = PROBLEMS.make("inverse_ballistics").draw(100_000, seeded())
-    assert float(drawn.y.mean()) == pytest.approx(6.79, abs=0.03)
-    assert float(drawn.y.std()) == pytest.approx(3.12, abs=0.03)
-    assert float(2 * drawn.y.var()) == pytest.approx(19.5, abs=0.4)
-    assert torch.equal(drawn.x[:, 3], drawn.x[:, 3].round())
-    assert 0.0005 < float((drawn.x[:, 1] == 0).double().mean()) < 0.003
+    samples = PROBLEMS.make("inverse_ballistics").draw(100_000, seeded())
+    assert float(samples.y.mean()) == pytest.approx(6.79, abs=0.03)
+    assert float(samples.y.std()) == pytest.approx(3.12, abs=0.03)
+    assert float(2 * samples.y.var()) == pytest.approx(19.5, abs=0.4)
+    assert torch.equal(samples.x[:, 3], samples.x[:, 3].round())
+    assert 0.0005 < float((samples.x[:, 1] == 0).double().mean()) < 0.003
 
 
 def test_dequantised_speeds_are_spread_over_one():
@@ -81,46 +81,48 @@ def test_dequantised_speeds_are_spread_over_one():
 
 
 def test_a_whole_throw_is_the_published_one_with_a_label_that_rounds_back():
-    published = PROBLEMS.make("inverse_ballistics")
-    drawn = PROBLEMS.make("inverse_ballistics", dequantised=True, whole_throws=True).draw(2000, seeded())
-    rounded = drawn.x.clone()
-    rounded[:, 3] = rounded[:, 3].round()
-    assert not torch.equal(rounded, drawn.x)
-    torch.testing.assert_close(published.simulate(rounded, seeded()), drawn.y, rtol=0, atol=0)
+    original = PROBLEMS.make("inverse_ballistics")
+    samples = PROBLEMS.make("inverse_ballistics", dequantised=True, whole_throws=True).draw(2000, seeded())
+    whole = samples.x.clone()
+    whole[:, 3] = whole[:, 3].round()
+    assert not torch.equal(whole, samples.x)
+    torch.testing.assert_close(original.simulate(whole, seeded()), samples.y, rtol=0, atol=0)
 
 
 def near(problem, target: float, epsilon: float, count: int, tries: int) -> torch.Tensor:
     """Prior draws that come within ``epsilon`` of the target."""
-    generator, kept = seeded(5), []
+    generator, parts = seeded(5), []
     for _ in range(tries):
-        drawn = problem.draw(500_000, generator)
-        kept.append(drawn.x[(drawn.y[:, 0] - target).abs() < epsilon])
-        if sum(map(len, kept)) >= count:
+        samples = problem.draw(500_000, generator)
+        parts.append(samples.x[(samples.y[:, 0] - target).abs() < epsilon])
+        if sum(map(len, parts)) >= count:
             break
-    return torch.cat(kept)[:count]
+    return torch.cat(parts)[:count]
 
 
 @pytest.mark.parametrize("place, epsilon", [(5.0, 0.005), (1.0, 0.02), (12.0, 0.02)])
-def test_the_throws_are_what_rejection_finds(thrown, place, epsilon):
-    accepted = near(thrown, place, epsilon, 400, 3)
-    assert len(accepted) > 300
-    exact = thrown.reference_posterior((place,), len(accepted), seeded(6))
-    y = thrown.simulate(exact, seeded())
+def test_throws_agree_with_rejection_sampling(ballistics, place, epsilon):
+    draws = near(ballistics, place, epsilon, 400, 3)
+    assert len(draws) > 300
+    exact = ballistics.reference_posterior((place,), len(draws), seeded(6))
+    y = ballistics.simulate(exact, seeded())
     assert (y - place).abs().max() < 1e-9
     for column in range(4):
-        assert stats.ks_2samp(accepted[:, column].numpy(), exact[:, column].numpy()).pvalue > 1e-3
-    assert mmd_is_small(accepted, exact)
+        assert stats.ks_2samp(draws[:, column].numpy(), exact[:, column].numpy()).pvalue > 1e-3
+    assert mmd_is_small(draws, exact)
 
 
-def test_a_prior_that_is_not_weighted_is_caught():
+def test_throws_without_weights_are_detected():
     problem = PROBLEMS.make("inverse_ballistics")
     x = problem.draw(400, seeded(7)).x
     x[:, 0] += 5.0 - problem.simulate(x, seeded())[:, 0]
     assert not mmd_is_small(near(problem, 5.0, 0.005, 400, 3), x)
 
 
-def test_ranks_of_the_truth_are_uniform_among_throws(thrown):
-    assert ranks_are_uniform(thrown, (0, 2, 3) if thrown.dequantised else (0, 2), replicates=60) > 1e-3
+def test_ranks_of_the_truth_are_uniform_among_throws(ballistics):
+    assert (
+        ranks_are_uniform(ballistics, (0, 2, 3) if ballistics.dequantised else (0, 2), replicates=60) > 1e-3
+    )
 
 
 def test_places_out_of_reach_are_refused(monkeypatch):
@@ -139,24 +141,24 @@ def test_points_of_the_wave_have_its_height(height):
 
 
 @pytest.mark.parametrize("height", [0.3, 1.0, -1.6])
-def test_the_wave_posterior_is_what_rejection_finds(height):
+def test_the_wave_posterior_agrees_with_rejection_sampling(height):
     problem = PROBLEMS.make("sine_wave")
-    accepted = near(problem, height, 0.003, 400, 4)
-    assert len(accepted) == 400
-    exact = problem.reference_posterior((height,), len(accepted), seeded(8))
+    draws = near(problem, height, 0.003, 400, 4)
+    assert len(draws) == 400
+    exact = problem.reference_posterior((height,), len(draws), seeded(8))
     for column in range(2):
-        assert stats.ks_2samp(accepted[:, column].numpy(), exact[:, column].numpy()).pvalue > 1e-3
-    assert mmd_is_small(accepted, exact)
+        assert stats.ks_2samp(draws[:, column].numpy(), exact[:, column].numpy()).pvalue > 1e-3
+    assert mmd_is_small(draws, exact)
 
 
 @pytest.mark.parametrize("height", [0.1, -0.3])
-def test_the_share_of_the_first_wave_is_what_rejection_finds(height):
+def test_the_first_wave_agrees_with_rejection_sampling(height):
     problem = PROBLEMS.make("sine_wave")
-    accepted = near(problem, height, 0.004, 5000, 6)
+    draws = near(problem, height, 0.004, 5000, 6)
     exact = problem.reference_posterior((height,), 20_000, seeded(8))
-    first, second = ((3 * math.pi * x[:, 0]).sin().numpy() for x in (accepted, exact))
+    first, second = ((3 * math.pi * x[:, 0]).sin().numpy() for x in (draws, exact))
     assert len(first) > 3000 and stats.ks_2samp(first, second).pvalue > 1e-3
-    # draws that forget the second wave's own law, for which s would be an arcsine number, are caught
+    # draws that ignore the distribution of the second wave (arcsine s) are detected
     middle = 0.5 * height
     careless = middle + (1 - abs(middle)) * np.sin(math.pi * (np.random.default_rng(0).random(20_000) - 0.5))
     assert stats.ks_2samp(first, careless).pvalue < 1e-3

@@ -50,17 +50,17 @@ def pekeris_guide(tone: float, attenuation: float, density: float = 1.8, **setti
 
 @pytest.mark.parametrize("attenuation", [0.0, 0.3])
 @pytest.mark.parametrize("tone", [50.0, 200.0, 400.0])
-def test_it_is_the_exact_pekeris_waveguide_to_a_thousandth(tone, attenuation):
+def test_the_field_agrees_with_the_exact_pekeris_waveguide(tone, attenuation):
     exact = pekeris.pressure(tone, RANGES, DEPTHS, attenuation=attenuation)
     again = pekeris.pressure(tone, RANGES, DEPTHS, attenuation=attenuation, offset=1e-3)
-    assert relative(again, exact).max() < 1e-6  # the reference does not know its own contour
-    found = pekeris_guide(tone, attenuation)
+    assert relative(again, exact).max() < 1e-6  # the reference does not depend on its contour
+    pressure = pekeris_guide(tone, attenuation)
     # amplitude and phase too: a pressure, not only its shape over the array
-    assert relative(found, exact).max() < 1e-3
+    assert relative(pressure, exact).max() < 1e-3
     assert relative(pekeris_guide(tone, attenuation, dtype=torch.float32), exact).max() < 2e-3
 
 
-def test_a_wrong_bottom_is_noticed():
+def test_a_wrong_bottom_is_detected():
     exact = pekeris.pressure(200.0, RANGES, DEPTHS, attenuation=0.3)
     assert relative(pekeris_guide(200.0, 0.3, density=1.9), exact).min() > 1e-3
     assert relative(pekeris_guide(200.0, 0.4), exact).min() > 1e-3
@@ -78,20 +78,24 @@ def test_float32_agrees_with_float64():
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_a_field_is_computed_where_it_is_asked_for(dtype):
-    """Without an accelerator: tensors of the device `meta` have no values, and refuse company of another."""
+def test_a_field_is_computed_on_the_requested_device(dtype):
+    """Without an accelerator: tensors on the device `meta` have no values and mix with no other device."""
     guide = Waveguide(swellex96.environment(), (49.0, 148.0), 3400.0, dtype=dtype, device="meta")
-    found = guide.pressure(Seabed(*draws(3).T.to("meta", dtype)))
-    assert found.device.type == "meta" and found.shape == (3, 2, 21) and found.dtype == dtype.to_complex()
+    pressure = guide.pressure(Seabed(*draws(3).T.to("meta", dtype)))
+    assert (
+        pressure.device.type == "meta"
+        and pressure.shape == (3, 2, 21)
+        and pressure.dtype == dtype.to_complex()
+    )
 
 
 @pytest.mark.gpu
-def test_an_accelerator_finds_the_same_field():
+def test_an_accelerator_computes_the_same_field():
     seabeds = Seabed(*draws(20).T)
     here = Waveguide(swellex96.environment(), (148.0,), 3400.0)
     there = Waveguide(swellex96.environment(), (148.0,), 3400.0, device="cuda")
-    found = there.pressure(Seabed(*draws(20).T.cuda())).cpu()
-    assert relative(found, here.pressure(seabeds)).max() < 1e-9
+    pressure = there.pressure(Seabed(*draws(20).T.cuda())).cpu()
+    assert relative(pressure, here.pressure(seabeds)).max() < 1e-9
 
 
 def test_finer_steps_and_a_longer_period_change_little():
@@ -117,46 +121,46 @@ def test_derivatives_are_those_of_finite_differences():
         step[0, i] = 1e-5 * (high - low)
         with torch.no_grad():
             ends = [number(point + s * step) for s in (-2, -1, 1, 2)]
-        expected = (ends[0] - 8 * ends[1] + 8 * ends[2] - ends[3]) / (12 * step[0, i])
-        assert float(gradient[0, i]) == pytest.approx(float(expected), rel=1e-6), NAMES[i]
+        reference = (ends[0] - 8 * ends[1] + 8 * ends[2] - ends[3]) / (12 * step[0, i])
+        assert float(gradient[0, i]) == pytest.approx(float(reference), rel=1e-6), NAMES[i]
 
 
-def test_rows_do_not_know_of_each_other_and_broadcasting_is_repetition():
+def test_rows_are_independent_and_broadcasting_is_repetition():
     guide = Waveguide(swellex96.environment(), (148.0,), 3400.0)
     rows = draws(6)
     whole = guide.pressure(Seabed(*rows.T))
     assert relative(whole[2:3], guide.pressure(Seabed(*rows[2:3].T))).max() < 1e-10
     # one tilt for all takes another way through the series
     rows[:, 8] = 1.7
-    shared = Seabed(*rows[:, :8].T, one(1.7))
-    assert relative(guide.pressure(shared), guide.pressure(Seabed(*rows.T))).max() < 1e-10
-    assert relative(guide.pressure(shared, guide.slopes(shared)), guide.pressure(shared)).max() == 0
+    batch = Seabed(*rows[:, :8].T, one(1.7))
+    assert relative(guide.pressure(batch), guide.pressure(Seabed(*rows.T))).max() < 1e-10
+    assert relative(guide.pressure(batch, guide.slopes(batch)), guide.pressure(batch)).max() == 0
 
 
 def test_a_tilted_array_is_an_array_at_other_ranges():
     guide = Waveguide(swellex96.environment(), (148.0,), 3400.0)
     row = torch.tensor(list(swellex96.NOMINAL.values()), dtype=torch.float64)
     row[8] = 2.5
-    tilted = guide.pressure(Seabed(*row[None].T))[0, 0]
+    array_pressure = guide.pressure(Seabed(*row[None].T))[0, 0]
     for j, depth in enumerate(swellex96.HYDROPHONES):
         upright = row.clone()
         upright[6], upright[8] = row[6] + math.tan(math.radians(2.5)) * (row[0] - depth), 0.0
         alone = guide.pressure(Seabed(*upright[None].T))[0, 0, j]
-        assert abs(alone - tilted[j]) < 1e-4 * tilted.abs().max()
+        assert abs(alone - array_pressure[j]) < 1e-4 * array_pressure.abs().max()
 
 
 def test_a_graded_mudstone_without_a_grade_is_the_half_space():
     plain = swellex96.environment()
-    stacked = Environment(
+    layers = Environment(
         plain.depths, plain.speeds, plain.hydrophones,
         (Layer(1881.0, 1881.0, 2.06, 0.06, 300.0), Layer(1881.0, 1881.0, 2.06, 0.06)), plain.source_depths,
     )  # fmt: skip
     seabed = Seabed(*draws(4).T)
-    first, second = (Waveguide(e, (112.0,), 3400.0).pressure(seabed) for e in (plain, stacked))
+    first, second = (Waveguide(e, (112.0,), 3400.0).pressure(seabed) for e in (plain, layers))
     assert relative(first, second).max() < 1e-9
 
 
-def test_what_does_not_fit_is_refused():
+def test_an_environment_that_does_not_fit_is_refused():
     plain = swellex96.environment()
     with pytest.raises(DataError, match="source"):
         Waveguide(swellex96.environment(sources=(50.0, 100.0)), (148.0,), 3400.0)
@@ -168,16 +172,16 @@ def test_what_does_not_fit_is_refused():
 
 @pytest.mark.skipif(not importlib.util.find_spec("pelagic"), reason="the extra 'oracles' is not installed")
 @pytest.mark.parametrize("tone", [112.0, 148.0, 201.0])
-def test_an_independent_program_finds_the_same_field(tone, tmp_path):
-    guide, found = Waveguide(swellex96.environment(), (tone,), 3400.0), []
+def test_the_field_agrees_with_an_independent_program(tone, tmp_path):
+    guide, errors = Waveguide(swellex96.environment(), (tone,), 3400.0), []
     for row in draws(6, seed=4):
         row[5], row[8] = 0.2 + 0.8 * row[5], 0.0
         row[:2] = (10 * row[:2]).round() / 10
         other = krakenc(row.tolist(), tone, tmp_path)
         if other is not None:
-            found.append(float(relative(guide.pressure(Seabed(*row[None].T))[0, 0], other)))
+            errors.append(float(relative(guide.pressure(Seabed(*row[None].T))[0, 0], other)))
     # one draw in some has a mode near the cut-off, which the other program leaves out
-    assert len(found) >= 4 and np.median(found) < 0.02 and sorted(found)[-2] < 0.03
+    assert len(errors) >= 4 and np.median(errors) < 0.02 and sorted(errors)[-2] < 0.03
 
 
 def krakenc(row: list[float], tone: float, folder) -> np.ndarray | None:

@@ -1,5 +1,4 @@
-"""Problems: where x and y come from, and what is known of them. A new member costs one file and one
-line."""
+"""Problems: sources of x and y with their known densities. A new member costs one file and one line here."""
 
 # ruff: noqa: I001  (the order of these lines is the order of every menu)
 from workbench.problems.base import PROBLEMS, Problem, Samples

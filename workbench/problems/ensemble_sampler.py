@@ -1,10 +1,10 @@
-"""Draws of a density that is known up to a constant, by an ensemble of walkers.
+"""Draw from a density that is known up to a constant with an ensemble of walkers.
 
 Sampler:    emcee's, with moves by differential evolution. A walker jumps along the difference of two
             others, so that scales and correlations need no tuning, and a jump from one mode to another is
             one such difference.
-Start:      draws of the prior, chosen anew with their likelihoods as weights. With enough of them every
-            mode starts with about its share of the walkers; the chain mends what the weights left.
+Start:      draws of the prior, resampled with their likelihoods as weights. With enough of them every mode
+            starts with about its share of the walkers; the chain corrects the remaining error.
 Source:     ter Braak 2006, Statistics and Computing 16; ter Braak & Vrugt 2008, Statistics and Computing 18;
             Foreman-Mackey et al. 2013, emcee, arXiv 1202.3665.
 """
@@ -12,7 +12,7 @@ Source:     ter Braak 2006, Statistics and Computing 16; ter Braak & Vrugt 2008,
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,28 +20,32 @@ from workbench.core.errors import DataError
 from workbench.core.lazy import torch
 
 if TYPE_CHECKING:
+    import emcee
     from torch import Tensor
 
 
 def resample(log_weights: Tensor, n: int, generator: torch.Generator, *, shuffled: bool = True) -> Tensor:
-    """Indices (n,) of rows in proportion to their weights exp(log_weights (m,)), in random order if
-    ``shuffled``.
+    """Return indices (n,) of rows drawn in proportion to their weights exp(log_weights (m,)).
 
-    Systematic: each row comes ⌊n w⌋ or ⌈n w⌉ times, so that as few as possible are repeated.
+    Systematic resampling: a row with normalised weight w is drawn ⌊n w⌋ or ⌈n w⌉ times, so that few rows
+    repeat. The order is random if ``shuffled``.
     """
     edges = log_weights.softmax(0).cumsum(0)
     start = torch.rand(1, generator=generator, dtype=torch.float64)
     levels = (torch.arange(n, dtype=torch.float64) + start) / n
-    found = torch.searchsorted(edges, levels * edges[-1]).clamp(max=len(edges) - 1)
-    return found[torch.randperm(n, generator=generator)] if shuffled else found
+    rows = torch.searchsorted(edges, levels * edges[-1]).clamp(max=len(edges) - 1)
+    return rows[torch.randperm(n, generator=generator)] if shuffled else rows
 
 
-def walkers(log_density: Callable[[Tensor], Tensor], n: int, columns: int, *, whole: float = 0.1) -> Any:
-    """emcee's sampler of ``n`` walkers in ``columns`` dimensions under ``log_density`` (m, d) -> (m,).
+def walkers(
+    log_density: Callable[[Tensor], Tensor], n: int, columns: int, *, whole: float = 0.1
+) -> emcee.EnsembleSampler:
+    """Return emcee's sampler of ``n`` walkers in ``columns`` dimensions under ``log_density`` (m, d) -> (m,).
 
-    ``whole`` is the share of jumps by a whole difference of two others: it leads from one mode into another.
+    ``whole`` is the fraction of jumps by the whole difference of two other walkers: they lead from one mode
+    to another.
     """
-    import emcee  # a third of a second to import, and only here
+    import emcee  # takes a third of a second
 
     def vectorised(points: np.ndarray) -> np.ndarray:
         with torch.no_grad():
@@ -52,7 +56,7 @@ def walkers(log_density: Callable[[Tensor], Tensor], n: int, columns: int, *, wh
 
 
 def resampled(points: Tensor, log_weights: Tensor, n: int, generator: torch.Generator) -> Tensor:
-    """``n`` of the points (m, d), chosen with probabilities ∝ exp(log_weights (m,)), in order.
+    """Return ``n`` of the points (m, d), drawn in proportion to exp(log_weights (m,)), in their order.
 
     Raises `DataError` where no weight is above zero.
     """
@@ -75,27 +79,26 @@ def ensemble_draws(
     burn: int = 200,
     between: int = 100,
 ) -> Tensor:
-    """``n`` draws (n, d), float64, shuffled, from walkers that start at ``start`` (w, d), w at least 2 d + 2.
+    """Draw ``n`` points (n, d), float64, in random order, with walkers that start at ``start`` (w, d).
 
     Parameters
     ----------
     log_density : (m, d) -> (m,) in nats, up to a constant; -inf off the support.
-    start : one place a walker; equal ones are told apart by noise of the size ``spread`` times the standard
-        deviation of their column, kept only where the density is above zero.
-    burn, between : steps before the first look at the walkers, and between two looks.
+    start : one point for each walker, w at least 2 d + 2. Noise of the size ``spread`` times the standard
+        deviation of a column separates equal points; it is used only where the density stays above zero.
+    burn, between : steps before the first state that is taken as draws, and between two such states.
     """
     count, columns = start.shape
     scale = torch.where(start.std(0) > 0, start.std(0), start.abs().mean(0) + 1e-3)
-    shaken = start + spread * scale * torch.randn(start.shape, generator=generator, dtype=start.dtype)
-    start = torch.where(log_density(shaken).isfinite()[:, None], shaken, start)
+    proposal = start + spread * scale * torch.randn(start.shape, generator=generator, dtype=start.dtype)
+    start = torch.where(log_density(proposal).isfinite()[:, None], proposal, start)
     sampler = walkers(log_density, count, columns)
     seed = int(torch.randint(2**31, (1,), generator=generator))
     sampler.random_state = np.random.RandomState(seed).get_state()
-    looks = -(-n // count)
-    state, found = start.numpy(), []
-    for look in range(looks):
-        steps = between if look else burn
+    state, states = start.numpy(), []
+    for i in range(-(-n // count)):
+        steps = between if i else burn
         state = sampler.run_mcmc(state, steps, store=False, skip_initial_state_check=True)
-        found.append(torch.from_numpy(state.coords.copy()))
-    drawn = torch.cat(found)
-    return drawn[torch.randperm(len(drawn), generator=generator)[:n]]
+        states.append(torch.from_numpy(state.coords.copy()))
+    draws = torch.cat(states)
+    return draws[torch.randperm(len(draws), generator=generator)[:n]]

@@ -1,4 +1,4 @@
-"""Isotropic Gaussian mixtures, and curves blurred by Gaussian noise, which quadrature turns into one.
+"""Isotropic Gaussian mixtures, and curves blurred by Gaussian noise, which quadrature reduces to mixtures.
 
 Density:    p(x) = Σ_k w_k N(x; c_k, s² I), Σ_k w_k = 1.
 Curve:      p(x) = ∫ N(x; c(t), s² I) dt over (0, 1) ≈ that sum, c_k and w_k from Gauss-Legendre.
@@ -18,14 +18,17 @@ from workbench.core.lazy import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
-_CELLS = 4_000_000  # pairs of point and centre held at once, 32 MB in float64
+_CELLS = 4_000_000  # pairs of point and centre in memory at a time, 32 MB in float64
 _PANEL = 32
 
 
 def mixture_log_density(
     x: Tensor, centres: Tensor, scale: float, log_weights: Tensor | None = None
 ) -> Tensor:
-    """log p (n,) in nats at ``x`` (n, d) for ``centres`` (k, d), standard deviation ``scale``, log w (k,)."""
+    """Return log p(x) (n,) in nats at ``x`` (n, d), differentiable.
+
+    The mixture has ``centres`` (k, d), standard deviation ``scale`` and log weights (k,), equal by default.
+    """
     centres = centres.to(x)
     if log_weights is None:
         log_weights = centres.new_full((len(centres),), -math.log(len(centres)))
@@ -41,9 +44,9 @@ def _block(x: Tensor, centres: Tensor, scale: float, log_weights: Tensor) -> Ten
 
 
 def mixture_draw(n: int, centres: Tensor, scale: float, generator: torch.Generator) -> Tensor:
-    """``n`` draws (n, 2), float64, with equal weights."""
-    chosen = torch.randint(len(centres), (n,), generator=generator)
-    return centres.to(torch.float64)[chosen] + scale * normal(n, centres.shape[1], generator)
+    """Draw ``n`` points (n, d), float64, from the mixture with equal weights."""
+    component = torch.randint(len(centres), (n,), generator=generator)
+    return centres.to(torch.float64)[component] + scale * normal(n, centres.shape[1], generator)
 
 
 def normal(n: int, columns: int, generator: torch.Generator) -> Tensor:
@@ -58,8 +61,8 @@ def uniform(n: int, generator: torch.Generator) -> Tensor:
 
 @lru_cache(maxsize=64)
 def nodes_and_log_weights(n: int) -> tuple[Tensor, Tensor]:
-    """At least ``n`` nodes on (0, 1) and log weights that sum to one: Gauss-Legendre in panels of 32."""
-    # in panels, since finding the nodes of one rule with thousands of them takes minutes
+    """Return at least ``n`` Gauss-Legendre nodes on (0, 1) and the logarithms of weights that sum to one."""
+    # in panels of 32 nodes, since the nodes of one rule with thousands of them take minutes to compute
     panels = max(1, math.ceil(n / _PANEL))
     nodes, weights = (torch.from_numpy(part) for part in np.polynomial.legendre.leggauss(_PANEL))
     starts = torch.arange(panels, dtype=torch.float64)[:, None]
@@ -67,6 +70,6 @@ def nodes_and_log_weights(n: int) -> tuple[Tensor, Tensor]:
 
 
 def node_count(length: float, scale: float) -> int:
-    """Nodes for a curve with speed in t up to ``length``, so that they stand at most 0.7 ``scale`` apart."""
+    """Return the number of nodes at most 0.7 ``scale`` apart on a curve with speed up to ``length`` in t."""
     # the widest gap between nodes is about π/2 · 1/n
     return max(16, math.ceil(math.pi / 2 * length / (0.7 * scale)))

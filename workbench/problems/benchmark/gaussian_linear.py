@@ -27,14 +27,14 @@ VARIANCE = 0.1
 _SCALE = math.sqrt(VARIANCE)
 
 
-def white_log_density(residual, scale: float):
-    """log N(residual; 0, scale² I) in nats: (n, d) -> (n,)."""
+def white_log_density(residual: Tensor, scale: float) -> Tensor:
+    """Return log N(residual; 0, scale² I) in nats: (n, d) -> (n,)."""
     constant = residual.shape[1] * math.log(scale * math.sqrt(2 * math.pi))
     return -0.5 * (residual / scale).square().sum(1) - constant
 
 
 def spread_out(count: int, high: float = 0.5) -> tuple[float, ...]:
-    """Numbers evenly from -``high`` to ``high``: an observation whose components can be told apart."""
+    """Return evenly spaced numbers from -``high`` to ``high``: an observation with distinct components."""
     return tuple(round(-high + 2 * high * i / max(count - 1, 1), 3) for i in range(count))
 
 
@@ -91,7 +91,7 @@ class GaussianLinear(Problem):
         return white_log_density(x, _SCALE) + white_log_density(y - x, _SCALE)
 
     def log_evidence(self, y: Tensor) -> Tensor:
-        """log p(y) (n,) in nats for observations (n, M)."""
+        """Return log p(y) (n,) in nats for observations (n, M)."""
         return white_log_density(self._points(y, "y", len(self.y)), _SCALE * math.sqrt(2))
 
     def _reference_posterior(self, observation: Tensor, n: int, generator: torch.Generator) -> Tensor:

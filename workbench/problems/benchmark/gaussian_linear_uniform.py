@@ -85,7 +85,7 @@ class GaussianLinearUniform(Problem):
         return box_log_density(x, -1.0, 1.0) + white_log_density(y - x, _SCALE)
 
     def log_evidence(self, y: Tensor) -> Tensor:
-        """log p(y) (n,) in nats for observations (n, M)."""
+        """Return log p(y) (n,) in nats for observations (n, M)."""
         y = self._points(y, "y", self.features)
         return truncated_normal_log_mass(y, _SCALE, -1.0, 1.0).sum(1) - self.features * math.log(2.0)
 

@@ -34,7 +34,7 @@ EDGE, SCALES = 10.0, (1.0, 0.1)
 
 @PROBLEMS.register
 class GaussianMixture(Problem):
-    """A mean seen through noise that is broad or narrow by chance: a sharp peak on a broad one."""
+    """A mean observed with noise that is broad or narrow at random: a sharp peak on a broad one."""
 
     key = "gaussian_mixture"
     title = "Mean of a Gaussian mixture"
@@ -85,7 +85,7 @@ class GaussianMixture(Problem):
         return box_log_density(x, -EDGE, EDGE) + both.logsumexp(0) - torch.tensor(2.0).to(x).log()
 
     def log_evidence(self, y: Tensor) -> Tensor:
-        """log p(y) (n,) in nats for observations (n, M): the share of each component inside the square."""
+        """Return log p(y) (n,) in nats for observations (n, 2) from each component's mass in the square."""
         y = self._points(y, "y", 2)
         logs = torch.stack([truncated_normal_log_mass(y, scale, -EDGE, EDGE).sum(1) for scale in SCALES])
         return logs.logsumexp(0) - math.log(2 * (2 * EDGE) ** 2)

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from workbench.problems.base import Window
 
 START, INTERVAL, TIMES, NOISE = (30.0, 1.0), 2.1, 10, 0.1
-#: So many times as fine is the orbit that is drawn.
-FINER = 10
-# what is expected at the middle of the prior, rounded
+#: Points of a plotted orbit per interval between observations.
+POINTS_PER_INTERVAL = 10
+# expected counts at the median of the prior, rounded
 DEFAULT = (30.0, 37.3, 0.87, 1.84, 9.49, 54.1, 4.33, 0.9, 3.13, 17.5) + (
     1.0,
     73.8,
@@ -58,13 +58,13 @@ class LotkaVolterra(PopulationProblem):
 
     @property
     def x(self) -> tuple[Variable, ...]:
-        named = (
+        rates = (
             ("growth", "α", "Growth of the prey."),
             ("hunting", "β", "Loss of prey to one predator."),
             ("death", "γ", "Death of the predators."),
             ("feeding", "δ", "Growth of the predators by one prey."),
         )
-        return tuple(Variable(name, s, "1/day", low=0.0, description=text) for name, s, text in named)
+        return tuple(Variable(name, s, "1/day", low=0.0, description=text) for name, s, text in rates)
 
     @property
     def y(self) -> tuple[Variable, ...]:
@@ -83,8 +83,8 @@ class LotkaVolterra(PopulationProblem):
         return DEFAULT
 
     def figure(self, x: Tensor) -> tuple[Tensor, dict[str, Any]]:
-        """Orbits (n, FINER · 9 + 1, 2) in the plane of prey and predators, round and round."""
-        lines = self._log_populations(x.double(), FINER).exp()
+        """Return orbits (n, 91, 2) in the plane of prey and predators, and the texts of their plot."""
+        lines = self._log_populations(x.double(), POINTS_PER_INTERVAL).exp()
         return lines[~lines.isnan().flatten(1).any(1)], {
             "title": "Prey and predators",
             "horizontal_label": "prey",
@@ -92,26 +92,26 @@ class LotkaVolterra(PopulationProblem):
         }
 
     def observed_points(self, observation: Sequence[float]) -> list[tuple[float, float]]:
-        """Counts (10, 2) of prey and predators at the same times."""
+        """Return the counts of prey and predators as ten points of that plane."""
         return list(zip(observation[:TIMES], observation[TIMES:], strict=True))
 
-    def _log_populations(self, x, finer=1):
-        """With ``finer`` times as many times."""
+    def _log_populations(self, x: Tensor, points: int = 1) -> Tensor:
+        """Return log u of both populations, ``points`` times per interval between observations."""
         growth, hunting, death, feeding = x.T
         rates, pairs = torch.stack([growth, -death], 1), torch.stack([-hunting, feeding], 1)
-        return log_populations(rates, pairs, START, INTERVAL / finer, finer * (TIMES - 1) + 1)
+        return log_populations(rates, pairs, START, INTERVAL / points, points * (TIMES - 1) + 1)
 
-    def _middles(self, states):
-        """Logarithms of the medians of y (n, 20)."""
+    def _log_medians(self, states: Tensor) -> Tensor:
+        """Return the logarithms of the medians of y (n, 20)."""
         return states.transpose(1, 2).flatten(1).clamp(*_LOG_BOUNDS)
 
     def _simulate(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        middles = self._middles(self._log_populations(x.double()))
-        return (middles + NOISE * normal(len(x), 2 * TIMES, generator).to(middles)).exp().to(x)
+        medians = self._log_medians(self._log_populations(x.double()))
+        return (medians + NOISE * normal(len(x), 2 * TIMES, generator).to(medians)).exp().to(x)
 
-    def _log_likelihood(self, states, y):
+    def _log_likelihood(self, states: Tensor, y: Tensor) -> Tensor:
         possible = (y > 0).all(1)
         logs = torch.where(possible[:, None], y, 1.0).log()
-        bells = -0.5 * ((logs - self._middles(states)) / NOISE).square() - logs
+        densities = -0.5 * ((logs - self._log_medians(states)) / NOISE).square() - logs
         constant = 2 * TIMES * math.log(NOISE * math.sqrt(2 * math.pi))
-        return torch.where(possible, bells.sum(1) - constant, -math.inf)
+        return torch.where(possible, densities.sum(1) - constant, -math.inf)

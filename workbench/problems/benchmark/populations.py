@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from workbench.problems.base import Window
 
 _TOLERANCE = 1e-9
-_MOST_STEPS = 150  # within one interval; the priors need 50, and a row that needs more becomes NaN
+_MAX_STEPS = 150  # within one interval; the priors need 50, and a row that needs more becomes NaN
 
 
 @cache
@@ -70,7 +70,7 @@ def _advance(
     Rows that need too many steps become NaN.
     """
     remainder = torch.where(u.isnan().any(1), 0.0, torch.full_like(step, interval))
-    for _ in range(_MOST_STEPS):
+    for _ in range(_MAX_STEPS):
         rows = (remainder > 0).nonzero()[:, 0]
         if not len(rows):
             return u, step

@@ -1,4 +1,4 @@
-"""An epidemic: how fast people infect each other and recover, from ten small random tests.
+"""An epidemic: rates of infection and recovery from ten small random tests.
 
 Prior:      β ~ LogNormal(log 0.4, 0.5), γ ~ LogNormal(log 0.125, 0.2), both a day.
 Model:      S' = -β S I/N, I' = β S I/N - γ I, R' = γ I; N = 10⁶ people, one of them infected on day 0.
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
     from workbench.problems.base import Window
 
-# what is expected at β = 0.4, γ = 0.125, rounded
+# expected counts at β = 0.4, γ = 0.125, rounded
 DEFAULT = (0.0, 0.0, 11.0, 307.0, 129.0, 23.0, 4.0, 1.0, 0.0, 0.0)
 PEOPLE, TESTS, INTERVAL, TIMES = 1e6, 1000.0, 17.0, 10
-#: So many times as fine is the curve that is drawn.
-FINER = 8
+#: Points of a plotted curve per interval between observations.
+POINTS_PER_INTERVAL = 8
 
 
 @PROBLEMS.register
@@ -66,18 +66,18 @@ class SusceptibleInfectedRecovered(PopulationProblem):
     def default_observation(self) -> tuple[float, ...]:
         return DEFAULT
 
-    def _log_populations(self, x, finer=1):
-        """With ``finer`` times as many times."""
+    def _log_populations(self, x: Tensor, points: int = 1) -> Tensor:
+        """Return log u of both populations, ``points`` times per interval between observations."""
         contact, recovery = x.T
         rates = torch.stack([torch.zeros_like(recovery), -recovery], 1)
         feeding = torch.stack([-contact, contact], 1)
-        start, count = (1 - 1 / PEOPLE, 1 / PEOPLE), finer * (TIMES - 1) + 1
-        return log_populations(rates, feeding, start, INTERVAL / finer, count)
+        start, count = (1 - 1 / PEOPLE, 1 / PEOPLE), points * (TIMES - 1) + 1
+        return log_populations(rates, feeding, start, INTERVAL / points, count)
 
     def figure(self, x: Tensor) -> tuple[Tensor, dict[str, Any]]:
-        """Infected people over time (n, FINER · 9 + 1, 2), among as many as are tested."""
-        share = self._log_populations(x.double(), FINER)[:, :, 1].exp()
-        days = torch.arange(share.shape[1], dtype=share.dtype) * INTERVAL / FINER
+        """Return infected people per 1000 over time as lines (n, 73, 2), and the texts of their plot."""
+        share = self._log_populations(x.double(), POINTS_PER_INTERVAL)[:, :, 1].exp()
+        days = torch.arange(share.shape[1], dtype=share.dtype) * INTERVAL / POINTS_PER_INTERVAL
         lines = torch.stack([days.expand_as(share), TESTS * share], -1)
         return lines[~share.isnan().any(1)], {
             "title": "Epidemic",
@@ -87,20 +87,20 @@ class SusceptibleInfectedRecovered(PopulationProblem):
         }
 
     def observed_points(self, observation: Sequence[float]) -> list[tuple[float, float]]:
-        """Days and counts (10, 2) of the tests."""
+        """Return day and count of each of the ten tests."""
         return [(INTERVAL * k, count) for k, count in enumerate(observation)]
 
     def _simulate(self, x: Tensor, generator: torch.Generator) -> Tensor:
         share = self._log_populations(x.detach().double().cpu())[:, :, 1].exp()
-        lost = share.isnan()
-        tested = torch.full_like(share, TESTS)
-        counts = torch.binomial(tested, share.masked_fill(lost, 0.0).clamp(0, 1), generator=generator)
-        return counts.masked_fill(lost, math.nan).to(x)
+        failure = share.isnan()
+        tests = torch.full_like(share, TESTS)
+        counts = torch.binomial(tests, share.masked_fill(failure, 0.0).clamp(0, 1), generator=generator)
+        return counts.masked_fill(failure, math.nan).to(x)
 
-    def _log_likelihood(self, log_populations, y):
-        share = log_populations[:, :, 1].clamp(max=-1e-12)
+    def _log_likelihood(self, log_populations: Tensor, y: Tensor) -> Tensor:
+        log_share = log_populations[:, :, 1].clamp(max=-1e-12)
         possible = ((y >= 0) & (y <= TESTS)).all(1)
-        seen = y.clamp(0, TESTS)
-        ways = math.lgamma(TESTS + 1) - torch.lgamma(seen + 1) - torch.lgamma(TESTS - seen + 1)
-        logs = ways + seen * share + (TESTS - seen) * torch.log(-torch.expm1(share))
+        counts = y.clamp(0, TESTS)
+        binomial = math.lgamma(TESTS + 1) - torch.lgamma(counts + 1) - torch.lgamma(TESTS - counts + 1)
+        logs = binomial + counts * log_share + (TESTS - counts) * torch.log(-torch.expm1(log_share))
         return torch.where(possible, logs.sum(1), -math.inf)

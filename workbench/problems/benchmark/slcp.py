@@ -3,7 +3,7 @@
 Prior:      x ~ U(-3, 3)^5.
 Observed:   four independent points of N((x₁, x₂), S), S = [[s₁², ρ s₁ s₂], [ρ s₁ s₂, s₂²]] + 1e-6 I with
             s₁ = x₃², s₂ = x₄², ρ = tanh x₅; y is the four points one after the other.
-Posterior:  the signs of x₃ and x₄ cannot be told: four symmetric modes, cut off by the prior.
+Posterior:  the signs of x₃ and x₄ are not identifiable: four symmetric modes, truncated by the prior.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ DEFAULT = (2.24, -2.43, -1.48, -3.46, -0.38, -4.33, 1.1, -2.15)
 
 
 def _factor(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Entries l₁₁, l₂₁, l₂₂ (n, 1) of the lower Cholesky factor of S."""
+    """Return the entries l₁₁, l₂₁, l₂₂ (n, 1) of the lower Cholesky factor of S."""
     first, second = x[:, 2:3].square(), x[:, 3:4].square()
     l11 = (first.square() + RIDGE).sqrt()
     l21 = x[:, 4:].tanh() * first * second / l11
     # s₂² - l₂₁² with 1 - ρ² = 1/cosh², which does not cancel for ρ near 1
     share = (first / l11).square()
-    left = share / x[:, 4:].cosh().square() + RIDGE / l11.square()
-    return l11, l21, (second.square() * left + RIDGE).sqrt()
+    rest = share / x[:, 4:].cosh().square() + RIDGE / l11.square()
+    return l11, l21, (second.square() * rest + RIDGE).sqrt()
 
 
 @PROBLEMS.register
@@ -80,7 +80,7 @@ class SimpleLikelihoodComplexPosterior(Problem):
         return DEFAULT
 
     def figure(self, x: Tensor) -> tuple[Tensor, dict[str, Any]]:
-        """The Gaussian's ellipse (n, 49, 2) of one standard deviation."""
+        """Return the ellipse of one standard deviation as lines (n, 49, 2), and the texts of their plot."""
         l11, l21, l22 = _factor(x.double())
         angle = torch.linspace(0, 2 * math.pi, 49, dtype=torch.float64)
         first = x[:, :1] + l11 * angle.cos()
@@ -92,7 +92,7 @@ class SimpleLikelihoodComplexPosterior(Problem):
         }
 
     def observed_points(self, observation: Sequence[float]) -> list[tuple[float, float]]:
-        """The four points (4, 2)."""
+        """Return the four points of an observation."""
         return list(zip(observation[0::2], observation[1::2], strict=True))
 
     def _prior(self, n: int, generator: torch.Generator) -> Tensor:

@@ -6,7 +6,7 @@ Simulator:  a ~ U(-π/2, π/2), r ~ N(0.1, 0.01²), p = (r cos a + 1/4, r sin a)
 Likelihood: with q = y - shift(x) - (1/4, 0) the density N(±|q|; 0.1, 0.01²)/(π |q|), + for q₁ > 0; the factor
             1/|q| is the polar Jacobian.
 Posterior:  x -> shift(x) is a rotation followed by a fold, so that it keeps areas: p drawn forward, y - p
-            unfolded with either sign and kept if it lies in the square is an exact draw.
+            unfolded with either sign and accepted if it lies in the square is an exact draw.
 """
 
 from __future__ import annotations
@@ -36,11 +36,12 @@ _BATCH, _BATCHES = 50_000, 100
 
 
 def _shift(x: Tensor) -> Tensor:
+    """Return the mean of y - p (n, 2): a rotation of x by 45° and a fold."""
     return torch.stack([-(x[:, 0] + x[:, 1]).abs(), x[:, 1] - x[:, 0]], 1) / math.sqrt(2)
 
 
 def _crescent(n: int, generator: torch.Generator) -> Tensor:
-    """Draws (n, 2) of p."""
+    """Draw p (n, 2)."""
     angle = math.pi * (uniform(n, generator) - 0.5)
     radius = RADIUS + THICKNESS * normal(n, 1, generator)[:, 0]
     return torch.stack([radius * angle.cos() + OFFSET, radius * angle.sin()], 1)
@@ -98,11 +99,13 @@ class TwoMoonsPosterior(Problem):
         q = y - _shift(x) - x.new_tensor([OFFSET, 0.0])
         distance = torch.hypot(q[:, 0], q[:, 1]).clamp(min=1e-12)
         radius = torch.where(q[:, 0] > 0, distance, -distance)
-        bell = -0.5 * ((radius - RADIUS) / THICKNESS).square() - math.log(THICKNESS * math.sqrt(2 * math.pi))
-        return box_log_density(x, -1.0, 1.0) + bell - (math.pi * distance).log()
+        radial = -0.5 * ((radius - RADIUS) / THICKNESS).square() - math.log(
+            THICKNESS * math.sqrt(2 * math.pi)
+        )
+        return box_log_density(x, -1.0, 1.0) + radial - (math.pi * distance).log()
 
     def log_evidence(self, y: Tensor) -> Tensor:
-        """log p(y) (n,) in nats for observations (n, 2), to about a thousandth; -inf where no x leads.
+        """Return log p(y) (n,) in nats for observations (n, 2), accurate to about 1e-3; -inf out of reach.
 
         Unfolding y - p has two solutions where its first component is negative, each inside the square where
         the sum of its absolute components is at most √2: p(y) is half the mass of such p.
@@ -114,25 +117,25 @@ class TwoMoonsPosterior(Problem):
         p = torch.stack([torch.outer(radius, angle.cos()) + OFFSET, torch.outer(radius, angle.sin())], -1)
         shares = []
         for rows in y.split(200):
-            folded = rows[:, None] - p.reshape(1, -1, 2)
-            inside = (folded[..., 0] <= 0) & (folded.abs().sum(-1) <= math.sqrt(2))
+            shift = rows[:, None] - p.reshape(1, -1, 2)
+            inside = (shift[..., 0] <= 0) & (shift.abs().sum(-1) <= math.sqrt(2))
             shares.append(inside.to(y) @ weights)
         return (0.5 * torch.cat(shares)).log()
 
     def _reference_posterior(self, observation: Tensor, n: int, generator: torch.Generator) -> Tensor:
-        kept, found = [], 0
+        accepted_rows, count = [], 0
         for _ in range(_BATCHES):
-            folded = observation - _crescent(_BATCH, generator)
-            total = math.sqrt(2) * folded[:, 0] * torch.where(uniform(_BATCH, generator) < 0.5, 1.0, -1.0)
-            difference = math.sqrt(2) * folded[:, 1]
+            shift = observation - _crescent(_BATCH, generator)
+            total = math.sqrt(2) * shift[:, 0] * torch.where(uniform(_BATCH, generator) < 0.5, 1.0, -1.0)
+            difference = math.sqrt(2) * shift[:, 1]
             x = torch.stack([total - difference, total + difference], 1) / 2
-            kept.append(x[(folded[:, 0] <= 0) & (x.abs() <= 1).all(1)])
-            found += len(kept[-1])
-            if found >= n:
-                return torch.cat(kept)[:n].contiguous()
+            accepted_rows.append(x[(shift[:, 0] <= 0) & (x.abs() <= 1).all(1)])
+            count += len(accepted_rows[-1])
+            if count >= n:
+                return torch.cat(accepted_rows)[:n].contiguous()
         raise DataError(
             f"The posterior at {observation.tolist()} cannot be drawn",
             expected="an observation that some x in the square can give",
-            found=f"{found} of {n} draws in {_BATCH * _BATCHES} tries",
+            found=f"{count} of {n} draws in {_BATCH * _BATCHES} tries",
             suggestion="choose an observation inside the observation window",
         )

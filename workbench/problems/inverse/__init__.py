@@ -1,1 +1,5 @@
-"""Inverse problems: an observation, and the unknowns behind it."""
+"""Inverse problems: unknowns x behind an observation y."""
+
+from workbench.problems.base import members_of
+
+__getattr__ = members_of(__name__)

@@ -44,7 +44,7 @@ LABELS = {"some": (0, 0, 0, 0, 1, 1, 2, 3), "all": tuple(range(8)), "none": (0,)
 
 @PROBLEMS.register
 class EightModes(Problem):
-    """From a label back to the points that may carry it: one, two or four separate modes."""
+    """The points that may carry an observed label: a posterior with one, two or four separate modes."""
 
     key = "eight_modes"
     title = "Eight labelled modes"
@@ -99,6 +99,7 @@ class EightModes(Problem):
         return 0 if self.labels == "none" else len(set(LABELS[self.labels]))
 
     def _label_of_mode(self) -> Tensor:
+        """Return the label of each mode (8,)."""
         return torch.tensor(LABELS[self.labels])
 
     def _one_hot(self, label: Tensor) -> Tensor:
@@ -110,7 +111,7 @@ class EightModes(Problem):
         return x, self._one_hot(self._label_of_mode()[mode]) if self._kinds else None
 
     def _mode_logs(self, x: Tensor) -> Tensor:
-        """log of 1/8 N(x; c_k, 0.2² I) for every mode (n, 8)."""
+        """Return log 1/8 N(x; c_k, 0.2² I) in nats for every mode (n, 8)."""
         distance = (x[:, None] - x.new_tensor(CENTRES)).div(_SPREAD).square().sum(-1)
         return -0.5 * distance - math.log(8 * 2 * math.pi * _SPREAD**2)
 

@@ -1,4 +1,4 @@
-"""A ball thrown with air resistance: from where, how steep and how fast, given where it comes down?
+"""A ball thrown with air resistance: position, angle and speed of the throw from the place of impact.
 
 Prior:     x₁ ~ N(0, 0.5²) m, x₂ = max(0, N(1.5, 0.5²)) m, x₃ ~ U(9°, 81°) in rad, x₄ ~ Poisson(15) m/s.
 Flight:    with drag proportional to speed, τ = k t / m and e = exp(-τ) - 1,
@@ -6,11 +6,11 @@ Flight:    with drag proportional to speed, τ = k t / m and e = exp(-τ) - 1,
            A = 1 + k x₄ sin x₃ / (g m); g = 9.81 m/s², k = 0.25 kg/s, m = 0.2 kg.
 Impact:    A e + τ = h with h = x₂ k²/(g m²), after the peak: τ = h + A + W(-A exp(-h - A)), W the principal
            branch of Lambert's function. Solved by Newton's method from above, which on a convex function
-           falls onto the root quadratically. The last steps are on the graph, so that derivatives are exact.
+           converges monotonically. The last steps are on the graph, so that derivatives are exact.
 Observed:  y, the horizontal position at impact, without noise.
 Posterior: y = x₁ + r(x₂, x₃, x₄), so that given y the others have the density prior · N(y - r; 0, 0.5²), and
            x₁ = y - r. Accepting prior draws with probability exp(-(y - r)²/(2 · 0.5²)) is exact.
-Below the ground: a ball that starts there and never rises above it is given the place of its peak.
+Below the ground: a ball that starts there and never rises above it is assigned the place of its peak.
 """
 
 from __future__ import annotations
@@ -35,12 +35,13 @@ if TYPE_CHECKING:
 GRAVITY, DRAG, MASS = 9.81, 0.25, 0.2
 PLACE_SCALE, HEIGHT_MEAN, HEIGHT_SCALE, SPEED_MEAN = 0.5, 1.5, 0.5, 15.0
 STEEPNESS = (0.1 * math.pi / 2, 0.9 * math.pi / 2)
-_ITERATIONS, _ON_THE_GRAPH = 8, 2
+#: Newton steps without and with gradients; draws in a batch of rejection sampling, and batches at most.
+_STEPS, _GRADIENT_STEPS = 8, 2
 _BATCH, _BATCHES = 20_000, 1000
 
 
 def impact_time(height: Tensor, rise: Tensor) -> Tensor:
-    """Time to the ground in s (n,) from a height in m (n,) with an initial vertical speed in m/s (n,)."""
+    """Return the time to the ground in s (n,) from a height in m (n,) and a vertical speed in m/s (n,)."""
     lift = 1 + DRAG * rise / (GRAVITY * MASS)
     level = height * DRAG**2 / (GRAVITY * MASS**2)
     peak = lift.clamp(min=1.0).log()
@@ -53,14 +54,15 @@ def impact_time(height: Tensor, rise: Tensor) -> Tensor:
         log_lift = lift.clamp(min=torch.finfo(lift.dtype).tiny).log()
         depth = (level + lift - 1 - log_lift).clamp(min=0)
         tau = torch.where(lift > 0, log_lift + depth + (2 * depth).sqrt(), level.clamp(min=0))
-        for _ in range(_ITERATIONS):
+        for _ in range(_STEPS):
             tau = _newton(tau, level, lift)
-    for _ in range(_ON_THE_GRAPH):
+    for _ in range(_GRADIENT_STEPS):
         tau = _newton(tau, level, lift)
     return torch.where(falls, tau, peak) * MASS / DRAG
 
 
 def _newton(tau: Tensor, level: Tensor, lift: Tensor) -> Tensor:
+    """Return τ (n,) after one Newton step on A e + τ = h."""
     fall = torch.expm1(-tau)
     slope = (1 - lift * (1 + fall)).clamp(min=1e-8)  # zero only where the peak touches the ground
     return tau - (tau - level + lift * fall) / slope
@@ -68,7 +70,7 @@ def _newton(tau: Tensor, level: Tensor, lift: Tensor) -> Tensor:
 
 @PROBLEMS.register
 class InverseBallistics(Problem):
-    """Launch position, height, steepness and speed of a ball, from the place where it comes down."""
+    """Launch position, height, angle and speed of a ball from the place of its impact."""
 
     key = "inverse_ballistics"
     title = "Inverse ballistics"
@@ -78,7 +80,7 @@ class InverseBallistics(Problem):
     dequantised = param.Boolean(
         False,
         doc="Add a uniform number between -1/2 and 1/2 to the speed, which the published prior draws from "
-        "the whole numbers of a Poisson law.",
+        "the whole numbers of a Poisson distribution.",
     )
 
     whole_throws = param.Boolean(
@@ -118,7 +120,7 @@ class InverseBallistics(Problem):
         return (5.0,)
 
     def flight(self, x: Tensor, points: int = 50) -> Tensor:
-        """(horizontal, vertical) in m (n, points, 2) at equal times from launch to impact; ``x`` (n, 4)."""
+        """Return (horizontal, vertical) in m (n, points, 2) at equal time steps of throws ``x`` (n, 4)."""
         x = self._points(x, "x", 4)
         speed = self._speed(x)
         along, rise = speed * x[:, 2].cos(), speed * x[:, 2].sin()
@@ -130,41 +132,41 @@ class InverseBallistics(Problem):
         return torch.stack([horizontal, vertical], -1)
 
     def _reach(self, x: Tensor) -> Tensor:
-        """Horizontal way from launch to impact in m (n,)."""
+        """Return the horizontal distance from launch to impact in m (n,)."""
         speed = self._speed(x)
         time = impact_time(x[:, 1], speed * x[:, 2].sin())
         return -speed * x[:, 2].cos() * MASS / DRAG * torch.expm1(-time * DRAG / MASS)
 
     def _speed(self, x: Tensor) -> Tensor:
-        """With what speed in m/s the ball is thrown (n,)."""
+        """Return the speed of the throw in m/s (n,)."""
         return x[:, 3].round() if self.whole_throws else x[:, 3]
 
     def _simulate(self, x: Tensor, generator: torch.Generator) -> Tensor:
         return (x[:, 0] + self._reach(x))[:, None]
 
     def _prior(self, n: int, generator: torch.Generator) -> Tensor:
-        ends = normal(n, 2, generator)
+        noise = normal(n, 2, generator)
         low, high = STEEPNESS
         steepness = low + (high - low) * uniform(n, generator)
         speed = torch.poisson(torch.full((n,), SPEED_MEAN, dtype=torch.float64), generator=generator)
         if self.dequantised:
             speed = speed + uniform(n, generator) - 0.5
-        height = (HEIGHT_MEAN + HEIGHT_SCALE * ends[:, 1]).clamp(min=0)
-        return torch.stack([PLACE_SCALE * ends[:, 0], height, steepness, speed], 1)
+        height = (HEIGHT_MEAN + HEIGHT_SCALE * noise[:, 1]).clamp(min=0)
+        return torch.stack([PLACE_SCALE * noise[:, 0], height, steepness, speed], 1)
 
     def _reference_posterior(self, observation: Tensor, n: int, generator: torch.Generator) -> Tensor:
-        kept, found = [], 0
+        accepted_rows, count = [], 0
         for _ in range(_BATCHES):
             x = self._prior(_BATCH, generator)
             x[:, 0] = observation[0] - self._reach(x)
             chance = torch.exp(-0.5 * (x[:, 0] / PLACE_SCALE).square())
-            kept.append(x[uniform(_BATCH, generator) < chance])
-            found += len(kept[-1])
-            if found >= n:
-                return torch.cat(kept)[:n].contiguous()
+            accepted_rows.append(x[uniform(_BATCH, generator) < chance])
+            count += len(accepted_rows[-1])
+            if count >= n:
+                return torch.cat(accepted_rows)[:n].contiguous()
         raise DataError(
             f"The posterior at {observation.tolist()} cannot be drawn",
             expected="a place that the ball can reach",
-            found=f"{found} of {n} throws in {_BATCH * _BATCHES} tries",
+            found=f"{count} of {n} throws in {_BATCH * _BATCHES} tries",
             suggestion="choose a place inside the observation window",
         )

@@ -1,4 +1,4 @@
-"""A planar arm on a vertical rail: which rail height and joint angles bring the hand to a point?
+"""A planar arm on a vertical rail: rail height and joint angles from the position of the hand.
 
 Prior:    x₁ ~ N(0, 0.25²) m, x₂, x₃, x₄ ~ N(0, 0.5²) rad; links l = (0.5, 0.5, 1) m.
 Forward:  y = (Σ lᵢ cos aᵢ, x₁ + Σ lᵢ sin aᵢ) = (horizontal, vertical), no noise; absolute angles
@@ -10,7 +10,7 @@ Sampler:  chart j leaves joint angle j and the rail free to be solved for. With 
           from the vertical. A chart that draws the others from the prior has the surface density
           prior(others) |∂h/∂θⱼ| / √det(J Jᵀ) / 2. An even mixture of the three charts gives the weight
           1 / Σⱼ |∂h/∂θⱼ| / prior(θⱼ, x₁): where one chart folds another does not, so the weight is bounded,
-          and rejection makes the draws exact and independent. There is no tolerance anywhere.
+          and rejection makes the draws exact and independent. No tolerance is involved.
 Left out: angles beyond half a turn, to which the prior gives a probability of 1e-9.
 """
 
@@ -84,7 +84,7 @@ class InverseKinematics(Problem):
 
     @property
     def arm_window(self) -> Window:
-        """(low, high) of horizontal and vertical where the arm is drawn, as in the paper's figures."""
+        """(low, high) of horizontal and vertical in plots of the arm, as in the paper's figures."""
         return ((-0.35, 2.25), (-1.3, 1.3))
 
     @property
@@ -92,7 +92,7 @@ class InverseKinematics(Problem):
         return (1.5, 0.0)
 
     def arm(self, x: Tensor) -> Tensor:
-        """(horizontal, vertical) in m of base, two joints and hand, (n, 4, 2), for poses ``x`` (n, 4)."""
+        """Return (horizontal, vertical) in m of base, joints and hand (n, 4, 2) for poses ``x`` (n, 4)."""
         x = self._points(x, "x", 4)
         angles = self._angles(x)
         steps = torch.stack([angles.cos(), angles.sin()], -1) * x.new_tensor(LINKS)[:, None]
@@ -100,7 +100,7 @@ class InverseKinematics(Problem):
         return torch.cat([base[:, None], base[:, None] + steps.cumsum(1)], 1)
 
     def _angles(self, x: Tensor) -> Tensor:
-        """Absolute angles of the three links (n, 3)."""
+        """Return the absolute angles of the three links in rad (n, 3)."""
         first, second, third = x[:, 1], x[:, 2], x[:, 3]
         if self.convention == "code":
             return torch.stack([first, first + second, first + second + third], 1)
@@ -115,21 +115,21 @@ class InverseKinematics(Problem):
 
     # the exact posterior --------------------------------------------------------------------------------
     def _wave(self, x: Tensor, joint: int) -> tuple[Tensor, Tensor, Tensor]:
-        """C, R, δ (n,) of horizontal = C + R cos(θ + δ) as a function of x[:, joint] alone."""
-        heights = []
+        """Return C, R, δ (n,) of horizontal = C + R cos(θ + δ) as a function of θ = x[:, joint] alone."""
+        values = []
         for theta in (0.0, math.pi / 2, math.pi):
-            turned = x.clone()
-            turned[:, joint] = theta
-            heights.append((x.new_tensor(LINKS) * self._angles(turned).cos()).sum(1))
-        middle, cosine = 0.5 * (heights[0] + heights[2]), 0.5 * (heights[0] - heights[2])
-        sine = middle - heights[1]
+            pose = x.clone()
+            pose[:, joint] = theta
+            values.append((x.new_tensor(LINKS) * self._angles(pose).cos()).sum(1))
+        middle, cosine = 0.5 * (values[0] + values[2]), 0.5 * (values[0] - values[2])
+        sine = middle - values[1]
         return middle, torch.hypot(cosine, sine), torch.atan2(sine, cosine)
 
     def _candidates(self, observation: Tensor, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Poses (m, 4), m <= n, that reach the observation, from the mixture of charts; weights (m,)."""
+        """Draw poses (m, 4), m <= n, that reach the observation from the mixture of charts; weights (m,)."""
         x = self._prior(n, generator)
         branch = torch.where(uniform(n, generator) < 0.5, 1.0, -1.0).double()
-        # a chart for each row by chance, not in blocks: the first so many accepted rows must be a fair sample
+        # a random chart for each row, not one in blocks: the first n accepted rows must be a fair sample
         chart = torch.randint(1, 4, (n,), generator=generator)
         for joint in (1, 2, 3):
             rows = (chart == joint).nonzero()[:, 0]
@@ -145,33 +145,33 @@ class InverseKinematics(Problem):
         return x, self._weights(x)
 
     def _weights(self, x: Tensor) -> Tensor:
-        """Posterior density over proposal density, up to a constant (m,)."""
+        """Return the ratio of posterior to proposal density, up to a constant (m,)."""
         scales = x.new_tensor(PRIOR_SCALES)
-        bells = -0.5 * (x / scales).square()
+        logs = -0.5 * (x / scales).square()
         total = torch.zeros_like(x[:, 0])
         for joint in (1, 2, 3):
             _, radius, phase = self._wave(x, joint)
             slope = radius * (x[:, joint] + phase).sin().abs()
-            total = total + slope * (-bells[:, joint] - bells[:, 0]).exp()
+            total = total + slope * (-logs[:, joint] - logs[:, 0]).exp()
         return total.reciprocal()
 
     def _reference_posterior(self, observation: Tensor, n: int, generator: torch.Generator) -> Tensor:
-        kept, marks, bound, found = [], [], 0.0, 0
+        poses, ratios, bound, count = [], [], 0.0, 0
         for _ in range(_BATCHES):
             x, weight = self._candidates(observation, _BATCH, generator)
-            mark = uniform(len(x), generator)
+            level = uniform(len(x), generator)
             if len(x):
                 bound = max(bound, float(weight.max()))
-            chosen = mark * bound < weight
-            kept.append(x[chosen])
-            marks.append((weight / mark.clamp(min=1e-300))[chosen])
-            # a bound that has grown since thins earlier draws by the same rule, so that all meet one bound
-            found = sum(int((m > bound).sum()) for m in marks)
-            if found >= n:
-                return torch.cat([k[m > bound] for k, m in zip(kept, marks, strict=True)])[:n].contiguous()
+            accept = level * bound < weight
+            poses.append(x[accept])
+            ratios.append((weight / level.clamp(min=1e-300))[accept])
+            # a larger bound thins earlier draws by the same rule, so that all are accepted under one bound
+            count = sum(int((r > bound).sum()) for r in ratios)
+            if count >= n:
+                return torch.cat([p[r > bound] for p, r in zip(poses, ratios, strict=True)])[:n].contiguous()
         raise DataError(
             f"The posterior at {observation.tolist()} cannot be drawn",
             expected="a point that the arm can reach",
-            found=f"{found} of {n} poses in {_BATCH * _BATCHES} tries",
+            found=f"{count} of {n} poses in {_BATCH * _BATCHES} tries",
             suggestion="choose a point inside the observation window",
         )

@@ -1,12 +1,11 @@
-"""Kepler's equation for many orbits at once, and the velocity of a star that a planet pulls along.
+"""Kepler's equation for many orbits at once, and the radial velocity of a star with a planet.
 
 Kepler:     M = E - e sin E: mean anomaly M, eccentric anomaly E, eccentricity 0 <= e < 1.
-Solver:     on half a turn the difference is convex and rises with E, and M + e is never left of the root,
-            so that Newton's steps from there come down to it and cannot miss: 5 steps for e = 0.8, 12 for
-            e = 0.999.
-Gradient:   two more of Newton's steps, from the root as a constant, stand on the graph. The first gives the
-            first derivative, dE = (dM + sin E de)/(1 - e cos E), the second the second one: each step doubles
-            the order to which a root is right.
+Solver:     for M in [0, π] the residual is convex and increases with E, and M + e is never below the root,
+            so that Newton's method from there converges monotonically: 5 steps for e = 0.8, 12 for e = 0.999.
+Gradient:   two more Newton steps, with the root as a constant, are on the graph. The first gives the first
+            derivative, dE = (dM + sin E de)/(1 - e cos E), the second one the second: each step doubles the
+            order to which the root is correct.
 Velocity:   v = K (cos(ν + ω) + e cos ω), true anomaly ν with cos ν = (cos E - e)/(1 - e cos E) and
             sin ν = √(1 - e²) sin E/(1 - e cos E).
 Source:     Murray & Correia 2010, Keplerian Orbits and Dynamics of Exoplanets, arXiv 1009.1738, eqs. 30 to
@@ -24,36 +23,36 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-_MOST_STEPS = 60
+_MAX_STEPS = 60
 
 
 def eccentric_anomaly(mean_anomaly: Tensor, eccentricity: Tensor) -> Tensor:
-    """E in rad with E - e sin E = M for M in rad of any size; shapes broadcast, differentiable twice.
+    """Return E in rad with E - e sin E = M, for any M in rad; shapes broadcast, twice differentiable.
 
-    ``eccentricity`` lies in [0, 1); outside, the result means nothing.
+    ``eccentricity`` must lie in [0, 1); elsewhere the result is meaningless.
     """
     turns = torch.round(mean_anomaly.detach() / (2 * math.pi)) * (2 * math.pi)
-    reduced = mean_anomaly - turns
+    remainder = mean_anomaly - turns
     with torch.no_grad():
-        root = _root(*torch.broadcast_tensors(reduced.abs(), eccentricity)) * torch.sign(reduced)
+        root = _root(*torch.broadcast_tensors(remainder.abs(), eccentricity)) * torch.sign(remainder)
     for _ in range(2):
-        root = root - (root - eccentricity * root.sin() - reduced) / (1 - eccentricity * root.cos())
+        root = root - (root - eccentricity * root.sin() - remainder) / (1 - eccentricity * root.cos())
     return root + turns
 
 
 def _root(mean: Tensor, eccentricity: Tensor) -> Tensor:
-    """E for M in [0, π], from the right."""
-    found = torch.minimum(mean + eccentricity, torch.full_like(mean, math.pi))
-    for _ in range(_MOST_STEPS):
-        step = (found - eccentricity * found.sin() - mean) / (1 - eccentricity * found.cos())
-        found = found - step
-        if not bool((step.abs() > torch.finfo(found.dtype).eps ** 0.5).any()):
-            break  # the next step would be of the size of the square
-    return found
+    """Return E for M in [0, π] by Newton's method from above."""
+    root = torch.minimum(mean + eccentricity, torch.full_like(mean, math.pi))
+    for _ in range(_MAX_STEPS):
+        step = (root - eccentricity * root.sin() - mean) / (1 - eccentricity * root.cos())
+        root = root - step
+        if not bool((step.abs() > torch.finfo(root.dtype).eps ** 0.5).any()):
+            break  # convergence is quadratic: the next step would be below the rounding error
+    return root
 
 
 def velocity_parts(mean_anomaly: Tensor, eccentricity: Tensor) -> tuple[Tensor, Tensor]:
-    """(cos ν + e, -sin ν): for semi-amplitude K and argument ω, v = K cos ω · first + K sin ω · second."""
+    """Return (cos ν + e, -sin ν), so that v = K cos ω · first + K sin ω · second."""
     anomaly = eccentric_anomaly(mean_anomaly, eccentricity)
     distance = 1 - eccentricity * anomaly.cos()
     first = (anomaly.cos() - eccentricity) / distance + eccentricity

@@ -1,4 +1,4 @@
-"""The linear inverse problem with Gaussian prior: everything about it is known in closed form.
+"""The linear inverse problem with a Gaussian prior, whose posterior is known in closed form.
 
 Prior:      X ~ N(0, Σ), X in R^D.                Observation:  Y = A X + σ ε, ε ~ N(0, I), Y in R^M, M < D.
 Posterior:  N(K y, Σ - K A Σ) with V = A Σ Aᵀ + σ² I and K = Σ Aᵀ V⁻¹.
@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import param
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LinearGaussianParts:
-    """Σ (D, D), its Cholesky factor, A (M, D), V (M, M) and K (D, M), float64."""
+    """The matrices, float64: Σ (D, D), its Cholesky factor, A (M, D), V (M, M) and K (D, M)."""
 
     covariance: Tensor
     factor: Tensor
@@ -44,7 +44,7 @@ class LinearGaussianParts:
 def _parts(features: int, observations: int, noise: float, seed: int) -> LinearGaussianParts:
     generator = torch.Generator().manual_seed(seed)
     rotation, _ = torch.linalg.qr(normal(features, features, generator))
-    # variances from 1/2 to 2: correlated, yet well conditioned whatever the seed
+    # variances from 1/2 to 2: correlated, yet well conditioned for any seed
     spread = torch.linspace(math.log(0.5), math.log(2.0), features, dtype=torch.float64).exp()
     covariance = rotation @ torch.diag(spread) @ rotation.T
     # orthonormal rows, so that no observation repeats another
@@ -55,6 +55,7 @@ def _parts(features: int, observations: int, noise: float, seed: int) -> LinearG
 
 
 def _gaussian_log_density(residual: Tensor, covariance: Tensor) -> Tensor:
+    """Return log N(residual; 0, covariance) in nats: (n, d) -> (n,)."""
     factor = torch.linalg.cholesky(covariance).to(residual)
     white = torch.linalg.solve_triangular(factor, residual.T, upper=False)
     return (
@@ -65,7 +66,7 @@ def _gaussian_log_density(residual: Tensor, covariance: Tensor) -> Tensor:
 
 @PROBLEMS.register
 class LinearGaussian(Problem):
-    """A Gaussian vector seen through a wide matrix: the posterior is Gaussian and known exactly."""
+    """A Gaussian vector observed through a wide matrix: the posterior is Gaussian and known exactly."""
 
     key = "linear_gaussian"
     title = "Linear Gaussian"
@@ -95,9 +96,9 @@ class LinearGaussian(Problem):
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        known = {Capability.OBSERVATION, Capability.SIMULATE, Capability.REFERENCE_POSTERIOR}
+        always = {Capability.OBSERVATION, Capability.SIMULATE, Capability.REFERENCE_POSTERIOR}
         return frozenset(
-            known | ({Capability.LOG_JOINT, Capability.FULL_SUPPORT} if self.noise > 0 else set())
+            always | ({Capability.LOG_JOINT, Capability.FULL_SUPPORT} if self.noise > 0 else set())
         )
 
     @property
@@ -121,31 +122,34 @@ class LinearGaussian(Problem):
 
     @property
     def parts(self) -> LinearGaussianParts:
-        """The matrices that the settings stand for."""
+        """The matrices for the present settings; raises `DataError` for more observations than unknowns."""
         self._ready()
         return _parts(self.features, self.observations, float(self.noise), self.matrix_seed)
 
-    def posterior_moments(self, observation) -> tuple[Tensor, Tensor]:
-        """Posterior mean (D,) and covariance (D, D; rank D - M without noise) for an observation (M,)."""
+    def posterior_moments(self, observation: Any) -> tuple[Tensor, Tensor]:
+        """Return mean (D,) and covariance (D, D; rank D - M without noise) of p(x | observation (M,))."""
         p, y = self.parts, self.checked_observation(observation)
         covariance = p.covariance - p.gain @ p.operator @ p.covariance
         return p.gain @ y, 0.5 * (covariance + covariance.T)
 
     def log_evidence(self, y: Tensor) -> Tensor:
-        """log p(y) (n,) in nats for observations (n, M)."""
+        """Return log p(y) (n,) in nats for observations (n, M)."""
         return _gaussian_log_density(self._points(y, "y", len(self.y)), self.parts.evidence)
 
     def realising_map(self) -> Tensor:
-        """The matrix [A; B] (D, D) of T*: x -> (y, z) for noise 0, with z ~ N(0, I) independent of y."""
+        """Return the matrix [A; B] (D, D) of T*: x -> (y, z), with z ~ N(0, I) independent of y.
+
+        Raises `IncompatibleError` for noise above 0.
+        """
         if self.noise > 0:
             raise IncompatibleError(
                 "An exact map from x to (y, z) exists only without noise", found=f"noise={self.noise}"
             )
         p = self.parts
-        # the rows of Nᵀ span what A S cannot see (Σ = S Sᵀ); then B = Nᵀ S⁻¹
-        unseen = torch.linalg.svd(p.operator @ p.factor, full_matrices=True).Vh[self.observations :]
+        # the rows of Nᵀ span the null space of A S (Σ = S Sᵀ); then B = Nᵀ S⁻¹
+        null_space = torch.linalg.svd(p.operator @ p.factor, full_matrices=True).Vh[self.observations :]
         return torch.cat(
-            [p.operator, torch.linalg.solve_triangular(p.factor, unseen, upper=False, left=False)]
+            [p.operator, torch.linalg.solve_triangular(p.factor, null_space, upper=False, left=False)]
         )
 
     def _prior(self, n: int, generator: torch.Generator) -> Tensor:

@@ -1,1 +1,5 @@
-"""Underwater acoustics."""
+"""Underwater acoustics: geoacoustic inversion."""
+
+from workbench.problems.base import members_of
+
+__getattr__ = members_of(__name__)

@@ -1,18 +1,17 @@
-"""Geoacoustic inversion: what lies under the sea, from the sound of a few tones at an array of hydrophones.
+"""Geoacoustic inversion: properties of the seabed from a few tones recorded by an array of hydrophones.
 
 Field:      p_f(x) at 21 hydrophones from a source some 3 km away; see `workbench.problems.ocean.waveguide`.
 Observed:   g_f = √21 p_f / ‖p_f‖,  y_f = exp(iφ_f) g_f(x) + e_f with φ_f ~ U(0, 2π), the unknown phase of
             the source, and e_f ~ CN(0, s² I), s² = 10^(-SNR/10), SNR in dB a hydrophone; independent over
-            the tones. Then the phase is taken out (`without_phase`).
+            the tones. Then the phase is removed (`without_phase`).
 Likelihood: Σ_f -21 log(π s²) - (‖y_f‖² + 21)/s² + log I₀(2 |g_f^H y_f| / s²), exact. It is the density of
-the
-            recording before its phase is taken out, and the same for all of its phases, so that it has the
-            posterior of either.
+            the recording before its phase is removed; as it does not depend on the phase, the posterior is
+            the same for both.
 Tiers:      swx_2 depth of the water and speed in the sediment, 148 Hz; swx_4 also tilt and thickness, 49,
             112 and 148 Hz; swx_9 all nine unknowns, same tones; swx_9_hard all nine, seven tones.
 Synthetic:  the environment is that of SWellEx-96 with a half-space of mudstone, the same at every range.
-            Data are made by the model that explains them: no recording of the experiment is used, and
-            nothing is misfit.
+            Data come from the same model as the likelihood: no recording of the experiment is used, and
+            there is no model error.
 """
 
 from __future__ import annotations
@@ -44,17 +43,17 @@ TIERS = {
     "swx_9": (tuple(field.UNKNOWNS), THREE),
     "swx_9_hard": (tuple(field.UNKNOWNS), TONES),
 }
+#: Hydrophones of the array, and cells of the first grid of the posterior along each axis.
 HYDROPHONES, CELLS = 21, 150
-#: Geometries in which `signal_draws` hears one sediment.
+#: Geometries of source and array for each sediment in `signal_draws`.
 SHARING = 4
-#: Seed of the noise in the observation that is looked at first.
+#: Seed of the noise in the default observation.
 _SEED = 1996
 
 
 @lru_cache(maxsize=1)
 def _coarse_grid() -> torch.Tensor:
-    """Fields (cells, cells, tones, hydrophones) of the tier with two unknowns, which every observation
-    shares."""
+    """Return the fields (cells, cells, tones, hydrophones) of swx_2, which all observations share."""
     names, tones = TIERS["swx_2"]
     axes = [field.midpoints(v.low, v.high, CELLS) for v in (field.UNKNOWNS[name] for name in names)]
     with torch.no_grad():
@@ -63,6 +62,7 @@ def _coarse_grid() -> torch.Tensor:
 
 @lru_cache(maxsize=16)
 def _first_observation(tier: str, signal_to_noise: float) -> tuple[float, ...]:
+    """Simulate an observation of the nominal seabed."""
     problem = GeoacousticInversion(tier=tier, signal_to_noise=signal_to_noise)
     truth = torch.tensor([[NOMINAL[v.name] for v in problem.x]], dtype=torch.float64)
     return tuple(problem.simulate(truth, torch.Generator().manual_seed(_SEED))[0].tolist())
@@ -97,7 +97,7 @@ class GeoacousticInversion(AcousticViews, Problem):
 
     @property
     def unknowns(self) -> tuple[str, ...]:
-        """Names of what is looked for."""
+        """Names of the unknowns."""
         return TIERS[self.tier][0]
 
     @property
@@ -116,13 +116,13 @@ class GeoacousticInversion(AcousticViews, Problem):
 
     @property
     def phase_free(self) -> int:
-        """The source's phase is not known, tone by tone."""
+        """The source has an unknown phase in each tone."""
         return HYDROPHONES
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        known = {Capability.OBSERVATION, Capability.SIMULATE, Capability.LOG_JOINT, Capability.SIGNAL}
-        return frozenset(known | ({Capability.REFERENCE_POSTERIOR} if self.tier == "swx_2" else set()))
+        always = {Capability.OBSERVATION, Capability.SIMULATE, Capability.LOG_JOINT, Capability.SIGNAL}
+        return frozenset(always | ({Capability.REFERENCE_POSTERIOR} if self.tier == "swx_2" else set()))
 
     @property
     def window(self) -> Window:
@@ -130,23 +130,26 @@ class GeoacousticInversion(AcousticViews, Problem):
 
     @property
     def observation_window(self) -> Window:
-        # a hydrophone rarely has twice the effective value, and noise rarely thrice its own
+        # signals rarely exceed twice their effective value, and noise rarely three standard deviations
         side = round(2.2 + 3 * math.sqrt(self.noise / 2), 1)
         return ((-side, side),) * len(self.y)
 
     @property
     def default_observation(self) -> tuple[float, ...]:
-        """The nominal seabed, heard through noise."""
+        """A noisy recording over the nominal seabed."""
         return _first_observation(self.tier, self.signal_to_noise)
 
     def signals(self, x: torch.Tensor) -> torch.Tensor:
-        """Noise-free fields g (n, tones, 21), complex128, for unknowns ``x`` (n, D); differentiable."""
+        """Return noise-free fields g (n, tones, 21), complex128, of unknowns ``x`` (n, D); differentiable."""
         return field.level(field.fields(field.waveguide(self.tones), self.unknowns, x))
 
     def signal_draws(self, n: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-        """``n`` seabeds of the prior (n, D) and their `signals`. Where the whole sediment is unknown, each
-        sediment, whose solution costs most, is heard in `SHARING` geometries: every row has the prior's law,
-        but rows that share a sediment are not independent."""
+        """Draw ``n`` seabeds (n, D) from the prior with their `signals`.
+
+        Where the whole sediment is unknown, each sediment is used with `SHARING` geometries, since its
+        solution is the most expensive part: every row is distributed as the prior, but rows that share a
+        sediment are not independent.
+        """
         own = field.sediment_columns(self.unknowns)
         x = self.prior(n, generator)
         with torch.no_grad():
@@ -158,48 +161,48 @@ class GeoacousticInversion(AcousticViews, Problem):
             return x, field.level(field.shared_fields(guide, self.unknowns, x, SHARING))
 
     def recorded(self, signals: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Observations (n, M), float64, of ``signals`` as `signals` gives them, with noise of
-        ``generator``.
+        """Return observations (n, M), float64, of ``signals`` (n, tones, 21) with noise from ``generator``.
 
-        The phase of the source is drawn by nobody: it is taken out again, and circular noise does not know
-        it.
+        No phase is drawn for the source: it would be removed again, and circular noise is invariant to it.
         """
         noise = field.complex_noise(tuple(signals.shape), self.noise, generator)
         return field.as_numbers(field.without_phase(signals.detach().cpu().to(torch.complex128) + noise))
 
     def signal_numbers(self, signals: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """Signals (n, tones, 21) as (n, 42 tones) real numbers that are smooth in the unknowns: each tone
-        turned to the phase of the recording y (M,), which the likelihood does not see."""
+        """Return signals (n, tones, 21) as real numbers (n, 42 · tones) that are smooth in the unknowns.
+
+        Each tone is rotated to the phase of the recording y (M,), to which the likelihood is invariant.
+        """
         recording = field.as_recordings(y[None].double(), HYDROPHONES)[0]
-        matched = (signals.conj() * recording).sum(-1, keepdim=True)
-        return field.as_numbers(signals * torch.exp(1j * matched.angle()))
+        product = (signals.conj() * recording).sum(-1, keepdim=True)
+        return field.as_numbers(signals * torch.exp(1j * product.angle()))
 
     def log_likelihood_of(self, numbers: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """log p(y | g) (n,) for signals as `signal_numbers` gives them, or nearly so, and one y (M,)."""
+        """Return log p(y | g) (n,) for (approximations of) `signal_numbers` and one y (M,)."""
         recording = field.as_recordings(y[None].double(), HYDROPHONES)[0]
         return self.log_likelihood(field.level(field.as_recordings(numbers, HYDROPHONES)), recording)
 
     def log_prior(self, x: torch.Tensor) -> torch.Tensor:
-        """log p(x) (n,); -inf outside the bounds."""
+        """Return log p(x) in nats (n,); -inf outside the bounds."""
         inside, level = field.log_prior(x, self.x)
         return torch.where(inside, level, -math.inf).to(x)
 
-    # ---- for the pictures
+    # acoustic views -----------------------------------------------------------------------------------
     @property
-    def mapped(self) -> tuple[str, str]:
-        """Depth and speed; with nine unknowns depth and range, which make up for each other."""
+    def ambiguity_axes(self) -> tuple[str, str]:
+        """Depth and speed; with nine unknowns depth and range, which are strongly correlated."""
         return ("depth", "distance") if "distance" in self.unknowns else ("depth", "speed")
 
     def seabeds(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
         return dict(zip(self.unknowns, x.T, strict=True))
 
-    def modelled(self, x: torch.Tensor) -> torch.Tensor:
+    def fields(self, x: torch.Tensor) -> torch.Tensor:
         return self.signals(x)
 
     def recordings(self, y: torch.Tensor) -> torch.Tensor:
         return field.as_recordings(y.double(), HYDROPHONES)
 
-    # ---- hooks
+    # hooks --------------------------------------------------------------------------------------------
     def _prior(self, n: int, generator: torch.Generator) -> Tensor:
         return field.uniform_draws(self.x, n, generator)
 
@@ -208,9 +211,8 @@ class GeoacousticInversion(AcousticViews, Problem):
             return self.recorded(self.signals(x.cpu()), generator).to(x)
 
     def log_likelihood(self, signals: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """log p(y | g) in nats (…,) for fields (…, tones, 21) and one recording (tones, 21) or as many."""
-        matched = (signals.conj() * y).sum(-1).abs()
-        argument = 2 * matched / self.noise
+        """Return log p(y | g) in nats (…,) for fields (…, tones, 21) and one recording, or one for each."""
+        argument = 2 * (signals.conj() * y).sum(-1).abs() / self.noise
         energy = y.abs().square().sum(-1) + HYDROPHONES
         logs = torch.special.i0e(argument).log() + argument - energy / self.noise
         return (logs - HYDROPHONES * math.log(math.pi * self.noise)).sum(-1)
@@ -218,20 +220,19 @@ class GeoacousticInversion(AcousticViews, Problem):
     def _log_joint(self, x: Tensor, y: Tensor) -> Tensor:
         inside, level = field.log_prior(x, self.x)
         low, high = (v.to(x) for v in field.bounds(self.x))
-        # outside the box the model may have no answer; what it says at the edge is not used
-        known = torch.minimum(torch.maximum(x, low), high).double()
-        logs = self.log_likelihood(self.signals(known), field.as_recordings(y.double(), HYDROPHONES))
+        # outside the bounds the waveguide may fail; the value at the edge is replaced by -inf below
+        nearest = torch.minimum(torch.maximum(x, low), high).double()
+        logs = self.log_likelihood(self.signals(nearest), field.as_recordings(y.double(), HYDROPHONES))
         return torch.where(inside, (logs + level).to(x), -math.inf)
 
     def _reference_posterior(self, observation: Tensor, n: int, generator: torch.Generator) -> Tensor:
         recording = field.as_recordings(observation[None], HYDROPHONES)[0]
 
-        def on_axes(first, second):
-            coarse = len(first) == CELLS
-            found = _coarse_grid() if coarse else field.level(
-                field.on_grid(field.waveguide(self.tones), self.unknowns, first, second)
-            )  # fmt: skip
-            return self.log_likelihood(found, recording)
+        def on_axes(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+            if len(first) == CELLS:
+                return self.log_likelihood(_coarse_grid(), recording)
+            pressure = field.on_grid(field.waveguide(self.tones), self.unknowns, first, second)
+            return self.log_likelihood(field.level(pressure), recording)
 
         with torch.no_grad():
             return field.grid_draws(on_axes, self.window, (CELLS, CELLS), n, generator)

@@ -1,17 +1,16 @@
-"""The geoacoustic inversion of VINA: depth of the water and sound speed in the sediment, from 70 numbers.
+"""The geoacoustic inversion of the VINA paper: water depth and sediment speed from 70 numbers.
 
 Field:     p_f(m) at the five highest hydrophones, seven tones from 49 to 388 Hz, source at 60 m and 3 km
            away. The sediment is 23.5 m thick and 1593 m/s fast at its bottom; below it 800 m of mudstone
            whose speed rises from 1881 to 3245 m/s, over a half-space.
-Observed:  y = F(m) + ε, the source's phase being known: F_f = p_f / a_f with a_f the effective value of p_f
+Observed:  y = F(m) + ε with a known phase of the source: F_f = p_f / a_f with a_f the effective value of p_f
            over hydrophones and prior, real and imaginary parts apart; ε_f ~ N(0, s²/2), s² = 10^(-SNR/10).
-Unknowns:  x = (m, ε), as the paper has it: an invertible network of [y, z] then has 72 inputs, and y
+Unknowns:  x = (m, ε), as in the paper: an invertible network of [y, z] then has 72 inputs, and y
            follows from x without noise. Or x = m alone, and the noise is the simulator's.
 Posterior: of m on a grid, then ε = y - F(m).
 Departures from the paper: its normal modes are KRAKEN's, here the field is integrated over wavenumbers; it
-names
-           neither the covariance of its noise nor its test observation, so that its figures compare with
-           ours in their order of magnitude only.
+           states neither the covariance of its noise nor its test observation, so that its figures compare
+           with ours in their order of magnitude only.
 Source:    VINA, arXiv:2602.20480, section 4.2; Zhang & Curtis 2021, doi 10.1029/2021JB022320 (noise as
            unknowns).
 """
@@ -39,64 +38,66 @@ if TYPE_CHECKING:
     from workbench.problems.base import Window
 
 HYDROPHONES, BOTTOM_SPEED = 5, 1593.0
-#: Cells of the grid: the posterior is narrow in the first.
+#: Cells of the grid (the posterior is narrow in the first unknown), and Chebyshev nodes of the speed.
 CELLS, NODES = (360, 60), 14
 NUMBERS = 2 * HYDROPHONES * len(TONES)
 SEABED = (
     Variable("depth", "m₁", "m", 200.5, 236.5, "Depth of the water at the array."),
     Variable("speed", "m₂", "m/s", 1532.0, 1592.0, "Sound speed at the top of the sediment."),
 )
-#: The truth behind the observation that is looked at first: the published seabed.
+#: The published seabed, from which the default observation is simulated, and the seed of its noise.
 _TRUTH, _SEED = (216.5, 1572.368), 2026
 
 
 @lru_cache(maxsize=1)
 def _sediments() -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
-    """Chebyshev nodes of the unknown speed, and what the water knows of the sediment there."""
+    """Return Chebyshev nodes of the unknown speed, and the solutions in the sediment at these speeds."""
     low, high = SEABED[1].low, SEABED[1].high
     angles = math.pi * (torch.arange(NODES, dtype=torch.float64) + 0.5) / NODES
     nodes = 0.5 * (low + high) + 0.5 * (high - low) * angles.cos()
-    known = {"speed": nodes, "increase": BOTTOM_SPEED - nodes}
+    members = {"speed": nodes, "increase": BOTTOM_SPEED - nodes}
     with torch.no_grad():
-        return nodes, field.waveguide(TONES, HYDROPHONES, True).sediment(field.seabed(known))
+        return nodes, field.waveguide(TONES, HYDROPHONES, True).sediment(field.seabed(members))
 
 
 def pressure(depth: Tensor, speed: Tensor) -> Tensor:
-    """Complex pressure (…, tones, hydrophones), of an upright array, for depths and speeds that broadcast.
+    """Return the complex pressure (…, tones, hydrophones) at an upright array; depth and speed broadcast.
 
-    The sediment has one unknown: its solution is interpolated between a few speeds, to some 1e-8.
+    The sediment has one unknown: its solution is interpolated between a few speeds, accurate to about 1e-8.
     """
-    nodes, known = _sediments()
-    apart = nodes[:, None] - nodes + torch.eye(NODES, dtype=torch.float64)
-    others = (speed[..., None, None] - nodes) / apart
+    nodes, solutions = _sediments()
+    differences = nodes[:, None] - nodes + torch.eye(NODES, dtype=torch.float64)
+    others = (speed[..., None, None] - nodes) / differences
     weights = others.where(~torch.eye(NODES, dtype=torch.bool), 1.0).prod(-1).to(torch.complex128)
-    slopes = [(weights @ change) / (weights @ value) for value, change in known]
+    slopes = [(weights @ change) / (weights @ value) for value, change in solutions]
     guide = field.waveguide(TONES, HYDROPHONES, True)
     return guide.pressure(field.seabed({"depth": depth, "tilt": depth.new_zeros(1)}), slopes)
 
 
 @lru_cache(maxsize=1)
 def _level() -> Tensor:
-    """The effective value of each tone (tones, 1), over hydrophones and the prior."""
-    found = _on_axes(*(field.midpoints(v.low, v.high, n) for v, n in zip(SEABED, (48, 8), strict=True)))
-    return found.abs().square().mean((0, 1, 3)).sqrt()[:, None]
+    """Return the effective value of each tone (tones, 1), over hydrophones and the prior."""
+    fields = _on_axes(*(field.midpoints(v.low, v.high, n) for v, n in zip(SEABED, (48, 8), strict=True)))
+    return fields.abs().square().mean((0, 1, 3)).sqrt()[:, None]
 
 
 @lru_cache(maxsize=1)
 def _grid() -> Tensor:
-    """What every observation's posterior begins with: F (cells, cells, tones, hydrophones)."""
+    """Return F (cells, cells, tones, hydrophones) on the first grid, which all observations share."""
     return (
         _on_axes(*(field.midpoints(v.low, v.high, n) for v, n in zip(SEABED, CELLS, strict=True))) / _level()
     )
 
 
 def _on_axes(first: Tensor, second: Tensor) -> Tensor:
+    """Return the pressure (len first, len second, tones, hydrophones) on a grid of depth and speed."""
     with torch.no_grad():
         return torch.stack([pressure(v.reshape(1), second) for v in first])
 
 
 @lru_cache(maxsize=8)
 def _first_observation(signal_to_noise: float) -> tuple[float, ...]:
+    """Simulate an observation of the published seabed."""
     problem = GeoacousticPaper(signal_to_noise=signal_to_noise)
     noise = problem.spread * torch.randn(NUMBERS, generator=torch.Generator().manual_seed(_SEED)).double()
     return tuple((problem.noise_free(torch.tensor([_TRUTH]).double())[0] + noise).tolist())
@@ -104,15 +105,14 @@ def _first_observation(signal_to_noise: float) -> tuple[float, ...]:
 
 @PROBLEMS.register
 class GeoacousticPaper(AcousticViews, Problem):
-    """Two unknowns of the seabed from five hydrophones and seven tones, with the noise among the
-    unknowns."""
+    """Two unknowns of the seabed, and the noise as further ones, from five hydrophones and seven tones."""
 
     key = "geoacoustic_paper"
     title = "Geoacoustic inversion of VINA"
     summary = "Water depth and sediment speed from 70 numbers, the noise among the unknowns; synthetic data."
     reference = "VINA, arXiv 2602.20480, section 4.2; Zhang & Curtis 2021, doi 10.1029/2021JB022320"
 
-    graded, hydrophones = True, HYDROPHONES
+    graded_mudstone, hydrophones = True, HYDROPHONES
 
     signal_to_noise = param.Number(
         15.0, bounds=(-20.0, 40.0), doc="Level of the signal over that of the noise, in dB."
@@ -139,8 +139,8 @@ class GeoacousticPaper(AcousticViews, Problem):
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        known = {Capability.OBSERVATION, Capability.SIMULATE, Capability.REFERENCE_POSTERIOR}
-        return frozenset(known if self.noise_appended else known | {Capability.LOG_JOINT})
+        always = {Capability.OBSERVATION, Capability.SIMULATE, Capability.REFERENCE_POSTERIOR}
+        return frozenset(always if self.noise_appended else always | {Capability.LOG_JOINT})
 
     @property
     def window(self) -> Window:
@@ -155,26 +155,26 @@ class GeoacousticPaper(AcousticViews, Problem):
 
     @property
     def default_observation(self) -> tuple[float, ...]:
-        """The published seabed, heard through noise."""
+        """A noisy recording over the published seabed."""
         return _first_observation(self.signal_to_noise)
 
     def noise_free(self, m: Tensor) -> Tensor:
-        """F(m) (n, 70) for m (n, 2), float64; differentiable."""
+        """Return F(m) (n, 70) for m (n, 2), float64; differentiable."""
         parts = [pressure(rows[:, 0], rows[:, 1]) for rows in m.double().split(field.ROWS)]
         return field.as_numbers(torch.cat(parts) / _level())
 
-    # ---- for the pictures
+    # acoustic views -----------------------------------------------------------------------------------
     def seabeds(self, x: Tensor) -> dict[str, Tensor]:
         upright = x.new_zeros(1)
         return {"depth": x[:, 0], "speed": x[:, 1], "increase": BOTTOM_SPEED - x[:, 1], "tilt": upright}
 
-    def modelled(self, x: Tensor) -> Tensor:
+    def fields(self, x: Tensor) -> Tensor:
         return self.recordings(self.noise_free(x[:, :2]))
 
     def recordings(self, y: Tensor) -> Tensor:
         return field.as_recordings(y.double(), HYDROPHONES)
 
-    # ---- hooks
+    # hooks --------------------------------------------------------------------------------------------
     def _prior(self, n: int, generator: torch.Generator) -> Tensor:
         m = field.uniform_draws(SEABED, n, generator)
         if not self.noise_appended:
@@ -202,9 +202,9 @@ class GeoacousticPaper(AcousticViews, Problem):
     def _reference_posterior(self, observation: Tensor, n: int, generator: torch.Generator) -> Tensor:
         recording = field.as_recordings(observation[None], HYDROPHONES)[0]
 
-        def on_axes(first, second):
-            known = _grid() if len(first) == CELLS[0] else _on_axes(first, second) / _level()
-            return -0.5 * (recording - known).abs().square().sum((-1, -2)) / self.spread**2
+        def on_axes(first: Tensor, second: Tensor) -> Tensor:
+            fields = _grid() if len(first) == CELLS[0] else _on_axes(first, second) / _level()
+            return -0.5 * (recording - fields).abs().square().sum((-1, -2)) / self.spread**2
 
         with torch.no_grad():
             m = field.grid_draws(on_axes, tuple((v.low, v.high) for v in SEABED), CELLS, n, generator)

@@ -1,10 +1,9 @@
-"""The environment of the SWellEx-96 experiment: constants that its archive publishes, and none of its
-recordings.
+"""Published constants of the environment of the SWellEx-96 experiment; none of its recordings.
 
 Profile:   a piecewise linear fit, to within 0.1 m/s, of the cast of 10 May 1996, 18:18 local time, down to
            164 m; constant below.
 Array:     the 21 usable hydrophones of the vertical line array.
-Tones:     of the deep source's loudest set, those that are used here.
+Tones:     those of the deep source's loudest set that are used here.
 Seabed:    sediment over mudstone. The experiment's description has 800 m of mudstone whose speed rises from
            1881 to 3245 m/s, over a half-space at 5200 m/s; inversions often take a half-space of the
            mudstone's top instead. No shear waves are given.
@@ -34,20 +33,25 @@ HYDROPHONES = (
 )  # fmt: skip
 TONES = (49.0, 79.0, 112.0, 148.0, 201.0, 283.0, 388.0)
 MUDSTONE = Layer(1881.0, 1881.0, 2.06, 0.06)
-#: 800 m in pieces of 40 m: through one alone a wave that does not travel would grow beyond any number.
+#: 800 m in layers of 40 m: through a single one evanescent waves would overflow.
 GRADED_MUDSTONE = tuple(
     Layer(1881.0 + 68.2 * i, 1881.0 + 68.2 * (i + 1), 2.06, 0.06, 40.0) for i in range(20)
 ) + (Layer(5200.0, 5200.0, 2.66, 0.020),)
 #: Water depth at the array in m; thickness in m, speed at the top and its increase in m/s, density in g/cm³
 #: and attenuation in dB/(km Hz) of the sediment, as published; range and depth of the source in m and tilt
-#: in degrees, as this project's test case has them.
+#: in degrees, as chosen for the test case here.
 NOMINAL = {
     "depth": 216.5, "thickness": 23.5, "speed": 1572.368, "increase": 20.648, "density": 1.76,
     "attenuation": 0.2, "distance": 3000.0, "source_depth": 60.0, "tilt": 1.0,
 }  # fmt: skip
 
 
-def environment(hydrophones: int = 21, *, graded: bool = False, sources: tuple[float, float] = (50.0, 70.0)):
-    """The first ``hydrophones`` of the array over a half-space of mudstone, or over the graded mudstone."""
+def environment(
+    hydrophones: int = 21, *, graded: bool = False, sources: tuple[float, float] = (50.0, 70.0)
+) -> Environment:
+    """Return the environment for the first ``hydrophones`` and source depths (lowest, highest) in m.
+
+    The mudstone is a half-space, or a stack of layers over a half-space if ``graded``.
+    """
     below = GRADED_MUDSTONE if graded else (MUDSTONE,)
     return Environment(PROFILE_DEPTHS, PROFILE_SPEEDS, HYDROPHONES[:hydrophones], below, sources)

@@ -1,1 +1,5 @@
 """Two-dimensional densities."""
+
+from workbench.problems.base import members_of
+
+__getattr__ = members_of(__name__)

@@ -1,4 +1,4 @@
-"""Uniform on every other square of a board: p(x) = 1 / (area of the filled squares) there and 0 elsewhere."""
+"""Uniform on every other square of a board: p(x) = 1 / (area of those squares) there and 0 elsewhere."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _HALF_WIDTH = 4.0
 
 @PROBLEMS.register
 class Checkerboard(PlanarDensity):
-    """Sharp edges and corners that touch."""
+    """A uniform density with sharp edges and touching corners."""
 
     key = "checkerboard"
     title = "Checkerboard"
@@ -42,23 +42,25 @@ class Checkerboard(PlanarDensity):
 
     @property
     def _edge(self) -> float:
+        """Length of a square's side."""
         return 2 * _HALF_WIDTH / self.squares
 
     @property
-    def _filled(self) -> int:
+    def _dark_squares(self) -> int:
+        """Number of squares with mass."""
         return (self.squares**2 + 1) // 2
 
     def _draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
-        # filled squares counted row by row are every other square of the board, shifted by one in odd rows
+        # squares with mass, row by row: every other one, shifted by one in odd rows
         board = torch.arange(self.squares**2).reshape(self.squares, self.squares)
         row, column = board // self.squares, board % self.squares
-        filled = torch.stack([column, row], -1)[(row + column) % 2 == 0]
-        corner = filled[torch.randint(self._filled, (n,), generator=generator)]
+        dark = torch.stack([column, row], -1)[(row + column) % 2 == 0]
+        corner = dark[torch.randint(self._dark_squares, (n,), generator=generator)]
         inside = torch.rand(n, 2, generator=generator, dtype=torch.float64)
         return (corner + inside) * self._edge - _HALF_WIDTH, None
 
     def _log_density(self, x: Tensor) -> Tensor:
         cell = torch.floor((x.detach() + _HALF_WIDTH) / self._edge)
         inside = ((cell >= 0) & (cell < self.squares)).all(1) & (cell.sum(1) % 2 == 0)
-        height = -math.log(self._filled * self._edge**2)
+        height = -math.log(self._dark_squares * self._edge**2)
         return torch.where(inside, x.new_tensor(height), x.new_tensor(-math.inf))

@@ -23,7 +23,7 @@ _RADIUS = 2.0
 
 @PROBLEMS.register
 class EightGaussians(PlanarDensity):
-    """Separate modes in a ring: will a connected latent be torn apart?"""
+    """Separate modes on a ring, which a continuous map from one Gaussian can only connect by filaments."""
 
     key = "eight_gaussians"
     title = "Eight Gaussians"

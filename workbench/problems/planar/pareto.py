@@ -1,4 +1,4 @@
-"""Two independent Pareto variables: a tail that falls like a power, and as many finite moments as one likes.
+"""Two independent Pareto variables: tails that fall like a power, with a chosen number of finite moments.
 
 Density   p(x) = Π_i α m^α / x_i^(α+1) for x_i ≥ m, zero below; E x_i^k is finite for k < α only
 Draws     x_i = m u^(−1/α), u uniform on (0, 1]
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
     from workbench.problems.base import Window
 
-#: Share of the draws of a component that lies inside the plots' window.
-SHOWN = 0.98
+#: Fraction of the draws of a component inside the plot limits.
+SHARE_IN_WINDOW = 0.98
 
 
 @PROBLEMS.register
 class Pareto(Problem):
-    """Heavy tails on the plane."""
+    """Two independent variables with heavy tails."""
 
     key = "pareto"
     title = "Pareto tails"
@@ -49,17 +49,17 @@ class Pareto(Problem):
 
     @property
     def window(self) -> Window:
-        high = self.minimum * (1 - SHOWN) ** (-1 / self.alpha)
+        high = self.minimum * (1 - SHARE_IN_WINDOW) ** (-1 / self.alpha)
         return ((self.minimum - 0.1 * (high - self.minimum), high),) * 2
 
     def absolute_deviation(self) -> float:
-        """E|x_i − median|, infinite for α ≤ 1."""
+        """Return E|x_i − median|, infinite for α ≤ 1."""
         if self.alpha <= 1:
             return math.inf
         return self.minimum * self.alpha * (2 ** (1 / self.alpha) - 1) / (self.alpha - 1)
 
     def quantile(self, share: float) -> float:
-        """The value below which this share of a component lies."""
+        """Return the quantile of a component at the level ``share``."""
         return self.minimum * (1 - share) ** (-1 / self.alpha)
 
     def _draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
@@ -68,7 +68,7 @@ class Pareto(Problem):
 
     def _log_density(self, x: Tensor) -> Tensor:
         inside = (x >= self.minimum).all(1)
-        # below the minimum the logarithm is not wanted, and must not spoil the gradient
+        # keeps the gradient finite where the density is zero
         safe = torch.where(x >= self.minimum, x, self.minimum)
         constant = math.log(self.alpha) + self.alpha * math.log(self.minimum)
         value = (constant - (self.alpha + 1) * safe.log()).sum(1)

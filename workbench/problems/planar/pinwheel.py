@@ -1,4 +1,4 @@
-"""Gaussian arms, wound up by a rotation whose angle grows with the radius.
+"""Gaussian arms bent by a rotation whose angle grows with the radius.
 
 Straight:  V = R(2πk/K) (2 + 0.6 e₁, s e₂), e ~ N(0, I), k uniform on 0 … K-1.
 Wound:     x = R(w |V|) V. A rotation by an angle that depends on the radius alone keeps areas (its Jacobian
@@ -27,19 +27,19 @@ _MIDDLE, _LENGTH = 2.0, 0.6
 
 
 def _rotate(x: Tensor, angle: Tensor) -> Tensor:
-    """Points (n, 2) turned by angles (n,) in rad, counter-clockwise."""
+    """Rotate points (n, 2) by angles (n,) in rad, counter-clockwise."""
     cosine, sine = angle.cos(), angle.sin()
     return torch.stack([cosine * x[:, 0] - sine * x[:, 1], sine * x[:, 0] + cosine * x[:, 1]], 1)
 
 
 def _radius(x: Tensor) -> Tensor:
-    # the tiny number keeps the gradient at the origin finite
+    # the small constant keeps the gradient at the origin finite
     return (x.square().sum(1) + 1e-30).sqrt()
 
 
 @PROBLEMS.register
 class Pinwheel(PlanarDensity):
-    """Arms that bend: long thin modes that no single direction describes."""
+    """Bent arms: long thin modes that no single direction describes."""
 
     key = "pinwheel"
     title = "Pinwheel"

@@ -2,7 +2,7 @@
 
 Density of one circle of radius r, with ρ = |x| and I₀ the modified Bessel function:
     p(x) = exp(-(ρ² + r²) / 2s²) I₀(ρ r / s²) / (2π s²) = exp(-(ρ - r)² / 2s²) i0e(ρ r / s²) / (2π s²).
-The circles are weighted by their length, so that all are equally bright. Exact, no quadrature.
+The circles are weighted by their length, so that all have the same density. Exact, no quadrature.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _OUTER = 3.0
 
 @PROBLEMS.register
 class Rings(PlanarDensity):
-    """Closed curves around each other: no bijection of the plane makes them from one blob exactly."""
+    """Nested closed curves, which no bijection of the plane produces from one Gaussian exactly."""
 
     key = "rings"
     title = "Rings"
@@ -58,8 +58,8 @@ class Rings(PlanarDensity):
 
     def _log_density(self, x: Tensor) -> Tensor:
         radii, variance = self._radii().to(x), self.noise**2
-        # the tiny number keeps the gradient at the origin finite (it is 0 there by symmetry)
+        # the small constant keeps the gradient at the origin finite (it is 0 there by symmetry)
         rho = (x.square().sum(1, keepdim=True) + 1e-30).sqrt()
-        bell = -(rho - radii).square() / (2 * variance) - math.log(2 * math.pi * variance)
-        logs = bell + torch.special.i0e(rho * radii / variance).log()
+        radial = -(rho - radii).square() / (2 * variance) - math.log(2 * math.pi * variance)
+        logs = radial + torch.special.i0e(rho * radii / variance).log()
         return torch.logsumexp(logs + (radii / radii.sum()).log(), dim=1)

@@ -26,13 +26,14 @@ if TYPE_CHECKING:
 
 
 def _moons(t: Tensor) -> tuple[Tensor, Tensor]:
-    """Both moons at t (n,): two tensors (n, 2)."""
+    """Return the points of both moons at t (n,): two tensors (n, 2)."""
     cosine, sine = torch.cos(math.pi * t), torch.sin(math.pi * t)
     return torch.stack([cosine, sine], 1), torch.stack([1 - cosine, 0.5 - sine], 1)
 
 
 @lru_cache(maxsize=16)
 def _components(noise: float) -> tuple[Tensor, Tensor]:
+    """Return centres (k, 2) and log weights (k,) of the mixture that approximates the blurred curves."""
     t, log_weights = nodes_and_log_weights(node_count(math.pi, noise))
     return torch.cat(_moons(t)), torch.cat([log_weights, log_weights]) - math.log(2)
 

@@ -29,13 +29,14 @@ _OUTER = 3.0
 
 
 def _arm(s: Tensor, turns: float) -> Tensor:
-    """The first arm at s (n,): (n, 2)."""
+    """Return the points of the first arm at s (n,): (n, 2)."""
     angle = 2 * math.pi * turns * s
     return _OUTER * s[:, None] * torch.stack([angle.cos(), angle.sin()], 1)
 
 
 @lru_cache(maxsize=16)
 def _components(turns: float, noise: float) -> tuple[Tensor, Tensor]:
+    """Return centres (k, 2) and log weights (k,) of the mixture that approximates the blurred curves."""
     speed = _OUTER * math.hypot(1, 2 * math.pi * turns)  # at the outer end, where it is greatest
     s, log_weights = nodes_and_log_weights(node_count(speed, noise))
     arm, log_weights = _arm(s, turns), log_weights + s.log()  # density 2s, then half for each arm
@@ -44,7 +45,7 @@ def _components(turns: float, noise: float) -> tuple[Tensor, Tensor]:
 
 @PROBLEMS.register
 class TwoSpirals(PlanarDensity):
-    """Two long curves, everywhere close to each other."""
+    """Two long curves that are close to each other everywhere."""
 
     key = "two_spirals"
     title = "Two spirals"

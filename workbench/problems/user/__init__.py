@@ -1,1 +1,5 @@
-"""A user's own tables and simulators."""
+"""Problems of the user's own: a table or a simulator."""
+
+from workbench.problems.base import members_of
+
+__getattr__ = members_of(__name__)
