@@ -66,9 +66,9 @@ def page(browser) -> Iterator:
     context = browser.new_context(viewport={"width": 1280, "height": 720}, accept_downloads=True)
     context.set_default_timeout(20_000)
     page, complaints = context.new_page(), []
-    page.on("console", lambda said: said.type == "error" and complaints.append(f"console: {said.text}"))
+    page.on("console", lambda line: line.type == "error" and complaints.append(f"console: {line.text}"))
     page.on("pageerror", lambda error: complaints.append(f"exception: {error}"))
-    page.on("request", lambda asked: leaves(asked.url) and complaints.append(f"request: {asked.url}"))
+    page.on("request", lambda request: leaves(request.url) and complaints.append(f"request: {request.url}"))
     yield page
     context.close()
     assert not complaints, "\n".join(complaints)

@@ -1,4 +1,4 @@
-"""The rules of the house that a tool can check. Every guard is also shown something wrong."""
+"""Rules of the repository that a tool can check. Every check is also shown a violation."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def python_files(*folders: str) -> list[Path]:
 
 
 def text_files() -> Iterator[Path]:
-    """Every file of the repository that people read, without caches."""
+    """Every text file of the repository, without caches."""
     suffixes = (".py", ".md", ".ipynb", ".json", ".toml", ".yml", ".cff", ".txt", "")
     inside = (path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*")))
     for path in [*ROOT.iterdir(), *inside]:
-        hidden = {"__pycache__", ".ipynb_checkpoints", ".git"}.intersection(path.parts)
-        if path.is_file() and path.suffix in suffixes and not hidden:
+        excluded = {"__pycache__", ".ipynb_checkpoints", ".git"}.intersection(path.parts)
+        if path.is_file() and path.suffix in suffixes and not excluded:
             yield path
 
 
@@ -61,39 +61,39 @@ def ruff(*arguments: str, text: str | None = None) -> subprocess.CompletedProces
 
 
 def test_ruff_is_content():
-    checked = ruff(".")
-    assert checked.returncode == 0, "\n".join((checked.stdout + checked.stderr).splitlines()[-30:])
+    result = ruff(".")
+    assert result.returncode == 0, "\n".join((result.stdout + result.stderr).splitlines()[-30:])
 
 
 def test_ruff_sees_a_long_line_and_an_unused_import():
-    said = ruff(
+    output = ruff(
         "--stdin-filename", "workbench/example.py", "-", text="import os\n\nname = '" + "a" * 110 + "'\n"
     ).stdout
-    assert "F401" in said and "E501" in said
+    assert "F401" in output and "E501" in output
 
 
 # ---- frontiers and layers
 
 
 def contracts(folder: Path) -> dict[str, bool]:
-    """Each import contract of pyproject.toml and whether the package in ``folder`` keeps it."""
-    done = subprocess.run(
+    """Name of each import contract of pyproject.toml -> True where the package in ``folder`` keeps it."""
+    process = subprocess.run(
         [sys.executable, "-c", LINT],
         cwd=folder,
         capture_output=True,
         text=True,
     )
-    found = {
+    states = {
         name: state == "KEPT"
-        for name, state in re.findall(r"^(.+?) (KEPT|BROKEN)", done.stdout, re.MULTILINE)
+        for name, state in re.findall(r"^(.+?) (KEPT|BROKEN)", process.stdout, re.MULTILINE)
     }
-    assert set(found) == set(CONTRACTS), done.stdout + done.stderr
-    return found
+    assert set(states) == set(CONTRACTS), process.stdout + process.stderr
+    return states
 
 
 def test_every_import_contract_is_kept():
-    broken = [name for name, kept in contracts(ROOT).items() if not kept]
-    assert not broken, f"run `make lint` to see the imports that break: {broken}"
+    failures = [name for name, intact in contracts(ROOT).items() if not intact]
+    assert not failures, f"run `make lint` to see the imports that break: {failures}"
 
 
 def test_every_import_contract_can_break(tmp_path):
@@ -108,8 +108,8 @@ def test_every_import_contract_can_break(tmp_path):
         "ui": "import torch",
     }.items():
         (tmp_path / "workbench" / package / "trespasser.py").write_text(line + "\n")
-    kept = [name for name, state in contracts(tmp_path).items() if state]
-    assert not kept, f"these contracts did not notice a trespasser: {kept}"
+    unnoticed = [name for name, state in contracts(tmp_path).items() if state]
+    assert not unnoticed, f"these contracts did not notice a trespasser: {unnoticed}"
 
 
 # ---- size
@@ -149,24 +149,24 @@ def test_length_guards_see_what_is_too_long(tmp_path):
     assert long_modules([long]) and long_functions([long])
 
 
-# ---- what must not stand in the code
+# ---- what the code must not contain
 
 
 def loose_code(files: Iterable[Path]) -> list[str]:
-    """Assertions (what a user gets wrong is raised), pickles, and torch.load that would run what it reads."""
-    found = []
+    """Places with an assertion (errors of a user are raised), a pickle, or an unsafe ``torch.load``."""
+    places = []
     for path in files:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Assert):
-                found.append(f"{path.name}:{node.lineno} assert")
+                places.append(f"{path.name}:{node.lineno} assert")
             if isinstance(node, ast.Import) and any(
                 alias.name in ("pickle", "cloudpickle", "dill") for alias in node.names
             ):
-                found.append(f"{path.name}:{node.lineno} pickle")
+                places.append(f"{path.name}:{node.lineno} pickle")
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load":
                 safe = any(k.arg == "weights_only" and ast.unparse(k.value) == "True" for k in node.keywords)
-                found += [] if safe else [f"{path.name}:{node.lineno} torch.load without weights_only=True"]
-    return found
+                places += [] if safe else [f"{path.name}:{node.lineno} torch.load without weights_only=True"]
+    return places
 
 
 def test_no_assert_no_pickle_no_unguarded_load():
@@ -182,9 +182,9 @@ def test_the_guard_sees_loose_code(tmp_path):
 
 def strays(files: Iterable[Path]) -> list[str]:
     return [
-        f"{path.name}: {found.group()}"
+        f"{path.name}: {match.group()}"
         for path in files
-        for found in STRAY.finditer(path.read_text(errors="replace"))
+        for match in STRAY.finditer(path.read_text(errors="replace"))
     ]
 
 
@@ -197,54 +197,12 @@ def test_the_guard_sees_strays(tmp_path):
     assert len(strays([stray])) == 2
 
 
-# ---- catalogues say it once
-
-
-def catalogues() -> list:
-    from workbench.architectures import ARCHITECTURES
-    from workbench.critics import CRITICS
-    from workbench.diagnostics import DIAGNOSTICS
-    from workbench.divergences import DIVERGENCES
-    from workbench.inversion import INVERSION
-    from workbench.objectives import OBJECTIVES
-    from workbench.problems import PROBLEMS
-    from workbench.studies import STUDIES
-
-    return [PROBLEMS, ARCHITECTURES, OBJECTIVES, DIVERGENCES, CRITICS, DIAGNOSTICS, INVERSION, STUDIES]
-
-
-def unsaid(member) -> list[str]:
-    """What the menus, tooltips and tables would miss of a member."""
-    found = [] if re.fullmatch(r"[a-z][a-z0-9_]*", member.key) else [f"'{member.key}' is not snake_case"]
-    if not (member.title and member.summary.endswith(".") and member.reference):
-        found.append(f"{member.key}: title, summary (a sentence) or reference is missing")
-    return found + [f"{member.key}.{s.name} has no doc" for s in member.settings() if not s.doc]
-
-
-def test_every_member_and_every_setting_is_described():
-    assert not [
-        complaint for catalogue in catalogues() for member in catalogue for complaint in unsaid(member)
-    ]
-
-
-def test_the_guard_sees_what_is_unsaid():
-    import param
-
-    from workbench.core.spec import Spec
-
-    class Mute(Spec):
-        key, title, summary = "NotSnake", "Mute", "no sentence"
-        width = param.Integer(1)
-
-    assert len(unsaid(Mute)) == 3
-
-
-# ---- papers of the project agree
+# ---- documents of the project agree
 
 
 def test_readme_tables_are_those_of_the_catalogues():
     text = readme.README.read_text(encoding="utf-8")
-    assert {found[1] for found in readme.MARKED.findall(text)} == set(readme.TABLES)
+    assert {match[1] for match in readme.MARKED.findall(text)} == set(readme.TABLES)
     assert readme.filled(text) == text, "run `make readme`"
 
 
@@ -310,8 +268,8 @@ def test_conda_users_get_the_same_packages():
         )
     }
     conda = {"torch": "pytorch"}
-    wanted = {plain(Requirement(r).name) for r in CONFIGURATION["project"]["dependencies"]}
-    assert not {name for name in wanted if conda.get(name, name) not in names}
+    names_needed = {plain(Requirement(r).name) for r in CONFIGURATION["project"]["dependencies"]}
+    assert not {name for name in names_needed if conda.get(name, name) not in names}
 
 
 @pytest.mark.parametrize(

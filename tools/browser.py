@@ -1,4 +1,4 @@
-"""The Chromium that tests and the screenshot drive: where it is, how it is started. As a script: its path."""
+"""Path and arguments of the Chromium that tests and the screenshot drive. As a script: print the path."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from urllib.parse import urlsplit
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# No sandbox, because builds often run as root; and nothing that calls home.
+# No sandbox, because builds often run as root; and no requests of the browser's own.
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -22,10 +22,10 @@ ARGUMENTS = [
 
 
 def find_chromium() -> str | None:
-    """Its path: what WORKBENCH_CHROMIUM names if that is set, and nothing else then; or the first on PATH."""
-    named = os.environ.get("WORKBENCH_CHROMIUM")
-    if named:
-        return shutil.which(named)
+    """Path of the browser: that of WORKBENCH_CHROMIUM where it is set, or else the first on PATH; or None."""
+    override = os.environ.get("WORKBENCH_CHROMIUM")
+    if override:
+        return shutil.which(override)
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
@@ -37,7 +37,7 @@ def leaves(url: str) -> bool:
 
 
 if __name__ == "__main__":
-    found = find_chromium()
-    if not found:
+    path = find_chromium()
+    if not path:
         sys.exit(1)
-    print(found)
+    print(path)

@@ -1,4 +1,4 @@
-"""Keep a study's result with the repository: the file, and a card that says what it is.
+"""Store a study's result in the repository: the file, and a card that describes it.
 
 python tools/keep_result.py FOLDER NAME      writes datasets/results/NAME.nc and NAME.md
 """
@@ -25,17 +25,17 @@ PLACE = ROOT / "datasets" / "results"
 
 
 def command(study: studies.Study) -> str:
-    """What makes such a result again."""
-    named = {name: True for name in ("fast", "middle") if study.values().get(name)}
-    said = type(study)(**named).values()
-    changed = {k: v for k, v in study.values().items() if v != said[k]}
+    """The command that repeats the study."""
+    switches = {name: True for name in ("fast", "middle") if study.values().get(name)}
+    defaults = type(study)(**switches).values()
+    changes = {k: v for k, v in study.values().items() if v != defaults[k]}
     words = ["workbench study", study.key, *(["--fast"] if study.fast else [])]
-    if "middle" in named:
+    if "middle" in switches:
         words.append("--set middle=true")
-    return " ".join([*words, *(f"--set {name}={_written(value)}" for name, value in changed.items())])
+    return " ".join([*words, *(f"--set {name}={_as_text(value)}" for name, value in changes.items())])
 
 
-def _written(value: object) -> str:
+def _as_text(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 

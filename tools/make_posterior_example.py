@@ -11,8 +11,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from tools.make_example import train  # noqa: E402
 from workbench.export import save  # noqa: E402
-from workbench.training import Experiment, Run  # noqa: E402
 from workbench.ui import example  # noqa: E402
 
 EXPERIMENT = {
@@ -26,10 +26,7 @@ EXPERIMENT = {
 
 
 def main() -> None:
-    run = Run(Experiment.from_dict(EXPERIMENT), device="cpu")
-    for record in run:
-        if record.iteration % 500 == 0:
-            print(record.iteration, f"{record.loss:.3f}", flush=True)
+    run = train(EXPERIMENT)
     path = save(run, example.FOLDER / example.POSTERIOR)
     print(f"{path}: {path.stat().st_size / 1024:.0f} kB, {run.parameters} parameters")
 

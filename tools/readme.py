@@ -1,4 +1,4 @@
-"""The generated tables of README.md, from the catalogues. As a script: writes them anew (`make readme`)."""
+"""Tables of README.md, generated from the catalogues. As a script: write them (`make readme`)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import re
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from workbench.problems import Problem
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -31,8 +35,8 @@ def problems() -> str:
         Capability.REFERENCE_POSTERIOR: "posterior",
     }
 
-    def known(member) -> tuple[str, str, str]:
-        """D, M and what is exact; a problem that needs the user's own data or function has none of it yet."""
+    def facts(member: type[Problem]) -> tuple[str, str, str]:
+        """D, M and what is exact; "yours" for a problem of the user's own data or function."""
         try:
             problem = member()
         except WorkbenchError:
@@ -42,7 +46,7 @@ def problems() -> str:
         exact = ", ".join(word for name, word in words.items() if name in problem.capabilities)
         return str(len(problem.x)), str(len(problem.y) or "–"), exact or "–"
 
-    rows = ((f"`{p.key}`", p.summary, *known(p), p.reference or "–") for p in PROBLEMS)
+    rows = ((f"`{p.key}`", p.summary, *facts(p), p.reference or "–") for p in PROBLEMS)
     return table(("key", "what it is", "x", "y", "known exactly", "source"), rows)
 
 
@@ -102,7 +106,7 @@ def diagnostics() -> str:
     from workbench.diagnostics import DIAGNOSTICS
 
     return table(
-        ("key", "what it judges", "source"),
+        ("key", "what it checks", "source"),
         ((f"`{d.key}`", d.summary, d.reference or "–") for d in DIAGNOSTICS),
     )
 
@@ -146,13 +150,13 @@ TABLES: dict[str, Callable[[], str]] = {
 
 
 def filled(text: str) -> str:
-    """``text`` with what stands between each pair of markers replaced by the table of that name."""
-    return MARKED.sub(lambda found: found[1] + TABLES[found[2]]() + found[3], text)
+    """``text`` with the table of its name between each pair of markers."""
+    return MARKED.sub(lambda match: match[1] + TABLES[match[2]]() + match[3], text)
 
 
 def main() -> None:
     text = README.read_text(encoding="utf-8")
-    missing = set(TABLES) - {found[1] for found in MARKED.findall(text)}
+    missing = set(TABLES) - {match[1] for match in MARKED.findall(text)}
     if missing:
         sys.exit(f"README.md has no markers for: {', '.join(sorted(missing))}")
     README.write_text(filled(text), encoding="utf-8")

@@ -1,5 +1,5 @@
 """Write docs/studio.png and docs/posterior.png: the studio and the posterior explorer with their trained
-examples, as a visitor first sees them."""
+examples."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def free_port() -> int:
 
 
 def wait_for(address: str, server: subprocess.Popen, seconds: float) -> None:
-    """Until the server answers; an error when it ended or stays silent."""
+    """Wait until the server answers; exit where it ended or does not answer in time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if server.poll() is not None:
@@ -44,7 +44,7 @@ def wait_for(address: str, server: subprocess.Popen, seconds: float) -> None:
 
 
 def settle(page: Page, seconds: float) -> None:
-    """Until the run has started, plots are drawn and two looks apart are the same, or the time is over."""
+    """Wait until the run has started and two screenshots in a row are equal, or the time is over."""
     end, last = time.monotonic() + seconds, b""
     page.wait_for_selector("canvas", state="attached", timeout=seconds * 1000)
     while time.monotonic() < end:
@@ -61,11 +61,11 @@ def main() -> None:
     reader.add_argument("--only", choices=PAGES, help="one page")
     reader.add_argument("--address", help="of a studio that is served already; default: serve one")
     reader.add_argument("--wait", type=float, default=60, help="seconds to wait for the plots")
-    asked = reader.parse_args()
+    options = reader.parse_args()
     chromium = find_chromium() or sys.exit("Chromium was not found; set WORKBENCH_CHROMIUM to its path.")
-    asked.out.mkdir(parents=True, exist_ok=True)
+    options.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
-        server, address = None, asked.address
+        server, address = None, options.address
         if address is None:
             port = free_port()
             address = f"http://localhost:{port}/"
@@ -76,13 +76,13 @@ def main() -> None:
                 wait_for(address, server, 120)
             browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
             for name, path in PAGES.items():
-                if asked.only in (None, name):
+                if options.only in (None, name):
                     page = browser.new_page(viewport={"width": 1440, "height": 900})
                     page.goto(address + path, wait_until="load", timeout=120_000)
-                    settle(page, asked.wait)
-                    page.screenshot(path=asked.out / f"{name}.png")
+                    settle(page, options.wait)
+                    page.screenshot(path=options.out / f"{name}.png")
                     page.close()
-                    print(asked.out / f"{name}.png")
+                    print(options.out / f"{name}.png")
             browser.close()
         finally:
             if server is not None:

@@ -26,13 +26,13 @@ from workbench.studies.table import number  # noqa: E402
 
 RESULTS, PAGE = ROOT / "datasets" / "results", ROOT / "docs" / "which_divergence.md"
 #: MMD² beyond which a row of the table of all divergences is called far away.
-ASTRAY = 0.3
+FAR_AWAY = 0.3
 HOLDS, PARTLY, NOT = "holds", "holds in part", "is not seen"
 
 
 @dataclass(frozen=True)
 class Guideline:
-    """What the paper advises, what became of it, and the numbers."""
+    """Advice of the paper, the verdict of the studies on it, and the numbers."""
 
     advice: str
     verdict: str
@@ -45,11 +45,12 @@ def result(key: str) -> xr.Dataset:
 
 def mean(data: xr.Dataset, column: str, **where) -> float:
     """Mean of the finished cells at these coordinates."""
-    found = grouped(data, column, "study_row", **where)
-    return float(np.mean(list(found.values()))) if found else float("nan")
+    means = grouped(data, column, "study_row", **where)
+    return float(np.mean(list(means.values()))) if means else float("nan")
 
 
-def opened(key: str) -> xr.Dataset:
+def with_rows(key: str) -> xr.Dataset:
+    """The result with a number for each cell, to average over."""
     data = result(key)
     return data.assign_coords(study_row=("cell", np.arange(data.sizes["cell"])))
 
@@ -61,7 +62,7 @@ def sentence(parts: list[str]) -> str:
 
 
 def prior() -> Guideline:
-    data = opened("prior_loss")
+    data = with_rows("prior_loss")
     names = ("mmd", "resimulation_distance", "spread")
     base = [mean(data, name, prior="none") for name in names]
     right, heavy = ([mean(data, n, prior="gaussian", weight=w) for n in names] for w in (1.0, 100.0))
@@ -71,10 +72,10 @@ def prior() -> Guideline:
     harms = all(
         apart(span(data, "mmd", prior=p, weight=100.0), none) == "higher" for p in ("gaussian", "uniform")
     )
-    laws = [f"{number(mean(data, 'mmd', prior='law', weight=w))} at λ' = {w:g}" for w in (1.0, 100.0)]
+    values = [f"{number(mean(data, 'mmd', prior='law', weight=w))} at λ' = {w:g}" for w in (1.0, 100.0)]
     ours = (
-        "Ours holds the law of all draws against that of x, by the energy distance, which the exact "
-        f"posterior satisfies: MMD² is {' and '.join(laws)}."
+        "Ours compares the distribution of all draws with that of x, by the energy distance, which the exact "
+        f"posterior satisfies: MMD² is {' and '.join(values)}."
         if "law" in data["prior"].values
         else ""
     )
@@ -92,8 +93,8 @@ def prior() -> Guideline:
 
 
 def direction() -> Guideline:
-    data = opened("architectures_and_divergences")
-    said, wins, wide = [], [], []
+    data = with_rows("architectures_and_divergences")
+    parts, wins, wide = [], [], []
     for setting, name in (("printed", "as printed"), ("code", "as in the code"), ("ours", "ours")):
         ahead, back = (mean(data, "mmd", setting=setting, direction=d) for d in ("forward", "backward"))
         near, far = (
@@ -102,27 +103,27 @@ def direction() -> Guideline:
         wins.append(back < ahead)
         widths = [number(mean(data, "spread", setting=setting, direction=d)) for d in ("forward", "backward")]
         wide.append(f"{' and '.join(widths)} {name}")
-        said.append(
+        parts.append(
             f"{name}: MMD² {number(ahead)} forward and {number(back)} backward, distance to the target "
             f"{number(far)} and {number(near)}"
         )
     return Guideline(
-        "Compare laws of x (backward), not of latents (forward).",
+        "Compare distributions of x (backward), not of latents (forward).",
         HOLDS if all(wins) else PARTLY if any(wins) else NOT,
-        f"{sentence(said)} The draws are so many times as wide as the exact posterior, forward and backward: "
-        f"{', '.join(wide)}. MMD² has a bounded kernel and counts draws that ran away like others that are "
+        f"{sentence(parts)} Width of the draws over that of the exact posterior, forward and backward: "
+        f"{', '.join(wide)}. MMD² has a bounded kernel and counts diverged draws like others that are "
         "wrong. The forward loss of the paper gives the critic T(x, 0), which lies on a surface, so that it "
-        "can always tell it from (y, z). Ours pads nothing and takes the true y, and is "
+        "can always separate it from (y, z). Ours pads nothing and takes the true y, and is "
         f"{'still behind' if wins[-1] else 'not behind'} after so few steps.",
     )
 
 
 def blocks() -> Guideline:
-    data = opened("architectures_and_divergences")
+    data = with_rows("architectures_and_divergences")
     kinds = ("coupling", "residual")
-    shared = {"divergence": "jensen_shannon", "direction": "backward"}
-    clock = [60 * mean(data, "training_minutes", architecture=kind, **shared) for kind in kinds]
-    mmd = [mean(data, "mmd", architecture=kind, **shared) for kind in kinds]
+    options = {"divergence": "jensen_shannon", "direction": "backward"}
+    clock = [60 * mean(data, "training_minutes", architecture=kind, **options) for kind in kinds]
+    mmd = [mean(data, "mmd", architecture=kind, **options) for kind in kinds]
     return Guideline(
         "Couplings are more efficient than residual blocks.",
         HOLDS if clock[0] < clock[1] else NOT,
@@ -133,19 +134,19 @@ def blocks() -> Guideline:
 
 
 def latents() -> Guideline:
-    data = opened("latent_dimension")
-    worst, said, best = {}, [], []
+    data = with_rows("latent_dimension")
+    worst, parts, best = {}, [], []
     for divergence in ("kl", "sinkhorn"):
         curve = grouped(data, "mmd", "latents", divergence=divergence, setting="code")
         worst[divergence] = max(curve.values()) - min(curve.values())
         numbers = ", ".join(f"{number(v)} ({k})" for k, v in curve.items())
-        said.append(f"{DIVERGENCES[divergence].title} {numbers}")
+        parts.append(f"{DIVERGENCES[divergence].title} {numbers}")
         best.append(f"{min(curve, key=curve.get)} with {DIVERGENCES[divergence].title}")
     steep = grouped(data, "lipschitz", "latents", divergence="kl", setting="code")
     return Guideline(
         "Tune the number of latents; Sinkhorn depends on it less than KL.",
         HOLDS if worst["sinkhorn"] < worst["kl"] else NOT,
-        f"MMD² as in the code, number of latents in brackets: {'; '.join(said)}. The arm needs two; the "
+        f"MMD² as in the code, number of latents in brackets: {'; '.join(parts)}. The arm needs two; the "
         f"smallest MMD² is at {' and '.join(best)}. More latents are padding that must be learnt to be "
         f"ignored, but they also widen the network: with KL its largest slope is {number(steep[min(steep)])} "
         f"at {min(steep)} latents and {number(steep[max(steep)])} at {max(steep)}.",
@@ -153,8 +154,8 @@ def latents() -> Guideline:
 
 
 def entropy() -> Guideline:
-    data = opened("entropic_regularisation")
-    said, less, slower, steadier, clocks = [], [], [], [], []
+    data = with_rows("entropic_regularisation")
+    parts, less, slower, steadier, clocks = [], [], [], [], []
     for kind in ("debiased", "biased"):
         for setting, name in (("code", "as in the code"), ("ours", "ours")):
             near, right, wide = (
@@ -170,7 +171,7 @@ def entropy() -> Guideline:
             else:
                 other = grouped(data, "mmd", "entropy", kind="debiased", setting=setting)
                 steadier.append(all(other[e] < right[e] for e in right))
-            said.append(
+            parts.append(
                 f"{kind}, {name}: from {low:g} to {high:g} MMD² goes from {number(right[low])} to "
                 f"{number(right[high])} ({falls(right)} of {len(right) - 1} steps down), the distance to the "
                 f"target from {number(near[low])} to {number(near[high])}, the width from "
@@ -179,7 +180,7 @@ def entropy() -> Guideline:
     return Guideline(
         "Less entropy (smaller ε) in Sinkhorn is better but slower; the debiased divergence is more stable.",
         HOLDS if all(less + slower + steadier) else PARTLY if any(less) else NOT,
-        f"{sentence(said)} Training takes {', '.join(clocks)} at the smallest and at the largest ε. Not "
+        f"{sentence(parts)} Training takes {', '.join(clocks)} at the smallest and at the largest ε. Not "
         f"debiased, MMD² is larger at {'every' if all(steadier) else 'not every'} ε. The verdict asks for "
         "all three: a smaller MMD² of the debiased divergence at the smallest ε, more time there, and that "
         "debiasing helps throughout.",
@@ -187,40 +188,40 @@ def entropy() -> Guideline:
 
 
 def supports() -> Guideline:
-    data = opened("disjoint_supports")
+    data = with_rows("disjoint_supports")
     far = int(max(data["offset"].values))
     code = [mean(data, "mmd", setting="code", divergence=d, offset=10) for d in ("kl", "sinkhorn")]
-    gone, width = (
+    progress, width = (
         grouped(data, name, "divergence", setting="ours", offset=far) for name in ("crossed", "width")
     )
-    there = [d for d in gone if gone[d] > 0.95]
+    there = [d for d in progress if progress[d] > 0.95]
     groups = {
         "arrive with the right width": [d for d in there if 0.8 < width[d] < 1.25],
         "arrive with another width": [d for d in there if not 0.8 < width[d] < 1.25],
-        "do not arrive": [d for d in gone if d not in there],
+        "do not arrive": [d for d in progress if d not in there],
     }
-    named = [
-        f"{', '.join(f'{DIVERGENCES[d].title} ({number(width[d])})' for d in picked)} {what}"
-        for what, picked in groups.items()
-        if picked
+    titles = [
+        f"{', '.join(f'{DIVERGENCES[d].title} ({number(width[d])})' for d in members)} {what}"
+        for what, members in groups.items()
+        if members
     ]
-    ratios = {"kl", "jensen_shannon"} & set(gone)
-    transport = {"sinkhorn", "energy_distance", "wasserstein_critic"} & set(gone)
-    held = code[1] < code[0], not ratios & set(there), transport <= set(there)
+    ratios = {"kl", "jensen_shannon"} & set(progress)
+    transport = {"sinkhorn", "energy_distance", "wasserstein_critic"} & set(progress)
+    outcomes = code[1] < code[0], not ratios & set(there), transport <= set(there)
     return Guideline(
         "Where supports may not meet, use a loss of optimal transport.",
-        HOLDS if all(held) else PARTLY if any(held) else NOT,
+        HOLDS if all(outcomes) else PARTLY if any(outcomes) else NOT,
         f"As in the code, latent U(10, 11): MMD² {number(code[0])} with KL, {number(code[1])} with Sinkhorn. "
-        f"Ours, from U({far}, {far + 1}), width over that of the data in brackets: {'; '.join(named)}. KL "
+        f"Ours, from U({far}, {far + 1}), width over that of the data in brackets: {'; '.join(titles)}. KL "
         "and Jensen-Shannon descend the exact gradient there, which vanishes where the supports do not meet; "
         "in the code the critic's gain is climbed instead, which moves the latent all the same.",
     )
 
 
 def moments() -> Guideline:
-    data = opened("moments")
-    real = opened("realisable_moments")
-    said, more = [], []
+    data = with_rows("moments")
+    real = with_rows("realisable_moments")
+    parts, more = [], []
     for name, part, where in (
         ("the second network, as in the code", data, {"network": "second", "setting": "code"}),
         ("maximum likelihood", data, {"setting": "likelihood"}),
@@ -231,7 +232,7 @@ def moments() -> Guideline:
             for column in ("w1", "w1_relative")
         )
         low, high = min(w1), max(w1)
-        said.append(
+        parts.append(
             f"{name}: W1 {number(w1[low])} at α = {low} and {number(w1[high])} at α = {high}, relative to "
             f"the width of the data {number(relative[low])} and {number(relative[high])}"
         )
@@ -239,17 +240,17 @@ def moments() -> Guideline:
     return Guideline(
         "Fewer finite moments of the data, larger W1.",
         HOLDS if all(all(pair) for pair in more) else PARTLY if any(pair[0] for pair in more) else NOT,
-        sentence(said) + " The width of the data falls as α rises, and W1 with it: the verdict asks whether "
-        "W1 falls relative to it as well. Flows with normal latents reach no Pareto law, so that the paper's "
-        "figure agrees with the theorem without testing it.",
+        sentence(parts) + " The width of the data falls as α rises, and W1 with it: the verdict asks whether "
+        "W1 falls relative to it as well. Flows with normal latents cannot represent a Pareto distribution, "
+        "so that the paper's figure agrees with the theorem without testing it.",
     )
 
 
-def ruler() -> Guideline:
-    """Ours and not the paper's: it follows from the four studies on the arm."""
-    said, other, same = [], [], []
+def metric() -> Guideline:
+    """A guideline of ours, not of the paper, from the four studies on the arm."""
+    parts, other, same = [], [], []
     for key in ("prior_loss", "architectures_and_divergences", "latent_dimension", "entropic_regularisation"):
-        data = opened(key)
+        data = with_rows(key)
         by = "title"
         near, right, wide = (grouped(data, name, by) for name in ("resimulation_distance", "mmd", "spread"))
         best, exact = min(near, key=near.get), min(right, key=right.get)
@@ -257,94 +258,97 @@ def ruler() -> Guideline:
         if best == exact:
             same.append(f"In the study {data.attrs['study_title']} both prefer {best}.")
         else:
-            said.append(
+            parts.append(
                 f"{data.attrs['study_title']}: nearest to the target is {best} ({number(near[best])}, MMD² "
                 f"{number(right[best])}, width {number(wide[best])}), nearest to the exact posterior {exact} "
                 f"({number(near[exact])}, MMD² {number(right[exact])}, width {number(wide[exact])})"
             )
     return Guideline(
-        "Judge by more than the distance to the target (ours, not the paper's).",
+        "Use more metrics than the distance to the target (ours, not the paper's).",
         HOLDS if all(other) else PARTLY if any(other) else NOT,
-        " ".join([sentence(said) if said else "Both rulers prefer the same row in every study.", *same]),
+        " ".join([sentence(parts) if parts else "Both metrics prefer the same row in every study.", *same]),
     )
 
 
 GUIDELINES: tuple[Callable[[], Guideline], ...] = (
-    prior, direction, blocks, latents, entropy, supports, moments, ruler,
+    prior, direction, blocks, latents, entropy, supports, moments, metric,
 )  # fmt: skip
 
 
 def ranking() -> tuple[list[str], list[list[str]], str, str]:
-    """Head and lines of the table of all divergences, best mean rank first, which cells are in it, and how
-    often each was measured."""
-    data = opened("every_divergence")
-    done = data.isel(cell=data["status"].values == "done")
-    groups = list(dict.fromkeys(zip(done["problem"].values, done["network"].values, strict=True)))
+    """The table of all divergences by mean rank: heading, lines, the cells in it, and the number of runs of
+    each."""
+    data = with_rows("every_divergence")
+    results = data.isel(cell=data["status"].values == "done")
+    groups = list(dict.fromkeys(zip(results["problem"].values, results["network"].values, strict=True)))
     ranks: dict[str, list[int]] = {}
     whole = set(data["divergence"].values)
-    orders = {pair: grouped(done, "mmd", "divergence", problem=pair[0], network=pair[1]) for pair in groups}
-    # a rank among some of them says nothing beside one among all
+    orders = {
+        (problem, network): grouped(results, "mmd", "divergence", problem=problem, network=network)
+        for problem, network in groups
+    }
+    # a rank among some of them cannot be compared with one among all
     orders = {pair: order for pair, order in orders.items() if order.keys() == whole}
-    pairs = zip(done["problem"].values, done["network"].values, strict=True)
-    done = done.isel(cell=np.array([pair in orders for pair in pairs]))
+    pairs = zip(results["problem"].values, results["network"].values, strict=True)
+    results = results.isel(cell=np.array([pair in orders for pair in pairs]))
     for order in orders.values():
         for place, key in enumerate(sorted(order, key=order.get), 1):
             ranks.setdefault(key, []).append(place)
     problems = list(dict.fromkeys(problem for problem, _ in orders))
     lines = []
     for key in sorted(ranks, key=lambda k: np.mean(ranks[k])):
-        means = [number(mean(done, "mmd", divergence=key, problem=problem)) for problem in problems]
-        seconds = 60 * mean(done, "training_minutes", divergence=key)
+        means = [number(mean(results, "mmd", divergence=key, problem=problem)) for problem in problems]
+        seconds = 60 * mean(results, "training_minutes", divergence=key)
         lines.append([DIVERGENCES[key].title, f"{np.mean(ranks[key]):.1f}", *means, number(seconds)])
     by_network: dict[str, list[str]] = {}
     for problem, network in orders:
         by_network.setdefault(network, []).append(problem.replace("_", " "))
-    said = "; ".join(f"{network} on {', '.join(found)}" for network, found in by_network.items())
+    cells = "; ".join(f"{network} on {', '.join(names)}" for network, names in by_network.items())
     columns = ("problem", "network", "divergence")
-    often = Counter(zip(*(done[name].values for name in columns), strict=True)).values()
+    often = Counter(zip(*(results[name].values for name in columns), strict=True)).values()
     few, most = min(often), max(often)
     times = "one run" if most == 1 else f"{most} runs" if few == most else f"{few} to {most} runs"
     head = ["divergence", "mean rank", *(f"{p.replace('_', ' ')}: MMD²" for p in problems), "training [s]"]
-    return head, lines, said, times
+    return head, lines, cells, times
 
 
-def astray() -> str:
-    """Which rows of the table of all divergences ended far away."""
-    data = opened("every_divergence")
+def rows_far_away() -> str:
+    """Rows of the table of all divergences that ended far away."""
+    data = with_rows("every_divergence")
     mmd = data["mmd"].values
-    far = data.isel(cell=np.flatnonzero((data["status"].values == "done") & (mmd > ASTRAY)))
+    far = data.isel(cell=np.flatnonzero((data["status"].values == "done") & (mmd > FAR_AWAY)))
     places: dict[str, list[str]] = {}
     for cell in range(far.sizes["cell"]):
         row = far.isel(cell=cell)
         where = f"{row['network'].item()} on {row['problem'].item().replace('_', ' ')} ({number(row['mmd'])})"
         places.setdefault(DIVERGENCES[row["divergence"].item()].title, []).append(where)
     if not places:
-        return f"No row ends with an MMD² above {ASTRAY}."
-    said = "; ".join(f"{title} with {', '.join(found)}" for title, found in places.items())
-    return f"Far away, with an MMD² above {ASTRAY} (in brackets), ended: {said}."
+        return f"No row ends with an MMD² above {FAR_AWAY}."
+    rows = "; ".join(f"{title} with {', '.join(cells)}" for title, cells in places.items())
+    return f"Far away, with an MMD² above {FAR_AWAY} (in brackets), ended: {rows}."
 
 
 def page() -> str:
     """The whole page in Markdown."""
-    head, lines, said, times = ranking()
+    head, lines, cells, times = ranking()
     data = result("every_divergence")
     setting = json.loads(data.attrs["settings"])
     table = "".join(
         "| " + " | ".join(row) + " |\n" for row in (head, ["---"] + ["---:"] * (len(head) - 1), *lines)
     )
-    made = [make() for make in GUIDELINES]
-    rules = "".join(f"### {g.advice}\n\n**This {g.verdict}.** {g.evidence}\n\n" for g in made)
-    short = "".join(f"- {g.advice} *This {g.verdict}.*\n" for g in made)
+    sections = [make() for make in GUIDELINES]
+    rules = "".join(f"### {g.advice}\n\n**This {g.verdict}.** {g.evidence}\n\n" for g in sections)
+    short = "".join(f"- {g.advice} *This {g.verdict}.*\n" for g in sections)
     best, last = ", ".join(line[0] for line in lines[:3]), ", ".join(line[0] for line in lines[-3:])
     return f"""# Which divergence?
 
-What the case studies of this repository say about the choice of a divergence, and which advice of the VINA
-paper (arXiv:2602.20480, section 4.1) they bear out. All numbers are read from the files under
-`datasets/results`, each of which has a card beside it; `python tools/which_divergence.py` writes this page
-anew. The settings are the **fast** ones, small networks and short training: they show what a choice does
+Results of the case studies of this repository on the choice of a divergence, and the advice of the VINA paper
+(arXiv:2602.20480, section 4.1) that they confirm. All numbers are read from the files under
+`datasets/results`, each of which has a card beside it; `python tools/which_divergence.py` writes this
+page. The settings are the **fast** ones, small networks and short training: they show what a choice does
 early on and at small cost, not where long training ends.
 
-Four rulers are used. *Distance to the target*, mean ‖f(x̂) − y‖, is the paper's; a posterior that is far too
+Four metrics are used. *Distance to the target*, mean ‖f(x̂) − y‖, is the paper's; a posterior that is far too
 narrow is perfect by it. *MMD²* and *C2ST* compare draws with the exact posterior; 0 and ½ are perfect.
 *Width* is the standard deviation of the draws over that of the exact ones; 1 is right.
 
@@ -353,15 +357,15 @@ narrow is perfect by it. *MMD²* and *C2ST* compare draws with the exact posteri
 {short}
 ## All divergences
 
-By MMD² to the exact law, the mean rank over these: {said}. Each was trained for {setting["steps"]} steps of
-{setting["batch_size"]}, {times} of each. In front: {best}. Last: {last}.
-After so few steps the order says who learns fast from the defaults. The table to sort is on the page that
-`make compare` opens.
+Mean rank by MMD² to the exact distribution over these: {cells}. Each was trained for {setting["steps"]} steps
+of {setting["batch_size"]}, {times} of each. In front: {best}. Last: {last}.
+After this few steps the order shows which divergence learns fast from the defaults. A table to sort is on the
+page that `make compare` opens.
 
 {table}
-{astray()}
+{rows_far_away()}
 
-## What the paper advises, and what is seen here
+## The paper's advice, and the results here
 
 {rules}"""
 

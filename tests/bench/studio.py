@@ -64,9 +64,9 @@ class Server:
 
     async def _probe(self) -> None:
         while True:
-            begun = time.perf_counter()
+            start = time.perf_counter()
             await asyncio.sleep(0.01)
-            self.late.append(time.perf_counter() - begun - 0.01)
+            self.late.append(time.perf_counter() - start - 0.01)
 
     @property
     def address(self) -> str:
@@ -78,11 +78,11 @@ class Server:
 
 
 def open_page(browser, address: str) -> tuple[object, float]:
-    page, begun = browser.new_page(viewport={"width": 1280, "height": 720}), time.perf_counter()
+    page, start = browser.new_page(viewport={"width": 1280, "height": 720}), time.perf_counter()
     page.goto(address)
     page.wait_for_selector(".wb-iteration", timeout=120_000)
     page.wait_for_selector(".wb-card canvas", timeout=120_000)
-    return page, time.perf_counter() - begun
+    return page, time.perf_counter() - start
 
 
 def counter(page) -> int:
@@ -100,23 +100,23 @@ def experiment():
 
 def speed(handle, seconds: float) -> float:
     """Steps per second by the clock; the status says where the run is without any browser."""
-    first, begun = handle.status().iteration, time.perf_counter()
+    first, start = handle.status().iteration, time.perf_counter()
     time.sleep(seconds)
-    return (handle.status().iteration - first) / (time.perf_counter() - begun)
+    return (handle.status().iteration - first) / (time.perf_counter() - start)
 
 
 def screen_delays(handle, page, seconds: float) -> list[float]:
     """Seconds from a snapshot's arrival at the server to its iteration in the page's readout (to 30 ms)."""
-    delays, end, seen = [], time.perf_counter() + seconds, handle.latest()[0]
+    delays, end, version_before = [], time.perf_counter() + seconds, handle.latest()[0]
     while time.perf_counter() < end:
         version, snapshot = handle.latest()
-        if version == seen or snapshot is None:
+        if version == version_before or snapshot is None:
             time.sleep(0.01)
             continue
-        seen, asked = version, time.perf_counter()
+        version_before, request_time = version, time.perf_counter()
         while counter(page) < snapshot.iteration and time.perf_counter() < end:
             time.sleep(0.03)
-        delays.append(time.perf_counter() - asked)
+        delays.append(time.perf_counter() - request_time)
     return delays
 
 
@@ -130,7 +130,7 @@ def watched(server: Server, browser, count: int, seconds: float) -> dict[str, fl
     time.sleep(8)
     server.late.clear()
     before, together = job.handle.latest()[0], speed(job.handle, seconds)  # nobody asks the page meanwhile
-    shown = job.handle.latest()[0] - before
+    frames = job.handle.latest()[0] - before
     late = sorted(server.late) or [0.0]
     delays = screen_delays(job.handle, pages[0][0], seconds)
     for page, _ in pages:
@@ -138,11 +138,11 @@ def watched(server: Server, browser, count: int, seconds: float) -> dict[str, fl
     job.handle.stop()
     return {
         "browsers": count,
-        "first content [s]": max(taken for _, taken in pages),
+        "first content [s]": max(wait for _, wait in pages),
         "lateness p50 [ms]": 1e3 * late[len(late) // 2],
         "lateness p99 [ms]": 1e3 * late[int(0.99 * (len(late) - 1))],
         "to screen, median [ms]": 1e3 * sorted(delays)[len(delays) // 2] if delays else float("nan"),
-        "snapshots a second": shown / seconds,
+        "snapshots a second": frames / seconds,
         "steps/s alone": alone,
         "steps/s watched": together,
         "speed lost [%]": 100 * (1 - together / alone),
@@ -177,16 +177,16 @@ def main() -> None:
     reader.add_argument("--browsers", default="1,4")
     reader.add_argument("--seconds", type=float, default=20.0)
     reader.add_argument("--sessions", type=int, default=30)
-    asked = reader.parse_args()
+    options = reader.parse_args()
     from playwright.sync_api import sync_playwright
 
     with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
         server = Server(home)
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
         print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
-        table([watched(server, browser, int(n), asked.seconds) for n in asked.browsers.split(",")])
-        if asked.sessions:
-            table([opened_and_closed(server, browser, asked.sessions)])
+        table([watched(server, browser, int(n), options.seconds) for n in options.browsers.split(",")])
+        if options.sessions:
+            table([opened_and_closed(server, browser, options.sessions)])
         browser.close()
         server.jobs.close()
 

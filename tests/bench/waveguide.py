@@ -53,7 +53,7 @@ def main() -> None:
 
 def measured(tones: tuple[float, ...], rows: torch.Tensor) -> list[str]:
     guides = {}
-    found = [f"{seconds(lambda: guides.update(long=Waveguide(environment(), tones, 3400.0))):12.2f}"]
+    cells = [f"{seconds(lambda: guides.update(long=Waveguide(environment(), tones, 3400.0))):12.2f}"]
     guides["short"] = Waveguide(environment(), tones, 3400.0, dtype=torch.float32)
 
     def forward(name: str) -> None:
@@ -68,11 +68,11 @@ def measured(tones: tuple[float, ...], rows: torch.Tensor) -> list[str]:
 
     for name in ("long", "short"):
         forward(name)
-        found.append(f"{1e3 * seconds(lambda name=name: forward(name)) / len(rows):10.2f}")
-    found.append(f"{1e3 * seconds(backward) / 64:12.2f}")
-    found.append(f"{modes(tones, rows[:8]):10.2f}")
+        cells.append(f"{1e3 * seconds(lambda name=name: forward(name)) / len(rows):10.2f}")
+    cells.append(f"{1e3 * seconds(backward) / 64:12.2f}")
+    cells.append(f"{modes(tones, rows[:8]):10.2f}")
     took, apart = real_modes(tones, rows[:8], guides["long"])
-    return [*found, f"{took:10.2f}", f"{100 * apart:11.1f} %"]
+    return [*cells, f"{took:10.2f}", f"{100 * apart:11.1f} %"]
 
 
 def modes(tones: tuple[float, ...], rows: torch.Tensor) -> float:
@@ -117,17 +117,17 @@ def pykrak(row: list[float], tone: float) -> np.ndarray:
         np.array([*swellex96.PROFILE_DEPTHS, depth]),
         np.array([*swellex96.PROFILE_SPEEDS, swellex96.PROFILE_SPEEDS[-1]]),
     )
-    made = FluidEnv(
+    guide = FluidEnv(
         [water[0], ends], [water[1], sediment], [np.ones(len(water[0])), np.full(2, density)],
         [np.zeros(len(water[0])), np.full(2, loss)], 1500.0, 0.0, 0.0, 1881.0, 2.06, 0.06, "dbplam",
     )  # fmt: skip
     # the list is its own: the default would remember the mesh of the last tone
-    numbers, z, shapes, _ = made.get_modes(tone, Ng_list=[], c_low=1400.0, c_high=1880.99)
+    numbers, z, shapes, _ = guide.get_modes(tone, Ng_list=[], c_low=1400.0, c_high=1880.99)
     phones = np.array(swellex96.HYDROPHONES, dtype=float)
-    found = get_pressure(
+    result = get_pressure(
         numbers, z, shapes, np.array([source]), phones, np.array([distance]), np.zeros(len(phones)), tone
     )
-    return np.conj(np.asarray(found).ravel())
+    return np.conj(np.asarray(result).ravel())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The command line: what it prints as JSON, what it leaves on the disk, and how it says no."""
+"""The command line: output as JSON, files on the disk, and refusals."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ INVERSE = ["--problem", "linear_gaussian", "--architecture", "realnvp", *TINY]
 
 
 class Shell:
-    """Runs a command in this process and takes what it printed."""
+    """Runs a command in this process and captures its output."""
 
     def __init__(self, capsys) -> None:
         self.capsys = capsys
@@ -48,9 +48,9 @@ class Shell:
     def __call__(self, *words: str) -> tuple[int, str, str]:
         self.capsys.readouterr()
         code = main([str(word) for word in words])
-        said = self.capsys.readouterr()
-        assert "Traceback" not in said.err
-        return code, said.out, said.err
+        output = self.capsys.readouterr()
+        assert "Traceback" not in output.err
+        return code, output.out, output.err
 
     def json(self, *words: str):
         code, out, _ = self(*words, "--json")
@@ -75,7 +75,7 @@ def shell(capsys) -> Shell:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory) -> Path:
+def run_folder(tmp_path_factory) -> Path:
     """The folder of a small finished run with an observation."""
     folder = tmp_path_factory.mktemp("runs") / "run"
     assert main(["train", *INVERSE, "--steps", "5", "--out", str(folder)]) == 0
@@ -88,21 +88,21 @@ def test_help_is_quick_and_imports_no_torch():
         "import sys\nfrom workbench.cli import main\nassert main(['--help']) == 0\n"
         "print(sorted({'torch', 'zuko', 'panel', 'xarray'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0 and done.stdout.endswith("[]\n")
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert process.returncode == 0 and process.stdout.endswith("[]\n")
     for verb in ("list", "train", "sample", "diagnose", "invert", "export", "check", "serve"):
-        assert re.search(rf"^    {verb} ", done.stdout, re.MULTILINE)
+        assert re.search(rf"^    {verb} ", process.stdout, re.MULTILINE)
 
 
 def test_as_a_module():
-    done = subprocess.run([sys.executable, "-m", "workbench", "--version"], capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, f"vina-workbench {wb.__version__}\n")
+    process = subprocess.run([sys.executable, "-m", "workbench", "--version"], capture_output=True, text=True)
+    assert (process.returncode, process.stdout) == (0, f"vina-workbench {wb.__version__}\n")
 
 
-def test_choices_said_twice_agree():
+def test_repeated_choices_agree():
     """The parser must not import torch, so it repeats a few names."""
     from workbench import diagnostics, export
-    from workbench.export.program import FUNCTIONS as functions
+    from workbench.export.formats import FUNCTIONS as functions
 
     assert (
         set(FORMATS) == set(export.FORMATS)
@@ -121,7 +121,7 @@ def test_lists(shell, what):
     assert code == 0 and all(f"{card['key']}\n    {card['title']}." in out for card in cards)
 
 
-def test_an_architecture_says_what_it_costs(shell):
+def test_the_card_of_an_architecture_has_its_cost(shell):
     card = next(card for card in shell.json("list", "architectures") if card["key"] == "maf")
     assert (
         card["cost"]["sampling"] == "D passes"
@@ -131,17 +131,17 @@ def test_an_architecture_says_what_it_costs(shell):
 
 
 # ---- train
-def test_train_tells_what_came_of_it(shell, tmp_path):
+def test_train_prints_its_result(shell, tmp_path):
     code, out, err = shell("train", *INVERSE, "--steps", 4, "--seed", 3, "--out", tmp_path / "run", "--json")
     assert code == 0
-    found = json.loads(out)
-    assert {"run", "steps", "seconds", "steps_per_second", "loss", "parameters"} <= set(found)
-    assert found["run"] == str(tmp_path / "run") and found["steps"] == 4 and found["state"] == "finished"
-    assert math.isfinite(found["loss"]) and found["seconds"] > 0 and found["parameters"] > 0
+    answer = json.loads(out)
+    assert {"run", "steps", "seconds", "steps_per_second", "loss", "parameters"} <= set(answer)
+    assert answer["run"] == str(tmp_path / "run") and answer["steps"] == 4 and answer["state"] == "finished"
+    assert math.isfinite(answer["loss"]) and answer["seconds"] > 0 and answer["parameters"] > 0
     assert "4/4" in err and "loss=" in err
-    kept = RunFolder(tmp_path / "run")
-    experiment = kept.experiment()
-    assert kept.status()["state"] == "finished" and len(kept.history()) == 4
+    folder = RunFolder(tmp_path / "run")
+    experiment = folder.experiment()
+    assert folder.status()["state"] == "finished" and len(folder.history()) == 4
     assert experiment.architecture.width == 6 and experiment.training.samples == 256 and experiment.seed == 3
 
 
@@ -150,12 +150,12 @@ def test_the_same_seed_is_the_same_run(shell, tmp_path):
     assert losses[0] == losses[1]
 
 
-def test_without_a_folder_the_run_stands_on_the_shelf(shell, tmp_path, monkeypatch):
+def test_without_a_folder_the_run_goes_to_the_home(shell, tmp_path, monkeypatch):
     monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path))
-    found = shell.json("train", "--problem", "two_moons", "--architecture", "nice", *TINY, "--steps", 2)
+    answer = shell.json("train", "--problem", "two_moons", "--architecture", "nice", *TINY, "--steps", 2)
     from workbench.training import Runs
 
-    assert [str(info.path) for info in Runs().list()] == [found["run"]]
+    assert [str(info.path) for info in Runs().list()] == [answer["run"]]
 
 
 def test_train_from_a_file_with_changes(shell, tmp_path):
@@ -168,9 +168,10 @@ def test_train_from_a_file_with_changes(shell, tmp_path):
     )
     (path := tmp_path / "experiment.json").write_text(experiment.to_json())
     shell.json("train", path, "--steps", 2, "--set", "problem.noise=0.2", "--out", tmp_path / "run")
-    found = RunFolder(tmp_path / "run").experiment()
-    assert (found.steps, found.seed, found.problem.noise) == (2, 4, 0.2)
-    assert found.architecture == experiment.architecture
+    stored_experiment = RunFolder(tmp_path / "run").experiment()
+    assert (stored_experiment.steps, stored_experiment.seed) == (2, 4)
+    assert stored_experiment.problem.noise == 0.2
+    assert stored_experiment.architecture == experiment.architecture
 
 
 @pytest.fixture
@@ -200,8 +201,8 @@ def test_train_on_a_table_and_sample_without_it(shell, table, tmp_path):
     assert "missing" in shell.refuses(*words, "--out", tmp_path / "refused")
     shell.json(*words, "--set", "missing=drop", "--out", tmp_path / "run")
     table.unlink()
-    found = shell.json("sample", tmp_path / "run", "--observation", "0.1,0.2", "--draws", 7)
-    assert found["variables"]["a"]["unit"] == "m" and list(found["variables"]) == ["a", "b"]
+    answer = shell.json("sample", tmp_path / "run", "--observation", "0.1,0.2", "--draws", 7)
+    assert answer["variables"]["a"]["unit"] == "m" and list(answer["variables"]) == ["a", "b"]
 
 
 def test_resume_goes_on(shell, tmp_path):
@@ -211,8 +212,8 @@ def test_resume_goes_on(shell, tmp_path):
     shell.json("train", *INVERSE, "--set", "schedule=constant", "--steps", 4, "--out", tmp_path / "b")
     again = shell.json("train", "--resume", tmp_path / "b", "--steps", 6)
     assert again["steps"] == straight["steps"] == 6 and again["loss"] == straight["loss"]
-    changed = shell.json("train", "--resume", tmp_path / "b", "--steps", 8, "--set", "learning_rate=0.01")
-    assert changed["steps"] == 8
+    second = shell.json("train", "--resume", tmp_path / "b", "--steps", 8, "--set", "learning_rate=0.01")
+    assert second["steps"] == 8
     assert (
         RunFolder(tmp_path / "b").history()[-1].learning_rate
         != RunFolder(tmp_path / "b").history()[2].learning_rate
@@ -248,10 +249,10 @@ def test_what_cannot_be_trained(shell, tmp_path, monkeypatch, words, sentence):
     assert re.search(sentence, shell.refuses("train", *words))
 
 
-def test_a_run_is_not_overwritten(shell, trained):
-    before = (trained / "checkpoint.pt").read_bytes()
-    assert "already holds a run" in shell.refuses("train", *INVERSE, "--out", trained)
-    assert (trained / "checkpoint.pt").read_bytes() == before
+def test_a_run_is_not_overwritten(shell, run_folder):
+    before = (run_folder / "checkpoint.pt").read_bytes()
+    assert "already holds a run" in shell.refuses("train", *INVERSE, "--out", run_folder)
+    assert (run_folder / "checkpoint.pt").read_bytes() == before
 
 
 def test_a_setting_that_cannot_change_while_it_runs(shell, tmp_path):
@@ -260,10 +261,10 @@ def test_a_setting_that_cannot_change_while_it_runs(shell, tmp_path):
     assert RunFolder(tmp_path / "run").status()["state"] in ("finished", "stopped")
 
 
-def test_what_an_objective_does_not_do_is_said_before_it_trains(shell, tmp_path):
+def test_warnings_of_an_objective_are_printed_before_training(shell, tmp_path):
     words = [*INVERSE, "--steps", 1, "--objective", "variational", "--set", "direction=backward_marginal"]
     code, out, err = shell("train", *words, "--out", tmp_path / "run", "--json")
-    assert code == 0 and "Note: backward_marginal compares laws of x alone" in err
+    assert code == 0 and "Note: backward_marginal compares distributions of x alone" in err
     assert "ignores y" in json.loads(out)["warnings"][0]
 
 
@@ -299,42 +300,44 @@ def test_ctrl_c_saves_the_run_and_resume_goes_on(shell, tmp_path):
     os.kill(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130, err
-    found = json.loads(out)
+    answer = json.loads(out)
     assert (
-        found["state"] == "stopped" and found["steps"] >= 1 and "--resume" in err and "Traceback" not in err
+        answer["state"] == "stopped" and answer["steps"] >= 1 and "--resume" in err and "Traceback" not in err
     )
-    again = shell.json("train", "--resume", tmp_path / "run", "--steps", found["steps"] + 2)
-    assert again["steps"] == found["steps"] + 2 and again["state"] == "finished"
+    again = shell.json("train", "--resume", tmp_path / "run", "--steps", answer["steps"] + 2)
+    assert again["steps"] == answer["steps"] + 2 and again["state"] == "finished"
 
 
 # ---- sample
-def test_sample_writes_what_python_draws(shell, trained, tmp_path):
-    found = shell.json(
-        "sample", trained, "--observation", "0.5", "--draws", 30, "--out", tmp_path / "post.nc"
+def test_sample_writes_the_draws_of_the_python_interface(shell, run_folder, tmp_path):
+    answer = shell.json(
+        "sample", run_folder, "--observation", "0.5", "--draws", 30, "--out", tmp_path / "post.nc"
     )
     assert (
-        found["out"] == str(tmp_path / "post.nc") and found["draws"] == 30 and found["observation"] == [0.5]
+        answer["out"] == str(tmp_path / "post.nc")
+        and answer["draws"] == 30
+        and answer["observation"] == [0.5]
     )
-    wanted = wb.Run.resume(trained).posterior([0.5]).sample(30)
+    reference = wb.Run.resume(run_folder).posterior([0.5]).sample(30)
     with xr.open_dataset(tmp_path / "post.nc") as draws:
-        xr.testing.assert_equal(draws.load(), wanted)
-    assert found["variables"]["x1"]["mean"] == pytest.approx(float(wanted["x1"].mean()))
-    code, out, _ = shell("sample", trained, "--observation", "0.5", "--out", tmp_path / "post.csv")
+        xr.testing.assert_equal(draws.load(), reference)
+    assert answer["variables"]["x1"]["mean"] == pytest.approx(float(reference["x1"].mean()))
+    code, out, _ = shell("sample", run_folder, "--observation", "0.5", "--out", tmp_path / "post.csv")
     assert code == 0 and "x3" in out and (tmp_path / "post.csv").exists()
 
 
-def test_looking_at_a_run_changes_nothing_in_its_folder(shell, trained, tmp_path):
-    """Somebody may be training in it."""
+def test_reading_a_run_changes_nothing_in_its_folder(shell, run_folder, tmp_path):
+    """Another process may be training in it."""
     before = {
-        path: (path.read_bytes(), path.stat().st_mtime_ns) for path in trained.rglob("*") if path.is_file()
+        path: (path.read_bytes(), path.stat().st_mtime_ns) for path in run_folder.rglob("*") if path.is_file()
     }
-    shell.json("sample", trained, "--observation", "0.5", "--draws", 3)
-    shell.json("export", trained, "--out", tmp_path / "model.zip")
-    assert before == {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in trained.rglob("*") if p.is_file()}
+    shell.json("sample", run_folder, "--observation", "0.5", "--draws", 3)
+    shell.json("export", run_folder, "--out", tmp_path / "model.zip")
+    assert before == {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in run_folder.rglob("*") if p.is_file()}
 
 
-def test_a_damaged_checkpoint(shell, trained, tmp_path):
-    shutil.copytree(trained, tmp_path / "run")
+def test_a_damaged_checkpoint(shell, run_folder, tmp_path):
+    shutil.copytree(run_folder, tmp_path / "run")
     table = json.loads((tmp_path / "run" / "experiment.json").read_text())
     table["architecture"]["settings"]["width"] = 7
     (tmp_path / "run" / "experiment.json").write_text(json.dumps(table))
@@ -343,7 +346,7 @@ def test_a_damaged_checkpoint(shell, trained, tmp_path):
     assert "is damaged" in shell.refuses("sample", tmp_path / "run", "--observation", "1")
 
 
-def test_sample_a_density_and_for_arviz(shell, tmp_path, trained):
+def test_sample_a_density_and_for_arviz(shell, tmp_path, run_folder):
     shell.json(
         "train",
         "--problem",
@@ -357,28 +360,30 @@ def test_sample_a_density_and_for_arviz(shell, tmp_path, trained):
         tmp_path / "run",
     )
     assert shell.json("sample", tmp_path / "run", "--draws", 5)["observation"] is None
-    shell.json("sample", trained, "--observation=-0.5", "--out", tmp_path / "post.nc", "--arviz")
+    shell.json("sample", run_folder, "--observation=-0.5", "--out", tmp_path / "post.nc", "--arviz")
     with xr.open_datatree(tmp_path / "post.nc") as tree:
         assert dict(tree["posterior"].sizes) == {"chain": 4, "draw": 250}
         assert {"prior", "posterior_predictive", "sample_stats"} <= set(tree.children)
 
 
-def test_a_posterior_is_exported_at_an_observation_and_an_odd_one_is_warned_of(shell, trained, tmp_path):
+def test_a_posterior_is_exported_at_an_observation_and_an_odd_one_is_warned_of(shell, run_folder, tmp_path):
     path = tmp_path / "post.zarr"
-    code, _, err = shell("export", trained, "--format", "posterior", "--observation", "0.25", "--out", path)
+    code, _, err = shell(
+        "export", run_folder, "--format", "posterior", "--observation", "0.25", "--out", path
+    )
     assert code == 0 and "warning" not in err
     with xr.open_datatree(path, engine="zarr") as tree:
         assert float(tree["observed_data"]["y1"]) == 0.25
-    code, out, err = shell("sample", trained, "--observation", "2500", "--draws", 3, "--json")
+    code, out, err = shell("sample", run_folder, "--observation", "2500", "--draws", 3, "--json")
     assert code == 0 and "workbench: warning:" in err and "is the unit right?" in err
-    assert ["is the unit right?" in said for said in json.loads(out)["warnings"]] == [True]
+    assert ["is the unit right?" in warning for warning in json.loads(out)["warnings"]] == [True]
     assert "not finite" in shell.refuses(
-        "export", trained, "--format", "posterior", "--observation", "nan", "--out", path
+        "export", run_folder, "--format", "posterior", "--observation", "nan", "--out", path
     )
 
 
-def test_diagnose_at_an_observation(shell, trained):
-    words = ("diagnose", trained, "--only", "out_of_distribution", "--observation")
+def test_diagnose_at_an_observation(shell, run_folder):
+    words = ("diagnose", run_folder, "--only", "out_of_distribution", "--observation")
     usual, far = (shell.json(*words, y)["diagnostics"]["out_of_distribution"] for y in ("0.1", "40"))
     assert usual["verdict"] == "green" and far["verdict"] == "red" and far["remedy"].startswith("Check")
     assert "wrong number" in shell.refuses(*words, "1,2") or "does not fit" in shell.refuses(*words, "1,2")
@@ -395,8 +400,8 @@ def test_diagnose_at_an_observation(shell, trained):
         (["--observation", "1", "--out", "draws.pkl"], r"\.nc or \.csv"),
     ],
 )
-def test_what_cannot_be_sampled(shell, trained, words, sentence):
-    assert re.search(sentence, shell.refuses("sample", trained, *words))
+def test_what_cannot_be_sampled(shell, run_folder, words, sentence):
+    assert re.search(sentence, shell.refuses("sample", run_folder, *words))
 
 
 @pytest.mark.parametrize("verb", ["sample", "diagnose"])
@@ -408,24 +413,24 @@ def test_a_model_that_is_not_there(shell, tmp_path, verb):
 
 
 # ---- diagnose, export, check
-def test_diagnose(shell, trained):
-    found = shell.json("diagnose", trained, "--only", "invertibility")
-    assert found["verdict"] == "green" and list(found["diagnostics"]) == ["invertibility"]
-    code, out, _ = shell("diagnose", trained, "--only", "invertibility")
+def test_diagnose(shell, run_folder):
+    answer = shell.json("diagnose", run_folder, "--only", "invertibility")
+    assert answer["verdict"] == "green" and list(answer["diagnostics"]) == ["invertibility"]
+    code, out, _ = shell("diagnose", run_folder, "--only", "invertibility")
     assert code == 0 and "Invertibility" in out and "green" in out
-    assert "Did you mean 'calibration'" in shell.refuses("diagnose", trained, "--only", "calibratio")
+    assert "Did you mean 'calibration'" in shell.refuses("diagnose", run_folder, "--only", "calibratio")
 
 
-def test_export_check_and_use_the_file(shell, trained, tmp_path):
-    found = shell.json("export", trained, "--format", "weights", "--out", tmp_path / "model.zip")
-    assert found["bytes"] == (tmp_path / "model.zip").stat().st_size and found["format"] == "weights"
+def test_export_check_and_use_the_file(shell, run_folder, tmp_path):
+    answer = shell.json("export", run_folder, "--format", "weights", "--out", tmp_path / "model.zip")
+    assert answer["bytes"] == (tmp_path / "model.zip").stat().st_size and answer["format"] == "weights"
     report = shell.json("check", tmp_path / "model.zip")
     assert report["ok"] and report["architecture"] == "realnvp" and report["iteration"] == 5
     code, out, _ = shell("check", tmp_path / "model.zip")
     assert code == 0 and "realnvp, trained on linear_gaussian for 5 steps" in out
     draws = [
         shell.json("sample", model, "--observation", "0.5", "--draws", 9)["variables"]
-        for model in (trained, tmp_path / "model.zip")
+        for model in (run_folder, tmp_path / "model.zip")
     ]
     assert draws[0] == draws[1]
 
@@ -437,15 +442,15 @@ def test_check_refuses(shell, tmp_path):
     assert code == 2 and not report["ok"] and report["error"] in err
 
 
-def test_export_a_notebook_and_what_cannot_be(shell, trained, tmp_path):
-    shell.json("export", trained, "--format", "notebook", "--out", tmp_path / "run.ipynb")
+def test_export_a_notebook_and_what_cannot_be(shell, run_folder, tmp_path):
+    shell.json("export", run_folder, "--format", "notebook", "--out", tmp_path / "run.ipynb")
     assert "cells" in json.loads((tmp_path / "run.ipynb").read_text())
     sentence = shell.refuses(
-        "export", trained, "--format", "graph", "--function", "predict", "--out", tmp_path / "m.pt2"
+        "export", run_folder, "--format", "graph", "--function", "predict", "--out", tmp_path / "m.pt2"
     )
     assert "has no function 'predict'" in sentence
     assert "did you mean 'onnx'" in shell.refuses(
-        "export", trained, "--format", "onx", "--out", tmp_path / "m"
+        "export", run_folder, "--format", "onx", "--out", tmp_path / "m"
     )
     assert not (tmp_path / "m").exists()
 
@@ -470,7 +475,7 @@ def test_without_a_command_there_is_help(shell):
     assert code == 0 and "COMMAND" in out
 
 
-def test_a_bug_of_ours_is_a_sentence_too(shell, monkeypatch):
+def test_an_internal_error_is_a_sentence(shell, monkeypatch):
     def broken(args):
         raise ZeroDivisionError("one over zero")
 
@@ -487,10 +492,10 @@ def test_a_bug_of_ours_is_a_sentence_too(shell, monkeypatch):
 def test_serve_calls_the_studio(shell, monkeypatch):
     import workbench.ui.serve as studio
 
-    asked = {}
-    monkeypatch.setattr(studio, "serve", lambda **options: asked.update(options))
+    calls = []
+    monkeypatch.setattr(studio, "serve", lambda **options: calls.append(options))
     assert shell("serve", "--port", 5099)[0] == 0
-    assert asked == {"port": 5099, "address": "localhost", "show": False}
+    assert calls == [{"port": 5099, "address": "localhost", "show": False}]
 
 
 def test_json_knows_no_nan():

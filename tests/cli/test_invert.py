@@ -27,13 +27,13 @@ def test_a_run_is_inverted_and_the_search_is_kept(folder, tmp_path, capsys):
     out = tmp_path / "found.nc"
     words = ["invert", str(folder), "--observation", "0.5", "--set", "starts=8", "--set", "steps=60"]
     assert main([*words, "--out", str(out), "--json"]) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert said["inputs"] == ["x1", "x2"] and np.shape(said["x"]) == (8, 2)
-    with xr.open_dataset(out, engine="netcdf4") as kept:
-        np.testing.assert_allclose(kept["x"].values[-1], said["x"])
-        assert kept.attrs["sentence"] == said["sentence"]
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["inputs"] == ["x1", "x2"] and np.shape(answer["x"]) == (8, 2)
+    with xr.open_dataset(out, engine="netcdf4") as search:
+        np.testing.assert_allclose(search["x"].values[-1], answer["x"])
+        assert search.attrs["sentence"] == answer["sentence"]
     assert main(words) == 0
-    assert said["sentence"] in capsys.readouterr().out
+    assert answer["sentence"] in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

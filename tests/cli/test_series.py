@@ -17,8 +17,8 @@ def test_an_embedding_reads_the_nights_of_an_exoplanet(embedding, tmp_path, caps
     settings = SMALL | {"embedding": embedding, "embedding_features": 6, "validate_every": 30}
     words = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
     folder = tmp_path / "run"
-    asked = ["--problem", "radial_velocity", "--architecture", "conditional_inn", "--steps", "60"]
-    assert main(["train", *asked, *words, "--out", str(folder), "--json"]) == 0
+    options = ["--problem", "radial_velocity", "--architecture", "conditional_inn", "--steps", "60"]
+    assert main(["train", *options, *words, "--out", str(folder), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["steps"] == 60
     run = wb.Run.resume(folder)
     assert type(run.model.embedding).__name__ == {"mlp": "MLP", "convolution_1d": "Convolution1d"}.get(

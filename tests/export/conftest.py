@@ -16,7 +16,7 @@ SMALL = {"transforms": 2, "width": 6, "depth": 1}
 
 def usual_objective(key: str) -> str:
     """The objective that a member is made for."""
-    given = ARCHITECTURES[key].capabilities
+    capabilities = ARCHITECTURES[key].capabilities
     for objective, need in (
         ("flow_matching", Capability.VELOCITY),
         ("maximum_likelihood", Capability.DENSITY),
@@ -25,7 +25,7 @@ def usual_objective(key: str) -> str:
         ("maximum_likelihood", Capability.JOINT_LIKELIHOOD),
         ("reconstruction", Capability.DECODER),
     ):
-        if need in given:
+        if need in capabilities:
             return objective
     raise KeyError(key)
 
@@ -36,10 +36,10 @@ def small_run(key: str, problem: str = "") -> wb.Run:
     suits it: linear Gaussian, or for those that take no observation two moons."""
     conditional = Capability.CONDITIONAL in ARCHITECTURES[key].capabilities
     problem = problem or ("linear_gaussian" if conditional else "two_moons")
-    known = {s.name for s in ARCHITECTURES[key].settings()}
+    names = {s.name for s in ARCHITECTURES[key].settings()}
     experiment = wb.Experiment(
         problem,
-        {"key": key, "settings": {name: value for name, value in SMALL.items() if name in known}},
+        {"key": key, "settings": {name: value for name, value in SMALL.items() if name in names}},
         usual_objective(key),
         {"samples": 256, "batch_size": 64, "learning_rate": 0.05, "warm_up": 0},
         steps=3,
@@ -57,6 +57,6 @@ def run(request) -> wb.Run:
 
 
 @pytest.fixture(scope="session")
-def saved(tmp_path_factory) -> Path:
+def model_file(tmp_path_factory) -> Path:
     """A small RealNVP as a file."""
-    return wb.save(small_run("realnvp"), tmp_path_factory.mktemp("saved") / "model.zip")
+    return wb.save(small_run("realnvp"), tmp_path_factory.mktemp("models") / "model.zip")

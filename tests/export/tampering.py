@@ -1,4 +1,4 @@
-"""What somebody may do to a file: take it apart, change it, put it together, and make its checksums agree."""
+"""Manipulation of exported files: unpack, change, pack again, and recompute the checksums."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from workbench.export.manifest import digest, sha256
 Members = dict[str, bytes]
 
 
-def taken_apart(path: Path) -> Members:
+def unpack(path: Path) -> Members:
     with zipfile.ZipFile(path) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def put_together(path: Path, members: Members, *, compression: int = zipfile.ZIP_STORED) -> Path:
+def pack(path: Path, members: Members, *, compression: int = zipfile.ZIP_STORED) -> Path:
     with zipfile.ZipFile(path, "w", compression) as archive:
         for name, data in members.items():
             archive.writestr(name, data)
     return path
 
 
-def signed(members: Members, change: Callable[[dict], None] = lambda table: None) -> Members:
-    """The members with a changed manifest, all checksums made anew: what a forger would do."""
+def with_manifest(members: Members, change: Callable[[dict], None] = lambda table: None) -> Members:
+    """The members with a changed manifest and new checksums, as a forger would write them."""
     table = json.loads(members["manifest.json"])
     for name in table["members"]:
         if name in members:
@@ -38,10 +38,10 @@ def signed(members: Members, change: Callable[[dict], None] = lambda table: None
     return members | {"manifest.json": json.dumps(table).encode()}
 
 
-def retensored(
+def with_tensors(
     members: Members, change: Callable[[dict[str, Tensor]], None], name: str = "model.safetensors"
 ) -> Members:
-    """The members with changed tensors, signed."""
+    """The members with changed tensors and new checksums."""
     tensors = safetensors.torch.load(members[name])
     change(tensors)
-    return signed(members | {name: safetensors.torch.save(tensors)})
+    return with_manifest(members | {name: safetensors.torch.save(tensors)})

@@ -25,25 +25,25 @@ def draws() -> xr.Dataset:
 
 def test_netcdf_keeps_numbers_units_and_the_observation(draws, tmp_path):
     path = write_samples(draws, tmp_path / "new" / "draws.nc")
-    with xr.open_dataset(path) as found:
-        xr.testing.assert_identical(found.load().drop_attrs(), draws.drop_attrs())
-        assert found["x1"].attrs == draws["x1"].attrs
-        assert np.atleast_1d(found.attrs["observation"]).tolist() == [0.5]
+    with xr.open_dataset(path) as data:
+        xr.testing.assert_identical(data.load().drop_attrs(), draws.drop_attrs())
+        assert data["x1"].attrs == draws["x1"].attrs
+        assert np.atleast_1d(data.attrs["observation"]).tolist() == [0.5]
 
 
 def test_csv_has_a_row_a_draw(draws, tmp_path):
-    found = pd.read_csv(write_samples(draws, tmp_path / "draws.csv"))
-    assert list(found.columns) == ["draw", "x1", "x2", "x3"]
-    np.testing.assert_allclose(found["x2"], draws["x2"])
+    table = pd.read_csv(write_samples(draws, tmp_path / "draws.csv"))
+    assert list(table.columns) == ["draw", "x1", "x2", "x3"]
+    np.testing.assert_allclose(table["x2"], draws["x2"])
 
 
 def test_arviz_finds_its_groups(draws, tmp_path):
     path = write_samples(draws, tmp_path / "draws.nc", arviz=True)  # draws alone, without their model
-    with xr.open_datatree(path) as found:
-        assert set(found.children) == {"posterior", "observed_data"}
-        assert dict(found["posterior"].sizes) == {"chain": 1, "draw": 40}
-        np.testing.assert_array_equal(found["posterior"]["x1"][0], draws["x1"])
-        assert float(found["observed_data"]["y1"]) == 0.5
+    with xr.open_datatree(path) as tree:
+        assert set(tree.children) == {"posterior", "observed_data"}
+        assert dict(tree["posterior"].sizes) == {"chain": 1, "draw": 40}
+        np.testing.assert_array_equal(tree["posterior"]["x1"][0], draws["x1"])
+        assert float(tree["observed_data"]["y1"]) == 0.5
 
 
 def test_the_tree_has_every_group_with_units_and_where_it_comes_from():
@@ -66,8 +66,8 @@ def test_the_tree_has_every_group_with_units_and_where_it_comes_from():
         tree["sample_stats"]["lp"].values.ravel(), run.posterior([0.5]).log_prob(x).numpy(), atol=1e-5
     )
     # without noise the prediction is A x of each draw
-    known = x @ run.problem.parts.operator.numpy().T
-    np.testing.assert_allclose(tree["posterior_predictive"]["y1"].values.ravel(), known[:, 0], atol=1e-6)
+    mean = x @ run.problem.parts.operator.numpy().T
+    np.testing.assert_allclose(tree["posterior_predictive"]["y1"].values.ravel(), mean[:, 0], atol=1e-6)
     prior, spread = run.posterior([0.5]).to_datatree(4000)["prior"], run.problem.parts.covariance[0, 0] ** 0.5
     assert float(prior["x1"].std()) == pytest.approx(float(spread), rel=0.1)
     for group in (tree, *tree.children.values()):
@@ -91,14 +91,14 @@ def test_units_stand_at_every_variable_and_weights_are_the_ratio_of_densities():
     assert stats["lp"].attrs["units"] == "nat"
 
 
-def test_what_a_model_cannot_give_is_left_out_and_said(saved):
-    alone = wb.load(saved)
+def test_what_a_model_cannot_give_is_left_out_and_said(model_file):
+    alone = wb.load(model_file)
     alone.manifest = {}
     tree = alone.posterior([0.5]).to_datatree(8)
     assert set(tree.children) == {"posterior", "sample_stats", "observed_data"}
     assert "does not carry the problem" in json.loads(tree.attrs["left_out"])["prior"]
     # from the file itself the problem is made anew
-    assert "prior" in wb.load(saved).posterior([0.5]).to_datatree(8).children
+    assert "prior" in wb.load(model_file).posterior([0.5]).to_datatree(8).children
     with pytest.raises(SpecError, match="chains of equal length"):
         alone.posterior([0.5]).to_datatree(10)
 
@@ -109,15 +109,15 @@ def test_arviz_opens_either_file_and_its_summary_runs(name, tmp_path):
     path = write_datatree(run.posterior([0.5]).to_datatree(400), tmp_path / name)
     if name.endswith(".zarr"):  # a second time over the first
         assert write_datatree(run.posterior([0.5]).to_datatree(400), path) == path
-    with xr.open_datatree(path, engine="zarr" if name.endswith(".zarr") else None) as found:
-        table = arviz_stats.summary(found)
+    with xr.open_datatree(path, engine="zarr" if name.endswith(".zarr") else None) as tree:
+        table = arviz_stats.summary(tree)
         assert list(table.index) == ["x1", "x2", "x3"]
         assert float(table["r_hat"].astype(float).max()) < 1.05
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of its coming refactoring
             import arviz
 
-        inference = arviz.InferenceData.from_datatree(found)
+        inference = arviz.InferenceData.from_datatree(tree)
         older = arviz.summary(inference)
     assert set(inference.groups()) >= {"posterior", "prior", "sample_stats", "observed_data"}
     draws = run.posterior([0.5]).sample(400)
@@ -137,14 +137,14 @@ def test_a_store_is_not_written_over_something_else(tmp_path):
 
 def test_the_export_format_writes_at_the_observation_that_is_asked_for(tmp_path):
     run = small_run("realnvp")
-    with xr.open_datatree(wb.export.export(run, "posterior", tmp_path / "a.nc")) as found:
-        assert float(found["observed_data"]["y1"]) == run.problem.default_observation[0]
+    with xr.open_datatree(wb.export.export(run, "posterior", tmp_path / "a.nc")) as tree:
+        assert float(tree["observed_data"]["y1"]) == run.problem.default_observation[0]
     path = wb.export.export(run, "posterior", tmp_path / "b.nc", observation=(0.25,))
-    with xr.open_datatree(path) as found:
-        assert float(found["observed_data"]["y1"]) == 0.25
+    with xr.open_datatree(path) as tree:
+        assert float(tree["observed_data"]["y1"]) == 0.25
     plain = wb.export.export(small_run("realnvp", "two_moons"), "posterior", tmp_path / "c.nc")
-    with xr.open_datatree(plain) as found:
-        assert set(found.children) == {"posterior"}
+    with xr.open_datatree(plain) as tree:
+        assert set(tree.children) == {"posterior"}
 
 
 def test_without_an_observation_there_is_no_such_group():
@@ -159,8 +159,8 @@ def test_other_endings_are_refused(draws, tmp_path, name, arviz):
 
 
 def test_the_summary_is_that_of_the_draws(draws):
-    found = summary(draws)["x1"]
+    statistics = summary(draws)["x1"]
     assert (
-        found["mean"] == pytest.approx(float(draws["x1"].mean()))
-        and found["q05"] < found["median"] < found["q95"]
+        statistics["mean"] == pytest.approx(float(draws["x1"].mean()))
+        and statistics["q05"] < statistics["median"] < statistics["q95"]
     )

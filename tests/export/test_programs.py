@@ -20,7 +20,8 @@ from workbench.architectures import ARCHITECTURES
 from workbench.core.capability import Capability
 from workbench.core.errors import ExportError
 from workbench.export import FORMATS, export, graph, onnx
-from workbench.export.program import FUNCTIONS, Program, functions_of
+from workbench.export.formats import FUNCTIONS, functions_of
+from workbench.export.program import Program
 
 needs_onnx = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in FORMATS["onnx"].packages),
@@ -50,26 +51,26 @@ print(json.dumps(outputs))
 TOLERANCE = {"rtol": 1e-4, "atol": 1e-4}
 
 
-def alone(code: str, absent: str, jobs: list) -> list[tuple]:
-    """What programs give, and say of themselves, in a process that knows nothing of this workbench."""
+def in_fresh_process(code: str, absent: str, jobs: list) -> list[tuple]:
+    """Outputs and descriptions of programs, from a process without the workbench."""
     command = [sys.executable, "-c", code + ALONE, absent]
-    done = subprocess.run(
+    process = subprocess.run(
         command, input=json.dumps(jobs), capture_output=True, text=True, cwd=jobs[0][0].rpartition("/")[0]
     )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    assert process.returncode == 0, process.stderr
+    return json.loads(process.stdout)
 
 
-def exported(fitted, format: str, path: Path, function: str) -> tuple[list, torch.Tensor]:
-    """A file with inputs for it, and the model's own answer to these."""
-    export(fitted, format, path, function=function)
-    value = torch.randn(9, fitted.model.latent_features if function == "inverse" else len(fitted.x))
-    y = torch.randn(9, len(fitted.y)) if fitted.y else None
+def export_with_inputs(model, format: str, path: Path, function: str) -> tuple[list, torch.Tensor]:
+    """A file with inputs for it, and the model's own output at these."""
+    export(model, format, path, function=function)
+    value = torch.randn(9, model.model.latent_features if function == "inverse" else len(model.x))
+    y = torch.randn(9, len(model.y)) if model.y else None
     inputs = {FUNCTIONS[function][0]: value.tolist()}
-    if fitted.y and function != "predict":
+    if model.y and function != "predict":
         inputs["y"] = y.tolist()
-    found = fitted.predict(value) if function == "predict" else getattr(fitted, function)(value, y)
-    return [str(path), inputs], (found if function in ("predict", "log_prob") else found[0]).detach()
+    output = model.predict(value) if function == "predict" else getattr(model, function)(value, y)
+    return [str(path), inputs], (output if function in ("predict", "log_prob") else output[0]).detach()
 
 
 USUAL = ("realnvp", "neural_spline_coupling", "maf", "inn")
@@ -80,17 +81,19 @@ OTHERS = tuple(key for key in ARCHITECTURES.keys() if key not in USUAL)
     "family", [pytest.param(USUAL, id="usual"), pytest.param(OTHERS, id="others", marks=pytest.mark.slow)]
 )
 def test_graphs_need_no_workbench(tmp_path, family):
-    jobs, wanted, keys = [], [], []
+    jobs, references, keys = [], [], []
     for key in family:
         if ARCHITECTURES[key].formats["graph"]:
             continue  # its refusal is a law of its own, below
-        job, answer = exported(small_run(key).fitted, "graph", tmp_path / f"{key}.pt2", "inverse")
-        jobs.append(job), wanted.append(answer), keys.append(key)
-    for (found, about), answer, key in zip(alone(GRAPHS, "workbench", jobs), wanted, keys, strict=True):
-        torch.testing.assert_close(torch.tensor(found), answer, **TOLERANCE)
+        job, answer = export_with_inputs(small_run(key).fitted, "graph", tmp_path / f"{key}.pt2", "inverse")
+        jobs.append(job), references.append(answer), keys.append(key)
+    for (output, about), answer, key in zip(
+        in_fresh_process(GRAPHS, "workbench", jobs), references, keys, strict=True
+    ):
+        torch.testing.assert_close(torch.tensor(output), answer, **TOLERANCE)
         assert about["experiment"]["architecture"]["key"] == key
-        observed = Capability.CONDITIONAL in ARCHITECTURES[key].capabilities
-        assert [entry["name"] for entry in about["inputs"]] == (["z", "y"] if observed else ["z"])
+        conditional = Capability.CONDITIONAL in ARCHITECTURES[key].capabilities
+        assert [entry["name"] for entry in about["inputs"]] == (["z", "y"] if conditional else ["z"])
         assert about["output"]["name"] == "x"
 
 
@@ -98,29 +101,31 @@ def test_graphs_need_no_workbench(tmp_path, family):
     "key, function", [("realnvp", "latent"), ("realnvp", "log_prob"), ("inn", "latent"), ("inn", "predict")]
 )
 def test_the_other_functions(tmp_path, key, function):
-    (path, inputs), wanted = exported(small_run(key).fitted, "graph", tmp_path / "model.pt2", function)
-    found = torch.export.load(path).module()(*map(torch.tensor, inputs.values()))
-    torch.testing.assert_close(found, wanted, **TOLERANCE)
+    (path, inputs), reference = export_with_inputs(
+        small_run(key).fitted, "graph", tmp_path / "model.pt2", function
+    )
+    output = torch.export.load(path).module()(*map(torch.tensor, inputs.values()))
+    torch.testing.assert_close(output, reference, **TOLERANCE)
 
 
 @needs_onnx
 def test_onnx_files_need_no_torch(tmp_path):
-    chosen = [
+    keys = [
         ("realnvp", "linear_gaussian", "inverse"),
         ("nice", "two_moons", "log_prob"),
         ("inn", "linear_gaussian", "latent"),
     ]
-    jobs, wanted = zip(
+    jobs, references = zip(
         *(
-            exported(small_run(key, problem).fitted, "onnx", tmp_path / f"{key}.onnx", function)
-            for key, problem, function in chosen
+            export_with_inputs(small_run(key, problem).fitted, "onnx", tmp_path / f"{key}.onnx", function)
+            for key, problem, function in keys
         ),
         strict=True,
     )
-    for (found, about), answer, (_, _, function) in zip(
-        alone(ONNX_FILES, "torch", jobs), wanted, chosen, strict=True
+    for (output, about), answer, (_, _, function) in zip(
+        in_fresh_process(ONNX_FILES, "torch", jobs), references, keys, strict=True
     ):
-        torch.testing.assert_close(torch.tensor(found), answer, **TOLERANCE)
+        torch.testing.assert_close(torch.tensor(output), answer, **TOLERANCE)
         assert about["output"]["name"] == FUNCTIONS[function][1] and about["versions"]["torch"]
 
 
@@ -172,9 +177,9 @@ def changed(program: Program) -> Program:
 
 
 def test_a_graph_that_differs_is_thrown_away(tmp_path, monkeypatch):
-    honest = graph.traced
+    honest = graph.trace
     monkeypatch.setattr(
-        graph, "traced", lambda program: honest(changed(Program(small_run("nice").fitted, "inverse")))
+        graph, "trace", lambda program: honest(changed(Program(small_run("nice").fitted, "inverse")))
     )
     with pytest.raises(ExportError, match="thrown away because it differs.*a deviation of"):
         export(small_run("nice"), "graph", tmp_path / "model.pt2")
@@ -183,7 +188,7 @@ def test_a_graph_that_differs_is_thrown_away(tmp_path, monkeypatch):
 
 def test_an_onnx_file_that_differs_is_thrown_away(tmp_path, monkeypatch):
     monkeypatch.setattr(onnx.Onnx, "packages", ())
-    monkeypatch.setattr(onnx, "_converted", lambda program, about: b"")
+    monkeypatch.setattr(onnx, "_convert", lambda program, about: b"")
     monkeypatch.setattr(
         onnx, "_runtime", lambda program, data: changed(Program(small_run("nice").fitted, "inverse"))
     )
@@ -196,7 +201,7 @@ def test_a_graph_for_one_number_of_rows_only_is_thrown_away(tmp_path, monkeypatc
     def fixed(program: Program) -> torch.export.ExportedProgram:
         return torch.export.export(program, program.arguments(7), strict=False)
 
-    monkeypatch.setattr(graph, "traced", fixed)
+    monkeypatch.setattr(graph, "trace", fixed)
     with pytest.raises((ExportError, AssertionError, RuntimeError)):
         export(small_run("nice"), "graph", tmp_path / "model.pt2")
     assert not list(tmp_path.iterdir())
@@ -205,18 +210,18 @@ def test_a_graph_for_one_number_of_rows_only_is_thrown_away(tmp_path, monkeypatc
 def test_what_torch_cannot_trace_is_said_in_a_sentence():
     program = Program(small_run("nice").fitted, "inverse")
     program.model.inverse = lambda z, y: (z[: int(z.sum() > 0)], None)
-    with pytest.raises(ExportError, match="torch cannot trace this model") as caught:
-        graph.traced(program)
-    assert len(str(caught.value)) < 500 and "\n" not in str(caught.value)
+    with pytest.raises(ExportError, match="torch cannot trace this model") as error:
+        graph.trace(program)
+    assert len(str(error.value)) < 500 and "\n" not in str(error.value)
 
 
 def test_export_says_nothing(tmp_path, capfd):
     export(small_run("nice"), "graph", tmp_path / "model.pt2")
-    captured = capfd.readouterr()
-    assert captured.out + captured.err == ""
+    output = capfd.readouterr()
+    assert output.out + output.err == ""
 
 
-def test_a_description_in_units(saved):
+def test_a_description_in_units(model_file):
     from workbench.export.manifest import describe_program
 
     about = describe_program(small_run("realnvp").fitted, ["z", "y"], "x")

@@ -1,4 +1,4 @@
-"""Every way in which a file is refused has been seen, with its sentence; nothing in a file is ever run."""
+"""Every refusal of a file, with its sentence; nothing in a file is ever executed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import torch
 
 import workbench as wb
 from tests.export.conftest import small_run
-from tests.export.tampering import put_together, retensored, signed, taken_apart
+from tests.export.tampering import pack, unpack, with_manifest, with_tensors
 from workbench.architectures import ARCHITECTURES
 from workbench.core.errors import RefusedError
 from workbench.export import archive
@@ -24,42 +24,42 @@ from workbench.export.manifest import FORMAT_VERSION
 MODEL, VECTORS, MANIFEST = "model.safetensors", "vectors.safetensors", "manifest.json"
 
 
-def refused(path: Path, sentence: str) -> None:
-    """`load` raises, `check` reports the same sentence, and it is a sentence."""
-    with pytest.raises(RefusedError, match=sentence) as caught:
+def assert_refused(path: Path, sentence: str) -> None:
+    """`load` raises, and `check` reports the same sentence."""
+    with pytest.raises(RefusedError, match=sentence) as error:
         wb.load(path)
     report = wb.check(path)
-    assert not report["ok"] and report["error"] == str(caught.value)
+    assert not report["ok"] and report["error"] == str(error.value)
     assert len(report["error"]) < 1500
     json.dumps(report)
 
 
 @pytest.fixture
-def members(saved) -> dict[str, bytes]:
-    return taken_apart(saved)
+def members(model_file) -> dict[str, bytes]:
+    return unpack(model_file)
 
 
 # ---- the zip
-def test_what_is_no_zip(tmp_path, saved):
+def test_what_is_no_zip(tmp_path, model_file):
     (text := tmp_path / "text.zip").write_text("not a zip")
     (empty := tmp_path / "empty.zip").write_bytes(b"")
-    (torn := tmp_path / "torn.zip").write_bytes(saved.read_bytes()[:-400])
-    for path in (text, empty, torn):
-        refused(path, "cannot be opened as an exported model")
-    refused(tmp_path, "a folder")
-    refused(tmp_path / "missing.zip", "nothing at")
+    (fragment := tmp_path / "torn.zip").write_bytes(model_file.read_bytes()[:-400])
+    for path in (text, empty, fragment):
+        assert_refused(path, "cannot be opened as an exported model")
+    assert_refused(tmp_path, "a folder")
+    assert_refused(tmp_path / "missing.zip", "nothing at")
 
 
 @pytest.mark.parametrize("name", [MANIFEST, MODEL, VECTORS])
 def test_a_missing_member(members, tmp_path, name):
     members.pop(name)
-    refused(put_together(tmp_path / "model.zip", members), f"missing: {name}")
+    assert_refused(pack(tmp_path / "model.zip", members), f"missing: {name}")
 
 
 @pytest.mark.parametrize("name", ["run.py", "../../evil.py", "/etc/evil", "model.pkl", "manifest.json/x"])
 def test_an_extra_member(members, tmp_path, name):
-    path = put_together(tmp_path / "model.zip", members | {name: b"print('hello')"})
-    refused(path, "not expected: ")
+    path = pack(tmp_path / "model.zip", members | {name: b"print('hello')"})
+    assert_refused(path, "not expected: ")
     assert [p.name for p in tmp_path.iterdir()] == ["model.zip"] and not (
         tmp_path.parent / "evil.py"
     ).exists()
@@ -72,11 +72,11 @@ def test_a_member_twice(members, tmp_path):
             target.writestr(name, data)
         with pytest.warns(UserWarning, match="Duplicate name"):
             target.writestr(MODEL, b"another")
-    refused(path, "a member twice")
+    assert_refused(path, "a member twice")
 
 
 def test_a_bomb_is_not_read(members, tmp_path, monkeypatch):
-    path = put_together(
+    path = pack(
         tmp_path / "model.zip", members | {MODEL: bytes(50_000_000)}, compression=zipfile.ZIP_DEFLATED
     )
     assert path.stat().st_size < 100_000
@@ -85,24 +85,24 @@ def test_a_bomb_is_not_read(members, tmp_path, monkeypatch):
         raise AssertionError("a member was read")
 
     monkeypatch.setattr(archive, "_read", read)
-    refused(path, "compressed or encrypted")
+    assert_refused(path, "compressed or encrypted")
 
 
 def test_what_is_too_large(members, tmp_path, monkeypatch):
-    path = put_together(tmp_path / "model.zip", members | {MANIFEST: b" " * 3_000_000})
-    refused(path, "at most 2097152 bytes")
+    path = pack(tmp_path / "model.zip", members | {MANIFEST: b" " * 3_000_000})
+    assert_refused(path, "at most 2097152 bytes")
     with pytest.raises(RefusedError, match="at most 1000 bytes"):
         archive.read_archive(path, {}, largest=1000)
 
 
 def test_a_size_that_is_not_true(members, tmp_path):
-    path = put_together(tmp_path / "model.zip", members)
+    path = pack(tmp_path / "model.zip", members)
     data = bytearray(path.read_bytes())
     entry = data.index(b"PK\x01\x02")
-    declared = struct.unpack_from("<II", data, entry + 20)
-    struct.pack_into("<II", data, entry + 20, *(size - 1 for size in declared))
+    sizes = struct.unpack_from("<II", data, entry + 20)
+    struct.pack_into("<II", data, entry + 20, *(size - 1 for size in sizes))
     path.write_bytes(bytes(data))
-    refused(path, "model.zip")
+    assert_refused(path, "model.zip")
 
 
 # ---- checksums and versions
@@ -110,27 +110,29 @@ def test_a_size_that_is_not_true(members, tmp_path):
 def test_a_damaged_member(members, tmp_path, name):
     data = bytearray(members[name])
     data[-3] ^= 1
-    refused(
-        put_together(tmp_path / "model.zip", members | {name: bytes(data)}),
+    assert_refused(
+        pack(tmp_path / "model.zip", members | {name: bytes(data)}),
         f"'{name}' was damaged or changed",
     )
 
 
 def test_a_changed_manifest(members, tmp_path):
-    changed = members[MANIFEST].replace(b'"seed": 1', b'"seed": 2')
-    assert changed != members[MANIFEST]
-    refused(put_together(tmp_path / "model.zip", members | {MANIFEST: changed}), "its manifest was changed")
+    manifest = members[MANIFEST].replace(b'"seed": 1', b'"seed": 2')
+    assert manifest != members[MANIFEST]
+    assert_refused(pack(tmp_path / "model.zip", members | {MANIFEST: manifest}), "its manifest was changed")
 
 
 def test_a_newer_version(members, tmp_path):
-    newer = signed(members, lambda table: table.update(format_version=FORMAT_VERSION + 1, something="new"))
-    refused(put_together(tmp_path / "model.zip", newer), "newer workbench.*Update the workbench")
+    newer = with_manifest(
+        members, lambda table: table.update(format_version=FORMAT_VERSION + 1, something="new")
+    )
+    assert_refused(pack(tmp_path / "model.zip", newer), "newer workbench.*Update the workbench")
 
 
 @pytest.mark.parametrize("version", ["1", 0, -1, True, 1.5, None])
 def test_a_version_that_is_none(members, tmp_path, version):
-    wrong = signed(members, lambda table: table.update(format_version=version))
-    refused(put_together(tmp_path / "model.zip", wrong), "a format version")
+    wrong = with_manifest(members, lambda table: table.update(format_version=version))
+    assert_refused(pack(tmp_path / "model.zip", wrong), "a format version")
 
 
 @pytest.mark.parametrize(
@@ -145,8 +147,8 @@ def test_a_version_that_is_none(members, tmp_path, version):
     ],
 )
 def test_damaged_numbers_of_what_was_seen(members, tmp_path, change):
-    forged = retensored(members, change, "observations.safetensors")
-    refused(put_together(tmp_path / "model.zip", forged), "not finite|is damaged")
+    forgery = with_tensors(members, change, "observations.safetensors")
+    assert_refused(pack(tmp_path / "model.zip", forgery), "not finite|is damaged")
 
 
 # ---- the manifest
@@ -164,7 +166,7 @@ def test_damaged_numbers_of_what_was_seen(members, tmp_path, change):
     ],
 )
 def test_a_manifest_that_is_none(members, tmp_path, text, sentence):
-    refused(put_together(tmp_path / "model.zip", members | {MANIFEST: text}), sentence)
+    assert_refused(pack(tmp_path / "model.zip", members | {MANIFEST: text}), sentence)
 
 
 def set_to(*path_and_value):
@@ -207,7 +209,7 @@ def both(*path_and_value):
         (set_to("shapes", {"x": 3, "y": 1, "latent": 10**9}), "shapes do not fit"),
         (set_to("x", []), "shapes do not fit"),
         (set_to("x", [{"name": f"x{i}"} for i in range(100_000)]), "at most 2097152 bytes|shapes do not fit"),
-        (set_to("x", [{"name": "a", "code": "b"}] * 3), "unknown keys"),
+        (set_to("x", [{"name": "a", "code": "b"}] * 3), "has no key 'code'"),
         (set_to("x", ["a", "b", "c"]), "a variable is a table"),
         (set_to("x", [{"name": n, "unit": ["m"]} for n in "abc"]), "'unit' of a variable"),
         (set_to("x", [{"name": n, "low": "0"} for n in "abc"]), "'low' of a variable"),
@@ -221,8 +223,8 @@ def both(*path_and_value):
     ],
 )
 def test_a_forged_manifest(members, tmp_path, change, sentence):
-    forged = signed(members, change)
-    refused(put_together(tmp_path / "model.zip", forged), sentence)
+    forgery = with_manifest(members, change)
+    assert_refused(pack(tmp_path / "model.zip", forgery), sentence)
 
 
 # ---- tensors
@@ -237,8 +239,8 @@ def test_a_forged_manifest(members, tmp_path, change, sentence):
     ],
 )
 def test_tensors_that_are_none(members, tmp_path, data):
-    refused(
-        put_together(tmp_path / "model.zip", signed(members | {MODEL: data})), f"'{MODEL}' cannot be read"
+    assert_refused(
+        pack(tmp_path / "model.zip", with_manifest(members | {MODEL: data})), f"'{MODEL}' cannot be read"
     )
 
 
@@ -252,10 +254,10 @@ def test_a_pickle_is_never_run(members, tmp_path, monkeypatch):
     buffer = io.BytesIO()
     torch.save({"weights": Bomb()}, buffer)
     for name in (MODEL, VECTORS):
-        forged = signed(members | {name: buffer.getvalue()})
-        refused(put_together(tmp_path / "model.zip", forged), "cannot be read")
+        forgery = with_manifest(members | {name: buffer.getvalue()})
+        assert_refused(pack(tmp_path / "model.zip", forgery), "cannot be read")
     (tmp_path / "model.zip").write_bytes(buffer.getvalue())
-    refused(tmp_path / "model.zip", "model.zip")
+    assert_refused(tmp_path / "model.zip", "model.zip")
     assert not (tmp_path / "exploded").exists()
 
 
@@ -299,7 +301,7 @@ def flip_scale(tensors):
     ],
 )
 def test_wrong_tensors(members, tmp_path, change, sentence):
-    refused(put_together(tmp_path / "model.zip", retensored(members, change)), sentence)
+    assert_refused(pack(tmp_path / "model.zip", with_tensors(members, change)), sentence)
 
 
 @pytest.mark.parametrize(
@@ -315,19 +317,17 @@ def test_wrong_tensors(members, tmp_path, change, sentence):
     ],
 )
 def test_wrong_test_vectors(members, tmp_path, change, sentence):
-    refused(put_together(tmp_path / "model.zip", retensored(members, change, VECTORS)), sentence)
+    assert_refused(pack(tmp_path / "model.zip", with_tensors(members, change, VECTORS)), sentence)
 
 
 @pytest.mark.parametrize("key", ARCHITECTURES.keys())
 def test_every_changed_weight_is_seen(tmp_path, key):
     """Checksums made anew, so that only the test vectors can tell: each tensor alone, by a thousandth."""
-    members = taken_apart(wb.save(small_run(key), tmp_path / "model.zip"))
+    members = unpack(wb.save(small_run(key), tmp_path / "model.zip"))
     tensors = safetensors.torch.load(members[MODEL])
-    trained = {f"model.{name}" for name, _ in small_run(key).model.named_parameters()}
-    assert trained <= set(tensors)
-    names = sorted(trained)[
-        :: max(1, len(trained) // 10)
-    ]  # some networks have many layers and a slow inverse
+    names = {f"model.{name}" for name, _ in small_run(key).model.named_parameters()}
+    assert names <= set(tensors)
+    names = sorted(names)[:: max(1, len(names) // 10)]  # some networks have many layers and a slow inverse
     sides = "xy" if small_run(key).fitted.y else "x"
     names += [f"standardisation.{s}_{c}" for s in ("shift", "scale") for c in sides]
     for name in names:
@@ -335,16 +335,16 @@ def test_every_changed_weight_is_seen(tmp_path, key):
         def change(tensors, name=name):
             tensors[name] += 1e-3 * (1 + tensors[name].abs())
 
-        refused(
-            put_together(tmp_path / "model.zip", retensored(members, change)), "does not say what it said"
+        assert_refused(
+            pack(tmp_path / "model.zip", with_tensors(members, change)), "does not say what it said"
         )
 
 
 # ---- anything at all
-def test_noise_is_refused_or_harmless(saved, tmp_path):
+def test_noise_is_refused_or_harmless(model_file, tmp_path):
     """Whatever byte is changed: a refusal with a sentence, or (a date, say) exactly the same model."""
-    original, chance = saved.read_bytes(), random.Random(0)
-    model = wb.load(saved)
+    original, chance = model_file.read_bytes(), random.Random(0)
+    model = wb.load(model_file)
     sample, harmless = model.sample(4, [0.2]), 0
     path = tmp_path / "model.zip"
     for _ in range(150):
@@ -355,9 +355,9 @@ def test_noise_is_refused_or_harmless(saved, tmp_path):
         data[place] = chance.randrange(256)
         path.write_bytes(bytes(data))
         try:
-            loaded = wb.load(path)
+            model = wb.load(path)
         except RefusedError:
             continue
         harmless += 1
-        assert torch.equal(loaded.sample(4, [0.2]), sample)
+        assert torch.equal(model.sample(4, [0.2]), sample)
     assert harmless < 75

@@ -32,24 +32,24 @@ def whole(tmp_path_factory):
 
 
 def numbers(path) -> xr.Dataset:
-    with xr.open_zarr(path, chunks=None) as found:
-        return found.load()
+    with xr.open_zarr(path, chunks=None) as data:
+        return data.load()
 
 
 def test_xarray_opens_it_with_units_and_provenance(whole):
-    found = numbers(whole)
-    assert found.sizes == {"draw": DRAWS}
-    assert found["rail_height"].attrs["units"] == "m" and found["joint_1"].attrs["units"] == "rad"
-    assert found["horizontal"].attrs["long_name"].startswith("Horizontal position")
-    assert found.attrs["problem"] == "inverse_kinematics" and found.attrs["seed"] == 3
-    assert json.loads(found.attrs["settings"]) == {"convention": "code"}
+    columns = numbers(whole)
+    assert columns.sizes == {"draw": DRAWS}
+    assert columns["rail_height"].attrs["units"] == "m" and columns["joint_1"].attrs["units"] == "rad"
+    assert columns["horizontal"].attrs["long_name"].startswith("Horizontal position")
+    assert columns.attrs["problem"] == "inverse_kinematics" and columns.attrs["seed"] == 3
+    assert json.loads(columns.attrs["settings"]) == {"convention": "code"}
 
 
 def test_chunks_are_draws_of_the_problem_and_differ(whole):
-    found, problem = numbers(whole), PROBLEMS.make("inverse_kinematics")
-    x = torch.from_numpy(np.stack([found[v.name].values for v in problem.x], 1))
+    columns, problem = numbers(whole), PROBLEMS.make("inverse_kinematics")
+    x = torch.from_numpy(np.stack([columns[v.name].values for v in problem.x], 1))
     y = problem.simulate(x, torch.Generator())
-    np.testing.assert_allclose(y[:, 0], found["horizontal"], rtol=1e-12)
+    np.testing.assert_allclose(y[:, 0], columns["horizontal"], rtol=1e-12)
     first = simulations.chunk_of(problem, 0, CHUNK, 3).x
     np.testing.assert_array_equal(x[:CHUNK], first)
     assert len(np.unique(x[:, 0])) == DRAWS
@@ -76,11 +76,11 @@ simulations.simulate("inverse_kinematics", 1050, sys.argv[1], chunk=200, seed=3)
 
 def test_killed_in_the_middle_of_a_chunk_and_resumed_it_is_the_same(whole, tmp_path):
     path = tmp_path / "arm.zarr"
-    ended = subprocess.run([sys.executable, "-c", KILLED, str(path)], capture_output=True)
-    assert ended.returncode == -signal.SIGKILL
+    process = subprocess.run([sys.executable, "-c", KILLED, str(path)], capture_output=True)
+    assert process.returncode == -signal.SIGKILL
     assert not path.exists() and (tmp_path / "arm.zarr.part").is_dir()
-    made = simulate("inverse_kinematics", DRAWS, path, chunk=CHUNK, seed=3)
-    assert (made.chunks, made.resumed) == (6, 3)
+    result = simulate("inverse_kinematics", DRAWS, path, chunk=CHUNK, seed=3)
+    assert (result.chunks, result.resumed) == (6, 3)
     xr.testing.assert_identical(numbers(path), numbers(whole))
     assert [p.name for p in tmp_path.iterdir()] == ["arm.zarr"]
 
@@ -88,16 +88,16 @@ def test_killed_in_the_middle_of_a_chunk_and_resumed_it_is_the_same(whole, tmp_p
 def test_a_full_disk_is_said_and_nothing_finished_is_lost(whole, tmp_path, monkeypatch):
     path, write = tmp_path / "arm.zarr", simulations._write
 
-    def full(store, problem, drawn, start, rows):
+    def full(store, problem, samples, start, rows):
         if start >= 400:
-            write(store, problem, drawn, start, rows // 2)
+            write(store, problem, samples, start, rows // 2)
             raise OSError(errno.ENOSPC, "No space left on device")
-        write(store, problem, drawn, start, rows)
+        write(store, problem, samples, start, rows)
 
     monkeypatch.setattr(simulations, "_write", full)
-    with pytest.raises(ExportError, match="No space left") as caught:
+    with pytest.raises(ExportError, match="No space left") as error:
         simulate("inverse_kinematics", DRAWS, path, chunk=CHUNK, seed=3)
-    assert "2 of 6 chunks" in str(caught.value) and not path.exists()
+    assert "2 of 6 chunks" in str(error.value) and not path.exists()
     monkeypatch.undo()
     assert simulate("inverse_kinematics", DRAWS, path, chunk=CHUNK, seed=3).resumed == 2
     xr.testing.assert_identical(numbers(path), numbers(whole))
@@ -133,8 +133,8 @@ def test_the_command_makes_it_and_trains_on_it(whole, tmp_path, capsys):
     path = tmp_path / "arm.zarr"
     words = ["--draws", str(DRAWS), "--chunk", str(CHUNK), "--seed", "3", "--out", str(path)]
     assert main(["simulate", "inverse_kinematics", *words, "--set", "convention=code", "--json"]) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert (said["draws"], said["chunks"], said["resumed"]) == (DRAWS, 6, 0)
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["draws"], answer["chunks"], answer["resumed"]) == (DRAWS, 6, 0)
     xr.testing.assert_identical(numbers(path), numbers(whole))
     small = ["--set", "transforms=2", "--set", "width=8", "--steps", "3", "--out", str(tmp_path / "run")]
     assert main(["train", "--data", str(path), *small]) == 0
@@ -150,5 +150,5 @@ def test_a_simulator_of_ones_own_is_written_too(tmp_path):
         [wb.Variable("b", unit="m")],
     )
     simulate(problem, 120, tmp_path / "one.zarr", chunk=50)
-    found = numbers(tmp_path / "one.zarr")
-    assert 0.05 < float((found["b"] - found["a"]).std()) < 0.2 and found.attrs["problem"] == "simulator"
+    columns = numbers(tmp_path / "one.zarr")
+    assert 0.05 < float((columns["b"] - columns["a"]).std()) < 0.2 and columns.attrs["problem"] == "simulator"

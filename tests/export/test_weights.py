@@ -15,7 +15,7 @@ import torch
 
 import workbench as wb
 from tests.export.conftest import SMALL, small_run
-from tests.export.tampering import taken_apart
+from tests.export.tampering import unpack
 from workbench.architectures import ARCHITECTURES
 from workbench.core.capability import Capability
 from workbench.core.errors import ExportError
@@ -29,35 +29,35 @@ import sys
 from pathlib import Path
 import safetensors.torch
 import workbench as wb
-from tests.export.test_weights import evaluated
+from tests.export.test_weights import outputs_of
 for path in map(Path, sys.argv[1:]):
-    safetensors.torch.save_file(evaluated(wb.load(path)), path.with_suffix(".safetensors"))
+    safetensors.torch.save_file(outputs_of(wb.load(path)), path.with_suffix(".safetensors"))
 """
 
 
-def evaluated(fitted) -> dict[str, torch.Tensor]:
-    """What a model says, in its own floating point type."""
+def outputs_of(model) -> dict[str, torch.Tensor]:
+    """Outputs of a model in its own floating-point type."""
     generator = torch.Generator().manual_seed(5)
-    dtype = fitted.model.dtype
+    dtype = model.model.dtype
     x, z = (
         torch.randn(50, n, generator=generator, dtype=dtype)
-        for n in (len(fitted.x), fitted.model.latent_features)
+        for n in (len(model.x), model.model.latent_features)
     )
-    y = torch.randn(50, len(fitted.y), generator=generator, dtype=dtype)
-    found = answers(fitted, {"x": x, "y": y, "z": z})
-    found["samples"] = fitted.sample(20, y[:1] if fitted.y else None)
-    return {name: value.contiguous() for name, value in found.items()}
+    y = torch.randn(50, len(model.y), generator=generator, dtype=dtype)
+    outputs = answers(model, {"x": x, "y": y, "z": z})
+    outputs["samples"] = model.sample(20, y[:1] if model.y else None)
+    return {name: value.contiguous() for name, value in outputs.items()}
 
 
 def fresh_process(*arguments: str, code: str = FRESH) -> str:
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-W", "error", "-c", code, *arguments],
         capture_output=True,
         text=True,
         cwd=Path(__file__).parents[2],
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert process.returncode == 0, process.stderr
+    return process.stdout
 
 
 def test_the_same_numbers_in_a_fresh_process(tmp_path):
@@ -68,12 +68,12 @@ def test_the_same_numbers_in_a_fresh_process(tmp_path):
             if need not in architecture.capabilities:
                 continue
             run = small_run(key, problem)
-            before[wb.save(run, tmp_path / f"{key}_{problem}.zip")] = evaluated(run.fitted)
+            before[wb.save(run, tmp_path / f"{key}_{problem}.zip")] = outputs_of(run.fitted)
     fresh_process(*map(str, before))
-    for path, wanted in before.items():
-        found = safetensors.torch.load_file(path.with_suffix(".safetensors"))
-        assert set(found) == set(wanted)
-        assert not [name for name in wanted if not torch.equal(found[name], wanted[name])], path.name
+    for path, reference in before.items():
+        outputs = safetensors.torch.load_file(path.with_suffix(".safetensors"))
+        assert set(outputs) == set(reference)
+        assert not [name for name in reference if not torch.equal(outputs[name], reference[name])], path.name
 
 
 def test_a_double_precision_model_stays_one(tmp_path):
@@ -85,10 +85,10 @@ def test_a_double_precision_model_stays_one(tmp_path):
     )
     run = wb.Run(experiment, device="cpu")
     run.step()
-    loaded = wb.load(wb.save(run, tmp_path / "model.zip"))
-    assert loaded.model.dtype == torch.float64
-    wanted, found = evaluated(run.fitted), evaluated(loaded)
-    assert not [name for name in wanted if not torch.equal(found[name], wanted[name])]
+    copy = wb.load(wb.save(run, tmp_path / "model.zip"))
+    assert copy.model.dtype == torch.float64
+    reference, outputs = outputs_of(run.fitted), outputs_of(copy)
+    assert not [name for name in reference if not torch.equal(outputs[name], reference[name])]
 
 
 def test_the_same_model_is_the_same_file(tmp_path):
@@ -98,45 +98,47 @@ def test_the_same_model_is_the_same_file(tmp_path):
     assert first == again
 
 
-def test_the_report_says_what_a_file_is(saved):
-    report = wb.check(saved)
+def test_the_report_says_what_a_file_is(model_file):
+    report = wb.check(model_file)
     assert report["ok"] and report["error"] == "" and report["architecture"] == "realnvp"
     assert report["problem"] == "linear_gaussian" and report["shapes"] == {"x": 3, "y": 1, "latent": 3}
-    assert report["bytes"] == saved.stat().st_size and report["deviation"] < 1 and report["iteration"] == 3
+    assert (
+        report["bytes"] == model_file.stat().st_size and report["deviation"] < 1 and report["iteration"] == 3
+    )
     json.dumps(report)
 
 
-def test_loading_leaves_the_random_numbers_alone(saved):
+def test_loading_leaves_the_random_numbers_alone(model_file):
     torch.manual_seed(7)
-    wanted = torch.rand(3)
+    reference = torch.rand(3)
     torch.manual_seed(7)
-    wb.load(saved)
-    assert torch.equal(torch.rand(3), wanted)
+    wb.load(model_file)
+    assert torch.equal(torch.rand(3), reference)
 
 
-def test_a_members_zip_can_be_read_by_others(saved):
-    members = taken_apart(saved)
+def test_a_members_zip_can_be_read_by_others(model_file):
+    members = unpack(model_file)
     manifest = json.loads(members["manifest.json"])
-    wanted = ["manifest.json", "model.safetensors", "vectors.safetensors", "observations.safetensors"]
-    assert list(members) == wanted
+    names = ["manifest.json", "model.safetensors", "vectors.safetensors", "observations.safetensors"]
+    assert list(members) == names
     assert manifest["architecture"] == {
         "key": "realnvp",
         "settings": small_run("realnvp").experiment.architecture.values(),
     }
     assert manifest["versions"]["workbench"] == wb.__version__ and manifest["seed"] == 1
-    with zipfile.ZipFile(saved) as archive:
+    with zipfile.ZipFile(model_file) as archive:
         assert archive.testzip() is None
 
 
 # ---- what was seen of observations
-def test_a_file_warns_of_an_unlike_observation_as_its_run_does(saved, tmp_path):
-    run, opened = small_run("realnvp"), wb.load(saved)
-    assert wb.check(saved)["knows_observations"]
+def test_a_file_warns_of_an_unlike_observation_as_its_run_does(model_file, tmp_path):
+    run, model = small_run("realnvp"), wb.load(model_file)
+    assert wb.check(model_file)["knows_observations"]
     for observation in ([0.5], [7.0], [500.0]):
-        assert opened.concerns(observation) == run.fitted.concerns(observation)
+        assert model.concerns(observation) == run.fitted.concerns(observation)
     with pytest.warns(UnusualObservationWarning, match="unlike those of the training"):
-        opened.posterior([7.0])
-    ends = zip(opened.typicality.reach, run.fitted.typicality.reach, strict=True)
+        model.posterior([7.0])
+    ends = zip(model.typicality.reach, run.fitted.typicality.reach, strict=True)
     assert all(torch.equal(one, other) for one, other in ends)
 
 
@@ -166,23 +168,23 @@ def test_a_table_leaves_neither_its_path_nor_its_rows(tmp_path):
     path = wb.save(run, tmp_path / "model.zip")
     source.unlink()
     assert b"private_folder" not in path.read_bytes() and b"patients" not in path.read_bytes()
-    loaded = wb.load(path)
-    assert [v.name for v in loaded.x + loaded.y] == ["secret_column_a", "b", "c"]
-    assert torch.equal(loaded.sample(5, [0.1]), run.fitted.sample(5, [0.1]))
+    model = wb.load(path)
+    assert [v.name for v in model.x + model.y] == ["secret_column_a", "b", "c"]
+    assert torch.equal(model.sample(5, [0.1]), run.fitted.sample(5, [0.1]))
     assert wb.check(path)["problem"] == "table"
 
 
 def test_what_was_seen_of_a_table_has_no_row_in_it(tmp_path):
     run = table_run(tmp_path, frame())
-    members = taken_apart(wb.save(run, tmp_path / "model.zip"))
-    told = safetensors.torch.load(members["observations.safetensors"])
+    members = unpack(wb.save(run, tmp_path / "model.zip"))
+    tensors = safetensors.torch.load(members["observations.safetensors"])
     rows = run.data.train_y.double()
-    away = (rows - told["mean"]) * told["whiten"]
-    assert "reference" not in told
-    assert not set(away.abs().flatten().tolist()) & set(told["calibrated"].flatten().tolist())
-    seen = wb.load(tmp_path / "model.zip").typicality
-    assert float(seen.p_value(rows).mean()) == pytest.approx(0.5, abs=0.15)
-    assert float(seen.distance(30 * rows[:1])) > 1.25 > float(seen.distance(rows).max())
+    away = (rows - tensors["mean"]) * tensors["whiten"]
+    assert "reference" not in tensors
+    assert not set(away.abs().flatten().tolist()) & set(tensors["calibrated"].flatten().tolist())
+    typicality = wb.load(tmp_path / "model.zip").typicality
+    assert float(typicality.p_value(rows).mean()) == pytest.approx(0.5, abs=0.15)
+    assert float(typicality.distance(30 * rows[:1])) > 1.25 > float(typicality.distance(rows).max())
 
 
 def test_a_simulators_functions_are_not_needed(tmp_path):
@@ -195,8 +197,8 @@ def test_a_simulators_functions_are_not_needed(tmp_path):
     run = wb.Run(
         wb.Experiment(problem, {"key": "realnvp", "settings": SMALL}, training={"samples": 128}, steps=2)
     )
-    loaded = wb.load(wb.save(run, tmp_path / "model.zip"))
-    assert loaded.x[0].unit == "m" and torch.equal(loaded.sample(5, [0.1]), run.fitted.sample(5, [0.1]))
+    model = wb.load(wb.save(run, tmp_path / "model.zip"))
+    assert model.x[0].unit == "m" and torch.equal(model.sample(5, [0.1]), run.fitted.sample(5, [0.1]))
 
 
 # ---- what cannot be saved
@@ -208,23 +210,23 @@ def test_only_models_are_saved(tmp_path):
 def test_a_broken_model_is_not_saved_and_the_old_file_stays(tmp_path):
     path = wb.save(small_run("realnvp"), tmp_path / "model.zip")
     before = path.read_bytes()
-    fitted = small_run("realnvp").fitted
+    model = small_run("realnvp").fitted
     with torch.no_grad():
-        next(fitted.model.parameters())[0] = torch.nan
+        next(model.model.parameters())[0] = torch.nan
     with pytest.raises(ExportError, match="finite weights"):
-        wb.save(fitted, path)
+        wb.save(model, path)
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
 
 
 # ---- files of older versions
 def test_an_old_file_still_loads_and_says_the_same():
     """Written by version 0.1.0 (see data/README.md); it must load for as long as format version 1 is read."""
-    fitted = wb.load(DATA / "v1_realnvp.zip")
-    wanted = json.loads((DATA / "v1_realnvp.json").read_text())
-    exact = exact_copy(fitted)
-    inputs = {name: torch.tensor(value, dtype=torch.float64) for name, value in wanted["inputs"].items()}
+    model = wb.load(DATA / "v1_realnvp.zip")
+    reference = json.loads((DATA / "v1_realnvp.json").read_text())
+    exact = exact_copy(model)
+    inputs = {name: torch.tensor(value, dtype=torch.float64) for name, value in reference["inputs"].items()}
     for name, value in answers(exact, inputs).items():
         torch.testing.assert_close(
-            value, torch.tensor(wanted["answers"][name], dtype=torch.float64), rtol=1e-7, atol=1e-9
+            value, torch.tensor(reference["answers"][name], dtype=torch.float64), rtol=1e-7, atol=1e-9
         )
-    assert [v.label for v in fitted.x] == wanted["labels"]
+    assert [v.label for v in model.x] == reference["labels"]

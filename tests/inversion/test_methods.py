@@ -12,23 +12,20 @@ from workbench.inversion import INVERSION, Question
 from workbench.inversion.boundary_marking import mean_neighbour_distance, unevenness
 from workbench.problems import PROBLEMS
 
-#: small enough for seconds, and sufficient for each test
+#: small enough for seconds, and sufficient for each test; other methods take `OTHERS`
 SETTINGS = {
     "gradient": {"starts": 40, "steps": 400, "tolerance": 1e-3},
-    "evolutionary": {"population": 100, "generations": 80, "tolerance": 1e-3},
     "boundary_marking": {"marks": 100, "generations": 300},
 }
-SHORT = {
-    "gradient": {"steps": 3},
-    "evolutionary": {"generations": 1},
-    "boundary_marking": {"generations": 1},
-}
+OTHERS = {"tolerance": 1e-3}
+#: settings of methods that end after a few iterations
+SHORT = {"steps": 3, "generations": 1}
 methods = pytest.mark.parametrize("key", INVERSION.keys())
 MATRIX = torch.tensor([[1.0, 2.0, -1.0], [0.5, -1.0, 1.0]], dtype=torch.float64)
 
 
 def method(key: str, **settings):
-    return INVERSION.make(key, **SETTINGS[key] | settings)
+    return INVERSION.make(key, **SETTINGS.get(key, OTHERS) | settings)
 
 
 def question(target, features: int, *, half: float = 1.0, bound: float = math.inf, scale=None) -> Question:
@@ -95,7 +92,8 @@ def test_bounds_are_kept_and_may_put_a_target_out_of_reach(key):
 
 @methods
 def test_a_search_that_was_cut_short_says_so(key):
-    result = method(key, tolerance=0.0, **SHORT[key]).search(radius, question([3.0], 2))
+    short = {s.name: SHORT[s.name] for s in INVERSION[key].settings() if s.name in SHORT}
+    result = method(key, tolerance=0.0, **short).search(radius, question([3.0], 2))
     assert result.verdict == "unfinished" and "could still come nearer" in result.sentence
 
 

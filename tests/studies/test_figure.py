@@ -32,23 +32,23 @@ def test_what_a_study_declares_is_drawn(key):
     places = set(json.loads(data.attrs["axes"]))
     assert study.figure.columns and set(study.figure.columns) <= names
     assert set(study.figure.along) | set(study.figure.series) <= places - {"seed"}
-    made = plots.figure(figures(data))
-    assert len(made) == len(study.figure.columns)
-    known = [f["value"] for f in json.loads(data.attrs["published"])]
+    plot = plots.figure(figures(data))
+    assert len(plot) == len(study.figure.columns)
+    values = [f["value"] for f in json.loads(data.attrs["published"])]
     for column in study.figure.columns:
         table = figure_data(data, column)
         assert np.isfinite(table["mean"]).any() and (table["low"] <= table["high"]).values.any()
         crosses = table["published"].values[np.isfinite(table["published"].values)]
-        assert not len(crosses) or min(known) <= crosses.min() <= crosses.max() <= max(known)
+        assert not len(crosses) or min(values) <= crosses.min() <= crosses.max() <= max(values)
 
 
 def test_numbers_stand_where_their_coordinates_say():
     study, data = filled("entropic_regularisation")
     table = figure_data(data, "resimulation_distance")
     place = {"entropy": 10.0, "kind": "debiased", "setting": "code"}
-    picked = np.logical_and.reduce([data[name].values == value for name, value in place.items()])
+    selection = np.logical_and.reduce([data[name].values == value for name, value in place.items()])
     row = table.sel(series="debiased, code", place="10")
-    values = data["resimulation_distance"].values[picked]
+    values = data["resimulation_distance"].values[selection]
     assert float(row["mean"]) == values.mean() and float(row["high"]) == values.max() == values.min() + 1
     assert float(row["published"]) == 0.032
     assert list(table["place"].values) == ["0.01", "0.1", "1", "10"]
@@ -71,10 +71,10 @@ def test_an_unfinished_result_is_drawn_and_another_column_refused():
 def test_places_are_named_and_what_is_not_positive_stands_at_the_edge(tmp_path):
     study, data = filled("latent_dimension", divergences=["kl"])
     data["mmd"].values[0] = -1.0
-    made = plots.trends(figure_data(data, "mmd"))
-    figure = hv.render(made, backend="bokeh")
+    plot = plots.trends(figure_data(data, "mmd"))
+    figure = hv.render(plot, backend="bokeh")
     assert set(figure.xaxis[0].major_label_overrides.values()) == {"2", "6", "14", "30"}
-    means = [e for e in made if e.group == "TrendsMean" and isinstance(e, hv.Curve)]
+    means = [e for e in plot if e.group == "TrendsMean" and isinstance(e, hv.Curve)]
     assert [e.label for e in means] == ["kl, code", "kl, ours"]
     path = plots.save_figure(figures(data), tmp_path / "figure.html")
     html = path.read_text(encoding="utf-8")

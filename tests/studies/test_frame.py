@@ -1,9 +1,10 @@
-"""What every study is given: cells as files, going on after an interruption, one Dataset, one table."""
+"""The frame of every study: cells as files, resuming after an interruption, one Dataset, one table."""
 
 from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,12 +13,23 @@ import xarray as xr
 import workbench as wb
 from tests.studies.toy import Toy
 from workbench.core.errors import RunError, SpecError
-from workbench.studies import STUDIES, StudyFolder, load, rows, run, study_context, text
+from workbench.studies import (
+    STUDIES,
+    Bench,
+    Study,
+    StudyContext,
+    StudyFolder,
+    load,
+    rows,
+    run,
+    study_context,
+    text,
+)
 from workbench.studies.folder import read, write
 from workbench.training import Run
 
 
-def test_a_study_is_one_dataset_with_all_that_is_known_of_its_making(tmp_path):
+def test_a_study_is_one_dataset_with_its_provenance(tmp_path):
     data = run(Toy(seeds=2), out=tmp_path, device="cpu")
     assert list(data["method"].values) == ["good", "good", "bad", "bad", "absent"]
     assert list(data["seed"].values) == [0, 1, 0, 1, 0]
@@ -31,8 +43,8 @@ def test_a_study_is_one_dataset_with_all_that_is_known_of_its_making(tmp_path):
         data.attrs["complete"] == 1 and data.attrs["seconds"] > 0 and data.attrs["device"].startswith("cpu")
     )
     assert load(tmp_path).equals(data) and load(tmp_path / "result.nc").attrs == data.attrs
-    stored = json.loads(str(data["experiment"].values[1]))
-    assert stored["seed"] == 1 and stored["problem"]["key"] == "linear_gaussian"
+    experiment = json.loads(str(data["experiment"].values[1]))
+    assert experiment["seed"] == 1 and experiment["problem"]["key"] == "linear_gaussian"
 
 
 def test_an_interrupted_study_goes_on_and_does_nothing_twice(tmp_path):
@@ -48,20 +60,25 @@ def test_an_interrupted_study_goes_on_and_does_nothing_twice(tmp_path):
     assert run(Toy(seeds=2), out=tmp_path, device="cpu").equals(data)
 
 
-def test_a_run_inside_a_killed_study_ends_as_if_nothing_had_happened(tmp_path, monkeypatch):
-    whole = run(Toy(), out=tmp_path / "whole", device="cpu")
-    monkeypatch.setattr(study_context, "CHECKPOINT_SECONDS", 0.0)
+def interrupted_run(study: Study, folder: Path, *, iteration: int) -> None:
+    """Run a study until the step of its first cell's run at this iteration."""
     step = Run.step
 
-    def killed(self):
-        if self.iteration == 7:
+    def stopped(self):
+        if self.iteration == iteration:
             raise KeyboardInterrupt
         return step(self)
 
-    monkeypatch.setattr(Run, "step", killed)
-    with pytest.raises(KeyboardInterrupt):
-        run(Toy(), out=tmp_path / "cut", device="cpu")
-    monkeypatch.setattr(Run, "step", step)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Run, "step", stopped)
+        run(study, out=folder, device="cpu")
+
+
+def test_a_run_inside_a_killed_study_ends_as_if_nothing_had_happened(tmp_path, monkeypatch):
+    whole = run(Toy(), out=tmp_path / "whole", device="cpu")
+    monkeypatch.setattr(study_context, "CHECKPOINT_SECONDS", 0.0)
+    interrupted_run(Toy(), tmp_path / "cut", iteration=7)
+    step = Run.step
     starts = []
     monkeypatch.setattr(Run, "step", lambda self: starts.append(self.iteration) or step(self))
     cut = run(Toy(), out=tmp_path / "cut", device="cpu")
@@ -71,26 +88,40 @@ def test_a_run_inside_a_killed_study_ends_as_if_nothing_had_happened(tmp_path, m
 
 def test_training_is_timed_over_all_times_that_it_was_taken_up(tmp_path, monkeypatch):
     class Timed(Toy):
-        def measure(self, cell, bench):
-            found = super().measure(cell, bench)
-            return found.assign(loss=bench.seconds(cell))
+        def measure(self, cell, context):
+            numbers = super().measure(cell, context)
+            return numbers.assign(loss=context.seconds(cell))
 
     ticks = iter(range(0, 10_000, 5))
     monkeypatch.setattr(study_context, "clock", lambda device: next(ticks))
-    step = Run.step
-
-    def killed(self):
-        if self.iteration == 7:
-            raise KeyboardInterrupt
-        return step(self)
-
-    monkeypatch.setattr(Run, "step", killed)
-    with pytest.raises(KeyboardInterrupt):
-        run(Timed(), out=tmp_path, device="cpu")
-    monkeypatch.setattr(Run, "step", step)
+    interrupted_run(Timed(), tmp_path, iteration=7)
     assert run(Timed(), out=tmp_path, device="cpu")["loss"].values[0] == 10.0  # two ticks
     (tmp_path / "cells" / "good-0.nc").unlink()
     assert run(Timed(), out=tmp_path, device="cpu")["loss"].values[0] == 10.0  # a finished run is only read
+
+
+def test_shared_datasets_are_computed_once_and_stored(tmp_path):
+    run(Toy(), out=tmp_path, device="cpu")
+    assert (tmp_path / "cached" / "shared.nc").is_file() and not (tmp_path / "kept").exists()
+    write(xr.Dataset({"value": ((), 7.0)}), tmp_path / "cached" / "shared.nc")
+    (tmp_path / "cells" / "good-0.nc").unlink()
+    assert run(Toy(), out=tmp_path, device="cpu")["error"].values[0] == 7.0
+
+
+def test_a_folder_of_an_earlier_version_is_read_and_continued(tmp_path):
+    """Such a folder has its shared Datasets in ``kept``, and keeps them there."""
+    write(xr.Dataset({"value": ((), 7.0)}), tmp_path / "kept" / "shared.nc")
+    assert run(Toy(), out=tmp_path, device="cpu")["error"].values[0] == 7.0
+    assert not (tmp_path / "cached").exists()
+    context = StudyContext(StudyFolder(tmp_path))
+    assert context.cached("other", lambda: xr.Dataset({"value": ((), 1.0)}))["value"] == 1.0
+    assert (tmp_path / "kept" / "other.nc").is_file()
+
+
+def test_earlier_names_of_the_context_still_work(tmp_path):
+    assert Bench is StudyContext
+    context = StudyContext(StudyFolder(tmp_path))
+    assert context.kept("shared", lambda: xr.Dataset({"value": ((), 2.0)}))["value"] == 2.0
 
 
 def test_the_clock_of_a_cpu_does_not_run_while_nobody_works():
@@ -110,11 +141,13 @@ def test_a_cell_file_that_is_torn_is_measured_again(tmp_path):
 def test_texts_of_a_result_are_kept_and_take_little_room(tmp_path):
     texts = {"experiment": ["{" + "λ' ≤ ‖x̂‖ " * 300 + str(i) for i in range(200)], "note": [""] * 200}
     texts["title"] = [["", "α", "a longer one"][i % 3] for i in range(200)]
-    data = xr.Dataset(coords={name: ("cell", np.array(found, dtype=object)) for name, found in texts.items()})
+    data = xr.Dataset(
+        coords={name: ("cell", np.array(result, dtype=object)) for name, result in texts.items()}
+    )
     write(data, tmp_path / "result.nc")
-    found = read(tmp_path / "result.nc")
-    assert {name: found[name].values.tolist() for name in texts} == texts
-    assert all(found[name].dtype.kind == "U" and name in found.coords for name in texts)
+    result = read(tmp_path / "result.nc")
+    assert {name: result[name].values.tolist() for name in texts} == texts
+    assert all(result[name].dtype.kind == "U" and name in result.coords for name in texts)
     assert (tmp_path / "result.nc").stat().st_size < 100_000 < 200 * len(texts["experiment"][0])
 
 
@@ -126,7 +159,7 @@ def test_a_folder_belongs_to_one_study_with_one_setting(tmp_path):
     assert StudyFolder.standard(Toy()).path == StudyFolder.standard(Toy()).path
 
 
-def test_fast_changes_defaults_and_nothing_that_was_said():
+def test_fast_changes_defaults_and_no_given_setting():
     assert (Toy().steps, Toy(fast=True).steps, Toy(fast=True, steps=3).steps) == (20, 10, 3)
     assert Toy.from_values(Toy(fast=True, steps=3).values()) == Toy(fast=True, steps=3)
     with pytest.raises(SpecError, match="did you mean|Did you mean"):
@@ -140,9 +173,9 @@ def test_rows_average_over_seeds_and_carry_the_figures_of_others(tmp_path):
     assert good["error"] == 3.5 and good["error_spread"] == pytest.approx(np.sqrt(0.5)) and good["seeds"] == 2
     assert good["error_paper"] == 0.25 and "error" not in bad and "error_paper" not in bad
     assert (good["status"], bad["status"], absent["status"]) == ("done", "failed", "refused")
-    printed = text(data)
-    assert "3.5 ± 0.707" in printed and "error [m]" in printed and "paper: printed in the paper" in printed
-    assert "Absent: refused. It is not here." in printed and printed.startswith("Toy (full setting); cpu")
+    table = text(data)
+    assert "3.5 ± 0.707" in table and "error [m]" in table and "paper: printed in the paper" in table
+    assert "Absent: refused. It is not here." in table and table.startswith("Toy (full setting); cpu")
 
 
 def test_what_is_not_a_result_is_refused(tmp_path):

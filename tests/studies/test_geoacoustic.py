@@ -25,10 +25,10 @@ def test_both_networks_meet_five_losses_and_the_papers_configurations_are_the_pa
     cells = [c for c in study.cells() if c.experiment is not None and c.coordinates["problem"] == "vina"]
     assert len(cells) == 4 * 5 and not any(c.refused for c in cells)
     for key, (latents, width, blocks) in {"config_1": (18, 64, 3), "config_2": (2, 403, 4)}.items():
-        chosen = next(c for c in cells if c.coordinates["network"] == key).experiment
-        assert chosen.problem.shapes.x == 72 and chosen.problem.shapes.y == 70
-        assert 2 + chosen.architecture.extra_latent == latents
-        assert (chosen.architecture.width, chosen.architecture.transforms) == (width, blocks)
+        experiment = next(c for c in cells if c.coordinates["network"] == key).experiment
+        assert experiment.problem.shapes.x == 72 and experiment.problem.shapes.y == 70
+        assert 2 + experiment.architecture.extra_latent == latents
+        assert (experiment.architecture.width, experiment.architecture.transforms) == (width, blocks)
     flow = next(c for c in cells if c.coordinates["network"] == "flow").experiment
     assert flow.problem.shapes.x == 2
 
@@ -51,7 +51,7 @@ def test_without_stored_references_the_harder_tier_is_refused_with_the_way_to_ma
     assert cell.coordinates["problem"] == "swx_9" and "make_geoacoustic_reference" in cell.refused
 
 
-def test_the_divergence_is_that_of_two_normal_laws():
+def test_the_divergence_is_that_of_two_normal_distributions():
     generator = torch.Generator().manual_seed(0)
     exact, network = Normal(0.0, 1.0), Normal(torch.tensor(0.5).double(), 2.0)
     x = torch.randn(40_000, 1, generator=generator, dtype=torch.float64)
@@ -59,8 +59,8 @@ def test_the_divergence_is_that_of_two_normal_laws():
         problem=SimpleNamespace(log_joint=lambda x, y: exact.log_prob(x)[:, 0] - 7.0),
         fitted=SimpleNamespace(log_prob=lambda x, y: network.log_prob(x)[:, 0]),
     )
-    found = geoacoustic_evaluation._divergence(run, x, torch.zeros(3), -7.0)
-    assert found == pytest.approx(math.log(2) + (1 + 0.25) / 8 - 0.5, abs=0.01)
+    value = geoacoustic_evaluation._divergence(run, x, torch.zeros(3), -7.0)
+    assert value == pytest.approx(math.log(2) + (1 + 0.25) / 8 - 0.5, abs=0.01)
 
 
 @pytest.mark.slow
@@ -70,26 +70,26 @@ def test_a_small_grid_is_a_whole_table(tmp_path, monkeypatch):
     study = STUDIES.make("geoacoustic", **TINY)
     data = run(study, out=tmp_path, device="cpu")
     assert set(data["status"].values) == {"done"}, data["note"].values
-    trained = data.isel(cell=slice(1, None))
+    networks = data.isel(cell=slice(1, None))
     for column in ("depth_squared", "speed_squared", "c2st", "mmd", "spread", "coverage", "training_seconds"):
-        assert np.isfinite(trained[column].values).all(), column
+        assert np.isfinite(networks[column].values).all(), column
     # draws of the exact posterior are told from none, and those of an untrained network from all
-    assert float(data["c2st"][0]) < 0.65 < float(trained["c2st"].min())
-    assert float(data["depth_squared"][0]) < 0.1 < float(trained["depth_squared"].min())
-    shown = [row for row in rows(data) if "depth_squared_paper" in row]
-    assert len(shown) == 2 and "Nearest to the exact posterior" in text(data)
+    assert float(data["c2st"][0]) < 0.65 < float(networks["c2st"].min())
+    assert float(data["depth_squared"][0]) < 0.1 < float(networks["depth_squared"].min())
+    reference_rows = [row for row in rows(data) if "depth_squared_paper" in row]
+    assert len(reference_rows) == 2 and "Nearest to the exact posterior" in text(data)
 
 
 @pytest.mark.slow
-def test_nine_unknowns_are_judged_before_and_after_refinement(tmp_path):
+def test_nine_unknowns_are_evaluated_before_and_after_refinement(tmp_path):
     from workbench.problems import PROBLEMS
 
     problem = PROBLEMS.make("geoacoustic", tier="swx_9", signal_to_noise=5.0)
-    drawn = problem.draw(1, torch.Generator().manual_seed(0))
-    made = xr.Dataset(
+    pairs = problem.draw(1, torch.Generator().manual_seed(0))
+    references = xr.Dataset(
         {
-            "x": (("observation", "parameter"), drawn.x.numpy()),
-            "y": (("observation", "observed"), drawn.y.numpy()),
+            "x": (("observation", "parameter"), pairs.x.numpy()),
+            "y": (("observation", "observed"), pairs.y.numpy()),
             "reference": (
                 ("observation", "draw", "parameter"),
                 problem.prior(100, torch.Generator().manual_seed(1))[None].numpy(),
@@ -98,7 +98,7 @@ def test_nine_unknowns_are_judged_before_and_after_refinement(tmp_path):
             "log_evidence": ("observation", [-80.0]),
         }
     )
-    made.to_netcdf(tmp_path / "stored.nc")
+    references.to_netcdf(tmp_path / "stored.nc")
     settings = {"nine_samples": 200, "nine_steps": 2, "nine_width": 8, "refined_draws": 200}
     study = STUDIES.make("geoacoustic", **(TINY | settings), stored=str(tmp_path / "stored.nc"))
     (cell,) = [c for c in study.cells() if c.coordinates["problem"] == "swx_9"]

@@ -22,16 +22,16 @@ def test_a_small_one_has_every_number(tmp_path):
     )
     data = run(study, out=tmp_path, device="cpu")
     assert list(data["status"].values) == ["done"] * 4, data["note"].values
-    found = {(row["setting"], row["alpha"]): row for row in rows(data)}
-    assert found["code", 1]["w1_digitised"] == 1.26 and "exponent" not in found["code", 1]
-    assert "w1_digitised" not in found["likelihood", 1]
-    for row in (found["code", 3], found["likelihood", 3]):
+    by_place = {(row["setting"], row["alpha"]): row for row in rows(data)}
+    assert by_place["code", 1]["w1_digitised"] == 1.26 and "exponent" not in by_place["code", 1]
+    assert "w1_digitised" not in by_place["likelihood", 1]
+    for row in (by_place["code", 3], by_place["likelihood", 3]):
         assert row["exponent"] == pytest.approx(1 / 3) and 0 < row["w1_floor"] < 0.2
         assert all(column.name in row for column in COLUMNS)
         # three steps; and the width of the data is that of a sample of it
         exact = PROBLEMS.make("pareto", alpha=3.0).absolute_deviation()
         assert row["w1"] > row["w1_floor"] and row["w1_relative"] == pytest.approx(row["w1"] / exact, rel=0.1)
-    assert "digitised: " in text(data) and all(said in text(data) for said in study.conclusions(data))
+    assert "digitised: " in text(data) and all(sentence in text(data) for sentence in study.conclusions(data))
 
 
 def test_a_small_realisable_one(tmp_path):
@@ -39,8 +39,8 @@ def test_a_small_realisable_one(tmp_path):
     data = run(study, out=tmp_path, device="cpu")
     assert set(data["status"].values) == {"done"}, data["note"].values
     assert all(np.isfinite(data[column.name].values).all() for column in COLUMNS)
-    (said,) = study.conclusions(data)
-    assert said.startswith("Realisable: W1 goes from") and data["quantiles"].shape == (3, 2, 101)
+    (sentence,) = study.conclusions(data)
+    assert sentence.startswith("Realisable: W1 goes from") and data["quantiles"].shape == (3, 2, 101)
 
 
 def table(w1, relative) -> tuple:
@@ -53,20 +53,20 @@ def table(w1, relative) -> tuple:
 
 def test_it_says_whether_the_trend_is_more_than_the_width():
     study, data = table([0.9, 0.3, 0.1], [0.9, 0.6, 0.3])
-    said = study.conclusions(data)[0]
-    assert said.startswith("third, as in the code: W1 goes from 0.9 at α = 2 to 0.1 at α = 5")
-    assert said.count("-1.00") == 2 and "0.02 to 0.01" in said and "0.1 times" in said
+    sentence = study.conclusions(data)[0]
+    assert sentence.startswith("third, as in the code: W1 goes from 0.9 at α = 2 to 0.1 at α = 5")
+    assert sentence.count("-1.00") == 2 and "0.02 to 0.01" in sentence and "0.1 times" in sentence
     study, data = table([0.9, 0.3, 0.1], [1.0, 1.5, 2.5])
     assert "+1.00" in study.conclusions(data)[0]
 
 
 def test_distances_of_shifted_samples():
     truth = torch.linspace(0, 1, 2001, dtype=torch.float64)
-    found = distances(truth, truth, truth + 0.3)
-    assert found["w1"] == pytest.approx(0.3) and found["w1_floor"] == found["floor_relative"] == 0
-    assert found["w1_relative"] == pytest.approx(0.3 / 0.25, rel=1e-3)
-    assert found["w1_bulk"] == pytest.approx(found["w1_relative"])
-    assert found["tail"] == pytest.approx(1.3, rel=2e-3)
+    values = distances(truth, truth, truth + 0.3)
+    assert values["w1"] == pytest.approx(0.3) and values["w1_floor"] == values["floor_relative"] == 0
+    assert values["w1_relative"] == pytest.approx(0.3 / 0.25, rel=1e-3)
+    assert values["w1_bulk"] == pytest.approx(values["w1_relative"])
+    assert values["tail"] == pytest.approx(1.3, rel=2e-3)
     assert distances(truth, truth, truth * torch.nan)["w1"] == np.inf
     assert exponent(5.0) == pytest.approx(0.4) and np.isnan(exponent(1.0))
 

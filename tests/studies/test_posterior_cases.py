@@ -36,11 +36,11 @@ def test_the_smallest_grid_is_a_whole_table(key, tmp_path):
     assert data["mmd_each"].dims == ("cell", "observation") and data.attrs["complete"] == 1
     assert ((0 <= data["c2st"]) & (data["c2st"] <= 1)).all() and (data["resimulation_distance"] > 0).all()
     tags = {figure.tag for figure in study.published}
-    printed = text(data)
-    assert all(f"{tag}: " in printed for tag in tags)
-    shown = [row for row in rows(data) if any(f"resimulation_distance_{tag}" in row for tag in tags)]
-    assert bool(shown) == bool(tags) and all(row["title"] in printed for row in rows(data))
-    assert all(sentence in printed for sentence in study.conclusions(data))
+    table = text(data)
+    assert all(f"{tag}: " in table for tag in tags)
+    reference_rows = [row for row in rows(data) if any(f"resimulation_distance_{tag}" in row for tag in tags)]
+    assert bool(reference_rows) == bool(tags) and all(row["title"] in table for row in rows(data))
+    assert all(sentence in table for sentence in study.conclusions(data))
 
 
 def objective(key, **place):
@@ -51,12 +51,12 @@ def objective(key, **place):
 def test_each_way_to_train_is_what_its_source_says():
     key = "architectures_and_divergences"
     place = {"architecture": "coupling", "divergence": "kl", "seed": 0}
-    printed = objective(key, setting="printed", direction="backward", **place)
-    values = printed.objective.values()
+    experiment = objective(key, setting="printed", direction="backward", **place)
+    values = experiment.objective.values()
     assert (values["direction"], values["order"]) == ("backward_marginal", "model_first")
     assert values["weight_reconstruction"] == 1.0 and values["generator_gradient"] == "exact"
-    assert printed.problem.convention == "paper" and printed.architecture.extra_latent == 12
-    assert printed.objective.network_rate * printed.training.learning_rate == pytest.approx(2e-4)
+    assert experiment.problem.convention == "paper" and experiment.architecture.extra_latent == 12
+    assert experiment.objective.network_rate * experiment.training.learning_rate == pytest.approx(2e-4)
     code = objective(key, setting="code", direction="backward", **place)
     values = code.objective.values()
     assert (values["direction"], values["order"]) == ("backward_joint", "data_first")
@@ -67,7 +67,7 @@ def test_each_way_to_train_is_what_its_source_says():
     assert values["direction"] == "forward_true_y" and values["weight_y"] > 0
     assert values["weight_reconstruction"] == 0 and ours.architecture.extra_latent == 0
     forward = objective(key, setting="printed", direction="forward", **place)
-    assert any("zero padding" in said for said in forward.warnings())
+    assert any("zero padding" in sentence for sentence in forward.warnings())
 
 
 def test_the_grid_has_all_combinations_with_a_figure():
@@ -90,15 +90,15 @@ def test_entropy_is_the_blur_of_the_code_and_its_root_is_that_of_ours():
 
 def test_latents_are_counted_as_in_the_paper():
     for latents in (2, 38):
-        made = objective("latent_dimension", latents=latents, setting="code", divergence="kl")
-        model = made.architecture.build(made.problem.shapes)
+        experiment = objective("latent_dimension", latents=latents, setting="code", divergence="kl")
+        model = experiment.architecture.build(experiment.problem.shapes)
         assert model.latent_features == latents
 
 
 def test_prior_losses_have_the_bounds_and_factors_of_their_source():
-    printed = objective("prior_loss", prior="uniform", weight=100.0, setting="printed").objective
+    loss = objective("prior_loss", prior="uniform", weight=100.0, setting="printed").objective
     code = objective("prior_loss", prior="uniform", weight=100.0, setting="code").objective
-    assert (printed.prior_low, printed.prior_high, printed.weight_prior) == (0.0, 1.0, 100.0)
+    assert (loss.prior_low, loss.prior_high, loss.weight_prior) == (0.0, 1.0, 100.0)
     assert (code.prior_low, code.prior_high, code.weight_prior) == (-0.5, 0.5, 1000.0)
     assert objective("prior_loss", prior="none").objective.prior_loss == "none"
     assert code.weight_likelihood == 1 and code.weight_divergence == 0
@@ -115,13 +115,13 @@ def test_the_cross_table_has_every_divergence_and_says_what_does_not_fit():
     study = STUDIES.make("every_divergence", seeds=1)
     cells = study.cells()
     assert len(cells) == 4 * 4 * len(DIVERGENCES.keys())
-    refused = {(c.coordinates["problem"], c.coordinates["network"]) for c in cells if c.refused}
-    assert refused == {("two_moons", "inn")} and all("no y" in c.refused for c in cells if c.refused)
+    refusals = {(c.coordinates["problem"], c.coordinates["network"]) for c in cells if c.refused}
+    assert refusals == {("two_moons", "inn")} and all("no y" in c.refused for c in cells if c.refused)
     fast = {c.coordinates["divergence"] for c in STUDIES.make("every_divergence", fast=True).cells()}
     assert fast == set(DIVERGENCES.keys())
 
 
-def test_the_cross_table_judges_posteriors_and_densities(tmp_path):
+def test_the_cross_table_evaluates_posteriors_and_densities(tmp_path):
     study = STUDIES.make(
         "every_divergence",
         problems=["two_moons", "eight_modes"],
@@ -131,8 +131,8 @@ def test_the_cross_table_judges_posteriors_and_densities(tmp_path):
     )
     data = run(study, out=tmp_path, device="cpu")
     assert list(data["status"].values) == ["done", "done", "refused", "done"]
-    done = data.isel(cell=data["status"].values == "done")
+    results = data.isel(cell=data["status"].values == "done")
     for name in ("mmd", "c2st", "spread", "training_minutes"):
-        assert np.isfinite(done[name].values).all(), name
-    assert np.isfinite(done["resimulation_distance"].values[1:]).any()
+        assert np.isfinite(results[name].values).all(), name
+    assert np.isfinite(results["resimulation_distance"].values[1:]).any()
     assert data["note"].values[2] in study.cells()[2].refused and "refused" in text(data)

@@ -1,4 +1,4 @@
-"""The judges of the case studies: each has a case whose answer is known."""
+"""Metrics of the case studies, each against a case with a known answer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ import torch
 
 from workbench.problems import PROBLEMS
 from workbench.studies.cell_means import falls, grouped
-from workbench.studies.posterior_quality import fresh_pairs, judged, slopes, spread, told_apart
+from workbench.studies.posterior_quality import (
+    evaluate_posterior,
+    fresh_pairs,
+    neighbour_c2st,
+    slopes,
+    spread,
+)
 from workbench.training import Experiment, Run
 
 
@@ -16,10 +22,10 @@ def normal(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def test_the_classifier_is_at_one_half_for_equal_laws_and_at_one_for_laws_apart():
-    assert abs(told_apart(normal(300, 2), normal(300, 2, seed=1)) - 0.5) < 0.1
-    assert told_apart(normal(200, 2) + 6, normal(200, 2, seed=1)) > 0.98
-    assert np.isnan(told_apart(torch.full((100, 2), torch.nan), normal(100, 2)))
+def test_the_classifier_is_at_one_half_for_equal_distributions_and_at_one_for_separate_ones():
+    assert abs(neighbour_c2st(normal(300, 2), normal(300, 2, seed=1)) - 0.5) < 0.1
+    assert neighbour_c2st(normal(200, 2) + 6, normal(200, 2, seed=1)) > 0.98
+    assert np.isnan(neighbour_c2st(torch.full((100, 2), torch.nan), normal(100, 2)))
 
 
 def test_spread_is_the_ratio_of_widths_and_skips_what_is_fixed():
@@ -29,7 +35,7 @@ def test_spread_is_the_ratio_of_widths_and_skips_what_is_fixed():
     assert spread(draws, exact) == pytest.approx(0.5)
 
 
-def made(architecture, steps=2):
+def run_of(architecture, steps=2):
     return Run(
         Experiment(
             "linear_gaussian", architecture, "variational", {"samples": 300, "batch_size": 64}, steps=steps
@@ -39,23 +45,23 @@ def made(architecture, steps=2):
 
 
 def test_measured_slopes_stay_below_the_declared_ones():
-    fitted = made({"key": "residual_inn", "settings": {"transforms": 2, "width": 8}}).fitted
-    pairs = fitted.x and PROBLEMS.make("linear_gaussian").draw(50, torch.Generator().manual_seed(0))
-    found = slopes(fitted, pairs.x, pairs.y, pairs.x)
-    assert 1 - 1e-3 < found.forward * found.inverse
-    assert found.forward <= fitted.model.lipschitz and found.inverse <= fitted.model.lipschitz_inverse
+    model = run_of({"key": "residual_inn", "settings": {"transforms": 2, "width": 8}}).fitted
+    pairs = model.x and PROBLEMS.make("linear_gaussian").draw(50, torch.Generator().manual_seed(0))
+    numbers = slopes(model, pairs.x, pairs.y, pairs.x)
+    assert 1 - 1e-3 < numbers.forward * numbers.inverse
+    assert numbers.forward <= model.model.lipschitz and numbers.inverse <= model.model.lipschitz_inverse
 
 
-def test_a_network_that_is_the_exact_one_is_judged_perfect():
+def test_the_exact_posterior_gets_perfect_scores():
     """The affine map with the exact posterior, put in the place of the trained network."""
     problem = PROBLEMS.make("linear_gaussian")
-    fitted = made("inn").fitted
+    model = run_of("inn").fitted
     matrix = problem.realising_map()
-    units = fitted.standardisation.double()
+    units = model.standardisation.double()
 
     class Exact(torch.nn.Module):
         features, context, latent_features = 3, 1, 2
-        capabilities, device, dtype = fitted.model.capabilities, torch.device("cpu"), torch.float64
+        capabilities, device, dtype = model.model.capabilities, torch.device("cpu"), torch.float64
         keeps_bounds = False
 
         def inverse(self, z, y):
@@ -74,9 +80,9 @@ def test_a_network_that_is_the_exact_one_is_judged_perfect():
         def parameter_count(self):
             return 0
 
-    fitted.model = Exact()
-    found = judged(fitted, problem, fresh_pairs(problem, 60, 400, seed=1), seed=2)
-    number = {name: float(value[1]) for name, value in found.items() if value[0] == ()}
+    model.model = Exact()
+    numbers = evaluate_posterior(model, problem, fresh_pairs(problem, 60, 400, seed=1), seed=2)
+    number = {name: float(value[1]) for name, value in numbers.items() if value[0] == ()}
     assert number["resimulation_distance"] < 1e-5 and abs(number["mmd"]) < 3e-3
     assert abs(number["c2st"] - 0.5) < 0.08 and number["spread"] == pytest.approx(1, abs=0.03)
     assert number["calibration_error"] < 0.06 and number["non_finite_share"] == 0

@@ -1,4 +1,4 @@
-"""The benchmark of posteriors: its table, its judges against known answers, and what it says of goals."""
+"""The benchmark of posteriors: its table, its metrics against known answers, and its goals."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from workbench.problems import PROBLEMS
 from workbench.studies import STUDIES, load, rows, run, text
 from workbench.studies.folder import StudyFolder
 
-KEPT = Path(__file__).resolve().parents[2] / "datasets" / "results" / "posteriors.nc"
+STORED_RESULTS = Path(__file__).resolve().parents[2] / "datasets" / "results" / "posteriors.nc"
 SMALL = {"tasks": ["gaussian_linear", "slcp"], "simulations": 100, "observations": 1, "draws": 200,
          "methods": ["recipe"]}  # fmt: skip
 
@@ -29,8 +29,8 @@ def test_the_smallest_grid_is_a_whole_table(tmp_path):
     # few draws cannot tell what was refined from what is exact; 100 simulations can be told
     assert linear["c2st_refined"] < 0.62 and "c2st_floor" not in linear and linear["gap"] > 0
     assert slcp["c2st"] > 0.6 and 0.35 < slcp["c2st_floor"] < 0.65 and "gap" not in slcp
-    printed = text(data)
-    assert "replicated: " in printed and all(sentence in printed for sentence in study.conclusions(data))
+    table = text(data)
+    assert "replicated: " in table and all(sentence in table for sentence in study.conclusions(data))
 
 
 def test_the_exact_posterior_has_no_gap_and_a_wrong_one_its_divergence():
@@ -54,8 +54,8 @@ def test_the_evidence_is_the_mean_likelihood_over_the_prior(key):
     for y in ([-0.3, 0.2], [0.1, 0.95], [-1.0, 0.4]):
         each = (problem.log_joint(x, torch.tensor([y]).double().expand(n, -1)).exp() * area).numpy()
         error = each.std() / np.sqrt(n)
-        found = float(problem.log_evidence(torch.tensor([y]).double()).exp())
-        assert abs(found - each.mean()) < 4.5 * error + 2e-3 * found
+        evidence = float(problem.log_evidence(torch.tensor([y]).double()).exp())
+        assert abs(evidence - each.mean()) < 4.5 * error + 2e-3 * evidence
 
 
 def test_what_is_not_installed_is_a_row_with_its_reason(tmp_path, monkeypatch):
@@ -66,7 +66,7 @@ def test_what_is_not_installed_is_a_row_with_its_reason(tmp_path, monkeypatch):
     assert row["training_seconds_elsewhere"] == 329
 
 
-def test_bench_is_a_word_for_the_study(tmp_path, capsys):
+def test_the_verb_bench_runs_the_study(tmp_path, capsys):
     words = ["bench", "posteriors", "--set", "tasks=slcp", "--set", "methods=sbi_nsf", "--out", str(tmp_path)]
     from importlib.util import find_spec
 
@@ -76,29 +76,34 @@ def test_bench_is_a_word_for_the_study(tmp_path, capsys):
     assert "Posteriors from simulations" in capsys.readouterr().out
 
 
-def test_a_rival_that_was_measured_elsewhere_stays_measured(tmp_path, monkeypatch):
+def test_a_baseline_measured_elsewhere_is_used(tmp_path, monkeypatch):
     monkeypatch.setattr("workbench.studies.posteriors.find_spec", lambda name: None)
     study = STUDIES.make("posteriors", tasks=["slcp"], methods=["sbi_nsf"])
-    told = {"status": "done", "note": "", "seconds": 1.0, "device": "cpu", "versions": "{}", "created": "",
-            "experiment": ""}  # fmt: skip
-    StudyFolder(tmp_path).write_cell(study.cells()[0], xr.Dataset({"c2st": 0.9}, attrs=told))
+    names = ("note", "created", "experiment")
+    attributes = dict.fromkeys(names, "") | {
+        "status": "done",
+        "seconds": 1.0,
+        "device": "cpu",
+        "versions": "{}",
+    }
+    StudyFolder(tmp_path).write_cell(study.cells()[0], xr.Dataset({"c2st": 0.9}, attrs=attributes))
     row = rows(run(study, out=tmp_path, device="cpu"))[0]
     assert (row["status"], row["c2st"], row["note"]) == ("done", 0.9, "")
 
 
-def test_seconds_and_losses_are_judged_by_the_goals():
+def test_seconds_and_losses_are_compared_with_the_goals():
     numbers = {"training_seconds": [30.0, 40.0, 20.0, np.nan], "gap": [0.06, np.nan, 0.01, np.nan]}
     place = {"task": ["two_moons_posterior", "slcp"] * 2, "method": ["recipe"] * 2 + ["sbi_nsf"] * 2,
              "seed": [0] * 4, "title": list("abcd"), "status": ["done"] * 3 + ["waiting"],
              "note": [""] * 4}  # fmt: skip
     data = xr.Dataset(*({name: ("cell", v) for name, v in part.items()} for part in (numbers, place)))
     study = STUDIES.make("posteriors")
-    named = json.dumps([vars(column) for column in study.columns])
-    data = data.assign_attrs(axes='["task", "method", "seed"]', columns=named, published="[]")
-    said = study.conclusions(data)
-    goals = [s for s in said if "goal of 0.05" in s]
+    columns = json.dumps([vars(column) for column in study.columns])
+    data = data.assign_attrs(axes='["task", "method", "seed"]', columns=columns, published="[]")
+    sentences = study.conclusions(data)
+    goals = [s for s in sentences if "goal of 0.05" in s]
     assert goals == ["Two moons: 0.06 nats above the optimum; the goal of 0.05 is missed."]
-    assert [s for s in said if "training takes 1.5 of" in s and "is missed" in s] == said[-1:]
+    assert [s for s in sentences if "training takes 1.5 of" in s and "is missed" in s] == sentences[-1:]
     data["training_seconds"][2] = 400.0
     again = study.conclusions(data)
     assert [s for s in again if "training takes 0.075 of" in s and "is met" in s] == again[-1:]
@@ -106,7 +111,7 @@ def test_seconds_and_losses_are_judged_by_the_goals():
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::UserWarning")  # of the libraries that the rival stands on
-def test_the_rival_is_a_posterior_of_its_own(tmp_path, monkeypatch):
+def test_the_baseline_is_an_independent_posterior(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pytest.importorskip("sbi", reason="the bench extra brings it")
     from workbench.studies.sbi_baseline import simulation_based_inference
@@ -124,8 +129,8 @@ def test_the_rival_is_a_posterior_of_its_own(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())  # it leaves nothing behind where it was called
 
 
-def test_the_kept_result_is_what_its_card_says():
-    data, card = load(KEPT), KEPT.with_suffix(".md").read_text(encoding="utf-8")
+def test_the_stored_result_agrees_with_its_card():
+    data, card = load(STORED_RESULTS), STORED_RESULTS.with_suffix(".md").read_text(encoding="utf-8")
     assert text(data) in card
     ours = [row for row in rows(data) if row["method"] == "recipe"]
     assert {row["status"] for row in ours} == {"done"} and len(ours) == 7

@@ -1,4 +1,4 @@
-"""The case study of supports that do not meet, and the game that it plays."""
+"""The case study of disjoint supports, and its adversarial training."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from workbench.core.errors import NonFiniteError
 from workbench.divergences import DIVERGENCES
 from workbench.studies import STUDIES, rows, run, text
-from workbench.studies.adversarial_training import Rules, play
+from workbench.studies.adversarial_training import AdversarialSettings, train_adversarially
 from workbench.studies.disjoint_supports import Affine, AffineStack
 
 GRIDS = {
@@ -34,48 +34,48 @@ def test_the_smallest_grid_is_a_whole_table(key, tmp_path):
         if column.name == "crossed":
             values = values[data["offset"].values > 0]
         assert np.isfinite(values).all(), column.name
-    tags, printed = {figure.tag for figure in study.published}, text(data)
-    assert all(f"{tag}: " in printed for tag in tags)
+    tags, table = {figure.tag for figure in study.published}, text(data)
+    assert all(f"{tag}: " in table for tag in tags)
     first = study.columns[0].name
     assert any(f"{first}_{tag}" in row for row in rows(data) for tag in tags)
-    assert study.conclusions(data) and all(sentence in printed for sentence in study.conclusions(data))
+    assert study.conclusions(data) and all(sentence in table for sentence in study.conclusions(data))
     assert data["curve_training"].dims == ("cell", "point")
 
 
 # ---- the game
-def mean_and_width(divergence, **rules):
-    """Where a normal at 3 that is half as wide ends when it shall become a standard normal."""
+def mean_and_width(divergence, **settings):
+    """Mean and width of a normal at 3 of half the width, after training towards a standard normal."""
     network = Affine(3.0)
-    made = DIVERGENCES.make(divergence)
-    play(
+    member = DIVERGENCES.make(divergence)
+    train_adversarially(
         network,
         list(network.parameters()),
         lambda n, g: 3 + 0.5 * torch.randn(n, 1, generator=g),
         lambda n, g: torch.randn(n, 1, generator=g),
-        Rules(made, 400, 128, rate=0.03, critic_rate=5e-3, settles=True, **rules),
+        AdversarialSettings(member, 400, 128, rate=0.03, critic_rate=5e-3, settles=True, **settings),
     )
     with torch.no_grad():
         return float(3 + Affine.UNIT * network.shift), float(0.5 * network.scale.exp())
 
 
 @pytest.mark.parametrize(
-    "divergence, rules",
+    "divergence, settings",
     [("energy_distance", {}), ("jensen_shannon", {"critic_steps": 2, "gradient_penalty": 0.1})],
 )
-def test_a_game_ends_at_equal_laws(divergence, rules):
-    mean, width = mean_and_width(divergence, **rules)
+def test_adversarial_training_ends_at_equal_distributions(divergence, settings):
+    mean, width = mean_and_width(divergence, **settings)
     assert abs(mean) < 0.15 and width == pytest.approx(1, abs=0.2)
 
 
-def test_a_game_is_repeated_by_its_seed_and_stops_at_what_is_not_finite():
+def test_adversarial_training_is_repeated_by_its_seed_and_stops_at_non_finite_gradients():
     def played(seed, factor=1.0):
         network = Affine(0.0)
-        return play(
+        return train_adversarially(
             network,
             list(network.parameters()),
             lambda n, g: factor * torch.rand(n, 1, generator=g),
             lambda n, g: torch.rand(n, 1, generator=g),
-            Rules(DIVERGENCES.make("kl"), 5, 16),
+            AdversarialSettings(DIVERGENCES.make("kl"), 5, 16),
             seed=seed,
         )
 

@@ -11,17 +11,17 @@ from workbench import studies
 
 
 def test_the_page_agrees_with_the_files():
-    written = which_divergence.PAGE.read_text(encoding="utf-8")
-    assert written == which_divergence.page(), "python tools/which_divergence.py writes it anew"
+    page = which_divergence.PAGE.read_text(encoding="utf-8")
+    assert page == which_divergence.page(), "python tools/which_divergence.py writes it anew"
     readme = (which_divergence.ROOT / "README.md").read_text(encoding="utf-8")
     assert "docs/which_divergence.md" in readme
 
 
 @pytest.mark.parametrize("make", which_divergence.GUIDELINES, ids=lambda make: make.__name__)
 def test_every_guideline_has_numbers(make):
-    found = make()
-    assert found.verdict in (which_divergence.HOLDS, which_divergence.PARTLY, which_divergence.NOT)
-    assert "nan" not in found.evidence and "–" not in found.evidence and len(found.evidence) > 80
+    guideline = make()
+    assert guideline.verdict in (which_divergence.HOLDS, which_divergence.PARTLY, which_divergence.NOT)
+    assert "nan" not in guideline.evidence and "–" not in guideline.evidence and len(guideline.evidence) > 80
 
 
 def test_other_numbers_give_another_verdict(monkeypatch):
@@ -32,8 +32,8 @@ def test_other_numbers_give_another_verdict(monkeypatch):
         data = load(path)
         names = {"none": "gaussian", "gaussian": "none"}
         weights = data["weight"].where(data["prior"] == "uniform", 1.0)
-        swapped = [names.get(str(name), str(name)) for name in data["prior"].values]
-        return data.assign_coords(prior=("cell", swapped), weight=weights)
+        priors = [names.get(str(name), str(name)) for name in data["prior"].values]
+        return data.assign_coords(prior=("cell", priors), weight=weights)
 
     before = which_divergence.prior()
     monkeypatch.setattr(studies, "load", exchanged)
@@ -44,7 +44,7 @@ def test_other_numbers_give_another_verdict(monkeypatch):
 CASES = sorted(study.key for study in studies.STUDIES if study.figure is not None)
 
 
-def test_every_kept_case_has_a_card_that_agrees_with_it():
+def test_every_stored_case_agrees_with_its_card():
     for path in (which_divergence.RESULTS / f"{key}_fast.nc" for key in CASES):
         data = studies.load(path)
         card = path.with_suffix(".md").read_text(encoding="utf-8")

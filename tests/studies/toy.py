@@ -20,32 +20,32 @@ class Toy(Study):
     published = (Published({"method": "good"}, "error", 0.25, "paper", "A paper"),)
 
     steps = param.Integer(20, bounds=(1, 1000), doc="Steps.")
-    stop_at = ""  # id of the cell at which somebody pulls the plug
+    stop_at = ""  # id of the cell at which the study is interrupted
 
     def cells(self):
-        found = [
+        trained_cells = [
             Cell({"method": method, "seed": seed}, method.title(), self._experiment(seed))
             for method in ("good", "bad")
             for seed in range(self.seeds)
         ]
-        return [*found, Cell({"method": "absent", "seed": 0}, "Absent", refused="It is not here.")]
+        return [*trained_cells, Cell({"method": "absent", "seed": 0}, "Absent", refused="It is not here.")]
 
     def _experiment(self, seed):
         architecture = {"key": "realnvp", "settings": {"transforms": 2, "width": 8, "depth": 1}}
         return Experiment("linear_gaussian", architecture, training=TRAINING, steps=self.steps, seed=seed)
 
-    def measure(self, cell, bench):
+    def measure(self, cell, context):
         self.measured = [*getattr(self, "measured", []), cell.id]
         if cell.id == self.stop_at:
             raise KeyboardInterrupt
-        shared = bench.kept("shared", lambda: xr.Dataset({"value": ((), 3.0)}))
+        reference = context.cached("shared", lambda: xr.Dataset({"value": ((), 3.0)}))
         if cell.coordinates["method"] == "bad":
             raise DataError("The bad one cannot be measured")
-        run = bench.train(cell)
+        run = context.train(cell)
         weights = torch.cat([p.detach().reshape(-1) for p in run.model.parameters()])
         return xr.Dataset(
             {
-                "error": ((), float(shared["value"]) + cell.coordinates["seed"]),
+                "error": ((), float(reference["value"]) + cell.coordinates["seed"]),
                 "loss": ((), run.history[-1].loss),
                 "weights": ("weight", weights.numpy()),
             }

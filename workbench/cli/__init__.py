@@ -1,7 +1,7 @@
-"""The command line: every verb is one call into the packages below; errors are sentences, never tracebacks.
+"""Command line: every verb is one call into the packages below; errors are sentences, never tracebacks.
 
-Exit codes: 0 done; 1 an error of the workbench itself; 2 something that the user can mend, or a file that is
-refused; 130 interrupted, after the run was saved.
+Exit codes: 0 success; 1 an error of the workbench itself; 2 an error that the user can correct, or a refused
+file; 130 interrupted, after the run was saved.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code."""
+    """Run one command and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         args = parser(as_json="--json" in words).parse_args(words)
@@ -27,13 +27,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             parser().print_help()
             return 0
         return args.command(args) or 0
-    except SystemExit as error:  # argparse has said what it had to say
+    except SystemExit as error:  # argparse has printed its message
         return int(error.code or 0)
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # whoever read the output has seen enough; without this, Python complains once more at its end
+        # the reader closed the pipe; without this, Python reports it once more when it exits
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (WorkbenchError, OSError) as error:

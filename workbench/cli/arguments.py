@@ -1,4 +1,4 @@
-"""What can be typed. Nothing heavy is imported here, so that ``--help`` answers at once."""
+"""Commands and options of the command line. Imports nothing slow, so that ``--help`` answers at once."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ BUDGETS = ("fast", "thorough")
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse with "did you mean", and with its errors as JSON where JSON was asked for."""
+    """argparse with "did you mean", and with errors as JSON where ``--json`` is among the words."""
 
     as_json = False
 
@@ -47,7 +47,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def parser(*, as_json: bool = False) -> argparse.ArgumentParser:
-    """All commands and options; ``as_json`` says whether errors go to stdout as JSON too."""
+    """All commands and options; with ``as_json`` errors go to stdout as JSON too."""
     kind = type("Parser", (Parser,), {"as_json": as_json})
     top = kind(prog="workbench", description="See invertible networks learn.", allow_abbrev=False)
     top.add_argument("--version", action="version", version=f"vina-workbench {__version__}")
@@ -55,21 +55,21 @@ def parser(*, as_json: bool = False) -> argparse.ArgumentParser:
     verbs = top.add_subparsers(title="commands", metavar="COMMAND", parser_class=strict)
 
     def verb(name: str, text: str, *, module: str = "verbs") -> argparse.ArgumentParser:
-        made = verbs.add_parser(name, help=text, description=text)
-        made.set_defaults(command=_later(module, name))
+        options = verbs.add_parser(name, help=text, description=text)
+        options.set_defaults(command=_later(module, name))
         if name not in ("serve", "explore"):
-            made.add_argument("--json", action="store_true", help="JSON on stdout")
-        return made
+            options.add_argument("--json", action="store_true", help="JSON on stdout")
+        return options
 
-    verb("list", "What there is to pick.").add_argument("what", choices=LISTS)
+    verb("list", "List the members of a catalogue.").add_argument("what", choices=LISTS)
     _train(verb("train", "Train an experiment; the run is a folder.", module="training"))
     _sample(verb("sample", "Draw from a trained model."))
-    _diagnose(verb("diagnose", "Judge a trained run: calibration, latent, density, inverse."))
+    _diagnose(verb("diagnose", "Diagnose a trained run: calibration, latent, density, inverse."))
     _invert(verb("invert", "Search for inputs that a trained network maps to an observation."))
     _refine(
         verb(
             "refine",
-            "Make the posterior of one observation better than the network gives it.",
+            "Refine the posterior of one observation: weights, Markov chains, further rounds.",
             module="refine",
         )
     )
@@ -87,13 +87,13 @@ def parser(*, as_json: bool = False) -> argparse.ArgumentParser:
             module="simulate",
         )
     )
-    _export(verb("export", "Write a trained model to a file that is checked against the model."))
-    verb("check", "Say what an exported model is, and whether it would be loaded.").add_argument(
+    _export(verb("export", "Export a trained model to a file, checked against the model."))
+    verb("check", "Describe an exported model and check that it can be loaded.").add_argument(
         "file", metavar="FILE"
     )
     _study(verb("study", "Measure a grid of experiments and print its table.", module="study"))
-    _study(verb("bench", "Measure a benchmark, with others beside it, and print its table.", module="study"))
-    explore = verb("explore", "Look at a trained model's posterior in the browser.")
+    _study(verb("bench", "Measure a benchmark with its baselines and print its table.", module="study"))
+    explore = verb("explore", "Explore a trained model's posterior in the browser.")
     explore.add_argument("model", nargs="?", default="", metavar="MODEL", help="a run's folder, or a file")
     _serve(explore)
     _serve(verb("serve", "Serve the studio on this machine."))
@@ -101,7 +101,7 @@ def parser(*, as_json: bool = False) -> argparse.ArgumentParser:
 
 
 def _later(module: str, name: str) -> Callable:
-    """The function of a verb, imported when it is called."""
+    """A function that imports the verb's module and runs the verb."""
 
     def command(args: argparse.Namespace) -> int | None:
         return getattr(import_module(f"workbench.cli.{module}"), f"{name}_command")(args)
@@ -109,11 +109,11 @@ def _later(module: str, name: str) -> Callable:
     return command
 
 
-def _train(made: argparse.ArgumentParser) -> None:
-    made.add_argument("experiment", nargs="?", metavar="experiment.json", help="an experiment as a file")
+def _train(options: argparse.ArgumentParser) -> None:
+    options.add_argument("experiment", nargs="?", metavar="experiment.json", help="an experiment as a file")
     for part in ("problem", "architecture", "objective"):
-        made.add_argument(f"--{part}", metavar="KEY", help=f"see: workbench list {part}s")
-    made.add_argument(
+        options.add_argument(f"--{part}", metavar="KEY", help=f"see: workbench list {part}s")
+    options.add_argument(
         "--set",
         action="append",
         default=[],
@@ -121,10 +121,10 @@ def _train(made: argparse.ArgumentParser) -> None:
         dest="settings",
         help="a setting: width=32, or objective.weight_z=2 where the name stands in several parts",
     )
-    made.add_argument("--data", metavar="FILE", help="a table of your own (CSV, Parquet, NetCDF or Zarr)")
-    made.add_argument("--x", metavar="A,B", help="the table's columns that are sought")
-    made.add_argument("--y", metavar="C,D", help="the table's columns that are observed")
-    made.add_argument(
+    options.add_argument("--data", metavar="FILE", help="a table of your own (CSV, Parquet, NetCDF or Zarr)")
+    options.add_argument("--x", metavar="A,B", help="the table's columns to infer")
+    options.add_argument("--y", metavar="C,D", help="the table's columns that are observed")
+    options.add_argument(
         "--recommended",
         type=int,
         metavar="N",
@@ -132,110 +132,128 @@ def _train(made: argparse.ArgumentParser) -> None:
         const=10_000,
         help="the recommended experiment for N simulations (10000) of an inverse problem",
     )
-    made.add_argument("--steps", type=int, metavar="N", help="planned optimiser steps (2000)")
-    made.add_argument("--seed", type=int, metavar="S", help="everything random follows from it (0)")
-    made.add_argument("--out", metavar="DIR", help="folder of the run (a new one on the studio's shelf)")
-    made.add_argument("--resume", metavar="DIR", help="go on with a run from its last checkpoint")
-    made.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
+    options.add_argument("--steps", type=int, metavar="N", help="planned optimiser steps (2000)")
+    options.add_argument("--seed", type=int, metavar="S", help="seed of all random numbers (0)")
+    options.add_argument("--out", metavar="DIR", help="folder of the run (a new one among the studio's runs)")
+    options.add_argument("--resume", metavar="DIR", help="resume a run from its last checkpoint")
+    options.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
 
 
-def _model(made: argparse.ArgumentParser) -> None:
-    made.add_argument("model", metavar="DIR", help="folder of a run, or an exported model")
+def _model(options: argparse.ArgumentParser) -> None:
+    options.add_argument("model", metavar="DIR", help="folder of a run, or an exported model")
 
 
-def _sample(made: argparse.ArgumentParser) -> None:
-    _model(made)
-    made.add_argument("--observation", metavar="1.5,0", help="the observed values, in the order of y")
-    made.add_argument("--draws", type=int, default=1000, metavar="N", help="how many (1000)")
-    made.add_argument("--seed", type=int, default=0, metavar="S", help="same seed, same draws (0)")
-    made.add_argument("--out", metavar="FILE", help="where the draws go: .nc, .csv, or .zarr")
-    made.add_argument(
+def _sample(options: argparse.ArgumentParser) -> None:
+    _model(options)
+    options.add_argument("--observation", metavar="1.5,0", help="the observed values, in the order of y")
+    options.add_argument("--draws", type=int, default=1000, metavar="N", help="number of draws (1000)")
+    options.add_argument("--seed", type=int, default=0, metavar="S", help="same seed, same draws (0)")
+    options.add_argument("--out", metavar="FILE", help="file for the draws: .nc, .csv, or .zarr")
+    options.add_argument(
         "--arviz",
         action="store_true",
         help="with prior, predictions and log densities in ArviZ's groups, as .nc or .zarr",
     )
 
 
-def _diagnose(made: argparse.ArgumentParser) -> None:
-    _model(made)
-    made.add_argument("--budget", choices=BUDGETS, default="fast", help="seconds, or minutes (thorough)")
-    made.add_argument("--only", metavar="A,B", help="only these (see: workbench list diagnostics)")
-    made.add_argument("--observation", metavar="1.5,0", help="where local diagnostics look")
-    made.add_argument("--plain", action="store_true", help="what was checked, what failed, what to do")
-    made.add_argument("--seed", type=int, default=0, metavar="S", help="same seed, same verdict (0)")
+def _diagnose(options: argparse.ArgumentParser) -> None:
+    _model(options)
+    options.add_argument("--budget", choices=BUDGETS, default="fast", help="seconds, or minutes (thorough)")
+    options.add_argument("--only", metavar="A,B", help="only these (see: workbench list diagnostics)")
+    options.add_argument("--observation", metavar="1.5,0", help="observation for local diagnostics")
+    options.add_argument(
+        "--plain", action="store_true", help="a plain-language summary: checks, failures and remedies"
+    )
+    options.add_argument("--seed", type=int, default=0, metavar="S", help="same seed, same verdict (0)")
 
 
-def _invert(made: argparse.ArgumentParser) -> None:
-    _model(made)
-    made.add_argument("--observation", metavar="1.5,0", required=True, help="wanted values, in order of y")
-    made.add_argument("--method", metavar="KEY", default="gradient", help="see: workbench list inversion")
-    made.add_argument(
+def _invert(options: argparse.ArgumentParser) -> None:
+    _model(options)
+    options.add_argument("--observation", metavar="1.5,0", required=True, help="target values, in order of y")
+    options.add_argument("--method", metavar="KEY", default="gradient", help="see: workbench list inversion")
+    options.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", dest="settings", help="of the method"
     )
-    made.add_argument("--seed", type=int, default=0, metavar="S", help="same seed, same search (0)")
-    made.add_argument("--out", metavar="FILE", help="where the whole search goes: .nc (NetCDF)")
+    options.add_argument("--seed", type=int, default=0, metavar="S", help="same seed, same search (0)")
+    options.add_argument("--out", metavar="FILE", help="file for the whole search: .nc (NetCDF)")
 
 
-def _refine(made: argparse.ArgumentParser) -> None:
-    _model(made)
-    made.add_argument("--observation", metavar="1.5,0", required=True, help="observed values, in order of y")
-    made.add_argument("--method", metavar="KEY", default="automatic", help="see: workbench list refinement")
-    made.add_argument(
+def _refine(options: argparse.ArgumentParser) -> None:
+    _model(options)
+    options.add_argument(
+        "--observation", metavar="1.5,0", required=True, help="observed values, in order of y"
+    )
+    options.add_argument(
+        "--method", metavar="KEY", default="automatic", help="see: workbench list refinement"
+    )
+    options.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", dest="settings", help="of the method"
     )
-    made.add_argument("--draws", type=int, default=1000, metavar="N", help="how many draws to write (1000)")
-    made.add_argument("--seed", type=int, default=0, metavar="S", help="same seed, same draws (0)")
-    made.add_argument("--out", metavar="FILE", help="where the draws go: .nc (NetCDF) or .csv")
+    options.add_argument(
+        "--draws", type=int, default=1000, metavar="N", help="number of draws to write (1000)"
+    )
+    options.add_argument("--seed", type=int, default=0, metavar="S", help="same seed, same draws (0)")
+    options.add_argument("--out", metavar="FILE", help="file for the draws: .nc (NetCDF) or .csv")
 
 
-def _report(made: argparse.ArgumentParser) -> None:
-    made.add_argument("model", metavar="DIR", help="folder of a run")
-    made.add_argument("--out", metavar="FILE.html", required=True)
-    made.add_argument("--observation", metavar="1.5,0", help="of the posterior that is drawn, in order of y")
-    made.add_argument("--budget", choices=BUDGETS, default="fast", help="of the diagnostics (fast)")
-    made.add_argument("--seed", type=int, default=0, metavar="S", help="same seed, same verdict (0)")
+def _report(options: argparse.ArgumentParser) -> None:
+    options.add_argument("model", metavar="DIR", help="folder of a run")
+    options.add_argument("--out", metavar="FILE.html", required=True)
+    options.add_argument(
+        "--observation", metavar="1.5,0", help="of the posterior that is drawn, in order of y"
+    )
+    options.add_argument("--budget", choices=BUDGETS, default="fast", help="of the diagnostics (fast)")
+    options.add_argument("--seed", type=int, default=0, metavar="S", help="same seed, same verdict (0)")
 
 
-def _simulate(made: argparse.ArgumentParser) -> None:
-    made.add_argument("problem", metavar="PROBLEM", help="see: workbench list problems")
-    made.add_argument("--draws", type=int, default=100_000, metavar="N", help="how many pairs (100000)")
-    made.add_argument("--out", metavar="FILE.zarr", required=True, help="the dataset; begun ones go on")
-    made.add_argument("--chunk", type=int, default=10_000, metavar="N", help="pairs made at a time (10000)")
-    made.add_argument("--seed", type=int, default=0, metavar="S", help="same seed and chunk, same draws (0)")
-    made.add_argument(
+def _simulate(options: argparse.ArgumentParser) -> None:
+    options.add_argument("problem", metavar="PROBLEM", help="see: workbench list problems")
+    options.add_argument("--draws", type=int, default=100_000, metavar="N", help="number of pairs (100000)")
+    options.add_argument(
+        "--out", metavar="FILE.zarr", required=True, help="the dataset; an unfinished one is resumed"
+    )
+    options.add_argument(
+        "--chunk", type=int, default=10_000, metavar="N", help="pairs simulated at a time (10000)"
+    )
+    options.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="same seed and chunk, same draws (0)"
+    )
+    options.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", dest="settings", help="of the problem"
     )
 
 
-def _export(made: argparse.ArgumentParser) -> None:
-    _model(made)
-    made.add_argument("--format", choices=FORMATS, default="weights")
-    made.add_argument("--out", metavar="FILE", required=True)
-    made.add_argument(
+def _export(options: argparse.ArgumentParser) -> None:
+    _model(options)
+    options.add_argument("--format", choices=FORMATS, default="weights")
+    options.add_argument("--out", metavar="FILE", required=True)
+    options.add_argument(
         "--function",
         choices=FUNCTIONS,
         default="inverse",
         help="what a graph or an ONNX file computes: x from z (sampling), z from x, the density, or y from x",
     )
-    made.add_argument("--observation", metavar="1.5,0", help="of a posterior (default: the problem's own)")
+    options.add_argument("--observation", metavar="1.5,0", help="of a posterior (default: the problem's own)")
 
 
-def _study(made: argparse.ArgumentParser) -> None:
-    made.add_argument("name", metavar="NAME", help="see: workbench list studies")
-    made.add_argument(
+def _study(options: argparse.ArgumentParser) -> None:
+    options.add_argument("name", metavar="NAME", help="see: workbench list studies")
+    options.add_argument(
         "--fast",
         action="store_true",
-        help="the small setting: most of them end within an hour on a shared machine, the card of a stored "
-        "result says how long it took",
+        help="the small setting: most studies end within an hour on a shared machine; the card of a stored "
+        "result gives its time",
     )
-    made.add_argument(
+    options.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", dest="settings", help="a setting"
     )
-    made.add_argument("--out", metavar="DIR", help="the study's folder (its own under the workbench's home)")
-    made.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
+    options.add_argument(
+        "--out", metavar="DIR", help="the study's folder (its own under the workbench's home)"
+    )
+    options.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
 
 
-def _serve(made: argparse.ArgumentParser) -> None:
-    made.add_argument("--port", type=int, default=5006)
-    made.add_argument("--address", default="localhost", help="interface to listen on (this machine only)")
-    made.add_argument("--show", action="store_true", help="open a browser window")
+def _serve(options: argparse.ArgumentParser) -> None:
+    options.add_argument("--port", type=int, default=5006)
+    options.add_argument("--address", default="localhost", help="interface to listen on (this machine only)")
+    options.add_argument("--show", action="store_true", help="open a browser window")

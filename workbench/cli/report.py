@@ -1,4 +1,4 @@
-"""``workbench report``: a run as one HTML page that opens anywhere."""
+"""``workbench report``: a run as one HTML page."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from workbench.cli.text import numbers, print_json
 
 
 def report_command(args: argparse.Namespace) -> None:
-    """Write the page and say how large it is."""
+    """Write the page and print its size."""
     from workbench.export import report
 
     path = report(

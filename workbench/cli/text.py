@@ -1,4 +1,4 @@
-"""What is typed as lists, and what is printed as JSON."""
+"""Parsing of lists and settings on the command line, and output as text or JSON."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+from workbench.core.errors import SpecError
 from workbench.core.observation import parse_values
+from workbench.core.spec import Spec, parse_setting
 
 
 def names(text: str | None) -> list[str]:
@@ -17,22 +19,44 @@ def names(text: str | None) -> list[str]:
 
 
 def numbers(text: str | None) -> list[float] | None:
-    """``1.5,0`` as numbers; None where nothing was given."""
+    """``1.5,0`` as numbers; None for None."""
     if text is None:
         return None
     return list(parse_values(text, suggestion="write --observation=-1,2 when the first number is negative"))
 
 
-def warned(sentences: Iterable[str]) -> tuple[str, ...]:
-    """The sentences, each printed on stderr first."""
-    sentences = tuple(sentences)
+def setting_pairs(texts: Iterable[str]) -> list[tuple[str, str]]:
+    """``NAME=VALUE`` texts as pairs. Raises `SpecError` for a text without an equals sign."""
+    pairs = [text.partition("=") for text in texts]
+    if wrong := [name for name, equals, _ in pairs if not equals]:
+        raise SpecError("A setting cannot be read", expected="--set name=value", found=wrong[0])
+    return [(name.strip(), value.strip()) for name, _, value in pairs]
+
+
+def parse_settings(member: type[Spec], texts: Iterable[str]) -> dict[str, Any]:
+    """``NAME=VALUE`` texts as settings of a member, in the settings' own types. Raises `SpecError`."""
+    return {name: parse_setting(member, name, value) for name, value in setting_pairs(texts)}
+
+
+def print_warnings(sentences: Iterable[str]) -> list[str]:
+    """Print the sentences on stderr and return them."""
+    sentences = list(sentences)
     for sentence in sentences:
         print(f"workbench: warning: {sentence}", file=sys.stderr)
     return sentences
 
 
+def print_summary(summary: dict[str, dict[str, Any]], out: str | None) -> None:
+    """Print one line for each variable, and the file of the draws where there is one."""
+    for name, row in summary.items():
+        quantiles = f"5 % {row['q05']:.4g}, median {row['median']:.4g}, 95 % {row['q95']:.4g}"
+        print(f"{name:<24} {row['mean']:>10.4g} ± {row['sd']:.3g} {row['unit']}  ({quantiles})")
+    if out:
+        print(out)
+
+
 def plain(value: Any) -> Any:
-    """JSON-ready: numbers that are not finite become null, arrays become lists."""
+    """A JSON-ready copy: numbers that are not finite become null, arrays become lists."""
     if isinstance(value, dict):
         return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -45,5 +69,5 @@ def plain(value: Any) -> Any:
 
 
 def print_json(value: Any) -> None:
-    """One line on stdout."""
+    """Print a value as one line of JSON on stdout."""
     print(json.dumps(plain(value), allow_nan=False))

@@ -1,4 +1,4 @@
-"""``workbench train``: an experiment from options, a table or a file; trained here, with a bar on stderr."""
+"""``workbench train``: train an experiment from options, a table or a file, with a progress bar on stderr."""
 
 from __future__ import annotations
 
@@ -7,22 +7,26 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from workbench.backends import Handle, InlineBackend
-from workbench.cli.text import names, print_json
+from workbench.cli.text import names, print_json, setting_pairs
 from workbench.core.errors import RunError, SpecError
 from workbench.problems import PROBLEMS, Problem
 from workbench.problems.user.readers import declared_columns
-from workbench.training import Experiment, Run
+from workbench.training import Experiment
+
+if TYPE_CHECKING:
+    from workbench.training import Run
 
 _INTERRUPTED = 130
 _PARTS = ("problem", "architecture", "objective", "training")
 
 
 def train_command(args: argparse.Namespace) -> int:
-    """Train, save, and say what came of it."""
+    """Train, save and print the result."""
     handle = _start(args)
     try:
         run = _intact(handle)
@@ -31,24 +35,24 @@ def train_command(args: argparse.Namespace) -> int:
         before, warnings = run.brief(), run.experiment.warnings()
         for sentence in warnings:
             print(f"Note: {sentence}", file=sys.stderr)
-        interrupted = _advance(handle)
+        was_interrupted = _advance(handle)
         _intact(handle)
     finally:
-        # whatever happens, the folder must not say that somebody still works in it
+        # whatever happens, the folder must not say that a process still works in it
         if handle.status().state in ("starting", "running", "paused"):
             handle.stop()
     _report(handle, before, warnings, as_json=args.json)
-    if interrupted:
+    if was_interrupted:
         print(f"Interrupted and saved. Go on with: workbench train --resume {handle.folder}", file=sys.stderr)
-    return _INTERRUPTED if interrupted else 0
+    return _INTERRUPTED if was_interrupted else 0
 
 
-# ---- what is trained
+# ---- the experiment
 def _start(args: argparse.Namespace) -> Handle:
     backend = InlineBackend(eager=False)
     if not args.resume:
         return backend.start(experiment(args), folder=args.out, device=args.device)
-    chosen = (
+    options = (
         "experiment",
         "recommended",
         "problem",
@@ -60,27 +64,27 @@ def _start(args: argparse.Namespace) -> Handle:
         "out",
         "seed",
     )
-    given = [name for name in chosen if getattr(args, name) is not None]
-    if given:
+    conflicts = [name for name in options if getattr(args, name) is not None]
+    if conflicts:
         raise SpecError(
             "A run that goes on keeps its experiment",
             expected="--resume DIR with --steps, --set or --device",
-            found=", ".join(given),
+            found=", ".join(conflicts),
         )
     return backend.start(folder=args.resume, device=args.device, resume=True)
 
 
 def experiment(args: argparse.Namespace) -> Experiment:
-    """The experiment that the options describe, on top of the one in a file where there is one."""
-    chosen = {part: getattr(args, part) for part in ("architecture", "objective") if getattr(args, part)}
+    """The experiment that the options describe, based on the one in a file where a file is named."""
+    parts = {part: getattr(args, part) for part in ("architecture", "objective") if getattr(args, part)}
     problem = _table(args) if args.data or args.x or args.y else args.problem
     if args.experiment:
-        made = Experiment.from_json(Path(args.experiment).read_text(encoding="utf-8"))
-        made = made.replace(**chosen, **({"problem": problem} if problem else {}))
+        base = Experiment.from_json(Path(args.experiment).read_text(encoding="utf-8"))
+        base = base.replace(**parts, **({"problem": problem} if problem else {}))
     elif problem and args.recommended is not None:
-        made = Experiment.recommended(problem, args.recommended).replace(**chosen)
+        base = Experiment.recommended(problem, args.recommended).replace(**parts)
     elif problem:
-        made = Experiment(problem, **chosen)
+        base = Experiment(problem, **parts)
     else:
         raise SpecError(
             "There is nothing to train",
@@ -88,27 +92,19 @@ def experiment(args: argparse.Namespace) -> Experiment:
             found="none of them",
             suggestion="try 'workbench train --problem two_moons'; 'workbench list problems' names them all",
         )
-    for name, value in _settings(args):
-        made = made.with_setting(name, value)
-    whole = {name: getattr(args, name) for name in ("steps", "seed") if getattr(args, name) is not None}
-    return made.replace(**whole)
-
-
-def _settings(args: argparse.Namespace) -> list[tuple[str, str]]:
-    pairs = [text.partition("=") for text in args.settings]
-    wrong = [name for name, equals, _ in pairs if not equals]
-    if wrong:
-        raise SpecError("A setting cannot be read", expected="--set name=value", found=wrong[0])
-    return [(name.strip(), value.strip()) for name, _, value in pairs]
+    for name, value in setting_pairs(args.settings):
+        base = base.with_setting(name, value)
+    numbers = {name: getattr(args, name) for name in ("steps", "seed") if getattr(args, name) is not None}
+    return base.replace(**numbers)
 
 
 def _table(args: argparse.Namespace) -> Problem:
-    """The problem of the user's own table; its rows are read later, when --set has said how."""
+    """The problem of the user's own table; its rows are read later, once ``--set`` has been applied."""
     if args.problem not in (None, "table"):
-        asked = f"The problem '{args.problem}' takes no table"
-        raise SpecError(asked, expected="--problem table", found="--data, --x or --y")
-    declared = declared_columns(args.data) if args.data and not (args.x or args.y) else {}
-    if not args.data or not (args.x or declared):
+        refusal = f"The problem '{args.problem}' takes no table"
+        raise SpecError(refusal, expected="--problem table", found="--data, --x or --y")
+    roles = declared_columns(args.data) if args.data and not (args.x or args.y) else {}
+    if not args.data or not (args.x or roles):
         raise SpecError(
             "A table needs its file and its columns",
             expected="--data FILE --x a,b (and --y c,d where something is observed)",
@@ -117,23 +113,23 @@ def _table(args: argparse.Namespace) -> Problem:
     if not Path(args.data).exists():
         raise SpecError("The table cannot be found", expected="a file", found=f"nothing at {args.data}")
     path = str(Path(args.data).resolve())
-    chosen = declared or {"x_columns": names(args.x), "y_columns": names(args.y)}
-    return PROBLEMS.make("table", path=path, **chosen)
+    columns = roles or {"x_columns": names(args.x), "y_columns": names(args.y)}
+    return PROBLEMS.make("table", path=path, **columns)
 
 
 def _change(run: Run, args: argparse.Namespace) -> None:
-    """What a run that goes on may still take: more steps, and settings that may change while it runs."""
+    """Apply options to a resumed run: more steps, and settings that may change while a run goes on."""
     if args.steps is not None:
         run.set("steps", args.steps)
-    for name, value in _settings(args):
-        changed = run.experiment.with_setting(name, value)
-        live = changed.objective.live
-        old, new = run.experiment.objective.values(), changed.objective.values()
+    for name, value in setting_pairs(args.settings):
+        target = run.experiment.with_setting(name, value)
+        live = target.objective.live
+        old, new = run.experiment.objective.values(), target.objective.values()
         if any(old[setting] != new[setting] for setting in new if setting not in live):
-            run.change_objective(changed.objective)
+            run.change_objective(target.objective)
             continue
         for part in _PARTS:
-            old, new = (getattr(e, part).values() for e in (run.experiment, changed))
+            old, new = (getattr(e, part).values() for e in (run.experiment, target))
             for setting in new:
                 if new[setting] != old[setting]:
                     run.set(f"{part}.{setting}", new[setting])
@@ -149,32 +145,32 @@ def _intact(handle: Handle) -> Run:
 
 
 def _advance(handle: Handle) -> bool:
-    """Train to the end; True when somebody interrupted it."""
+    """Train to the end; True when the user interrupted it."""
     run = _intact(handle)
     steps = run.experiment.steps
     bar = tqdm(total=steps, initial=min(run.iteration, steps), unit="step", file=sys.stderr, mininterval=0.5)
     with bar, _Interruption() as interruption:
         handle.run()
-        while handle.status().state == "running" and not interruption.asked:
+        while handle.status().state == "running" and not interruption.requested:
             bar.update(handle.advance(1))
             bar.set_postfix(loss=f"{handle.status().loss:.4g}", refresh=False)
-    return interruption.asked
+    return interruption.requested
 
 
 class _Interruption:
-    """Ctrl+C, or a scheduler's request to end, is heard between two steps; a second one is obeyed at once."""
+    """Context in which Ctrl+C or SIGTERM ends training between two steps, and a second one at once."""
 
     def __enter__(self) -> _Interruption:
-        self.asked, self.before = False, {}
+        self.requested, self.before = False, {}
         if threading.current_thread() is threading.main_thread():
             numbers = (signal.SIGINT, signal.SIGTERM)
-            self.before = {number: signal.signal(number, self._hear) for number in numbers}
+            self.before = {number: signal.signal(number, self._handle) for number in numbers}
         return self
 
-    def _hear(self, *_: object) -> None:
-        if self.asked:
+    def _handle(self, *_: object) -> None:
+        if self.requested:
             raise KeyboardInterrupt
-        self.asked = True
+        self.requested = True
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self.before.items():

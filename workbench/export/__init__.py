@@ -1,10 +1,10 @@
-"""A run leaves the house: weights that load anywhere, programs, notebooks, and samples as files."""
+"""Export of runs and models: weights, graphs, notebooks, formulas, draws, reports and simulations."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from workbench.core.errors import ExportError, unknown
 from workbench.export.formats import ExportFormat, fitted_of
@@ -17,6 +17,10 @@ from workbench.export.report import Report, report
 from workbench.export.simulations import simulate
 from workbench.export.weights import Weights, check, load, save
 
+if TYPE_CHECKING:
+    from workbench.inference import FittedModel
+    from workbench.training import Run
+
 #: Every format by its key.
 FORMATS: dict[str, ExportFormat] = {
     format.key: format
@@ -25,31 +29,35 @@ FORMATS: dict[str, ExportFormat] = {
 
 
 def export(
-    run_or_fitted: Any,
+    run_or_fitted: Run | FittedModel | str | Path,
     format: str,
     path: str | Path,
     *,
     function: str = "inverse",
     observation: Sequence[float] = (),
 ) -> Path:
-    """Write a run, or a fitted model, in one of `FORMATS`; the file is there only once it was checked.
+    """Write a run or a fitted model in one of `FORMATS`; the file appears only after it has been checked.
 
-    ``function`` says what a graph or an ONNX file computes: inverse, latent, log_prob or predict;
-    ``observation`` whose posterior is written or reported (empty: the problem's own).
-    Raises `ExportError` with the reason where it cannot be done.
+    Parameters
+    ----------
+    run_or_fitted : a report also takes the folder of a run.
+    function : of a graph or an ONNX file: inverse, latent, log_prob or predict.
+    observation : of the posterior that is written or reported (empty: the problem's own).
+
+    Raises `ExportError` with the reason where the format does not apply.
     """
     if format not in FORMATS:
         raise unknown("export format", format, FORMATS, ExportError)
     if FORMATS[format].of_run:
         FORMATS[format].write(run_or_fitted, Path(path), observation=tuple(observation))
         return Path(path)
-    fitted, path = fitted_of(run_or_fitted), Path(path)
-    key = fitted.manifest.get("experiment", {}).get("architecture", {}).get("key", "")
-    reason = FORMATS[format].refusal(key, function, fitted.capabilities) if key else ""
+    model, path = fitted_of(run_or_fitted), Path(path)
+    key = model.manifest.get("experiment", {}).get("architecture", {}).get("key", "")
+    reason = FORMATS[format].refusal(key, function, model.capabilities) if key else ""
     if reason:
         raise ExportError(f"{FORMATS[format].title} cannot be written", found=reason)
-    chosen = {"observation": tuple(observation)} if FORMATS[format].at_observation else {}
-    FORMATS[format].write(fitted, path, function, **chosen)
+    options = {"observation": tuple(observation)} if FORMATS[format].at_observation else {}
+    FORMATS[format].write(model, path, function, **options)
     return path
 
 

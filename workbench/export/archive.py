@@ -1,4 +1,4 @@
-"""The zip around an exported model: written the same way each time, read with every size known beforehand.
+"""The zip file of an exported model: written reproducibly, and read with limits on every size.
 
 Members are stored, not compressed, so that a small file cannot unpack to a large one, and nothing is ever
 unpacked to the disk, so that a member's name cannot lead anywhere.
@@ -11,16 +11,17 @@ import zipfile
 from pathlib import Path
 
 from workbench.core.errors import RefusedError
-from workbench.training.folder import write_whole
 
-#: A fixed date makes the same model the same bytes.
+#: A fixed date: the same model gives the same bytes.
 _DATE = (1980, 1, 1, 0, 0, 0)
-#: No model of this workbench is larger than this; a larger file is not read.
+#: Largest file that is read, in bytes; no model of this workbench is larger.
 LARGEST_FILE = 512 * 1024**2
 
 
 def write_archive(path: Path, members: dict[str, bytes]) -> None:
     """Write the members in this order; a crash leaves the old file or the new one."""
+    from workbench.training.folder import write_whole
+
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, data in members.items():
@@ -35,24 +36,26 @@ def read_archive(
     optional: frozenset[str] = frozenset(),
     largest: int = LARGEST_FILE,
 ) -> dict[str, bytes]:
-    """The members named in ``limits`` (name -> most bytes), all but the ``optional`` ones and no others.
-    Raises `RefusedError`."""
-    asked = f"The file '{path.name}' cannot be opened as an exported model"
+    """Read the members named in ``limits`` (name -> largest number of bytes).
+
+    Members in ``optional`` may be missing; any other member is refused. Raises `RefusedError`.
+    """
+    refusal = f"The file '{path.name}' cannot be opened as an exported model"
     try:
         size = path.stat().st_size
         if not path.is_file():
-            raise RefusedError(asked, expected="a file", found="a folder")
+            raise RefusedError(refusal, expected="a file", found="a folder")
         if size > largest:
-            raise RefusedError(asked, expected=f"at most {largest} bytes", found=f"{size} bytes")
+            raise RefusedError(refusal, expected=f"at most {largest} bytes", found=f"{size} bytes")
         with zipfile.ZipFile(path) as archive:
-            found = archive.infolist()
-            absent = set(optional) - {member.filename for member in found}
+            entries = archive.infolist()
+            absent = set(optional) - {member.filename for member in entries}
             limits = {name: limit for name, limit in limits.items() if name not in absent}
-            _check_members(asked, found, limits)
-            # reads at most what was declared, so that a false declaration gains nothing
+            _check_members(refusal, entries, limits)
+            # reads no more than the limit, whatever size the entry declares
             return {name: _read(archive, name, limit) for name, limit in limits.items()}
     except FileNotFoundError as error:
-        raise RefusedError(asked, expected="a file", found=f"nothing at {path}") from error
+        raise RefusedError(refusal, expected="a file", found=f"nothing at {path}") from error
     except (
         zipfile.BadZipFile,
         zipfile.LargeZipFile,
@@ -64,7 +67,7 @@ def read_archive(
         if isinstance(error, RefusedError):
             raise
         raise RefusedError(
-            asked, expected="a zip file written by wb.save", found=str(error) or type(error).__name__
+            refusal, expected="a zip file written by wb.save", found=str(error) or type(error).__name__
         ) from error
 
 
@@ -73,36 +76,36 @@ def _read(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
         return stream.read(limit + 1)
 
 
-def _check_members(asked: str, found: list[zipfile.ZipInfo], limits: dict[str, int]) -> None:
-    names = [member.filename for member in found]
-    listed = ", ".join(repr(name[:80]) for name in names[:8]) or "an empty zip"
+def _check_members(refusal: str, entries: list[zipfile.ZipInfo], limits: dict[str, int]) -> None:
+    names = [member.filename for member in entries]
+    contents = ", ".join(repr(name[:80]) for name in names[:8]) or "an empty zip"
     if len(names) > len(limits) or sorted(names) != sorted(limits):
         missing, extra = sorted(set(limits) - set(names)), sorted(set(names) - set(limits))
-        what = [
+        differences = [
             f"{title}: {', '.join(n[:80] for n in some[:5])}"
             for title, some in (("missing", missing), ("not expected", extra))
             if some
         ]
         raise RefusedError(
-            asked,
+            refusal,
             expected=f"exactly the members {', '.join(limits)}",
-            found="; ".join(what) or f"a member twice, in {listed}",
+            found="; ".join(differences) or f"a member twice, in {contents}",
         )
-    for member in found:
+    for member in entries:
         if (
             member.compress_type != zipfile.ZIP_STORED
             or member.flag_bits & 0x1
             or member.compress_size != member.file_size
         ):
             raise RefusedError(
-                asked,
+                refusal,
                 expected="members stored as they are",
                 found=f"'{member.filename}' compressed or encrypted",
                 suggestion="use the file as wb.save wrote it",
             )
         if member.file_size > limits[member.filename]:
             raise RefusedError(
-                asked,
+                refusal,
                 expected=f"'{member.filename}' with at most {limits[member.filename]} bytes",
                 found=f"{member.file_size} bytes",
             )

@@ -1,4 +1,6 @@
-"""A limit on how many numbers torch may be asked for: a few words in a file must not fill the memory."""
+"""A limit on the size of new tensors, so that a short description in a file cannot exhaust the memory."""
+
+# ruff: noqa: TID253  (derives from a class of torch; imported by the function that uses it)
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from torch.overrides import TorchFunctionMode
 
 from workbench.core.errors import RefusedError
 
-_MAKERS = {
+_FACTORIES = {
     "empty",
     "zeros",
     "ones",
@@ -23,9 +25,10 @@ _MAKERS = {
 
 
 class Budget(TorchFunctionMode):
-    """Context in which new tensors may hold four times ``numbers`` and a little more; beyond it is refused.
+    """Context in which new tensors may hold four times ``numbers`` elements and a million more.
 
-    Counts what torch's factories give (`torch.empty` and its kin), where every layer's weights come from.
+    Counts the tensors of torch's factories (`torch.empty` and the like), which allocate all weights.
+    Raises `RefusedError` beyond the limit.
     """
 
     def __init__(self, numbers: int) -> None:
@@ -33,12 +36,12 @@ class Budget(TorchFunctionMode):
         self.left = 4 * numbers + 1_000_000
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
-        made = function(*args, **(kwargs or {}))
-        if isinstance(made, Tensor) and getattr(function, "__name__", "") in _MAKERS:
-            self.left -= made.numel()
+        result = function(*args, **(kwargs or {}))
+        if isinstance(result, Tensor) and getattr(function, "__name__", "") in _FACTORIES:
+            self.left -= result.numel()
             if self.left < 0:
                 raise RefusedError(
                     "The network that is described is far larger than the weights that are given",
                     expected="a description that fits its weights",
                 )
-        return made
+        return result

@@ -1,39 +1,56 @@
-"""What an export format is."""
+"""Base class of the export formats, and the functions of a model that a format can write."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from workbench.architectures import ARCHITECTURES
+from workbench.core.capability import Capability
 from workbench.core.errors import ExportError
-from workbench.export.program import functions_of
-from workbench.training import FittedModel
+
+if TYPE_CHECKING:
+    from workbench.inference import FittedModel
+    from workbench.training import Run
+
+#: Each function of a model with its input (besides y) and its output.
+FUNCTIONS = {
+    "inverse": ("z", "x"),
+    "latent": ("x", "z"),
+    "log_prob": ("x", "log_prob"),
+    "predict": ("x", "y"),
+}
+
+
+def functions_of(capabilities: frozenset[str]) -> list[str]:
+    """Names of the functions of a model with these capabilities."""
+    needs = {"log_prob": Capability.DENSITY, "predict": Capability.FORWARD, "latent": Capability.LATENT}
+    return [name for name in FUNCTIONS if name not in needs or needs[name] in capabilities]
 
 
 class ExportFormat(ABC):
-    """One way for a model to leave the workbench."""
+    """One file format for a trained model or a run."""
 
     key: ClassVar[str]
     title: ClassVar[str]
     summary: ClassVar[str]
     suffix: ClassVar[str]
-    #: packages that must be installed, and the extra that brings them
+    #: packages that must be installed, and the extra that installs them
     packages: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[str] = ""
-    #: whether a file holds one function of the model, and the caller says which
+    #: True where a file holds one function of the model, which the caller chooses
     one_function: ClassVar[bool] = False
-    #: whether it tells a run, with its history, and not a fitted model alone
+    #: True where it needs a run with its history, not a fitted model alone
     of_run: ClassVar[bool] = False
-    #: whether a file answers one observation, and the caller says which
+    #: True where a file belongs to one observation, which the caller chooses
     at_observation: ClassVar[bool] = False
 
     def refusal(
         self, architecture: str, function: str = "inverse", capabilities: frozenset[str] | None = None
     ) -> str:
-        """Why a model of this architecture cannot be exported so, as a sentence; empty when it can.
+        """The reason why a model of this architecture cannot be written, as a sentence; empty where it can.
 
         ``capabilities`` are those of the model, where they are fewer than the architecture's.
         """
@@ -44,23 +61,25 @@ class ExportFormat(ABC):
                 f"pip install 'vina-workbench[{self.extra}]'."
             )
         member = ARCHITECTURES[architecture]
-        known = functions_of(member.capabilities if capabilities is None else capabilities)
-        if self.one_function and function not in known:
-            return f"{member.title} has no function '{function}'; it has {', '.join(known)}."
+        functions = functions_of(member.capabilities if capabilities is None else capabilities)
+        if self.one_function and function not in functions:
+            return f"{member.title} has no function '{function}'; it has {', '.join(functions)}."
         return member.formats.get(self.key, "")
 
     @abstractmethod
     def write(self, fitted: FittedModel, path: Path, function: str = "inverse") -> dict[str, Any]:
-        """Write the file once it has been checked against the model, and say what was found."""
+        """Write the file after checking it against the model; returns a JSON-ready description of it."""
 
 
-def fitted_of(run_or_fitted: Any) -> FittedModel:
-    """The fitted model of a run, or the fitted model itself."""
-    fitted = getattr(run_or_fitted, "fitted", run_or_fitted)
-    if not isinstance(fitted, FittedModel):
+def fitted_of(run_or_fitted: Run | FittedModel) -> FittedModel:
+    """The fitted model of a run, or the fitted model itself. Raises `ExportError` for anything else."""
+    from workbench.inference import FittedModel
+
+    model = getattr(run_or_fitted, "fitted", run_or_fitted)
+    if not isinstance(model, FittedModel):
         raise ExportError(
             "Only a run or a fitted model can be exported",
             expected="what wb.Run(experiment) or wb.load(file) gives",
             found=type(run_or_fitted).__name__,
         )
-    return fitted
+    return model

@@ -1,34 +1,36 @@
-"""A model that can be read: its formulas as text and as LaTeX, in the units of the data."""
+"""Formulas of a symbolic model as text and LaTeX, in the units of the data."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import sympy
+from typing import TYPE_CHECKING, Any
 
 from workbench.architectures import ARCHITECTURES
 from workbench.core.capability import Capability
 from workbench.core.errors import ExportError
 from workbench.export.formats import ExportFormat, fitted_of
-from workbench.training import FittedModel
-from workbench.training.folder import write_whole
 
-#: Longer formulas are not put together to one: nobody would read it.
+if TYPE_CHECKING:
+    import sympy
+
+    from workbench.inference import FittedModel
+    from workbench.training import Run
+
+#: Number of operations up to which the layers are composed into one formula; a longer one is not readable.
 LONGEST = 150
-#: Numbers of a formula that are smaller come from rounding.
-_NOTHING = 1e-9
+#: Coefficients below this size come from rounding.
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
 class Formulas:
     """z as formulas of x (and of y), both in the units of the data.
 
-    ``layers`` holds (name, expression) for each layer, in names of the layer before it; ``latent`` is the
-    whole map, (name, expression) for each z, or empty where that would be too long. Numbers are exact
-    here and rounded by `text` and `latex`.
+    ``layers`` holds (name, expression) pairs for each layer, in the names of the layer before it; ``latent``
+    is the whole map as (name, expression) pairs for each z, or empty where that would be too long. Numbers
+    are exact; `text` and `latex` round them.
     """
 
     layers: tuple[tuple[tuple[str, sympy.Expr], ...], ...]
@@ -36,53 +38,61 @@ class Formulas:
 
     def text(self, digits: int = 3) -> str:
         """One formula a line."""
-        return "\n".join(f"{name} = {sympy.sstr(rounded(value, digits))}" for name, value in self._shown())
+        import sympy
+
+        return "\n".join(f"{name} = {sympy.sstr(rounded(value, digits))}" for name, value in self._lines())
 
     def latex(self, digits: int = 3) -> str:
-        """One formula a line, to stand in an align environment."""
+        """One formula a line, for an align environment."""
+        import sympy
+
         return " \\\\\n".join(
             f"{sympy.latex(sympy.Symbol(name))} &= {sympy.latex(rounded(value, digits))}"
-            for name, value in self._shown()
+            for name, value in self._lines()
         )
 
-    def _shown(self) -> Sequence[tuple[str, sympy.Expr]]:
+    def _lines(self) -> Sequence[tuple[str, sympy.Expr]]:
         return self.latent or [line for layer in self.layers for line in layer]
 
 
 def rounded(value: sympy.Expr, digits: int = 3) -> sympy.Expr:
-    """The expression with its numbers rounded; multiplied out where it is short."""
+    """The expression with its numbers rounded; expanded where it is short."""
+    import sympy
+
     if sympy.count_ops(value) <= LONGEST:
         value = sympy.expand(value)
     numbers = {
-        number: sympy.Float(float(number), digits) if abs(number) > _NOTHING else sympy.S.Zero
+        number: sympy.Float(float(number), digits) if abs(number) > _ROUNDING else sympy.S.Zero
         for number in value.atoms(sympy.Float)
     }
     whole = {old: sympy.Integer(int(new)) for old, new in numbers.items() if float(new) == int(new)}
     return value.xreplace(numbers | whole)
 
 
-def formulas(run_or_fitted: Any) -> Formulas:
-    """The formulas of a run, or of a fitted model, of the architecture ``symbolic_regression``.
+def formulas(run_or_fitted: Run | FittedModel) -> Formulas:
+    """The formulas of a run or a fitted model of the architecture ``symbolic_regression``.
 
     Raises `ExportError` for other architectures.
     """
-    fitted = fitted_of(run_or_fitted)
-    if Capability.FORMULA not in fitted.capabilities:
+    import sympy
+
+    fitted_model = fitted_of(run_or_fitted)
+    if Capability.FORMULA not in fitted_model.capabilities:
         raise ExportError(
             "This model has no formula",
             expected=f"a model that {Capability.FORMULA.sentence}",
-            found=type(fitted.model).__name__,
+            found=type(fitted_model.model).__name__,
             suggestion="train the architecture 'symbolic_regression'",
         )
-    model, units = fitted.model, fitted.standardisation
+    model, units = fitted_model.model, fitted_model.standardisation
     x, y = (
         [
             (sympy.Symbol(v.name) - shift) / scale
             for v, shift, scale in zip(names, shifts, scales, strict=True)
         ]
         for names, shifts, scales in (
-            (fitted.x, units.shift_x.double().tolist(), units.scale_x.double().tolist()),
-            (fitted.y, units.shift_y.double().tolist(), units.scale_y.double().tolist()),
+            (fitted_model.x, units.shift_x.double().tolist(), units.scale_x.double().tolist()),
+            (fitted_model.y, units.shift_y.double().tolist(), units.scale_y.double().tolist()),
         )
     )
     layers, last = [], list(x)
@@ -97,13 +107,15 @@ def formulas(run_or_fitted: Any) -> Formulas:
 
 
 def _whole(layers: Sequence[Sequence[tuple[str, sympy.Expr]]]) -> tuple[tuple[str, sympy.Expr], ...]:
-    """The layers put into each other, or nothing where that gets too long."""
-    known: dict[sympy.Symbol, sympy.Expr] = {}
+    """The composition of the layers, or nothing where it is too long."""
+    import sympy
+
+    values: dict[sympy.Symbol, sympy.Expr] = {}
     for layer in layers:
-        known = {sympy.Symbol(name): value.xreplace(known) for name, value in layer}
-        if sum(sympy.count_ops(value) for value in known.values()) > LONGEST:
+        values = {sympy.Symbol(name): value.xreplace(values) for name, value in layer}
+        if sum(sympy.count_ops(value) for value in values.values()) > LONGEST:
             return ()
-    return tuple((symbol.name, value) for symbol, value in known.items())
+    return tuple((symbol.name, value) for symbol, value in values.items())
 
 
 class Formula(ExportFormat):
@@ -113,13 +125,15 @@ class Formula(ExportFormat):
     suffix = ".txt"
 
     def refusal(self, architecture: str, function: str = "inverse") -> str:
-        """Why there is no formula, as a sentence; empty where there is one."""
+        """The reason why there is no formula, as a sentence; empty where there is one."""
         member = ARCHITECTURES[architecture]
         if Capability.FORMULA in member.capabilities:
             return ""
         return f"{member.title} cannot be read as formulas; train invertible symbolic regression for that."
 
     def write(self, fitted: FittedModel, path: Path, function: str = "inverse") -> dict[str, Any]:
-        found = formulas(fitted)
-        write_whole(path, f"{found.text()}\n\n{found.latex()}\n".encode())
-        return {"formulas": found.text().splitlines()}
+        from workbench.training.folder import write_whole
+
+        result = formulas(fitted)
+        write_whole(path, f"{result.text()}\n\n{result.latex()}\n".encode())
+        return {"formulas": result.text().splitlines()}

@@ -1,4 +1,4 @@
-"""The manifest of an exported model: what is needed to build it again, and to tell that nobody changed it."""
+"""The manifest of an exported model: the description that rebuilds it, and checksums against changes."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ import json
 import platform
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import workbench
 from workbench.architectures import ARCHITECTURES
 from workbench.core.errors import ExportError, RefusedError, WorkbenchError
 from workbench.core.variable import Variable
 from workbench.problems import PROBLEMS
-from workbench.training import FittedModel
 
-#: Version 2 may say what the training saw of observations; version 1 never does.
+if TYPE_CHECKING:
+    from workbench.inference import FittedModel
+    from workbench.problems import Problem
+
+#: Version 2 may hold statistics of the training's observations; version 1 never does.
 KIND, FORMAT_VERSION = "vina-workbench model", 2
 DTYPES = ("float32", "float64")
 MOST_VARIABLES = 4096
@@ -41,7 +44,7 @@ _KEYS: dict[str, type | tuple[type, ...]] = {
 
 @dataclass(frozen=True)
 class Manifest:
-    """A manifest that has been checked. ``table`` is all of it."""
+    """A checked manifest; ``table`` is its whole content."""
 
     architecture: str
     settings: dict[str, Any]
@@ -92,7 +95,7 @@ def describe(fitted: FittedModel, members: dict[str, bytes]) -> bytes:
 
 
 def describe_program(fitted: FittedModel, inputs: list[str], output: str) -> dict[str, Any]:
-    """What a program's file says of itself: its arguments and result, with variables and units by column."""
+    """Description of a program: its arguments and result, with variables and units by column."""
     columns = {"x": fitted.x, "y": fitted.y}
 
     def about(name: str) -> dict[str, Any]:
@@ -115,7 +118,7 @@ def describe_program(fitted: FittedModel, inputs: list[str], output: str) -> dic
 
 
 def public_experiment(table: dict | None) -> dict[str, Any]:
-    """The experiment without what is private to one machine: data and paths stay, the rest travels."""
+    """The experiment without the settings of a private problem, such as data and paths."""
     if not isinstance(table, dict) or "architecture" not in table:
         raise ExportError(
             "This model cannot be exported",
@@ -124,13 +127,13 @@ def public_experiment(table: dict | None) -> dict[str, Any]:
             suggestion="export the run, or a model that was loaded from a file",
         )
     problem = dict(table["problem"])
-    if problem.get("key") not in PROBLEMS or stays_home(PROBLEMS[problem["key"]]):
+    if problem.get("key") not in PROBLEMS or is_private(PROBLEMS[problem["key"]]):
         problem["settings"] = {}
     return table | {"problem": problem}
 
 
-def stays_home(problem) -> bool:
-    """True for problems made of the user's own files or functions, of which an export says only the name."""
+def is_private(problem: type[Problem]) -> bool:
+    """True for problems made of the user's own files or functions, of which an export holds only the name."""
     return bool(
         getattr(problem, "reads_files", False)
         or problem.unavailable()
@@ -139,44 +142,47 @@ def stays_home(problem) -> bool:
 
 
 def installed_versions() -> dict[str, str]:
-    found = {"workbench": workbench.__version__, "python": platform.python_version()}
+    """Versions of the workbench, Python, torch, zuko and safetensors."""
+    versions = {"workbench": workbench.__version__, "python": platform.python_version()}
     for name in ("torch", "zuko", "safetensors"):
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "unknown"
-    return found
+            versions[name] = "unknown"
+    return versions
 
 
 # ---- reading
 def read(name: str, data: bytes) -> Manifest:
     """Check a manifest's text from the outside in. Raises `RefusedError` at the first flaw."""
-    asked = f"The file '{name}' is refused"
-    table = _parse(asked, data)
+    refusal = f"The file '{name}' is refused"
+    table = _parse(refusal, data)
     if table.get("kind") != KIND:
-        raise RefusedError(asked, expected=f"a manifest of kind '{KIND}'", found=repr(table.get("kind"))[:80])
-    found = table.get("format_version")
-    if not isinstance(found, int) or isinstance(found, bool) or found < 1:
-        raise RefusedError(asked, expected="a format version", found=repr(found)[:80])
-    if found > FORMAT_VERSION:
         raise RefusedError(
-            f"{asked}: it was written by a newer workbench",
+            refusal, expected=f"a manifest of kind '{KIND}'", found=repr(table.get("kind"))[:80]
+        )
+    file_version = table.get("format_version")
+    if not isinstance(file_version, int) or isinstance(file_version, bool) or file_version < 1:
+        raise RefusedError(refusal, expected="a format version", found=repr(file_version)[:80])
+    if file_version > FORMAT_VERSION:
+        raise RefusedError(
+            f"{refusal}: it was written by a newer workbench",
             expected=f"format version {FORMAT_VERSION} or older",
-            found=f"version {found}",
+            found=f"version {file_version}",
             suggestion="update the workbench",
         )
-    _check_keys(asked, table)
+    _check_keys(refusal, table)
     if table["digest"] != digest(table):
         raise RefusedError(
-            f"{asked}: its manifest was changed after it was written",
+            f"{refusal}: its manifest was changed after it was written",
             expected=f"the checksum {table['digest'][:12]}…",
             found=f"{digest(table)[:12]}…",
             suggestion="get the file again from where it came",
         )
-    return _checked(asked, table)
+    return _manifest(refusal, table)
 
 
-def _parse(asked: str, data: bytes) -> dict[str, Any]:
+def _parse(refusal: str, data: bytes) -> dict[str, Any]:
     def refuse(constant: str) -> None:
         raise ValueError(f"{constant} is not a number here")
 
@@ -184,20 +190,20 @@ def _parse(asked: str, data: bytes) -> dict[str, Any]:
         table = json.loads(data.decode("utf-8"), parse_constant=refuse)
     except (ValueError, RecursionError) as error:
         raise RefusedError(
-            f"{asked}: its manifest cannot be read", expected="JSON", found=str(error)[:200]
+            f"{refusal}: its manifest cannot be read", expected="JSON", found=str(error)[:200]
         ) from error
     if not isinstance(table, dict):
         raise RefusedError(
-            f"{asked}: its manifest cannot be read", expected="a table", found=type(table).__name__
+            f"{refusal}: its manifest cannot be read", expected="a table", found=type(table).__name__
         )
     return table
 
 
-def _check_keys(asked: str, table: dict[str, Any]) -> None:
+def _check_keys(refusal: str, table: dict[str, Any]) -> None:
     missing, extra = sorted(set(_KEYS) - set(table)), sorted(set(table) - set(_KEYS))
     if missing or extra:
         raise RefusedError(
-            f"{asked}: its manifest is not complete",
+            f"{refusal}: its manifest is not complete",
             expected=", ".join(_KEYS),
             found=f"missing {', '.join(missing) or 'none'}; unknown {', '.join(extra)[:200] or 'none'}",
         )
@@ -206,26 +212,27 @@ def _check_keys(asked: str, table: dict[str, Any]) -> None:
     ]
     wrong += [key for key in ("seed", "iteration") if key not in wrong and table[key] < 0]
     if wrong:
-        raise RefusedError(f"{asked}: its manifest holds a value of the wrong kind", found=", ".join(wrong))
+        raise RefusedError(f"{refusal}: its manifest holds a value of the wrong kind", found=", ".join(wrong))
 
 
-def _check_experiment(asked: str, table: dict[str, Any]) -> None:
-    """Only its shape: the problem is not needed, and may not even exist here."""
+def _check_experiment(refusal: str, table: dict[str, Any]) -> None:
+    """Check the structure alone: the problem is not needed, and may not exist in this version."""
     experiment = table["experiment"]
     parts = [experiment.get(part) for part in ("problem", "architecture", "objective")]
     fits = all(isinstance(part, dict) and isinstance(part.get("key"), str) for part in parts)
     if not fits or experiment["architecture"] != table["architecture"]:
         raise RefusedError(
-            f"{asked}: its experiment is damaged", expected="problem, architecture and objective"
+            f"{refusal}: its experiment is damaged", expected="problem, architecture and objective"
         )
 
 
-def _checked(asked: str, table: dict[str, Any]) -> Manifest:
-    _check_experiment(asked, table)
+def _manifest(refusal: str, table: dict[str, Any]) -> Manifest:
+    """The manifest of a table whose keys and digest are right. Raises `RefusedError`."""
+    _check_experiment(refusal, table)
     architecture, shapes = table["architecture"], table["shapes"]
     key, settings = architecture.get("key"), architecture.get("settings")
     if not isinstance(key, str) or not isinstance(settings, dict):
-        raise RefusedError(f"{asked}: it names no architecture", found=repr(architecture)[:120])
+        raise RefusedError(f"{refusal}: it names no architecture", found=repr(architecture)[:120])
     sizes = [shapes.get(part) for part in ("x", "y", "latent")]
     if (
         any(isinstance(n, bool) or not isinstance(n, int) or not 0 <= n <= MOST_VARIABLES for n in sizes)
@@ -233,7 +240,7 @@ def _checked(asked: str, table: dict[str, Any]) -> Manifest:
         or not table["x"]
     ):
         raise RefusedError(
-            f"{asked}: its shapes do not fit its variables",
+            f"{refusal}: its shapes do not fit its variables",
             expected=f"at most {MOST_VARIABLES} of each",
             found=f"shapes {shapes}, {len(table['x'])} variables x and {len(table['y'])} y"[:200],
         )
@@ -241,43 +248,43 @@ def _checked(asked: str, table: dict[str, Any]) -> Manifest:
         ARCHITECTURES.make(key, **settings)
         x, y = (tuple(map(_variable, table[part])) for part in "xy")
     except (WorkbenchError, TypeError) as error:
-        raise RefusedError(f"{asked}: it cannot be built here", found=str(error)[:600]) from error
+        raise RefusedError(f"{refusal}: it cannot be built here", found=str(error)[:600]) from error
     if table["dtype"] not in DTYPES:
         raise RefusedError(
-            f"{asked}: its numbers are of an unknown type",
+            f"{refusal}: its numbers are of an unknown type",
             expected=" or ".join(DTYPES),
             found=table["dtype"][:40],
         )
     for name, member in table["members"].items():
         if not isinstance(member, dict) or not isinstance(member.get("sha256"), str):
-            raise RefusedError(f"{asked}: it has no checksum for '{name[:80]}'")
+            raise RefusedError(f"{refusal}: it has no checksum for '{name[:80]}'")
     return Manifest(
         key, settings, sizes[0], sizes[1], sizes[2], x, y, table["dtype"], table["members"], table
     )
 
 
 def _variable(values: Any) -> Variable:
-    """A variable whose texts are texts and whose bounds are numbers. Raises `TypeError` or `SpecError`."""
+    """A variable with texts and numeric bounds. Raises `TypeError` or `SpecError`."""
     if not isinstance(values, dict):
         raise TypeError(f"a variable is a table, not {values!r}"[:200])
     for key, value in values.items():
-        wanted = (int, float) if key in ("low", "high") else str
-        if not isinstance(value, wanted) or isinstance(value, bool) or len(str(value)) > 2000:
+        kind = (int, float) if key in ("low", "high") else str
+        if not isinstance(value, kind) or isinstance(value, bool) or len(str(value)) > 2000:
             raise TypeError(f"'{key}' of a variable cannot be {value!r}"[:200])
     return Variable.from_dict(values)
 
 
 def check_members(name: str, manifest: Manifest, members: dict[str, bytes]) -> None:
-    """Every other member is the one that the manifest speaks of. Raises `RefusedError`."""
-    asked = f"The file '{name}' is refused"
+    """Check the other members against the manifest's checksums. Raises `RefusedError`."""
+    refusal = f"The file '{name}' is refused"
     if set(manifest.members) != set(members):
         raise RefusedError(
-            asked, expected=f"checksums of {', '.join(members)}", found=", ".join(manifest.members)[:200]
+            refusal, expected=f"checksums of {', '.join(members)}", found=", ".join(manifest.members)[:200]
         )
     for member, data in members.items():
         if sha256(data) != manifest.members[member]["sha256"]:
             raise RefusedError(
-                f"{asked}: '{member}' was damaged or changed after it was written",
+                f"{refusal}: '{member}' was damaged or changed after it was written",
                 expected=f"the checksum {manifest.members[member]['sha256'][:12]}…",
                 found=f"{sha256(data)[:12]}…",
                 suggestion="get the file again from where it came",

@@ -1,29 +1,35 @@
-"""Format ``notebook``: a Jupyter notebook that repeats an experiment, looks at it, and samples from it."""
+"""Format ``notebook``: a Jupyter notebook that repeats an experiment, plots the run and draws samples."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import workbench
 from workbench.core.capability import Capability
 from workbench.core.errors import ExportError, WorkbenchError
 from workbench.export.formats import ExportFormat
-from workbench.training import Experiment, FittedModel
-from workbench.training.folder import write_whole
+
+if TYPE_CHECKING:
+    from workbench.inference import FittedModel
+    from workbench.problems import Problem
+    from workbench.training import Experiment
 
 
 class Notebook(ExportFormat):
     key = "notebook"
     title = "Jupyter notebook"
     summary = (
-        "A notebook that repeats the experiment, looks at it and samples; trains anew, holds no weights."
+        "A notebook that repeats the experiment, plots the run and samples; trains anew, holds no weights."
     )
     suffix = ".ipynb"
 
     def write(self, fitted: FittedModel, path: Path, function: str = "inverse") -> dict[str, Any]:
+        from workbench.training import Experiment
+        from workbench.training.folder import write_whole
+
         table = fitted.manifest.get("experiment")
         try:
             experiment = Experiment.from_dict(table)
@@ -35,7 +41,7 @@ class Notebook(ExportFormat):
 
 
 def notebook(experiment: Experiment) -> str:
-    """The text of an .ipynb file (4.5, without outputs). Raises `ExportError` where nothing could run."""
+    """The text of an .ipynb file (4.5, without outputs). Raises `ExportError` where it could not run."""
     reasons = experiment.refusals()
     if reasons:
         raise ExportError(
@@ -57,10 +63,10 @@ def notebook(experiment: Experiment) -> str:
 
 
 def _cell(number: int, kind: str, text: str) -> dict[str, Any]:
-    # an id follows from the cell, so that the same experiment gives the same file
+    # the id is a hash of the cell, so that the same experiment gives the same file
     name = hashlib.sha256(f"{number}{text}".encode()).hexdigest()[:12]
-    made = {"cell_type": kind, "id": name, "metadata": {}, "source": text.splitlines(keepends=True)}
-    return made | ({"execution_count": None, "outputs": []} if kind == "code" else {})
+    cell = {"cell_type": kind, "id": name, "metadata": {}, "source": text.splitlines(keepends=True)}
+    return cell | ({"execution_count": None, "outputs": []} if kind == "code" else {})
 
 
 _START = """import holoviews as hv
@@ -72,13 +78,13 @@ hv.extension("bokeh", inline=True)
 
 def show(*pictures, width=430, height=340):
     \"\"\"Pictures side by side, two in a row.\"\"\"
-    sized = [picture.opts(responsive=False, width=width, height=height) for picture in pictures]
-    return sized[0] if len(sized) == 1 else hv.Layout(sized).cols(2).opts(shared_axes=False)"""
+    pictures = [picture.opts(responsive=False, width=width, height=height) for picture in pictures]
+    return pictures[0] if len(pictures) == 1 else hv.Layout(pictures).cols(2).opts(shared_axes=False)"""
 
 
 def _story(experiment: Experiment) -> list[tuple[str, str]]:
     problem, architecture, objective = experiment.problem, experiment.architecture, experiment.objective
-    made = experiment.to_python().partition("run = ")[0].rstrip()
+    code = experiment.to_python().partition("run = ")[0].rstrip()
     story = [
         (
             "markdown",
@@ -88,38 +94,38 @@ def _story(experiment: Experiment) -> list[tuple[str, str]]:
             f"Written by VINA workbench {workbench.__version__}. The same seed gives the same run.",
         ),
         ("code", _START),
-        ("code", made),
+        ("code", code),
         (
             "markdown",
             "## Train\n\nEach step gives a record: the parts of the loss, the learning rate, the time.",
         ),
         ("code", "run = wb.Run(experiment)\nfor record in run:\n    pass\nrecord"),
-        ("markdown", "## Look\n\nA snapshot is what can be seen of a run at one moment."),
+        ("markdown", "## Look\n\nA snapshot holds the views of a run at one moment."),
         (
             "code",
             "snapshot = run.snapshot()\n"
             "show(plots.losses(diagnostics.losses(snapshot)), width=800, height=300)",
         ),
-        ("code", _shown("samples", *(["latent"] if Capability.LATENT in architecture.capabilities else []))),
+        ("code", _show("samples", *(["latent"] if Capability.LATENT in architecture.capabilities else []))),
     ]
-    given = architecture.capabilities
-    return story + (_posterior(problem) if problem.y else _density(problem, given)) + _keep()
+    answer = _posterior(problem) if problem.y else _density(problem, architecture.capabilities)
+    return story + answer + _keep()
 
 
-def _shown(*views: str) -> str:
+def _show(*views: str) -> str:
     return f"show({', '.join(f'plots.{view}(diagnostics.{view}(snapshot))' for view in views)})"
 
 
-def _density(problem, given: frozenset[str]) -> list[tuple[str, str]]:
+def _density(problem: Problem, capabilities: frozenset[str]) -> list[tuple[str, str]]:
     draws = ("code", "samples = run.sample(1000)\nsamples")
-    views = ["density"] if Capability.DENSITY in given else []
-    views += ["grid"] if Capability.LATENT in given else []
+    views = ["density"] if Capability.DENSITY in capabilities else []
+    views += ["grid"] if Capability.LATENT in capabilities else []
     if problem.shapes.x != 2 or not views:
         return [draws]
-    return [("code", _shown(*views)), draws]
+    return [("code", _show(*views)), draws]
 
 
-def _posterior(problem) -> list[tuple[str, str]]:
+def _posterior(problem: Problem) -> list[tuple[str, str]]:
     observation = [round(float(value), 6) for value in problem.default_observation]
     names = ", ".join(v.label for v in problem.y)
     return [

@@ -12,20 +12,22 @@ import contextlib
 import io
 import json
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from workbench.core.errors import ExportError
+from workbench.core.lazy import torch
 from workbench.export.formats import ExportFormat
-from workbench.export.graph import first_line, quiet, traced
+from workbench.export.graph import first_line, quiet, trace
 from workbench.export.manifest import describe_program
-from workbench.export.program import Program, compare
-from workbench.training import FittedModel
-from workbench.training.folder import write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workbench.export.program import Program
+    from workbench.inference import FittedModel
 
 # the runtime's own kernels round differently, and a flow's layers amplify that
-_TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-9}
+_TOLERANCE = {"torch.float32": 1e-3, "torch.float64": 1e-9}
 
 
 class Onnx(ExportFormat):
@@ -38,20 +40,25 @@ class Onnx(ExportFormat):
     one_function = True
 
     def write(self, fitted: FittedModel, path: Path, function: str = "inverse") -> dict[str, Any]:
+        from workbench.export.program import Program, compare
+        from workbench.training.folder import write_whole
+
         program = Program(fitted, function)
         about = describe_program(fitted, program.inputs, program.output)
-        data = _converted(program, about)
-        worst = compare(self.title, program, _runtime(program, data), _TOLERANCE[fitted.model.dtype])
+        data = _convert(program, about)
+        tolerance = _TOLERANCE[str(fitted.model.dtype)]
+        worst = compare(self.title, program, _runtime(program, data), tolerance)
         write_whole(path, data)
         return {"function": function, "inputs": program.inputs, "output": program.output, "deviation": worst}
 
 
-def _converted(program: Program, about: dict[str, Any]) -> bytes:
-    graph = traced(program)
+def _convert(program: Program, about: dict[str, Any]) -> bytes:
+    """The program as an ONNX file with ``about`` in its metadata."""
+    graph = trace(program)
     try:
         # the converter also prints
         with quiet("torch.onnx", "onnxscript", "onnx_ir"), contextlib.redirect_stdout(io.StringIO()):
-            made = torch.onnx.export(
+            result = torch.onnx.export(
                 graph,
                 args=(),
                 dynamo=True,
@@ -59,8 +66,8 @@ def _converted(program: Program, about: dict[str, Any]) -> bytes:
                 input_names=program.inputs,
                 output_names=[program.output],
             )
-        message = made.model_proto
-    except Exception as error:  # the converter raises many kinds; all of them mean the same to a user
+        message = result.model_proto
+    except Exception as error:  # the converter raises many types; all of them mean the same to a user
         raise ExportError(
             "This model cannot be converted to ONNX",
             found=first_line(error),
@@ -71,17 +78,19 @@ def _converted(program: Program, about: dict[str, Any]) -> bytes:
     return message.SerializeToString()
 
 
-def _runtime(program: Program, data: bytes):
+def _runtime(program: Program, data: bytes) -> Callable[..., torch.Tensor]:
+    """A function that runs the ONNX file on the program's arguments."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    used = {entry.name for entry in session.get_inputs()}
+    inputs = {entry.name for entry in session.get_inputs()}
 
     def run(*arguments: torch.Tensor) -> torch.Tensor:
-        named = dict(zip(program.inputs, arguments, strict=True))
-        return torch.from_numpy(session.run(None, {k: v.numpy() for k, v in named.items() if k in used})[0])
+        values = dict(zip(program.inputs, arguments, strict=True))
+        feed = {name: value.numpy() for name, value in values.items() if name in inputs}
+        return torch.from_numpy(session.run(None, feed)[0])
 
     return run

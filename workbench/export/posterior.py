@@ -1,45 +1,52 @@
-"""Draws as files: NetCDF and Zarr in the groups that ArviZ opens, flat NetCDF, CSV; their summary in numbers.
+"""Draws as files: NetCDF and Zarr in ArviZ's groups, flat NetCDF, and CSV; and their summary statistics.
 
-The groups are those of `workbench.inference.datatree`. A NetCDF file is for one machine's disk, a Zarr store
-for object stores and for reading in parts.
+The groups are those of `workbench.inference.datatree`. NetCDF suits a local disk, Zarr suits object stores
+and partial reading.
 """
 
 from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import xarray as xr
+from typing import TYPE_CHECKING, Any
 
 from workbench.core.errors import ExportError
 from workbench.export.formats import ExportFormat
-from workbench.training import FittedModel, Posterior
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import xarray as xr
+
+    from workbench.inference import FittedModel
 
 SUFFIXES, TREE_SUFFIXES = (".nc", ".csv"), (".nc", ".zarr")
-#: Draws in a file unless another number is asked for; and the layout of Zarr stores.
+#: Default number of draws in a file; and the format of Zarr stores.
 DRAWS, ZARR_FORMAT = 2000, 2
 _QUANTILES = {"q05": 0.05, "median": 0.5, "q95": 0.95}
 
 
 def summary(draws: xr.Dataset) -> dict[str, dict[str, Any]]:
     """Mean, standard deviation and quantiles of each variable, in its unit."""
-    found = {}
+    import numpy as np
+
+    statistics = {}
     for name, column in draws.data_vars.items():
         values = column.values
         quantiles = np.quantile(values, list(_QUANTILES.values()))
-        found[str(name)] = {
+        statistics[str(name)] = {
             "unit": column.attrs.get("units", ""),
             "mean": float(values.mean()),
             "sd": float(values.std()),
             **dict(zip(_QUANTILES, quantiles.tolist(), strict=True)),
         }
-    return found
+    return statistics
 
 
 def to_datatree(draws: xr.Dataset) -> xr.DataTree:
     """Draws as the groups that ArviZ reads: ``posterior`` (chain, draw) and ``observed_data``."""
+    import xarray as xr
+
     groups = {"posterior": draws.expand_dims({"chain": [0]})}
     names, values = draws.attrs.get("observation_names", []), draws.attrs.get("observation", [])
     if len(names):
@@ -69,7 +76,7 @@ def write_datatree(tree: xr.DataTree, path: str | Path) -> Path:
     if path.suffix == ".zarr":
         if path.exists() and not any((path / name).exists() for name in (".zgroup", "zarr.json")):
             raise ExportError("A Zarr store cannot be written over something else", found=str(path))
-        # format 2 has consolidated metadata: one read says what is in the store
+        # format 2 has consolidated metadata: one read describes the whole store
         tree.to_zarr(path, mode="w", zarr_format=ZARR_FORMAT, consolidated=True)
         return path
     tree.to_netcdf(path, engine="netcdf4" if find_spec("netCDF4") else "h5netcdf")
@@ -87,20 +94,30 @@ class PosteriorFile(ExportFormat):
     suffix = ".nc"
     at_observation = True
 
-    def write(self, fitted, path, function="inverse", *, observation=(), draws=DRAWS) -> dict[str, Any]:
+    def write(
+        self,
+        fitted: FittedModel,
+        path: Path,
+        function: str = "inverse",
+        *,
+        observation: Sequence[float] = (),
+        draws: int = DRAWS,
+    ) -> dict[str, Any]:
+        from workbench.inference import Posterior
+
         check_path(path, arviz=True)
         if not fitted.y:
             write_datatree(to_datatree(fitted.sample_dataset(draws)), path)
             return {"draws": draws, "observation": []}
-        posterior = Posterior(fitted, observation or _usual(fitted))
+        posterior = Posterior(fitted, observation or _default_observation(fitted))
         write_datatree(posterior.to_datatree(draws), path)
         return {"draws": draws, "observation": list(posterior.observation)}
 
 
-def _usual(fitted: FittedModel) -> tuple[float, ...]:
-    """The observation of the model's problem, where there is one; else the middle of the training's."""
-    known = tuple(getattr(fitted.known_problem, "default_observation", ()) or ())
-    return known or tuple(fitted.standardisation.shift_y.double().tolist())
+def _default_observation(fitted: FittedModel) -> tuple[float, ...]:
+    """The default observation of the model's problem, or else the mean of the training data."""
+    observation = tuple(getattr(fitted.known_problem, "default_observation", ()) or ())
+    return observation or tuple(fitted.standardisation.shift_y.double().tolist())
 
 
 def write_samples(draws: xr.Dataset, path: str | Path, *, arviz: bool = False) -> Path:

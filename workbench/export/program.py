@@ -1,4 +1,6 @@
-"""A function of a model as a module of its own, in data units: what is traced for ``graph`` and ``onnx``."""
+"""A module with one function of a fitted model, in data units, to be traced for ``graph`` and ``onnx``."""
+
+# ruff: noqa: TID253  (a module; imported by the formats when they write)
 
 from __future__ import annotations
 
@@ -9,18 +11,11 @@ import torch
 from torch import Tensor, nn
 from zuko.flows.coupling import GeneralCouplingTransform
 
-from workbench.core.capability import Capability
 from workbench.core.errors import ExportError
-from workbench.training import FittedModel
+from workbench.export.formats import FUNCTIONS
+from workbench.inference import FittedModel
 
-#: Each function with what goes in (besides y) and what comes out.
-FUNCTIONS = {
-    "inverse": ("z", "x"),
-    "latent": ("x", "z"),
-    "log_prob": ("x", "log_prob"),
-    "predict": ("x", "y"),
-}
-#: Numbers of rows that an export is tried with: it must not be made for one number only.
+#: Numbers of rows that an export is tried with: it must not work for one number only.
 _ROWS = (1, 7, 64)
 
 
@@ -66,15 +61,15 @@ class Program(nn.Module):
 
     @property
     def scale(self) -> Tensor | float:
-        """By how much the output varies, in its own unit."""
+        """Standard deviation of the output, in its own unit."""
         return {"x": self.standardisation.scale_x, "y": self.standardisation.scale_y}.get(self.output, 1.0)
 
 
 class _FixedMask:
-    """A coupling's mask that knows its indices.
+    """A coupling's mask with precomputed indices.
 
-    zuko looks them up in the mask at every call; to a tracer their number then depends on data, and the graph
-    that comes of it cannot be loaded again.
+    zuko looks them up in the mask at every call, so that for a tracer their number depends on data, and the
+    graph cannot be loaded again.
     """
 
     def __init__(self, mask: Tensor) -> None:
@@ -97,12 +92,6 @@ def _fix_masks(model: nn.Module) -> None:
             module.mask = _FixedMask(mask)
 
 
-def functions_of(capabilities: frozenset[str]) -> list[str]:
-    """The functions that a model with these capabilities has."""
-    needs = {"log_prob": Capability.DENSITY, "predict": Capability.FORWARD, "latent": Capability.LATENT}
-    return [name for name in FUNCTIONS if name not in needs or needs[name] in capabilities]
-
-
 @torch.no_grad()
 def compare(title: str, program: Program, run: Callable[..., Tensor], tolerance: float) -> float:
     """The largest deviation of an exported program from the model, relative to the output's scale.
@@ -112,11 +101,12 @@ def compare(title: str, program: Program, run: Callable[..., Tensor], tolerance:
     worst = 0.0
     for rows in _ROWS:
         arguments = program.arguments(rows, seed=rows)
-        wanted = program(*arguments)
-        found = run(*arguments)
-        if found.shape != wanted.shape:
-            raise _differs(title, f"an output of shape {tuple(wanted.shape)}", f"shape {tuple(found.shape)}")
-        off = (found - wanted).abs() / (program.scale + wanted.abs())
+        reference = program(*arguments)
+        output = run(*arguments)
+        if output.shape != reference.shape:
+            expected_shape = f"an output of shape {tuple(reference.shape)}"
+            raise _differs(title, expected_shape, f"shape {tuple(output.shape)}")
+        off = (output - reference).abs() / (program.scale + reference.abs())
         worst = max(worst, float(torch.nan_to_num(off, nan=float("inf")).max()))
     if worst > tolerance:
         raise _differs(title, f"the model's numbers to {tolerance:.0e}", f"a deviation of {worst:.1e}")

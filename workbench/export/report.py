@@ -1,8 +1,8 @@
-"""Format ``report``: one HTML file that tells a whole run, opened without a server and without a network.
+"""Format ``report``: a whole run as one HTML file that opens without a server and without a network.
 
-What was asked in words and as settings, how the loss went, what the network draws, what the diagnostics say
-and with which versions all of this was made. The pictures are those of the studio, drawn by Bokeh, whose
-program stands in the file; the page forbids itself, by its content security policy, to fetch anything.
+The experiment in words and as settings, the loss curves, the network's samples, the verdicts of the
+diagnostics, and all versions. The pictures are those of the studio, drawn by BokehJS, which stands in the
+file; the page's content security policy forbids every request.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ import platform
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import workbench
-from workbench import diagnostics
 from workbench.core.errors import ExportError, WorkbenchError
 from workbench.export.formats import ExportFormat
 from workbench.export.manifest import installed_versions
-from workbench.export.page import Page, code, figure_grid, paragraph, table
-from workbench.snapshots import SnapshotRequest
-from workbench.training import Run, RunFolder
-from workbench.training.folder import write_whole
+from workbench.export.page import Code, Figures, Page, Paragraph, Picture, Table
+
+if TYPE_CHECKING:
+    from workbench.snapshots import Snapshot
+    from workbench.training import Run
 
 _PARTS = ("problem", "architecture", "objective", "training")
 
@@ -57,29 +57,34 @@ def report(
     Parameters
     ----------
     run : a run, or the folder of one, which is read at its last checkpoint and left as it is.
-    observation : whose posterior is drawn, in the order of y and in its units (empty: the problem's own).
+    observation : of the posterior that is drawn, in the order of y and in its units (empty: the problem's
+        own).
     budget : of the diagnostics, "fast" (seconds) or "thorough" (minutes).
 
     Raises `ExportError` for anything but a run, and for a name that is not that of a page.
     """
+    from workbench.training.folder import write_whole
+
     path = Path(path)
     if path.suffix not in (".html", ".htm"):
         raise ExportError("A report is a page", expected="FILE.html", found=str(path))
-    run = _whole(run)
+    run = _with_history(run)
     page = Page(run.experiment.title)
-    _head(page, run)
-    _words(page, run)
-    _learning(page, run)
-    _pictures(page, run, tuple(observation))
-    _judged(page, run, budget, seed)
-    _settings(page, run)
-    _environment(page, run)
+    page.lead = _lead(run)
+    _add_experiment(page, run)
+    _add_learning(page, run)
+    _add_samples(page, run, tuple(observation))
+    _add_diagnostics(page, run, budget, seed)
+    _add_settings(page, run)
+    _add_environment(page, run)
     write_whole(path, page.html().encode())
     return path
 
 
-def _whole(run: Any) -> Run:
-    """The run with its history."""
+def _with_history(run: Run | str | Path) -> Run:
+    """The run itself, or the one in a folder with its history."""
+    from workbench.training import Run, RunFolder
+
     if isinstance(run, Run):
         return run
     if not isinstance(run, (str, Path)) or not Path(run).is_dir():
@@ -94,118 +99,124 @@ def _whole(run: Any) -> Run:
     return RunFolder(run).open(device="cpu")
 
 
-def _head(page: Page, run: Run) -> None:
+def _lead(run: Run) -> str:
+    """Steps, time, device, size, seed and version."""
     brief = run.brief()
-    page.lead = (
+    return (
         f"{run.iteration} of {run.experiment.steps} steps in {run.seconds:.0f} s on {brief['device']}, "
         f"{run.parameters} weights, seed {run.experiment.seed}. "
         f"Written {datetime.now(UTC):%Y-%m-%d %H:%M} UTC by VINA workbench {workbench.__version__}."
     )
 
 
-def _words(page: Page, run: Run) -> None:
+def _add_experiment(page: Page, run: Run) -> None:
     section = page.section("The experiment")
     for part in _PARTS[:3]:
         spec = getattr(run.experiment, part)
-        section.append(paragraph(f"{spec.title}.", spec.summary, spec.reference))
+        section.append(Paragraph(f"{spec.title}.", spec.summary, spec.reference))
     for sentence in run.experiment.warnings():
-        section.append(paragraph("Note.", sentence))
+        section.append(Paragraph("Note.", sentence))
     rows = [
         (role, v.symbol or v.name, v.name, v.unit or "1", v.description)
         for role, variables in (("sought, x", run.problem.x), ("observed, y", run.problem.y))
         for v in variables
     ]
-    section.append(table(("", "symbol", "name", "unit", "meaning"), rows, fold=len(rows) > 12))
+    section.append(Table(("", "symbol", "name", "unit", "meaning"), rows, fold=len(rows) > 12))
 
 
-def _learning(page: Page, run: Run) -> None:
+def _add_learning(page: Page, run: Run) -> None:
+    from workbench.snapshots import SnapshotRequest
+
     section = page.section("Learning")
     if not len(run.history):
-        section.append(paragraph("", "This run holds no history: it was imported, or has not begun."))
+        section.append(Paragraph("", "This run holds no history: it was imported, or has not begun."))
         return
     snapshot = run.snapshot(SnapshotRequest(views=()))
-    section.append(figure_grid(_drawn(snapshot, ("losses", "divergences"))))
-    validated = [record for record in run.history if "loss" in record.validation]
-    if validated:
-        best, last = min(validated, key=lambda r: r.validation["loss"]), validated[-1]
+    section.append(Figures(_pictures(snapshot, ("losses", "divergences"))))
+    validations = [record for record in run.history if "loss" in record.validation]
+    if validations:
+        best, last = min(validations, key=lambda r: r.validation["loss"]), validations[-1]
         rows = [
             (name, f"step {r.iteration}", *(f"{r.validation.get(k, math.nan):.4g}" for k in last.validation))
             for name, r in (("best loss", best), ("last", last))
         ]
-        section.append(table(("on held-out data", "", *last.validation), rows))
+        section.append(Table(("on held-out data", "", *last.validation), rows))
     events = [(str(e.get("iteration", "")), str(e.get("message", ""))) for e in run.events]
     if events:
-        section.append(table(("step", "event"), events, fold=len(events) > 12))
+        section.append(Table(("step", "event"), events, fold=len(events) > 12))
 
 
-def _pictures(page: Page, run: Run, observation: tuple[float, ...]) -> None:
+def _add_samples(page: Page, run: Run, observation: tuple[float, ...]) -> None:
+    from workbench import diagnostics
+    from workbench.snapshots import SnapshotRequest
+
     section = page.section("What the network draws")
     snapshot = run.snapshot(SnapshotRequest(observation=observation))
     names = [n for n in diagnostics.VIEWS if n not in ("losses", "divergences")]
-    section.append(figure_grid(_drawn(snapshot, names)))
+    section.append(Figures(_pictures(snapshot, names)))
     for sentence in dict.fromkeys(snapshot.notes.values()):
-        section.append(paragraph("", sentence))
+        section.append(Paragraph("", sentence))
 
 
-def _drawn(snapshot: Any, names: Sequence[str]) -> list[tuple[Any, str]]:
-    """(HoloViews element, caption) of the views that this snapshot has something for."""
-    from workbench import plots
+def _pictures(snapshot: Snapshot, names: Sequence[str]) -> list[Picture]:
+    """Pictures of the views that have data in this snapshot."""
+    from workbench import diagnostics, plots
 
-    found = []
+    pictures = []
     for name in names:
         data, nothing = diagnostics.VIEWS[name](snapshot), diagnostics.empty(name, snapshot)
         if name not in plots.PLOTS or data.equals(nothing):
             continue
-        found.append((plots.PLOTS[name](data), _caption(diagnostics.VIEWS[name])))
+        pictures.append(Picture(plots.PLOTS[name](data), _caption(diagnostics.VIEWS[name])))
         if name == "posterior":
-            found.append((plots.marginals(data), _caption(plots.marginals)))
-    return found
+            pictures.append(Picture(plots.marginals(data), _caption(plots.marginals)))
+    return pictures
 
 
 def _caption(function: Any) -> str:
-    """The sentence that opens the module of a view or a plot."""
+    """First sentence of the module that defines a view or a plot."""
     from inspect import getmodule
 
     text = (getmodule(function).__doc__ or "").strip().split("\n\n")[0]
     return " ".join(text.split())
 
 
-def _judged(page: Page, run: Run, budget: str, seed: int) -> None:
-    from workbench import plots
+def _add_diagnostics(page: Page, run: Run, budget: str, seed: int) -> None:
+    from workbench import diagnostics, plots
 
     section = page.section("Diagnostics")
     try:
-        found = diagnostics.diagnose(run, budget=budget, seed=seed)
+        verdicts = diagnostics.diagnose(run, budget=budget, seed=seed)
     except WorkbenchError as error:
-        section.append(paragraph("Not judged.", " ".join(str(error).split())))
+        section.append(Paragraph("Not diagnosed.", " ".join(str(error).split())))
         return
-    section.append(paragraph("Worst verdict:", found.verdict, mark=found.verdict))
-    rows = [(d.attrs["title"], d.attrs["verdict"], d.attrs["sentence"]) for d in found.values()]
-    section.append(table(("diagnostic", "verdict", "what was found"), rows, mark=1))
-    drawn = plots.JUDGED
+    section.append(Paragraph("Worst verdict:", verdicts.verdict, mark=verdicts.verdict))
+    rows = [(d.attrs["title"], d.attrs["verdict"], d.attrs["sentence"]) for d in verdicts.values()]
+    section.append(Table(("diagnostic", "verdict", "result"), rows, mark=1))
+    drawings = plots.JUDGED
     pictures = [
-        (drawn[key](data), data.attrs["title"])
-        for key, data in found.items()
-        if key in drawn and data.attrs["verdict"] != diagnostics.report.NOT_APPLICABLE
+        Picture(drawings[key](data), data.attrs["title"])
+        for key, data in verdicts.items()
+        if key in drawings and data.attrs["verdict"] != diagnostics.report.NOT_APPLICABLE
     ]
     if pictures:
-        section.append(figure_grid(pictures))
+        section.append(Figures(pictures))
 
 
-def _settings(page: Page, run: Run) -> None:
+def _add_settings(page: Page, run: Run) -> None:
     section = page.section("All settings")
     for part in _PARTS:
         spec = getattr(run.experiment, part)
-        changed = spec.changed()
+        changes = spec.changed()
         rows = [
-            (s.name, _short(spec.values()[s.name]), "changed" * (s.name in changed), " ".join(s.doc.split()))
+            (s.name, _short(spec.values()[s.name]), "changed" * (s.name in changes), " ".join(s.doc.split()))
             for s in spec.settings()
         ]
         if rows:
             title = getattr(spec, "title", "") or part
-            section.append(table((f"{part}: {title}", "value", "", "meaning"), rows, fold=True))
-    section.append(paragraph("To repeat it:", ""))
-    section.append(code(run.experiment.to_python()))
+            section.append(Table((f"{part}: {title}", "value", "", "meaning"), rows, fold=True))
+    section.append(Paragraph("To repeat it:", ""))
+    section.append(Code(run.experiment.to_python()))
 
 
 def _short(value: Any) -> str:
@@ -213,7 +224,7 @@ def _short(value: Any) -> str:
     return text if len(text) <= 200 else text[:200] + " …"
 
 
-def _environment(page: Page, run: Run) -> None:
+def _add_environment(page: Page, run: Run) -> None:
     rows = [*installed_versions().items(), ("machine", platform.machine()), ("system", platform.system())]
     rows += [("device", str(run.device)), ("precision", run.settings.precision)]
-    page.section("Environment").append(table(("", ""), [(k, str(v)) for k, v in rows]))
+    page.section("Environment").append(Table(("", ""), [(k, str(v)) for k, v in rows]))

@@ -1,15 +1,13 @@
-"""Simulations of a problem as a Zarr dataset: made in chunks, each from its own seed, resumed where they
-stopped.
+"""Simulations of a problem as a Zarr dataset, written in chunks that each have their own seed; resumable.
 
-Chunk i of the rows follows from the seed and i alone, so that a dataset is the same whatever interrupted
-its making, and a longer one begins with a shorter one of the same chunks. It is made in ``FILE.zarr.part``
-and moved into place when it is whole: what is called ``FILE.zarr`` is never half a dataset.
-``progress.json`` beside it counts the chunks whose numbers lie on the disk; a chunk that was cut off is
-made again, with the same numbers.
+Chunk i of the rows follows from the seed and i alone, so that a dataset does not depend on interruptions,
+and a longer one begins with a shorter one of the same chunks. It is written to ``FILE.zarr.part`` and moved
+into place when it is complete: ``FILE.zarr`` is never half a dataset. ``progress.json`` beside it counts the
+chunks on the disk; a chunk that was cut off is simulated again, with the same numbers.
 
-The store is Zarr of version 3: one array a variable over the dimension ``draw``, one file a chunk, units
-and long names as xarray and the CF conventions have them, and as attributes of the group the problem, the
-seed and which variables are x and y. `TableProblem` trains from it.
+The store is Zarr of version 3: one array for each variable over the dimension ``draw``, one file for each
+chunk, units and long names in the manner of xarray and the CF conventions, and as attributes of the group the
+problem, the seed and the names of x and y. `TableProblem` trains from it.
 """
 
 from __future__ import annotations
@@ -21,25 +19,24 @@ import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import torch
+from typing import TYPE_CHECKING, Any
 
 import workbench
 from workbench.core.capability import Capability
 from workbench.core.errors import DataError, ExportError
-from workbench.problems import PROBLEMS, Problem, Samples
-from workbench.training.folder import write_whole
+from workbench.core.lazy import torch
+from workbench.problems import PROBLEMS, Problem
+
+if TYPE_CHECKING:
+    from workbench.problems import Samples
 
 CHUNK = 10_000
 _PROGRESS, _STORE = "progress.json", "store.zarr"
 
 
 @dataclass(frozen=True)
-class Made:
-    """What became of a request: the dataset, its rows and chunks, and how many chunks had been there
-    before."""
+class SimulationResult:
+    """The dataset of a request, its rows and chunks, and the number of chunks that existed before."""
 
     path: Path
     draws: int
@@ -55,24 +52,24 @@ def simulate(
     chunk: int = CHUNK,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
-) -> Made:
-    """Write ``draws`` pairs of a problem to ``path`` (.zarr), or go on where an earlier call was cut off.
+) -> SimulationResult:
+    """Write ``draws`` pairs of a problem to ``path`` (.zarr), or resume an earlier call that was cut off.
 
     Parameters
     ----------
     problem : a problem, or the key of one; anything with a prior and a simulator.
-    chunk : rows that are made, and kept, at a time.
+    chunk : rows that are simulated and written at a time.
     seed : of the whole dataset; same problem, seed and chunk, same numbers.
-    progress : called with (chunks that are done, all chunks) after each.
+    progress : called with (finished chunks, all chunks) after each.
 
-    Raises `DataError` where the problem makes no simulations, `ExportError` where ``path`` is something
-    else already, was begun with other settings, or cannot be written (a full disk: finished chunks stay,
-    and the same call goes on).
+    Raises `DataError` where the problem has no simulator, `ExportError` where ``path`` already holds
+    something else, was begun with other settings, or cannot be written (a full disk: finished chunks stay, and
+    the same call continues).
     """
     problem = PROBLEMS.make(problem) if isinstance(problem, str) else problem
     path = Path(path)
     _check(problem, draws, chunk, path)
-    asked = {
+    request = {
         "problem": problem.key,
         "settings": json.dumps(_settings(problem), sort_keys=True),
         "draws": int(draws),
@@ -83,18 +80,18 @@ def simulate(
     }
     total = -(-draws // chunk)
     if path.exists():
-        _same(path, asked, _attributes(path))
-        return Made(path, draws, total, total)
+        _check_same(path, request, _attributes(path))
+        return SimulationResult(path, draws, total, total)
     part = path.with_name(path.name + ".part")
     try:
-        done = resumed = _begin(part, asked, problem)
-        while done < total:
-            rows = min(chunk, draws - done * chunk)
-            _write(part / _STORE, problem, chunk_of(problem, done, chunk, seed), done * chunk, rows)
-            done += 1
-            _mark(part, done)
+        count = before = _begin(part, request, problem)
+        while count < total:
+            rows = min(chunk, draws - count * chunk)
+            _write(part / _STORE, problem, chunk_of(problem, count, chunk, seed), count * chunk, rows)
+            count += 1
+            _mark(part, count)
             if progress is not None:
-                progress(done, total)
+                progress(count, total)
         _consolidate(part / _STORE)
         os.replace(part / _STORE, path)
     except OSError as error:
@@ -105,11 +102,13 @@ def simulate(
             suggestion=f"make room and ask again; '{part.name}' keeps {_finished(part)} of {total} chunks",
         ) from error
     shutil.rmtree(part, ignore_errors=True)
-    return Made(path, draws, total, resumed)
+    return SimulationResult(path, draws, total, before)
 
 
 def chunk_of(problem: Problem, index: int, chunk: int, seed: int = 0) -> Samples:
-    """Chunk ``index`` of a dataset: ``chunk`` pairs from a generator of its own."""
+    """Draw chunk ``index`` of a dataset: ``chunk`` pairs from a generator of its own."""
+    import numpy as np
+
     words = np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)
     return problem.draw(chunk, torch.Generator().manual_seed(int(words[0] >> np.uint64(1))))
 
@@ -132,41 +131,47 @@ def _check(problem: Problem, draws: int, chunk: int, path: Path) -> None:
 
 
 def _settings(problem: Problem) -> dict[str, Any]:
-    """What a simulator's functions are cannot be written down; its variables stand in the dataset."""
+    """The problem's settings; empty for a user's simulator, whose functions cannot be stored."""
     return {} if type(problem).unavailable() else problem.values()
 
 
-def _begin(part: Path, asked: dict[str, Any], problem: Problem) -> int:
-    """Chunks that are there already, after making the empty store where there is none."""
-    noted = part / _PROGRESS
-    if noted.is_file():
-        _same(part, asked, json.loads(noted.read_text(encoding="utf-8"))["asked"])
+def _begin(part: Path, request: dict[str, Any], problem: Problem) -> int:
+    """Create the empty store where there is none; returns the number of chunks that exist already."""
+    note = part / _PROGRESS
+    if note.is_file():
+        _check_same(part, request, json.loads(note.read_text(encoding="utf-8"))["asked"])
         return _finished(part)
-    if part.exists():  # cut off before the first note: nothing in it is finished
+    if part.exists():  # cut off before the first note: no chunk in it is complete
         shutil.rmtree(part)
     part.mkdir(parents=True)
-    _empty(part / _STORE, asked, problem)
-    write_whole(noted, json.dumps({"asked": asked, "done": 0}, indent=1).encode())
+    _empty(part / _STORE, request, problem)
+    _write_note(part, request, 0)
     return 0
 
 
-def _mark(part: Path, done: int) -> None:
-    noted = part / _PROGRESS
-    asked = json.loads(noted.read_text(encoding="utf-8"))["asked"]
-    write_whole(noted, json.dumps({"asked": asked, "done": done}, indent=1).encode())
+def _mark(part: Path, count: int) -> None:
+    """Store that ``count`` chunks are complete."""
+    _write_note(part, json.loads((part / _PROGRESS).read_text(encoding="utf-8"))["asked"], count)
+
+
+def _write_note(part: Path, request: dict[str, Any], count: int) -> None:
+    from workbench.training.folder import write_whole
+
+    write_whole(part / _PROGRESS, json.dumps({"asked": request, "done": count}, indent=1).encode())
 
 
 def _finished(part: Path) -> int:
-    noted = part / _PROGRESS
-    return int(json.loads(noted.read_text(encoding="utf-8"))["done"]) if noted.is_file() else 0
+    note = part / _PROGRESS
+    return int(json.loads(note.read_text(encoding="utf-8"))["done"]) if note.is_file() else 0
 
 
-def _same(where: Path, asked: dict[str, Any], found: dict[str, Any]) -> None:
-    other = {name: found.get(name) for name in asked if found.get(name) != asked[name]}
+def _check_same(where: Path, request: dict[str, Any], previous: dict[str, Any]) -> None:
+    """Raise `ExportError` where the data at ``where`` belong to another request."""
+    other = {name: previous.get(name) for name in request if previous.get(name) != request[name]}
     if other:
         raise ExportError(
             f"'{where}' is there already and holds something else",
-            expected=", ".join(f"{name} {asked[name]}" for name in other),
+            expected=", ".join(f"{name} {request[name]}" for name in other),
             found=", ".join(f"{name} {value}" for name, value in other.items()),
             suggestion="name another file, or move this one away",
         )
@@ -179,18 +184,18 @@ def _attributes(path: Path) -> dict[str, Any]:
         return {}
 
 
-def _empty(store: Path, asked: dict[str, Any], problem: Problem) -> None:
+def _empty(store: Path, request: dict[str, Any], problem: Problem) -> None:
     import zarr
 
     maker = f"vina-workbench {workbench.__version__}"
     about = {"title": f"Simulations of {problem.title}", "created_by": maker}
-    group = zarr.create_group(store, zarr_format=3, attributes=asked | about)
+    group = zarr.create_group(store, zarr_format=3, attributes=request | about)
     for role in ("x", "y"):
         for variable in getattr(problem, role):
             group.create_array(
                 variable.name,
-                shape=(asked["draws"],),
-                chunks=(min(asked["chunk"], asked["draws"]),),
+                shape=(request["draws"],),
+                chunks=(min(request["chunk"], request["draws"]),),
                 dtype="float64",
                 dimension_names=["draw"],
                 attributes={
@@ -202,25 +207,25 @@ def _empty(store: Path, asked: dict[str, Any], problem: Problem) -> None:
             )
 
 
-def _write(store: Path, problem: Problem, drawn: Samples, start: int, rows: int) -> None:
+def _write(store: Path, problem: Problem, samples: Samples, start: int, rows: int) -> None:
     import zarr
 
     group = zarr.open_group(store, mode="r+", use_consolidated=False)
-    columns = zip((*problem.x, *problem.y), torch.cat([drawn.x, drawn.y], 1).T.numpy(), strict=True)
+    columns = zip((*problem.x, *problem.y), torch.cat([samples.x, samples.y], 1).T.numpy(), strict=True)
     for variable, column in columns:
         group[variable.name][start : start + rows] = column[:rows]
 
 
 def _consolidate(store: Path) -> None:
-    """One file that describes all arrays, which xarray looks for first."""
+    """Write the one file that describes all arrays, which xarray reads first."""
     import zarr
 
     with warnings.catch_warnings():
-        # part of what xarray writes and reads by default, not yet of the specification
+        # xarray writes and reads it by default, though it is not in the specification yet
         warnings.filterwarnings("ignore", message="Consolidated metadata", category=UserWarning)
         zarr.consolidate_metadata(store)
 
 
-def request_of(made: Made) -> dict[str, Any]:
-    """JSON-ready."""
-    return asdict(made) | {"path": str(made.path)}
+def to_table(result: SimulationResult) -> dict[str, Any]:
+    """The result as a JSON-ready table."""
+    return asdict(result) | {"path": str(result.path)}

@@ -1,4 +1,4 @@
-"""Test vectors: what the model said when it was saved. Loading asks it again, and refuses other answers.
+"""Test vectors: outputs of a model when it was saved, which are computed again and compared on loading.
 
 They are computed in float64 whatever the model's own type, so that another machine's rounding (1e-13) stays
 far below the tolerance (1e-6 of each quantity's scale), and a changed weight far above it.
@@ -7,13 +7,16 @@ far below the tolerance (1e-6 of each quantity's scale), and a changed weight fa
 from __future__ import annotations
 
 import copy
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from workbench.core.capability import Capability
 from workbench.core.errors import ExportError, RefusedError
-from workbench.training import FittedModel
+from workbench.core.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.inference import FittedModel
 
 ROWS, FEWEST_ROWS = 24, 4
 _RELATIVE, _RESOLUTION = 1e-6, 1e-12
@@ -21,38 +24,45 @@ _RELATIVE, _RESOLUTION = 1e-6, 1e-12
 
 def exact_copy(fitted: FittedModel) -> FittedModel:
     """The same model in float64 on the CPU."""
+    from workbench.inference import FittedModel
+
     model = copy.deepcopy(fitted.model).to("cpu", torch.float64).eval()
     return FittedModel(model, copy.deepcopy(fitted.standardisation), fitted.x, fitted.y, fitted.manifest)
 
 
-@torch.no_grad()
 def answers(exact: FittedModel, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What the model makes of x (n, D), y (n, M) and z (n, K), by the names of its functions.
+    """Outputs of the model at x (n, D), y (n, M) and z (n, K), by the names of its functions.
 
-    Samples of a posterior are ``inverse`` at normal z, so they are among the answers.
+    Posterior samples are ``inverse`` at normal z, so that they are among the outputs.
     """
+    with torch.no_grad():
+        outputs = _outputs(exact, inputs)
+    return {name: value.contiguous() for name, value in outputs.items() if value is not None}
+
+
+def _outputs(exact: FittedModel, inputs: dict[str, Tensor]) -> dict[str, Tensor | None]:
     y = inputs["y"] if exact.y else None
-    found = dict(zip(("inverse", "inverse_log_det"), exact.inverse(inputs["z"], y), strict=True))
+    outputs = dict(zip(("inverse", "inverse_log_det"), exact.inverse(inputs["z"], y), strict=True))
     if Capability.LATENT in exact.capabilities:
-        found |= dict(zip(("latent", "latent_log_det"), exact.latent(inputs["x"], y), strict=True))
+        outputs |= dict(zip(("latent", "latent_log_det"), exact.latent(inputs["x"], y), strict=True))
     if Capability.DENSITY in exact.capabilities:
-        found["log_prob"] = exact.log_prob(inputs["x"], y)
+        outputs["log_prob"] = exact.log_prob(inputs["x"], y)
     if Capability.EVIDENCE in exact.capabilities:  # an encoder takes no part in draws
-        found["evidence"] = exact.evidence_lower_bound(inputs["x"], y, inputs["z"])
+        outputs["evidence"] = exact.evidence_lower_bound(inputs["x"], y, inputs["z"])
     if Capability.FORWARD in exact.capabilities:
-        found["predict"] = exact.predict(inputs["x"])
-    return {name: value.contiguous() for name, value in found.items() if value is not None}
+        outputs["predict"] = exact.predict(inputs["x"])
+    return outputs
 
 
 def make(exact: FittedModel) -> dict[str, Tensor]:
-    """Inputs and answers, as ``input.…`` and ``output.…``. Raises `ExportError` without numbers."""
+    """Inputs and outputs as ``input.…`` and ``output.…``. Raises `ExportError` where they are not finite."""
     generator, s = torch.Generator().manual_seed(0), exact.standardisation
 
     def normal(columns: int) -> Tensor:
         return torch.randn(ROWS, columns, generator=generator, dtype=torch.float64)
 
     z, y = normal(exact.model.latent_features), s.y_out(normal(len(exact.y)))
-    # a third further out than data are: a change there is seen as well
+    # a third lies further out than the data, so that a change there is detected as well
     x = s.x_out(
         torch.cat([normal(len(exact.x))[: ROWS - ROWS // 3], 2.5 * normal(len(exact.x))[: ROWS // 3]])
     )
@@ -75,8 +85,8 @@ def shapes(exact: FittedModel, rows: int) -> dict[str, tuple[int, ...]]:
     """Name and shape of every tensor that `make` gives for this model."""
     widths = {"x": len(exact.x), "y": len(exact.y), "z": exact.model.latent_features}
     inputs = {name: torch.zeros(1, width, dtype=torch.float64) for name, width in widths.items()}
-    found = {f"input.{name}": (rows, width) for name, width in widths.items()}
-    return found | {
+    sizes = {f"input.{name}": (rows, width) for name, width in widths.items()}
+    return sizes | {
         f"output.{name}": (rows, *value.shape[1:]) for name, value in answers(exact, inputs).items()
     }
 
@@ -89,8 +99,8 @@ def compare(name: str, exact: FittedModel, stored: dict[str, Tensor]) -> float:
     for key, value in answers(exact, inputs).items():
         was = stored[f"output.{key}"]
         shift, scale = units.get(key, (0.0, 1.0))
-        allowed = _RELATIVE * (scale + (was - shift).abs()) + _RESOLUTION * was.abs()
-        far = float(torch.nan_to_num((value - was).abs() / allowed, nan=float("inf")).max())
+        tolerance = _RELATIVE * (scale + (was - shift).abs()) + _RESOLUTION * was.abs()
+        far = float(torch.nan_to_num((value - was).abs() / tolerance, nan=float("inf")).max())
         if far > worst:
             worst, where = far, key
     if worst > 1:

@@ -1,14 +1,15 @@
-"""Grids of experiments, each measured cell by cell into one Dataset: published tables and case studies.
+"""Studies: grids of experiments, each cell measured into one Dataset; published tables and case studies.
 
-`run` measures, `load` reads a result again, `rows` and `text` make a table of it.
+`run` measures a study, `load` reads a result back, `rows` and `text` turn it into a table. A third party's
+study receives a `StudyContext` (also called `Bench`) in its `measure`.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench.core.lazy import lazy_attributes
 from workbench.studies.base import STUDIES, TAGS, Cell, Column, Figure, Published, Study
-from workbench.studies.execution import gather, load, run
-from workbench.studies.figure import figure_data, figures
-from workbench.studies.folder import StudyFolder
-from workbench.studies.study_context import Bench
-from workbench.studies.table import columns, heading, rows, setting, text
 
 # The members. A new one is one file and one line here.
 from workbench.studies import kinematics  # isort: skip  # noqa: F401
@@ -24,16 +25,44 @@ from workbench.studies import realisable_moments  # isort: skip  # noqa: F401
 from workbench.studies import geoacoustic  # isort: skip  # noqa: F401
 from workbench.studies import posteriors  # isort: skip  # noqa: F401
 
+if TYPE_CHECKING:
+    from workbench.studies.execution import gather, load, run
+    from workbench.studies.figure import figure_data, figures
+    from workbench.studies.folder import StudyFolder
+    from workbench.studies.study_context import Bench, StudyContext
+    from workbench.studies.table import columns, heading, rows, setting, text
+
+# Running and reading need torch and xarray, which the list of studies does not.
+__getattr__ = lazy_attributes(
+    __name__,
+    {
+        "Bench": "workbench.studies.study_context",
+        "StudyContext": "workbench.studies.study_context",
+        "StudyFolder": "workbench.studies.folder",
+        "columns": "workbench.studies.table",
+        "figure_data": "workbench.studies.figure",
+        "figures": "workbench.studies.figure",
+        "gather": "workbench.studies.execution",
+        "heading": "workbench.studies.table",
+        "load": "workbench.studies.execution",
+        "rows": "workbench.studies.table",
+        "run": "workbench.studies.execution",
+        "setting": "workbench.studies.table",
+        "text": "workbench.studies.table",
+    },
+)
+
 __all__ = [
+    "STUDIES",
+    "TAGS",
     "Bench",
     "Cell",
     "Column",
     "Figure",
     "Published",
-    "STUDIES",
     "Study",
+    "StudyContext",
     "StudyFolder",
-    "TAGS",
     "columns",
     "figure_data",
     "figures",

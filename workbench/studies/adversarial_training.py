@@ -1,9 +1,10 @@
-"""Training a sampler against a divergence where a run cannot: any latent, and a critic that sees a part.
+"""Train a map against a divergence outside a run: any latent distribution, a critic that sees a part.
 
 backward   the sampler z ↦ x̂ descends D(P_X, P_x̂)         forward   x ↦ ẑ descends D(P_Z, P_ẑ)
-Both are the same game: one law is fixed, the other is the image of a source under a map that learns. With a
-critic each step first climbs the divergence's dual, then the map descends it; without one the map descends
-the estimate from the two samples. Nothing is kept on the way: these games take seconds.
+In both one distribution, the target, is fixed, and the other is the image of a source under a map that
+learns. With a critic each step first ascends the divergence's dual in the critic, then the map descends it;
+without one the map descends the estimate from the two samples. Nothing is saved on the way: this training
+takes seconds.
 """
 
 from __future__ import annotations
@@ -11,29 +12,34 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING
 
 from workbench.core.errors import NonFiniteError
-from workbench.critics import CRITICS
-from workbench.critics.stabilisers import clamp
-from workbench.divergences import Divergence, SampleDivergence
+from workbench.core.lazy import torch
+from workbench.critics.ascent import bounded_logits, critic_loss, critic_step
+from workbench.studies import catalogues
 
-Law = Callable[[int, torch.Generator], Tensor]
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+    from torch.optim import Adam
+
+    from workbench.divergences import Divergence
+
+    #: Draws n points (n, D) with a generator.
+    Distribution = Callable[[int, torch.Generator], Tensor]
 
 
 @dataclass(frozen=True)
-class Rules:
-    """How the game is played.
+class AdversarialSettings:
+    """Settings of the training.
 
     Attributes
     ----------
     divergence : D(target || image).
     steps, batch_size : of the map.    rate, critic_rate : of Adam.    betas : of both.
-    settles : both rates fall to zero along a cosine; otherwise they stay.
+    settles : True to lower both rates to zero along a cosine; otherwise they stay.
     critic_steps : for each step of the map.
-    non_saturating : the map climbs the critic's gain instead of descending the divergence.
+    non_saturating : True for the non-saturating loss of the map in place of the divergence.
     logit_clamp : largest logit of the critic, 0 for none.    gradient_penalty : R1, on the target.
     """
 
@@ -50,81 +56,91 @@ class Rules:
     gradient_penalty: float = 0.0
 
 
-def play(
+def train_adversarially(
     image: Callable[[Tensor], Tensor],
     parameters: list[nn.Parameter],
-    source: Law,
-    target: Law,
-    rules: Rules,
+    source: Distribution,
+    target: Distribution,
+    settings: AdversarialSettings,
     *,
     features: int = 1,
     seed: int = 0,
 ) -> list[float]:
-    """Trains ``parameters`` of ``image``: source points (n, K) to points (n, ``features``) that the
-    divergence sees. ``source`` and ``target`` draw from a generator. Returns the divergence's estimate at
-    every step.
+    """Train ``parameters`` of ``image`` and return the divergence's estimate at every step.
 
-    Raises `NonFiniteError` where the map's gradient is not finite.
+    ``image`` maps source points (n, K) to points (n, ``features``) that the divergence compares; ``source``
+    and ``target`` draw from a generator. Raises `NonFiniteError` where the map's gradient is not finite.
     """
     generator = torch.Generator().manual_seed(seed)
-    mover = torch.optim.Adam(parameters, lr=rules.rate, betas=rules.betas)
-    critic, climber = _critic(rules, features, seed, parameters[0])
-    found = []
-    for step in range(rules.steps):
-        if rules.settles:
-            share = 0.5 * (1 + math.cos(math.pi * step / rules.steps))
-            for optimiser, rate in ((mover, rules.rate), (climber, rules.critic_rate)):
-                for group in optimiser.param_groups if optimiser else ():
+    optimiser = torch.optim.Adam(parameters, lr=settings.rate, betas=settings.betas)
+    critic, critic_optimiser = _critic(settings, features, seed, parameters[0])
+    estimates = []
+    for step in range(settings.steps):
+        if settings.settles:
+            share = 0.5 * (1 + math.cos(math.pi * step / settings.steps))
+            for part, rate in ((optimiser, settings.rate), (critic_optimiser, settings.critic_rate)):
+                for group in part.param_groups if part else ():
                     group["lr"] = rate * share
         if critic is not None:
-            for _ in range(rules.critic_steps):
+            for _ in range(settings.critic_steps):
                 with torch.no_grad():
-                    made = image(source(rules.batch_size, generator))
-                _climb(critic, climber, target(rules.batch_size, generator), made, rules, generator)
-        mover.zero_grad(set_to_none=True)
-        fixed, made = target(rules.batch_size, generator), image(source(rules.batch_size, generator))
-        value, loss = _descended(critic, fixed, made, rules, generator)
+                    samples = image(source(settings.batch_size, generator))
+                reference = target(settings.batch_size, generator)
+                critic_step(
+                    critic_optimiser,
+                    critic_loss(
+                        settings.divergence,
+                        critic,
+                        reference,
+                        samples,
+                        generator,
+                        logit_clamp=settings.logit_clamp,
+                        r1_weight=settings.gradient_penalty,
+                    ),
+                )
+        optimiser.zero_grad(set_to_none=True)
+        reference = target(settings.batch_size, generator)
+        samples = image(source(settings.batch_size, generator))
+        value, loss = _estimate_and_loss(critic, reference, samples, settings, generator)
         loss.backward()
-        norm = nn.utils.clip_grad_norm_(parameters, float("inf"))
+        norm = torch.nn.utils.clip_grad_norm_(parameters, float("inf"))
         if not bool(torch.isfinite(norm)):
-            raise NonFiniteError("The game broke down: a gradient is not finite", found=f"step {step + 1}")
-        mover.step()
-        found.append(float(value))
-    return found
+            raise NonFiniteError(
+                "Adversarial training broke down: a gradient is not finite", found=f"step {step + 1}"
+            )
+        optimiser.step()
+        estimates.append(float(value))
+    return estimates
 
 
-def _critic(rules: Rules, features: int, seed: int, like: Tensor):
-    if isinstance(rules.divergence, SampleDivergence):
+def _critic(
+    settings: AdversarialSettings, features: int, seed: int, like: Tensor
+) -> tuple[nn.Module, Adam] | tuple[None, None]:
+    """The critic and its optimiser, of the type and device of ``like``; None where none is needed."""
+    from workbench.divergences import SampleDivergence
+
+    if isinstance(settings.divergence, SampleDivergence):
         return None, None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        critic = CRITICS.make("mlp").build(features).to(like)
-    return critic, torch.optim.Adam(critic.parameters(), lr=rules.critic_rate, betas=rules.betas)
+        critic = catalogues.CRITICS.make("mlp").build(features).to(like)
+    return critic, torch.optim.Adam(critic.parameters(), lr=settings.critic_rate, betas=settings.betas)
 
 
-def _climb(critic, climber, fixed: Tensor, made: Tensor, rules: Rules, generator: torch.Generator) -> None:
-    fixed = fixed.detach().requires_grad_(rules.gradient_penalty > 0)
-    at_fixed, at_made = _logits(critic, fixed, rules), _logits(critic, made, rules)
-    loss = rules.divergence.penalty(critic, fixed, made, generator)
-    loss = loss - rules.divergence.critic_value(at_fixed, at_made)
-    if rules.gradient_penalty > 0:
-        (slope,) = torch.autograd.grad(at_fixed.sum(), fixed, create_graph=True)
-        loss = loss + 0.5 * rules.gradient_penalty * slope.square().sum(-1).mean()
-    climber.zero_grad(set_to_none=True)
-    loss.backward()
-    climber.step()
-
-
-def _descended(critic, fixed: Tensor, made: Tensor, rules: Rules, generator) -> tuple[Tensor, Tensor]:
-    """The divergence's estimate, and what the map descends."""
+def _estimate_and_loss(
+    critic: nn.Module | None,
+    reference: Tensor,
+    samples: Tensor,
+    settings: AdversarialSettings,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """The divergence's estimate, and the loss that the map descends."""
+    divergence = settings.divergence
     if critic is None:
-        value = rules.divergence.between(fixed, made, generator)
+        value = divergence.between(reference, samples, generator)
         return value.detach(), value
-    at_fixed, at_made = _logits(critic, fixed, rules), _logits(critic, made, rules)
-    value = rules.divergence.value(at_fixed, at_made)
-    return value.detach(), rules.divergence.non_saturating(at_made) if rules.non_saturating else value
-
-
-def _logits(critic: nn.Module, points: Tensor, rules: Rules) -> Tensor:
-    logits = critic(points)[:, 0]
-    return clamp(logits, rules.logit_clamp) if rules.logit_clamp > 0 else logits
+    at_reference, at_samples = (
+        bounded_logits(critic, points, settings.logit_clamp) for points in (reference, samples)
+    )
+    value = divergence.value(at_reference, at_samples)
+    return value.detach(), divergence.non_saturating(at_samples) if settings.non_saturating else value

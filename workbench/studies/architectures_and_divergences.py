@@ -1,16 +1,19 @@
-"""VINA §4.1.2: couplings and residual blocks, f-divergences, and which of the two sides is compared."""
+"""VINA §4.1.2: coupling and residual blocks, f-divergences, and forward or backward comparison."""
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import param
-import xarray as xr
 
-from workbench.divergences import DIVERGENCES
-from workbench.studies.base import STUDIES, Figure
+from workbench.studies import catalogues
+from workbench.studies.base import STUDIES, Cell, Figure
 from workbench.studies.case_study import SETTINGS, PosteriorCase, digitised
 from workbench.studies.cell_means import grouped
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 ARCHITECTURES = {"coupling": "inn", "residual": "residual_inn"}
 SIDES = ("forward", "backward")
@@ -25,7 +28,7 @@ class ArchitecturesAndDivergences(PosteriorCase):
 
     key = "architectures_and_divergences"
     title = "Architectures, divergences and directions"
-    summary = "Couplings or residual blocks, which divergence, and whether latents or x are compared."
+    summary = "Coupling or residual blocks, the divergence, and the comparison of latents or of x."
     reference = "VINA, arXiv:2602.20480, section 4.1.2, equations 49 to 53, figure 4"
     published = digitised("resimulation_distance", {
         ("coupling", _JS, "forward"): 3.58, ("coupling", _JS, "backward"): 0.196,
@@ -58,7 +61,7 @@ class ArchitecturesAndDivergences(PosteriorCase):
         [], item_type=str, doc="Those that residual blocks are trained with, which is slow; empty: all."
     )
 
-    def cells(self):
+    def cells(self) -> list[Cell]:
         return [
             self._cell(architecture, divergence, direction, setting, seed)
             for architecture in self.architectures
@@ -71,12 +74,12 @@ class ArchitecturesAndDivergences(PosteriorCase):
     def _with(self, architecture: str) -> list[str]:
         return (architecture == "residual" and self.residual_divergences) or self.divergences
 
-    def _cell(self, architecture: str, divergence: str, direction: str, setting: str, seed: int):
+    def _cell(self, architecture: str, divergence: str, direction: str, setting: str, seed: int) -> Cell:
         place = {
             "architecture": architecture, "divergence": divergence, "direction": direction,
             "setting": setting, "seed": seed,
         }  # fmt: skip
-        title = f"{architecture} · {DIVERGENCES[divergence].title} · {direction}"
+        title = f"{architecture} · {catalogues.DIVERGENCES[divergence].title} · {direction}"
         forward = direction == "forward"
         if setting == "ours":
             values = self.ours(divergence, forward=forward)
@@ -86,32 +89,33 @@ class ArchitecturesAndDivergences(PosteriorCase):
         return self.cell(place, title, network, {"key": "variational", "settings": values})
 
     def conclusions(self, data: xr.Dataset) -> list[str]:
-        """Backward against forward by both rulers, and what the paper's ruler does not see."""
-        found = []
+        """Backward against forward by both metrics, and widths that the paper's metric does not detect."""
+        sentences = []
         for setting in self.settings_compared:
-            said = []
-            for ruler, name in (("resimulation_distance", "‖f(x̂) − y‖"), ("mmd", "MMD²")):
-                mean = grouped(data, ruler, "direction", setting=setting)
+            parts = []
+            for metric, name in (("resimulation_distance", "‖f(x̂) − y‖"), ("mmd", "MMD²")):
+                mean = grouped(data, metric, "direction", setting=setting)
                 if len(mean) == 2:
                     ahead, back = mean["forward"], mean["backward"]
-                    said.append(f"{name} is {ahead:.3g} forward and {back:.3g} backward")
+                    parts.append(f"{name} is {ahead:.3g} forward and {back:.3g} backward")
             wins, pairs = self._wins(data, setting)
-            if said and pairs:
-                found.append(
-                    f"{SETTINGS[setting]}: on average {', and '.join(said)}. By MMD² backward is better in "
+            if parts and pairs:
+                sentences.append(
+                    f"{SETTINGS[setting]}: on average {', and '.join(parts)}. By MMD² backward is better in "
                     f"{wins} of {pairs} pairs; the paper finds it better throughout, by the distance."
                 )
             width = grouped(data, "spread", "direction", setting=setting)
-            found += [
+            sentences += [
                 f"{SETTINGS[setting]}, {side}: draws are {value:.3g} times as wide as the exact posterior"
                 + (", which the distance to the target does not see." if value < 1 else ".")
                 for side, value in width.items()
                 if not 0.8 <= value <= 1.25
             ]
-        return found + self._narrow(data)
+        return sentences + self._narrow(data)
 
     def _wins(self, data: xr.Dataset, setting: str) -> tuple[int, int]:
-        """In how many pairs that differ in the direction alone backward has the smaller MMD²; of how many."""
+        """Number of pairs, differing in direction alone, in which backward has the smaller MMD², and of all
+        pairs."""
         values: dict[tuple, dict[str, float]] = {}
         for i in range(data.sizes["cell"]):
             place = {name: data[name].values[i].item() for name in (*_AXES, "setting", "seed")}
@@ -122,17 +126,17 @@ class ArchitecturesAndDivergences(PosteriorCase):
         return sum(pair["backward"] < pair["forward"] for pair in pairs), len(pairs)
 
     def _narrow(self, data: xr.Dataset) -> list[str]:
-        """Whether the row that is best by the paper's ruler is so because it is narrow."""
-        found = []
+        """Width of the row that is best by the paper's metric, against the one that is best by MMD²."""
+        sentences = []
         for setting in self.settings_compared:
             near = grouped(data, "resimulation_distance", "title", setting=setting)
             right, wide = (grouped(data, name, "title", setting=setting) for name in ("mmd", "spread"))
             if len(near) > 1 and near.keys() == right.keys() == wide.keys():
                 best, exact = min(near, key=near.get), min(right, key=right.get)
                 if best != exact:
-                    found.append(
+                    sentences.append(
                         f"By the distance to the target {best} is best ({near[best]:.3g}) with an MMD² of "
                         f"{right[best]:.3g} and {wide[best]:.2f} times the width; by MMD² it is {exact} "
                         f"({right[exact]:.3g}, {wide[exact]:.2f} times the width)."
                     )
-        return found
+        return sentences

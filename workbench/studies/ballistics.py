@@ -25,7 +25,7 @@ class Ballistics(PosteriorComparison):
     summary = "Every method on the throw of the published comparison; whole speeds are learned dequantised."
     reference = "Kruse et al. 2021, arXiv 2101.10763, section 4.2; Ren et al. 2020, arXiv 2009.12919"
     problem_key = "inverse_ballistics"
-    learned = {"dequantised": True, "whole_throws": True}
+    training_variant = {"dequantised": True, "whole_throws": True}
     whole = (3,)
     between: ClassVar[dict] = PosteriorComparison.between | {"steps": 1500}
     columns = (

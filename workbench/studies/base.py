@@ -1,7 +1,7 @@
-"""What a study is: a grid of cells, one measurement a cell, and the figures that others have published.
+"""Base class of the studies, and the parts that a study is made of: cells, columns and published figures.
 
-A member of the catalogue says which cells there are and how one is measured; running, resuming, writing and
-printing is done for it in `workbench.studies.execution` and `workbench.studies.table`.
+A member of the catalogue declares its cells and measures one of them; running, resuming, writing and printing
+are done for it in `workbench.studies.execution` and `workbench.studies.table`.
 """
 
 from __future__ import annotations
@@ -12,18 +12,20 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import param
-import xarray as xr
 
 from workbench.core.catalogue import Catalogue
+from workbench.core.errors import WorkbenchError
 from workbench.core.spec import Spec
-from workbench.training import Experiment
 
 if TYPE_CHECKING:
-    from workbench.studies.study_context import Bench
+    import xarray as xr
 
-STUDIES = Catalogue("studies", "study")
+    from workbench.studies.study_context import StudyContext
+    from workbench.training import Experiment
 
-#: What the tag of a figure that is not ours means, for the line under a table.
+STUDIES: Catalogue[Study] = Catalogue("studies", "study")
+
+#: Meaning of the tag of a published figure, for the line under a table.
 TAGS = {
     "reported": "printed by the authors, as remembered: not verified",
     "replicated": "measured by others under the same rules as here",
@@ -41,7 +43,7 @@ class Column:
     Attributes
     ----------
     name : variable of the cell's Dataset, without dimensions.
-    title, unit : head of the column.
+    title, unit : heading of the column.
     better : "low", "high", or empty where neither is.
     """
 
@@ -57,14 +59,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Figure:
-    """What a study's figure shows: one plot a column, of means over all that is not named here.
+    """Layout of a study's figure: one plot for each column, averaged over the coordinates not named here.
 
     Attributes
     ----------
-    along : coordinates whose values stand along the horizontal axis.
+    along : coordinates on the horizontal axis.
     series : coordinates of which each combination is a line.
     columns : names of the columns.
-    connected : whether the values along have an order.    log : whether the vertical axis is logarithmic.
+    connected : True where the values along have an order.    log : True for a logarithmic vertical axis.
     """
 
     along: tuple[str, ...]
@@ -76,8 +78,8 @@ class Figure:
 
 @dataclass(frozen=True)
 class Published:
-    """A figure of somebody else: of which row (a table of coordinates), in which column, and how far to
-    trust it (a key of `TAGS`)."""
+    """A number published by others: its row (a table of coordinates), its column, its value, the tag that
+    says how far to trust it (a key of `TAGS`), and its source."""
 
     row: dict[str, Any]
     column: str
@@ -97,9 +99,9 @@ class Cell:
     ----------
     coordinates : the same names in the same order for all cells of a study; ``seed`` among them where cells
         are repeated. Texts, whole numbers or numbers.
-    title : of the row, for people.
-    experiment : what is trained, for cells that train one network.
-    refused : why this cell cannot be measured, as a sentence; empty where it can.
+    title : heading of the row.
+    experiment : the experiment to train, for cells that train one network.
+    refused : the reason why this cell cannot be measured, as a sentence; empty where it can.
     """
 
     coordinates: dict[str, str | int | float]
@@ -108,6 +110,20 @@ class Cell:
     refused: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def of_experiment(
+        cls, coordinates: dict[str, str | int | float], title: str, *parts: Any, **options: Any
+    ) -> Cell:
+        """A cell that trains ``Experiment(*parts, **options)``; refused with the reason where it cannot."""
+        from workbench.training import Experiment
+
+        try:
+            experiment = Experiment(*parts, **options)
+        except WorkbenchError as error:
+            return cls(coordinates, title, refused=" ".join(str(error).split()))
+        reasons = experiment.refusals()
+        return cls(coordinates, title, refused=reasons[0]) if reasons else cls(coordinates, title, experiment)
+
     @property
     def id(self) -> str:
         """Name of the cell's file, from its coordinates."""
@@ -115,16 +131,16 @@ class Cell:
 
 
 class Study(Spec):
-    """Base of every study: settings, `cells`, `measure`, and what the table shows.
+    """Base of every study: settings, `cells`, `measure`, and the columns of its table.
 
-    ``quick`` holds the values that ``fast`` puts in place of the defaults; what is given by name wins.
+    ``quick`` holds the values that ``fast`` puts in place of the defaults; settings given by name win.
     """
 
     quick: ClassVar[dict[str, Any]] = {}
     columns: ClassVar[tuple[Column, ...]] = ()
     published: ClassVar[tuple[Published, ...]] = ()
     figure: ClassVar[Figure | None] = None
-    #: What a reader of a kept result must know beside the table; a paragraph.
+    #: What a reader of a stored result needs to know besides the table; a paragraph.
     remark: ClassVar[str] = ""
 
     fast = param.Boolean(
@@ -133,23 +149,23 @@ class Study(Spec):
         A small setting. Those stored took from five minutes to an hour on a shared machine, every_divergence
         four hours; each result's card says how long.""",
     )
-    seeds = param.Integer(1, bounds=(1, 100), doc="How often each cell is repeated, with seeds 0, 1, 2, …")
+    seeds = param.Integer(1, bounds=(1, 100), doc="Repetitions of each cell, with seeds 0, 1, 2, …")
 
     def __init__(self, **values: Any) -> None:
         super().__init__(**((self.quick if values.get("fast") else {}) | values))
 
     @abstractmethod
     def cells(self) -> list[Cell]:
-        """The grid, in the order in which it is worked off; cheap ones first."""
+        """The grid in the order in which it is measured, cheap cells first."""
 
     @abstractmethod
-    def measure(self, cell: Cell, bench: Bench) -> xr.Dataset:
+    def measure(self, cell: Cell, context: StudyContext) -> xr.Dataset:
         """The cell's numbers: the columns as variables without dimensions, and any arrays beside them.
 
-        ``bench.train`` trains and resumes; ``bench.kept`` computes what cells share once. Errors of the
-        workbench (`WorkbenchError`) are written down as the cell's result.
+        ``context.train`` trains and resumes; ``context.cached`` computes once what several cells need. Errors
+        of the workbench (`WorkbenchError`) are stored as the cell's result.
         """
 
     def conclusions(self, data: xr.Dataset) -> list[str]:
-        """What the finished table says, as sentences that are computed from it."""
+        """Sentences computed from a finished table."""
         return []

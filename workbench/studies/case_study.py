@@ -1,36 +1,39 @@
-"""What VINA's case studies on a posterior share: the settings, the three ways to train, and the judges.
+"""Base class of VINA's case studies on a posterior: settings, three ways to train, and metrics.
 
-printed   as the paper prints it: losses of eqs. 50 and 52 with the reconstruction at weight 1, marginal laws
-code      as the authors' program does it: joint laws, the data first, the non-saturating gradient, the
-          reconstruction at 0.01, logits within ±4, other angles of the arm
+printed   as the paper prints it: losses of eqs. 50 and 52 with the reconstruction at weight 1, marginal
+          distributions
+code      as the authors' program does it: joint distributions, the data first, the non-saturating gradient,
+          the reconstruction at 0.01, logits within ±4, other angles of the arm
 ours      backward joint or forward with the true y, the exact gradient, L_y, no surplus latent, and for the
           critic two steps and a gradient penalty
 
 Not copied: the program's initial weights N(0, 0.02²), the second moment of its Adam (0.9 there), and its
-data, which are rejection samples around 500 targets; here pairs are drawn from the prior. The paper judges at
+data, which are rejection samples around 500 targets; here pairs are drawn from the prior. The paper evaluates
 one target, here the mean over many observations is taken.
 Source: VINA, arXiv:2602.20480, section 4.1, and the authors' program.
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import param
-import xarray as xr
 
-from workbench.core.errors import WorkbenchError
-from workbench.divergences import DIVERGENCES
-from workbench.problems import PROBLEMS, Problem
+from workbench.studies import catalogues
 from workbench.studies.base import Cell, Published, Study
 from workbench.studies.comparison import curves
-from workbench.studies.posterior_quality import COLUMNS, fresh_pairs, judged
-from workbench.studies.study_context import Bench
-from workbench.training import Experiment, Training
+from workbench.studies.posterior_quality import COLUMNS, evaluate_posterior, fresh_pairs
 
-#: Ways to train, with what the rows say.
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from workbench.problems import Problem
+    from workbench.studies.study_context import StudyContext
+    from workbench.training import Training
+
+#: Ways to train, with their words in the row titles.
 SETTINGS = {"printed": "as printed", "code": "as in the code", "ours": "ours"}
-#: Latents of the paper's network, and components of z that are needed.
+#: Latent components of the paper's network, and the number that is needed.
 LATENTS, NEEDED = 14, 2
 TEST_SEED = 20_260_224
 
@@ -39,7 +42,7 @@ class PosteriorCase(Study):
     """Base of the case studies on inverse kinematics."""
 
     columns = COLUMNS
-    #: What a small setting changes in all of them.
+    #: Values of the fast setting that all of them share.
     quick: ClassVar[dict[str, Any]] = {
         "samples": 20_000,
         "steps": 150,
@@ -61,28 +64,29 @@ class PosteriorCase(Study):
         2e-4, bounds=(1e-7, 1.0), doc="Adam's step size for network and critic where the paper is followed."
     )
     width = param.Integer(128, bounds=(4, 1024), doc="Units in the hidden layers of the networks inside.")
-    observations = param.Integer(200, bounds=(8, 100_000), doc="Fresh observations to judge by.")
+    observations = param.Integer(200, bounds=(8, 100_000), doc="Fresh observations to evaluate.")
     draws = param.Integer(1000, bounds=(50, 100_000), doc="Draws for each, and of the exact posterior.")
 
     # ---- what is trained
     def problem(self, setting: str) -> Problem:
-        """The arm, with the angles of the setting."""
-        return PROBLEMS.make("inverse_kinematics", convention="paper" if setting == "printed" else "code")
+        """The robot arm with the angles of the setting."""
+        convention = "paper" if setting == "printed" else "code"
+        return catalogues.PROBLEMS.make("inverse_kinematics", convention=convention)
 
     def network(self, setting: str, *, kind: str = "inn", latents: int | None = None) -> dict[str, Any]:
-        """The network with ``latents`` latent components, as a table; by default the paper's number, or for
-        ours as many as are needed."""
+        """The network with ``latents`` latent components as a table; by default the paper's number, or for
+        "ours" the number that is needed."""
         latents = latents or (NEEDED if setting == "ours" else LATENTS)
-        chosen: dict[str, Any] = {"transforms": 4, "width": self.width, "extra_latent": latents - NEEDED}
+        values: dict[str, Any] = {"transforms": 4, "width": self.width, "extra_latent": latents - NEEDED}
         if kind == "inn":
-            chosen |= {"activation": "gelu", "clamp": 2.0}
+            values |= {"activation": "gelu", "clamp": 2.0}
         else:  # the log-determinant is not used: its cheapest form
-            chosen |= {"lipschitz": 0.8, "log_det": "series", "terms": 1}
-        return {"key": kind, "settings": chosen}
+            values |= {"lipschitz": 0.8, "log_det": "series", "terms": 1}
+        return {"key": kind, "settings": values}
 
     def followed(self, setting: str, divergence: str, *, forward: bool = False) -> dict[str, Any]:
         """Settings of the variational objective where the paper or its program is followed."""
-        pace = DIVERGENCES[divergence].pace
+        pace = catalogues.DIVERGENCES[divergence].pace
         values: dict[str, Any] = {
             "divergence": divergence, "weight_y": 0.0, "reconstruction": "independent",
             "critic_steps": 1, "critic_learning_rate": self.learning_rate, "gradient_penalty": 0.0,
@@ -100,24 +104,26 @@ class PosteriorCase(Study):
         }
 
     def transport(self, *, blur: float = 0.1, debiased: bool = True) -> dict[str, Any]:
-        """The program's objective with Sinkhorn: 100 S_ε between laws of x, and misfit of y and distance to x
-        at weight 10 (here their squares, there the roots of them). Its ``blur`` is the root of ε."""
+        """Settings of the program's objective with Sinkhorn: 100 S_ε between distributions of x, and misfit
+        of y and distance to x at weight 10 (here their squares, there the roots of them). ``blur`` is √ε."""
         return {
             "divergence": "sinkhorn", "sinkhorn_blur": blur, "sinkhorn_debiased": debiased,
             "direction": "backward_marginal", "weight_divergence": 100.0, "weight_y": 10.0,
             "weight_reconstruction": 10.0, "reconstruction": "independent",
-            "model_rate": min(10.0, 1.0 / DIVERGENCES["sinkhorn"].pace), "model_averaging": 0.0,
+            "model_rate": min(10.0, 1.0 / catalogues.DIVERGENCES["sinkhorn"].pace), "model_averaging": 0.0,
         }  # fmt: skip
 
     def ours(self, divergence: str, *, forward: bool = False, **values: Any) -> dict[str, Any]:
-        """Settings of the variational objective as this workbench advises them."""
+        """Settings of the variational objective that this workbench recommends."""
         return {
             "divergence": divergence,
             "direction": "forward_true_y" if forward else "backward_joint",
         } | values
 
     def training(self, setting: str) -> Training:
-        """Of the network; ours has its own rate, schedule and the little noise on y that densities need."""
+        """Training settings; "ours" has its own rate, schedule and the noise on y that densities need."""
+        from workbench.training import Training
+
         same = {
             "samples": self.samples,
             "batch_size": self.batch_size,
@@ -140,40 +146,32 @@ class PosteriorCase(Study):
         training: Training | None = None,
         problem: Problem | None = None,
     ) -> Cell:
-        """A cell of the setting that ``place`` names; what does not fit is refused with the reason."""
+        """A cell of the setting that ``place`` names; refused with the reason where its parts do not fit."""
         setting = place["setting"]
         title = f"{title} · {SETTINGS[setting]}"
-        try:
-            made = Experiment(
-                problem or self.problem(setting),
-                architecture,
-                objective,
-                training or self.training(setting),
-                steps=self.steps,
-                seed=place["seed"],
-            )
-        except WorkbenchError as error:
-            return Cell(place, title, refused=" ".join(str(error).split()))
-        reasons = made.refusals()
-        return Cell(place, title, refused=reasons[0]) if reasons else Cell(place, title, made)
+        problem, training = problem or self.problem(setting), training or self.training(setting)
+        parts = (problem, architecture, objective, training)
+        return Cell.of_experiment(place, title, *parts, steps=self.steps, seed=place["seed"])
 
     # ---- one cell
-    def measure(self, cell: Cell, bench: Bench) -> xr.Dataset:
+    def measure(self, cell: Cell, context: StudyContext) -> xr.Dataset:
+        import xarray as xr
+
         problem = cell.experiment.problem
-        test = bench.kept(
+        test = context.cached(
             f"reference-{problem.convention}",
             lambda: fresh_pairs(problem, self.observations, self.draws, TEST_SEED),
         )
-        run = bench.train(cell)
-        numbers = judged(run.fitted, problem, test, seed=TEST_SEED + 1 + run.experiment.seed)
-        numbers["training_minutes"] = ((), bench.seconds(cell) / 60)
+        run = context.train(cell)
+        numbers = evaluate_posterior(run.fitted, problem, test, seed=TEST_SEED + 1 + run.experiment.seed)
+        numbers["training_minutes"] = ((), context.seconds(cell) / 60)
         return xr.Dataset(numbers | curves(run))
 
 
 def digitised(
     column: str, table: dict[tuple, float], axes: tuple[str, ...], source: str
 ) -> tuple[Published, ...]:
-    """Figures that were read off a plot, as `Published`."""
+    """Numbers that were read off a plot, as `Published`."""
     return tuple(
         Published(dict(zip(axes, place, strict=True)), column, value, "digitised", source)
         for place, value in table.items()

@@ -2,50 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def grouped(data: xr.Dataset, column: str, by: str, **where: Any) -> dict[Any, float]:
     """Mean of a column over the finished cells, by the values of one coordinate, in the grid's order.
 
-    ``where`` picks cells by other coordinates. Values that are not finite, and groups without any, are left
-    out.
+    ``where`` selects cells by other coordinates. Values that are not finite are left out, and so are groups
+    without a finite value.
     """
     if column not in data:
         return {}
-    picked = np.isfinite(data[column].values.astype(float))
+    selection = np.isfinite(data[column].values.astype(float))
     for name, value in where.items():
-        picked &= data[name].values == value
+        selection &= data[name].values == value
     keys = data[by].values
     return {
-        key.item(): float(data[column].values[picked & (keys == key)].astype(float).mean())
+        key.item(): float(data[column].values[selection & (keys == key)].astype(float).mean())
         for key in dict.fromkeys(keys)
-        if (picked & (keys == key)).any()
+        if (selection & (keys == key)).any()
     }
 
 
 def span(data: xr.Dataset, column: str, **where: Any) -> tuple[float, float] | None:
-    """Smallest and largest finite value of a column over the cells that ``where`` picks; None without any."""
+    """Range of a column's finite values over the cells that ``where`` selects; None without any."""
     if column not in data:
         return None
     values = data[column].values.astype(float)
-    picked = np.isfinite(values)
+    selection = np.isfinite(values)
     for name, value in where.items():
-        picked &= data[name].values == value
-    return (float(values[picked].min()), float(values[picked].max())) if picked.any() else None
+        selection &= data[name].values == value
+    return (float(values[selection].min()), float(values[selection].max())) if selection.any() else None
 
 
 def apart(first: tuple[float, float] | None, second: tuple[float, float] | None) -> str:
-    """How repetitions of one thing lie to those of another: lower, higher, or "" where they overlap."""
+    """Position of the first range against the second: "lower", "higher", or "" where they overlap."""
     if first is None or second is None:
         return ""
     return "lower" if first[1] < second[0] else "higher" if first[0] > second[1] else ""
 
 
 def falls(means: dict[Any, float]) -> int:
-    """How many of the steps from one value to the next go down."""
+    """Number of steps from one value to the next that go down."""
     values = list(means.values())
     return sum(b < a for a, b in zip(values, values[1:], strict=False))

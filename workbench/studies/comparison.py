@@ -1,26 +1,23 @@
-"""The published comparison as a study: every method on equal data and of like size, on one problem.
+"""Base class of the published comparison: every method on one problem, with equal data and size.
 
-All methods see the same pairs, for the same number of steps, with the same optimiser, schedule, averaging of
-the weights and noise on y. The noise is there because y = s(x) without noise leaves p(x | y) no density: the
-likelihood would grow without bound. Where a component of x is a whole number, networks learn it with a
-uniform number added, and it is rounded in what they draw.
+All methods are trained on the same pairs, for the same number of steps, with the same optimiser, schedule,
+averaging of the weights and noise on y. The noise is needed because p(x | y) has no density where y = s(x)
+exactly: the likelihood would grow without bound. Where a component of x is a whole number, networks learn it
+with a uniform number added (dequantised), and their draws are rounded.
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import param
-import torch
-import xarray as xr
-from torch import Tensor
 
-from workbench.core.errors import DataError
-from workbench.problems import PROBLEMS, Problem
-from workbench.studies import conclusions, sample_metrics
+from workbench.core.lazy import torch
+from workbench.studies import catalogues, conclusions, sample_metrics
 from workbench.studies.base import Cell, Column, Study
 from workbench.studies.methods import METHODS, Method, recipe
+from workbench.studies.posterior_quality import fresh_pairs
 from workbench.studies.samplers import (
     AdjointSampler,
     ExactSampler,
@@ -31,12 +28,18 @@ from workbench.studies.samplers import (
     forward_network,
     train_forward,
 )
-from workbench.studies.study_context import Bench, clock
-from workbench.training import Experiment, Run, Training
-from workbench.training.data import RunData
-from workbench.training.device import pick_device
+from workbench.studies.study_context import clock
 
-#: Observations and draws that are kept in the file to be looked at, and points of the loss curves.
+if TYPE_CHECKING:
+    import xarray as xr
+    from torch import Tensor
+
+    from workbench.problems import Problem
+    from workbench.studies.study_context import StudyContext
+    from workbench.training import Run, Training
+    from workbench.training.data import RunData
+
+#: Observations and draws that are stored for plots, and points of the loss curves.
 SHOWN, SHOWN_DRAWS, CURVE = 3, 300, 60
 #: Test data are drawn with a seed of their own, the same for every method.
 TEST_SEED = 20_210_126
@@ -47,8 +50,8 @@ class PosteriorComparison(Study):
     """Base of the studies that compare posteriors on a problem with an exact reference."""
 
     problem_key: ClassVar[str] = ""
-    #: Settings of the problem that is judged, and what changes where a network learns it.
-    learned: ClassVar[dict] = {}
+    #: Settings of the problem where networks are trained on it, beside the defaults it is evaluated with.
+    training_variant: ClassVar[dict[str, Any]] = {}
     #: Components of x that are whole numbers.
     whole: ClassVar[tuple[int, ...]] = ()
     remark = (
@@ -68,7 +71,7 @@ class PosteriorComparison(Study):
         Column("training_seconds", "training", "s", "low"),
         Column("parameters", "parameters"),
     )
-    quick: ClassVar[dict] = {
+    quick: ClassVar[dict[str, Any]] = {
         "parameters": 30_000,
         "samples": 20_000,
         "steps": 500,
@@ -79,8 +82,8 @@ class PosteriorComparison(Study):
         "draws": 250,
         "adjoint_steps": 100,
     }
-    #: What ``middle`` puts in place of the defaults.
-    between: ClassVar[dict] = {
+    #: Values that ``middle`` puts in place of the defaults.
+    between: ClassVar[dict[str, Any]] = {
         "parameters": 100_000,
         "samples": 200_000,
         "steps": 4000,
@@ -114,7 +117,7 @@ class PosteriorComparison(Study):
     sigma_y = param.Number(
         0.1, bounds=(1e-3, 10), doc="INN by likelihood: width of the misfit of y, in standard deviations."
     )
-    observations = param.Integer(1000, bounds=(8, 100_000), doc="Fresh observations to judge by.")
+    observations = param.Integer(1000, bounds=(8, 100_000), doc="Fresh observations to evaluate.")
     draws = param.Integer(1000, bounds=(50, 100_000), doc="Draws for each observation, and of the reference.")
     adjoint_steps = param.Integer(300, bounds=(1, 100_000), doc="Steps of the neural adjoint's descent.")
 
@@ -123,67 +126,74 @@ class PosteriorComparison(Study):
 
     # ---- the grid
     def problem(self) -> Problem:
-        """What is judged."""
-        return PROBLEMS.make(self.problem_key)
+        """The problem that methods are evaluated on."""
+        return catalogues.PROBLEMS.make(self.problem_key)
 
-    def learned_problem(self) -> Problem:
-        """What networks are trained on."""
-        return PROBLEMS.make(self.problem_key, **self.learned)
+    def training_problem(self) -> Problem:
+        """The problem that networks are trained on."""
+        return catalogues.PROBLEMS.make(self.problem_key, **self.training_variant)
 
     def training(self) -> Training:
-        """The same for all."""
+        """The training settings, the same for all methods."""
+        from workbench.training import Training
+
         return Training(
             samples=self.samples, batch_size=self.batch_size, learning_rate=self.learning_rate,
             averaging=self.averaging, noise_y=self.noise_y, warm_up=max(1, self.steps // 40),
             early_stopping=False, validation_fraction=0.05, validate_every=max(1, self.steps // CURVE),
         )  # fmt: skip
 
-    def cells(self):
-        known = {method.key: method for method in METHODS}
-        keys = self.methods or list(known)
+    def cells(self) -> list[Cell]:
+        methods = {method.key: method for method in METHODS}
+        keys = self.methods or list(methods)
         return [
-            self._cell(known.get(key, Method(key, key)), seed, known=key in known)
+            self._cell(methods.get(key, Method(key, key)), seed, exists=key in methods)
             for seed in range(self.seeds)
             for key in keys
         ]
 
-    def _cell(self, method: Method, seed: int, *, known: bool) -> Cell:
+    def _cell(self, method: Method, seed: int, *, exists: bool) -> Cell:
         place = {"method": method.key, "seed": seed}
-        if not known:
+        if not exists:
             return Cell(place, method.title, refused=f"There is no method '{method.key}' in this comparison.")
         if method.key in WITHOUT_NETWORK:
             return Cell(place, method.title)
-        problem = self.learned_problem()
+        problem = self.training_problem()
         architecture, objective, reason = recipe(method, problem, self.parameters)
         if reason:
             return Cell(place, method.title, refused=reason)
         if method.key == "inn_likelihood":
             objective = objective | {"settings": {"sigma_y": self.sigma_y}}
-        made = Experiment(problem, architecture, objective, self.training(), steps=self.steps, seed=seed)
-        return Cell(place, method.title, made)
+        from workbench.training import Experiment
+
+        parts = (problem, architecture, objective, self.training())
+        return Cell(place, method.title, Experiment(*parts, steps=self.steps, seed=seed))
 
     # ---- one cell
-    def measure(self, cell: Cell, bench: Bench) -> xr.Dataset:
-        test = bench.kept("reference", self._test)
-        sampler, trained = self._sampler(cell, bench)
+    def measure(self, cell: Cell, context: StudyContext) -> xr.Dataset:
+        import xarray as xr
+
+        test = context.cached("reference", self._test)
+        sampler, training = self._sampler(cell, context)
         observations = torch.from_numpy(test["y"].values)
         generator = torch.Generator().manual_seed(TEST_SEED + 1 + int(cell.coordinates["seed"]))
-        start = clock(bench.device)
+        start = clock(context.device)
         raw = sampler.draw(observations, self.draws, generator)
-        seconds = clock(bench.device) - start
+        seconds = clock(context.device) - start
         draws = self._rounded(raw)
         numbers = self._numbers(draws, raw, test, generator)
         numbers |= {
             "sampling_microseconds": 1e6 * seconds / (raw.shape[0] * raw.shape[1]),
-            "training_seconds": trained["seconds"],
+            "training_seconds": training["seconds"],
             "parameters": float(sampler.parameters),
         }
-        shown = self._rounded(sampler.draw(torch.from_numpy(test["shown_y"].values), SHOWN_DRAWS, generator))
+        examples = sampler.draw(torch.from_numpy(test["shown_y"].values), SHOWN_DRAWS, generator)
+        examples = self._rounded(examples)
         arrays = {
             "err_post_each": ("observation", numbers.pop("each")),
             "err_resim_each": ("observation", numbers.pop("each_resim")),
-            "shown_draws": (("shown", "draw", "parameter"), shown.numpy().astype(np.float32)),
-            **trained["curves"],
+            "shown_draws": (("shown", "draw", "parameter"), examples.numpy().astype(np.float32)),
+            **training["curves"],
         }
         return xr.Dataset(
             numbers | arrays,
@@ -194,29 +204,32 @@ class PosteriorComparison(Study):
             },
         )
 
-    def _numbers(self, draws: Tensor, raw: Tensor, test: xr.Dataset, generator) -> dict:
+    def _numbers(
+        self, draws: Tensor, raw: Tensor, test: xr.Dataset, generator: torch.Generator
+    ) -> dict[str, Any]:
+        """Metrics of rounded and unrounded draws, and the errors of each observation."""
         reference, truth, y = (torch.from_numpy(test[n].values).double() for n in ("reference", "x", "y"))
         each = sample_metrics.posterior_errors(draws, reference)
         scale = torch.from_numpy(test["scale"].values)
-        standardised = sample_metrics.posterior_errors(draws, reference, scale)
-        squared = sample_metrics.resimulated(draws, y, self.problem(), generator)
-        resim = sample_metrics.resimulation_errors(squared)
-        found = {
+        in_prior_units = sample_metrics.posterior_errors(draws, reference, scale)
+        distances = sample_metrics.resimulation_distances(draws, y, self.problem(), generator)
+        resim = sample_metrics.resimulation_errors(distances)
+        numbers = {
             "err_post": np.nanmean(each), "err_post_median": np.nanmedian(each),
             "err_post_low": np.nanquantile(each, 0.25), "err_post_high": np.nanquantile(each, 0.75),
-            "err_post_standardised": np.nanmean(standardised),
+            "err_post_standardised": np.nanmean(in_prior_units),
             "err_resim": resim.mean(), "err_resim_median": np.median(resim),
             "calibration_error": sample_metrics.calibration_error(truth, draws).mean(),
             **{
-                f"r_{t}": sample_metrics.best_of(squared, t, y.shape[1]).mean()
+                f"r_{t}": sample_metrics.best_of(distances, t, y.shape[1]).mean()
                 for t in sample_metrics.GUESSES
             },
             "non_finite_share": float((~raw.isfinite().all(-1)).double().mean()),
             "each": each, "each_resim": resim,
         }  # fmt: skip
         if self.whole:
-            found["err_post_unrounded"] = np.nanmean(sample_metrics.posterior_errors(raw, reference))
-        return found
+            numbers["err_post_unrounded"] = np.nanmean(sample_metrics.posterior_errors(raw, reference))
+        return numbers
 
     def _rounded(self, draws: Tensor) -> Tensor:
         draws = draws.clone()
@@ -225,36 +238,18 @@ class PosteriorComparison(Study):
         return draws
 
     def _test(self) -> xr.Dataset:
-        """Fresh pairs, their exact posteriors, the spread of the prior, and the observations to look at."""
-        problem, generator = self.problem(), torch.Generator().manual_seed(TEST_SEED)
-        pairs = problem.draw(2 * self.observations, generator)
-        kept, exact = [], []
-        for i in range(len(pairs.y)):
-            if len(kept) == self.observations:
-                break
-            try:
-                exact.append(problem.reference_posterior(pairs.y[i], self.draws, generator))
-                kept.append(i)
-            except DataError:
-                continue  # far out, where no exact draw can be had in reasonable time
-        shown = torch.cat([torch.tensor([problem.default_observation]).double(), pairs.y[kept[: SHOWN - 1]]])
-        return xr.Dataset(
-            {
-                "x": (("observation", "parameter"), pairs.x[kept].numpy()),
-                "y": (("observation", "observed"), pairs.y[kept].numpy()),
-                "reference": (("observation", "draw", "parameter"), torch.stack(exact).float().numpy()),
-                "scale": ("parameter", problem.draw(20_000, generator).x.std(0).numpy()),
-                "shown_y": (("shown", "observed"), shown.numpy()),
-            },
-            coords={"parameter": [v.name for v in problem.x], "observed": [v.name for v in problem.y]},
-            attrs={"skipped": (kept[-1] + 1 if kept else 0) - len(kept)},
-        )
+        """Fresh pairs with their exact posteriors, and the observations whose draws are stored for plots."""
+        problem = self.problem()
+        test = fresh_pairs(problem, self.observations, self.draws, TEST_SEED)
+        examples = np.concatenate([np.atleast_2d(problem.default_observation), test["y"].values[: SHOWN - 1]])
+        return test.assign(shown_y=(("shown", "observed"), examples.astype(np.float64)))
 
     def conclusions(self, data: xr.Dataset) -> list[str]:
         return conclusions.sentences(data, [figure.to_dict() for figure in self.published])
 
     # ---- samplers
-    def _sampler(self, cell: Cell, bench: Bench) -> tuple[Sampler, dict]:
+    def _sampler(self, cell: Cell, context: StudyContext) -> tuple[Sampler, dict[str, Any]]:
+        """The cell's sampler, with the seconds and loss curves of its training."""
         nothing = {"seconds": 0.0, "curves": {}}
         method = cell.coordinates["method"]
         if method == "exact":
@@ -262,22 +257,26 @@ class PosteriorComparison(Study):
         if method == "prior":
             return PriorSampler(self.problem()), nothing
         if method == "abc":
-            data = self._data(cell, torch.device("cpu"))
+            data = self._data(cell, torch.device("cpu"), torch.float64)
             units = data.standardisation
             return RejectionSampler(units.x_out(data.train_x), units.y_out(data.train_y)), nothing
         if method == "neural_adjoint":
-            return self._adjoint(cell, bench)
-        run = bench.train(cell)
-        return NetworkSampler(run.fitted), {"seconds": bench.seconds(cell), "curves": curves(run)}
+            return self._adjoint(cell, context)
+        run = context.train(cell)
+        return NetworkSampler(run.fitted), {"seconds": context.seconds(cell), "curves": curves(run)}
 
-    def _data(self, cell: Cell, device: torch.device, dtype: torch.dtype = torch.float64) -> RunData:
-        """The pairs that the networks of this seed see."""
+    def _data(self, cell: Cell, device: torch.device, dtype: torch.dtype) -> RunData:
+        """The pairs that the networks of this seed are trained on."""
+        from workbench.training.data import RunData
+
         seed = int(cell.coordinates["seed"])
-        return RunData(self.learned_problem(), self.training(), seed=seed, device=device, dtype=dtype)
+        return RunData(self.training_problem(), self.training(), seed=seed, device=device, dtype=dtype)
 
-    def _adjoint(self, cell: Cell, bench: Bench) -> tuple[Sampler, dict]:
-        device = pick_device(bench.device)
-        data, start = self._data(cell, device, torch.float32), clock(bench.device)
+    def _adjoint(self, cell: Cell, context: StudyContext) -> tuple[Sampler, dict[str, Any]]:
+        from workbench.training.device import pick_device
+
+        device = pick_device(context.device)
+        data, start = self._data(cell, device, torch.float32), clock(context.device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(cell.coordinates["seed"]))
             network = forward_network(data.train_x.shape[1], data.train_y.shape[1], self.parameters).to(
@@ -285,11 +284,11 @@ class PosteriorComparison(Study):
             )
         train_forward(network, data, self.training(), self.steps)
         sampler = AdjointSampler(network, data, steps=self.adjoint_steps)
-        return sampler, {"seconds": clock(bench.device) - start, "curves": {}}
+        return sampler, {"seconds": clock(context.device) - start, "curves": {}}
 
 
 def curves(run: Run) -> dict[str, tuple]:
-    """Validation loss, and the mean training loss since the last validation, at every validation."""
+    """Validation loss at every validation, and the mean training loss since the one before."""
     marks = [record for record in run.history if record.validation][:CURVE]
     values = np.full((3, CURVE), np.nan)
     before = 0

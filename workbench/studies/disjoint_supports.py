@@ -1,30 +1,37 @@
 """VINA §4.1.5: data U(0, 1) from a latent U(c, c + 1) beside it: which divergence moves the map?
 
-code    the authors' network in one dimension, which has nothing to split: x = (z − t) e^{−s} over and over,
-        s and t from networks that read nothing, of which only the last two layers do anything. Steps of
-        2e-4 have to cross the distance c, so that this is a race as much as a test of supports. As many
-        steps as the program takes, in the fast setting with smaller batches
+code    the authors' network in one dimension, where there is nothing to split: x = (z − t) e^{−s} repeated,
+        with s and t from networks without input, of which only the last two layers act. Steps of 2e-4 have
+        to cross the distance c, so that this tests speed as much as supports. As many steps as the program
+        takes, in the fast setting with smaller batches
 ours    one shift and one scale about the latent's centre, with steps that can cross any c of the table in
-        time and a critic that keeps up: what is left is whether the divergence points the right way. The
-        row c = 0 says whether the game itself ends well
+        time and a critic that keeps up: what remains is whether the divergence points the right way. The
+        row c = 0 shows whether the training itself converges
 
-MMD²    V-statistic of Ardizzone's backward kernel, as in the program (there called MMD); beside it W1 and how
-        far the mean is off, which say more far away, where every kernel has gone flat
+MMD²    V-statistic of Ardizzone's backward kernel, as in the program (there called MMD); beside it W1 and the
+        error of the mean, which tell more at a distance, where every kernel is flat
 Source: VINA, arXiv:2602.20480, section 4.1.5, table 2, and the authors' program.
 """
 
 from __future__ import annotations
 
-import param
-import torch
-import xarray as xr
-from torch import Tensor, nn
+from typing import TYPE_CHECKING
 
-from workbench.divergences import DIVERGENCES, SampleDivergence, mmd_squared
-from workbench.studies.adversarial_training import Rules, play
+import param
+
+from workbench.core.lazy import torch
+from workbench.studies import catalogues
+from workbench.studies.adversarial_training import AdversarialSettings, train_adversarially
 from workbench.studies.base import STUDIES, Cell, Column, Figure, Published, Study
 from workbench.studies.cell_means import grouped
-from workbench.studies.study_context import Bench, clock
+from workbench.studies.heavy_tails import thinned
+from workbench.studies.study_context import clock
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from torch import Tensor
+
+    from workbench.studies.study_context import StudyContext
 
 #: MMD of latents at c: critic with KL, and Sinkhorn; from the authors' notebook.
 _NOTEBOOK = {
@@ -44,48 +51,9 @@ def _figures(table: dict, tag: str, source: str) -> tuple[Published, ...]:
     )
 
 
-class AffineStack(nn.Module):
-    """x ← (x − t_k) e^{−s_k}, k = 1 … blocks, z (n, 1) to x (n, 1); |s_k| stays below 2.
-
-    (s_k, t_k) = W_k relu(b_k) + c_k: what is left of a network with two hidden layers whose input has no
-    component. Its first layer gives relu(0) = 0 with gradient zero and stays there.
-    """
-
-    def __init__(self, blocks: int, width: int) -> None:
-        super().__init__()
-        bound = width**-0.5  # PyTorch's for the biases of such layers; the program sets the weights to 0.02
-        self.hidden = nn.Parameter(torch.empty(blocks, width).uniform_(-bound, bound))
-        self.weight = nn.Parameter(0.02 * torch.randn(blocks, 2, width))
-        self.bias = nn.Parameter(torch.empty(blocks, 2).uniform_(-bound, bound))
-
-    def forward(self, z: Tensor) -> Tensor:
-        outputs = torch.einsum("kow,kw->ko", self.weight, self.hidden.relu()) + self.bias
-        for s, t in outputs:
-            z = (z - t) * torch.exp(-2 * 0.636 * torch.atan(s))
-        return z
-
-
-class Affine(nn.Module):
-    """x = c + 8 t + e^s (z − c), c the centre of the latent, which its analyst knows: z (n, 1) to x (n, 1).
-
-    Adam's steps are equally long in t and s: with the factor those of t cross the distance while those of s
-    stay small.
-    """
-
-    UNIT = 8.0
-
-    def __init__(self, centre: float) -> None:
-        super().__init__()
-        self.centre = centre
-        self.scale, self.shift = nn.Parameter(torch.zeros(())), nn.Parameter(torch.zeros(()))
-
-    def forward(self, z: Tensor) -> Tensor:
-        return self.centre + self.UNIT * self.shift + self.scale.exp() * (z - self.centre)
-
-
 @STUDIES.register
 class DisjointSupports(Study):
-    """A latent beside the data, then further and further away."""
+    """A latent interval next to the data, then further and further away."""
 
     key = "disjoint_supports"
     title = "Disjoint supports"
@@ -116,113 +84,120 @@ class DisjointSupports(Study):
         1880, bounds=(1, 1_000_000), doc="Steps as in the code: 1880 are 20 epochs of 48 000 points."
     )
     own_steps = param.Integer(1880, bounds=(1, 1_000_000), doc="Ours: steps.")
-    batch_size = param.Integer(512, bounds=(8, 100_000), doc="Points of each law in a step.")
-    points = param.Integer(2000, bounds=(50, 20_000), doc="Draws of each law that are compared.")
+    batch_size = param.Integer(512, bounds=(8, 100_000), doc="Points of each distribution in a step.")
+    points = param.Integer(2000, bounds=(50, 20_000), doc="Draws of each distribution that are compared.")
     critic_steps = param.Integer(5, bounds=(1, 100), doc="Ours: steps of the critic for each of the map.")
     rate = param.Number(0.008, bounds=(1e-6, 1.0), doc="Ours: Adam's step size of scale and shift.")
 
-    def cells(self):
+    def cells(self) -> list[Cell]:
         pairs = [("code", d) for d in ("kl", "sinkhorn")] + [("ours", d) for d in self.divergences]
         names = {"code": "as in the code", "ours": "ours"}
         return [
             Cell(
                 {"setting": setting, "divergence": divergence, "offset": offset, "seed": seed},
-                f"U({offset}, {offset + 1}) · {DIVERGENCES[divergence].title} · {names[setting]}",
+                f"U({offset}, {offset + 1}) · {catalogues.DIVERGENCES[divergence].title} · {names[setting]}",
             )
             for setting, divergence in pairs
             for offset in ((setting == "ours" and self.own_offsets) or self.offsets)
             for seed in range(self.seeds)
         ]
 
-    def measure(self, cell: Cell, bench: Bench) -> xr.Dataset:
+    def measure(self, cell: Cell, context: StudyContext) -> xr.Dataset:
+        import xarray as xr
+
+        from workbench.studies.scalar_maps import Affine, AffineStack
+
         place = cell.coordinates
         offset, seed = place["offset"], place["seed"]
-        rules = self.rules(place["setting"], place["divergence"])
+        settings = self.adversarial_settings(place["setting"], place["divergence"])
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = AffineStack(6, 64) if place["setting"] == "code" else Affine(offset + 0.5)
         start = clock("cpu")
-        values = play(
+        values = train_adversarially(
             network,
             list(network.parameters()),
             lambda n, g: offset + torch.rand(n, 1, generator=g),
             lambda n, g: torch.rand(n, 1, generator=g),
-            rules,
+            settings,
             seed=seed,
         )
         seconds = clock("cpu") - start
         generator = torch.Generator().manual_seed(seed + 10_000)
         truth = torch.rand(self.points, 1, generator=generator).double()
         with torch.no_grad():
-            made = network(offset + torch.rand(self.points, 1, generator=generator)).double()
-        return xr.Dataset(self._numbers(truth, made, offset) | {
+            draws = network(offset + torch.rand(self.points, 1, generator=generator)).double()
+        return xr.Dataset(self._numbers(truth, draws, offset) | {
             "training_seconds": ((), seconds),
-            "curve_training": ("point", _thinned(values)),
-            "shown_draws": (("shown", "draw", "parameter"), made[:300].numpy()[None]),
+            "curve_training": ("point", thinned(values)),
+            "shown_draws": (("shown", "draw", "parameter"), draws[:300].numpy()[None]),
         }, coords={"parameter": ["x"], "observed": ["offset"],
                    "shown_y": (("shown", "observed"), [[float(offset)]])})  # fmt: skip
 
-    def rules(self, setting: str, divergence: str) -> Rules:
-        """How a cell is trained."""
-        made = DIVERGENCES.make(divergence)
+    def adversarial_settings(self, setting: str, divergence: str) -> AdversarialSettings:
+        """Training settings of a cell."""
+        from workbench.divergences import SampleDivergence
+
+        member = catalogues.DIVERGENCES.make(divergence)
         if setting == "code":
-            return Rules(
-                made, self.steps, self.batch_size, non_saturating=not isinstance(made, SampleDivergence),
+            return AdversarialSettings(
+                member, self.steps, self.batch_size, non_saturating=not isinstance(member, SampleDivergence),
                 logit_clamp=4.0,
             )  # fmt: skip
         if divergence == "maximum_mean_discrepancy":
-            made = DIVERGENCES.make(divergence, unbiased=True)
-        if divergence == "wasserstein_critic":  # a two-sided penalty leaves slopes where the laws are equal
-            made = DIVERGENCES.make(divergence, one_sided=True)
-        return Rules(
-            made, self.own_steps, self.batch_size, rate=self.rate, critic_rate=5e-3,
+            member = catalogues.DIVERGENCES.make(divergence, unbiased=True)
+        if divergence == "wasserstein_critic":  # a two-sided penalty leaves slopes at equal distributions
+            member = catalogues.DIVERGENCES.make(divergence, one_sided=True)
+        return AdversarialSettings(
+            member, self.own_steps, self.batch_size, rate=self.rate, critic_rate=5e-3,
             critic_steps=self.critic_steps,
             gradient_penalty=0.1, settles=True,
         )  # fmt: skip
 
-    def _numbers(self, truth: Tensor, made: Tensor, offset: int) -> dict[str, tuple]:
-        off = float((made.mean() - truth.mean()).abs())
+    def _numbers(self, truth: Tensor, draws: Tensor, offset: int) -> dict[str, tuple]:
+        from workbench.divergences import mmd_squared
+
+        off = float((draws.mean() - truth.mean()).abs())
         numbers = {
-            "mmd": float(mmd_squared(truth, made, kernel_name="backward")),
-            "w1": float((truth.sort(0).values - made.sort(0).values).abs().mean()),
+            "mmd": float(mmd_squared(truth, draws, kernel_name="backward")),
+            "w1": float((truth.sort(0).values - draws.sort(0).values).abs().mean()),
             "mean_off": off,
-            "width": float(made.std() / truth.std()),
+            "width": float(draws.std() / truth.std()),
             "crossed": 1 - off / offset if offset else float("nan"),
         }
         return {name: ((), value) for name, value in numbers.items()}
 
     def conclusions(self, data: xr.Dataset) -> list[str]:
-        """Who arrives, and whether the paper's order holds."""
-        found = []
+        """Divergences that move the latent onto the data, and a test of the paper's order."""
+        sentences = []
         for offset in self.offsets:
             mmd = grouped(data, "mmd", "divergence", setting="code", offset=offset)
             if offset and len(mmd) == 2:
                 order = "smaller" if mmd["sinkhorn"] < mmd["kl"] else "not smaller"
-                found.append(
+                sentences.append(
                     f"As in the code, latent U({offset}, {offset + 1}): the MMD² of Sinkhorn is {order} than "
                     f"that of KL ({mmd['sinkhorn']:.3g}, {mmd['kl']:.3g})."
                 )
         far = max(self.own_offsets or self.offsets)
-        gone, width = (
+        progress, width = (
             grouped(data, name, "divergence", setting="ours", offset=far) for name in ("crossed", "width")
         )
         still = grouped(data, "w1", "divergence", setting="ours", offset=0)
-        astray = ", ".join(f"{DIVERGENCES[d].title} ({still[d]:.2g})" for d in still if still[d] > 0.1)
+        titles = {member.key: member.title for member in catalogues.DIVERGENCES}
+        astray = ", ".join(f"{titles[d]} ({still[d]:.2g})" for d in still if still[d] > 0.1)
         if astray:
-            found.append(f"Ours, from U(0, 1), where nothing is to be done, W1 ends above 0.1 for: {astray}.")
-        there = [d for d in gone if gone[d] > 0.95]
-        right = [d for d in there if 0.8 < width[d] < 1.25]
+            sentences.append(
+                f"Ours, from U(0, 1), where nothing is to be done, W1 ends above 0.1 for: {astray}."
+            )
+        arrivals = [d for d in progress if progress[d] > 0.95]
+        right = [d for d in arrivals if 0.8 < width[d] < 1.25]
         groups = {
             "arrive, as wide as the data": right,
-            "arrive, too narrow or too wide": [d for d in there if d not in right],
-            "do not arrive": [d for d in gone if d not in there],
+            "arrive, too narrow or too wide": [d for d in arrivals if d not in right],
+            "do not arrive": [d for d in progress if d not in arrivals],
         }
-        for word, picked in groups.items():
-            if picked:
-                names = ", ".join(f"{DIVERGENCES[d].title} (width {width[d]:.2g})" for d in picked)
-                found.append(f"Ours, from U({far}, {far + 1}): {word}: {names}.")
-        return found
-
-
-def _thinned(values: list[float], count: int = 60) -> list[float]:
-    return values[:: max(1, len(values) // count)][:count]
+        for words, members in groups.items():
+            if members:
+                names = ", ".join(f"{titles[d]} (width {width[d]:.2g})" for d in members)
+                sentences.append(f"Ours, from U({far}, {far + 1}): {words}: {names}.")
+        return sentences

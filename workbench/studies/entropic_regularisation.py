@@ -1,24 +1,27 @@
 """VINA §4.1.4: Sinkhorn with more and less entropy, debiased or not.
 
-code    the figure's number is the blur that the program hands on, so that ε is its square; laws of x alone,
-        with the distance to x from an independent latent at weight 10, which narrows the draws
-ours    the joint law, no such term, and ε itself is the figure's number
+code    the figure's number is the blur that the program hands on, so that ε is its square; distributions
+        of x alone, with the distance to x from an independent latent at weight 10, which narrows the draws
+ours    the joint distribution, no such term, and ε itself is the figure's number
 
-What to expect: debiased, a large ε compares only means; not debiased, it makes every draw the mean. The
-distance to the target cannot tell a narrow posterior from a right one: the spread, MMD² and C2ST can.
+Expected: debiased, a large ε compares only means; not debiased, it makes every draw the mean. The distance
+to the target does not distinguish a narrow posterior from a right one; the spread, MMD² and C2ST do.
 Source: VINA, arXiv:2602.20480, section 4.1.4, figure 6, and the authors' program.
 """
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import param
-import xarray as xr
 
-from workbench.studies.base import STUDIES, Figure
+from workbench.studies.base import STUDIES, Cell, Figure, Published
 from workbench.studies.case_study import SETTINGS, PosteriorCase, digitised
 from workbench.studies.cell_means import falls, grouped
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 _ENTROPIES = (0.01, 0.1, 1.0, 10.0)
 KINDS = ("debiased", "biased")
@@ -27,7 +30,7 @@ _MINUTES = {"debiased": (0.473, 0.455, 0.435, 0.400), "biased": (0.418, 0.407, 0
 _SOURCE = "VINA, arXiv:2602.20480, figure 6; which colour is which ε is assumed"
 
 
-def _figures(column: str, table: dict):
+def _figures(column: str, table: dict[str, tuple[float, ...]]) -> tuple[Published, ...]:
     rows = {(k, e): v for k, values in table.items() for e, v in zip(_ENTROPIES, values, strict=True)}
     return digitised(column, rows, ("kind", "entropy"), _SOURCE)
 
@@ -48,7 +51,7 @@ class EntropicRegularisation(PosteriorCase):
     settings_compared = param.List(["code", "ours"], item_type=str, doc="Ways to train: code, ours.")
     entropies = param.List(list(_ENTROPIES), item_type=float, doc="Entropic regularisation.")
 
-    def cells(self):
+    def cells(self) -> list[Cell]:
         return [
             self._cell(kind, float(entropy), setting, seed)
             for setting in self.settings_compared
@@ -57,27 +60,27 @@ class EntropicRegularisation(PosteriorCase):
             for seed in range(self.seeds)
         ]
 
-    def _cell(self, kind: str, entropy: float, setting: str, seed: int):
+    def _cell(self, kind: str, entropy: float, setting: str, seed: int) -> Cell:
         place = {"kind": kind, "entropy": entropy, "setting": setting, "seed": seed}
-        debiased = kind == "debiased"
+        is_debiased = kind == "debiased"
         if setting == "ours":
-            values = self.ours("sinkhorn", sinkhorn_blur=math.sqrt(entropy), sinkhorn_debiased=debiased)
+            values = self.ours("sinkhorn", sinkhorn_blur=math.sqrt(entropy), sinkhorn_debiased=is_debiased)
         else:
-            values = self.transport(blur=entropy, debiased=debiased)
+            values = self.transport(blur=entropy, debiased=is_debiased)
         title = f"{kind} · {entropy:g}"
         return self.cell(place, title, self.network(setting), {"key": "variational", "settings": values})
 
     def conclusions(self, data: xr.Dataset) -> list[str]:
-        """Which way the trend in ε goes, by each ruler: the paper says that less entropy is better."""
-        found = []
+        """Direction of the trend in ε by each metric; the paper says that less entropy is better."""
+        sentences = []
         for setting in self.settings_compared:
             for kind in KINDS:
-                for ruler, name in (("resimulation_distance", "‖f(x̂) − y‖"), ("mmd", "MMD²")):
-                    curve = grouped(data, ruler, "entropy", kind=kind, setting=setting)
+                for metric, name in (("resimulation_distance", "‖f(x̂) − y‖"), ("mmd", "MMD²")):
+                    curve = grouped(data, metric, "entropy", kind=kind, setting=setting)
                     if len(curve) > 1:
                         first, *_, last = curve.values()
                         trend = "as the paper says" if first < last else "against the paper's sentence"
-                        found.append(
+                        sentences.append(
                             f"{SETTINGS[setting]}, {kind}: {name} goes from {first:.3g} at {min(curve):g} to "
                             f"{last:.3g} at {max(curve):g} ({falls(curve)} of {len(curve) - 1} steps down), "
                             f"{trend}."
@@ -85,15 +88,15 @@ class EntropicRegularisation(PosteriorCase):
                 clock = grouped(data, "training_minutes", "entropy", kind=kind, setting=setting)
                 if len(clock) > 1:
                     low, high = min(clock), max(clock)
-                    found.append(
+                    sentences.append(
                         f"{SETTINGS[setting]}, {kind}: training takes {60 * clock[low]:.3g} s at {low:g} and "
                         f"{60 * clock[high]:.3g} s at {high:g}; the paper finds less entropy slower."
                     )
                 width = grouped(data, "spread", "entropy", kind=kind, setting=setting)
                 if width:
                     widest = max(width)
-                    found.append(
+                    sentences.append(
                         f"{SETTINGS[setting]}, {kind}: at {widest:g} draws are {width[widest]:.2f} times as "
                         "wide as the exact posterior."
                     )
-        return found
+        return sentences

@@ -1,28 +1,40 @@
 """Every divergence with every kind of network on four problems: one table to sort.
 
-Networks   couplings (RealNVP), splines and residual blocks given y, and the network of [y, z]
-Problems   a Gaussian that is known in closed form, the arm, eight modes with labels, and a density without y
+Networks   coupling (RealNVP), spline and residual flows of x given y, and the network of [y, z]
+Problems   a Gaussian in closed form, the robot arm, eight modes with labels, and a density without y
 Objective  the defaults of this workbench: backward joint, exact gradient, L_y where the network predicts y
-Judges     as in the case studies; without y, MMD², C2ST and spread against fresh draws of the density
-What does not fit together stays in the table with the reason.
+Metrics    those of the case studies; without y, MMD², C2ST and spread against fresh draws of the density
+Combinations that do not fit stay in the table with the reason.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import param
-import torch
-import xarray as xr
 
 from workbench.core.capability import Capability
-from workbench.divergences import DIVERGENCES, mmd_squared
-from workbench.problems import PROBLEMS
-from workbench.studies.base import STUDIES, Figure
+from workbench.core.lazy import torch
+from workbench.studies import catalogues
+from workbench.studies.base import STUDIES, Cell, Figure
 from workbench.studies.case_study import TEST_SEED, PosteriorCase
 from workbench.studies.cell_means import grouped
 from workbench.studies.comparison import curves
-from workbench.studies.posterior_quality import COLUMNS, fresh_pairs, judged, spread, told_apart
-from workbench.studies.study_context import Bench
+from workbench.studies.posterior_quality import (
+    COLUMNS,
+    evaluate_posterior,
+    fresh_pairs,
+    neighbour_c2st,
+    spread,
+)
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from workbench.inference import FittedModel
+    from workbench.problems import Problem
+    from workbench.studies.study_context import StudyContext
 
 NETWORKS = {
     "coupling": "realnvp",
@@ -37,10 +49,10 @@ _PROBLEMS = ("linear_gaussian", "inverse_kinematics", "eight_modes", "two_moons"
 
 @STUDIES.register
 class EveryDivergence(PosteriorCase):
-    """The cross table."""
+    """Table of all divergences against networks and problems."""
 
     key = "every_divergence"
-    # what comes first is what rows are compared by: where y is a label the distance to it says nothing
+    # rows are compared by the first column, and where y is a label the distance to it is meaningless
     columns = tuple(sorted(COLUMNS, key=lambda column: column.name != "mmd"))
     title = "Every divergence, every kind of network"
     summary = "All divergences with couplings, splines, residual blocks and the INN on four problems."
@@ -60,20 +72,20 @@ class EveryDivergence(PosteriorCase):
     networks = param.List(list(NETWORKS), item_type=str, doc="coupling, spline, residual, inn.")
     divergences = param.List([], item_type=str, doc="Keys of divergences; empty: all that train.")
 
-    def trained(self) -> list[str]:
+    def divergence_keys(self) -> list[str]:
         """Keys of the divergences of the table."""
-        return self.divergences or DIVERGENCES.keys()
+        return self.divergences or catalogues.DIVERGENCES.keys()
 
-    def cells(self):
+    def cells(self) -> list[Cell]:
         return [
             self._cell(problem, network, divergence, seed)
-            for seed in range(self.seeds)  # outermost: what was interrupted has whole repetitions
+            for seed in range(self.seeds)  # outermost: an interrupted study has whole repetitions
             for network in self.networks
             for problem in self.problems
-            for divergence in self.trained()
+            for divergence in self.divergence_keys()
         ]
 
-    def _cell(self, problem: str, network: str, divergence: str, seed: int):
+    def _cell(self, problem: str, network: str, divergence: str, seed: int) -> Cell:
         place = {
             "problem": problem, "network": network, "divergence": divergence, "setting": "ours", "seed": seed,
         }  # fmt: skip
@@ -82,61 +94,67 @@ class EveryDivergence(PosteriorCase):
             settings |= {"log_det": "series", "terms": 1}
         return self.cell(
             place,
-            f"{PROBLEMS[problem].title} · {network} · {DIVERGENCES[divergence].title}",
+            f"{catalogues.PROBLEMS[problem].title} · {network} · {catalogues.DIVERGENCES[divergence].title}",
             {"key": NETWORKS[network], "settings": settings},
             {"key": "variational", "settings": {"divergence": divergence}},
-            problem=PROBLEMS.make(problem),
+            problem=catalogues.PROBLEMS.make(problem),
         )
 
-    def measure(self, cell, bench: Bench) -> xr.Dataset:
+    def measure(self, cell: Cell, context: StudyContext) -> xr.Dataset:
+        import xarray as xr
+
         problem = cell.experiment.problem
-        run = bench.train(cell)
+        run = context.train(cell)
         seed = TEST_SEED + 1 + run.experiment.seed
         if Capability.OBSERVATION in problem.capabilities:
-            test = bench.kept(
+            test = context.cached(
                 f"reference-{problem.key}",
                 lambda: fresh_pairs(problem, self.observations, self.draws, TEST_SEED),
             )
-            numbers = judged(run.fitted, problem, test, seed=seed)
+            numbers = evaluate_posterior(run.fitted, problem, test, seed=seed)
         else:
             numbers = self._density(run.fitted, problem, seed)
-        numbers["training_minutes"] = ((), bench.seconds(cell) / 60)
+        numbers["training_minutes"] = ((), context.seconds(cell) / 60)
         return xr.Dataset(numbers | curves(run))
 
-    def _density(self, fitted, problem, seed: int) -> dict:
-        """The judges without an observation."""
+    def _density(self, fitted: FittedModel, problem: Problem, seed: int) -> dict[str, Any]:
+        """Metrics of a density without an observation, from fresh draws."""
+        from workbench.divergences import mmd_squared
+
         generator = torch.Generator().manual_seed(seed)
         count = min(_DENSITY_DRAWS, self.observations * self.draws)
         reference = problem.draw(count, generator).x
         own = torch.Generator(device=fitted.model.device).manual_seed(seed)
         draws = fitted.sample(count, None, own).detach().to("cpu", torch.float64)
-        kept, scale = draws[draws.isfinite().all(1)], reference.std(0)
-        if len(kept) < 2:
+        finite, scale = draws[draws.isfinite().all(1)], reference.std(0)
+        if len(finite) < 2:
             return {"non_finite_share": ((), 1.0)}
-        found = {
-            "mmd": float(mmd_squared(kept / scale, reference / scale, unbiased=True)),
-            "c2st": told_apart(kept, reference),
-            "spread": spread(kept[None], reference[None]),
-            "non_finite_share": 1 - len(kept) / len(draws),
+        numbers = {
+            "mmd": float(mmd_squared(finite / scale, reference / scale, unbiased=True)),
+            "c2st": neighbour_c2st(finite, reference),
+            "spread": spread(finite[None], reference[None]),
+            "non_finite_share": 1 - len(finite) / len(draws),
         }
-        return {name: ((), value) for name, value in found.items()}
+        return {name: ((), value) for name, value in numbers.items()}
 
     def conclusions(self, data: xr.Dataset) -> list[str]:
-        """The best three and the last of each problem, by MMD², over the networks that all were trained
-        with."""
-        done = data.isel(cell=data["status"].values == "done")
-        found, every = [], set(self.trained())
+        """The best three divergences and the last for each problem, by MMD², over the networks with which all
+        of them were trained."""
+        results = data.isel(cell=data["status"].values == "done")
+        titles = {member.key: member.title for member in catalogues.DIVERGENCES}
+        sentences, every = [], set(self.divergence_keys())
         for problem in self.problems:
-            here = done.isel(cell=done["problem"].values == problem)
+            here = results.isel(cell=results["problem"].values == problem)
             by_network = {n: grouped(here, "mmd", "divergence", network=n) for n in self.networks}
-            whole = [n for n, found_there in by_network.items() if found_there.keys() == every]
+            whole = [n for n, means in by_network.items() if means.keys() == every]
             order = grouped(here.isel(cell=np.isin(here["network"].values, whole)), "mmd", "divergence")
-            ranked = sorted(order, key=order.get)
-            if len(ranked) > 3:
-                best = ", ".join(f"{DIVERGENCES[key].title} ({order[key]:.3g})" for key in ranked[:3])
-                last = ranked[-1]
-                found.append(
-                    f"{PROBLEMS[problem].title}: smallest MMD² on average over {', '.join(whole)}: {best}; "
-                    f"largest: {DIVERGENCES[last].title} ({order[last]:.3g})."
+            ranking = sorted(order, key=order.get)
+            if len(ranking) > 3:
+                best = ", ".join(f"{titles[key]} ({order[key]:.3g})" for key in ranking[:3])
+                last = ranking[-1]
+                title = catalogues.PROBLEMS[problem].title
+                sentences.append(
+                    f"{title}: smallest MMD² on average over {', '.join(whole)}: {best}; "
+                    f"largest: {titles[last]} ({order[last]:.3g})."
                 )
-        return found
+        return sentences

@@ -1,4 +1,4 @@
-"""Running a study: cell by cell, each finished one a file, all of them one Dataset."""
+"""Running a study: each finished cell is a file, and all cells together are one Dataset."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
 import xarray as xr
 
 from workbench.core.errors import RunError, SpecError, WorkbenchError
+from workbench.core.lazy import torch
 from workbench.studies.base import STUDIES, Cell, Published, Study
 from workbench.studies.folder import StudyFolder, read, write
-from workbench.studies.study_context import Bench
+from workbench.studies.study_context import StudyContext
 from workbench.training.device import pick_device
 
 #: States of a cell in the result.
@@ -38,10 +38,10 @@ def run(
     Parameters
     ----------
     study : a key of the catalogue with its settings, or a Study.
-    out : the study's folder (by default one under the workbench's home that belongs to these settings).
-        A study that was interrupted or killed goes on where it was.
+    out : the study's folder; by default one under the workbench's home that belongs to these settings.
+        A study that was interrupted or killed continues where it was.
     device : auto, cpu, cuda, cuda:N or mps.
-    say : is handed lines about the progress.
+    say : called with lines about the progress.
 
     Returns
     -------
@@ -58,39 +58,40 @@ def run(
     folder = StudyFolder(out) if out is not None else StudyFolder.standard(study)
     device = str(pick_device(device))
     folder.claim(study)
-    bench, cells = Bench(folder, device=device, say=say), study.cells()
+    context, cells = StudyContext(folder, device=device, say=say), study.cells()
     data = gather(study, cells, folder)
     for number, cell in enumerate(cells, 1):
         if cell.refused or folder.cell(cell) is not None:
             continue
         say(f"{number}/{len(cells)} {cell.title}")
-        folder.write_cell(cell, _measured(study, cell, bench))
+        folder.write_cell(cell, _measure(study, cell, context))
         data = gather(study, cells, folder)
         write(data, folder.result)
     write(data, folder.result)
     return data
 
 
-def _measured(study: Study, cell: Cell, bench: Bench) -> xr.Dataset:
+def _measure(study: Study, cell: Cell, context: StudyContext) -> xr.Dataset:
+    """The cell's Dataset with status, note, seconds and versions as attributes."""
     start = time.perf_counter()
     try:
-        found, status, note = study.measure(cell, bench), DONE, ""
+        data, status, note = study.measure(cell, context), DONE, ""
     except WorkbenchError as error:
-        found, status, note = xr.Dataset(), FAILED, str(error)
-        bench.say(f"{cell.title}: {note}")
-    return found.assign_attrs(
+        data, status, note = xr.Dataset(), FAILED, str(error)
+        context.say(f"{cell.title}: {note}")
+    return data.assign_attrs(
         status=status,
         note=note,
         seconds=time.perf_counter() - start,
-        device=_device(bench.device),
+        device=_device_name(context.device),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=json.dumps({name: version(name) for name in _PACKAGES}),
         experiment="" if cell.experiment is None else json.dumps(cell.experiment.to_dict()),
     )
 
 
-def _device(name: str) -> str:
-    """The class of the machine, without its name: "cpu (x86_64, 1 thread)" or what the GPU calls itself."""
+def _device_name(name: str) -> str:
+    """The kind of machine, not its host name: "cpu (x86_64, 1 thread)", or the name of the GPU."""
     if name.startswith("cuda"):
         return torch.cuda.get_device_name(name)
     threads = torch.get_num_threads()
@@ -99,18 +100,19 @@ def _device(name: str) -> str:
 
 def gather(study: Study, cells: list[Cell], folder: StudyFolder) -> xr.Dataset:
     """All cells along ``cell``, finished or not."""
-    stored = [folder.cell(cell) for cell in cells]  # a rival may have been measured where it is installed
-    parts = [xr.Dataset() if data is None else data.drop_attrs(deep=False) for data in stored]
-    about = [{} if data is None else data.attrs for data in stored]
+    # every cell's file counts: a cell refused here may have been measured on another machine
+    results = [folder.cell(cell) for cell in cells]
+    parts = [xr.Dataset() if data is None else data.drop_attrs(deep=False) for data in results]
+    attributes = [{} if data is None else data.attrs for data in results]
     states = [
-        known.get("status", REFUSED if cell.refused else WAITING)
-        for cell, known in zip(cells, about, strict=True)
+        values.get("status", REFUSED if cell.refused else WAITING)
+        for cell, values in zip(cells, attributes, strict=True)
     ]
-    notes = [known.get("note", cell.refused) for cell, known in zip(cells, about, strict=True)]
-    # a scalar of its own keeps cells that have no variable yet
+    notes = [values.get("note", cell.refused) for cell, values in zip(cells, attributes, strict=True)]
+    # a scalar in each part keeps cells that have no variable yet
     parts = [
-        part.assign(cell_seconds=known.get("seconds", float("nan")))
-        for part, known in zip(parts, about, strict=True)
+        part.assign(cell_seconds=values.get("seconds", float("nan")))
+        for part, values in zip(parts, attributes, strict=True)
     ]
     data = xr.concat(
         parts,
@@ -122,14 +124,14 @@ def gather(study: Study, cells: list[Cell], folder: StudyFolder) -> xr.Dataset:
         combine_attrs="drop",
     )
     axes = {name: ("cell", [cell.coordinates[name] for cell in cells]) for name in cells[0].coordinates}
-    done = [known for known in about if known]
+    finished_attributes = [values for values in attributes if values]
     return data.assign_coords(
         axes
         | {
             "title": ("cell", [cell.title for cell in cells]),
             "status": ("cell", states),
             "note": ("cell", notes),
-            "experiment": ("cell", [known.get("experiment", "") for known in about]),
+            "experiment": ("cell", [values.get("experiment", "") for values in attributes]),
         }
     ).assign_attrs(
         study=study.key,
@@ -139,25 +141,25 @@ def gather(study: Study, cells: list[Cell], folder: StudyFolder) -> xr.Dataset:
         axes=json.dumps(list(axes)),
         columns=json.dumps([vars(column) for column in study.columns]),
         published=json.dumps([figure.to_dict() for figure in study.published if _in_grid(figure, cells)]),
-        versions=done[-1]["versions"] if done else "{}",
-        device=", ".join(sorted({known["device"] for known in done})),
-        seconds=float(sum(known["seconds"] for known in done)),
-        created=max((known["created"] for known in done), default=""),
+        versions=finished_attributes[-1]["versions"] if finished_attributes else "{}",
+        device=", ".join(sorted({values["device"] for values in finished_attributes})),
+        seconds=float(sum(values["seconds"] for values in finished_attributes)),
+        created=max((values["created"] for values in finished_attributes), default=""),
         complete=int(WAITING not in states),
     )
 
 
 def _in_grid(figure: Published, cells: list[Cell]) -> bool:
-    """Whether a row of this grid, which settings may have made smaller, has the figure."""
+    """True where a row of this grid, which the settings may have made smaller, has the figure."""
     return any(figure.row.items() <= cell.coordinates.items() for cell in cells)
 
 
 def load(path: str | Path) -> xr.Dataset:
-    """A study's result from its file, or from the folder that it stands in. Raises `RunError`."""
+    """Read a study's result from its file or its folder. Raises `RunError`."""
     path = Path(path)
-    found = read(path / "result.nc" if path.is_dir() else path)
-    if found is None or "study" not in found.attrs:
+    data = read(path / "result.nc" if path.is_dir() else path)
+    if data is None or "study" not in data.attrs:
         raise RunError(
             "This is not the result of a study", expected="a result.nc, or a study's folder", found=str(path)
         )
-    return found
+    return data

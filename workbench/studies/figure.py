@@ -1,4 +1,4 @@
-"""What a study's figure shows, from its Dataset alone: last year's file is drawn like today's."""
+"""Data of a study's figure, from its Dataset alone, so that stored results are drawn like new ones."""
 
 from __future__ import annotations
 
@@ -14,51 +14,51 @@ from workbench.studies.table import columns
 
 
 def figure_data(data: xr.Dataset, column: str) -> xr.Dataset:
-    """What ``plots.trends`` draws of one column: means over the finished cells, smallest and largest value,
-    and the mean of the figures of others, by series and place.
+    """Dataset of one column for ``plots.trends``: mean, smallest and largest value of the finished cells, and
+    the mean of the published figures, by series and place.
 
     Raises `RunError` where the study has no figure, or the result not this column.
     """
-    figure = declared(data)
-    known = {c.name: c for c in columns(data)}
-    if column not in known or column not in data:
-        raise RunError("This result has no such column", expected=", ".join(known), found=column)
+    figure = figure_of(data)
+    columns_by_name = {c.name: c for c in columns(data)}
+    if column not in columns_by_name or column not in data:
+        raise RunError("This result has no such column", expected=", ".join(columns_by_name), found=column)
     cells = [_place(data, i) for i in range(data.sizes["cell"])]
     along = list(dict.fromkeys(_name(cell, figure.along) for cell in cells))
     series = list(dict.fromkeys(_name(cell, figure.series) for cell in cells))
     values: dict[tuple[int, int], list[float]] = {}
     others: dict[tuple[int, int], set[float]] = {}
-    published = [f for f in json.loads(data.attrs["published"]) if f["column"] == column]
+    references = [f for f in json.loads(data.attrs["published"]) if f["column"] == column]
     for cell, value in zip(cells, data[column].values.astype(float), strict=True):
         key = series.index(_name(cell, figure.series)), along.index(_name(cell, figure.along))
         if np.isfinite(value):
             values.setdefault(key, []).append(float(value))
-        theirs = (f["value"] for f in published if f["row"].items() <= cell.items())
+        theirs = (f["value"] for f in references if f["row"].items() <= cell.items())
         others.setdefault(key, set()).update(theirs)
     names = ("mean", "low", "high", "published")
-    found = {name: np.full((len(series), len(along)), np.nan) for name in names}
+    arrays = {name: np.full((len(series), len(along)), np.nan) for name in names}
     for key, each in values.items():
-        found["mean"][key], found["low"][key], found["high"][key] = np.mean(each), min(each), max(each)
+        arrays["mean"][key], arrays["low"][key], arrays["high"][key] = np.mean(each), min(each), max(each)
     for key, each in others.items():
         if each:
-            found["published"][key] = np.mean(sorted(each))
+            arrays["published"][key] = np.mean(sorted(each))
     return xr.Dataset(
-        {name: (("series", "place"), v) for name, v in found.items()},
+        {name: (("series", "place"), v) for name, v in arrays.items()},
         coords={"series": series, "place": along},
         attrs={
             "title": "",
             "horizontal_label": ", ".join(name.replace("_", " ") for name in figure.along),
-            "vertical_label": known[column].label,
+            "vertical_label": columns_by_name[column].label,
             "horizontal_window": [-0.6, len(along) - 0.4],
-            "vertical_window": _window(found, log=figure.log),
+            "vertical_window": _window(arrays, log=figure.log),
             "log": int(figure.log),
             "connected": int(figure.connected),
         },
     )
 
 
-def declared(data: xr.Dataset) -> Figure:
-    """What the study says that its figure shows. Raises `RunError` where it says nothing."""
+def figure_of(data: xr.Dataset) -> Figure:
+    """The figure that the study declares. Raises `RunError` where it declares none."""
     key = data.attrs["study"]
     if key not in STUDIES or STUDIES[key].figure is None:
         raise RunError(f"The study '{key}' has no figure", expected="a study that declares one")
@@ -66,11 +66,11 @@ def declared(data: xr.Dataset) -> Figure:
 
 
 def figures(data: xr.Dataset) -> list[xr.Dataset]:
-    """What ``plots.figure`` draws: one Dataset for each column of the study's figure that has been measured.
+    """Datasets for ``plots.figure``, one for each measured column of the study's figure.
 
     Raises `RunError` where the study has no figure.
     """
-    return [figure_data(data, name) for name in declared(data).columns if name in data]
+    return [figure_data(data, name) for name in figure_of(data).columns if name in data]
 
 
 def _place(data: xr.Dataset, i: int) -> dict[str, Any]:
@@ -83,8 +83,8 @@ def _name(cell: dict[str, Any], names: tuple[str, ...]) -> str:
     return ", ".join(words) or "all"
 
 
-def _window(found: dict[str, np.ndarray], *, log: bool) -> list[float]:
-    values = np.concatenate([v.ravel() for v in found.values()])
+def _window(arrays: dict[str, np.ndarray], *, log: bool) -> list[float]:
+    values = np.concatenate([v.ravel() for v in arrays.values()])
     values = values[np.isfinite(values) & ((values > 0) | (not log))]
     if not len(values):
         return [0.1, 1.0] if log else [0.0, 1.0]

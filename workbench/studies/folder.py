@@ -1,8 +1,8 @@
-"""A study as a folder that outlives its process: what is finished is a file.
+"""A study's folder: every finished part is a file, so that the study outlives its process.
 
-study.json    the study's key and all settings        cells/ID.nc   one finished cell
-runs/ID/      the run of a cell that trains            result.nc     all cells, written anew after each
-kept/NAME.nc  what the cells share
+study.json      the study's key and all settings        cells/ID.nc   one finished cell
+runs/ID/        the run of a cell that trains            result.nc     all cells, written anew after each
+cached/NAME.nc  Datasets that several cells use; ``kept/`` in folders written by earlier versions
 """
 
 from __future__ import annotations
@@ -12,15 +12,19 @@ import json
 import os
 import secrets
 from pathlib import Path
-
-import xarray as xr
+from typing import TYPE_CHECKING
 
 from workbench.core.errors import RunError, SpecError
 from workbench.studies.base import STUDIES, Cell, Study
-from workbench.training import RunFolder, home
-from workbench.training.folder import write_whole
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from workbench.training import RunFolder
 
 VERSION = 1
+#: Folder of the cached Datasets, and its name in folders written by earlier versions.
+_CACHED, _CACHED_BEFORE = "cached", "kept"
 
 
 class StudyFolder:
@@ -31,7 +35,9 @@ class StudyFolder:
 
     @classmethod
     def standard(cls, study: Study) -> StudyFolder:
-        """Where a study lives when nothing is said: the same settings always in the same folder."""
+        """The default folder under the workbench's home: the same settings always give the same folder."""
+        from workbench.training import home
+
         text = json.dumps(study.values(), sort_keys=True)
         mark = hashlib.sha256(text.encode()).hexdigest()[:8]
         return cls(home() / "studies" / f"{study.key}-{'fast-' if study.fast else ''}{mark}")
@@ -39,28 +45,30 @@ class StudyFolder:
     def claim(self, study: Study) -> None:
         """Make the folder this study's. Raises `SpecError` where another study, or the same with other
         settings, lives in it."""
-        wanted = {"version": VERSION, "key": study.key, "settings": study.values()}
+        from workbench.training.folder import write_whole
+
+        content = {"version": VERSION, "key": study.key, "settings": study.values()}
         path = self.path / "study.json"
         if not path.exists():
-            write_whole(path, json.dumps(wanted, indent=2).encode())
+            write_whole(path, json.dumps(content, indent=2).encode())
             return
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if found == wanted:
+        previous = json.loads(path.read_text(encoding="utf-8"))
+        if previous == content:
             return
-        differing = [
-            f"{name}={found.get('settings', {}).get(name)!r}"
-            for name, value in wanted["settings"].items()
-            if found.get("settings", {}).get(name) != value
+        differences = [
+            f"{name}={previous.get('settings', {}).get(name)!r}"
+            for name, value in content["settings"].items()
+            if previous.get("settings", {}).get(name) != value
         ]
         raise SpecError(
             f"Another study lives in {self.path}",
             expected=f"'{study.key}' with the settings asked for",
-            found=f"'{found.get('key')}'" + (f" with {', '.join(differing)}" if differing else ""),
+            found=f"'{previous.get('key')}'" + (f" with {', '.join(differences)}" if differences else ""),
             suggestion="choose another folder, or the same settings to go on",
         )
 
     def study(self) -> Study:
-        """The study that lives here, with its settings."""
+        """The study stored in this folder, with its settings."""
         path = self.path / "study.json"
         if not path.exists():
             raise RunError(
@@ -68,23 +76,29 @@ class StudyFolder:
                 expected="a folder with study.json",
                 found=str(self.path),
             )
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return STUDIES.make(found["key"], **found["settings"])
+        previous = json.loads(path.read_text(encoding="utf-8"))
+        return STUDIES.make(previous["key"], **previous["settings"])
 
     # ---- cells
     def cell(self, cell: Cell) -> xr.Dataset | None:
-        """The finished cell, or None. A file that cannot be read counts as not there."""
+        """The finished cell, or None. A file that cannot be read counts as missing."""
         return read(self.path / "cells" / f"{cell.id}.nc")
 
     def write_cell(self, cell: Cell, data: xr.Dataset) -> None:
+        """Store a finished cell."""
         write(data, self.path / "cells" / f"{cell.id}.nc")
 
     def run(self, cell: Cell) -> RunFolder:
+        """The run folder of a cell that trains."""
+        from workbench.training import RunFolder
+
         return RunFolder(self.path / "runs" / cell.id)
 
     # ---- shared parts, result
-    def kept(self, name: str) -> Path:
-        return self.path / "kept" / f"{name}.nc"
+    def cached(self, name: str) -> Path:
+        """File of a Dataset that several cells use."""
+        before = self.path / _CACHED_BEFORE
+        return (before if before.is_dir() else self.path / _CACHED) / f"{name}.nc"
 
     @property
     def result(self) -> Path:
@@ -92,14 +106,14 @@ class StudyFolder:
 
 
 def write(data: xr.Dataset, path: Path) -> None:
-    """A NetCDF file with compressed arrays and texts, either the old one or the whole new one."""
+    """Write a NetCDF file with compressed arrays and texts; a crash leaves the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{secrets.token_hex(4)}.nc")
-    packed = {n: {"zlib": True} for n, v in data.data_vars.items() if v.ndim and v.dtype.kind in "fiu"}
-    # as characters, since NetCDF compresses no texts; an experiment in each row would fill the file
-    packed |= {n: {"zlib": True, "dtype": "S1"} for n, v in data.variables.items() if _has_letters(v)}
+    encoding = {n: {"zlib": True} for n, v in data.data_vars.items() if v.ndim and v.dtype.kind in "fiu"}
+    # as characters, since NetCDF does not compress strings; an experiment in each row would fill the file
+    encoding |= {n: {"zlib": True, "dtype": "S1"} for n, v in data.variables.items() if _has_letters(v)}
     try:
-        data.to_netcdf(temporary, engine="netcdf4", encoding=packed)
+        data.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -110,7 +124,7 @@ def _has_letters(variable: xr.Variable) -> bool:
 
 
 def _with_texts(data: xr.Dataset) -> xr.Dataset:
-    """Characters come back as objects; texts are texts."""
+    """The Dataset with arrays of objects, as characters are read back, turned into arrays of texts."""
     for name, variable in data.variables.items():
         if variable.ndim and variable.dtype.kind == "O":
             data[name] = (variable.dims, variable.values.astype(str), variable.attrs)
@@ -118,11 +132,13 @@ def _with_texts(data: xr.Dataset) -> xr.Dataset:
 
 
 def read(path: Path) -> xr.Dataset | None:
-    """The file's content in memory; None where there is none that can be read."""
+    """The file's content in memory; None where there is no file that can be read."""
+    import xarray as xr
+
     if not path.is_file():
         return None
     try:
-        with xr.open_dataset(path, engine="netcdf4") as stored:
-            return _with_texts(stored.load())
+        with xr.open_dataset(path, engine="netcdf4") as file:
+            return _with_texts(file.load())
     except (OSError, ValueError, RuntimeError):
         return None

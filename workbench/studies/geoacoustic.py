@@ -1,26 +1,22 @@
-"""VINA §4.2: geoacoustic inversion, judged by the true value as the paper does, and by the exact posterior.
+"""VINA §4.2: geoacoustic inversion, evaluated by the true value, as in the paper, and the exact posterior.
 
-vina      `geoacoustic_paper`: two unknowns of the seabed. "config 1" and "config 2" are the paper's
-invertible
-          networks of [y, z], with the noise among the unknowns, trained as its authors' program does (see
-          `case`); "ours" has no surplus latent and this workbench's objective; "flow" is a conditional flow
-          of the two unknowns alone. Each with the likelihood and with divergences of a critic.
+vina      `geoacoustic_paper`: two unknowns of the seabed. "config 1" and "config 2" are the paper's networks
+          of [y, z], with the noise among the unknowns, trained as its authors' program does (see
+          `case_study`); "ours" has no surplus latent and this workbench's objective; "flow" is a conditional
+          flow of the two unknowns alone. Each with the likelihood and with divergences of a critic.
 swx_9     `geoacoustic` with nine unknowns, three tones and 5 dB, against stored reference posteriors: a
-          conditional spline flow that reads products of the recording, in which its phase is not, and what is
-          left of its errors once refined by a local model of the signal and the exact likelihood.
+          conditional spline flow that reads products of the recording, which do not depend on its phase, and
+          the same flow refined by a local model of the signal and the exact likelihood.
 
-(m̂ − m)²  mean squared distance of draws to the truth: the paper's "L2 loss". It is least for a point at
-the truth,
-          wherever the posterior lies: the row of the exact posterior says what a right answer scores.
-KL(p ‖ q)  of the exact posterior to the network's, by its stored draws and evidence: what the mean loss of
-          these observations could still fall by.
-C2ST, MMD², spread  against draws of the exact posterior of the seabed (the noise follows from it); ½, 0 and
-1
+(m̂ − m)²  mean squared distance of draws to the truth: the paper's "L2 loss". It is least for a point at the
+          truth, wherever the posterior lies; the row of the exact posterior is the score of a right answer.
+KL(p ‖ q)  of the exact posterior to the network's, by its stored draws and evidence: the amount by which the
+          mean loss of these observations could still fall.
+C2ST, MMD², spread  against draws of the exact posterior of the seabed (the noise follows from it); ½, 0 and 1
           are perfect.  coverage: share of truths in the central 90 % of draws.
-nine unknowns  the stored observations are judged one by one, and the columns are their means.
-times     processor seconds: training; 1000 draws of one posterior; how much faster than Markov chains on
-the same
-          likelihood (nine unknowns: the reference's nested sampling).
+nine unknowns  the stored observations are evaluated one by one, and the columns are their means.
+times     processor seconds: training; 1000 draws of one posterior; speed-up over Markov chains on the same
+          likelihood (nine unknowns: over the reference's nested sampling).
 
 Synthetic and well specified: data come from the model that explains them, the environment is that of
 SWellEx-96, the same at every range, and no recording is used. The paper's own test observation and noise
@@ -31,21 +27,21 @@ Source: VINA, arXiv:2602.20480, section 4.2, tables 3 to 5.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import param
-import xarray as xr
 
-from workbench.core.errors import WorkbenchError
-from workbench.problems import PROBLEMS
-from workbench.problems.ocean.geoacoustic_field import UNKNOWNS
+from workbench.studies import catalogues
 from workbench.studies.base import STUDIES, Cell, Column, Published
 from workbench.studies.case_study import PosteriorCase
 from workbench.studies.comparison import curves
-from workbench.studies.geoacoustic_evaluation import exact_row, nine_row, seabed_row
-from workbench.studies.study_context import Bench
-from workbench.training import Experiment, Training
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from workbench.problems import Problem
+    from workbench.studies.study_context import StudyContext
 
 _SOURCE = "VINA, arXiv:2602.20480, tables 3 to 5 (10 epochs)"
 NETWORKS = {"config_1": "INN, config 1", "config_2": "INN, config 2", "ours": "INN, ours", "flow": "Flow"}
@@ -65,13 +61,13 @@ def _published() -> tuple[Published, ...]:
         ("config_2", "kl"): (11.56, 6.31, 13.36), ("config_2", "jensen_shannon"): (12.26, 10.24, 12.45),
     }  # fmt: skip
     columns = ("depth_squared", "speed_squared", "training_seconds")
-    found = []
+    figures = []
     for (network, loss), values in table.items():
         row = {"problem": "vina", "network": network, "loss": loss}
-        found += [Published(row, c, v, "paper", _SOURCE) for c, v in zip(columns, values, strict=True)]
+        figures += [Published(row, c, v, "paper", _SOURCE) for c, v in zip(columns, values, strict=True)]
         inference = 0.0060 if network == "config_1" else 0.0036
-        found.append(Published(row, "posterior_seconds", inference, "paper", _SOURCE))
-    return tuple(found)
+        figures.append(Published(row, "posterior_seconds", inference, "paper", _SOURCE))
+    return tuple(figures)
 
 
 @STUDIES.register
@@ -80,7 +76,7 @@ class Geoacoustic(PosteriorCase):
 
     key = "geoacoustic"
     title = "Geoacoustic inversion"
-    summary = "VINA's tables 3 to 5 beside ours, and how near the posteriors come to the exact ones."
+    summary = "VINA's tables 3 to 5 beside ours, and the distance of the posteriors to the exact ones."
     reference = "VINA, arXiv:2602.20480, section 4.2"
     columns = (
         Column("depth_squared", "(m̂₁ − m₁)²", "m²"),
@@ -115,7 +111,7 @@ class Geoacoustic(PosteriorCase):
     samples = param.Integer(100_000, bounds=(200, 50_000_000), doc="Pairs for VINA's problem.")
     steps = param.Integer(6250, bounds=(1, 100_000_000), doc="Steps; 6250 are ten epochs of 80 000 pairs.")
     batch_size = param.Integer(128, bounds=(2, 1_000_000), doc="Pairs in a mini-batch.")
-    classified = param.Integer(10, bounds=(1, 1000), doc="Observations that the classifier looks at.")
+    classified = param.Integer(10, bounds=(1, 1000), doc="Observations that the classifier evaluates.")
     losses = param.List(list(LOSSES), item_type=str, doc="likelihood, or keys of divergences.")
     networks = param.List(
         list(NETWORKS), item_type=str, doc="config_1, config_2, ours, flow; none leaves VINA's problem out."
@@ -127,7 +123,7 @@ class Geoacoustic(PosteriorCase):
     nine_width = param.Integer(
         256, bounds=(4, 2048), doc="Units in the hidden layers of the embedding with nine unknowns."
     )
-    nine_observations = param.Integer(10, bounds=(1, 100), doc="Stored observations that are judged.")
+    nine_observations = param.Integer(10, bounds=(1, 100), doc="Stored observations to evaluate.")
     refined_draws = param.Integer(
         4000, bounds=(200, 1_000_000), doc="Draws of the local model that refinement weighs."
     )
@@ -136,18 +132,18 @@ class Geoacoustic(PosteriorCase):
     # ---- the grid
     def cells(self) -> list[Cell]:
         place = {"problem": "vina", "network": "exact", "loss": "", "seed": 0}
-        found = [Cell(place, "Exact posterior")] if self.networks else []
-        found += [self._nine(seed) for seed in range(self.seeds)] if self.nine_samples else []
-        found += [
+        cells = [Cell(place, "Exact posterior")] if self.networks else []
+        cells += [self._nine(seed) for seed in range(self.seeds)] if self.nine_samples else []
+        cells += [
             self._vina(network, loss, seed)
             for network in self.networks
             for loss in self.losses
             for seed in range(self.seeds)
         ]
-        return found
+        return cells
 
-    def problem(self, setting: str = "ours"):
-        return PROBLEMS.make("geoacoustic_paper", noise_appended=setting != "flow")
+    def problem(self, setting: str = "ours") -> Problem:
+        return catalogues.PROBLEMS.make("geoacoustic_paper", noise_appended=setting != "flow")
 
     def _vina(self, network: str, loss: str, seed: int) -> Cell:
         place = {"problem": "vina", "network": network, "loss": loss, "seed": seed}
@@ -158,30 +154,32 @@ class Geoacoustic(PosteriorCase):
         else:
             surplus, width, blocks = CONFIGURATIONS[network]
             width = width if setting == "code" else self.width
-            chosen = {"transforms": blocks, "width": width, "extra_latent": surplus}
-            architecture = {"key": "inn", "settings": chosen | {"activation": "gelu", "clamp": 2.0}}
+            sizes = {"transforms": blocks, "width": width, "extra_latent": surplus}
+            architecture = {"key": "inn", "settings": sizes | {"activation": "gelu", "clamp": 2.0}}
         if loss == "likelihood":
             objective: dict[str, Any] = {"key": "maximum_likelihood"}
         else:
             values = self.followed("code", loss) if setting == "code" else self.ours(loss)
             objective = {"key": "variational", "settings": values}
-        problem, training = self.problem(network), self.training(setting)
-        return self._made(place, title, problem, architecture, objective, training, self.steps)
+        parts = (self.problem(network), architecture, objective, self.training(setting))
+        return Cell.of_experiment(place, title, *parts, steps=self.steps, seed=seed)
 
     def _nine(self, seed: int) -> Cell:
         place = {"problem": "swx_9", "network": "flow", "loss": "likelihood", "seed": seed}
         title = "Nine unknowns · Spline flow · NLL"
         if not Path(self.stored).exists():
-            said = f"There is no file {self.stored}: tools/make_geoacoustic_reference.py makes it."
-            return Cell(place, title, refused=said)
-        problem = PROBLEMS.make("geoacoustic", tier="swx_9", signal_to_noise=5.0)
-        chosen = {"width": 128, "transforms": 2, "affine": True, "activation": "silu"}
-        # 21 complex numbers a tone, whose common phase says nothing
-        read = {
+            reason = f"There is no file {self.stored}: tools/make_geoacoustic_reference.py makes it."
+            return Cell(place, title, refused=reason)
+        problem = catalogues.PROBLEMS.make("geoacoustic", tier="swx_9", signal_to_noise=5.0)
+        flow = {"width": 128, "transforms": 2, "affine": True, "activation": "silu"}
+        # 21 complex numbers a tone, whose common phase carries no information
+        embedding = {
             "embedding": "phase_free", "embedding_features": 64, "embedding_channels": problem.phase_free,
             "embedding_width": self.nine_width, "embedding_depth": 3,
         }  # fmt: skip
-        network = {"key": "neural_spline_autoregressive", "settings": chosen | read}
+        network = {"key": "neural_spline_autoregressive", "settings": flow | embedding}
+        from workbench.training import Training
+
         training = Training(
             samples=self.nine_samples,
             batch_size=512,
@@ -194,69 +192,66 @@ class Geoacoustic(PosteriorCase):
             measured=[],
         )
         objective = {"key": "maximum_likelihood"}
-        return self._made(place, title, problem, network, objective, training, self.nine_steps)
-
-    def _made(self, place, title, problem, architecture, objective, training, steps) -> Cell:
-        try:
-            made = Experiment(problem, architecture, objective, training, steps=steps, seed=place["seed"])
-        except WorkbenchError as error:
-            return Cell(place, title, refused=" ".join(str(error).split()))
-        reasons = made.refusals()
-        return Cell(place, title, refused=reasons[0]) if reasons else Cell(place, title, made)
+        parts = (problem, network, objective, training)
+        return Cell.of_experiment(place, title, *parts, steps=self.nine_steps, seed=seed)
 
     # ---- one cell
-    def measure(self, cell: Cell, bench: Bench) -> xr.Dataset:
+    def measure(self, cell: Cell, context: StudyContext) -> xr.Dataset:
+        from workbench.studies.geoacoustic_evaluation import exact_row, nine_row, seabed_row
+
         if cell.coordinates["problem"] == "swx_9":
-            run = bench.train(cell)
-            found = nine_row(run, self.stored, self.nine_observations, self.refined_draws)
+            run = context.train(cell)
+            data = nine_row(run, self.stored, self.nine_observations, self.refined_draws)
         else:
-            test = bench.kept("exact", lambda: exact_row(self.observations, self.draws))
+            test = context.cached("exact", lambda: exact_row(self.observations, self.draws))
             if cell.experiment is None:
                 return seabed_row(None, test, self.classified)
-            run = bench.train(cell)
-            found = seabed_row(run.fitted, test, self.classified)
-        return found.assign(training_seconds=((), bench.seconds(cell))).assign(curves(run))
+            run = context.train(cell)
+            data = seabed_row(run.fitted, test, self.classified)
+        return data.assign(training_seconds=((), context.seconds(cell))).assign(curves(run))
 
     def conclusions(self, data: xr.Dataset) -> list[str]:
-        """Who comes nearest to the exact posterior, whether the paper's ruler agrees, and the goals."""
-        done = data.where(data["status"] == "done", drop=True)
-        vina = done.where((done["problem"] == "vina") & (done["network"] != "exact"), drop=True)
-        nine, found = done.where(done["problem"] == "swx_9", drop=True), []
+        """The networks nearest to the exact posterior and by the paper's metric, and the goals."""
+        results = data.where(data["status"] == "done", drop=True)
+        vina = results.where((results["problem"] == "vina") & (results["network"] != "exact"), drop=True)
+        nine, sentences = results.where(results["problem"] == "swx_9", drop=True), []
         if vina.sizes["cell"]:
             first = {c: int(np.argmin(vina[c].values)) for c in ("mmd", "depth_squared")}
             near, true = (str(vina["title"].values[i]) for i in first.values())
             best = float(vina["mmd"].min()), float(vina["c2st"].min())
-            found.append(
+            sentences.append(
                 f"Nearest to the exact posterior comes {near} (MMD² {best[0]:.3g}; the least C2ST of all is "
-                f"{best[1]:.3f}); nearest to the true depth, by the paper's ruler, {true}."
+                f"{best[1]:.3f}); nearest to the true depth, by the paper's metric, {true}."
             )
         if nine.sizes["cell"]:
             goals = {"c2st": ("C2ST {:.3f} amortised", 0.60), "c2st_refined": ("{:.3f} refined", 0.53)}
-            told = []
+            parts = []
             for column, (words, goal) in goals.items():
                 value = float(nine[column].mean())
-                told.append(f"{words.format(value)} ({'meets' if value <= goal else 'misses'} {goal:.2f})")
+                parts.append(f"{words.format(value)} ({'meets' if value <= goal else 'misses'} {goal:.2f})")
             if "kl" in nine and np.isfinite(nine["kl"]).any():
-                told.append(f"KL(p ‖ q) {float(nine['kl'].mean()):.2f} nats")
+                parts.append(f"KL(p ‖ q) {float(nine['kl'].mean()):.2f} nats")
             pace = float(nine["speed_up"].mean())
-            told.append(
+            parts.append(
                 f"a posterior {pace:.0f} times faster than the reference "
                 f"({'meets' if pace >= 1000 else 'misses'} 1000)"
             )
-            found.append("Nine unknowns at 5 dB: " + ", ".join(told) + ".")
-            found.append(_marginals(nine))
-        return found
+            sentences.append("Nine unknowns at 5 dB: " + ", ".join(parts) + ".")
+            sentences.append(_marginals(nine))
+        return sentences
 
 
 def _marginals(nine: xr.Dataset) -> str:
     """Shift of the means and ratio of the spreads of each unknown, in words."""
+    from workbench.problems.ocean.geoacoustic_field import UNKNOWNS
+
     columns = [f"{what}_{kind}" for kind in ("amortised", "refined") for what in ("shift", "ratio")]
     values = [nine[name].mean("cell").values for name in columns]
-    told = [
+    parts = [
         f"{name} {a:.2f} ({b:.2f}) → {c:.2f} ({d:.2f})"
         for name, a, b, c, d in zip(UNKNOWNS, *values, strict=True)
     ]
     return (
         "Marginals against the reference, distance of the means in its standard deviations (ratio of the "
-        "spreads), amortised → refined: " + "; ".join(told) + "."
+        "spreads), amortised → refined: " + "; ".join(parts) + "."
     )

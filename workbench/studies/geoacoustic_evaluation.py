@@ -1,40 +1,44 @@
-"""How the geoacoustic inversion's posteriors are judged: test observations, exact draws, and the times
-beside them."""
+"""Evaluation of the geoacoustic inversion: test observations, exact draws, metrics and times."""
 
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 import xarray as xr
-from torch import Tensor
 
 from workbench import diagnostics
 from workbench.core.errors import WorkbenchError
+from workbench.core.lazy import torch
 from workbench.problems import PROBLEMS
 from workbench.problems.ensemble_sampler import ensemble_draws, resampled
 from workbench.refinement import refine
 from workbench.studies import sample_metrics
 from workbench.studies.posterior_quality import fresh_pairs, spread
 from workbench.studies.samplers import NetworkSampler
-from workbench.training import FittedModel
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.inference import FittedModel
+    from workbench.training import Run
 
 TEST_SEED = 20_260_229
-#: Epochs of the classifier for nine unknowns: few draws are learned by heart in the benchmark's thousands.
+#: Epochs of the classifier for nine unknowns; the benchmark's thousands overfit as few draws as these.
 _EPOCHS = 100
 #: Draws over which log densities are compared.
 _COMPARED = 500
-#: Walkers and their steps, of the Markov chains that a posterior's time is compared with.
+#: Walkers, burn-in, thinning and draws of the Markov chains that a posterior's time is compared with.
 _WALKERS, _BURN, _BETWEEN, _POSTERIOR = 40, 60, 10, 1000
 
 
 def exact_row(observations: int, draws: int) -> xr.Dataset:
-    """Fresh pairs of VINA's problem with exact draws of the seabed, and what one posterior costs by Markov
-    chains."""
+    """Fresh pairs of VINA's problem with exact draws of the seabed, and processor seconds of one posterior by
+    Markov chains."""
     bare = PROBLEMS.make("geoacoustic_paper", noise_appended=False)
-    found = fresh_pairs(bare, observations, draws, TEST_SEED)
-    y = torch.from_numpy(found["y"].values[0])
+    pairs = fresh_pairs(bare, observations, draws, TEST_SEED)
+    y = torch.from_numpy(pairs["y"].values[0])
     generator, start = torch.Generator().manual_seed(TEST_SEED), time.process_time()
 
     def log_density(x: Tensor) -> Tensor:
@@ -42,13 +46,13 @@ def exact_row(observations: int, draws: int) -> xr.Dataset:
 
     with torch.no_grad():
         prior = bare.prior(1000, generator)
-        begun = resampled(prior, log_density(prior), _WALKERS, generator)
-        ensemble_draws(log_density, begun, _POSTERIOR, generator, burn=_BURN, between=_BETWEEN)
-    return found.assign(chain_seconds=((), time.process_time() - start))
+        walkers = resampled(prior, log_density(prior), _WALKERS, generator)
+        ensemble_draws(log_density, walkers, _POSTERIOR, generator, burn=_BURN, between=_BETWEEN)
+    return pairs.assign(chain_seconds=((), time.process_time() - start))
 
 
-def seabed_row(fitted: FittedModel | None, test: xr.Dataset, classified: int) -> xr.Dataset:
-    """The columns for a network, or (None) for other draws of the exact posterior."""
+def seabed_row(fitted: FittedModel | None, test: xr.Dataset, classifier_observations: int) -> xr.Dataset:
+    """The columns for a network, or with None for a second set of exact draws."""
     truth, y, scale = (torch.from_numpy(test[name].values).double() for name in ("x", "y", "scale"))
     reference = torch.from_numpy(test["reference"].values).double()
     half = reference.shape[1] // 2
@@ -61,62 +65,62 @@ def seabed_row(fitted: FittedModel | None, test: xr.Dataset, classified: int) ->
         seconds = time.process_time() - start
         draws = sampler.draw(y, half, generator)[..., :2]
         reference = reference[:, :half]
-    squared = (draws - truth[:, None]).square().mean((0, 1))
-    found = {
-        "depth_squared": float(squared[0]),
-        "speed_squared": float(squared[1]),
+    errors = (draws - truth[:, None]).square().mean((0, 1))
+    numbers = {
+        "depth_squared": float(errors[0]),
+        "speed_squared": float(errors[1]),
         "mmd": float(np.nanmean(sample_metrics.posterior_errors(draws, reference, scale))),
-        "c2st": _mean(_each(draws[:classified], reference)),
+        "c2st": _mean(_each(draws[:classifier_observations], reference)),
         "spread": spread(draws, reference),
         "coverage": _coverage(truth, draws),
     }
     if fitted is not None:
         pace = float(test["chain_seconds"]) / max(seconds, 1e-9)
-        found |= {"posterior_seconds": seconds, "speed_up": pace}
-    shown = {"shown_draws": (("shown", "draw", "parameter"), draws[:2].float().numpy())}
-    return xr.Dataset({name: ((), value) for name, value in found.items()} | shown)
+        numbers |= {"posterior_seconds": seconds, "speed_up": pace}
+    arrays = {"shown_draws": (("shown", "draw", "parameter"), draws[:2].float().numpy())}
+    return xr.Dataset({name: ((), value) for name, value in numbers.items()} | arrays)
 
 
-def nine_row(run, path: str, most: int, refined_draws: int) -> xr.Dataset:
-    """The columns of the tier with nine unknowns, against the stored references, before and after
+def nine_row(run: Run, path: str, most: int, refined_draws: int) -> xr.Dataset:
+    """The columns of the tier with nine unknowns against the stored references, before and after
     refinement."""
     with xr.open_dataset(path) as file:
-        stored = file.load().isel(observation=slice(most))
-    truth, y = (torch.from_numpy(stored[name].values).double() for name in ("x", "y"))
-    reference = torch.from_numpy(stored["reference"].values).double()
+        references = file.load().isel(observation=slice(most))
+    truth, y = (torch.from_numpy(references[name].values).double() for name in ("x", "y"))
+    reference = torch.from_numpy(references["reference"].values).double()
     generator, sampler = torch.Generator().manual_seed(TEST_SEED), NetworkSampler(run.fitted)
     seconds = _seconds(run.fitted, y[0])
     count = reference.shape[1] // 2
     draws = sampler.draw(y, count, generator)
     scale = run.problem.prior(4000, generator).std(0)
-    refined = [_refined(run, row, refined_draws, count, i) for i, row in enumerate(y)]
-    mended, shares, times = (list(part) for part in zip(*refined, strict=True))
+    refinements = [_refine(run, row, refined_draws, count, i) for i, row in enumerate(y)]
+    improved_draws, shares, times = (list(part) for part in zip(*refinements, strict=True))
     fresh = run.problem.draw(200, torch.Generator().manual_seed(TEST_SEED + 2))
-    parts = {"amortised": draws, "refined": torch.stack(mended)}
-    apart = {name: _each(values, reference[:, :count], _EPOCHS) for name, values in parts.items()}
-    excess = [_divergence(run, *row) for row in _exact(stored)] or [float("nan")] * len(y)
-    found = {
+    parts = {"amortised": draws, "refined": torch.stack(improved_draws)}
+    accuracies = {name: _each(values, reference[:, :count], _EPOCHS) for name, values in parts.items()}
+    excess = [_divergence(run, *row) for row in _exact(references)] or [float("nan")] * len(y)
+    numbers = {
         "mmd": float(np.nanmean(sample_metrics.posterior_errors(draws, reference[:, :count], scale))),
-        "c2st": _mean(apart["amortised"]),
-        "c2st_refined": _mean(apart["refined"]),
+        "c2st": _mean(accuracies["amortised"]),
+        "c2st_refined": _mean(accuracies["refined"]),
         "c2st_floor": _mean(_each(reference[:, count:], reference[:, :count], _EPOCHS)),
         "kl": float(np.mean(excess)),
         "spread": spread(draws, reference),
         "coverage": _coverage(fresh.x, sampler.draw(fresh.y, 200, generator)),
         "posterior_seconds": seconds,
-        "speed_up": float(stored["seconds"].mean()) / max(seconds, 1e-9),
+        "speed_up": float(references["seconds"].mean()) / max(seconds, 1e-9),
         "effective_share": float(np.mean(shares)),
         "refined_seconds": float(np.mean(times)),
     }
-    shown = {
+    arrays = {
         f"nine_{name}": (("observation", "nine_draw", "nine"), v.float().numpy()) for name, v in parts.items()
     }
-    shown |= {f"c2st_each_{name}": ("observation", values) for name, values in apart.items()}
-    shown["kl_each"] = ("observation", excess)
+    arrays |= {f"c2st_each_{name}": ("observation", values) for name, values in accuracies.items()}
+    arrays["kl_each"] = ("observation", excess)
     for name, values in parts.items():
         shift, ratio = marginals(values, reference)
-        shown |= {f"shift_{name}": ("nine", shift.numpy()), f"ratio_{name}": ("nine", ratio.numpy())}
-    return xr.Dataset({name: ((), value) for name, value in found.items()} | shown)
+        arrays |= {f"shift_{name}": ("nine", shift.numpy()), f"ratio_{name}": ("nine", ratio.numpy())}
+    return xr.Dataset({name: ((), value) for name, value in numbers.items()} | arrays)
 
 
 def _seconds(fitted: FittedModel, y: Tensor) -> float:
@@ -127,19 +131,19 @@ def _seconds(fitted: FittedModel, y: Tensor) -> float:
     return time.process_time() - start
 
 
-def _exact(stored: xr.Dataset) -> list[tuple[Tensor, Tensor, float]]:
-    """Draws of the exact posterior (n, D), the observation (M,) and its log evidence, where that is known."""
-    if "log_evidence" not in stored:
+def _exact(references: xr.Dataset) -> list[tuple[Tensor, Tensor, float]]:
+    """Draws of the exact posterior (n, D), the observation (M,) and its log evidence; empty without one."""
+    if "log_evidence" not in references:
         return []
-    parts = (stored[name].values for name in ("reference", "y", "log_evidence"))
+    parts = (references[name].values for name in ("reference", "y", "log_evidence"))
     return [
         (torch.from_numpy(x[:_COMPARED]).double(), torch.from_numpy(y).double(), float(z))
         for x, y, z in zip(*parts, strict=True)
     ]
 
 
-def _divergence(run, x: Tensor, y: Tensor, log_evidence: float) -> float:
-    """KL(p ‖ q) in nats of the exact posterior to the network's, over draws x (n, D) of the first:
+def _divergence(run: Run, x: Tensor, y: Tensor, log_evidence: float) -> float:
+    """KL(p ‖ q) in nats of the exact posterior to the network's, over draws x (n, D) of the former:
     the mean of log p(x, y) - log p(y) - log q(x | y)."""
     rows = y.expand(len(x), -1)
     with torch.no_grad():
@@ -148,22 +152,22 @@ def _divergence(run, x: Tensor, y: Tensor, log_evidence: float) -> float:
 
 
 def marginals(draws: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
-    """Of each unknown the distance of the means in standard deviations of the reference, and the ratio of
-    the spreads, both (D,): means over the observations of draws (n, m, D) and (n, k, D), NaN left out."""
+    """Distance of the means in standard deviations of the reference, and ratio of the standard deviations, of
+    each unknown (D,): means over the observations of draws (n, m, D) and (n, k, D), NaN left out."""
     spread = reference.std(1)
     shift = (draws.mean(1) - reference.mean(1)).abs() / spread
     return shift.nanmean(0), (draws.std(1) / spread).nanmean(0)
 
 
-def _refined(run, y: Tensor, draws: int, count: int, seed: int) -> tuple[Tensor, float, float]:
+def _refine(run: Run, y: Tensor, draws: int, count: int, seed: int) -> tuple[Tensor, float, float]:
     """Draws (count, 9) of the refined posterior, the share of effective weights, and processor seconds."""
     start = time.process_time()
     try:
-        made = refine(run, y.tolist(), method="signal_model", draws=max(draws, 100), seed=seed)
+        posterior = refine(run, y.tolist(), method="signal_model", draws=max(draws, 100), seed=seed)
     except WorkbenchError:
         return torch.full((count, run.problem.shapes.x), torch.nan).double(), 0.0, float("nan")
-    values = made.sample(count, seed=seed).to_array().values.T.copy()
-    share = made.gain.effective_sample_size / max(made.gain.draws, 1)
+    values = posterior.sample(count, seed=seed).to_array().values.T.copy()
+    share = posterior.gain.effective_sample_size / max(posterior.gain.draws, 1)
     return torch.from_numpy(values), share, time.process_time() - start
 
 
@@ -176,7 +180,7 @@ def _each(draws: Tensor, reference: Tensor, epochs: int = 10_000) -> list[float]
 
 
 def _mean(values: list[float]) -> float:
-    """Of those that are there."""
+    """Mean of the finite values; NaN without any."""
     return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
 
 

@@ -1,10 +1,10 @@
-"""What the two studies of finite moments share: Pareto laws, the distance between samples, and the columns.
+"""Shared parts of the two studies of finite moments: Pareto data, distances between samples, and columns.
 
-W1        between sorted samples. Where the mean is infinite so is the true value, and what is printed is that
-          of so many draws
-Floor     W1 of two samples of the data, which already falls with α by itself
+W1        between sorted samples. Where the mean is infinite so is the true value, and the number printed is
+          that of n draws
+Floor     W1 of two samples of the data, which falls with α as well
 Relative  W1 over the mean absolute deviation of the data: the spread rises as α falls, and W1 with it
-Bulk      W1 between the quantiles 1 % and 99 %, relative as well
+Bulk      W1 between the quantiles 1 % and 99 %, also relative
 Tail      99.9 % quantile of the draws over that of the data: below one, the tail is too light
 Exponent  of the bound on W1 by the loss, which tends to (α − 1) / (2α)
 Source: VINA, arXiv:2602.20480, section 4.1.6.
@@ -13,19 +13,21 @@ Source: VINA, arXiv:2602.20480, section 4.1.6.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-import xarray as xr
-from scipy.stats import spearmanr
-from torch import Tensor
 
-from workbench.architectures import ARCHITECTURES
-from workbench.core.model import Model
+from workbench.core.lazy import torch
 from workbench.core.shapes import Shapes
-from workbench.problems import PROBLEMS
+from workbench.studies import catalogues
 from workbench.studies.base import Column
 from workbench.studies.cell_means import grouped
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from torch import Tensor
+
+    from workbench.core.model import Model
 
 COLUMNS = (
     Column("w1", "W1", "", "low"),
@@ -42,15 +44,15 @@ LEVELS = 1 - np.geomspace(1.0, 1e-4, 101)
 
 
 def pareto(n: int, alpha: float, generator: torch.Generator) -> Tensor:
-    """Draws (n, 1) of the law with density α / x^(α + 1) for x ≥ 1."""
-    return PROBLEMS.make("pareto", alpha=alpha).draw(n, generator).x[:, :1].float()
+    """Draws (n, 1) of the distribution with density α / x^(α + 1) for x ≥ 1."""
+    return catalogues.PROBLEMS.make("pareto", alpha=alpha).draw(n, generator).x[:, :1].float()
 
 
-def build(key: str, settings: dict, features: int, seed: int) -> Model:
-    """A network without an observation, in training."""
+def build(key: str, settings: dict[str, Any], features: int, seed: int) -> Model:
+    """Build a network without an observation, in training mode."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return ARCHITECTURES.make(key, **settings).build(Shapes(features, 0))
+        return catalogues.ARCHITECTURES.make(key, **settings).build(Shapes(features, 0))
 
 
 def exponent(alpha: float) -> float:
@@ -58,12 +60,12 @@ def exponent(alpha: float) -> float:
     return (alpha - 1) / (2 * alpha) if alpha > 1 else math.nan
 
 
-def distances(truth: Tensor, again: Tensor, made: Tensor) -> dict[str, float]:
+def distances(truth: Tensor, again: Tensor, draws: Tensor) -> dict[str, float]:
     """W1 of samples (n,) in all its forms; ``again`` is a second sample of the truth. Infinite where a draw
     is not finite."""
-    truth, again, made = (s.nan_to_num(math.inf).sort().values for s in (truth, again, made))
+    truth, again, draws = (s.nan_to_num(math.inf).sort().values for s in (truth, again, draws))
     deviation = float((truth - truth.median()).abs().mean())
-    apart, floor = (truth - made).abs(), float((truth - again).abs().mean())
+    apart, floor = (truth - draws).abs(), float((truth - again).abs().mean())
     inner = slice(len(truth) // 100, len(truth) - len(truth) // 100)
     last = int(0.999 * (len(truth) - 1))
     return {
@@ -72,22 +74,43 @@ def distances(truth: Tensor, again: Tensor, made: Tensor) -> dict[str, float]:
         "w1_relative": float(apart.mean()) / deviation,
         "floor_relative": floor / deviation,
         "w1_bulk": float(apart[inner].mean()) / deviation,
-        "tail": float(made[last] / truth[last]),
+        "tail": float(draws[last] / truth[last]),
     }
 
 
-def measured(truth: Tensor, again: Tensor, made: Tensor, alpha: float) -> dict:
-    """A cell's variables from samples (n,): the columns, and the quantiles (2, 101) of truth and draws."""
-    numbers = distances(truth, again, made) | {"exponent": exponent(alpha)}
-    both = np.quantile(torch.stack([truth, made]).nan_to_num(math.inf).numpy(), LEVELS, axis=1).T
-    return {name: ((), value) for name, value in numbers.items()} | {
-        "quantiles": (("law", "level"), both.astype(np.float32))
-    }
+def cell_dataset(
+    samples: tuple[Tensor, Tensor, Tensor], alpha: float, seconds: float, losses: list[float]
+) -> xr.Dataset:
+    """A cell's Dataset from samples (n,) of the truth, of the truth again, and of the network.
+
+    It holds the columns, the quantiles (2, 101) of truth and draws, and at most 60 points of the training
+    loss.
+    """
+    import xarray as xr
+
+    truth, again, draws = samples
+    numbers = distances(truth, again, draws) | {"exponent": exponent(alpha)}
+    both = np.quantile(torch.stack([truth, draws]).nan_to_num(math.inf).numpy(), LEVELS, axis=1).T
+    return xr.Dataset(
+        {name: ((), value) for name, value in numbers.items()}
+        | {
+            "quantiles": (("law", "level"), both.astype(np.float32)),
+            "training_seconds": ((), seconds),
+            "curve_training": ("point", thinned(losses)),
+        }
+    )
 
 
-def trend(data: xr.Dataset, title: str, **where) -> str:
-    """Whether W1 falls with α > 1, and whether it still does when the width of the data is taken out; empty
-    below three points."""
+def thinned(values: list[float], count: int = 60) -> list[float]:
+    """At most ``count`` values at equal distances."""
+    return values[:: max(1, len(values) // count)][:count]
+
+
+def trend(data: xr.Dataset, title: str, **where: Any) -> str:
+    """A sentence on how W1 changes with α > 1, with and without the width of the data; empty below three
+    points."""
+    from scipy.stats import spearmanr
+
     names = ("w1", "w1_relative", "floor_relative", "tail")
     w1, relative, floor, tail = (
         {a: v for a, v in grouped(data, name, "alpha", **where).items() if a > 1} for name in names

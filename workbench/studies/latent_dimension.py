@@ -1,19 +1,23 @@
-"""VINA §4.1.3: how many latent components, with a critic (KL) and with Sinkhorn.
+"""VINA §4.1.3: number of latent components, with a critic (KL) and with Sinkhorn.
 
-The arm leaves two components of x open, so that two latents are needed. Each further one is padding of x by
-zeros on the one side and a latent that the network must learn to ignore on the other.
+An observation of the arm leaves two components of x open, so that two latents are needed. Each further one is
+a zero that pads x on one side and a latent that the network must learn to ignore on the other.
 Source: VINA, arXiv:2602.20480, section 4.1.3, figure 5, and the authors' program.
 """
 
 from __future__ import annotations
 
-import param
-import xarray as xr
+from typing import TYPE_CHECKING
 
-from workbench.divergences import DIVERGENCES
-from workbench.studies.base import STUDIES, Figure
+import param
+
+from workbench.studies import catalogues
+from workbench.studies.base import STUDIES, Cell, Figure
 from workbench.studies.case_study import SETTINGS, PosteriorCase, digitised
 from workbench.studies.cell_means import grouped
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 _SIZES = (2, 6, 10, 14, 18, 22, 26, 30, 34, 38)
 _FIGURE = {
@@ -24,11 +28,13 @@ _FIGURE = {
 
 @STUDIES.register
 class LatentDimension(PosteriorCase):
-    """From as many latents as are needed to far more."""
+    """Latent dimensions from the number that is needed to far more."""
 
     key = "latent_dimension"
     title = "Latent dimension"
-    summary = "More latents than x has components beyond y: what they do to posteriors, with KL and Sinkhorn."
+    summary = (
+        "More latents than the observation leaves open: their effect on posteriors, with KL and Sinkhorn."
+    )
     reference = "VINA, arXiv:2602.20480, section 4.1.3, figure 5"
     published = digitised(
         "resimulation_distance",
@@ -44,7 +50,7 @@ class LatentDimension(PosteriorCase):
     latents = param.List(list(_SIZES), item_type=int, doc="Latent components, from 2 to 66.")
     divergences = param.List(list(_FIGURE), item_type=str, doc="Keys of divergences.")
 
-    def cells(self):
+    def cells(self) -> list[Cell]:
         return [
             self._cell(divergence, latents, setting, seed)
             for divergence in self.divergences
@@ -53,7 +59,7 @@ class LatentDimension(PosteriorCase):
             for seed in range(self.seeds)
         ]
 
-    def _cell(self, divergence: str, latents: int, setting: str, seed: int):
+    def _cell(self, divergence: str, latents: int, setting: str, seed: int) -> Cell:
         place = {"divergence": divergence, "latents": latents, "setting": setting, "seed": seed}
         if setting == "ours":
             values = self.ours(divergence)
@@ -63,30 +69,30 @@ class LatentDimension(PosteriorCase):
             values = self.followed(setting, divergence)
         return self.cell(
             place,
-            f"{latents} latents · {DIVERGENCES[divergence].title}",
+            f"{latents} latents · {catalogues.DIVERGENCES[divergence].title}",
             self.network(setting, latents=latents),
             {"key": "variational", "settings": values},
         )
 
     def conclusions(self, data: xr.Dataset) -> list[str]:
-        """The best number by each ruler, and whether one curve with a single valley is seen."""
-        found = []
+        """The best number by each metric, and the number of valleys of the curve."""
+        sentences = []
         for divergence in self.divergences:
             for setting in self.settings_compared:
-                title = f"{DIVERGENCES[divergence].title}, {SETTINGS[setting]}"
-                for ruler, name in (("resimulation_distance", "‖f(x̂) − y‖"), ("mmd", "MMD²")):
-                    curve = grouped(data, ruler, "latents", divergence=divergence, setting=setting)
+                title = f"{catalogues.DIVERGENCES[divergence].title}, {SETTINGS[setting]}"
+                for metric, name in (("resimulation_distance", "‖f(x̂) − y‖"), ("mmd", "MMD²")):
+                    curve = grouped(data, metric, "latents", divergence=divergence, setting=setting)
                     if len(curve) > 2:
                         bends = valleys(list(curve.values()))
-                        found.append(
+                        sentences.append(
                             f"{title}: by {name} {min(curve, key=curve.get)} latents are best "
                             f"({min(curve.values()):.3g}, worst {max(curve.values()):.3g}), and the curve "
                             f"has {bends} valley{'s' if bends != 1 else ''}; the paper's is locally U-shaped."
                         )
-        return found
+        return sentences
 
 
 def valleys(values: list[float]) -> int:
     """Local minima of a sequence, ends included."""
-    padded = [float("inf"), *values, float("inf")]
-    return sum(a > b <= c for a, b, c in zip(padded, padded[1:], padded[2:], strict=False))
+    with_ends = [float("inf"), *values, float("inf")]
+    return sum(a > b <= c for a, b, c in zip(with_ends, with_ends[1:], with_ends[2:], strict=False))

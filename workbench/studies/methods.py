@@ -1,9 +1,9 @@
-"""The methods of the published comparison, each a recipe for this catalogue's members, of like size.
+"""Methods of the published comparison, each a recipe of this catalogue's members, scaled to equal size.
 
 A method whose architecture is not in the catalogue, or that the catalogue refuses, stays in the table with
-the reason. Sizes are made alike by the width of the networks inside, but for a row that says so: with equal
-weights a coupling draws about as many times faster than flow matching as that has evaluations, and what a
-smaller coupling gives for less is a question of its own.
+the reason. The width of the hidden layers is chosen for equal numbers of weights, except in rows that say
+otherwise: at equal size a coupling flow draws faster than flow matching by about the number of evaluations
+of the latter, and a row with a smaller coupling flow shows what less time gives.
 """
 
 from __future__ import annotations
@@ -11,16 +11,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from workbench.architectures import ARCHITECTURES
-from workbench.architectures.base import Architecture
+from workbench.core.lazy import torch
 from workbench.core.shapes import Shapes
-from workbench.objectives import OBJECTIVES
-from workbench.problems import Problem
-from workbench.training import refusals
+from workbench.studies import catalogues
+
+if TYPE_CHECKING:
+    from workbench.architectures.base import Architecture
+    from workbench.problems import Problem
 
 
 @dataclass(frozen=True)
@@ -32,9 +31,8 @@ class Method:
     key, title : of the row.
     architecture : key in the catalogue; empty for a method that is not one of its networks.
     objective : key; empty for maximum likelihood, or else the first objective that fits.
-    settings, objective_settings : what differs from the members' defaults.
-    share : of the weights that each of the others has; less than one for a row that shows what a smaller
-        network does in less time.
+    settings, objective_settings : values other than the members' defaults.
+    share : of the number of weights of the other rows; below one for a smaller, faster network.
     """
 
     key: str
@@ -73,30 +71,33 @@ METHODS = (
 
 
 def recipe(method: Method, problem: Problem, parameters: int) -> tuple[dict, dict, str]:
-    """Architecture and objective of a method as tables with key and settings, and why it is refused, if it
-    is."""
-    if method.architecture not in ARCHITECTURES:
+    """Architecture and objective of a method as tables with key and settings, and the reason for a refusal
+    or an empty string."""
+    if method.architecture not in catalogues.ARCHITECTURES:
         return {}, {}, f"The architecture '{method.architecture}' is not in this version's catalogue."
-    architecture = ARCHITECTURES.make(method.architecture, **method.settings)
+    architecture = catalogues.ARCHITECTURES.make(method.architecture, **method.settings)
     objective, reason = _objective(method, problem, architecture)
     if reason:
         return {}, {}, reason
-    sized = alike(architecture, problem.shapes, round(method.share * parameters))
+    network = alike(architecture, problem.shapes, round(method.share * parameters))
     return (
-        {"key": sized.key, "settings": sized.changed()},
+        {"key": network.key, "settings": network.changed()},
         {"key": objective, "settings": method.objective_settings},
         "",
     )
 
 
 def _objective(method: Method, problem: Problem, architecture: Architecture) -> tuple[str, str]:
-    """Key of the objective, and why there is none."""
-    if method.objective and method.objective not in OBJECTIVES:
+    """Key of the objective, or the reason why there is none."""
+    from workbench.training import refusals
+
+    objectives = catalogues.OBJECTIVES
+    if method.objective and method.objective not in objectives:
         return "", f"The objective '{method.objective}' is not in this version's catalogue."
-    wanted = [method.objective] if method.objective else ["maximum_likelihood", *OBJECTIVES.keys()]
+    candidates = [method.objective] if method.objective else ["maximum_likelihood", *objectives.keys()]
     reasons = []
-    for key in wanted:
-        reasons = refusals(problem, architecture, OBJECTIVES.make(key))
+    for key in candidates:
+        reasons = refusals(problem, architecture, objectives.make(key))
         if not reasons:
             return key, ""
     return "", reasons[0] if method.objective else f"No objective fits {architecture.title}."
@@ -105,7 +106,7 @@ def _objective(method: Method, problem: Problem, architecture: Architecture) -> 
 def alike(architecture: Architecture, shapes: Shapes, parameters: int) -> Architecture:
     """A copy whose ``width`` brings the number of parameters closest to ``parameters``, within its bounds.
 
-    Other widths of the member (that of a decoder, say) keep their ratio to it.
+    Other widths of the member, such as a decoder's, keep their ratio to it.
     """
     setting = next((s for s in architecture.settings() if s.name == "width"), None)
     if setting is None:
@@ -123,13 +124,13 @@ def alike(architecture: Architecture, shapes: Shapes, parameters: int) -> Archit
 
 def widened(architecture: Architecture, width: int) -> Architecture:
     """A copy of this width, its other widths in proportion."""
-    made = architecture.copy()
+    copy = architecture.copy()
     for setting in architecture.settings():
         if setting.name == "width" or setting.name.endswith("_width"):
             low, high = setting.bounds
             share = width / architecture.width
-            made.set(setting.name, min(high, max(low, round(share * getattr(architecture, setting.name)))))
-    return made
+            copy.set(setting.name, min(high, max(low, round(share * getattr(architecture, setting.name)))))
+    return copy
 
 
 def count(architecture: Architecture, shapes: Shapes) -> int:
@@ -139,7 +140,7 @@ def count(architecture: Architecture, shapes: Shapes) -> int:
 
 @lru_cache(maxsize=4096)
 def _count(key: str, settings: str, shapes: Shapes) -> int:
-    made = ARCHITECTURES.make(key, **json.loads(settings))
+    architecture = catalogues.ARCHITECTURES.make(key, **json.loads(settings))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return made.build(shapes).parameter_count()
+        return architecture.build(shapes).parameter_count()

@@ -1,31 +1,34 @@
-"""How the number of finite moments of the data shows in the error of a flow (VINA, section 4.1.6).
+"""Error of a flow against the number of finite moments of its data (VINA, section 4.1.6).
 
 Data       Pareto with tail index α: moments below α are finite. The theory bounds W1 by a power of the loss
            whose exponent tends to (α − 1) / (2α)
-code       the authors' flows: 10 normal latents, 2, 6 or 8 couplings, and a critic (KL) that sees the first
-           component of what they make; W1 between 10,000 draws of each
-ours       the same flows by the exact gradient
+code       the authors' flows: 10 normal latents, 2, 6 or 8 couplings, and a critic (KL) of the first
+           component of their draws; W1 between 10,000 draws of each
+ours       the same flows with the exact gradient
 likelihood a flow of two Pareto variables of the third network's size, by maximum likelihood
 Caveat     A bi-Lipschitz map of a Gaussian has Gaussian tails: the assumption that some flow is exact fails
            for every α, so that the figure agrees with the theorem without testing it. At α ≤ 1 W1 is
-           infinite. A case that meets the assumptions is the study `realisable_moments`.
+           infinite. The study `realisable_moments` meets the assumptions.
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import param
-import torch
-import xarray as xr
-from torch import Tensor
 
-from workbench.divergences import DIVERGENCES
-from workbench.studies.adversarial_training import Rules, play
+from workbench.core.lazy import torch
+from workbench.studies import catalogues
+from workbench.studies.adversarial_training import AdversarialSettings, train_adversarially
 from workbench.studies.base import STUDIES, Cell, Figure, Published, Study
-from workbench.studies.heavy_tails import COLUMNS, build, measured, pareto, trend
-from workbench.studies.study_context import Bench, clock
-from workbench.training import Experiment
+from workbench.studies.heavy_tails import COLUMNS, build, cell_dataset, pareto, trend
+from workbench.studies.study_context import clock
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from torch import Tensor
+
+    from workbench.studies.study_context import StudyContext
 
 #: Couplings and width of the authors' three networks, and W1 for α = 1 … 10 as read off their figure.
 NETWORKS = {"first": (2, 128), "second": (6, 64), "third": (8, 128)}
@@ -34,7 +37,7 @@ _FIGURE = {
     "second": (9.10, 0.580, 0.398, 0.301, 0.224, 0.184, 0.161, 0.132, 0.103, 0.081),
     "third": (1.26, 0.580, 0.416, 0.316, 0.245, 0.206, 0.181, 0.146, 0.117, 0.092),
 }
-#: Ways to train, with what the rows say.
+#: Ways to train, with their words in the row titles.
 SETTINGS = {"code": "as in the code", "ours": "ours", "likelihood": "maximum likelihood"}
 LATENTS = 10
 
@@ -45,7 +48,7 @@ class Moments(Study):
 
     key = "moments"
     title = "Finite moments"
-    summary = "Flows on data with heavier and heavier tails: how far off their draws are, and why."
+    summary = "Flows on data with heavier and heavier tails: the error of their draws, and its cause."
     reference = "VINA, arXiv:2602.20480, section 4.1.6 and figure 8"
     columns = COLUMNS
     published = tuple(
@@ -63,18 +66,22 @@ class Moments(Study):
     }  # fmt: skip
 
     seeds = param.Integer(3, bounds=(1, 100), doc="How often each cell is repeated; the authors have 11.")
-    alphas = param.List(list(range(1, 11)), item_type=int, doc="Tail index α of the Pareto law, x ≥ 1.")
+    alphas = param.List(
+        list(range(1, 11)), item_type=int, doc="Tail index α of the Pareto distribution, x ≥ 1."
+    )
     networks = param.List(list(NETWORKS), item_type=str, doc="The authors' networks: first, second, third.")
     settings_compared = param.List(
         list(SETTINGS), item_type=str, doc="Ways to train: code, ours, likelihood (the third network only)."
     )
     steps = param.Integer(1880, bounds=(1, 1_000_000), doc="Steps: 1880 are 20 epochs of 48 000 points.")
-    batch_size = param.Integer(512, bounds=(8, 100_000), doc="Points of each law in a step.")
+    batch_size = param.Integer(512, bounds=(8, 100_000), doc="Points of each distribution in a step.")
     rate = param.Number(2e-4, bounds=(1e-6, 1.0), doc="Adam's step size of network and critic.")
     likelihood_rate = param.Number(2e-3, bounds=(1e-6, 1.0), doc="Adam's step size for the likelihood.")
-    points = param.Integer(10_000, bounds=(200, 10_000_000), doc="Draws of each law that are compared.")
+    points = param.Integer(
+        10_000, bounds=(200, 10_000_000), doc="Draws of each distribution that are compared."
+    )
 
-    def cells(self):
+    def cells(self) -> list[Cell]:
         return [
             self._cell(network, setting, alpha, seed)
             for network in self.networks
@@ -89,6 +96,8 @@ class Moments(Study):
         title = f"{network} · α = {alpha} · {SETTINGS[setting]}"
         if setting != "likelihood":
             return Cell(place, title)
+        from workbench.training import Experiment
+
         transforms, width = NETWORKS[network]
         training = {
             "samples": 60_000, "batch_size": self.batch_size, "learning_rate": self.likelihood_rate,
@@ -102,32 +111,31 @@ class Moments(Study):
             Experiment(problem, architecture, "maximum_likelihood", training, steps=self.steps, seed=seed),
         )
 
-    def measure(self, cell: Cell, bench: Bench) -> xr.Dataset:
+    def measure(self, cell: Cell, context: StudyContext) -> xr.Dataset:
         alpha, seed = float(cell.coordinates["alpha"]), cell.coordinates["seed"]
         generator = torch.Generator().manual_seed(seed + 10_000)
         truth, again = (pareto(self.points, alpha, generator)[:, 0].double() for _ in range(2))
         if cell.experiment is None:
             start = clock("cpu")
-            made, values = self._played(cell.coordinates, alpha, generator)
+            draws, losses = self._train_by_critic(cell.coordinates, alpha, generator)
             seconds = clock("cpu") - start
         else:
-            run = bench.train(cell)
+            run = context.train(cell)
             own = torch.Generator(device=run.device).manual_seed(seed + 10_000)
-            made = run.fitted.sample(self.points, None, own)[:, 0].double().cpu()
-            values, seconds = [record.loss for record in run.history], bench.seconds(cell)
-        return xr.Dataset(
-            measured(truth, again, made, alpha)
-            | {
-                "training_seconds": ((), seconds),
-                "curve_training": ("point", values[:: max(1, len(values) // 60)][:60]),
-            }
-        )
+            draws = run.fitted.sample(self.points, None, own)[:, 0].double().cpu()
+            losses, seconds = [record.loss for record in run.history], context.seconds(cell)
+        return cell_dataset((truth, again, draws), alpha, seconds, losses)
 
-    def _played(self, place: dict, alpha: float, generator: torch.Generator) -> tuple[Tensor, list[float]]:
-        """Draws (points,) of the authors' flow on 10 components, of which the critic sees the first."""
+    def _train_by_critic(
+        self, place: dict[str, Any], alpha: float, generator: torch.Generator
+    ) -> tuple[Tensor, list[float]]:
+        """Train the authors' flow of 10 components, of which the critic reads the first.
+
+        Returns draws (points,) of that component, and the divergence at every step.
+        """
         transforms, width = NETWORKS[place["network"]]
-        settings = {"transforms": transforms, "width": width, "clamp": 2.0, "mixing": "permutation"}
-        model = build("realnvp", settings, LATENTS, place["seed"])
+        flow = {"transforms": transforms, "width": width, "clamp": 2.0, "mixing": "permutation"}
+        model = build("realnvp", flow, LATENTS, place["seed"])
 
         def normal(n: int, generator: torch.Generator) -> Tensor:
             return torch.randn(n, LATENTS, generator=generator)
@@ -136,26 +144,27 @@ class Moments(Study):
             return model.inverse(z, None)[0][:, :1]
 
         code = place["setting"] == "code"
-        rules = Rules(
-            DIVERGENCES.make("kl"), self.steps, self.batch_size, rate=self.rate, critic_rate=self.rate,
+        settings = AdversarialSettings(
+            catalogues.DIVERGENCES.make("kl"), self.steps, self.batch_size, rate=self.rate,
+            critic_rate=self.rate,
             non_saturating=code, logit_clamp=4.0 if code else 0.0, settles=not code,
             critic_steps=1 if code else 2,
         )  # fmt: skip
-        values = play(
-            image, list(model.parameters()), normal, lambda n, g: pareto(n, alpha, g), rules,
+        losses = train_adversarially(
+            image, list(model.parameters()), normal, lambda n, g: pareto(n, alpha, g), settings,
             seed=place["seed"],
         )  # fmt: skip
         with torch.no_grad():
-            return image(normal(self.points, generator))[:, 0].double(), values
+            return image(normal(self.points, generator))[:, 0].double(), losses
 
     def conclusions(self, data: xr.Dataset) -> list[str]:
-        """Whether W1 falls with α, and whether that is more than the width of the data."""
-        said = [
+        """Trend of W1 with α, against that of the width of the data."""
+        trends = [
             trend(data, f"{network}, {SETTINGS[setting]}", network=network, setting=setting)
             for network in self.networks
             for setting in self.settings_compared
         ]
-        return [sentence for sentence in said if sentence] + [
+        return [sentence for sentence in trends if sentence] + [
             "Flows with normal latents cannot have Pareto tails, so that no row is a test of the theorem; "
             "the study realisable_moments has rows that meet its assumptions."
         ]

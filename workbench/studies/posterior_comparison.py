@@ -1,4 +1,4 @@
-"""Several entries of the shelf as one Dataset, for the plots ``spread`` and ``posteriors``."""
+"""Several entries of the results table as one Dataset, for the plots ``spread`` and ``posteriors``."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import xarray as xr
 from workbench.studies.base import TAGS, Column
 from workbench.studies.results_table import Draws, Entry
 
-#: Curves and clouds that can still be told apart.
+#: Largest number of curves and clouds that one plot can distinguish.
 MOST = 8
 _EXACT = "Exact posterior"
 
 
 def named(listed: Sequence[Entry]) -> list[str]:
-    """Titles, with the seed and then a number where two would be the same."""
+    """Unique titles: with the seed, and then a number, where two entries have the same title."""
     names = [e.title for e in listed]
     if len(set(names)) < len(names):
         names = [n if e.seed is None else f"{n} · seed {e.seed}" for n, e in zip(names, listed, strict=True)]
@@ -24,7 +24,7 @@ def named(listed: Sequence[Entry]) -> list[str]:
 
 
 def spread_data(listed: Sequence[Entry], column: Column, *, log: bool) -> xr.Dataset:
-    """The column's number of each entry, the values behind it, and the figures of others."""
+    """Each entry's number in a column, the values that it summarises, and the published figures."""
     each = [np.asarray(e.each.get(column.name, []), dtype=float) for e in listed]
     longest = max((len(values) for values in each), default=0)
     value = np.full((len(listed), longest), np.nan)
@@ -54,7 +54,7 @@ def _window(parts: Sequence[np.ndarray], *, log: bool) -> list[float]:
         return [0.1, 1.0] if log else [0.0, 1.0]
     low, high = float(values.min()), float(values.max())
     if log:
-        # a few values by chance next to zero must not squeeze the rest
+        # a few values close to zero by chance must not compress the axis
         low = max(low, high * 1e-6, float(np.quantile(values, 0.02)))
         return [low / 1.5, high * 1.5] if high > low else [low / 2, high * 2]
     room = 0.05 * (high - low) or 0.5 * abs(high) or 1.0
@@ -62,7 +62,7 @@ def _window(parts: Sequence[np.ndarray], *, log: bool) -> list[float]:
 
 
 def posterior_data(listed: Sequence[Entry], shown: int, pair: tuple[str, str]) -> xr.Dataset:
-    """Stored draws of each entry at the ``shown``-th observation, of a pair of parameters.
+    """Stored draws of a pair of parameters for each entry, at the observation of index ``shown``.
 
     Entries without draws, or of a problem without these parameters, are left out.
     """
@@ -74,8 +74,8 @@ def posterior_data(listed: Sequence[Entry], shown: int, pair: tuple[str, str]) -
     for row, cloud in zip(x, clouds, strict=True):
         row[: len(cloud)] = cloud
     exact = [e.title.startswith(_EXACT) for e in able]
-    seen = x[exact] if any(exact) else x
-    windows = [_span(seen[..., side]) for side in (0, 1)]
+    reference = x[exact] if any(exact) else x
+    windows = [_span(reference[..., side]) for side in (0, 1)]
     return xr.Dataset(
         {"x": (("row", "draw", "side"), x), "exact": ("row", np.asarray(exact, dtype=bool))},
         coords={"name": ("row", names)},
@@ -90,6 +90,7 @@ def posterior_data(listed: Sequence[Entry], shown: int, pair: tuple[str, str]) -
 
 
 def fits(draws: Draws | None, shown: int, pair: tuple[str, str]) -> bool:
+    """True where there are draws of both parameters at this observation."""
     return draws is not None and set(pair) <= set(draws.parameters) and shown < len(draws.x)
 
 
@@ -108,7 +109,7 @@ def _span(values: np.ndarray) -> list[float]:
 
 
 def observations(listed: Sequence[Entry]) -> dict[str, int]:
-    """Names of the observations at which the first entry with draws has stored some."""
+    """Observations of the first entry with stored draws: label -> index."""
     first = next((e.draws for e in listed if e.draws is not None), None)
     if first is None:
         return {}
@@ -117,5 +118,5 @@ def observations(listed: Sequence[Entry]) -> dict[str, int]:
 
 
 def parameters(listed: Sequence[Entry]) -> list[str]:
-    """Parameters that the first entry with draws has."""
+    """Parameters of the first entry with stored draws."""
     return list(next((e.draws.parameters for e in listed if e.draws is not None), ()))

@@ -1,40 +1,42 @@
-"""How good are posteriors from a few thousand simulations? The simulation-based inference benchmark.
+"""Quality of posteriors from a few thousand simulations: the simulation-based inference benchmark.
 
-Tasks     those of the benchmark, with its own C2ST (0.5: cannot be told from the exact posterior; 1: always)
-Recipe    `Experiment.recommended`: one for all tasks, told nothing but problem and number of simulations
-Rows      the recipe; and beside it sbi's neural spline flow with its defaults on the same simulations, where
+Tasks     those of the benchmark, with its own C2ST (0.5: the same as the exact posterior; 1: separable)
+Recipe    `Experiment.recommended`: one for all tasks, from the problem and the number of simulations alone
+Rows      the recipe, and beside it sbi's neural spline flow with its defaults on the same simulations, where
           sbi is installed (the bench extra)
 Exact     draws of the exact posterior in closed form where there is one. Elsewhere the exact joint density
           and a Markov chain many times as long as the refinement's; its floor is the C2ST of two of them.
 Loss      the expected −log q(x | y) on fresh pairs, less that of the exact posterior on the same pairs: the
           expected KL divergence from the exact posterior, which no network can bring below zero
-Leak      E −log of the share of draws inside the bounds of x. What is outside is drawn anew, so that the loss
-          of what is drawn is lower by so much.
+Leak      E −log of the share of draws inside the bounds of x. Draws outside are rejected, which lowers the
+          loss of the accepted ones by this amount.
 Observed  drawn from the problem, the same for every row
 """
 
 from __future__ import annotations
 
+import math
 import time
 from importlib.util import find_spec
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
 import param
-import torch
-import xarray as xr
 
 from workbench.core.capability import Capability
-from workbench.diagnostics.two_samples import c2st
-from workbench.problems import PROBLEMS
-from workbench.refinement import refine
-from workbench.refinement.base import Amortised
-from workbench.refinement.markov_chain import MarkovChain
+from workbench.core.lazy import torch
+from workbench.studies import catalogues
 from workbench.studies.base import STUDIES, Cell, Column, Published, Study
-from workbench.studies.sbi_baseline import simulation_based_inference
-from workbench.studies.study_context import Bench
-from workbench.studies.table import number, rows
-from workbench.training import Experiment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import xarray as xr
+    from torch import Tensor
+
+    from workbench.inference import FittedModel
+    from workbench.problems import Problem
+    from workbench.studies.study_context import StudyContext
+    from workbench.training import Run
 
 _SEED, _FRESH, _LEAKS = 5_000, 5000, 300
 TASKS = {
@@ -52,7 +54,7 @@ _NPE = (0.606, 0.615, 0.552, 0.901, 0.678, 0.680, 0.997)
 _SNPE = (0.554, 0.551, 0.544, 0.845, 0.614, 0.561, 0.953)
 _GOALS = {"gaussian_linear": 0.51, "gaussian_mixture": 0.515, "two_moons_posterior": 0.52, "slcp": 0.78}
 _GOALS_REFINED = {"slcp": 0.60, "sir": 0.561, "bernoulli_glm": 0.614, "lotka_volterra": 0.953}
-_GOAL_GAP, _GOAL_SHARE = 0.05, 0.1  # nats above the optimum; of the rival's processor seconds
+_GOAL_GAP, _GOAL_SHARE = 0.05, 0.1  # nats above the optimum; share of the baseline's processor seconds
 
 
 def _figures(column: str, values: tuple[float, ...]) -> tuple[Published, ...]:
@@ -94,8 +96,12 @@ class Posteriors(Study):
     )
     #: NPE stands beside the amortised posterior, sequential NPE beside the refined one.
     published = _figures("c2st", _NPE) + _figures("c2st_refined", _SNPE) + _ELSEWHERE
-    quick: ClassVar[dict] = {"tasks": ["gaussian_linear", "two_moons_posterior"], "simulations": 1000,
-                             "observations": 1, "draws": 1000}  # fmt: skip
+    quick: ClassVar[dict[str, Any]] = {
+        "tasks": ["gaussian_linear", "two_moons_posterior"],
+        "simulations": 1000,
+        "observations": 1,
+        "draws": 1000,
+    }
 
     tasks = param.List(list(TASKS), item_type=str, doc="Keys of the problems.")
     methods = param.List(list(METHODS), item_type=str, doc="Rows of each task: recipe, sbi_nsf.")
@@ -103,7 +109,7 @@ class Posteriors(Study):
     observations = param.Integer(5, bounds=(1, 1000), doc="Observations whose posteriors are compared.")
     draws = param.Integer(10_000, bounds=(200, 100_000), doc="Draws of each side of a comparison.")
 
-    def cells(self):
+    def cells(self) -> list[Cell]:
         return [
             self._cell(task, method, seed)
             for seed in range(self.seeds)
@@ -115,69 +121,93 @@ class Posteriors(Study):
         title = f"{TASKS.get(task, task)}, {METHODS.get(method, method)}"
         place = {"task": task, "method": method, "seed": seed}
         if method == "recipe":
-            return Cell(place, title, Experiment.recommended(task, self.simulations, seed=seed))
-        refused = "" if find_spec("sbi") else "sbi is not installed; the bench extra brings it."
-        return Cell(place, title, None, refused)
+            from workbench.training import Experiment
 
-    def measure(self, cell: Cell, bench: Bench) -> xr.Dataset:
-        problem = PROBLEMS.make(cell.coordinates["task"])
-        found: dict = {}
+            return Cell(place, title, Experiment.recommended(task, self.simulations, seed=seed))
+        reason = "" if find_spec("sbi") else "sbi is not installed; the bench extra brings it."
+        return Cell(place, title, None, reason)
+
+    def measure(self, cell: Cell, context: StudyContext) -> xr.Dataset:
+        import numpy as np
+        import xarray as xr
+
+        from workbench.diagnostics import c2st
+        from workbench.studies.sbi_baseline import simulation_based_inference
+
+        problem = catalogues.PROBLEMS.make(cell.coordinates["task"])
+        numbers: dict[str, float] = {}
         if cell.experiment is None:
-            rival = simulation_based_inference(problem, self.simulations, int(cell.coordinates["seed"]))
-            draw, log_prob = rival.draw, rival.log_prob
-            found |= {"training_seconds": rival.seconds, "parameters": rival.parameters}
+            baseline = simulation_based_inference(problem, self.simulations, int(cell.coordinates["seed"]))
+            draw, log_prob = baseline.draw, baseline.log_prob
+            numbers |= {"training_seconds": baseline.seconds, "parameters": baseline.parameters}
         else:
-            run = bench.train(cell)
-            fitted = run.fitted
-            found |= {"training_seconds": bench.seconds(cell), "parameters": run.parameters}
+            run = context.train(cell)
+            model = run.fitted
+            numbers |= {"training_seconds": context.seconds(cell), "parameters": run.parameters}
 
             def draw(y, n):
-                return fitted.sample(n, [y.tolist()], torch.Generator().manual_seed(_SEED)).double()
+                return model.sample(n, [y.tolist()], torch.Generator().manual_seed(_SEED)).double()
 
             def log_prob(x, y):
-                return fitted.log_prob(x, y).double()
+                return model.log_prob(x, y).double()
 
-        found["gap"] = self._gap(problem, log_prob)
+        numbers["gap"] = self._gap(problem, log_prob)
         if cell.experiment is not None:
-            found["leak"] = self._leak(problem, fitted)
+            numbers["leak"] = self._leak(problem, model)
         each: dict[str, list[float]] = {}
-        for i, y in enumerate(self._observed(problem)):
-            bench.say(f"{cell.title}: observation {i + 1} of {self.observations}")
-            exact = bench.kept(f"exact-{problem.key}-{i}", lambda y=y: self._exact(problem, y, cell, bench))
+        for i, y in enumerate(self._observations(problem)):
+            context.say(f"{cell.title}: observation {i + 1} of {self.observations}")
+            exact = context.cached(
+                f"exact-{problem.key}-{i}", lambda y=y: self._exact(problem, y, cell, context)
+            )
             row = {"c2st": c2st(exact["x"].values, draw(y, self.draws).numpy())}
             if "again" in exact:
                 row["c2st_floor"] = c2st(exact["x"].values, exact["again"].values)
             if cell.experiment is not None:
-                row |= self._refined(run, problem, y, exact)
+                row |= self._refine(run, y, exact)
             for name, value in row.items():
                 each.setdefault(name, []).append(float(value))
         means = {name: float(np.mean(values)) for name, values in each.items()}
-        return xr.Dataset(found | means | {f"each_{k}": ("observation", v) for k, v in each.items()})
+        return xr.Dataset(numbers | means | {f"each_{k}": ("observation", v) for k, v in each.items()})
 
-    def _observed(self, problem) -> torch.Tensor:
+    def _observations(self, problem: Problem) -> Tensor:
         return problem.draw(self.observations, torch.Generator().manual_seed(_SEED)).y
 
-    def _exact(self, problem, y, cell: Cell, bench: Bench) -> xr.Dataset:
-        """Draws of the exact posterior, and where they are a chain's those of a second chain."""
+    def _exact(self, problem: Problem, y: Tensor, cell: Cell, context: StudyContext) -> xr.Dataset:
+        """Draws of the exact posterior; where they come from a Markov chain, also those of a second chain."""
+        import numpy as np
+        import xarray as xr
+
+        from workbench.refinement.base import AmortisedPosterior
+        from workbench.refinement.markov_chain import MarkovChain
+
         if Capability.REFERENCE_POSTERIOR in problem.capabilities:
             x = problem.reference_posterior(y, self.draws, torch.Generator().manual_seed(_SEED + 1))
             return xr.Dataset({"x": (("draw", "parameter"), x.numpy())})
-        run = bench.train(cell, Experiment.recommended(problem, self.simulations, seed=0))
-        amortised = Amortised(run.fitted, problem, y, run)
+        from workbench.training import Experiment
+
+        run = context.train(cell, Experiment.recommended(problem, self.simulations, seed=0))
+        start = AmortisedPosterior(run.fitted, problem, y, run)
         chain = MarkovChain(draws=self.draws, crowd=1000, moves=100, between=25)
         columns = []
         for seed in (_SEED + 1, _SEED + 2):
-            draws = chain.refine(amortised, seed=seed).sample(self.draws)
+            draws = chain.refine(start, seed=seed).sample(self.draws)
             columns.append(np.stack([draws[name].values for name in draws.data_vars], 1))
         axes = ("draw", "parameter")
         return xr.Dataset({"x": (axes, columns[0]), "again": (axes, columns[1])})
 
-    def _refined(self, run, problem, y, exact) -> dict[str, float]:
+    def _refine(self, run: Run, y: Tensor, exact: xr.Dataset) -> dict[str, float]:
+        """Columns of the refined posterior."""
+        import numpy as np
+
+        from workbench.diagnostics import c2st
+        from workbench.refinement import refine
+
         start = time.process_time()
-        refined = refine(run, y.tolist(), method="markov_chain", draws=self.draws, seed=1)
+        posterior = refine(run, y.tolist(), method="markov_chain", draws=self.draws, seed=1)
         seconds = time.process_time() - start
-        draws = refined.sample(self.draws)
-        x, gain = np.stack([draws[name].values for name in draws.data_vars], 1), refined.gain
+        draws = posterior.sample(self.draws)
+        x, gain = np.stack([draws[name].values for name in draws.data_vars], 1), posterior.gain
         return {
             "c2st_refined": c2st(exact["x"].values, x),
             "refining_seconds": seconds,
@@ -186,28 +216,30 @@ class Posteriors(Study):
             "pareto_k": gain.pareto_k,
         }
 
-    @torch.no_grad()
-    def _gap(self, problem, log_prob) -> float:
+    def _gap(self, problem: Problem, log_prob: Callable[[Tensor, Tensor], Tensor]) -> float:
         """Expected KL divergence where the exact posterior's density is known on pairs, else NaN."""
         if not hasattr(problem, "log_evidence"):
             return float("nan")
         fresh = problem.draw(_FRESH, torch.Generator().manual_seed(_SEED + 3))
-        exact = problem.log_joint(fresh.x, fresh.y) - problem.log_evidence(fresh.y)
-        gap = exact - log_prob(fresh.x, fresh.y)
+        with torch.no_grad():
+            exact = problem.log_joint(fresh.x, fresh.y) - problem.log_evidence(fresh.y)
+            gap = exact - log_prob(fresh.x, fresh.y)
         return float(gap[gap.isfinite()].mean())  # evidence by quadrature may miss an extreme observation
 
-    def _leak(self, problem, fitted) -> float:
-        """E −log P(inside the bounds), over observations that the network has not seen."""
+    def _leak(self, problem: Problem, fitted: FittedModel) -> float:
+        """E −log P(inside the bounds), over observations that were not in the training data."""
         low, high = (torch.tensor([getattr(v, side) for v in problem.x]) for side in ("low", "high"))
-        generator, lost = torch.Generator().manual_seed(_SEED + 4), []
+        generator, losses = torch.Generator().manual_seed(_SEED + 4), []
         for y in problem.draw(_LEAKS, generator).y:
             x = fitted.sample(_LEAKS, [y.tolist()], generator, within_bounds=False)
             share = float(((x >= low) & (x <= high)).all(1).float().mean())
-            lost.append(-np.log(max(share, 0.5 / _LEAKS)))
-        return float(np.mean(lost))
+            losses.append(-math.log(max(share, 0.5 / _LEAKS)))
+        return sum(losses) / len(losses)
 
     def conclusions(self, data: xr.Dataset) -> list[str]:
-        said = []
+        from workbench.studies.table import number, rows
+
+        sentences = []
         for row in rows(data):
             if row["status"] != "done" or row["method"] != "recipe":
                 continue
@@ -215,28 +247,30 @@ class Posteriors(Study):
             for column, word, table in goals:
                 goal, value = table.get(row["task"]), row.get(column)
                 if goal is not None and value is not None:
-                    met = "is met" if value <= goal else "is missed"
+                    outcome = "is met" if value <= goal else "is missed"
                     title = f"{TASKS[row['task']]}, {word}"
-                    said.append(f"{title}: C2ST {number(value)}; the goal of {goal:g} {met}.")
+                    sentences.append(f"{title}: C2ST {number(value)}; the goal of {goal:g} {outcome}.")
             if (gap := row.get("gap")) is not None:
-                met = "is met" if gap <= _GOAL_GAP else "is missed"
-                said.append(
+                outcome = "is met" if gap <= _GOAL_GAP else "is missed"
+                sentences.append(
                     f"{TASKS[row['task']]}: {number(gap)} nats above the optimum; "
-                    f"the goal of {_GOAL_GAP:g} {met}."
+                    f"the goal of {_GOAL_GAP:g} {outcome}."
                 )
-        return said + self._seconds_beside(data)
+        return sentences + self._compare_seconds(data)
 
-    def _seconds_beside(self, data: xr.Dataset) -> list[str]:
-        """Processor seconds of training against those of the rival, where both were measured."""
-        done = [row for row in rows(data) if row["status"] == "done"]
-        found = {(row["task"], row["method"]): row.get("training_seconds") for row in done}
-        said = []
-        for (task, method), seconds in found.items():
-            rival = found.get((task, "sbi_nsf"))
-            if method == "recipe" and seconds and rival:
-                met = "is met" if seconds <= _GOAL_SHARE * rival else "is missed"
-                said.append(
-                    f"{TASKS[task]}: training takes {number(seconds / rival)} of the seconds of "
-                    f"{METHODS['sbi_nsf']}; the goal of {_GOAL_SHARE:g} {met}."
+    def _compare_seconds(self, data: xr.Dataset) -> list[str]:
+        """Processor seconds of training against those of the baseline, where both were measured."""
+        from workbench.studies.table import number, rows
+
+        results = [row for row in rows(data) if row["status"] == "done"]
+        times = {(row["task"], row["method"]): row.get("training_seconds") for row in results}
+        sentences = []
+        for (task, method), seconds in times.items():
+            baseline = times.get((task, "sbi_nsf"))
+            if method == "recipe" and seconds and baseline:
+                outcome = "is met" if seconds <= _GOAL_SHARE * baseline else "is missed"
+                sentences.append(
+                    f"{TASKS[task]}: training takes {number(seconds / baseline)} of the seconds of "
+                    f"{METHODS['sbi_nsf']}; the goal of {_GOAL_SHARE:g} {outcome}."
                 )
-        return said
+        return sentences

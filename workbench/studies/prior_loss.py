@@ -2,31 +2,37 @@
 
 printed   λ' times eq. 47 (Gaussian) or eq. 48 (uniform on [0, 1], which is not the arm's prior)
 code      the Gaussian scaled by the prior's variances, the uniform on [−0.5, 0.5] and ten times as heavy
-ours      the law of the draws over all observations against that of x, by the energy distance: the exact
-          posterior is at its minimum, since ∫ p(x | y) p(y) dy is the prior
+ours      the distribution of the draws over all observations against that of x, by the energy distance,
+          which the exact posterior minimises, since ∫ p(x | y) p(y) dy is the prior
 Here the Gaussian is the code's in both. The network is a coupling flow of x given y and not the paper's
 network of [y, z]: with a density of x the likelihood needs no weights between y, z and padding. y has a
 little noise, as it has in the program: without it p(x | y) has no density.
 
-What to expect: eq. 47 compares a draw with an x that has another latent. Its minimiser is the posterior's
-mean, whatever the prior: it narrows, rightly specified or not. Ours compares laws, not pairs, and cannot ask
-for narrow draws; there is nothing in it to specify wrongly, since its prior is the data's.
+Expected: eq. 47 compares a draw with an x that has another latent. Its minimiser is the posterior's mean,
+whatever the prior: it narrows the draws, well specified or not. Ours compares distributions, not pairs, and
+cannot favour narrow draws; it cannot be misspecified, since its prior is that of the data.
 Source: VINA, arXiv:2602.20480, section 4.1.1, equations 47 and 48, and the authors' program.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import param
-import xarray as xr
 
 from workbench.studies.base import STUDIES, Cell, Figure
 from workbench.studies.case_study import SETTINGS, PosteriorCase
 from workbench.studies.cell_means import apart, grouped, span
 
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from workbench.problems import Problem
+
 #: Bounds of the uniform prior and the factor on λ'.
 _UNIFORM = {"printed": (0.0, 1.0, 1.0), "code": (-0.5, 0.5, 10.0)}
-#: What pulls, in words.
-NAMES = {"gaussian": "gaussian prior", "uniform": "uniform prior", "law": "prior as a law"}
+#: Names of the prior losses in the row titles.
+NAMES = {"gaussian": "gaussian prior", "uniform": "uniform prior", "law": "prior as a distribution"}
 
 
 @STUDIES.register
@@ -44,7 +50,9 @@ class PriorLoss(PosteriorCase):
 
     seeds = param.Integer(3, bounds=(1, 100), doc="How often each cell is repeated.")
     settings_compared = param.List(
-        ["printed", "code", "ours"], item_type=str, doc="Uniform priors printed, code; laws compared: ours."
+        ["printed", "code", "ours"],
+        item_type=str,
+        doc="Uniform priors printed, code; distributions compared: ours.",
     )
     weights = param.List([1.0, 100.0], item_type=float, doc="λ' beside 0.")
     noise_y = param.Number(0.05, bounds=(0, 1), doc="Noise on y in training, in standard deviations of y.")
@@ -82,28 +90,28 @@ class PriorLoss(PosteriorCase):
         title = "no prior loss" if prior == "none" else f"{NAMES[prior]}, λ' = {weight:g}"
         return self.cell(place, title, network, {"key": "variational", "settings": values}, training)
 
-    def problem(self, setting: str):
+    def problem(self, setting: str) -> Problem:
         return super().problem("code")  # one arm for all, so that rows compare
 
     def conclusions(self, data: xr.Dataset) -> list[str]:
-        """What each prior loss does by the paper's ruler, by the exact posterior, and to the width; whether
-        that is what the paper finds."""
-        found = [self._said(data, *kind) for kind in self._kinds() if kind[0] != "none"]
+        """Effect of each prior loss by the paper's metric, by the exact posterior and on the width, and the
+        paper's finding."""
+        sentences = [self._effect(data, *kind) for kind in self._kinds() if kind[0] != "none"]
         right = self._verdict(data, "gaussian", 1.0, "code", "mmd")
         near = self._verdict(data, "gaussian", 1.0, "code", "resimulation_distance")
         if 1.0 in self.weights:
             by_posterior, by_target = ("is" if v == "lower" else "is not" for v in (right, near))
-            found.append(
+            sentences.append(
                 f"The paper finds that the right prior at λ' = 1 helps. By MMD² that {by_posterior} seen "
-                f"here; by the distance to the target, which is the paper's ruler, it {by_target}."
+                f"here; by the distance to the target, which is the paper's metric, it {by_target}."
             )
-        return [sentence for sentence in found if sentence]
+        return [sentence for sentence in sentences if sentence]
 
-    def _verdict(self, data: xr.Dataset, prior: str, weight: float, setting: str, ruler: str) -> str:
+    def _verdict(self, data: xr.Dataset, prior: str, weight: float, setting: str, metric: str) -> str:
         place = {"prior": prior, "weight": weight, "setting": setting}
-        return apart(span(data, ruler, **place), span(data, ruler, prior="none"))
+        return apart(span(data, metric, **place), span(data, metric, prior="none"))
 
-    def _said(self, data: xr.Dataset, prior: str, weight: float, setting: str) -> str:
+    def _effect(self, data: xr.Dataset, prior: str, weight: float, setting: str) -> str:
         place = {"prior": prior, "weight": weight, "setting": setting}
         names = ("resimulation_distance", "mmd", "spread")
         base = [grouped(data, name, "prior", prior="none").get("none") for name in names]

@@ -1,6 +1,6 @@
-"""What there is to compare, read from files: the cells of studies and the runs on the shelf, as one table.
+"""Results to compare, read from files: the cells of studies and the stored runs, as one table.
 
-No network is built here: numbers, loss curves and draws are those that a study or a run has written down.
+No network is built here: numbers, loss curves and draws are those that a study or a run has stored.
 """
 
 from __future__ import annotations
@@ -9,11 +9,9 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-import xarray as xr
 
 from workbench.core.errors import RunError, WorkbenchError
 from workbench.studies.base import Column
@@ -21,8 +19,12 @@ from workbench.studies.execution import DONE, load
 from workbench.studies.table import columns, setting
 from workbench.training import Runs, home
 
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
 RUNS = "runs"
-#: What the shelf of runs knows of each, as columns of the table.
+#: Columns for the stored runs.
 RUN_COLUMNS = (
     Column("loss", "loss", "", "low"),
     Column("steps_done", "steps"),
@@ -33,7 +35,7 @@ RUN_COLUMNS = (
 
 @dataclass(frozen=True)
 class Draws:
-    """Stored draws: ``x`` (shown, draw, parameter), the observations ``y`` (shown, observed), and names."""
+    """Stored draws ``x`` (shown, draw, parameter) at observations ``y`` (shown, observed), and names of x."""
 
     x: np.ndarray
     y: np.ndarray
@@ -42,14 +44,14 @@ class Draws:
 
 @dataclass(frozen=True)
 class Entry:
-    """One line to compare.
+    """One row to compare: a cell of a study, or a run.
 
     Attributes
     ----------
-    id : unique among all sources.    source : key of where it comes from.
+    id : unique among all sources.    source : key of its source.
     numbers : by column.    each : by column, the values that its number summarises.
     curve : (3, points) iteration, training and validation loss; empty where nothing was trained.
-    figures : by column and tag, what others have published for this line.
+    figures : published numbers for this row, by column and tag.
     """
 
     id: str
@@ -67,7 +69,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Source:
-    """A study's result file, or (``path`` None) the shelf of runs."""
+    """A study's result file, or the stored runs (``path`` None)."""
 
     key: str
     title: str
@@ -82,7 +84,7 @@ def sources(folders: Iterable[str | Path] = ()) -> list[Source]:
     """
     places = [*sorted((home() / "studies").glob("*/result.nc"))]
     places += [path for folder in folders for path in sorted(Path(folder).glob("*.nc"))]
-    found = []
+    available = []
     for path in places:
         try:
             data = load(path)
@@ -90,14 +92,14 @@ def sources(folders: Iterable[str | Path] = ()) -> list[Source]:
             continue
         name = path.parent.name if path.name == "result.nc" else path.stem
         title = f"{data.attrs['study_title']} ({setting(data)}; {name})"
-        found.append(Source(str(path), title, path, tuple(columns(data))))
+        available.append(Source(str(path), title, path, tuple(columns(data))))
     if Runs().list():
-        found.append(Source(RUNS, "Runs on the shelf", None, RUN_COLUMNS))
-    return found
+        available.append(Source(RUNS, "Stored runs", None, RUN_COLUMNS))
+    return available
 
 
 def entries(source: Source) -> list[Entry]:
-    """The lines of a source, in its own order."""
+    """The rows of a source, in its own order."""
     return _runs() if source.path is None else _cells(source)
 
 
@@ -110,7 +112,7 @@ def _cells(source: Source) -> list[Entry]:
 def _cell(source: Source, data: xr.Dataset, i: int, axes: Sequence[str], figures: list[dict]) -> Entry:
     place = {name: data[name].values[i].item() for name in axes}
     numbers = {c.name: float(data[c.name].values[i]) for c in source.columns if c.name in data}
-    done = str(data["status"].values[i]) == DONE
+    is_done = str(data["status"].values[i]) == DONE
     return Entry(
         id="/".join([source.key, *(str(v) for v in place.values())]),
         source=source.key,
@@ -122,10 +124,10 @@ def _cell(source: Source, data: xr.Dataset, i: int, axes: Sequence[str], figures
         each={
             c.name: data[f"{c.name}_each"].values[i]
             for c in source.columns
-            if done and f"{c.name}_each" in data
+            if is_done and f"{c.name}_each" in data
         },
-        curve=_curve(data, i) if done else np.empty((3, 0)),
-        draws=_draws(data, i) if done and "shown_draws" in data else None,
+        curve=_curve(data, i) if is_done else np.empty((3, 0)),
+        draws=_draws(data, i) if is_done and "shown_draws" in data else None,
         figures={(f["column"], f["tag"]): f["value"] for f in figures if f["row"].items() <= place.items()},
     )
 
@@ -140,26 +142,26 @@ def _curve(data: xr.Dataset, i: int) -> np.ndarray:
 
 def _draws(data: xr.Dataset, i: int) -> Draws:
     names = tuple(str(name) for name in data["parameter"].values)
-    shown = data["shown_y"]
+    observations = data["shown_y"]
     return Draws(
         data["shown_draws"].values[i].astype(np.float64),
-        (shown.isel(cell=i) if "cell" in shown.dims else shown).values,
+        (observations.isel(cell=i) if "cell" in observations.dims else observations).values,
         names,
     )
 
 
 def _runs() -> list[Entry]:
-    shelf, found = Runs(), []
-    for info in shelf.list():
+    runs, rows = Runs(), []
+    for info in runs.list():
         try:
-            folder = shelf.folder(info.id)
+            folder = runs.folder(info.id)
             status, history = folder.status(), folder.history()
         except WorkbenchError:
             continue
         numbers = {"steps_done": info.iteration, "loss": status.get("loss")}
         numbers |= {"training_seconds": status.get("seconds"), "parameters": status.get("parameters")}
         marks = [(r.iteration, r.loss, r.validation.get("loss", np.nan)) for r in history]
-        found.append(
+        rows.append(
             Entry(
                 id=f"{RUNS}/{info.id}",
                 source=RUNS,
@@ -170,17 +172,19 @@ def _runs() -> list[Entry]:
                 curve=np.asarray(marks, dtype=float).reshape(-1, 3).T,
             )
         )
-    return found
+    return rows
 
 
-def frame(listed: Sequence[Entry], shown: Sequence[Column]) -> pd.DataFrame:
-    """The lines as a table: id, what, seed, state, then the columns (NaN where there is no number)."""
+def frame(listed: Sequence[Entry], columns: Sequence[Column]) -> pd.DataFrame:
+    """The rows as a table: id, what, seed, state, then the columns (NaN where there is no number)."""
+    import pandas as pd
+
     table: dict[str, list[Any]] = {
         "id": [e.id for e in listed],
         "what": [e.title for e in listed],
         "seed": ["" if e.seed is None else str(e.seed) for e in listed],
         "state": [e.state for e in listed],
     }
-    for column in shown:
+    for column in columns:
         table[column.label] = [e.numbers.get(column.name, float("nan")) for e in listed]
     return pd.DataFrame(table)

@@ -1,4 +1,4 @@
-"""What is measured of a sampler of posteriors, as functions of draws; formulas of the published comparison.
+"""Metrics of a posterior sampler as functions of its draws, with the formulas of the published comparison.
 
 Err_post     (1/n) Σ_i MMD²( model(· | y_i), exact(· | y_i) ), the unbiased U-statistic with the kernel
              Σ_h 1 / (1 + d²/h²), h in {0.05, 0.2, 0.9}, x in raw units; also in standard deviations of the
@@ -13,14 +13,18 @@ Ardizzone et al. 2019, arXiv 1808.04730, section 4.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
-from torch import Tensor
 
-from workbench.divergences import mmd_squared
-from workbench.inference.statistics import uniform_ranks
+from workbench.core.lazy import torch
 
-#: As published: the mean of one observation counts this much at most.
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.problems import Problem
+
+#: Upper bound on the error of one observation, as published.
 CLAMP = 10.0
 #: Numbers of guesses.
 GUESSES = (1, 10, 50)
@@ -32,40 +36,48 @@ def posterior_errors(draws: Tensor, reference: Tensor, scale: Tensor | None = No
 
     ``scale`` (D,) divides both. Draws that are not finite are left out; NaN where fewer than two are left.
     """
+    from workbench.divergences import mmd_squared
+
     scale = torch.ones(draws.shape[2], dtype=draws.dtype, device=draws.device) if scale is None else scale
-    found = []
+    errors = []
     for mine, exact in zip(draws, reference, strict=True):
         mine = mine[mine.isfinite().all(1)]
-        found.append(
+        errors.append(
             float(mmd_squared(mine / scale, exact / scale, unbiased=True)) if len(mine) > 1 else float("nan")
         )
-    return np.asarray(found)
+    return np.asarray(errors)
 
 
-def resimulated(draws: Tensor, observations: Tensor, problem, generator: torch.Generator) -> np.ndarray:
-    """Squared distances ‖s(x) − y‖² (n, m) of draws (n, m, D) to observations (n, M); infinite for a draw
-    that is not finite. A draw outside the bounds of x is moved to the nearest point inside, where the
-    simulator answers."""
+def resimulation_distances(
+    draws: Tensor, observations: Tensor, problem: Problem, generator: torch.Generator
+) -> np.ndarray:
+    """Squared distances ‖s(x) − y‖² (n, m) of draws (n, m, D) to observations (n, M).
+
+    A draw outside the bounds of x is moved to the nearest point inside, where the simulator is defined; a
+    draw that is not finite gets an infinite distance.
+    """
     low, high = (torch.tensor([getattr(v, end) for v in problem.x]).double() for end in ("low", "high"))
     count, each, _ = draws.shape
     inside = torch.minimum(torch.maximum(draws.nan_to_num(), low), high).reshape(count * each, -1)
     answers = problem.simulate(inside, generator).reshape(count, each, -1)
-    squared = (answers - observations[:, None]).square().sum(-1)
-    return torch.where(draws.isfinite().all(-1), squared, torch.inf).double().numpy()
+    distances = (answers - observations[:, None]).square().sum(-1)
+    return torch.where(draws.isfinite().all(-1), distances, torch.inf).double().numpy()
 
 
-def resimulation_errors(squared: np.ndarray) -> np.ndarray:
-    """Mean of each observation (n,) of squared distances (n, m), clamped as published."""
-    return np.minimum(squared.mean(1), CLAMP)
+def resimulation_errors(distances: np.ndarray) -> np.ndarray:
+    """Mean for each observation (n,) of squared distances (n, m), clamped as published."""
+    return np.minimum(distances.mean(1), CLAMP)
 
 
-def best_of(squared: np.ndarray, guesses: int, components: int) -> np.ndarray:
-    """Mean square error over the components of y of the best of the first ``guesses`` draws (n,)."""
-    return np.minimum(squared[:, :guesses].min(1) / components, CLAMP)
+def best_of(distances: np.ndarray, guesses: int, components: int) -> np.ndarray:
+    """Mean squared error (n,) over the components of y of the best of the first ``guesses`` draws."""
+    return np.minimum(distances[:, :guesses].min(1) / components, CLAMP)
 
 
 def calibration_error(truth: Tensor, draws: Tensor, seed: int = 0) -> np.ndarray:
     """Median over q of |coverage − q| for each component (D,): truths (n, D) among draws (n, m, D)."""
+    from workbench.inference.statistics import uniform_ranks
+
     u = uniform_ranks(truth.numpy(), draws.numpy(), np.random.default_rng(seed))
     coverage = (np.abs(u[..., None] - 0.5) <= LEVELS / 2).mean(0) - LEVELS
     return np.median(np.abs(coverage), axis=1)

@@ -1,9 +1,9 @@
-"""Whatever answers an observation with draws of x: trained networks, and the classical ways beside them.
+"""Samplers of x at an observation: trained networks, and classical methods to compare them with.
 
-exact           the problem's reference posterior: what a perfect answer scores
-prior only      draws of the prior: an answer that has not looked at y
-ABC rejection   of the training pairs those whose y is nearest (a share of them), drawn with replacement
-neural adjoint  a network f(x) ≈ y is trained; then x descends |f(x) − y|² + a wall around the training data,
+exact           the problem's reference posterior: the best possible score
+prior only      draws of the prior, whatever the observation
+ABC rejection   draws with replacement from the share of the training pairs whose y is nearest
+neural adjoint  a network f(x) ≈ y is trained; then x descends |f(x) − y|² + a wall around the training data
                 from many starts at once, the best by f first. It searches for solutions, not the posterior.
 Sources: Sisson, Fan & Beaumont 2018, Handbook of Approximate Bayesian Computation; Ren, Padilla & Malof 2020,
 arXiv 2009.12919, section 3.
@@ -12,15 +12,18 @@ arXiv 2009.12919, section 3.
 from __future__ import annotations
 
 import math
-from typing import Protocol
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Protocol
 
 from workbench.core.errors import DataError
-from workbench.problems import Problem
-from workbench.training import FittedModel, Training
-from workbench.training.data import RunData
+from workbench.core.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from workbench.inference import FittedModel
+    from workbench.problems import Problem
+    from workbench.training import Training
+    from workbench.training.data import RunData
 
 #: Share of the training pairs that rejection accepts.
 ABC_SHARE = 0.005
@@ -30,7 +33,8 @@ _CHUNK = 20_000
 
 
 class Sampler(Protocol):
-    """``draw``: observations (n, M) to draws (n, m, D), both float64 on the CPU and in data units."""
+    """An object whose ``draw`` turns observations (n, M) into draws (n, m, D), float64 on the CPU in data
+    units."""
 
     parameters: int
 
@@ -47,8 +51,8 @@ class NetworkSampler:
         device = self.fitted.model.device
         own = torch.Generator(device=device).manual_seed(int(torch.randint(2**31, (), generator=generator)))
         rows = observations.repeat_interleave(m, 0).to(device)
-        drawn = self.fitted.sample(len(rows), rows, own)
-        return drawn.detach().to("cpu", torch.float64).reshape(len(observations), m, -1)
+        draws = self.fitted.sample(len(rows), rows, own)
+        return draws.detach().to("cpu", torch.float64).reshape(len(observations), m, -1)
 
 
 class ExactSampler:
@@ -64,7 +68,7 @@ class ExactSampler:
 
 
 class PriorSampler:
-    """The prior, whatever was observed."""
+    """The prior, independent of the observation."""
 
     parameters = 0
 
@@ -103,17 +107,17 @@ class AdjointSampler:
     Parameters
     ----------
     network : x (n, D) -> y (n, M), trained.
-    data : the run data whose units and range the network knows.
+    data : the run data that the network was trained on.
     steps, rate : of the descent with Adam.
     """
 
     def __init__(self, network: nn.Module, data: RunData, *, steps: int = 300, rate: float = 0.05) -> None:
         self.network, self.units, self.steps, self.rate = network, data.standardisation, steps, rate
         self.parameters = sum(p.numel() for p in network.parameters())
-        # a quantile of a million rows is more than torch takes at once, and no better than of some thousands
-        known = data.train_x[:_CHUNK]
+        # torch takes no quantile of a million rows at once, and some thousands are as good
+        rows = data.train_x[:_CHUNK]
         self.starts = data.train_x
-        self.low, self.high = known.quantile(OUTSIDE, 0), known.quantile(1 - OUTSIDE, 0)
+        self.low, self.high = rows.quantile(OUTSIDE, 0), rows.quantile(1 - OUTSIDE, 0)
         network.requires_grad_(False)
 
     def draw(self, observations: Tensor, m: int, generator: torch.Generator) -> Tensor:
@@ -123,8 +127,16 @@ class AdjointSampler:
         best_first = misfit[..., 0].argsort(1)
         return x.gather(1, best_first[..., None].expand_as(x))
 
-    @torch.enable_grad()
     def _descend(self, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Solutions (n, D) in data units for observations (n, M), and their misfits (n, 1)."""
+        with torch.enable_grad():
+            x, y = self._search(rows, generator)
+        with torch.no_grad():
+            misfit = (self.network(x) - y).square().mean(1, keepdim=True)
+            solutions = self.units.x_out(x.detach().double().cpu())
+        return solutions, misfit.double().cpu()
+
+    def _search(self, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         like = self.starts
         y = self.units.y_in(rows.to(like.device)).to(like.dtype)
         pick = torch.randint(len(like), (len(rows),), generator=generator)
@@ -134,25 +146,23 @@ class AdjointSampler:
             optimiser.param_groups[0]["lr"] = self.rate * 0.5 * (1 + math.cos(math.pi * step / self.steps))
             optimiser.zero_grad(set_to_none=True)
             wall = (self.low - x).relu() + (x - self.high).relu()
-            # a sum: the starts do not know of each other
+            # a sum, since the starts are independent
             ((self.network(x) - y).square().mean(1) + WALL * wall.sum(1)).sum().backward()
             optimiser.step()
-        with torch.no_grad():
-            misfit = (self.network(x) - y).square().mean(1, keepdim=True)
-            found = self.units.x_out(x.detach().double().cpu())
-        return found, misfit.double().cpu()
+        return x, y
 
 
 def forward_network(features: int, outputs: int, parameters: int, *, depth: int = 3) -> nn.Sequential:
-    """A fully connected network x -> y with about ``parameters`` weights, SiLU between."""
+    """Build a fully connected network x -> y with about ``parameters`` weights, SiLU between."""
     width = 4
     while _size(features, outputs, width + 1, depth) <= parameters:
         width += 1
     sizes = [features, *[width] * depth]
     layers: list[nn.Module] = []
+    linear, activation = torch.nn.Linear, torch.nn.SiLU
     for a, b in zip(sizes, sizes[1:], strict=False):
-        layers += [nn.Linear(a, b), nn.SiLU()]
-    return nn.Sequential(*layers, nn.Linear(sizes[-1], outputs))
+        layers += [linear(a, b), activation()]
+    return torch.nn.Sequential(*layers, linear(sizes[-1], outputs))
 
 
 def _size(features: int, outputs: int, width: int, depth: int) -> int:
@@ -160,7 +170,7 @@ def _size(features: int, outputs: int, width: int, depth: int) -> int:
 
 
 def train_forward(network: nn.Module, data: RunData, settings: Training, steps: int) -> None:
-    """Least squares f(x) = y on the batches of ``data``, with the rates and the clipping of ``settings``."""
+    """Fit f(x) = y by least squares on batches of ``data``, with the rates and clipping of ``settings``."""
     optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
     for step in range(steps):
         rise = min(1.0, (step + 1) / max(1, settings.warm_up))
@@ -169,5 +179,5 @@ def train_forward(network: nn.Module, data: RunData, settings: Training, steps: 
         batch = data.batch(step, step / steps)
         optimiser.zero_grad(set_to_none=True)
         (network(batch.x) - batch.y).square().mean().backward()
-        nn.utils.clip_grad_norm_(network.parameters(), settings.gradient_clip or float("inf"))
+        torch.nn.utils.clip_grad_norm_(network.parameters(), settings.gradient_clip or float("inf"))
         optimiser.step()

@@ -1,4 +1,4 @@
-"""sbi's neural posterior estimation beside ours, on the same simulations with its own defaults."""
+"""Baseline: neural posterior estimation of the package sbi, with its defaults, on the same simulations."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from tempfile import TemporaryDirectory
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from workbench.core.errors import RunError
+from workbench.core.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.problems import Problem
 
 
 @dataclass(frozen=True)
-class Rival:
-    """``draw(y, n)`` -> (n, D); ``log_prob(x, y)`` -> (n,); processor seconds of training; parameters."""
+class Baseline:
+    """A trained estimator: ``draw(y, n)`` -> (n, D), ``log_prob(x, y)`` -> (n,), processor seconds of its
+    training, and its number of parameters."""
 
     draw: Callable[[Tensor, int], Tensor]
     log_prob: Callable[[Tensor, Tensor], Tensor]
@@ -23,21 +28,21 @@ class Rival:
     parameters: int
 
 
-def simulation_based_inference(problem, simulations: int, seed: int) -> Rival:
-    """sbi's NPE with a neural spline flow. Raises `RunError` where sbi is not installed."""
+def simulation_based_inference(problem: Problem, simulations: int, seed: int) -> Baseline:
+    """Train sbi's NPE with a neural spline flow. Raises `RunError` where sbi is not installed."""
     try:
         from sbi.inference import NPE
         from sbi.utils.tracking import TensorBoardTracker
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise RunError("sbi is not installed", suggestion="install the bench extra") from error
-    drawn = problem.draw(simulations, torch.Generator().manual_seed(seed))
+    pairs = problem.draw(simulations, torch.Generator().manual_seed(seed))
     with torch.random.fork_rng(devices=[]), TemporaryDirectory() as folder, SummaryWriter(folder) as writer:
         torch.manual_seed(seed)
         start = time.process_time()
-        protocol = TensorBoardTracker(writer)  # by default it is written into the current folder
-        inference = NPE(density_estimator="nsf", show_progress_bars=False, tracker=protocol)
-        estimator = inference.append_simulations(drawn.x.float(), drawn.y.float()).train()
+        tracker = TensorBoardTracker(writer)  # by default it writes into the current folder
+        inference = NPE(density_estimator="nsf", show_progress_bars=False, tracker=tracker)
+        estimator = inference.append_simulations(pairs.x.float(), pairs.y.float()).train()
         seconds = time.process_time() - start
 
     def draw(y: Tensor, n: int) -> Tensor:
@@ -49,4 +54,4 @@ def simulation_based_inference(problem, simulations: int, seed: int) -> Rival:
         with torch.no_grad():
             return estimator.log_prob(x.float()[None], condition=y.float())[0].double()
 
-    return Rival(draw, log_prob, seconds, sum(p.numel() for p in estimator.parameters()))
+    return Baseline(draw, log_prob, seconds, sum(p.numel() for p in estimator.parameters()))

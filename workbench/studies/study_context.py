@@ -1,28 +1,31 @@
-"""Bench: what a cell of a study may use, so that work which was done once is not done again."""
+"""StudyContext: what a study's ``measure`` may use to train, to resume and to share results between cells."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from pathlib import Path
-
-import torch
-import xarray as xr
+from typing import TYPE_CHECKING
 
 from workbench.core.errors import RunError
+from workbench.core.lazy import torch
 from workbench.studies.base import Cell
 from workbench.studies.folder import StudyFolder, read, write
-from workbench.training import Experiment, Run
-from workbench.training.folder import write_whole
 
-#: Seconds between two checkpoints of a run: what a killed study loses at most.
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from workbench.training import Experiment, Run
+
+#: Seconds between two checkpoints of a run: the most that a killed study loses.
 CHECKPOINT_SECONDS = 30.0
 
 
 def clock(device: str) -> float:
-    """Seconds from some point in time: of this process's processor time on a CPU, where other people's load
-    must not count (with several threads that is more than what passes on the wall), and on the wall
-    elsewhere."""
+    """Seconds since an arbitrary moment: processor time of this process on a CPU, wall time elsewhere.
+
+    Processor time leaves out the load of other programs; with several threads it is more than wall time.
+    """
     if device.startswith("cpu"):
         return time.process_time()
     if device.startswith("cuda"):
@@ -30,14 +33,14 @@ def clock(device: str) -> float:
     return time.perf_counter()
 
 
-class Bench:
-    """Folder and device of a running study.
+class StudyContext:
+    """Folder and device of a running study, with training and caching for its cells.
 
     Parameters
     ----------
-    folder : where results, runs and shared parts are kept.
+    folder : where results, runs and cached parts are stored.
     device : auto, cpu, cuda, cuda:N or mps.
-    say : is handed a line of text now and then.
+    say : called with a line of progress from time to time.
     """
 
     def __init__(
@@ -47,49 +50,54 @@ class Bench:
         self._memory: dict[str, xr.Dataset] = {}
 
     def train(self, cell: Cell, experiment: Experiment | None = None) -> Run:
-        """The cell's run at its end: trained now, taken up where it was left, or read if it was done.
+        """Return the cell's finished run: trained now, resumed from its last checkpoint, or read.
 
         Raises `NonFiniteError` where training breaks down for good.
         """
+        from workbench.training.folder import write_whole
+
         experiment = experiment or cell.experiment
         if experiment is None:
             raise RunError(
                 f"The cell '{cell.id}' has nothing to train", expected="an experiment", found="none"
             )
-        run = self._opened(cell, experiment)
-        last = told = time.monotonic()
-        trained = run.iteration
+        run = self._open_run(cell, experiment)
+        last_save = last_report = time.monotonic()
+        first_iteration = run.iteration
         before, start = self.seconds(cell), clock(self.device)
 
         def save(state: str = "") -> None:
             run.save(state=state)
-            write_whole(self._seconds(cell), str(before + clock(self.device) - start).encode())
+            write_whole(self._seconds_file(cell), str(before + clock(self.device) - start).encode())
 
         try:
             while not run.finished:
                 run.step()
                 now = time.monotonic()
-                if now - last >= CHECKPOINT_SECONDS:
+                if now - last_save >= CHECKPOINT_SECONDS:
                     save("running")
-                    last = now
-                if now - told >= 10:
+                    last_save = now
+                if now - last_report >= 10:
                     self.say(f"{cell.title}: step {run.iteration} of {run.experiment.steps}")
-                    told = now
+                    last_report = now
         finally:
-            # finished, interrupted or broken down: the folder says what there is
-            if run.iteration > trained or not self.folder.run(cell).has_checkpoint:
+            # finished, interrupted or broken down: the folder holds the state as it is
+            if run.iteration > first_iteration or not self.folder.run(cell).has_checkpoint:
                 save()
         return run
 
     def seconds(self, cell: Cell) -> float:
-        """What the cell's training has cost so far on `clock`, over all times that it was taken up."""
-        path = self._seconds(cell)
+        """Seconds of `clock` that the cell's training has taken, over all sessions."""
+        path = self._seconds_file(cell)
         return float(path.read_text()) if path.exists() else 0.0
 
-    def _seconds(self, cell: Cell) -> Path:
+    def _seconds_file(self, cell: Cell) -> Path:
         return self.folder.run(cell).path / "seconds.txt"
 
-    def _opened(self, cell: Cell, experiment: Experiment) -> Run:
+    def _open_run(self, cell: Cell, experiment: Experiment) -> Run:
+        """The run stored for this cell and experiment, or a new one with its folder attached."""
+        from workbench.training import Run
+
         folder = self.folder.run(cell)
         if folder.has_checkpoint and folder.experiment() == experiment:
             return Run.resume(folder, device=self.device)
@@ -97,16 +105,23 @@ class Bench:
         run = Run(experiment, device=self.device)
         run.attach(folder)
         folder.rewrite_history(run.history)
-        self._seconds(cell).unlink(missing_ok=True)
+        self._seconds_file(cell).unlink(missing_ok=True)
         return run
 
-    def kept(self, name: str, make: Callable[[], xr.Dataset]) -> xr.Dataset:
-        """What the cells share, such as reference draws: made once, read afterwards."""
+    def cached(self, name: str, compute: Callable[[], xr.Dataset]) -> xr.Dataset:
+        """Return a Dataset that several cells use, such as reference draws: computed once, then read."""
         if name not in self._memory:
-            path = self.folder.kept(name)
-            found = read(path)
-            if found is None:
-                found = make()
-                write(found, path)
-            self._memory[name] = found
+            path = self.folder.cached(name)
+            data = read(path)
+            if data is None:
+                data = compute()
+                write(data, path)
+            self._memory[name] = data
         return self._memory[name]
+
+    #: Earlier name of `cached`, for studies of third parties.
+    kept = cached
+
+
+#: Earlier name of the class.
+Bench = StudyContext

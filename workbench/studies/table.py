@@ -1,15 +1,17 @@
-"""A study's Dataset as rows for people: repetitions averaged, the figures of others beside ours."""
+"""A study's Dataset as a table: repetitions averaged, published figures beside ours."""
 
 from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from workbench.studies.base import STUDIES, TAGS, Column
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 _LONGEST_NOTE = 90
 
@@ -22,9 +24,9 @@ def columns(data: xr.Dataset) -> list[Column]:
 def rows(data: xr.Dataset) -> list[dict[str, Any]]:
     """One JSON-ready row for each combination of coordinates other than the seed, in the grid's order.
 
-    Keys: the coordinates, ``title``, ``status``, ``note``, ``seeds`` (how many have a value), each column's
-    mean over them, ``NAME_spread`` (standard deviation over the seeds, where there are two or more), and
-    ``NAME_TAG`` for each published figure. What has no value is missing.
+    Keys: the coordinates, ``title``, ``status``, ``note``, ``seeds`` (number of seeds with a value), each
+    column's mean over the seeds, ``NAME_spread`` (standard deviation over two or more seeds), and
+    ``NAME_TAG`` for each published figure. Keys without a value are left out.
     """
     axes = [name for name in json.loads(data.attrs["axes"]) if name != "seed"]
     groups: dict[tuple, list[int]] = {}
@@ -70,23 +72,23 @@ def number(value: float | None) -> str:
 
 
 def text(data: xr.Dataset) -> str:
-    """The table with its heading, the notes on what is missing, and what the study concludes."""
-    found, shown = rows(data), columns(data)
+    """The table with its heading, notes on missing cells, and the study's conclusions."""
+    table_rows, table_columns = rows(data), columns(data)
     figures = json.loads(data.attrs["published"])
-    head, cells = ["", *()], [[row["title"]] for row in found]
-    for column in shown:
+    head, cells = [""], [[row["title"]] for row in table_rows]
+    for column in table_columns:
         head.append(column.label)
-        for line, row in zip(cells, found, strict=True):
+        for line, row in zip(cells, table_rows, strict=True):
             spread = row.get(f"{column.name}_spread")
             line.append(number(row.get(column.name)) + (f" ± {number(spread)}" if spread else ""))
         for tag in dict.fromkeys(f["tag"] for f in figures if f["column"] == column.name):
             head.append(tag)
-            for line, row in zip(cells, found, strict=True):
+            for line, row in zip(cells, table_rows, strict=True):
                 line.append(number(row.get(f"{column.name}_{tag}")))
     lines = [heading(data), "", *_aligned([head, *cells])]
     notes = [
         f"{row['title']}: {row['status']}. {_short(row['note'])}".rstrip()
-        for row in found
+        for row in table_rows
         if row["status"] != "done"
     ]
     tags = [f"{tag}: {TAGS[tag]}" for tag in dict.fromkeys(f["tag"] for f in figures)]
@@ -96,7 +98,7 @@ def text(data: xr.Dataset) -> str:
 
 
 def heading(data: xr.Dataset) -> str:
-    """One line: what, in which setting, on what, in what time."""
+    """One line: title, setting, device and seconds."""
     whole = "" if data.attrs["complete"] else ", not complete"
     return (
         f"{data.attrs['study_title']} ({setting(data)} setting{whole}); "
@@ -105,7 +107,7 @@ def heading(data: xr.Dataset) -> str:
 
 
 def setting(data: xr.Dataset) -> str:
-    """Which of a study's settings this is: "fast", "middle" where the study has one, or "full"."""
+    """Name of the study's setting: "fast", "middle" where the study has one, or "full"."""
     settings = json.loads(data.attrs["settings"])
     return next((name for name in ("fast", "middle") if settings.get(name)), "full")
 
