@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from workbench.critics.ascent import critic_step
 from workbench.training.non_finite_guard import finite
 
 if TYPE_CHECKING:
@@ -25,11 +26,9 @@ def critic_steps(run: Run, factor: float) -> str:
         # other points than the model's and those of the last step, so that their scatter averages out
         part = (number + 1) / (objective.critic_steps + 1)
         batch = run.data.batch(run.iteration, run.progress, part)
-        optimiser.zero_grad(set_to_none=True)
         loss = run.loss.critic_loss(run.model, batch, run.generator)
         if not finite(float(loss.detach())):
             return "the critic's loss"
-        loss.backward()
-        optimiser.step()
+        critic_step(optimiser, loss)
         run.loss.after_critic_step()
     return ""
