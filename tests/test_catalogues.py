@@ -17,6 +17,7 @@ import pytest
 
 from workbench.core.catalogue import Catalogue
 from workbench.core.spec import Spec
+from workbench.snapshots import VIEWS
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Package of each catalogue, below ``workbench``, with its name there.
@@ -116,14 +117,10 @@ PLOT = '''"""The plot of a view for the tests."""
 
 import holoviews as hv
 
-from workbench.plots.style import register
 
-
-@register
 def synthetic(data):
     return hv.Scatter(data["value"].values)
 '''
-
 #: Run in the copy: whatever finds members, for each catalogue.
 FINDERS = """
 import contextlib, io, json, sys
@@ -220,6 +217,42 @@ def test_a_new_member_is_found_everywhere(answers, name):
     assert answer.get("link", True)
 
 
+SHOW_VIEW = """
+import json
+import holoviews as hv
+import workbench as wb
+from workbench import diagnostics, plots
+from workbench.snapshots import VIEWS, applicable
+
+hv.extension("bokeh")
+run = wb.Run(wb.Experiment("two_moons", "nice", training={"samples": 256}, steps=2), device="cpu")
+for record in run:
+    pass
+data = diagnostics.synthetic(run.snapshot(wb.SnapshotRequest(views=("synthetic",))))
+print(json.dumps({
+    "applies": "synthetic" in applicable(run.experiment),
+    "value": data["value"].values.tolist(),
+    "empty": diagnostics.empty("synthetic").sizes["point"],
+    "plot": type(plots.synthetic(data)).__name__,
+    "listed": VIEWS["synthetic"].title,
+}))
+"""
+
+
+def test_a_new_view_costs_one_file_with_one_line_and_a_plot(tmp_path):
+    folder = copy_of_the_project(tmp_path)
+    (folder / "workbench/snapshots/synthetic.py").write_text(VIEW, encoding="utf-8")
+    add_line(folder / "workbench/snapshots/__init__.py", "from workbench.snapshots import synthetic  # noqa")
+    (folder / "workbench/plots/synthetic.py").write_text(PLOT, encoding="utf-8")
+    assert in_copy(folder, SHOW_VIEW) == {
+        "applies": True,
+        "value": [2.0],
+        "empty": 0,
+        "plot": "Scatter",
+        "listed": "Synthetic",
+    }
+
+
 # ---- no test lists a catalogue
 
 
@@ -259,7 +292,7 @@ def enumerations(files: Iterable[Path], keys: dict[str, set[str]]) -> list[str]:
 
 
 def test_no_test_lists_the_keys_of_a_catalogue():
-    keys = {name: set(catalogue(name).keys()) for name in CATALOGUES}
+    keys = {name: set(catalogue(name).keys()) for name in CATALOGUES} | {"views": set(VIEWS.shown())}
     files = [path for path in sorted((ROOT / "tests").rglob("*.py")) if "compatibility" not in path.parts]
     assert not enumerations(files, keys)
 

@@ -11,6 +11,7 @@ import math
 import platform
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,12 +148,11 @@ def _add_learning(page: Page, run: Run) -> None:
 
 
 def _add_samples(page: Page, run: Run, observation: tuple[float, ...]) -> None:
-    from workbench import diagnostics
-    from workbench.snapshots import SnapshotRequest
+    from workbench.snapshots import VIEWS, SnapshotRequest
 
     section = page.section("What the network draws")
     snapshot = run.snapshot(SnapshotRequest(observation=observation))
-    names = [n for n in diagnostics.VIEWS if n not in ("losses", "divergences")]
+    names = [name for name in VIEWS.shown() if name not in ("losses", "divergences")]
     section.append(Figures(_pictures(snapshot, names)))
     for sentence in dict.fromkeys(snapshot.notes.values()):
         section.append(Paragraph("", sentence))
@@ -160,24 +160,25 @@ def _add_samples(page: Page, run: Run, observation: tuple[float, ...]) -> None:
 
 def _pictures(snapshot: Snapshot, names: Sequence[str]) -> list[Picture]:
     """Pictures of the views that have data in this snapshot."""
-    from workbench import diagnostics, plots
+    from workbench import plots
+    from workbench.snapshots import VIEWS, empty
 
     pictures = []
     for name in names:
-        data, nothing = diagnostics.VIEWS[name](snapshot), diagnostics.empty(name, snapshot)
-        if name not in plots.PLOTS or data.equals(nothing):
+        view = VIEWS[name]
+        data = view(snapshot)
+        if name not in plots.PLOTS or data.equals(empty(name, snapshot)):
             continue
-        pictures.append(Picture(plots.PLOTS[name](data), _caption(diagnostics.VIEWS[name])))
+        # not the view's summary, which tells a user of the screen where to tap
+        pictures.append(Picture(plots.PLOTS[name](data), _caption(type(view).__module__)))
         if name == "posterior":
-            pictures.append(Picture(plots.marginals(data), _caption(plots.marginals)))
+            pictures.append(Picture(plots.marginals(data), _caption(plots.marginals.__module__)))
     return pictures
 
 
-def _caption(function: Any) -> str:
-    """First sentence of the module that defines a view or a plot."""
-    from inspect import getmodule
-
-    text = (getmodule(function).__doc__ or "").strip().split("\n\n")[0]
+def _caption(module: str) -> str:
+    """First paragraph of the docstring of a view's or a plot's module."""
+    text = (import_module(module).__doc__ or "").strip().split("\n\n")[0]
     return " ".join(text.split())
 
 

@@ -63,8 +63,8 @@ def simulate(
     progress : called with (finished chunks, all chunks) after each.
 
     Raises `DataError` where the problem has no simulator, `ExportError` where ``path`` already holds
-    something else, was begun with other settings, or cannot be written (a full disk: finished chunks stay, and
-    the same call continues).
+    something else, was begun with other settings, or cannot be written (a full disk: finished chunks stay,
+    and the same call continues).
     """
     problem = PROBLEMS.make(problem) if isinstance(problem, str) else problem
     path = Path(path)
