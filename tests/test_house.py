@@ -42,8 +42,8 @@ def text_files() -> Iterator[Path]:
     suffixes = (".py", ".md", ".ipynb", ".json", ".toml", ".yml", ".cff", ".txt", "")
     inside = (path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*")))
     for path in [*ROOT.iterdir(), *inside]:
-        excluded = {"__pycache__", ".ipynb_checkpoints", ".git"}.intersection(path.parts)
-        if path.is_file() and path.suffix in suffixes and not excluded:
+        caches = {"__pycache__", ".ipynb_checkpoints", ".git"}.intersection(path.parts)
+        if path.is_file() and path.suffix in suffixes and not caches:
             yield path
 
 
@@ -108,8 +108,8 @@ def test_every_import_contract_can_break(tmp_path):
         "ui": "import torch",
     }.items():
         (tmp_path / "workbench" / package / "trespasser.py").write_text(line + "\n")
-    unnoticed = [name for name, state in contracts(tmp_path).items() if state]
-    assert not unnoticed, f"these contracts did not notice a trespasser: {unnoticed}"
+    silent_contracts = [name for name, state in contracts(tmp_path).items() if state]
+    assert not silent_contracts, f"these contracts did not notice a trespasser: {silent_contracts}"
 
 
 # ---- size

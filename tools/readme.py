@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from workbench.objectives import Objective
     from workbench.problems import Problem
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -73,7 +74,7 @@ def objectives() -> str:
     from workbench.core.capability import Capability
     from workbench.objectives import OBJECTIVES
 
-    def needs(member) -> str:
+    def needs(member: type[Objective]) -> str:
         sentences = [f"a model that {Capability(c).sentence}" for c in sorted(member.needs_model)]
         sentences += [f"a problem that {Capability(c).sentence}" for c in sorted(member.needs_problem)]
         return "; ".join(sentences) or "–"

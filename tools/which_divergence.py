@@ -43,7 +43,7 @@ def result(key: str) -> xr.Dataset:
     return studies.load(RESULTS / f"{key}_fast.nc")
 
 
-def mean(data: xr.Dataset, column: str, **where) -> float:
+def mean(data: xr.Dataset, column: str, **where: str | float) -> float:
     """Mean of the finished cells at these coordinates."""
     means = grouped(data, column, "study_row", **where)
     return float(np.mean(list(means.values()))) if means else float("nan")

@@ -223,7 +223,7 @@ def test_resume_goes_on(shell, tmp_path):
 @pytest.mark.parametrize(
     "words, sentence",
     [
-        (["--problem", "two_mons"], "did you mean 'two_moons'|Did you mean 'two_moons'"),
+        (["--problem", "two_mons"], "Did you mean 'two_moons'|Did you mean 'two_moons'"),
         (["--problem", "two_moons", "--architecture", "realnv"], "Did you mean 'realnvp'"),
         (["--problem", "two_moons", "--objective", "max_likelihood"], "Did you mean 'maximum_likelihood'"),
         (["--problem", "two_moons", "--set", "widht=3"], "Did you mean"),
@@ -449,7 +449,7 @@ def test_export_a_notebook_and_what_cannot_be(shell, run_folder, tmp_path):
         "export", run_folder, "--format", "graph", "--function", "predict", "--out", tmp_path / "m.pt2"
     )
     assert "has no function 'predict'" in sentence
-    assert "did you mean 'onnx'" in shell.refuses(
+    assert "Did you mean 'onnx'" in shell.refuses(
         "export", run_folder, "--format", "onx", "--out", tmp_path / "m"
     )
     assert not (tmp_path / "m").exists()
@@ -459,8 +459,8 @@ def test_export_a_notebook_and_what_cannot_be(shell, run_folder, tmp_path):
 @pytest.mark.parametrize(
     "words, sentence",
     [
-        (["trian"], "did you mean 'train'"),
-        (["list", "problem"], "did you mean 'problems'"),
+        (["trian"], "Did you mean 'train'"),
+        (["list", "problem"], "Did you mean 'problems'"),
         (["train", "--step", "3"], "unrecognized arguments"),
         (["train", "--steps", "many"], "invalid int value"),
         (["export", "run"], "required: --out"),

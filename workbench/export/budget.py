@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
@@ -35,7 +38,13 @@ class Budget(TorchFunctionMode):
         super().__init__()
         self.left = 4 * numbers + 1_000_000
 
-    def __torch_function__(self, function, types, args=(), kwargs=None):
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
         result = function(*args, **(kwargs or {}))
         if isinstance(result, Tensor) and getattr(function, "__name__", "") in _FACTORIES:
             self.left -= result.numel()

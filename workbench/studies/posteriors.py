@@ -145,10 +145,10 @@ class Posteriors(Study):
             model = run.fitted
             numbers |= {"training_seconds": context.seconds(cell), "parameters": run.parameters}
 
-            def draw(y, n):
+            def draw(y: Tensor, n: int) -> Tensor:
                 return model.sample(n, [y.tolist()], torch.Generator().manual_seed(_SEED)).double()
 
-            def log_prob(x, y):
+            def log_prob(x: Tensor, y: Tensor) -> Tensor:
                 return model.log_prob(x, y).double()
 
         numbers["gap"] = self._gap(problem, log_prob)
