@@ -96,9 +96,9 @@ class TwoSidedStandIn:
 
     def log_prob(self, x, y) -> Tensor:
         mean, scale = self.moments(y)
-        bells = [-0.5 * ((x[:, 0] - s * mean) / scale).square() - math.log(scale) for s in (1.0, -1.0)]
+        components = [-0.5 * ((x[:, 0] - s * mean) / scale).square() - math.log(scale) for s in (1.0, -1.0)]
         shares = torch.tensor([self.right, 1 - self.right]).double().log()
-        sides = torch.logsumexp(torch.stack(bells) + shares[:, None], 0)
+        sides = torch.logsumexp(torch.stack(components) + shares[:, None], 0)
         return sides - 0.5 * x[:, 1].square() - math.log(2 * math.pi)
 
 

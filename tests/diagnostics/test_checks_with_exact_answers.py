@@ -1,4 +1,4 @@
-"""Judged diagnostics against numbers that are known in closed form."""
+"""Checks against numbers in closed form."""
 
 from __future__ import annotations
 
@@ -34,27 +34,27 @@ def test_w2_refuses_what_cannot_be_paired(other):
 
 def test_expected_coverage_of_a_narrow_normal_is_that_of_chi_square():
     width = 0.7
-    found = DIAGNOSTICS.make("expected_coverage", observations=3000, draws=200).measure(
+    result = DIAGNOSTICS.make("expected_coverage", observations=3000, draws=200).measure(
         GaussianStandIn(LINEAR, width=width), LINEAR
     )
-    level = found["credibility"].values
+    level = result["credibility"].values
     # the truth is in the region of mass c if its squared distance is below c's quantile, width² times smaller
-    known = chi2.cdf(width**2 * chi2.ppf(level, 3), 3)
-    np.testing.assert_allclose(found["coverage"].values, known, atol=0.03)
-    assert float(found["lean"]) < 0 and "overconfident" in found.attrs["sentence"]
+    exact = chi2.cdf(width**2 * chi2.ppf(level, 3), 3)
+    np.testing.assert_allclose(result["coverage"].values, exact, atol=0.03)
+    assert float(result["lean"]) < 0 and "overconfident" in result.attrs["sentence"]
     wide = DIAGNOSTICS.make("expected_coverage").measure(GaussianStandIn(LINEAR, width=1.4), LINEAR)
     assert "conservative" in wide.attrs["sentence"]
 
 
 def test_contraction_and_z_scores_of_the_linear_problem():
-    found = DIAGNOSTICS.make("contraction", observations=4000, draws=200).measure(EXACT, LINEAR)
+    result = DIAGNOSTICS.make("contraction", observations=4000, draws=200).measure(EXACT, LINEAR)
     _, posterior = LINEAR.posterior_moments([0.0])
-    known = 1 - (posterior.diagonal() / LINEAR.parts.covariance.diagonal()).numpy()
-    np.testing.assert_allclose(found["mean_contraction"].values, known, atol=0.04)
-    np.testing.assert_allclose(found["mean_square_z_score"].values, 1, atol=0.08)
-    moved = DIAGNOSTICS.make("contraction").measure(GaussianStandIn(LINEAR, shift=0.5), LINEAR)
-    np.testing.assert_allclose(moved["mean_z_score"].values, -0.5, atol=0.15)
-    assert "means are off" in moved.attrs["sentence"]
+    exact = 1 - (posterior.diagonal() / LINEAR.parts.covariance.diagonal()).numpy()
+    np.testing.assert_allclose(result["mean_contraction"].values, exact, atol=0.04)
+    np.testing.assert_allclose(result["mean_square_z_score"].values, 1, atol=0.08)
+    shift = DIAGNOSTICS.make("contraction").measure(GaussianStandIn(LINEAR, shift=0.5), LINEAR)
+    np.testing.assert_allclose(shift["mean_z_score"].values, -0.5, atol=0.15)
+    assert "means are off" in shift.attrs["sentence"]
     narrow = DIAGNOSTICS.make("contraction").measure(GaussianStandIn(LINEAR, width=0.7), LINEAR)
     np.testing.assert_allclose(narrow["mean_square_z_score"].values, 0.7**-2, rtol=0.2)
     assert "times as far" in narrow.attrs["sentence"]
@@ -62,19 +62,19 @@ def test_contraction_and_z_scores_of_the_linear_problem():
 
 def test_the_excess_of_w2_is_the_square_of_the_shift():
     shift = 1.0
-    found = DIAGNOSTICS.make("posterior_wasserstein", draws=200).measure(
+    result = DIAGNOSTICS.make("posterior_wasserstein", draws=200).measure(
         GaussianStandIn(LINEAR, shift=shift), LINEAR
     )
     # in each of three posterior standard deviations; sliced: a third of it
-    assert float(found["error"]) ** 2 == pytest.approx(3 * shift**2 + float(found["floor"]) ** 2, rel=0.15)
-    assert float(found["sliced_error"]) ** 2 == pytest.approx(shift**2, rel=0.15)
+    assert float(result["error"]) ** 2 == pytest.approx(3 * shift**2 + float(result["floor"]) ** 2, rel=0.15)
+    assert float(result["sliced_error"]) ** 2 == pytest.approx(shift**2, rel=0.15)
 
 
-def test_the_classifier_is_as_good_as_the_best_one():
+def test_the_classifier_is_as_good_as_the_optimal_one():
     wrong = GaussianStandIn(LINEAR, shift=1.0)
     distance = torch.linalg.solve_triangular(EXACT.factor, wrong.offset[:, None], upper=False).norm()
-    found = DIAGNOSTICS.make("posterior_c2st", observations=2, iterations=50).measure(wrong, LINEAR)
-    assert float(found["c2st"]) == pytest.approx(norm.cdf(float(distance) / 2), abs=0.05)
+    result = DIAGNOSTICS.make("posterior_c2st", observations=2, iterations=50).measure(wrong, LINEAR)
+    assert float(result["c2st"]) == pytest.approx(norm.cdf(float(distance) / 2), abs=0.05)
 
 
 def test_local_c2st_finds_the_observations_at_which_the_model_is_wrong():
@@ -94,19 +94,19 @@ def test_local_c2st_finds_the_observations_at_which_the_model_is_wrong():
 
 
 def test_slopes_of_a_linear_map_are_singular_values():
-    found = DIAGNOSTICS.make("lipschitz").measure(EXACT, LINEAR)
-    scale = found["forward_slope"].values
+    result = DIAGNOSTICS.make("lipschitz").measure(EXACT, LINEAR)
+    scale = result["forward_slope"].values
     assert np.ptp(scale) < 1e-12  # the same everywhere
     # x in its own standard deviations: those of the 100 points that were drawn
     prior = LINEAR.parts.covariance.diagonal().sqrt()
-    known = torch.linalg.svdvals(torch.linalg.inv(EXACT.factor) * prior)
-    assert float(found["forward"]) == pytest.approx(float(known[0]), rel=0.2)
-    assert float(found["inverse"]) == pytest.approx(float(1 / known[-1]), rel=0.2)
-    assert found.attrs["verdict"] == "green"
+    exact = torch.linalg.svdvals(torch.linalg.inv(EXACT.factor) * prior)
+    assert float(result["forward"]) == pytest.approx(float(exact[0]), rel=0.2)
+    assert float(result["inverse"]) == pytest.approx(float(1 / exact[-1]), rel=0.2)
+    assert result.attrs["verdict"] == "green"
 
 
 @pytest.mark.parametrize("width, verdict", [(1e-7, "green"), (1e-9, "amber")])
-def test_steep_networks_are_told_by_the_precision_that_they_leave(width, verdict):
+def test_steep_networks_leave_little_precision(width, verdict):
     class Steep(GaussianStandIn):
         def latent(self, x, y):
             z, log_det = super().latent(x, y)
@@ -119,9 +119,9 @@ def test_an_observation_far_out_is_red_and_one_in_the_tail_amber():
     spread = float(LINEAR.parts.evidence[0, 0]) ** 0.5
     for place, verdict in ((0.5, "green"), (3.3, "amber"), (9.0, "red")):
         member = DIAGNOSTICS.make("out_of_distribution", observation=[place * spread])
-        found = member.measure(EXACT, LINEAR)
-        assert found.attrs["verdict"] == verdict, found.attrs["sentence"]
-    assert "unlike those of the training" in found.attrs["sentence"]
+        result = member.measure(EXACT, LINEAR)
+        assert result.attrs["verdict"] == verdict, result.attrs["sentence"]
+    assert "unlike those of the training" in result.attrs["sentence"]
 
 
 def test_other_training_data_than_the_problems_are_noticed():
@@ -138,11 +138,11 @@ def test_other_training_data_than_the_problems_are_noticed():
             rows = self.standardisation.y_in(y)
             self.typicality = Typicality(rows[:1000], rows[1000:])
 
-    found = DIAGNOSTICS.make("out_of_distribution", observation=[0.0]).measure(Elsewhere(LINEAR), LINEAR)
-    assert found.attrs["verdict"] == "red" and "too many" in found.attrs["sentence"]
+    result = DIAGNOSTICS.make("out_of_distribution", observation=[0.0]).measure(Elsewhere(LINEAR), LINEAR)
+    assert result.attrs["verdict"] == "red" and "too many" in result.attrs["sentence"]
 
 
 def test_a_missing_mode_is_seen_in_the_contraction_too():
     sides = TwoSided()
-    found = DIAGNOSTICS.make("contraction").measure(TwoSidedStandIn(sides, right=1.0), sides)
-    assert float(found["mean_square_z_score"].sel(quantity="x1")) > 50
+    result = DIAGNOSTICS.make("contraction").measure(TwoSidedStandIn(sides, right=1.0), sides)
+    assert float(result["mean_square_z_score"].sel(quantity="x1")) > 50

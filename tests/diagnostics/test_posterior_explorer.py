@@ -1,5 +1,4 @@
-"""What the posterior explorer is told: counts that add up, regions that hold what they say, and an exact
-posterior that is found again."""
+"""The posterior explorer: counts that add up, regions with the right mass, and an exact posterior."""
 
 from __future__ import annotations
 
@@ -15,8 +14,9 @@ from torch import nn
 from tests.diagnostics.stand_ins import GaussianStandIn
 from workbench.core.errors import SpecError
 from workbench.core.variable import Variable
-from workbench.diagnostics.posterior_explorer import Ask, Explorer, Tally, law
+from workbench.diagnostics.posterior_explorer import PosteriorExplorer, Query, RunningHistogram
 from workbench.diagnostics.posterior_explorer import highest_density_regions as regions
+from workbench.diagnostics.posterior_explorer.histogram import histogram
 from workbench.diagnostics.posterior_explorer.physical import LEVELS, PHYSICAL, physical, views
 from workbench.inference.standardisation import Standardisation
 from workbench.problems import PROBLEMS, LinearGaussian
@@ -26,7 +26,7 @@ WINDOW = ((-5.0, 5.0), (-8.0, 8.0))
 
 @pytest.fixture(scope="module")
 def plane() -> np.ndarray:
-    """Draws of a correlated normal law with standard deviations 1 and 2 and correlation 0.6."""
+    """Draws of a correlated normal distribution with standard deviations 1 and 2 and correlation 0.6."""
     z = np.random.default_rng(3).normal(size=(200_000, 2))
     return z @ np.array([[1.0, 1.2], [0.0, 1.6]])
 
@@ -36,15 +36,15 @@ class Exact(GaussianStandIn):
 
     def __init__(self, problem):
         super().__init__(problem)
-        drawn = problem.draw(2000, torch.Generator().manual_seed(1))
-        self.standardisation = Standardisation.learn(drawn.x, drawn.y)
+        samples = problem.draw(2000, torch.Generator().manual_seed(1))
+        self.standardisation = Standardisation.learn(samples.x, samples.y)
         self.model = nn.Linear(1, 1)
         self.model.device = torch.device("cpu")
 
     def sample(self, n, observation=None, generator=None):
         return super().sample(n, torch.as_tensor(observation, dtype=torch.float64).expand(n, -1), generator)
 
-    def _observation(self, y, n):
+    def standardised_observation(self, y, n):
         if not np.isfinite(y).all():
             raise SpecError("The observation holds values that are not finite")
 
@@ -60,13 +60,13 @@ class Prior:
     def __init__(self, problem):
         self.x, self.y, self.problem = problem.x, problem.y, problem
         self.model.device = torch.device("cpu")
-        drawn = problem.draw(200, torch.Generator().manual_seed(1))
-        self.standardisation = Standardisation.learn(drawn.x, drawn.y)
+        samples = problem.draw(200, torch.Generator().manual_seed(1))
+        self.standardisation = Standardisation.learn(samples.x, samples.y)
 
     def sample(self, n, observation=None, generator=None):
         return self.problem.draw(n, generator).x
 
-    def _observation(self, y, n):
+    def standardised_observation(self, y, n):
         return None
 
     def concerns(self, observation):
@@ -76,15 +76,15 @@ class Prior:
 @pytest.fixture(scope="module")
 def explorer():
     problem = LinearGaussian(features=3, observations=1, noise=0.5)
-    return Explorer(Exact(problem), problem)
+    return PosteriorExplorer(Exact(problem), problem)
 
 
 # ---- counts and regions
-def test_regions_of_a_normal_law_have_its_area(plane):
-    found = law(plane, LinearGaussian().x[:2], (0, 1), WINDOW)
+def test_regions_of_a_normal_distribution_have_its_area(plane):
+    result = histogram(plane, LinearGaussian().x[:2], (0, 1), WINDOW)
     cell = np.ptp(WINDOW[0]) * np.ptp(WINDOW[1])
     for share in regions.SHARES:
-        line = found[f"region_{round(100 * share)}"].values
+        line = result[f"region_{round(100 * share)}"].values
         pieces = np.split(line, np.flatnonzero(np.isnan(line[:, 0])))
         outline = max((p[~np.isnan(p[:, 0])] for p in pieces), key=len)
         x, y = outline[:, 0], outline[:, 1]
@@ -95,23 +95,23 @@ def test_regions_of_a_normal_law_have_its_area(plane):
 
 
 def test_a_region_holds_its_share_of_the_draws(plane):
-    counts, _ = regions.counted(plane[:3000], WINDOW)
-    density = regions.smoothed(counts, 3000, regions.spreads(plane[:3000], WINDOW))[0]
+    counts, _ = regions.bin_counts(plane[:3000], WINDOW)
+    density = regions.smooth(counts, 3000, regions.spreads(plane[:3000], WINDOW))[0]
     for share in (0.3, 0.5, 0.9):
         (t,) = regions.levels(density, counts[0], [share], 3000)
-        held = counts[0][density >= t].sum() / 3000
-        assert share <= held < share + 0.02
+        share_inside = counts[0][density >= t].sum() / 3000
+        assert share <= share_inside < share + 0.02
 
 
 def test_parts_add_up_to_the_whole_and_what_is_outside_is_left_out(plane):
     x = LinearGaussian().x[:2]
-    whole, parts = Tally(x, (0, 1), WINDOW), Tally(x, (0, 1), WINDOW)
-    broken = np.concatenate([plane[:5000], [[np.nan, 0.0], [100.0, 0.0]]])
-    whole.add(broken)
-    for part in np.array_split(broken, 7):
+    whole, parts = RunningHistogram(x, (0, 1), WINDOW), RunningHistogram(x, (0, 1), WINDOW)
+    draws = np.concatenate([plane[:5000], [[np.nan, 0.0], [100.0, 0.0]]])
+    whole.add(draws)
+    for part in np.array_split(draws, 7):
         parts.add(part)
     assert np.array_equal(whole.pairs, parts.pairs) and np.array_equal(whole.singles, parts.singles)
-    assert whole.lost == 1 and whole.total == 5002
+    assert whole.non_finite == 1 and whole.total == 5002
     assert whole.pairs.sum() <= 5000 and whole.singles[0].sum() <= 5000
     straight, *_ = np.histogram2d(
         plane[:5000, 1], plane[:5000, 0], bins=regions.BINS, range=[WINDOW[1], WINDOW[0]]
@@ -120,101 +120,101 @@ def test_parts_add_up_to_the_whole_and_what_is_outside_is_left_out(plane):
 
 
 def test_densities_and_intervals_are_in_the_units_of_the_variables(plane):
-    found = law(plane, LinearGaussian().x[:2], (0, 1), WINDOW)
+    result = histogram(plane, LinearGaussian().x[:2], (0, 1), WINDOW)
     width = np.ptp(WINDOW[1]) / regions.FINE
-    assert float(found["single_density"].values[1].sum() * width) == pytest.approx(1.0, abs=0.01)
-    assert found["quantile"].values[1] == pytest.approx([-3.29, -1.349, 0.0, 1.349, 3.29], abs=0.05)
+    assert float(result["single_density"].values[1].sum() * width) == pytest.approx(1.0, abs=0.01)
+    assert result["quantile"].values[1] == pytest.approx([-3.29, -1.349, 0.0, 1.349, 3.29], abs=0.05)
 
 
-def test_a_narrow_law_is_drawn_as_narrow_as_it_is(plane):
+def test_a_narrow_distribution_is_drawn_as_narrow_as_it_is(plane):
     x, narrow = LinearGaussian().x[:2], 0.02 * plane[:2000]
-    found = law(narrow, x, (0, 1), WINDOW)
+    result = histogram(narrow, x, (0, 1), WINDOW)
     for i, (low, high) in enumerate(WINDOW):
         place = low + (np.arange(regions.FINE) + 0.5) * (high - low) / regions.FINE
-        density = found["single_density"].values[i]
-        drawn = np.sqrt(np.average((place - np.average(place, weights=density)) ** 2, weights=density))
+        density = result["single_density"].values[i]
+        width = np.sqrt(np.average((place - np.average(place, weights=density)) ** 2, weights=density))
         # bins and blur may widen it by half a bin each, and by what a bandwidth adds to a spread
         bin_width = (high - low) / regions.FINE
-        assert drawn < np.hypot(1.1 * narrow[:, i].std(), bin_width)
-    outer = found["region_90"].values
+        assert width < np.hypot(1.1 * narrow[:, i].std(), bin_width)
+    outer = result["region_90"].values
     assert np.nanmax(np.ptp(outer[~np.isnan(outer[:, 0])], axis=0)) < 0.1
     wide = regions.blur(2000, np.array([1.0, np.inf]), regions.BINS)
     assert wide == pytest.approx([1.6, 1.6])  # two far modes are not run into each other
 
 
 def test_one_variable_has_no_pairs(plane):
-    found = law(plane, LinearGaussian().x[:2], (1,), WINDOW)
-    assert found.sizes["pair"] == 0 and found["region_50"].size == 0 and found.sizes["shown"] == 1
+    result = histogram(plane, LinearGaussian().x[:2], (1,), WINDOW)
+    assert result.sizes["pair"] == 0 and result["region_50"].size == 0 and result.sizes["shown"] == 1
 
 
 # ---- the explorer
-def test_the_exact_posterior_is_found_again(explorer):
+def test_the_exact_posterior_is_reproduced(explorer):
     problem, observation = explorer.problem, tuple(explorer.problem.default_observation)
-    found = explorer.answer(Ask(observation, draws=2000))
+    result = explorer.answer(Query(observation, draws=2000))
     mean, covariance = problem.posterior_moments(list(observation))
     sd = covariance.diagonal().sqrt()
-    assert np.abs((found.law["mean"].values - mean.numpy()) / sd.numpy()).max() < 0.1
-    assert found.law["sd"].values == pytest.approx(sd.numpy(), rel=0.06)
-    assert not found.warnings and found.law.attrs["total"] == 2000
+    assert np.abs((result.histogram["mean"].values - mean.numpy()) / sd.numpy()).max() < 0.1
+    assert result.histogram["sd"].values == pytest.approx(sd.numpy(), rel=0.06)
+    assert not result.warnings and result.histogram.attrs["total"] == 2000
 
 
 def test_noise_holds_still_while_the_observation_moves(explorer):
-    first = explorer.answer(Ask(tuple(explorer.problem.default_observation)))
-    moved = explorer.answer(Ask(tuple(v + 0.1 for v in explorer.problem.default_observation)))
-    shift = moved.law["draw"].values - first.law["draw"].values
+    first = explorer.answer(Query(tuple(explorer.problem.default_observation)))
+    other = explorer.answer(Query(tuple(v + 0.1 for v in explorer.problem.default_observation)))
+    shift = other.histogram["draw"].values - first.histogram["draw"].values
     assert np.ptp(shift, axis=0).max() < 1e-9  # a linear problem: every draw moves by the same
-    again = explorer.answer(Ask(tuple(explorer.problem.default_observation)))
-    assert np.array_equal(again.law["draw"].values, first.law["draw"].values)
+    again = explorer.answer(Query(tuple(explorer.problem.default_observation)))
+    assert np.array_equal(again.histogram["draw"].values, first.histogram["draw"].values)
 
 
 def test_more_draws_come_in_parts(explorer):
-    ask = Ask(tuple(explorer.problem.default_observation), draws=30_000, more=True, at_rest=True)
-    totals = [explorer.answer(Ask(ask.observation, draws=2000)).law.attrs["total"]]
+    query = Query(tuple(explorer.problem.default_observation), draws=30_000, more=True, at_rest=True)
+    totals = [explorer.answer(Query(query.observation, draws=2000)).histogram.attrs["total"]]
     for _ in range(3):
-        totals.append(explorer.answer(ask).law.attrs["total"])
+        totals.append(explorer.answer(query).histogram.attrs["total"])
     assert totals == [2000, 22_000, 30_000, 30_000]
 
 
-def test_an_observation_outside_of_the_training_is_said(explorer):
+def test_an_observation_outside_of_the_training_is_warned_about(explorer):
     far = [0.0] * len(explorer.problem.y)
     far[0] = 1e3
-    said = explorer.answer(Ask(tuple(far))).warnings
-    assert "Outside" in said[0] and explorer.problem.y[0].name in said[0]
-    assert len(said) > 1  # whether the unit is right
+    warnings = explorer.answer(Query(tuple(far))).warnings
+    assert "Outside" in warnings[0] and explorer.problem.y[0].name in warnings[0]
+    assert len(warnings) > 1  # whether the unit is right
 
 
-def test_a_truth_is_simulated_and_its_mistakes_are_said(explorer):
+def test_a_truth_is_simulated_and_checked(explorer):
     truth = tuple(0.3 for _ in explorer.problem.x)
-    first, second = (explorer.answer(Ask(truth=truth)).observation for _ in range(2))
+    first, second = (explorer.answer(Query(truth=truth)).observation for _ in range(2))
     assert first == second and len(first) == len(explorer.problem.y)
     with pytest.raises(SpecError, match="parameters"):
-        explorer.answer(Ask(truth=(1.0,) * (len(truth) + 1)))
+        explorer.answer(Query(truth=(1.0,) * (len(truth) + 1)))
 
 
-def test_reference_and_prior_share_the_windows_of_the_ask(explorer):
+def test_reference_and_prior_share_the_windows_of_the_query(explorer):
     windows = tuple((-1.0, 2.0) for _ in explorer.problem.x)
-    ask = Ask(tuple(explorer.problem.default_observation), chosen=(1, 0), windows=windows)
-    for found in (explorer.reference(ask), explorer.prior(ask), explorer.answer(ask).law):
-        assert found.attrs["windows"] == [-1.0, 2.0, -1.0, 2.0]
-        assert list(found["shown"].values) == [explorer.problem.x[i].name for i in (1, 0)]
+    query = Query(tuple(explorer.problem.default_observation), axes=(1, 0), windows=windows)
+    for result in (explorer.reference(query), explorer.prior(query), explorer.answer(query).histogram):
+        assert result.attrs["windows"] == [-1.0, 2.0, -1.0, 2.0]
+        assert list(result["shown"].values) == [explorer.problem.x[i].name for i in (1, 0)]
 
 
 def test_a_brush_narrows_what_is_resimulated(explorer):
     observation = tuple(explorer.problem.default_observation)
-    everything = explorer.answer(Ask(observation, at_rest=True))
-    middle = float(everything.law["quantile"].values[0, 2])
-    half = explorer.answer(Ask(observation, at_rest=True, within=((0, middle, 1e9),)))
-    assert 0 < half.resimulated.sizes["again_draw"] <= everything.resimulated.sizes["again_draw"]
-    none = explorer.answer(Ask(observation, at_rest=True, within=((0, 1e9, 2e9),)))
-    assert none.resimulated is None and none.picture is None
+    everything = explorer.answer(Query(observation, at_rest=True))
+    middle = float(everything.histogram["quantile"].values[0, 2])
+    half = explorer.answer(Query(observation, at_rest=True, within=((0, middle, 1e9),)))
+    assert 0 < half.resimulation.sizes["again_draw"] <= everything.resimulation.sizes["again_draw"]
+    none = explorer.answer(Query(observation, at_rest=True, within=((0, 1e9, 2e9),)))
+    assert none.resimulation is None and none.picture is None
 
 
 def test_without_its_problem_a_model_still_answers(explorer):
-    alone = Explorer(explorer.fitted, None)
+    alone = PosteriorExplorer(explorer.fitted, None)
     about = alone.about()
     assert "not here" in about.note and not about.pictures and not len(about.rows)
-    found = alone.answer(Ask(about.default_observation, at_rest=True))
-    assert found.resimulated is None and found.law.attrs["total"] == 2000
+    result = alone.answer(Query(about.default_observation, at_rest=True))
+    assert result.resimulation is None and result.histogram.attrs["total"] == 2000
 
 
 def test_a_band_of_several_units_can_be_read_back():
@@ -224,10 +224,10 @@ def test_a_band_of_several_units_can_be_read_back():
             return tuple(Variable(v.name, unit=u) for v, u in zip(super().y, ("m", "s"), strict=True))
 
     problem = Mixed(features=3, observations=2, noise=0.5)
-    explorer = Explorer(Exact(problem), problem)
-    found = explorer.answer(Ask((1.5, -0.5), at_rest=True)).resimulated
-    assert "spread" in found.attrs["label"] and (found["scale"] != 1).all()
-    assert (found["middle"] + found["scale"] * found["observed"]).values == pytest.approx([1.5, -0.5])
+    explorer = PosteriorExplorer(Exact(problem), problem)
+    result = explorer.answer(Query((1.5, -0.5), at_rest=True)).resimulation
+    assert "spread" in result.attrs["label"] and (result["scale"] != 1).all()
+    assert (result["middle"] + result["scale"] * result["observed"]).values == pytest.approx([1.5, -0.5])
 
 
 # ---- physical views
@@ -236,29 +236,29 @@ def test_a_band_of_several_units_can_be_read_back():
 )
 def test_a_problem_is_drawn_by_what_it_can(key):
     problem = PROBLEMS.make(key)
-    found = views(problem)
-    assert found and all(PHYSICAL[name].applies(problem) for name in found)
+    keys = views(problem)
+    assert keys and all(PHYSICAL[name].applies(problem) for name in keys)
     draws = problem.draw(50, torch.Generator().manual_seed(0)).x.numpy()
     draws[0] = np.nan  # what a network lost is not drawn
-    for name in found:
-        made = physical(problem, name, draws, tuple(problem.default_observation))
-        assert made.attrs["plot"] and made.attrs["key"] == name
+    for name in keys:
+        data = physical(problem, name, draws, tuple(problem.default_observation))
+        assert data.attrs["plot"] and data.attrs["key"] == name
 
 
 def test_the_velocity_has_the_reference_in_the_same_picture(monkeypatch):
     problem = PROBLEMS.make("radial_velocity")
-    drawn = {"reference": problem.draw(80, torch.Generator().manual_seed(1)).x}
-    monkeypatch.setattr(type(problem), "_reference_posterior", lambda *_: drawn["reference"])
-    explorer = Explorer(Prior(problem), problem)
-    ask = Ask(tuple(problem.default_observation), picture="radial_velocity", at_rest=True)
-    alone, both = explorer.answer(ask).picture, explorer.beside(ask)
+    samples = {"reference": problem.draw(80, torch.Generator().manual_seed(1)).x}
+    monkeypatch.setattr(type(problem), "_reference_posterior", lambda *_: samples["reference"])
+    explorer = PosteriorExplorer(Prior(problem), problem)
+    query = Query(tuple(problem.default_observation), picture="radial_velocity", at_rest=True)
+    alone, both = explorer.answer(query).picture, explorer.view_with_reference(query)
     assert np.isnan(alone["reference_low"]).all() and np.isfinite(both["reference_low"]).all()
     xr.testing.assert_equal(alone["model_low"], both["model_low"])
-    curves = problem.curve(drawn["reference"], torch.as_tensor(both["at"].values))
+    curves = problem.curve(samples["reference"], torch.as_tensor(both["at"].values))
     assert both["reference_low"].values == pytest.approx(np.quantile(curves, 0.05, axis=0))
-    assert explorer.beside(replace(ask, picture="")) is None
+    assert explorer.view_with_reference(replace(query, picture="")) is None
     # what a brush leaves is drawn beside the whole reference
-    within = explorer.beside(replace(ask, within=((0, 8.0, 12.0),)))
+    within = explorer.view_with_reference(replace(query, within=((0, 8.0, 12.0),)))
     assert not np.allclose(within["model_low"], both["model_low"])
     xr.testing.assert_equal(within["reference_low"], both["reference_low"])
 
@@ -274,7 +274,7 @@ def test_any_problem_may_bring_a_figure():
     problem = Slope()
     assert views(problem) == ("figure",) and views(LinearGaussian()) == () and views(None) == ()
     draws = np.random.default_rng(0).normal(size=(500, len(problem.x)))
-    made = physical(problem, "figure", draws, ())
-    assert made["line"].shape == (60, 5, 2)
+    data = physical(problem, "figure", draws, ())
+    assert data["line"].shape == (60, 5, 2)
     # at t = 1 the band is that of the parameter itself
-    assert made["band"].values[:, -1] == pytest.approx(np.quantile(draws[:, 0], LEVELS))
+    assert data["band"].values[:, -1] == pytest.approx(np.quantile(draws[:, 0], LEVELS))

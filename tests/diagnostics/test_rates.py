@@ -39,11 +39,11 @@ def test_the_table_names_every_diagnostic():
 def test_the_rates_are_those_of_the_table(key):
     *power, size = table()[key]
     member = DIAGNOSTICS.make(key)
-    for (name, (model, problem)), told in zip(FAULTS.items(), power, strict=True):
-        if told == "–":
+    for (name, (model, problem)), rate in zip(FAULTS.items(), power, strict=True):
+        if rate == "–":
             continue
-        found = [member.measure(model, problem, seed=s).attrs["verdict"] != "green" for s in range(20)]
-        assert abs(sum(found) / 20 - float(told)) < 0.25, name
+        flags = [member.measure(model, problem, seed=s).attrs["verdict"] != "green" for s in range(20)]
+        assert abs(sum(flags) / 20 - float(rate)) < 0.25, name
     member = DIAGNOSTICS.make(key, level=0.1)
     exact = GaussianStandIn(LINEAR)
     alarms = [member.measure(exact, LINEAR, seed=s).attrs["verdict"] != "green" for s in range(40)]

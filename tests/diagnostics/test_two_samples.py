@@ -15,7 +15,7 @@ def gaussian(n: int, shift: float, seed: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("classifier", CLASSIFIERS)
-def test_equal_laws_cannot_be_told_apart_and_far_ones_always(classifier):
+def test_equal_distributions_cannot_be_told_apart_and_far_ones_always(classifier):
     first = gaussian(300, 0.0, 0)
     assert abs(c2st(first, gaussian(300, 0.0, 1), classifier=classifier) - 0.5) < 0.07
     assert c2st(first, torch.from_numpy(gaussian(300, 8.0, 2)), classifier=classifier) > 0.99
@@ -43,8 +43,8 @@ def test_another_classifier_is_refused():
 def test_units_do_not_matter_and_the_same_seed_gives_the_same_number():
     first, second = gaussian(200, 0.0, 0), gaussian(200, 0.7, 1)
     units = np.asarray([1e3, 1e-3])
-    plain, scaled = c2st(first, second), c2st(first * units + 5, second * units + 5)
-    assert plain == c2st(first, second) == pytest.approx(scaled, abs=0.02)
+    plain, other_units = c2st(first, second), c2st(first * units + 5, second * units + 5)
+    assert plain == c2st(first, second) == pytest.approx(other_units, abs=0.02)
 
 
 @pytest.mark.parametrize(

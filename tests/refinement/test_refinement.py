@@ -1,4 +1,4 @@
-"""Refinement against exact posteriors: what is wrong on purpose becomes right, the hopeless is called so."""
+"""Refinement against exact posteriors: known errors are corrected, hopeless cases are reported."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from workbench.inference.standardisation import Standardisation
 from workbench.problems import PROBLEMS, SimulatorProblem
 from workbench.problems.ensemble_sampler import resample
 from workbench.refinement import REFINEMENT, refine
-from workbench.refinement.moves import Crowd
-from workbench.refinement.weights import weigh
+from workbench.refinement.moves import WalkerEnsemble
+from workbench.refinement.weights import importance_weights
 from workbench.training import FittedModel
 
 ALL = frozenset({Capability.DENSITY, Capability.LATENT, Capability.CONDITIONAL, Capability.BIJECTION})
@@ -64,12 +64,12 @@ def distance_in_moments(x, observation):
 
 # ---- weights
 def test_weights_know_the_evidence_and_the_moments_of_a_gaussian():
-    fitted, problem, y = wrong(shift=0.5, scale=1.5)
-    refined = refine(fitted, y, method="importance", problem=problem, draws=50_000)
-    gain = refined.gain
+    model, problem, y = wrong(shift=0.5, scale=1.5)
+    posterior = refine(model, y, method="importance", problem=problem, draws=50_000)
+    gain = posterior.gain
     exact = float(problem.log_evidence(torch.tensor([y], dtype=torch.float64)))
     assert abs(gain.log_evidence - exact) < 4 * gain.log_evidence_error < 0.05
-    assert distance_in_moments(columns(refined.sample(20_000)), y) < 0.03
+    assert distance_in_moments(columns(posterior.sample(20_000)), y) < 0.03
     # E_q[w]² / E_q[w²] for p = N(0, 1), q = N(m, s²), a component
     m, s = 0.5, 1.5
     second = s**2 / math.sqrt(2 * s**2 - 1) * math.exp(m**2 / (2 * s**2 - 1))
@@ -78,14 +78,14 @@ def test_weights_know_the_evidence_and_the_moments_of_a_gaussian():
 
 
 def test_an_exact_network_keeps_all_its_draws():
-    fitted, problem, y = wrong()
-    gain = refine(fitted, y, method="importance", problem=problem, draws=2000).gain
+    model, problem, y = wrong()
+    gain = refine(model, y, method="importance", problem=problem, draws=2000).gain
     assert gain.effective_sample_size == pytest.approx(2000, rel=1e-6) and gain.pareto_k < 0.5
 
 
 def test_a_hopeless_proposal_is_flagged_in_words():
-    fitted, problem, y = wrong(features=5, scale=0.3)
-    gain = refine(fitted, y, method="importance", problem=problem, draws=5000).gain
+    model, problem, y = wrong(features=5, scale=0.3)
+    gain = refine(model, y, method="importance", problem=problem, draws=5000).gain
     assert gain.pareto_k > 0.7 and "not to be relied on" in gain.sentence
     assert "markov_chain" in gain.warnings[0]
 
@@ -95,15 +95,17 @@ def test_pareto_k_is_the_shape_of_a_known_tail():
     x = torch.distributions.Exponential(torch.tensor(1.0, dtype=torch.float64))
     for rate in (0.75, 0.5, 0.2):
         torch.manual_seed(1)
-        assert weigh((1 - rate) * x.sample((100_000,))).pareto_k == pytest.approx(1 - rate, abs=0.1)
+        assert importance_weights((1 - rate) * x.sample((100_000,))).pareto_k == pytest.approx(
+            1 - rate, abs=0.1
+        )
 
 
-def test_impossible_draws_weigh_nothing_and_all_of_them_are_said_to_be_hopeless():
+def test_impossible_draws_weigh_nothing_and_all_of_them_are_hopeless():
     ratio = torch.zeros(1000, dtype=torch.float64)
     ratio[:500] = -math.inf
-    weights = weigh(ratio)
+    weights = importance_weights(ratio)
     assert weights.size == pytest.approx(500) and weights.log_evidence == pytest.approx(math.log(0.5))
-    assert weigh(torch.full((100,), -math.inf, dtype=torch.float64)).pareto_k == math.inf
+    assert importance_weights(torch.full((100,), -math.inf, dtype=torch.float64)).pareto_k == math.inf
 
 
 def test_resampling_is_systematic():
@@ -117,44 +119,44 @@ def test_resampling_is_systematic():
 def test_moves_leave_a_density_as_it_is_and_reach_it_from_elsewhere():
     generator = torch.Generator().manual_seed(3)
     start = 3 + 0.1 * torch.randn(200, 2, generator=generator, dtype=torch.float64)
-    crowd = Crowd(start, generator)
+    walkers = WalkerEnsemble(start, generator)
     scales = torch.tensor([1.0, 20.0], dtype=torch.float64)
-    accepted = crowd.move(lambda x: -0.5 * (x / scales).square().sum(1), 150)
-    assert 0.2 < accepted < 0.7
-    assert (crowd.x / scales).mean(0).abs().max() < 0.25
-    assert (crowd.x / scales).std(0).numpy() == pytest.approx([1, 1], abs=0.2)
+    rate = walkers.move(lambda x: -0.5 * (x / scales).square().sum(1), 150)
+    assert 0.2 < rate < 0.7
+    assert (walkers.x / scales).mean(0).abs().max() < 0.25
+    assert (walkers.x / scales).std(0).numpy() == pytest.approx([1, 1], abs=0.2)
 
 
 @pytest.mark.parametrize("shift, scale", [(0.5, 1.0), (3.0, 0.6)])
 def test_what_is_shifted_or_narrow_becomes_right(shift, scale):
-    fitted, problem, y = wrong(shift=shift, scale=scale)
+    model, problem, y = wrong(shift=shift, scale=scale)
     settings = {"draws": 3000, "crowd": 1000, "moves": 20}
-    refined = refine(fitted, y, method="markov_chain", problem=problem, **settings)
-    x = columns(refined.sample(3000))
-    before = columns(fitted.posterior(y).sample(3000))
+    posterior = refine(model, y, method="markov_chain", problem=problem, **settings)
+    x = columns(posterior.sample(3000))
+    before = columns(model.posterior(y).sample(3000))
     assert distance_in_moments(x, y) < 0.12 < distance_in_moments(before, y)
     exact = problem.reference_posterior(y, 800, torch.Generator().manual_seed(1)).numpy()
     assert c2st(exact, x[:800]) < 0.56
-    gain, evidence = refined.gain, float(problem.log_evidence(torch.tensor([y], dtype=torch.float64)))
+    gain, evidence = posterior.gain, float(problem.log_evidence(torch.tensor([y], dtype=torch.float64)))
     assert gain.acceptance > 0.2 and (gain.stages == 1) == (shift < 1)
     assert abs(gain.log_evidence - evidence) < 0.35
 
 
 @pytest.mark.parametrize("method, settings", [("markov_chain", {"crowd": 200}), ("importance", {})])
-def test_it_ends_as_soon_as_it_is_told_to(method, settings, capfd):
-    class Told(RunError):
+def test_an_error_of_the_callback_ends_it(method, settings, capfd):
+    class Cancelled(RunError):
         pass
 
     calls = []
 
-    def alive():
+    def callback():
         calls.append(None)
         if len(calls) > 6:
-            raise Told("Enough")
+            raise Cancelled("Enough")
 
-    fitted, problem, y = wrong(shift=3.0, scale=0.6)
-    with pytest.raises(Told, match="Enough"):
-        refine(fitted, y, method=method, problem=problem, alive=alive, draws=50_000, **settings)
+    model, problem, y = wrong(shift=3.0, scale=0.6)
+    with pytest.raises(Cancelled, match="Enough"):
+        refine(model, y, method=method, problem=problem, callback=callback, draws=50_000, **settings)
     assert len(calls) < 12 and not any(capfd.readouterr())
 
 
@@ -162,23 +164,23 @@ def test_both_modes_of_two_moons_are_held():
     """A normal proposal over the whole square: weights alone leave few draws, moves fill the crescents."""
     problem = PROBLEMS.make("two_moons_posterior")
     standardisation = Standardisation(Shapes(2, 2)).double()
-    fitted = FittedModel(Normal(2, 0.0, 2.0), standardisation, problem.x, problem.y)
-    refined = refine(
-        fitted, [0.0, 0.0], problem=problem, draws=1500, crowd=1000, moves=20, method="markov_chain"
+    model = FittedModel(Normal(2, 0.0, 2.0), standardisation, problem.x, problem.y)
+    posterior = refine(
+        model, [0.0, 0.0], problem=problem, draws=1500, crowd=1000, moves=20, method="markov_chain"
     )
     exact = problem.reference_posterior([0.0, 0.0], 1500, torch.Generator().manual_seed(1)).numpy()
-    x = columns(refined.sample(1500))
+    x = columns(posterior.sample(1500))
     assert abs((x.sum(1) > 0).mean() - 0.5) < 0.06
     assert c2st(exact, x) < 0.56
 
 
 def test_a_network_without_a_density_is_moved_all_the_same_and_says_so():
-    fitted, problem, y = wrong(scale=0.6, capabilities=ALL - {Capability.DENSITY})
-    refined = refine(fitted, y, problem=problem, method="markov_chain", draws=2000, crowd=500)
-    assert distance_in_moments(columns(refined.sample(2000)), y) < 0.15
-    assert math.isnan(refined.gain.log_evidence) and "no density" in refined.gain.sentence
+    model, problem, y = wrong(scale=0.6, capabilities=ALL - {Capability.DENSITY})
+    posterior = refine(model, y, problem=problem, method="markov_chain", draws=2000, crowd=500)
+    assert distance_in_moments(columns(posterior.sample(2000)), y) < 0.15
+    assert math.isnan(posterior.gain.log_evidence) and "no density" in posterior.gain.sentence
     with pytest.raises(IncompatibleError, match="tractable density"):
-        refine(fitted, y, problem=problem, method="importance")
+        refine(model, y, problem=problem, method="importance")
 
 
 # ---- rounds
@@ -200,8 +202,8 @@ def short_run():
 
 def test_rounds_where_only_a_simulator_is_known_gain(short_run):
     y, unit = [0.3, -0.2], 0.05
-    refined = refine(short_run, y, simulations=500, rounds=2, steps=250)
-    gain, x = refined.gain, columns(refined.sample(2000))
+    posterior = refine(short_run, y, simulations=500, rounds=2, steps=250)
+    gain, x = posterior.gain, columns(posterior.sample(2000))
     before = columns(short_run.posterior(y).sample(2000))
     assert gain.method == "truncated" and gain.simulations == 1000
     assert 0.001 < gain.prior_share < 0.3 and gain.improvement > 0.1
@@ -213,9 +215,9 @@ def test_rounds_where_only_a_simulator_is_known_gain(short_run):
 
 def test_rounds_use_what_the_run_has_simulated_and_nothing_else(short_run):
     pairs = short_run.data.pairs()
-    drawn = short_run.problem.draw(600, torch.Generator().manual_seed(0))
+    samples = short_run.problem.draw(600, torch.Generator().manual_seed(0))
     assert len(pairs) == 600
-    assert torch.allclose(pairs.x.sort(0).values, drawn.x.sort(0).values, atol=1e-6)
+    assert torch.allclose(pairs.x.sort(0).values, samples.x.sort(0).values, atol=1e-6)
     again = wb.Run(short_run.experiment, samples=pairs)
     with pytest.raises(RunError, match="cannot be resumed"):
         again.attach("nowhere")
@@ -223,7 +225,7 @@ def test_rounds_use_what_the_run_has_simulated_and_nothing_else(short_run):
 
 
 @pytest.mark.parametrize("key", [p.key for p in PROBLEMS if not p.unavailable()])
-def test_the_prior_of_a_simulator_is_the_law_of_x(key):
+def test_the_prior_of_a_simulator_is_the_distribution_of_x(key):
     problem = PROBLEMS[key]()
     if problem.refusals():
         return
@@ -234,40 +236,40 @@ def test_the_prior_of_a_simulator_is_the_law_of_x(key):
 
 
 # ---- the call
-def test_same_seed_same_draws_with_names_and_what_was_gained():
-    fitted, problem, y = wrong(scale=1.2)
+def test_same_seed_same_draws_with_names_and_the_gain():
+    model, problem, y = wrong(scale=1.2)
     first, second = (
-        refine(fitted, y, problem=problem, draws=1000, crowd=200, method="markov_chain", seed=s)
+        refine(model, y, problem=problem, draws=1000, crowd=200, method="markov_chain", seed=s)
         for s in (4, 4)
     )
     assert first.sample(50).identical(second.sample(50).assign_attrs(first.sample(50).attrs))
     data = first.sample(10, seed=1)
     assert list(data.data_vars) == ["x1", "x2"] and data.attrs["observation"] == y
     assert data.attrs["refinement_acceptance"] == first.gain.acceptance
-    weighted = refine(fitted, y, problem=problem, method="importance", draws=500).weighted()
-    assert float(np.exp(weighted["log_weight"]).sum()) == pytest.approx(1)
+    weights = refine(model, y, problem=problem, method="importance", draws=500).weighted()
+    assert float(np.exp(weights["log_weight"]).sum()) == pytest.approx(1)
 
 
 def test_mistakes_are_answered_with_a_sentence():
-    fitted, problem, y = wrong()
-    with pytest.raises(DataError, match="does not fit"):
-        refine(fitted, [1.0], problem=problem)
+    model, problem, y = wrong()
+    with pytest.raises(DataError, match="wrong number of values"):
+        refine(model, [1.0], problem=problem)
     with pytest.raises(SpecError, match="Did you mean 'importance'"):
-        refine(fitted, y, problem=problem, method="importanc")
+        refine(model, y, problem=problem, method="importanc")
     with pytest.raises(SpecError, match="did not|problem"):
-        refine(fitted, y)
+        refine(model, y)
     with pytest.raises(IncompatibleError, match="joint density"):
         refine(
-            fitted,
+            model,
             y,
             problem=PROBLEMS.make("linear_gaussian", observations=2, noise=0.0),
             method="importance",
         )
-    refined = refine(fitted, y, problem=problem, method="markov_chain", draws=200, crowd=100, moves=2)
+    posterior = refine(model, y, problem=problem, method="markov_chain", draws=200, crowd=100, moves=2)
     with pytest.raises(DataError, match="draws=500"):
-        refined.sample(500)
+        posterior.sample(500)
     with pytest.raises(SpecError, match="positive"):
-        refined.sample(0)
+        posterior.sample(0)
 
 
 def test_every_refinement_is_described():
@@ -303,7 +305,7 @@ def test_the_command_line_refines_a_run(tmp_path, capsys):
         "--json",
     ]
     assert main(words) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert said["gain"]["method"] == "markov_chain" and len(said["variables"]) == 10 and out.exists()
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["gain"]["method"] == "markov_chain" and len(answer["variables"]) == 10 and out.exists()
     assert main(["refine", str(run.folder.path), "--observation", "1"]) == 2
-    assert "does not fit" in capsys.readouterr().err
+    assert "wrong number of values" in capsys.readouterr().err

@@ -66,21 +66,21 @@ def refined():
 
 
 def test_begun_at_the_prior_it_ends_at_the_posterior_on_a_grid(refined):
-    problem, y, found = refined
+    problem, y, posterior = refined
     exact = problem.reference_posterior(y, 1000, torch.Generator().manual_seed(0))
-    draws = torch.from_numpy(found.sample(1000, seed=2).to_array().values.T.copy())
+    draws = torch.from_numpy(posterior.sample(1000, seed=2).to_array().values.T.copy())
     spread = exact.std(0)
     assert ((draws.mean(0) - exact.mean(0)).abs() < 0.2 * spread).all()
     assert ((draws.std(0) / spread - 1).abs() < 0.15).all()
     assert diagnostics.c2st(exact, draws, iterations=60) < 0.56
 
 
-def test_what_it_did_is_told_and_its_weights_are_exact(refined):
-    problem, y, found = refined
-    gain = found.gain
+def test_its_gain_is_reported_and_its_weights_are_exact(refined):
+    problem, y, posterior = refined
+    gain = posterior.gain
     assert gain.effective_sample_size > 0.4 * gain.draws and gain.evaluations >= 2000
     assert "model of the signal" in gain.sentence and "computed" in gain.sentence
-    data = found.weighted()
+    data = posterior.weighted()
     x = torch.from_numpy(data[["depth", "speed"]].to_array().values.T.copy())
     assert problem.log_prior(x).isfinite().all()
     assert float(data["log_weight"].to_numpy().max()) < 0
@@ -97,11 +97,11 @@ def _on_the_grid(problem, y):
 
 
 def test_the_evidence_is_that_of_the_grid(refined):
-    problem, y, found = refined
+    problem, y, posterior = refined
     _, logs, area = _on_the_grid(problem, y)
     exact = float(logs.logsumexp(0)) + math.log(area)
-    assert abs(found.gain.log_evidence - exact) < 3 * found.gain.log_evidence_error
-    assert found.gain.log_evidence_error < 0.2
+    assert abs(posterior.gain.log_evidence - exact) < 3 * posterior.gain.log_evidence_error
+    assert posterior.gain.log_evidence_error < 0.2
 
 
 def test_what_lies_beyond_the_modelled_region_is_the_networks(refined, monkeypatch):
@@ -115,18 +115,18 @@ def test_what_lies_beyond_the_modelled_region_is_the_networks(refined, monkeypat
 
     def refine(network):
         method = SignalModel(first=300, batch=100, draws=1000, moves=30)
-        found = method.refine(network, seed=1)
-        draws = torch.from_numpy(found.sample(2000, seed=2).to_array().values.T.copy())
-        return found.gain, (draws.mean(0) - middle) / spread, draws.std(0) / spread
+        posterior = method.refine(network, seed=1)
+        draws = torch.from_numpy(posterior.sample(2000, seed=2).to_array().values.T.copy())
+        return posterior.gain, (draws.mean(0) - middle) / spread, draws.std(0) / spread
 
     class Wide(Prior):
-        law = torch.distributions.Normal(middle, 2 * spread)
+        normal = torch.distributions.Normal(middle, 2 * spread)
 
         def draw(self, n, generator):
             return middle + 2 * spread * torch.randn(n, 2, generator=generator, dtype=torch.float64)
 
         def log_density(self, x):
-            return self.law.log_prob(x).sum(1)
+            return self.normal.log_prob(x).sum(1)
 
     class WithoutDensity(Wide):
         has_density = False
@@ -138,7 +138,7 @@ def test_what_lies_beyond_the_modelled_region_is_the_networks(refined, monkeypat
     assert (ratio < 0.7).all() and math.isnan(gain.log_evidence)
 
 
-def test_where_few_draws_count_more_are_weighed(refined):
+def test_where_few_draws_are_effective_more_are_weighted(refined):
     problem, y, _ = refined
     few, many = (
         SignalModel(first=300, batch=100, draws=200, moves=20, effective=n).refine(Prior(problem, y), seed=1)
@@ -156,12 +156,14 @@ def test_problems_that_know_no_signal_are_refused():
 
 def test_numbers_of_a_signal_do_not_know_its_phase_and_have_its_likelihood():
     problem = PROBLEMS.make("geoacoustic", tier="swx_4")
-    drawn = problem.draw(3, torch.Generator().manual_seed(3))
+    samples = problem.draw(3, torch.Generator().manual_seed(3))
     with torch.no_grad():
-        signals = problem.signals(drawn.x)
-    turned = signals * torch.exp(torch.tensor([0.7j, -2.0j, 3.0j], dtype=torch.complex128))[None, :, None]
-    y = drawn.y[0]
+        signals = problem.signals(samples.x)
+    other_phase = (
+        signals * torch.exp(torch.tensor([0.7j, -2.0j, 3.0j], dtype=torch.complex128))[None, :, None]
+    )
+    y = samples.y[0]
     numbers = problem.signal_numbers(signals, y)
-    torch.testing.assert_close(numbers, problem.signal_numbers(turned, y))
-    joint = problem.log_joint(drawn.x, y.expand(3, -1))
-    torch.testing.assert_close(problem.log_likelihood_of(numbers, y) + problem.log_prior(drawn.x), joint)
+    torch.testing.assert_close(numbers, problem.signal_numbers(other_phase, y))
+    joint = problem.log_joint(samples.x, y.expand(3, -1))
+    torch.testing.assert_close(problem.log_likelihood_of(numbers, y) + problem.log_prior(samples.x), joint)

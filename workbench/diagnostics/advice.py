@@ -1,6 +1,6 @@
-"""What to do about a diagnostic that is not green, in plain words.
+"""Remedies for a check that is not green, and a summary of all checks, in plain words.
 
-Diagnostics bring their own (``checked``, ``remedy``); for one that does not there is a sentence that is
+Checks bring their own texts (``purpose``, ``remedy``); a check without a remedy gets a sentence that is
 always true.
 """
 
@@ -11,12 +11,12 @@ from typing import Any
 
 from workbench.diagnostics.checks import DIAGNOSTICS, VERDICTS
 
-_TRAIN = "Train longer or on more draws; look whether the validation loss still falls."
-#: For a diagnostic that says nothing of its own.
+_TRAIN = "Train longer or on more draws; watch whether the validation loss still falls."
+#: For a check without a remedy of its own.
 GENERAL = f"{_TRAIN} If that does not help, take a more expressive architecture, and compare both here."
 _UNMEASURED = "Nothing is wrong: this could not be checked here, so that nothing follows from it."
 
-#: What a whole report means: one sentence for the worst verdict of all.
+#: Meaning of a whole report: one sentence for the worst verdict of all.
 MEANINGS = {
     "green": "Nothing was found against this posterior. That is as far as these checks can see.",
     "amber": "Something was found that is small. Use the posterior with the reservations below.",
@@ -25,7 +25,7 @@ MEANINGS = {
 
 
 def advice(key: str, verdict: str) -> str:
-    """What to do; empty where nothing has to be done."""
+    """Remedy for a check with this verdict; empty where nothing has to be done."""
     if verdict not in VERDICTS:
         return _UNMEASURED
     if verdict == "green":
@@ -33,16 +33,19 @@ def advice(key: str, verdict: str) -> str:
     return getattr(DIAGNOSTICS[key], "remedy", "") or GENERAL
 
 
-def plainly(found: Mapping[str, Mapping[str, Any]]) -> tuple[str, str]:
-    """The worst verdict and a sentence for everybody, from what was found by key: dicts with ``title`` and
-    ``verdict``. Without any verdict ("", and why)."""
-    judged = {key: one for key, one in found.items() if one["verdict"] in VERDICTS}
-    if not judged:
+def plain_summary(results: Mapping[str, Mapping[str, Any]]) -> tuple[str, str]:
+    """The worst verdict and a summary in plain words.
+
+    ``results`` hold ``title`` and ``verdict`` of each check, by key. Without any verdict: "" and the reason.
+    """
+    verdicts = {key: result for key, result in results.items() if result["verdict"] in VERDICTS}
+    if not verdicts:
         return "", "None of the checks applies to this model, so that nothing is known of its quality."
-    worst = max((one["verdict"] for one in judged.values()), key=VERDICTS.index)
-    failed = [one["title"] for one in judged.values() if one["verdict"] != "green"]
-    left = [one["title"] for key, one in found.items() if key not in judged]
-    said = f"{MEANINGS[worst]} Checked: {', '.join(one['title'] for one in judged.values())}."
-    said += f" Not green: {', '.join(failed)}." if failed else ""
-    said += f" Could not be checked: {', '.join(left)}." if left else ""
-    return worst, said
+    worst = max((result["verdict"] for result in verdicts.values()), key=VERDICTS.index)
+    titles = [result["title"] for result in verdicts.values()]
+    faults = [result["title"] for result in verdicts.values() if result["verdict"] != "green"]
+    missing = [result["title"] for key, result in results.items() if key not in verdicts]
+    summary = f"{MEANINGS[worst]} Checked: {', '.join(titles)}."
+    summary += f" Not green: {', '.join(faults)}." if faults else ""
+    summary += f" Could not be checked: {', '.join(missing)}." if missing else ""
+    return worst, summary

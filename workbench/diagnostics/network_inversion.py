@@ -5,31 +5,36 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-import xarray as xr
-from torch import Tensor
 
 from workbench.core.capability import Capability
 from workbench.core.errors import DataError, IncompatibleError, SpecError
+from workbench.core.lazy import torch
 from workbench.core.observation import checked_values
-from workbench.core.variable import Variable
-from workbench.inversion import INVERSION, ForwardNetwork, Found, InversionMethod, Question
-from workbench.problems import Problem
-from workbench.training import FittedModel
 
-#: Points along each side of the plane on which the network is drawn.
+if TYPE_CHECKING:
+    import xarray as xr
+    from torch import Tensor
+
+    from workbench.core.variable import Variable
+    from workbench.inference.fitted_model import FittedModel
+    from workbench.inversion import ForwardNetwork, Found, InversionMethod
+    from workbench.problems import Problem
+    from workbench.training import Run
+
+#: Points along each side of the plane on which the network is evaluated for plots.
 CELLS = 81
-#: Searches in a trained model start so many standard deviations of its data away at most.
+#: Window of a trained model around the mean of its data, in standard deviations.
 _WINDOW = 3.0
-_SPREAD_DRAWS = 2000
+#: Draws that give the scale of y of a problem.
+_SCALE_DRAWS = 2000
 
 
 @dataclass(frozen=True)
-class _Map:
-    """A forward map and what is known of its two sides."""
+class _ForwardMap:
+    """A forward map with its variables, the window of its inputs and the scale (M,) of its outputs."""
 
     function: Callable[[Tensor], Tensor]
     x: tuple[Variable, ...]
@@ -40,7 +45,7 @@ class _Map:
 
 
 def invert(
-    model: Any,
+    model: ForwardNetwork | FittedModel | Run | Problem | Callable[[Tensor], Tensor],
     observation: Sequence[float],
     *,
     method: str | InversionMethod = "gradient",
@@ -49,42 +54,49 @@ def invert(
     seed: int = 0,
     **settings: Any,
 ) -> xr.Dataset:
-    """Inputs x whose image under a trained network is ``observation``, and the way of the search there.
+    """Search for inputs x whose image under a trained network is ``observation``.
 
     Parameters
     ----------
     model : a `ForwardNetwork`; a run or a `FittedModel` that predicts y (an INN); a `Problem` that simulates
-        without noise, which is then searched itself; or, with ``problem``, any callable (n, D) -> (n, M).
+        without noise, which is then inverted itself; or, with ``problem``, any callable (n, D) -> (n, M).
     method : a key of the catalogue with ``settings``, or a method that has its settings.
-    pair : the two inputs over which the network is drawn, through the best point found.
+    pair : two inputs; the network is evaluated on their plane through the best point.
     seed : same seed, same search.
 
     Returns
     -------
     A Dataset with ``x`` (moment, point, input) and ``misfit`` (moment, point); at the last moment ``y``
     (point, output), ``reached`` and ``at_rest`` (point); ``surface`` (vertical, horizontal, output) is the
-    network on the plane of the pair. ``verdict`` and ``sentence`` stand in the attributes.
+    network on the plane of the pair. ``verdict`` and ``sentence`` are attributes.
 
     Raises `SpecError`, `DataError` or `IncompatibleError` where the parts do not fit.
     """
+    from workbench.inversion import INVERSION, Question
+
     if isinstance(method, str):
         method = INVERSION.make(method, **settings)
     elif settings:
         raise SpecError("Settings go with the key of a method", found=", ".join(settings))
-    known = _known(model, problem)
-    target = _target(observation, known)
-    bounds = torch.tensor([[v.low, v.high] for v in known.x], dtype=torch.float64).to(known.window)
-    question = Question(target, known.window, bounds, known.scale)
-    if not 0 <= min(pair) <= max(pair) < max(len(known.x), 2) or pair[0] == pair[1]:
-        raise SpecError("The pair names two inputs", expected=f"0 to {len(known.x) - 1}", found=str(pair))
-    return _labelled(known, method, method.search(known.function, question, seed=seed), pair)
+    forward = _forward_map(model, problem)
+    values = checked_values(observation, forward.y, error=DataError)
+    target = torch.tensor(values, dtype=torch.float64).to(forward.window)
+    bounds = torch.tensor([[v.low, v.high] for v in forward.x], dtype=torch.float64).to(forward.window)
+    question = Question(target, forward.window, bounds, forward.scale)
+    if not 0 <= min(pair) <= max(pair) < max(len(forward.x), 2) or pair[0] == pair[1]:
+        raise SpecError("The pair names two inputs", expected=f"0 to {len(forward.x) - 1}", found=str(pair))
+    return _dataset(forward, method, method.search(forward.function, question, seed=seed), pair)
 
 
-def _known(model: Any, problem: Problem | None) -> _Map:
+def _forward_map(model: Any, problem: Problem | None) -> _ForwardMap:
+    from workbench.inference import FittedModel
+    from workbench.inversion import ForwardNetwork
+    from workbench.problems import Problem
+
     model = getattr(model, "fitted", model)
     if isinstance(model, ForwardNetwork):
         scale, window = model.scale_y, torch.tensor(model.window, dtype=torch.float64)
-        return _Map(model, model.x, model.y, window.to(scale), scale, "forward network")
+        return _ForwardMap(model, model.x, model.y, window.to(scale), scale, "forward network")
     if isinstance(model, FittedModel):
         if Capability.FORWARD not in model.capabilities:
             raise IncompatibleError(
@@ -95,7 +107,7 @@ def _known(model: Any, problem: Problem | None) -> _Map:
         units = model.standardisation
         spread = _WINDOW * units.scale_x[:, None]
         window = units.shift_x[:, None] + torch.tensor([-1.0, 1.0]).to(spread) * spread
-        return _Map(model.predict, model.x, model.y, window, units.scale_y, "trained model")
+        return _ForwardMap(model.predict, model.x, model.y, window, units.scale_y, "trained model")
     if isinstance(model, Problem):
         problem, model = model, lambda x: problem.simulate(x, torch.Generator().manual_seed(0))
     if problem is None or not callable(model):
@@ -106,85 +118,84 @@ def _known(model: Any, problem: Problem | None) -> _Map:
         )
     if not problem.y:
         raise IncompatibleError(f"'{problem.key}' has no observation y to be inverted")
-    drawn = problem.draw(_SPREAD_DRAWS, torch.Generator().manual_seed(0)).y
+    scale = problem.draw(_SCALE_DRAWS, torch.Generator().manual_seed(0)).y.std(0).clamp(min=1e-12)
     window = torch.tensor(problem.window, dtype=torch.float64)
-    return _Map(model, problem.x, problem.y, window, drawn.std(0).clamp(min=1e-12), problem.title)
+    return _ForwardMap(model, problem.x, problem.y, window, scale, problem.title)
 
 
-def _target(observation: Sequence[float], known: _Map) -> Tensor:
-    values = checked_values(observation, known.y, error=DataError)
-    return torch.tensor(values, dtype=torch.float64).to(known.window)
+def _dataset(
+    forward: _ForwardMap, method: InversionMethod, result: Found, pair: tuple[int, int]
+) -> xr.Dataset:
+    import xarray as xr
 
-
-def _labelled(known: _Map, method: InversionMethod, found: Found, pair: tuple[int, int]) -> xr.Dataset:
-    horizontal, vertical, surface = _surface(known, found, pair)
-    shown = [known.x[i] if i < len(known.x) else None for i in pair]
+    horizontal, vertical, surface = _surface(forward, result, pair)
 
     def numbers(values: Tensor) -> np.ndarray:
         return values.detach().cpu().double().numpy()
 
-    window = numbers(found.question.window)
     return xr.Dataset(
         {
-            "x": (("moment", "point", "input"), numbers(found.path)),
+            "x": (("moment", "point", "input"), numbers(result.path)),
             "misfit": (
                 ("moment", "point"),
-                numbers(found.path_misfit),
+                numbers(result.path_misfit),
                 {"long_name": "misfit", "units": "scale of y"},
             ),
-            "y": (("point", "output"), numbers(found.y)),
-            "reached": ("point", found.reached.cpu().numpy()),
-            "at_rest": ("point", found.at_rest.cpu().numpy()),
-            "target": ("output", numbers(found.question.target)),
-            "scale": ("output", numbers(found.question.scale)),
-            "window": (("input", "bound"), window),
+            "y": (("point", "output"), numbers(result.y)),
+            "reached": ("point", result.reached.cpu().numpy()),
+            "at_rest": ("point", result.at_rest.cpu().numpy()),
+            "target": ("output", numbers(result.question.target)),
+            "scale": ("output", numbers(result.question.scale)),
+            "window": (("input", "bound"), numbers(result.question.window)),
             "surface": (("vertical", "horizontal", "output"), surface),
         },
         coords={
-            "moment": ("moment", found.moments.numpy(), {"long_name": "iteration"}),
-            "input": [v.name for v in known.x],
-            "output": [v.name for v in known.y],
-            "input_label": ("input", [v.label for v in known.x]),
-            "output_label": ("output", [v.label for v in known.y]),
+            "moment": ("moment", result.moments.numpy(), {"long_name": "iteration"}),
+            "input": [v.name for v in forward.x],
+            "output": [v.name for v in forward.y],
+            "input_label": ("input", [v.label for v in forward.x]),
+            "output_label": ("output", [v.label for v in forward.y]),
             "horizontal": ("horizontal", horizontal),
             "vertical": ("vertical", vertical),
         },
         attrs={
             "view": "inversion",
-            "title": f"{method.title} of the {known.title}",
+            "title": f"{method.title} of the {forward.title}",
             "method": method.key,
             "moves": int(method.moves),
-            "verdict": found.verdict,
-            "sentence": found.sentence,
-            "tolerance": found.tolerance,
-            "evaluations": found.evaluations,
-            "best": found.best,
+            "verdict": result.verdict,
+            "sentence": result.sentence,
+            "tolerance": result.tolerance,
+            "evaluations": result.evaluations,
+            "best": result.best,
             "pair": list(pair),
-            "slice": int(len(known.x) > len(shown)),
+            "slice": int(len(forward.x) > len(pair)),
         },
     )
 
 
-def _surface(known: _Map, found: Found, pair: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The network on a lattice of the pair's window through the best point; empty with a single input."""
-    window = found.question.window
-    if len(known.x) < 2:
-        return np.empty(0), np.empty(0), np.empty((0, 0, len(known.y)))
+def _surface(
+    forward: _ForwardMap, result: Found, pair: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The network on a grid of the pair's window through the best point; empty for a single input."""
+    window = result.question.window
+    if len(forward.x) < 2:
+        return np.empty(0), np.empty(0), np.empty((0, 0, len(forward.y)))
     middles = (torch.arange(CELLS, dtype=window.dtype, device=window.device) + 0.5) / CELLS
     first, second = (window[i, 0] + (window[i, 1] - window[i, 0]) * middles for i in pair)
-    points = found.x[found.best].expand(CELLS * CELLS, -1).clone()
+    points = result.x[result.best].expand(CELLS * CELLS, -1).clone()
     up, right = torch.meshgrid(second, first, indexing="ij")
     points[:, pair[0]], points[:, pair[1]] = right.reshape(-1), up.reshape(-1)
     with torch.no_grad():
-        y = known.function(points).reshape(CELLS, CELLS, -1)
+        y = forward.function(points).reshape(CELLS, CELLS, -1)
     values = (v.cpu().double().numpy() for v in (first, second, y))
     return tuple(values)
 
 
-def distances(found: xr.Dataset) -> np.ndarray:
-    """(point,) distance of each answer to the nearest other one, in half widths of the window."""
-    half = 0.5 * (found["window"][:, 1] - found["window"][:, 0]).values
-    x = found["x"].values[-1] / half
-    away = np.sqrt(((x[:, None] - x[None]) ** 2).sum(-1))
-    np.fill_diagonal(away, math.inf)
-    return away.min(1)
+def distances(inversion: xr.Dataset) -> np.ndarray:
+    """Distance (point,) of each answer of `invert` to the nearest other one, in half widths of the window."""
+    half = 0.5 * (inversion["window"][:, 1] - inversion["window"][:, 0]).values
+    x = inversion["x"].values[-1] / half
+    separation = np.sqrt(((x[:, None] - x[None]) ** 2).sum(-1))
+    np.fill_diagonal(separation, math.inf)
+    return separation.min(1)

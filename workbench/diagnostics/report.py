@@ -1,24 +1,30 @@
-"""diagnose: every diagnostic that applies to a trained model, and why the others do not."""
+"""diagnose: run every check that applies to a trained model, and give reasons for the others."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from workbench.core.errors import SpecError
 from workbench.diagnostics.advice import MEANINGS
 from workbench.diagnostics.checks import DIAGNOSTICS, VERDICTS
-from workbench.training import Experiment
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from workbench.inference.fitted_model import FittedModel
+    from workbench.problems import Problem
+    from workbench.training import Run
 
 NOT_APPLICABLE = "not applicable"
 
 
-#: What a report says first, by its verdict, and the order in which it goes on.
+#: First sentence of a report, by its verdict.
 HEADLINES = MEANINGS | {NOT_APPLICABLE: "Nothing could be checked."}
-SAID = {
+#: Headings of the sections of a report by verdict, in their order.
+HEADINGS = {
     "red": "Failed",
     "amber": "Off, but little",
     "green": "Checked, nothing found",
@@ -27,27 +33,29 @@ SAID = {
 
 
 class Report(dict):
-    """Datasets by the key of their diagnostic, in the catalogue's order. Printed, it is a table."""
+    """Datasets by the key of their check, in the catalogue's order. Printed, it is a table."""
 
     @property
     def verdict(self) -> str:
         """The worst of all verdicts; "not applicable" where there is none."""
-        found = [d.attrs["verdict"] for d in self.values() if d.attrs["verdict"] in VERDICTS]
-        return max(found, key=VERDICTS.index, default=NOT_APPLICABLE)
+        verdicts = [d.attrs["verdict"] for d in self.values() if d.attrs["verdict"] in VERDICTS]
+        return max(verdicts, key=VERDICTS.index, default=NOT_APPLICABLE)
 
     def summary(self) -> dict[str, Any]:
-        """JSON-ready: the verdict, and for each diagnostic its verdict, sentence and single numbers."""
+        """JSON-ready: the verdict, and for each check its verdict, sentence and single numbers."""
         return {
             "verdict": self.verdict,
             "diagnostics": {key: _summary(data) for key, data in self.items()},
         }
 
     def plain(self) -> str:
-        """In words: what was checked and holds, what failed and what to do, what could not be checked."""
-        groups = {verdict: [d for d in self.values() if d.attrs["verdict"] == verdict] for verdict in SAID}
+        """The report in words: failed checks with their remedies first, then the others."""
+        groups = {
+            verdict: [d for d in self.values() if d.attrs["verdict"] == verdict] for verdict in HEADINGS
+        }
         lines = [HEADLINES[self.verdict]]
-        for verdict, said in SAID.items():
-            lines += [f"{said}:"] if groups[verdict] else []
+        for verdict, heading in HEADINGS.items():
+            lines += [f"{heading}:"] if groups[verdict] else []
             for data in groups[verdict]:
                 lines.append(f"  {data.attrs['title']}. {data.attrs.get('checked', '')}")
                 lines.append(f"    {data.attrs['sentence']}")
@@ -60,7 +68,7 @@ class Report(dict):
 
 
 def _remedy(data: xr.Dataset) -> str:
-    """What to do; nothing where nothing was found."""
+    """The remedy of a check that found a fault; otherwise empty."""
     return data.attrs.get("remedy", "") if data.attrs["verdict"] in ("amber", "red") else ""
 
 
@@ -76,37 +84,39 @@ def _summary(data: xr.Dataset) -> dict[str, Any]:
 
 
 def diagnose(
-    fitted: Any,
-    problem: Any = None,
+    fitted: FittedModel | Run,
+    problem: Problem | None = None,
     *,
     seed: int = 0,
     budget: str = "fast",
     only: Iterable[str] = (),
     observation: Sequence[float] = (),
 ) -> Report:
-    """Run all diagnostics that apply.
+    """Run all checks that apply.
 
     Parameters
     ----------
     fitted : a Run or a FittedModel.
-    problem : what it was trained on; by default the run's own, or that of the experiment that the model
-        carries.
+    problem : the problem that it was trained on; by default the run's own, or that of the experiment that
+        the model carries.
     seed : same seed, same verdicts.
     budget : "fast" (seconds) or "thorough" (minutes).
-    only : keys of the diagnostics to run (none: all); unknown ones raise `SpecError`.
-    observation : where local diagnostics look (none: at the problem's own, and at fresh ones).
+    only : keys of the checks to run (none: all); unknown ones raise `SpecError`.
+    observation : the observation of local checks (none: the problem's own, and fresh ones).
 
     Returns
     -------
-    A dict of Datasets by key. What does not apply has the verdict "not applicable" and the reason as its
-    sentence.
+    A dict of Datasets by key. A check that does not apply has the verdict "not applicable" and the reason as
+    its sentence.
     """
+    import xarray as xr
+
     model = getattr(fitted, "fitted", fitted)
     problem = problem if problem is not None else getattr(fitted, "problem", None) or _problem(model)
     members = [DIAGNOSTICS[key].within(budget) for key in (tuple(only) or DIAGNOSTICS.keys())]
     if len(observation):
         values = [float(v) for v in observation]
-        members = [m.asked_at(values) for m in members]
+        members = [m.at_observation(values) for m in members]
     report = Report()
     for member in members:
         reasons = member.refusals(model, problem)
@@ -118,7 +128,7 @@ def diagnose(
                     "verdict": NOT_APPLICABLE,
                     "sentence": " ".join(reasons),
                     "seed": int(seed),
-                    "checked": member.checked,
+                    "checked": member.purpose,
                     "remedy": "",
                 }
             )
@@ -128,8 +138,10 @@ def diagnose(
     return report
 
 
-def _problem(model: Any) -> Any:
+def _problem(model: FittedModel) -> Problem:
     """The problem of the experiment that a model carries. Raises `SpecError` where there is none."""
+    from workbench.training import Experiment
+
     manifest = getattr(model, "manifest", {}) or {}
     if "experiment" not in manifest:
         raise SpecError(

@@ -61,8 +61,8 @@ def search(found: xr.Dataset, *, frame: int = -1) -> xr.Dataset:
 
 def _trails(path: np.ndarray) -> np.ndarray:
     """(T, n, 2) -> one line after the other with a NaN row after each: (n (T + 1), 2)."""
-    broken = np.concatenate([path, np.full((1, *path.shape[1:]), np.nan)])
-    return broken.transpose(1, 0, 2).reshape(-1, 2)
+    lines = np.concatenate([path, np.full((1, *path.shape[1:]), np.nan)])
+    return lines.transpose(1, 0, 2).reshape(-1, 2)
 
 
 def _levels(found: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:

@@ -1,16 +1,16 @@
-"""Two sets of draws: can a classifier tell them apart, and how far must one be moved to become the other?
+"""Two-sample distances: the classifier two-sample test (C2ST) and the exact Wasserstein distance W2.
 
-C2ST         held-out accuracy of a classifier that is trained to tell them apart, both sets in the mean and
-             deviation of the first, five folds. 0.5 cannot tell, 1 always can.
+C2ST         held-out accuracy of a classifier that is trained to tell two sets of draws apart, both
+             standardised by mean and deviation of the first, five folds. 0.5: indistinguishable, 1: separate.
 network      two hidden layers of 10 D ReLU units, as the simulation-based inference benchmark defines it.
-             Five trainings: about a second for a thousand draws in two dimensions, more in more
+             Five trainings: about a second for a thousand draws in two dimensions, longer in more
 neighbours   a vote of the k = √n nearest of n training points, as in the paper that named the test.
-             Milliseconds, and it does not see what is finer than the distance to those neighbours: of laws on
-             a surface, which a network tells from a thin layer around it, it compares the shapes
+             Milliseconds, but blind to structure finer than the distance to those neighbours: a surface and a
+             thin layer around it, which a network separates, look alike to it
 Bias         few draws cannot show small differences: the accuracy grows with their number, so that only
              numbers from equally many draws compare. Values a little below 0.5 happen.
 W2           root of the least mean squared distance over all pairings of equally many draws: exact for the
-             two sets, by linear assignment. Upwards by the scatter of the draws: two sets of one law differ,
+             two sets, by linear assignment. Biased upwards: two sets of one distribution differ by chance,
              more so in more dimensions. n³ at worst; 0.02 s for 500 draws.
 """
 
@@ -18,24 +18,29 @@ from __future__ import annotations
 
 import math
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
-from scipy.spatial.distance import cdist
-from torch import Tensor
 
 from workbench.core.errors import DataError, SpecError
+
+if TYPE_CHECKING:
+    from sklearn.base import ClassifierMixin
+    from torch import Tensor
 
 #: Classifiers that `c2st` knows.
 CLASSIFIERS = ("network", "neighbours")
 
 
 def exact_wasserstein(first: Tensor | np.ndarray, second: Tensor | np.ndarray) -> float:
-    """W2, the 2-Wasserstein distance between two empirical laws: draws (n, D) each, in the units of x.
+    """2-Wasserstein distance between two empirical distributions: draws (n, D) each, in the units of x.
 
     Raises `DataError` for tables of different shape, without rows or with numbers that are not finite.
     Source: Kantorovich 1942; for equal weights an optimal plan is a pairing (Birkhoff 1946).
     """
+    from scipy.optimize import linear_sum_assignment
+    from scipy.spatial.distance import cdist
+
     first, second = (np.asarray(part, dtype=np.float64) for part in (first, second))
     if first.ndim != 2 or first.shape != second.shape or not len(first):
         raise DataError(
@@ -45,8 +50,8 @@ def exact_wasserstein(first: Tensor | np.ndarray, second: Tensor | np.ndarray) -
         )
     if not (np.isfinite(first).all() and np.isfinite(second).all()):
         raise DataError("W2 compares finite draws", found="draws that are not finite")
-    squared = cdist(first, second, "sqeuclidean")
-    return float(np.sqrt(squared[linear_sum_assignment(squared)].mean()))
+    costs = cdist(first, second, "sqeuclidean")
+    return float(np.sqrt(costs[linear_sum_assignment(costs)].mean()))
 
 
 def c2st(
@@ -58,15 +63,15 @@ def c2st(
     seed: int = 1,
     iterations: int = 10_000,
 ) -> float:
-    """Classifier two-sample test: the held-out accuracy, 0.5 for equal laws.
+    """Classifier two-sample test: the held-out accuracy, 0.5 for equal distributions.
 
     Parameters
     ----------
     reference, model : draws (n, D) and (m, D) in any units; the reference's mean and deviation scale both.
     classifier : "network", the benchmark's, or "neighbours".
-    folds, seed, iterations : of the cross-validation and of the network, which stops after so many
-        epochs at the latest; the defaults are the benchmark's. Few draws are learned by heart in thousands of
-        epochs, which takes long and tells no more than a hundred.
+    folds, seed, iterations : number of folds, seed, and largest number of epochs of the network; the defaults
+        are the benchmark's. For few draws a hundred epochs give the same answer as thousands, in which the
+        network only overfits.
 
     Raises `SpecError` for another classifier, `DataError` for sets of different width, fewer than ``folds``
     rows or numbers that are not finite.
@@ -81,8 +86,8 @@ def c2st(
             "C2ST does not know this classifier", expected=" or ".join(CLASSIFIERS), found=classifier
         )
     first, second = (np.asarray(part, dtype=np.float64) for part in (reference, model))
-    fits = first.ndim == second.ndim == 2 and first.shape[1:] == second.shape[1:]
-    if not fits or min(len(first), len(second)) < max(2, folds):
+    comparable = first.ndim == second.ndim == 2 and first.shape[1:] == second.shape[1:]
+    if not comparable or min(len(first), len(second)) < max(2, folds):
         raise DataError(
             "C2ST compares two sets of draws",
             expected=f"two tables of the same width with at least {max(2, folds)} rows",
@@ -94,14 +99,16 @@ def c2st(
     spread = np.where(spread > 0, spread, 1.0)
     points = np.concatenate([(part - first.mean(0)) / spread for part in (first, second)])
     labels = np.repeat([0, 1], [len(first), len(second)])
-    made = _made(classifier, points.shape[1], len(points) * (folds - 1) // folds, seed, iterations)
+    estimator = _estimator(classifier, points.shape[1], len(points) * (folds - 1) // folds, seed, iterations)
     parts = KFold(folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return float(np.mean(cross_val_score(made, points, labels, cv=parts, scoring="accuracy")))
+        return float(np.mean(cross_val_score(estimator, points, labels, cv=parts, scoring="accuracy")))
 
 
-def _made(classifier: str, features: int, training_points: int, seed: int, iterations: int):
+def _estimator(
+    classifier: str, features: int, training_points: int, seed: int, iterations: int
+) -> ClassifierMixin:
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.neural_network import MLPClassifier
 

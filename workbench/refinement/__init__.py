@@ -1,4 +1,4 @@
-"""Refinement: the posterior of one observation made better than the trained network gives it."""
+"""Refinement: improve the posterior of one observation beyond the trained network's answer."""
 
 # ruff: noqa: I001  (the order of these lines is the order of every menu and table)
 from workbench.refinement.base import Gain, REFINEMENT, RefinedPosterior, Refinement

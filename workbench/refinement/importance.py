@@ -1,15 +1,25 @@
-"""Importance sampling: draws of the network, weighted by how much too rare or too frequent they are."""
+"""Importance sampling: draws of the network, weighted by p(x, y) / q(x | y)."""
 
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import param
 
 from workbench.core.capability import Capability
-from workbench.problems.ensemble_sampler import resample
-from workbench.refinement.base import REFINEMENT, UNRELIABLE, Amortised, Gain, RefinedPosterior, Refinement
-from workbench.refinement.weights import weigh
+from workbench.refinement.base import (
+    REFINEMENT,
+    UNRELIABLE,
+    AmortisedPosterior,
+    Gain,
+    RefinedPosterior,
+    Refinement,
+)
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 @REFINEMENT.register
@@ -18,7 +28,7 @@ class ImportanceSampling(Refinement):
 
     key = "importance"
     title = "Importance sampling"
-    summary = "Weighs the network's draws by the exact joint density; gives the evidence besides."
+    summary = "Weights the network's draws by the exact joint density; gives the evidence besides."
     reference = (
         "Vehtari et al. 2024, arXiv 1507.02646; Dax et al. 2023, arXiv 2210.05686; "
         "Rubin 1988 (sampling-importance-resampling)"
@@ -30,13 +40,16 @@ class ImportanceSampling(Refinement):
         20_000,
         bounds=(100, 10_000_000),
         doc="""
-        Draws of the network that are weighed. More draws are worth more, in proportion.""",
+        Draws of the network that are weighted. The effective sample size grows in proportion.""",
     )
 
-    def _refine(self, amortised: Amortised, generator) -> RefinedPosterior:
+    def _refine(self, amortised: AmortisedPosterior, generator: torch.Generator) -> RefinedPosterior:
+        from workbench.problems.ensemble_sampler import resample
+        from workbench.refinement.weights import importance_weights
+
         start = time.perf_counter()
         x = amortised.draw(self.draws, generator)
-        weights = weigh(amortised.log_joint(x) - amortised.log_density(x))
+        weights = importance_weights(amortised.log_joint(x) - amortised.log_density(x))
         gain = Gain(
             self.key,
             time.perf_counter() - start,
@@ -46,17 +59,17 @@ class ImportanceSampling(Refinement):
             log_evidence=weights.log_evidence,
             log_evidence_error=weights.log_evidence_error,
             evaluations=amortised.evaluations,
-            warnings=warnings(weights.pareto_k),
+            warnings=tail_warnings(weights.pareto_k),
         )
 
-        def draw(n, own):
+        def draw(n: int, own: torch.Generator) -> Tensor:
             return x[resample(weights.log, n, own)]
 
         return RefinedPosterior(draw, amortised, gain, weighted=(x, weights.log))
 
 
-def warnings(pareto_k: float, proposal: str = "the network") -> tuple[str, ...]:
-    """What weights with such a tail mean, in words, for draws of a proposal."""
+def tail_warnings(pareto_k: float, proposal: str = "the network") -> tuple[str, ...]:
+    """Warnings for weights with this tail, of draws of a proposal."""
     if pareto_k <= UNRELIABLE:
         return ()
     return (

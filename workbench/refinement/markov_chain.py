@@ -1,10 +1,10 @@
-"""From the network's draws to the exact posterior in as many stages as are needed, and there with moves.
+"""Sequential Monte Carlo from the network's posterior to the exact one, with Markov chain moves.
 
-stages    π_β(x) ∝ q(x | y)^(1−β) p(x, y)^β, 0 = β₀ < β₁ < … < 1. Draws of one stage are weighed and resampled
-          for the next, whose β is as large as leaves half of them effective, and moved under its density.
-          A network that is nearly right is left in one step: sampling-importance-resampling.
+stages    π_β(x) ∝ q(x | y)^(1−β) p(x, y)^β, 0 = β₀ < β₁ < … < 1. Draws of one stage are weighted and
+          resampled for the next, whose β is as large as leaves half of them effective, and moved under its
+          density. For a network that is nearly right one stage is enough: sampling-importance-resampling.
 evidence  log p(y) = Σ over the stages of the log mean weight
-draws     the crowd after its last moves, kept every few moves until there are enough
+draws     the ensemble after its last moves, stored every few moves until there are enough
 Source: Del Moral, Doucet & Jasra 2006, Sequential Monte Carlo samplers; Chopin 2002.
 """
 
@@ -12,36 +12,40 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import param
-import torch
-from torch import Tensor
 
 from workbench.core.capability import Capability
 from workbench.core.errors import DataError
-from workbench.problems.ensemble_sampler import resample
+from workbench.core.lazy import torch
 from workbench.refinement.base import (
     NAN,
     REFINEMENT,
     UNRELIABLE,
-    Amortised,
+    AmortisedPosterior,
     Gain,
     RefinedPosterior,
     Refinement,
 )
-from workbench.refinement.moves import Crowd
-from workbench.refinement.weights import weigh
 
-#: Draws of the network for each one that is moved: the first stage has the most to choose from.
-_CHOICE = 10
+if TYPE_CHECKING:
+    from torch import Tensor
+
+#: Draws of the network for each walker: the first stage selects from them.
+_CANDIDATES = 10
 _MOST_STAGES = 200
-_FEW_ACCEPTED = 0.05
+#: Below this acceptance rate a warning is given.
+_LOW_ACCEPTANCE = 0.05
+#: Fewer draws of positive density than this are too few to start from.
+_FEWEST_POSSIBLE = 50
 
 
 @dataclass
-class _Way:
-    """What was measured on the way."""
+class _Progress:
+    """Measurements of the stages so far."""
 
     stages: int = 0
     log_evidence: float = 0.0
@@ -68,52 +72,54 @@ class MarkovChain(Refinement):
         10_000,
         bounds=(100, 1_000_000),
         doc="""
-        Draws that are kept: as many as can be sampled.""",
+        Draws that are stored: the most that can be sampled.""",
     )
     crowd = param.Integer(
         2000,
         bounds=(50, 4000),
         doc="""
-        Draws that are moved together. More of them hold more modes.""",
+        Walkers that are moved together. More of them cover more modes.""",
     )
     moves = param.Integer(
         30,
         bounds=(1, 10_000),
         doc="""
-        Moves of each draw under the exact density before the first are kept.""",
+        Moves of each walker under the exact density before the first draws are stored.""",
     )
     between = param.Integer(
         5,
         bounds=(1, 1000),
         doc="""
-        Moves between two times that the crowd is kept, and at each stage on the way.""",
+        Moves between two times that the walkers are stored, and at each stage.""",
     )
 
-    def _refine(self, amortised: Amortised, generator) -> RefinedPosterior:
-        start, way = time.perf_counter(), _Way()
-        crowd = Crowd(self._approach(amortised, generator, way), generator)
-        accepted = [crowd.move(amortised.log_joint, self.moves)]
-        kept = [crowd.x]
-        while sum(len(x) for x in kept) < self.draws:
-            accepted.append(crowd.move(amortised.log_joint, self.between))
-            kept.append(crowd.x)
-        x, acceptance = torch.cat(kept)[-self.draws :], sum(accepted) / len(accepted)
-        known = amortised.has_density
+    def _refine(self, amortised: AmortisedPosterior, generator: torch.Generator) -> RefinedPosterior:
+        from workbench.refinement.moves import WalkerEnsemble
+
+        start, progress = time.perf_counter(), _Progress()
+        walkers = WalkerEnsemble(self._approach(amortised, generator, progress), generator)
+        rates = [walkers.move(amortised.log_joint, self.moves)]
+        states = [walkers.x]
+        while sum(len(x) for x in states) < self.draws:
+            rates.append(walkers.move(amortised.log_joint, self.between))
+            states.append(walkers.x)
+        x, acceptance = torch.cat(states)[-self.draws :], sum(rates) / len(rates)
+        has_density = amortised.has_density
         gain = Gain(
             self.key,
             time.perf_counter() - start,
-            way.draws,
-            way.size,
-            way.pareto_k,
+            progress.draws,
+            progress.size,
+            progress.pareto_k,
             acceptance,
-            way.log_evidence if known else NAN,
-            math.sqrt(way.variance) if known else NAN,
-            way.stages,
+            progress.log_evidence if has_density else NAN,
+            math.sqrt(progress.variance) if has_density else NAN,
+            progress.stages,
             evaluations=amortised.evaluations,
-            warnings=self._warnings(way, acceptance, known),
+            warnings=_warnings(progress, acceptance, has_density),
         )
 
-        def draw(n, own):
+        def draw(n: int, own: torch.Generator) -> Tensor:
             if n > len(x):
                 raise DataError(
                     "There are fewer draws than were asked for",
@@ -125,91 +131,96 @@ class MarkovChain(Refinement):
 
         return RefinedPosterior(draw, amortised, gain)
 
-    def _approach(self, amortised: Amortised, generator, way: _Way) -> Tensor:
-        """A crowd (N, D) that stands for the exact posterior, up to the moves that follow."""
-        x = amortised.draw(self.crowd * (_CHOICE if amortised.has_density else 2), generator)
-        way.draws = len(x)
+    def _approach(
+        self, amortised: AmortisedPosterior, generator: torch.Generator, progress: _Progress
+    ) -> Tensor:
+        """Walkers (N, D) distributed like the exact posterior, before the final moves."""
+        from workbench.problems.ensemble_sampler import resample
+        from workbench.refinement.moves import WalkerEnsemble
+        from workbench.refinement.weights import importance_weights
+
+        x = amortised.draw(self.crowd * (_CANDIDATES if amortised.has_density else 2), generator)
+        progress.draws = len(x)
         if not amortised.has_density:
             return _possible(x, amortised)[: self.crowd]
         log_q, log_p = amortised.log_density(x), amortised.log_joint(x)
-        first = weigh(log_p - log_q)
-        way.size, way.pareto_k = first.size, first.pareto_k
+        first = importance_weights(log_p - log_q)
+        progress.size, progress.pareto_k = first.size, first.pareto_k
         beta, enough = 0.0, self.crowd
         while beta < 1:
             step = _step(log_p - log_q, 1 - beta, enough)
-            if step <= 1e-9 or way.stages >= _MOST_STAGES:
+            if step <= 1e-9 or progress.stages >= _MOST_STAGES:
                 raise DataError(
                     "The exact posterior is out of the network's reach",
-                    found=f"after {way.stages} stages the crowd stands at β = {beta:.2g} of 1",
+                    found=f"after {progress.stages} stages the walkers stand at β = {beta:.2g} of 1",
                     suggestion="train the network longer, or look at its posterior first",
                 )
             ratio = step * (log_p - log_q)
-            raw = ratio - ratio.logsumexp(0)
-            way.log_evidence += float(ratio.logsumexp(0)) - math.log(len(x))
-            way.variance += max(float((2 * raw).logsumexp(0).exp()) - 1 / len(x), 0.0)
-            rows = resample(raw, self.crowd, generator)
-            beta, enough, way.stages = min(1.0, beta + step), self.crowd / 2, way.stages + 1
+            log_weights = ratio - ratio.logsumexp(0)
+            progress.log_evidence += float(ratio.logsumexp(0)) - math.log(len(x))
+            progress.variance += max(float((2 * log_weights).logsumexp(0).exp()) - 1 / len(x), 0.0)
+            rows = resample(log_weights, self.crowd, generator)
+            beta, enough, progress.stages = min(1.0, beta + step), self.crowd / 2, progress.stages + 1
             x, log_q, log_p = x[rows], log_q[rows], log_p[rows]
             if beta < 1:
-                here = Crowd(x, generator)
-                here.move(_between(amortised, beta), self.between)
-                x = here.x
+                walkers = WalkerEnsemble(x, generator)
+                walkers.move(_tempered(amortised, beta), self.between)
+                x = walkers.x
                 log_q, log_p = amortised.log_density(x), amortised.log_joint(x)
         return x
 
-    def _warnings(self, way: _Way, acceptance: float, known: bool) -> tuple[str, ...]:
-        told = []
-        if not known:
-            told.append(
-                "The network has no density to weigh its draws with: the moves alone must find how much "
-                "each mode weighs."
-            )
-        elif way.pareto_k > UNRELIABLE:
-            told.append(
-                f"The network's own draws could not simply be weighed (Pareto k̂ above {UNRELIABLE}); "
-                "what it has no draws near to may be missing still. Refine with another seed and compare."
-            )
-        if acceptance < _FEW_ACCEPTED:
-            told.append("Few moves are accepted: take more moves.")
-        return tuple(told)
+
+def _warnings(progress: _Progress, acceptance: float, has_density: bool) -> tuple[str, ...]:
+    warnings = []
+    if not has_density:
+        warnings.append(
+            "The network has no density to weight its draws with: the moves alone must find how much "
+            "each mode weighs."
+        )
+    elif progress.pareto_k > UNRELIABLE:
+        warnings.append(
+            f"The network's own draws could not simply be weighted (Pareto k̂ above {UNRELIABLE}); modes "
+            "without a draw of the network nearby may still be missing. Refine with another seed and compare."
+        )
+    if acceptance < _LOW_ACCEPTANCE:
+        warnings.append("Few moves are accepted: take more moves.")
+    return tuple(warnings)
 
 
-def _possible(x: Tensor, amortised: Amortised) -> Tensor:
-    kept = x[amortised.log_joint(x).isfinite()]
-    if len(kept) < 50:
+def _possible(x: Tensor, amortised: AmortisedPosterior) -> Tensor:
+    """The rows of x (n, D) with a positive density."""
+    possible = x[amortised.log_joint(x).isfinite()]
+    if len(possible) < _FEWEST_POSSIBLE:
         raise DataError(
             "Hardly any draw of the network is possible at all",
-            found=f"{len(kept)} of {len(x)} with a density above zero",
+            found=f"{len(possible)} of {len(x)} with a density above zero",
         )
-    return kept
+    return possible
 
 
-def _between(amortised: Amortised, beta: float):
-    """log π_β; where the exact density is zero, so is this one."""
+def _tempered(amortised: AmortisedPosterior, beta: float) -> Callable[[Tensor], Tensor]:
+    """log π_β; −∞ where the exact density is zero."""
 
     def log_target(x: Tensor) -> Tensor:
         log_p = amortised.log_joint(x)
-        mixed = (1 - beta) * amortised.log_density(x) + beta * log_p
-        return torch.where(log_p.isfinite(), mixed.nan_to_num(nan=-math.inf), -math.inf)
+        mixture = (1 - beta) * amortised.log_density(x) + beta * log_p
+        return torch.where(log_p.isfinite(), mixture.nan_to_num(nan=-math.inf), -math.inf)
 
     return log_target
 
 
 def _step(log_ratio: Tensor, most: float, enough: float) -> float:
     """The largest power up to ``most`` whose weights leave ``enough`` draws effective, by bisection."""
-
-    def size(power: float) -> float:
-        scaled = power * log_ratio
-        return float(torch.exp(2 * scaled.logsumexp(0) - (2 * scaled).logsumexp(0)))
+    from workbench.refinement.weights import effective_size
 
     if not log_ratio.isfinite().any():
         return 0.0
-    # impossible draws are lost at any power: what is left cannot ask for more than itself
+    # impossible draws have no weight at any power: the others cannot give more than their number
     enough = min(enough, 0.9 * float(log_ratio.isfinite().sum()))
-    if size(most) >= enough:
+    if effective_size(most * log_ratio) >= enough:
         return most
     low, high = 0.0, most
     for _ in range(60):
         middle = 0.5 * (low + high)
-        low, high = (middle, high) if size(middle) >= enough else (low, middle)
+        low, high = (middle, high) if effective_size(middle * log_ratio) >= enough else (low, middle)
     return low

@@ -1,41 +1,46 @@
-"""refine: the one call for users."""
+"""refine: the public function."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workbench.core.errors import IncompatibleError, SpecError
-from workbench.refinement.base import Amortised, RefinedPosterior, Refinement
-from workbench.training import Experiment
+from workbench.refinement.base import REFINEMENT, AmortisedPosterior, RefinedPosterior, Refinement
+
+if TYPE_CHECKING:
+    from workbench.inference.fitted_model import FittedModel
+    from workbench.problems import Problem
+    from workbench.training import Run
 
 AUTOMATIC = "automatic"
-#: Tried in this order: what is exact comes first.
+#: Methods of "automatic", in the order in which they are tried: exact ones first.
 _PREFERRED = ("markov_chain", "truncated")
 
 
 def refine(
-    trained: Any,
+    trained: FittedModel | Run,
     observation: Sequence[float],
     *,
     method: str | Refinement = AUTOMATIC,
-    problem: Any = None,
+    problem: Problem | None = None,
     seed: int = 0,
-    alive: Callable[[], None] = lambda: None,
+    callback: Callable[[], None] = lambda: None,
     **settings: Any,
 ) -> RefinedPosterior:
-    """The posterior of one observation, better than the trained network gives it.
+    """Refine the posterior of one observation beyond the trained network's answer.
 
     Parameters
     ----------
     trained : a Run or a FittedModel.
     observation : (M,) in the units of y.
-    method : "importance" (weights), "markov_chain" (resampling and moves), "truncated" (further rounds of
-        simulation), a `Refinement`, or "automatic": moves where the joint density is known, rounds elsewhere.
-    problem : what the network was trained on; by default the run's own, or that of the experiment that the
-        model carries.
+    method : "importance" (weights), "markov_chain" (resampling and moves), "signal_model" (weights of a local
+        model), "truncated" (further rounds of simulation), a `Refinement`, or "automatic": moves where the
+        joint density is known, rounds elsewhere.
+    problem : the problem that the network was trained on; by default the run's own, or that of the experiment
+        that the model carries.
     seed : same seed, same draws.
-    alive : called every now and then; what it raises ends the refinement and comes out here.
+    callback : called repeatedly; an error that it raises ends the refinement.
     settings : of the method.
 
     Returns
@@ -46,16 +51,17 @@ def refine(
     Raises `IncompatibleError` where the method needs more than the model or the problem gives, `SpecError`
     for unknown settings and `DataError` for an observation that does not fit.
     """
-    fitted = getattr(trained, "fitted", trained)
-    problem = problem if problem is not None else getattr(trained, "problem", None) or _problem(fitted)
-    member = _member(method, settings, fitted, problem)
+    model = getattr(trained, "fitted", trained)
+    problem = problem if problem is not None else getattr(trained, "problem", None) or _problem(model)
+    member = _member(method, settings, model, problem)
     run = trained if hasattr(trained, "data") else None
-    return member.refine(Amortised(fitted, problem, observation, run, alive=alive), seed=seed)
+    posterior = AmortisedPosterior(model, problem, observation, run, callback=callback)
+    return member.refine(posterior, seed=seed)
 
 
-def _member(method: str | Refinement, settings: dict[str, Any], fitted: Any, problem: Any) -> Refinement:
-    from workbench.refinement import REFINEMENT
-
+def _member(
+    method: str | Refinement, settings: dict[str, Any], fitted: FittedModel, problem: Problem
+) -> Refinement:
     if isinstance(method, Refinement):
         if settings:
             raise SpecError("Settings go with the key of a method", found=", ".join(settings))
@@ -64,15 +70,17 @@ def _member(method: str | Refinement, settings: dict[str, Any], fitted: Any, pro
         return REFINEMENT.make(method, **settings)
     reasons = []
     for key in _PREFERRED:
-        refused = REFINEMENT[key]().refusals(fitted, problem)
-        if not refused:
+        refusals = REFINEMENT[key]().refusals(fitted, problem)
+        if not refusals:
             return REFINEMENT.make(key, **settings)
-        reasons += refused
+        reasons += refusals
     raise IncompatibleError("There is nothing to refine this posterior with", found=" ".join(reasons))
 
 
-def _problem(fitted: Any) -> Any:
+def _problem(fitted: FittedModel) -> Problem:
     """The problem of the experiment that a model carries. Raises `SpecError` where there is none."""
+    from workbench.training import Experiment
+
     manifest = getattr(fitted, "manifest", {}) or {}
     if "experiment" not in manifest:
         raise SpecError(

@@ -1,22 +1,22 @@
-"""A local model of the noise-free signal: the simulator is asked a few thousand times, the model the rest.
+"""Local model of the noise-free signal: a few thousand exact signals, and a polynomial for all others.
 
-table     places x_i with their exact signals s(x_i) and log densities; it begins with draws of the network
-model     ŝ(x), a polynomial of degree 2 for each number of the signal, in x made uncorrelated; fitted by
-          least squares with weights p(x_i, y)^(1/T), T as low as leaves enough of them effective
-rounds    draws of the model's posterior at that T go into the table, exact; then the model is fitted again:
-          T falls to 1 as the table gathers where the posterior is
-end       many draws x_j of the model's posterior, weighed by p(x_j, y) / p̂(x_j, y), exact and
+table     points x_i with their exact signals s(x_i) and log densities; it begins with draws of the network
+model     ŝ(x), a polynomial of degree 2 for each number of the signal, in decorrelated x; fitted by least
+          squares with weights p(x_i, y)^(1/T), with the lowest T that leaves enough of them effective
+rounds    draws of the model's posterior at that T are added to the table, with exact signals; then the model
+          is fitted again: T falls to 1 as the table gathers around the posterior
+end       many draws x_j of the model's posterior, weighted by p(x_j, y) / p̂(x_j, y), exact and
           Pareto-smoothed; `sample` resamples by them. Where too few of them are effective, the model is
           fitted once more, to these as well, and draws are added
-beyond    the model is believed in one region A. Where the network has a density q, its draws outside A are
-          weighed by p(x, y) / q(x | y); N draws of it tell ∫ p̂ ≈ 1/N Σ p̂ / q, by which both parts have one
-          scale (stratified importance sampling) and the evidence p(y) is known
+outside   the model is valid in one region A. Where the network has a density q, its draws outside A are
+          weighted by p(x, y) / q(x | y); N draws of it estimate ∫ p̂ ≈ 1/N Σ p̂ / q, which gives both parts
+          one scale (stratified importance sampling) and the evidence p(y)
 The signal is nearly linear in x where its likelihood is not nearly normal: a polynomial of the signal, with
-the exact law of the noise on top, holds more than one of the log density.
+the exact distribution of the noise on top, is valid further than one of the log density.
 Source: Sacks, Welch, Mitchell & Wynn 1989, Statistical Science 4 (models of computer experiments);
         Cappé, Guillin, Marin & Robert 2004, Population Monte Carlo, J. Comput. Graph. Stat. 13 (rounds and
         weights); Owen & Zhou 2000, Safe and Effective Importance Sampling, J. Am. Stat. Assoc. 95 (a proposal
-        that leaves nothing out). Putting them together is ours.
+        that leaves nothing out). The combination is ours.
 """
 
 from __future__ import annotations
@@ -24,53 +24,57 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 import param
-import torch
-from torch import Tensor
 
 from workbench.core.capability import Capability
 from workbench.core.errors import DataError
-from workbench.problems.ensemble_sampler import resample
-from workbench.refinement.base import REFINEMENT, Amortised, Gain, RefinedPosterior, Refinement
-from workbench.refinement.importance import warnings
-from workbench.refinement.moves import Crowd
-from workbench.refinement.weights import weigh
+from workbench.core.lazy import torch
+from workbench.refinement.base import REFINEMENT, AmortisedPosterior, Gain, RefinedPosterior, Refinement
+from workbench.refinement.importance import tail_warnings
+from workbench.refinement.weights import effective_size, importance_weights
 
-#: Effective points of the fit for each of its coefficients, their least number; the ridge that steadies it.
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.problems import Problem
+
+#: Effective points of the fit for each of its coefficients, their least number; and the ridge penalty.
 _ENOUGH, _LEAST, _RIDGE = 2.0, 60, 1e-3
-#: Draws for the table are taken this much colder than the points that the model was fitted to.
-_AHEAD = 0.4
-#: How far from the table's middle the model is believed: a + b D in squared standard deviations.
+#: Temperature of the draws for the table, as a multiple of that of the fit.
+_COOLING = 0.4
+#: Region in which the model is valid: a + b D in squared standard deviations from the table's mean.
 _REACH = (16.0, 3.0)
 #: Share of effective weights from which the model is good enough.
 _GOOD = 0.5
 #: How often draws are added at the end, where too few are effective.
 _PASSES = 4
+#: Fewer possible draws of the network than this are too few to start from.
 _FEWEST = 30
-#: Signals that are computed at once: between two parts the work can be stopped.
-_PART = 500
-#: Draws of the network at once, when those outside the region are looked for, and how many of them will do.
-_AT_ONCE, _STRAYS = 2000, 400
-#: Effective draws of the network that tell the integral of the model: the fewest, and enough.
-_TOLD = (30.0, 1000.0)
+#: Signals that are computed at once: between two chunks the work can be stopped.
+_CHUNK = 500
+#: Draws of the network at once, in the search for draws outside the region, and the number that is enough.
+_NETWORK_CHUNK, _OUTSIDE_DRAWS = 2000, 400
+#: Effective draws of the network that estimate the integral of the model: the fewest, and enough.
+_INTEGRAL_DRAWS = (30.0, 1000.0)
 
 
 class _Model:
-    """ŝ(x) about a weighted table, and the log density that follows from it."""
+    """ŝ(x), fitted to a weighted table, and the log density that follows from it."""
 
-    def __init__(self, problem, y: Tensor, x: Tensor, numbers: Tensor, weights: Tensor) -> None:
+    def __init__(self, problem: Problem, y: Tensor, x: Tensor, numbers: Tensor, weights: Tensor) -> None:
         self.problem, self.y = problem, y
         self.middle = weights @ x
-        apart = x - self.middle
-        covariance = (apart * weights[:, None]).T @ apart
+        deviations = x - self.middle
+        covariance = (deviations * weights[:, None]).T @ deviations
         covariance = covariance + 1e-9 * torch.diag(covariance.diagonal())
         self.factor = torch.linalg.cholesky(covariance)
         terms = self._terms(self._units(x))
-        weighted = terms * weights[:, None]
+        design = terms * weights[:, None]
         ridge = _RIDGE * torch.eye(terms.shape[1], dtype=x.dtype)
         ridge[0, 0] = 0.0
-        self.coefficients = torch.linalg.solve(weighted.T @ terms + ridge, weighted.T @ numbers)
+        self.coefficients = torch.linalg.solve(design.T @ terms + ridge, design.T @ numbers)
 
     def _units(self, x: Tensor) -> Tensor:
         return torch.linalg.solve_triangular(self.factor, (x - self.middle).T, upper=False).T
@@ -80,73 +84,78 @@ class _Model:
         first, second = torch.triu_indices(u.shape[1], u.shape[1])
         return torch.cat([torch.ones(len(u), 1).to(u), u, u[:, first] * u[:, second]], 1)
 
-    @torch.no_grad()
     def log_joint(self, x: Tensor) -> Tensor:
-        """log p̂(x, y) (n,); nothing is possible where the model is not believed."""
-        found = self.problem.log_likelihood_of(self._terms(self._units(x)) @ self.coefficients, self.y)
-        found = found + self.problem.log_prior(x)
-        return torch.where(self.believed(x), found, -math.inf)
+        """log p̂(x, y) (n,); −∞ outside the region of the model."""
+        with torch.no_grad():
+            numbers = self._terms(self._units(x)) @ self.coefficients
+            values = self.problem.log_likelihood_of(numbers, self.y)
+            values = values + self.problem.log_prior(x)
+            return torch.where(self.in_region(x), values, -math.inf)
 
-    def believed(self, x: Tensor) -> Tensor:
-        """Whether rows of x (n, D) lie in the region that is modelled (n,)."""
+    def in_region(self, x: Tensor) -> Tensor:
+        """Boolean mask (n,) of the rows of x (n, D) for which the model is valid."""
         return self._units(x).square().sum(1) < _REACH[0] + _REACH[1] * x.shape[1]
 
 
-def _effective(logs: Tensor) -> float:
-    """How many of weights with these logarithms count."""
-    return float(torch.exp(2 * logs.logsumexp(0) - (2 * logs).logsumexp(0)))
-
-
 class _Table:
-    """Places, their signals as numbers and their exact log densities."""
+    """Points with their exact signals as numbers, and their exact log densities."""
 
-    def __init__(self, problem, y: Tensor, alive: Callable[[], None] = lambda: None) -> None:
-        self.problem, self.y, self._alive = problem, y, alive
+    def __init__(self, problem: Problem, y: Tensor, callback: Callable[[], None] = lambda: None) -> None:
+        self.problem, self.y, self._callback = problem, y, callback
         self.x = self.numbers = self.logs = None
 
     def __len__(self) -> int:
         return 0 if self.x is None else len(self.x)
 
-    @torch.no_grad()
     def add(self, x: Tensor) -> Tensor:
-        """Adds what of x (n, D) the prior can make; its exact log p(x, y)."""
-        prior = self.problem.log_prior(x)
-        x, prior = x[prior.isfinite()], prior[prior.isfinite()]
-        if not len(x):
-            return prior
-        numbers = torch.cat([self._numbers(part) for part in x.split(_PART)])
-        logs = prior + self.problem.log_likelihood_of(numbers, self.y)
-        before = () if self.x is None else ((self.x, self.numbers, self.logs),)
-        parts = (*before, (x, numbers, logs))
-        self.x, self.numbers, self.logs = (torch.cat(part) for part in zip(*parts, strict=True))
-        return logs
+        """Add the rows of x (n, D) that are possible under the prior; return their exact log p(x, y)."""
+        with torch.no_grad():
+            prior = self.problem.log_prior(x)
+            x, prior = x[prior.isfinite()], prior[prior.isfinite()]
+            if not len(x):
+                return prior
+            numbers = torch.cat([self._numbers(chunk) for chunk in x.split(_CHUNK)])
+            logs = prior + self.problem.log_likelihood_of(numbers, self.y)
+            before = () if self.x is None else ((self.x, self.numbers, self.logs),)
+            parts = (*before, (x, numbers, logs))
+            self.x, self.numbers, self.logs = (torch.cat(part) for part in zip(*parts, strict=True))
+            return logs
 
     def _numbers(self, x: Tensor) -> Tensor:
-        self._alive()
+        self._callback()
         return self.problem.signal_numbers(self.problem.signals(x), self.y)
 
     def temperature(self, enough: float) -> float:
         """The lowest T ≥ 1 whose weights p^(1/T) leave ``enough`` points effective."""
-
-        def size(power: float) -> float:
-            return _effective(power * self.logs)
-
-        if size(1.0) >= enough:
+        if effective_size(self.logs) >= enough:
             return 1.0
         low, high = 0.0, 1.0
         for _ in range(50):
             middle = 0.5 * (low + high)
-            low, high = (middle, high) if size(middle) >= enough else (low, middle)
+            low, high = (middle, high) if effective_size(middle * self.logs) >= enough else (low, middle)
         return 1 / max(low, 1e-9)
+
+
+class _OutsideDraws(NamedTuple):
+    """Draws x (k, D) of the network outside the region of the model.
+
+    ``logs`` (k,) are the logarithms of their contributions to p(y), ``log_integral`` is log ∫ p̂, and
+    ``effective`` the number of effective draws that estimate it.
+    """
+
+    x: Tensor
+    logs: Tensor
+    log_integral: float
+    effective: float
 
 
 @REFINEMENT.register
 class SignalModel(Refinement):
-    """Draws of a model of the signal that is made for this observation, with exact weights."""
+    """Draws of a model of the signal around this observation, with exact weights."""
 
     key = "signal_model"
     title = "Local model of the signal"
-    summary = "A polynomial of the noise-free signal stands in for the simulator; exact weights mend it."
+    summary = "A polynomial of the noise-free signal stands in for the simulator; exact weights correct it."
     reference = (
         "Sacks, Welch, Mitchell & Wynn 1989, Statistical Science 4; "
         "Cappé, Guillin, Marin & Robert 2004, J. Comput. Graph. Stat. 13"
@@ -157,19 +166,19 @@ class SignalModel(Refinement):
         4000,
         bounds=(100, 1_000_000),
         doc="""
-        Draws of the model that are weighed at the end. More draws are worth more, in proportion.""",
+        Draws of the model that are weighted at the end. The effective sample size grows in proportion.""",
     )
     effective = param.Integer(
         2000,
         bounds=(1, 1_000_000),
         doc="""
-        Effective draws that are asked for: where there are fewer, up to five times as many are weighed.""",
+        Effective draws to reach: where there are fewer, up to five times as many draws are weighted.""",
     )
     first = param.Integer(
         600,
         bounds=(100, 1_000_000),
         doc="""
-        Draws of the network that it begins with.""",
+        Draws of the network to begin with.""",
     )
     batch = param.Integer(
         200,
@@ -194,111 +203,152 @@ class SignalModel(Refinement):
         20_000,
         bounds=(100, 10_000_000),
         doc="""
-        Draws of the network, at most, among which those outside the modelled region are looked for; the
-        signal is computed for a few hundred of them. Needs a network with a density.""",
+        Draws of the network, at most, in the search for draws outside the region of the model; the signal
+        is computed for a few hundred of them. Needs a network with a density.""",
     )
 
-    def _refine(self, amortised: Amortised, generator) -> RefinedPosterior:
+    def _refine(self, amortised: AmortisedPosterior, generator: torch.Generator) -> RefinedPosterior:
+        from workbench.problems.ensemble_sampler import resample
+
         start = time.perf_counter()
-        problem, y = amortised.problem, amortised.observation
-        table = _Table(problem, y, amortised.alive)
+        table = _Table(amortised.problem, amortised.observation, amortised.callback)
         table.add(amortised.draw(self.first, generator))
         if len(table) < _FEWEST:
             raise DataError(
                 "Hardly any draw of the network is possible at all", found=f"{len(table)} of {self.first}"
             )
         model, stages = self._approach(table, generator)
-        x, ratio = self._weighed(model, table, generator)
-        if _effective(ratio) < self.effective:
-            # the draws are where the posterior is: a model of all that is known there is a better one
-            again = self._model(table, table.temperature(self._enough(table)))
-            found = self._weighed(again, table, generator)
-            if _effective(found[1]) > _effective(ratio):
-                model, (x, ratio) = again, found
-            for _ in range(_PASSES):
-                if _effective(ratio) >= self.effective:
-                    break
-                more = self._weighed(model, table, generator)
-                x, ratio = (torch.cat(parts) for parts in zip((x, ratio), more, strict=True))
-        evidence = told = math.nan
-        strays = self._strays(model, table, amortised, generator) if amortised.has_density else None
-        if strays is not None:
-            beyond, logs, integral, told = strays
-            ratio = torch.cat([ratio - math.log(len(x)) + integral, logs])
-            x, evidence = torch.cat([x, beyond]), float(ratio.logsumexp(0))
-        weights = weigh(ratio)
+        model, x, ratio = self._final_draws(model, table, generator)
+        evidence = effective = math.nan
+        outside = self._outside_draws(model, table, amortised, generator) if amortised.has_density else None
+        if outside is not None:
+            effective = outside.effective
+            ratio = torch.cat([ratio - math.log(len(x)) + outside.log_integral, outside.logs])
+            x, evidence = torch.cat([x, outside.x]), float(ratio.logsumexp(0))
+        weights = importance_weights(ratio)
         gain = Gain(
-            self.key, time.perf_counter() - start, len(x), weights.size, weights.pareto_k, stages=stages,
-            evaluations=len(table), proposal="the model of the signal", log_evidence=evidence,
-            log_evidence_error=math.hypot(weights.log_evidence_error, told**-0.5),
-            warnings=warnings(weights.pareto_k, "the model of the signal"),
-        )  # fmt: skip
+            self.key,
+            time.perf_counter() - start,
+            len(x),
+            weights.size,
+            weights.pareto_k,
+            stages=stages,
+            evaluations=len(table),
+            proposal="the model of the signal",
+            log_evidence=evidence,
+            log_evidence_error=math.hypot(weights.log_evidence_error, effective**-0.5),
+            warnings=tail_warnings(weights.pareto_k, "the model of the signal"),
+        )
 
-        def draw(n, own):
+        def draw(n: int, own: torch.Generator) -> Tensor:
             return x[resample(weights.log, n, own)]
 
         return RefinedPosterior(draw, amortised, gain, weighted=(x, weights.log))
 
-    def _strays(self, model: _Model, table: _Table, amortised: Amortised, generator):
-        """Draws of the network outside the model's region (k, D), the logarithms of what each counts
-        towards p(y), (k,), log ∫ p̂, and how many effective draws tell it; None where they are too few."""
-        beyond, ratios, known, looked, told = [], [], [], 0, 0.0
-        while (n := sum(map(len, known))) < self.network_draws and (told < _TOLD[1] or not looked):
-            x = amortised.draw(min(_AT_ONCE, self.network_draws - n), generator)
-            density = amortised.log_density(x)
-            known.append(model.log_joint(x) - density)
-            told = _effective(torch.cat(known))
-            if not looked:
-                out = ~model.believed(x) & table.problem.log_prior(x).isfinite()
-                beyond.append(x[out])
-                ratios.append(density[out])
-                looked = n + len(x) if sum(map(len, beyond)) >= _STRAYS else 0
-        if not told > _TOLD[0]:
-            return None
-        known, x, n = torch.cat(known), torch.cat(beyond), sum(map(len, known))
-        logs = table.add(x) - torch.cat(ratios) if len(x) else x.new_zeros(0)
-        return x, logs - math.log(looked or n), float(known.logsumexp(0)) - math.log(n), told
+    def _approach(self, table: _Table, generator: torch.Generator) -> tuple[_Model, int]:
+        """Extend the table in rounds until the model is good enough; the model and the number of rounds."""
+        stage = 0
+        while stage < self.rounds:
+            stage += 1
+            temperature = table.temperature(self._enough(table))
+            model = self._fit(table, temperature)
+            x = self._model_draws(
+                model,
+                table,
+                self.batch,
+                max(1.0, _COOLING * temperature),
+                generator,
+                between=self.moves,
+            )
+            predictions = model.log_joint(x)
+            ratio = table.add(x) - predictions
+            if temperature == 1.0 and effective_size(ratio) > _GOOD * len(ratio):
+                break
+        return self._fit(table, table.temperature(self._enough(table))), stage
 
-    def _weighed(self, model: _Model, table: _Table, generator) -> tuple[Tensor, Tensor]:
+    def _final_draws(
+        self, model: _Model, table: _Table, generator: torch.Generator
+    ) -> tuple[_Model, Tensor, Tensor]:
+        """The model, its draws x (n, D), and log p(x, y) / p̂(x, y) (n,), effective enough if possible."""
+        x, ratio = self._weighted_draws(model, table, generator)
+        if effective_size(ratio) >= self.effective:
+            return model, x, ratio
+        # these draws lie at the posterior: a model that is fitted to them as well is better there
+        better = self._fit(table, table.temperature(self._enough(table)))
+        better_x, better_ratio = self._weighted_draws(better, table, generator)
+        if effective_size(better_ratio) > effective_size(ratio):
+            model, x, ratio = better, better_x, better_ratio
+        for _ in range(_PASSES):
+            if effective_size(ratio) >= self.effective:
+                break
+            more = self._weighted_draws(model, table, generator)
+            x, ratio = (torch.cat(parts) for parts in zip((x, ratio), more, strict=True))
+        return model, x, ratio
+
+    def _outside_draws(
+        self, model: _Model, table: _Table, amortised: AmortisedPosterior, generator: torch.Generator
+    ) -> _OutsideDraws | None:
+        """Draws of the network outside the model's region; None where too few draws estimate its integral."""
+        outside, densities, ratios, draws_searched, effective = [], [], [], 0, 0.0
+        while (n := sum(map(len, ratios))) < self.network_draws and (
+            effective < _INTEGRAL_DRAWS[1] or not draws_searched
+        ):
+            x = amortised.draw(min(_NETWORK_CHUNK, self.network_draws - n), generator)
+            density = amortised.log_density(x)
+            ratios.append(model.log_joint(x) - density)
+            effective = effective_size(torch.cat(ratios))
+            if not draws_searched:
+                mask = ~model.in_region(x) & table.problem.log_prior(x).isfinite()
+                outside.append(x[mask])
+                densities.append(density[mask])
+                draws_searched = n + len(x) if sum(map(len, outside)) >= _OUTSIDE_DRAWS else 0
+        if not effective > _INTEGRAL_DRAWS[0]:
+            return None
+        x, ratio, n = torch.cat(outside), torch.cat(ratios), sum(map(len, ratios))
+        logs = table.add(x) - torch.cat(densities) if len(x) else x.new_zeros(0)
+        log_integral = float(ratio.logsumexp(0)) - math.log(n)
+        return _OutsideDraws(x, logs - math.log(draws_searched or n), log_integral, effective)
+
+    def _weighted_draws(
+        self, model: _Model, table: _Table, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
         """Draws (n, D) of the model's posterior and log p(x, y) / p̂(x, y) (n,)."""
-        x = self._drawn(model, table, self.draws, 1.0, generator, between=max(1, self.moves // 3))
+        x = self._model_draws(model, table, self.draws, 1.0, generator, between=max(1, self.moves // 3))
         x = x[table.problem.log_prior(x).isfinite()]
         return x, table.add(x) - model.log_joint(x)
 
     @staticmethod
     def _enough(table: _Table) -> float:
-        """Effective points that a fit asks for."""
+        """Number of effective points for a fit."""
         columns = table.x.shape[1]
         enough = max(_ENOUGH * (1 + columns + columns * (columns + 1) // 2), _LEAST)
         return min(enough, 0.5 * len(table))
 
-    def _approach(self, table: _Table, generator) -> tuple[_Model, int]:
-        """Rounds until the model is good enough; the model, and how many they were."""
-        stage = 0
-        while stage < self.rounds:
-            stage += 1
-            heat = table.temperature(self._enough(table))
-            model = self._model(table, heat)
-            colder = max(1.0, _AHEAD * heat)
-            x = self._drawn(model, table, self.batch, colder, generator, between=self.moves)
-            guessed = model.log_joint(x)
-            ratio = table.add(x) - guessed
-            if heat == 1.0 and _effective(ratio) > _GOOD * len(ratio):
-                break
-        return self._model(table, table.temperature(self._enough(table))), stage
-
-    def _model(self, table: _Table, heat: float) -> _Model:
-        weights = (table.logs / heat).softmax(0)
+    @staticmethod
+    def _fit(table: _Table, temperature: float) -> _Model:
+        weights = (table.logs / temperature).softmax(0)
         return _Model(table.problem, table.y, table.x, table.numbers, weights)
 
-    def _drawn(self, model: _Model, table: _Table, n: int, heat: float, generator, *, between: int) -> Tensor:
+    def _model_draws(
+        self,
+        model: _Model,
+        table: _Table,
+        n: int,
+        temperature: float,
+        generator: torch.Generator,
+        *,
+        between: int,
+    ) -> Tensor:
         """n draws of the model's posterior at a temperature, by moves from the table's points."""
+        from workbench.problems.ensemble_sampler import resample
+        from workbench.refinement.moves import WalkerEnsemble
+
         logs = model.log_joint(table.x)
         count = max(self.batch, 2 * table.x.shape[1] + 2)
-        crowd = Crowd(table.x[resample(logs / heat, count, generator)], generator)
-        kept, sweeps = [], self.moves
-        while sum(len(x) for x in kept) < n:
-            crowd.move(lambda x: model.log_joint(x) / heat, sweeps)
-            kept.append(crowd.x)
+        walkers = WalkerEnsemble(table.x[resample(logs / temperature, count, generator)], generator)
+        states, sweeps = [], self.moves
+        while sum(len(x) for x in states) < n:
+            walkers.move(lambda x: model.log_joint(x) / temperature, sweeps)
+            states.append(walkers.x)
             sweeps = between
-        return torch.cat(kept)[-n:]
+        return torch.cat(states)[-n:]

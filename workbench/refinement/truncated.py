@@ -1,11 +1,11 @@
-"""Truncated proposals: simulate anew where the posterior of this observation can be, and train again there.
+"""Truncated proposals: simulate anew in the region of this observation's posterior, and train again.
 
 region    R = {x in the prior: log q(x | y) ≥ τ}, τ the ε-quantile of log q over its own draws; each region
           lies within the one before
 round     draws of the prior that fall into R are simulated. With all earlier ones in R they are draws of the
           prior cut off at R, whose posterior given y is the old one as long as R holds it: no correction of
           the loss is needed, and the network that is trained on them is again a posterior.
-limits    what an earlier round has cut away cannot come back: ε is small
+limits    a region that an earlier round has cut away cannot come back: ε is small
 Source: Deistler, Gonçalves & Macke 2022, Truncated proposals for scalable and hassle-free simulation-based
         inference, arXiv 2210.04815.
 """
@@ -13,48 +13,57 @@ Source: Deistler, Gonçalves & Macke 2022, Truncated proposals for scalable and 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import param
-import torch
-from torch import Tensor
 
 from workbench.core.capability import Capability
 from workbench.core.errors import DataError
-from workbench.problems.base import Problem, Samples
-from workbench.refinement.base import REFINEMENT, Amortised, Gain, RefinedPosterior, Refinement
-from workbench.training import Experiment, Run
+from workbench.core.lazy import torch
+from workbench.refinement.base import REFINEMENT, AmortisedPosterior, Gain, RefinedPosterior, Refinement
 
-_LOOKED_AT, _PRIOR_BATCH, _MOST_BATCHES = 10_000, 100_000, 400
-#: The box around the draws, which spares the network most of the prior, is this much wider than they are.
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.inference.fitted_model import FittedModel
+    from workbench.problems import Problem
+    from workbench.problems.base import Samples
+
+#: Draws of the network that define a region; draws of the prior in a batch, and batches at most.
+_REGION_DRAWS, _PRIOR_BATCH, _MOST_BATCHES = 10_000, 100_000, 400
+#: Fewer draws of the network than this inside the region cannot define the next one.
+_FEWEST_INSIDE = 100
+#: Margin of the box around the draws, as a share of its width. Most of the prior lies outside the box, and
+#: needs no evaluation of the network.
 _MARGIN = 0.1
-_FRESH_SHARE = 0.1
 
 
 @dataclass
 class _Region:
-    """Where log q ≥ τ for each network so far, inside a box (2, D)."""
+    """The set where log q ≥ τ for each network so far, inside a box (2, D)."""
 
     box: Tensor
-    levels: list[tuple[Amortised, float]]
+    levels: list[tuple[AmortisedPosterior, float]]
 
-    def holds(self, x: Tensor) -> Tensor:
-        """Whether each x (n, D) lies in it."""
+    def contains(self, x: Tensor) -> Tensor:
+        """Boolean mask (n,) of the rows of x (n, D) inside."""
         inside = ((x >= self.box[0]) & (x <= self.box[1])).all(1)
-        for amortised, level in self.levels:
+        for posterior, level in self.levels:
             rows = inside.nonzero()[:, 0]
             if len(rows):
-                inside[rows] = amortised.log_density(x[rows]) >= level
+                inside[rows] = posterior.log_density(x[rows]) >= level
         return inside
 
-    def narrowed(self, amortised: Amortised, epsilon: float, generator) -> _Region:
-        """What is left of it under one more network."""
-        x = amortised.draw(_LOOKED_AT, generator)
-        x = x[self.holds(x)]
-        if len(x) < 100:
+    def intersect(self, amortised: AmortisedPosterior, epsilon: float, generator: torch.Generator) -> _Region:
+        """The part of it inside the region of one more network."""
+        x = amortised.draw(_REGION_DRAWS, generator)
+        x = x[self.contains(x)]
+        if len(x) < _FEWEST_INSIDE:
             raise DataError(
                 "The network's draws do not lie in the prior",
-                found=f"{len(x)} of {_LOOKED_AT} draws",
+                found=f"{len(x)} of {_REGION_DRAWS} draws",
                 suggestion="train the network longer",
             )
         level = float(amortised.log_density(x).quantile(epsilon))
@@ -68,7 +77,7 @@ class _Region:
 
 @REFINEMENT.register
 class TruncatedProposals(Refinement):
-    """A few rounds: cut the prior off where the posterior is not, simulate there, train again."""
+    """A few rounds: cut the prior off outside the posterior, simulate there, train again."""
 
     key = "truncated"
     title = "Truncated proposals"
@@ -92,28 +101,32 @@ class TruncatedProposals(Refinement):
         Optimiser steps of each round; 0 takes as many as the run that is refined.""",
     )
 
-    def _refusals(self, fitted, problem) -> list[str]:
-        found = []
+    def _refusals(self, fitted: FittedModel, problem: Problem) -> list[str]:
+        from workbench.problems import Problem
+
+        reasons = []
         if type(problem)._prior is Problem._prior:
-            found.append(
+            reasons.append(
                 f"{self.title} needs a problem whose unknowns can be drawn without simulating; "
                 f"{problem.title} does not say how."
             )
         if "experiment" not in fitted.manifest:
-            found.append(f"{self.title} needs a model that says how it was trained.")
-        return found
+            reasons.append(f"{self.title} needs a model that says how it was trained.")
+        return reasons
 
-    def _refine(self, amortised: Amortised, generator) -> RefinedPosterior:
+    def _refine(self, amortised: AmortisedPosterior, generator: torch.Generator) -> RefinedPosterior:
+        from workbench.problems.base import Samples
+
         start, problem = time.perf_counter(), amortised.problem
         low, high = ([getattr(v, side) for v in problem.x] for side in ("low", "high"))
         region = _Region(torch.tensor([low, high], dtype=torch.float64), [])
-        known, current, told = _simulated(amortised), amortised, []
+        pairs, current, warnings = _training_pairs(amortised), amortised, []
         simulations, share, fresh = 0, 1.0, None
         for number in range(self.rounds):
-            region = region.narrowed(current, self.epsilon, generator)
+            region = region.intersect(current, self.epsilon, generator)
             x, share = self._propose(problem, region, generator)
             if len(x) < self.simulations:
-                told.append(
+                warnings.append(
                     f"Round {number + 1} was not simulated: only {len(x)} draws of the prior fell into "
                     f"its region, {share:.1g} of the prior."
                 )
@@ -121,13 +134,13 @@ class TruncatedProposals(Refinement):
             y = problem.simulate(x, generator)
             simulations += len(x)
             fresh = Samples(x, y)
-            inside = region.holds(known.x)
-            known = Samples(torch.cat([known.x[inside], x]), torch.cat([known.y[inside], y]))
-            current = self._train(amortised, known, number)
+            inside = region.contains(pairs.x)
+            pairs = Samples(torch.cat([pairs.x[inside], x]), torch.cat([pairs.y[inside], y]))
+            current = self._train(amortised, pairs, number)
         if fresh is None:
             raise DataError(
                 "The posterior is too narrow to be reached by draws of the prior",
-                found=told[-1],
+                found=warnings[-1],
                 suggestion="refine with the joint density, where it is known",
             )
         gain = Gain(
@@ -137,64 +150,70 @@ class TruncatedProposals(Refinement):
             stages=1,
             simulations=simulations,
             prior_share=share,
-            improvement=_improvement(amortised, current, fresh),
-            warnings=tuple(told),
+            improvement=_improvement(amortised, current),
+            warnings=tuple(warnings),
         )
-        return RefinedPosterior(_inside(current, region), amortised, gain, fitted=current.fitted)
+        return RefinedPosterior(_draws_inside(current, region), amortised, gain, fitted=current.fitted)
 
-    def _propose(self, problem, region: _Region, generator) -> tuple[Tensor, float]:
-        """Draws of the prior inside the region, as many as a round simulates, and the region's prior mass."""
-        kept, found, tried = [], 0, 0
+    def _propose(self, problem: Problem, region: _Region, generator: torch.Generator) -> tuple[Tensor, float]:
+        """Draws of the prior inside the region, enough for one round, and the region's prior mass."""
+        batches, count, total = [], 0, 0
         for _ in range(_MOST_BATCHES):
             x = problem.prior(_PRIOR_BATCH, generator)
-            kept.append(x[region.holds(x)])
-            found, tried = found + len(kept[-1]), tried + len(x)
-            if found >= self.simulations:
+            batches.append(x[region.contains(x)])
+            count, total = count + len(batches[-1]), total + len(x)
+            if count >= self.simulations:
                 break
-        return torch.cat(kept)[: self.simulations], found / tried
+        return torch.cat(batches)[: self.simulations], count / total
 
-    def _train(self, amortised: Amortised, known: Samples, number: int) -> Amortised:
-        """A new network on the pairs that are known, held-out fresh ones apart from them."""
+    def _train(self, amortised: AmortisedPosterior, pairs: Samples, number: int) -> AmortisedPosterior:
+        """A new network, trained on these pairs."""
+        from workbench.training import Experiment, Run
+
         experiment = amortised.run.experiment if amortised.run else None
         experiment = experiment or Experiment.from_dict(amortised.fitted.manifest["experiment"])
         training = experiment.training.copy()
-        training.set("samples", max(64, len(known)))
+        training.set("samples", max(64, len(pairs)))
         changes = {"training": training, "seed": experiment.seed + number + 1}
         if self.steps:
             changes["steps"] = self.steps
-        run = Run(experiment.replace(**changes), device=str(amortised.fitted.model.device), samples=known)
+        run = Run(experiment.replace(**changes), device=str(amortised.fitted.model.device), samples=pairs)
         for _ in run:
-            amortised.alive()
-        return Amortised(run.fitted, amortised.problem, amortised.observation, run, alive=amortised.alive)
+            amortised.callback()
+        return AmortisedPosterior(
+            run.fitted, amortised.problem, amortised.observation, run, callback=amortised.callback
+        )
 
 
-def _simulated(amortised: Amortised) -> Samples:
-    """The pairs that the run was trained on, in data units; none where there is only a model."""
+def _training_pairs(amortised: AmortisedPosterior) -> Samples:
+    """The pairs that the run was trained on, in data units; none for a model without a run."""
+    from workbench.problems.base import Samples
+
     if amortised.run is None:
         shapes = amortised.problem.shapes
         return Samples(torch.zeros(0, shapes.x).double(), torch.zeros(0, shapes.y).double())
     return amortised.run.data.pairs()
 
 
-def _improvement(before: Amortised, after: Amortised, fresh: Samples) -> float:
-    """Mean log q_after − log q_before, in nats, on the last round's simulations that were held out."""
+def _improvement(before: AmortisedPosterior, after: AmortisedPosterior) -> float:
+    """Mean log q_after − log q_before, in nats, on the held-out simulations of the last round."""
     held_out = after.run.data.pairs(held_out=True)
     with torch.no_grad():
         old, new = (a.fitted.log_prob(held_out.x, held_out.y).double().mean() for a in (before, after))
     return float(new - old)
 
 
-def _inside(amortised: Amortised, region: _Region):
-    """Draws of the last network that lie in the last region; whatever is outside is not in its prior."""
+def _draws_inside(amortised: AmortisedPosterior, region: _Region) -> Callable[[int, torch.Generator], Tensor]:
+    """A function that draws from the last network inside the last region, which is its prior."""
 
     def draw(n: int, generator: torch.Generator) -> Tensor:
-        kept, found = [], 0
+        batches, count = [], 0
         for _ in range(100):
             x = amortised.draw(max(n, 100), generator)
-            kept.append(x[region.holds(x)])
-            found += len(kept[-1])
-            if found >= n:
-                return torch.cat(kept)[:n]
-        raise DataError("The last network hardly draws anything inside its region", found=f"{found} draws")
+            batches.append(x[region.contains(x)])
+            count += len(batches[-1])
+            if count >= n:
+                return torch.cat(batches)[:n]
+        raise DataError("The last network hardly draws anything inside its region", found=f"{count} draws")
 
     return draw

@@ -1,4 +1,4 @@
-"""How much the observation narrows each parameter, and how far the truth lies from the posterior's mean.
+"""Posterior contraction, and the z-score of the truth under the posterior.
 
 Contraction  1 − posterior variance / prior variance, of each parameter and pair: 0 nothing learned, 1 all.
 z-score      (truth − posterior mean) / posterior standard deviation. Under the exact posterior its mean is 0
@@ -7,35 +7,44 @@ Test         with mean m and variance v of one half of the L draws, and the devi
              (x − m)/s and ((x − m)² − (1 + 2/L) v)/s² have the mean 0 exactly, whatever the shape: t tests of
              both for every parameter, corrected together by Holm. Heavy tails make them approximate.
 Verdict      green: no corrected p below the level. Amber: some, but every mean is under 0.1 away from 0 and
-             every mean square within 0.15 of 1. Red otherwise. Contraction is told, not judged: how much can
-             be learned is up to the problem.
+             every mean square within 0.15 of 1. Red otherwise. Contraction is reported without a verdict: how
+             much can be learned depends on the problem.
 Blind to     shape: skewness, a wrong dependence, and an answer that ignores y (contraction 0 shows it).
 """
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import param
-import torch
-from scipy.stats import ttest_1samp
-from torch import Tensor
 
 from workbench.core.capability import Capability
+from workbench.core.lazy import torch
 from workbench.diagnostics.checks.base import (
     DIAGNOSTICS,
     NON_FINITE_SHARE,
     Diagnostic,
     dataset,
-    draws,
-    fresh,
-    lost_share,
-    names,
+    finite,
+    held_out_pairs,
+    non_finite_share,
+    posterior_draws,
+    variable_names,
+    verdict_of,
 )
-from workbench.inference.statistics import holm, percent
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from torch import Tensor
+
+    from workbench.inference.fitted_model import FittedModel
+    from workbench.problems import Problem
 
 SMALL_MEAN, SMALL_SQUARE = 0.1, 0.15
+#: Parameters whose contraction is part of the sentence, at most.
+_MOST_NAMED = 4
 
 
 @DIAGNOSTICS.register
@@ -46,7 +55,7 @@ class Contraction(Diagnostic):
     title = "Contraction and z-score"
     summary = "How much of the prior's variance is gone, and whether truths scatter as posteriors say."
     reference = "Betancourt 2018, arXiv 1803.08393; Schad et al. 2021, arXiv 1904.12765"
-    checked = (
+    purpose = (
         "Whether the truth lies as many posterior standard deviations from the posterior's mean as it should."
     )
     remedy = (
@@ -59,63 +68,84 @@ class Contraction(Diagnostic):
     observations = param.Integer(500, bounds=(20, 20_000), doc="Number of fresh pairs.")
     draws = param.Integer(100, bounds=(10, 10_000), doc="Posterior draws for each observation.")
 
-    def _measure(self, fitted, problem, seed):
-        data = fresh(fitted, problem, self.observations, seed)
-        drawn = draws(fitted, data.y, len(data.y), self.draws, seed)
-        lost, each = lost_share(drawn), self.draws
-        drawn = drawn.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
+    def _measure(self, fitted: FittedModel, problem: Problem, seed: int) -> xr.Dataset:
+        from workbench.inference.statistics import holm
+
+        data = held_out_pairs(fitted, problem, self.observations, seed)
+        samples = posterior_draws(fitted, data.y, len(data.y), self.draws, seed)
+        non_finite, each = non_finite_share(samples), self.draws
+        samples = finite(samples)
         prior = data.x.var(0).clamp(min=1e-24)
         tiny = 1e-12 * prior.sqrt()
-        mean, spread = drawn.mean(1), torch.maximum(drawn.std(1), tiny)
+        mean, spread = samples.mean(1), torch.maximum(samples.std(1), tiny)
         z = ((data.x - mean) / spread / math.sqrt(1 + 1 / each)).numpy()
         contraction = (1 - spread.square() / prior).numpy()
-        corrected = holm(_p_values(data.x, drawn, tiny))
-        middle, square = z.mean(0), (z**2).mean(0)
-        smallest = float(np.nanmin(corrected)) if np.isfinite(corrected).any() else 0.0
-        little = np.abs(middle).max() < SMALL_MEAN and np.abs(square - 1).max() < SMALL_SQUARE
-        verdict = "green" if smallest >= self.level else "amber" if little else "red"
-        quantities = names(problem.x)
+        p_values = holm(_p_values(data.x, samples, tiny))
+        mean_z, mean_square = z.mean(0), (z**2).mean(0)
+        smallest = float(np.nanmin(p_values)) if np.isfinite(p_values).any() else 0.0
+        small = np.abs(mean_z).max() < SMALL_MEAN and np.abs(mean_square - 1).max() < SMALL_SQUARE
+        verdict = verdict_of(smallest, self.level, small=small, non_finite=non_finite)
+        quantities = variable_names(problem.x)
         return dataset(
             {
                 "z_score": (("pair", "quantity"), z, {"long_name": "z-score"}),
                 "contraction": (("pair", "quantity"), contraction, {"long_name": "posterior contraction"}),
-                "mean_z_score": ("quantity", middle),
-                "mean_square_z_score": ("quantity", square),
+                "mean_z_score": ("quantity", mean_z),
+                "mean_square_z_score": ("quantity", mean_square),
                 "mean_contraction": ("quantity", contraction.mean(0)),
-                "corrected_p": (("quantity", "moment"), corrected.reshape(-1, 2)),
-                "non_finite_share": ((), lost),
+                "corrected_p": (("quantity", "moment"), p_values.reshape(-1, 2)),
+                "non_finite_share": ((), non_finite),
             },
-            verdict="red" if lost > NON_FINITE_SHARE else verdict,
-            sentence=_sentence(verdict, quantities, middle, square, contraction.mean(0), smallest, lost),
+            verdict=verdict,
+            sentence=_sentence(
+                verdict, quantities, mean_z, mean_square, contraction.mean(0), smallest, non_finite
+            ),
             data=data,
             quantity=("quantity", quantities),
             moment=("moment", np.asarray(["mean", "mean_square"])),
         )
 
 
-def _p_values(truth: Tensor, drawn: Tensor, tiny: Tensor) -> np.ndarray:
-    """Of both moments (2 D,), the mean first: truth (n, D), drawn (n, L, D), least deviation (D,)."""
-    half = drawn.shape[1] // 2
-    first, second = drawn[:, :half], drawn[:, half:]
-    away, scale = truth - first.mean(1), torch.maximum(second.std(1), tiny)
-    beyond = away.square() - (1 + 1 / half) * first.var(1)
-    parts = zip((away / scale).numpy().T, (beyond / scale.square()).numpy().T, strict=True)
+def _p_values(truth: Tensor, samples: Tensor, tiny: Tensor) -> np.ndarray:
+    """p values of mean and mean square of every parameter (2 D,), the mean first.
+
+    ``truth`` (n, D), ``samples`` (n, L, D), ``tiny`` (D,) is the smallest standard deviation.
+    """
+    from scipy.stats import ttest_1samp
+
+    half = samples.shape[1] // 2
+    first, second = samples[:, :half], samples[:, half:]
+    error, scale = truth - first.mean(1), torch.maximum(second.std(1), tiny)
+    excess = error.square() - (1 + 1 / half) * first.var(1)
+    parts = zip((error / scale).numpy().T, (excess / scale.square()).numpy().T, strict=True)
     return np.asarray([[ttest_1samp(a, 0.0).pvalue, ttest_1samp(b, 0.0).pvalue] for a, b in parts]).ravel()
 
 
-def _sentence(verdict, quantities, middle, square, contraction, p, lost) -> str:
-    if lost > NON_FINITE_SHARE:
-        return f"{percent(lost)} of the posterior's draws are not finite."
-    told = ", ".join(f"{n} {c:.2f}" for n, c in list(zip(quantities, contraction, strict=True))[:4])
-    told += ", …" if len(quantities) > 4 else ""
-    moved, wide = int(np.abs(middle).argmax()), int(np.abs(np.log(np.maximum(square, 1e-12))).argmax())
+def _sentence(
+    verdict: str,
+    quantities: np.ndarray,
+    mean_z: np.ndarray,
+    mean_square: np.ndarray,
+    contraction: np.ndarray,
+    p: float,
+    non_finite: float,
+) -> str:
+    from workbench.inference.statistics import percent
+
+    if non_finite > NON_FINITE_SHARE:
+        return f"{percent(non_finite)} of the posterior's draws are not finite."
+    pairs = list(zip(quantities, contraction, strict=True))
+    values = ", ".join(f"{name} {value:.2f}" for name, value in pairs[:_MOST_NAMED])
+    values += ", …" if len(quantities) > _MOST_NAMED else ""
+    shift = int(np.abs(mean_z).argmax())
+    width = int(np.abs(np.log(np.maximum(mean_square, 1e-12))).argmax())
     if verdict == "green":
         start = "Truths scatter about the posterior means as they should"
-    elif abs(middle[moved]) > 2 * abs(math.sqrt(square[wide]) - 1):
-        start = f"Posterior means are off by {middle[moved]:.2g} standard deviations in {quantities[moved]}"
+    elif abs(mean_z[shift]) > 2 * abs(math.sqrt(mean_square[width]) - 1):
+        start = f"Posterior means are off by {mean_z[shift]:.2g} standard deviations in {quantities[shift]}"
     else:
         start = (
-            f"Truths scatter {math.sqrt(square[wide]):.2f} times as far as the posterior says in "
-            f"{quantities[wide]}"
+            f"Truths scatter {math.sqrt(mean_square[width]):.2f} times as far as the posterior says in "
+            f"{quantities[width]}"
         )
-    return f"{start}; contraction {told}; smallest corrected p {p:.2g}."
+    return f"{start}; contraction {values}; smallest corrected p {p:.2g}."

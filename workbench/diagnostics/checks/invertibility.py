@@ -7,45 +7,56 @@ at most 1 % lost. Red otherwise. A network that predicts y comes back to x from 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import param
-import torch
 
 from workbench.core.capability import Capability
-from workbench.diagnostics.checks.base import DIAGNOSTICS, Diagnostic, fresh, on_cpu
-from workbench.snapshots.views.invertibility import round_trips
+from workbench.core.lazy import torch
+from workbench.diagnostics.checks.base import DIAGNOSTICS, Diagnostic, held_out_pairs, on_cpu
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from workbench.inference.fitted_model import FittedModel
+    from workbench.problems import Problem
 
 
 @DIAGNOSTICS.register
 class Invertibility(Diagnostic):
-    """Does the inverse undo the network, both ways?"""
+    """Round-trip errors in both directions."""
 
     key = "invertibility"
     title = "Invertibility"
     summary = "Round trips x → z → x and z → x → z: largest and median error, and the share of lost latents."
     reference = "Behrmann et al. 2021, arXiv 2006.09347 (exploding inverses)"
-    checked = "Whether the network's inverse undoes it, on fresh data and on fresh latents."
+    purpose = "Whether the network's inverse undoes it, on fresh data and on fresh latents."
     remedy = "Bound the scales of the layers, use fewer of them, or compute in float64."
     needs_model = frozenset({Capability.LATENT})
     thorough = {"points": 20_000}
+    notices = frozenset()
 
     points = param.Integer(1000, bounds=(10, 200_000), doc="Number of points sent each way.")
 
-    def _measure(self, fitted, problem, seed):
-        data = fresh(fitted, problem, self.points, seed)
+    def _measure(self, fitted: FittedModel, problem: Problem, seed: int) -> xr.Dataset:
+        from workbench.snapshots.invertibility import round_trips
+
+        data = held_out_pairs(fitted, problem, self.points, seed)
         y = data.observation()
         scale = data.x.std(0).clamp(min=1e-12)
         code, _ = fitted.latent(data.x, y)
-        own = fitted.predict(data.x) if Capability.FORWARD in fitted.capabilities else y
-        back, _ = fitted.inverse(code, own)
-        there = ((on_cpu(back) - data.x).abs() / scale).amax(1)
+        own_y = fitted.predict(data.x) if Capability.FORWARD in fitted.capabilities else y
+        x_back, _ = fitted.inverse(code, own_y)
+        x_error = ((on_cpu(x_back) - data.x).abs() / scale).amax(1)
         # latents are drawn on the CPU: the same numbers on every device
         z = torch.randn(code.shape, generator=torch.Generator().manual_seed(seed + 2), dtype=torch.float64)
-        made, _ = fitted.inverse(z.to(code), y)
-        finite = made.isfinite().all(1)
-        again = torch.full((len(z),), torch.inf, dtype=torch.float64)
+        x, _ = fitted.inverse(z.to(code), y)
+        finite = x.isfinite().all(1)
+        z_error = torch.full((len(z),), torch.inf, dtype=torch.float64)
         if bool(finite.any()):
-            kept = None if y is None else y[finite.cpu()]
-            code_again, _ = fitted.latent(made[finite], kept)
-            again[finite.cpu()] = (on_cpu(code_again) - z[finite.cpu()]).abs().amax(1)
-        found = round_trips([there.numpy(), again.numpy()], {"view": "invertibility", "iteration": 0})
-        return found.assign_attrs(in_sample=int(data.in_sample))
+            rows = None if y is None else y[finite.cpu()]
+            z_back, _ = fitted.latent(x[finite], rows)
+            z_error[finite.cpu()] = (on_cpu(z_back) - z[finite.cpu()]).abs().amax(1)
+        attrs = {"view": "invertibility", "iteration": 0}
+        result = round_trips([x_error.numpy(), z_error.numpy()], attrs)
+        return result.assign_attrs(in_sample=int(data.in_sample))

@@ -1,109 +1,151 @@
-"""Is the latent code of fresh data standard normal, and independent of what was observed?
+"""Latent normality: is the code of fresh data standard normal, and independent of the observation?
 
 If the model is exact, z = T(x, y) is N(0, I) and independent of y. Tested, each on fresh data:
-  law           Kolmogorov-Smirnov and Cramér-von Mises of every z_k against N(0, 1)
+  marginals     Kolmogorov-Smirnov and Cramér-von Mises of every z_k against N(0, 1)
   independence  of every pair (z_k, y_m) and (z_k, z_l): Spearman's rank correlation, and a χ² test on a
                 table of quantiles, which also sees dependence without correlation
-p values are corrected together by Holm. Green: none below the level. Amber: some, but every distance of
-laws is under 0.05 and every |correlation| under 0.1. Red otherwise. A standard normal marginal does not
-make a good posterior: a joint law can be wrong although all of this is right.
+p values are corrected together by Holm. Green: none below the level. Amber: some, but every distance to
+N(0, 1) is under 0.05 and every |correlation| under 0.1. Red otherwise. Standard normal marginals do not make
+a good posterior: the joint distribution can be wrong although all of this is right.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import param
-from scipy.stats import chi2_contingency, cramervonmises, kstest, spearmanr
 
 from workbench.core.capability import Capability
-from workbench.diagnostics.checks.base import DIAGNOSTICS, Diagnostic, dataset, fresh, names, on_cpu
-from workbench.inference.statistics import holm, percent
+from workbench.diagnostics.checks.base import (
+    DIAGNOSTICS,
+    WRONG_PLACE,
+    WRONG_WIDTH,
+    Diagnostic,
+    dataset,
+    held_out_pairs,
+    on_cpu,
+    variable_names,
+)
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from workbench.inference.fitted_model import FittedModel
+    from workbench.problems import Problem
 
 SMALL_DISTANCE, SMALL_CORRELATION = 0.05, 0.1
+#: A larger share of non-finite codes is red.
+_NON_FINITE_SHARE = 0.01
 _CELLS = 5
 
 
 @DIAGNOSTICS.register
 class LatentNormality(Diagnostic):
-    """Standard normal codes that know nothing of y."""
+    """Standard normal codes that are independent of y."""
 
     key = "latent_normality"
     title = "Latent normality"
     summary = "Tests whether the data's latent code is standard normal and independent of the observation."
     reference = "Kolmogorov 1933; Cramér 1928, von Mises 1928; Spearman 1904; Holm 1979"
-    checked = "Whether the code of fresh data is standard normal and knows nothing of the observation."
+    purpose = "Whether the code of fresh data is standard normal and independent of the observation."
     remedy = (
         "Train longer or with a larger network; a code that depends on y needs more capacity in the "
         "conditioner."
     )
     needs_model = frozenset({Capability.LATENT})
     thorough = {"points": 5000}
+    notices = frozenset({WRONG_WIDTH, WRONG_PLACE})
 
     points = param.Integer(1000, bounds=(50, 100_000), doc="Number of fresh pairs that are encoded.")
 
-    def _measure(self, fitted, problem, seed):
-        data = fresh(fitted, problem, self.points, seed)
+    def _measure(self, fitted: FittedModel, problem: Problem, seed: int) -> xr.Dataset:
+        from workbench.inference.statistics import holm
+
+        data = held_out_pairs(fitted, problem, self.points, seed)
         code = on_cpu(fitted.latent(data.x, data.observation())[0]).numpy()
         finite = np.isfinite(code).all(1)
         z, y = code[finite], data.y.numpy()[finite]
-        lost = 1 - finite.mean()
-        laws = [(kstest(c, "norm"), cramervonmises(c, "norm")) for c in z.T] if len(z) > 1 else []
-        laws = np.asarray([[a.statistic, a.pvalue, b.statistic, b.pvalue] for a, b in laws]).reshape(-1, 4)
+        non_finite = 1 - finite.mean()
+        normal = _normality(z)
         against_y, between = _dependence(z, y), _dependence(z, z, upper=True)
-        p = [laws[:, 1], laws[:, 3], against_y[..., 1], against_y[..., 2], between[..., 1], between[..., 2]]
-        corrected = holm(np.concatenate([part.ravel() for part in p]))
-        smallest = float(np.nanmin(corrected)) if np.isfinite(corrected).any() else 0.0
-        distance = float(laws[:, 0].max()) if len(laws) else 1.0
+        p = [
+            normal[:, 1],
+            normal[:, 3],
+            against_y[..., 1],
+            against_y[..., 2],
+            between[..., 1],
+            between[..., 2],
+        ]
+        p_values = holm(np.concatenate([part.ravel() for part in p]))
+        smallest = float(np.nanmin(p_values)) if np.isfinite(p_values).any() else 0.0
+        distance = float(normal[:, 0].max()) if len(z) > 1 else 1.0
         pairs = np.abs(np.concatenate([against_y[..., 0].ravel(), between[..., 0].ravel()]))
         correlation = float(np.nanmax(pairs)) if np.isfinite(pairs).any() else 0.0
-        verdict = _verdict(smallest, self.level, distance, correlation, lost)
-        laws = laws if len(laws) else np.full((code.shape[1], 4), np.nan)
+        verdict = _verdict(smallest, self.level, distance, correlation, non_finite)
         return dataset(
             {
                 "ks_distance": (
                     "latent",
-                    laws[:, 0],
-                    {"long_name": "largest distance of the law to N(0, 1)"},
+                    normal[:, 0],
+                    {"long_name": "largest distance to N(0, 1)"},
                 ),
-                "ks_p": ("latent", laws[:, 1]),
-                "cramer_von_mises": ("latent", laws[:, 2]),
-                "cramer_von_mises_p": ("latent", laws[:, 3]),
+                "ks_p": ("latent", normal[:, 1]),
+                "cramer_von_mises": ("latent", normal[:, 2]),
+                "cramer_von_mises_p": ("latent", normal[:, 3]),
                 "correlation_with_y": (("latent", "observed"), against_y[..., 0]),
                 "independence_p": (("latent", "observed", "test"), against_y[..., 1:]),
                 "correlation_between": (("latent", "other"), between[..., 0]),
                 "between_p": (("latent", "other", "test"), between[..., 1:]),
                 "smallest_corrected_p": ((), smallest),
-                "lost_share": ((), lost),
+                "lost_share": ((), non_finite),
             },
             verdict=verdict,
-            sentence=_sentence(verdict, smallest, distance, correlation, lost),
+            sentence=_sentence(verdict, smallest, distance, correlation, non_finite),
             data=data,
-            observed=("observed", names(problem.y)),
+            observed=("observed", variable_names(problem.y)),
             test=("test", ["spearman", "quantile_table"]),
         )
 
 
+def _normality(z: np.ndarray) -> np.ndarray:
+    """(K, 4) Kolmogorov-Smirnov distance and p value, Cramér-von Mises statistic and p value.
+
+    NaN where ``z`` (n, K) has fewer than two rows.
+    """
+    from scipy.stats import cramervonmises, kstest
+
+    if len(z) < 2:
+        return np.full((z.shape[1], 4), np.nan)
+    tests = [(kstest(column, "norm"), cramervonmises(column, "norm")) for column in z.T]
+    return np.asarray([[a.statistic, a.pvalue, b.statistic, b.pvalue] for a, b in tests]).reshape(-1, 4)
+
+
 def _dependence(first: np.ndarray, second: np.ndarray, *, upper: bool = False) -> np.ndarray:
-    """(K, M, 3): rank correlation, its p value, the quantile table's; NaN where nothing is to be tested."""
-    found = np.full((first.shape[1], second.shape[1], 3), np.nan)
+    """(K, M, 3): rank correlation, its p value, the quantile table's; NaN for pairs that are not tested."""
+    from scipy.stats import spearmanr
+
+    result = np.full((first.shape[1], second.shape[1], 3), np.nan)
     for i in range(first.shape[1]):
         for j in range(i + 1 if upper else 0, second.shape[1]):
             a, b = first[:, i], second[:, j]
             if len(a) < 25 or np.ptp(a) == 0 or np.ptp(b) == 0:
                 continue
-            ranked = spearmanr(a, b)
-            found[i, j] = ranked.statistic, ranked.pvalue, _table_p(a, b)
-    return found
+            spearman = spearmanr(a, b)
+            result[i, j] = spearman.statistic, spearman.pvalue, _table_p(a, b)
+    return result
 
 
 def _table_p(a: np.ndarray, b: np.ndarray) -> float:
     """χ² test of independence on a table of quantile cells; few distinct values make fewer cells."""
+    from scipy.stats import chi2_contingency
+
     rows, columns = (_cells(values) for values in (a, b))
     table = np.zeros((rows.max() + 1, columns.max() + 1))
     np.add.at(table, (rows, columns), 1)
     table = table[table.any(1)][:, table.any(0)]
-    expected = np.outer(table.sum(1), table.sum(0)) / table.sum()
-    if min(table.shape) < 2 or expected.min() < 5:
+    independent = np.outer(table.sum(1), table.sum(0)) / table.sum()
+    if min(table.shape) < 2 or independent.min() < 5:
         return np.nan
     return float(chi2_contingency(table, correction=False).pvalue)
 
@@ -113,22 +155,24 @@ def _cells(values: np.ndarray) -> np.ndarray:
     return np.searchsorted(edges, values, side="left")
 
 
-def _verdict(p: float, level: float, distance: float, correlation: float, lost: float) -> str:
-    if lost > 0.01:
+def _verdict(p: float, level: float, distance: float, correlation: float, non_finite: float) -> str:
+    if non_finite > _NON_FINITE_SHARE:
         return "red"
     if p >= level:
-        return "green" if lost == 0 else "amber"
+        return "green" if non_finite == 0 else "amber"
     return "amber" if distance < SMALL_DISTANCE and correlation < SMALL_CORRELATION else "red"
 
 
-def _sentence(verdict: str, p: float, distance: float, correlation: float, lost: float) -> str:
-    said = {
+def _sentence(verdict: str, p: float, distance: float, correlation: float, non_finite: float) -> str:
+    from workbench.inference.statistics import percent
+
+    start = {
         "green": "The latent code is as a standard normal would be, and independent of the observation",
         "amber": "The latent code differs from a standard normal, but little",
         "red": "The latent code is not standard normal, or depends on the observation",
     }[verdict]
-    gone = f"; {percent(lost)} of the codes are not finite" if lost else ""
+    loss = f"; {percent(non_finite)} of the codes are not finite" if non_finite else ""
     return (
-        f"{said}: largest distance of a law {distance:.3f}, largest rank correlation {correlation:.2f}, "
-        f"smallest corrected p {p:.2g}{gone}."
+        f"{start}: largest distance to N(0, 1) {distance:.3f}, largest rank correlation {correlation:.2f}, "
+        f"smallest corrected p {p:.2g}{loss}."
     )

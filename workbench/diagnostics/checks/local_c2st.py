@@ -1,41 +1,54 @@
-"""Is the posterior right at this very observation? A classifier that is asked there.
+"""Local classifier two-sample test: is the posterior right at one particular observation?
 
 Pairs        (x, y) from the problem against (x̃, y), x̃ ~ model(· | y), at the same fresh y. A model that maps
              onto standard normal codes is compared in them: (T(x; y), y) against (ε, y), ε ~ N(0, I). Others
-             are compared in x less its linear guess from y, in standard deviations of what the guess leaves.
+             are compared in x minus its linear prediction from y, in standard deviations of the residuals.
 Classifier   least squares on the labels ±1 (kernel ridge regression with a Gaussian kernel of the median
              distance), so that f = 2 P(problem | ·) − 1.
 Statistic    at an observation: mean of (f/2)² over draws of the model there, the mean squared distance of the
              class probability from ½.
 Test         under an exact model the two members of each pair are exchangeable: labels are swapped within
              pairs, at random, and all classifiers of the swapped labels are solved for at once. One p value
-             an observation; over the observations the smallest, against its own law under the swaps.
-Verdict      green: p at least the level. Amber: below, but |P − ½| is on average less than 0.05 above what
-             swapped labels give. Red otherwise. Exact where the model is right everywhere; one that is wrong
-             elsewhere may be flagged here too, since one classifier serves all observations.
+             for each observation; over the observations the smallest, against its own distribution under the
+             swaps.
+Verdict      green: p at least the level. Amber: below, but |P − ½| is on average less than 0.05 above its
+             value for swapped labels. Red otherwise. Exact where the model is right everywhere; one that is
+             wrong elsewhere may be flagged here too, since one classifier serves all observations.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, NamedTuple
+
 import numpy as np
 import param
-import torch
-from torch import Tensor
 
 from workbench.core.capability import Capability
+from workbench.core.lazy import torch
 from workbench.diagnostics.checks.base import (
     DIAGNOSTICS,
     NON_FINITE_SHARE,
     Diagnostic,
+    HeldOutPairs,
     dataset,
-    draws,
-    fresh,
-    lost_share,
+    finite,
+    held_out_pairs,
+    non_finite_share,
     on_cpu,
+    posterior_draws,
+    variable_names,
+    verdict_of,
 )
-from workbench.inference.statistics import percent
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from torch import Tensor
+
+    from workbench.inference.fitted_model import FittedModel
+    from workbench.problems import Problem
 
 SMALL, RIDGE = 0.05, 1.0
+#: Points whose distances give the width of the kernel.
 _DISTANCES = 400
 
 
@@ -47,111 +60,143 @@ class LocalC2st(Diagnostic):
     title = "Local C2ST"
     summary = "Whether a classifier tells truths from posterior draws at chosen observations, one by one."
     reference = "Linhart, Gramfort and Rodrigues 2023, arXiv 2306.03580"
-    checked = "Whether the posterior is right at single observations, not only on average over all of them."
+    purpose = "Whether the posterior is right at single observations, not only on average over all of them."
     remedy = "Draw more simulations near the observations that fail, or refine the posterior there."
     needs_problem = frozenset({Capability.OBSERVATION})
     thorough = {"pairs": 1500, "draws": 500}
 
     pairs = param.Integer(600, bounds=(50, 5000), doc="Fresh pairs that the classifier learns from.")
     swaps = param.Integer(499, bounds=(99, 10_000), doc="How often the labels are swapped for the test.")
-    draws = param.Integer(150, bounds=(20, 5000), doc="Draws at which the classifier is asked.")
-    places = param.Integer(4, bounds=(0, 100), doc="Fresh observations at which it is asked.")
+    draws = param.Integer(150, bounds=(20, 5000), doc="Draws at which the classifier is evaluated.")
+    places = param.Integer(4, bounds=(0, 100), doc="Fresh observations at which it is evaluated.")
     observation = param.List(
-        [], item_type=float, doc="Asked here alone; empty: at the problem's own and at fresh ones."
+        [], item_type=float, doc="The only one tested; empty: the problem's own and fresh ones."
     )
 
-    def _measure(self, fitted, problem, seed):
-        data = fresh(fitted, problem, self.pairs + self.places, seed)
-        chosen = data.y[: self.places]
-        given = self.observation or list(problem.default_observation)
-        if self.observation or (given and not data.in_sample):
-            own = problem.checked_observation(given)[None]
-            chosen = own if self.observation else torch.cat([own, chosen])
+    def _measure(self, fitted: FittedModel, problem: Problem, seed: int) -> xr.Dataset:
+        data = held_out_pairs(fitted, problem, self.pairs + self.places, seed)
+        places = self._observations(problem, data)
         x, y = data.x[self.places :], data.y[self.places :]
         generator = torch.Generator().manual_seed(seed + 7)
-        coded = {Capability.LATENT, Capability.DENSITY} <= fitted.capabilities
-        side = _codes if coded else _residuals
-        real, made, asked, lost = side(fitted, x, y, chosen, self.draws, seed, generator)
-        found = _test((real, made, asked), (y, chosen), self.swaps, np.random.default_rng(seed))
-        worst, together = int((found["bias"] - found["chance"]).argmax()), float(found["p"])
-        off, chance = float(found["bias"][worst]), float(found["chance"][worst])
-        verdict = "green" if together >= self.level else "amber" if off - chance < SMALL else "red"
-        said = (
-            f"At {len(chosen)} observation{'s' if len(chosen) > 1 else ''} a classifier's probability that a "
-            f"posterior draw is a truth is off 1/2 by {off:.2g} at most, by chance alone {chance:.2g}; "
-            f"p {together:.2g}."
-        )
-        if lost > NON_FINITE_SHARE:
-            said = f"{percent(lost)} of the draws are not finite. " + said
+        latent = {Capability.LATENT, Capability.DENSITY} <= fitted.capabilities
+        points_of = _codes if latent else _residuals
+        points, non_finite = points_of(fitted, x, y, places, self.draws, seed, generator)
+        test = _test(points, y, places, self.swaps, np.random.default_rng(seed))
+        worst, p = int((test["bias"] - test["chance"]).argmax()), float(test["p"])
+        bias, chance = float(test["bias"][worst]), float(test["chance"][worst])
         return dataset(
             {
-                "statistic": ("place", found["statistic"], {"long_name": "mean square of P - 1/2"}),
-                "bias": ("place", found["bias"], {"long_name": "mean |P - 1/2| at the model's draws"}),
-                "chance": ("place", found["chance"], {"long_name": "mean |P - 1/2| with swapped labels"}),
-                "local_p": ("place", found["local_p"]),
-                "p": ((), together),
-                "observation": (("place", "observed"), chosen.numpy()),
-                "non_finite_share": ((), lost),
+                "statistic": ("place", test["statistic"], {"long_name": "mean square of P - 1/2"}),
+                "bias": ("place", test["bias"], {"long_name": "mean |P - 1/2| at the model's draws"}),
+                "chance": ("place", test["chance"], {"long_name": "mean |P - 1/2| with swapped labels"}),
+                "local_p": ("place", test["local_p"]),
+                "p": ((), p),
+                "observation": (("place", "observed"), places.numpy()),
+                "non_finite_share": ((), non_finite),
             },
-            verdict="red" if lost > NON_FINITE_SHARE else verdict,
-            sentence=said,
+            verdict=verdict_of(p, self.level, small=bias - chance < SMALL, non_finite=non_finite),
+            sentence=_sentence(len(places), bias, chance, p, non_finite),
             data=data,
-            observed=("observed", [v.name for v in problem.y]),
+            observed=("observed", variable_names(problem.y)),
         )
 
+    def _observations(self, problem: Problem, data: HeldOutPairs) -> Tensor:
+        """Observations (P, M) at which the posterior is tested."""
+        fresh = data.y[: self.places]
+        own = self.observation or list(problem.default_observation)
+        if self.observation or (own and not data.in_sample):
+            row = problem.checked_observation(own)[None]
+            return row if self.observation else torch.cat([row, fresh])
+        return fresh
 
-def _codes(fitted, x, y, chosen, count, seed, generator):
-    """Codes of truths (n, K), standard normal ones, those asked about (P, count, K), and the share lost."""
+
+class Points(NamedTuple):
+    """Points of the classifier: ``real`` and ``model`` (n, K) in pairs, ``places`` (P, draws, K)."""
+
+    real: Tensor
+    model: Tensor
+    places: Tensor
+
+
+def _sentence(count: int, bias: float, chance: float, p: float, non_finite: float) -> str:
+    from workbench.inference.statistics import percent
+
+    loss = f"{percent(non_finite)} of the draws are not finite. " if non_finite > NON_FINITE_SHARE else ""
+    return (
+        f"{loss}At {count} observation{'s' if count > 1 else ''} a classifier's probability that a "
+        f"posterior draw is a truth is off 1/2 by {bias:.2g} at most, by chance alone {chance:.2g}; "
+        f"p {p:.2g}."
+    )
+
+
+def _codes(
+    fitted: FittedModel,
+    x: Tensor,
+    y: Tensor,
+    places: Tensor,
+    count: int,
+    seed: int,
+    generator: torch.Generator,
+) -> tuple[Points, float]:
+    """Codes of truths, standard normal ones, ``count`` more for each place; and the non-finite share."""
     real = on_cpu(fitted.latent(x, y)[0])
-    lost = lost_share(real)
-    made = torch.randn(real.shape, generator=generator, dtype=torch.float64)
-    asked = torch.randn(count, real.shape[1], generator=generator, dtype=torch.float64)
-    return real.nan_to_num(0.0, 0.0, 0.0), made, asked.expand(len(chosen), -1, -1), lost
+    model = torch.randn(real.shape, generator=generator, dtype=torch.float64)
+    own = torch.randn(count, real.shape[1], generator=generator, dtype=torch.float64)
+    return Points(finite(real), model, own.expand(len(places), -1, -1)), non_finite_share(real)
 
 
-def _residuals(fitted, x, y, chosen, count, seed, generator):
-    """The same in x less its linear guess from y, in standard deviations of what is left."""
-    made = draws(fitted, y, len(y), 1, seed)[:, 0]
-    asked = draws(fitted, chosen, len(chosen), count, seed + 1)
-    lost = max(lost_share(made), lost_share(asked))
+def _residuals(
+    fitted: FittedModel,
+    x: Tensor,
+    y: Tensor,
+    places: Tensor,
+    count: int,
+    seed: int,
+    generator: torch.Generator,
+) -> tuple[Points, float]:
+    """The same in x minus its linear prediction from y, in standard deviations of the residuals."""
+    model = posterior_draws(fitted, y, len(y), 1, seed)[:, 0]
+    own = posterior_draws(fitted, places, len(places), count, seed + 1)
+    non_finite = max(non_finite_share(model), non_finite_share(own))
 
     def design(rows: Tensor) -> Tensor:
         return torch.cat([torch.ones(len(rows), 1, dtype=torch.float64), rows], 1)
 
-    # truths and draws guess together: a line through the truths alone would lie nearer to them
-    both = torch.cat([x, made.nan_to_num(0.0, 0.0, 0.0)])
-    learned = torch.linalg.lstsq(design(torch.cat([y, y])), both, driver="gelsd").solution
-    line = design(y) @ learned
-    left = (both - torch.cat([line, line])).std(0).clamp(min=1e-12)
-    there = (design(chosen) @ learned)[:, None]
-    parts = (x - line, made - line, asked - there)
-    return *((part / left).nan_to_num(0.0, 0.0, 0.0) for part in parts), lost
+    # fitted to truths and draws together: a line through the truths alone would lie nearer to them
+    both = torch.cat([x, finite(model)])
+    coefficients = torch.linalg.lstsq(design(torch.cat([y, y])), both, driver="gelsd").solution
+    line = design(y) @ coefficients
+    scale = (both - torch.cat([line, line])).std(0).clamp(min=1e-12)
+    line_there = (design(places) @ coefficients)[:, None]
+    parts = (x - line, model - line, own - line_there)
+    return Points(*(finite(part / scale) for part in parts)), non_finite
 
 
-def _test(points, observations, swaps: int, generator: np.random.Generator):
-    """By name: statistic, local_p, bias, chance (P,) and p; from (real, made, asked) and (y, chosen)."""
+def _test(
+    points: Points, y: Tensor, places: Tensor, swaps: int, generator: np.random.Generator
+) -> dict[str, np.ndarray | float]:
+    """By name: statistic, local_p, bias, chance (P,) and p, at places (P, M)."""
     from sklearn.kernel_ridge import KernelRidge
 
-    (real, made, asked), (y, chosen) = points, observations
     middle, scale = y.mean(0), y.std(0).clamp(min=1e-12)
-    seen, there = ((rows - middle) / scale for rows in (y, chosen))
-    table = torch.cat([torch.cat([real, seen], 1), torch.cat([made, seen], 1)]).numpy()
+    context, context_there = ((rows - middle) / scale for rows in (y, places))
+    table = torch.cat([torch.cat([part, context], 1) for part in (points.real, points.model)]).numpy()
     signs = np.ones((len(y), swaps + 1))
     signs[:, 1:] = generator.choice((-1.0, 1.0), size=(len(y), swaps))
     # whole pairs: the width of the kernel must not tell which member is which
     pairs = generator.permutation(len(y))[: _DISTANCES // 2]
-    some = table[np.concatenate([pairs, pairs + len(y)])]
-    gaps = ((some[:, None] - some[None]) ** 2).sum(2)
-    median = max(float(np.median(gaps[np.triu_indices(len(some), 1)])), 1e-12)
-    learner = KernelRidge(alpha=RIDGE, kernel="rbf", gamma=1 / median)
-    learner.fit(table, np.concatenate([signs, -signs]))
+    subset = table[np.concatenate([pairs, pairs + len(y)])]
+    gaps = ((subset[:, None] - subset[None]) ** 2).sum(2)
+    median = max(float(np.median(gaps[np.triu_indices(len(subset), 1)])), 1e-12)
+    classifier = KernelRidge(alpha=RIDGE, kernel="rbf", gamma=1 / median)
+    classifier.fit(table, np.concatenate([signs, -signs]))
     values = []
-    for place in range(len(chosen)):
-        rows = torch.cat([asked[place], there[place].expand(asked.shape[1], -1)], 1)
-        values.append(learner.predict(rows.numpy()).clip(-1, 1))
-    found = np.asarray(values)  # (P, draws, 1 + swaps)
-    statistic = (found**2).mean(1) / 4
-    bias = 0.5 * np.abs(found).mean(1)
+    for own, row in zip(points.places, context_there, strict=True):
+        rows = torch.cat([own, row.expand(len(own), -1)], 1)
+        values.append(classifier.predict(rows.numpy()).clip(-1, 1))
+    f = np.asarray(values)  # (P, draws, 1 + swaps)
+    statistic = (f**2).mean(1) / 4
+    bias = 0.5 * np.abs(f).mean(1)
     # p value of every column of labels among all columns: the first is the real one
     shares = (statistic[:, None, :] >= statistic[:, :, None]).mean(2)
     smallest = shares.min(0)

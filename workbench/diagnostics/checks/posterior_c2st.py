@@ -1,9 +1,9 @@
-"""Can a classifier tell the model's posterior from the exact one?
+"""C2ST: how well does a classifier tell the model's posterior from the exact one?
 
-C2ST         held-out accuracy of the benchmark's classifier at each of a few fresh observations; 0.5 cannot
-             tell, 1 always can. Few draws show only large differences: compare numbers of equally many. The
-             small budget trains it more briefly than the benchmark does.
-Test         if it cannot tell, every held-out answer is a coin: the right answers at all observations
+C2ST         held-out accuracy of the benchmark's classifier at each of a few fresh observations: 0.5 for
+             equal distributions, 1 for separate ones. Few draws show only large differences: compare numbers
+             of equally many. The small budget trains it more briefly than the benchmark does.
+Test         for equal distributions every held-out answer is a coin: the right answers at all observations
              together are binomial (one-sided). Folds that are not balanced push the accuracy a little below
              0.5, so that the test is cautious.
 Verdict      green: p at least the level. Amber: below, but the mean accuracy is under 0.55. Red otherwise.
@@ -11,29 +11,39 @@ Verdict      green: p at least the level. Amber: below, but the mean accuracy is
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import param
-from scipy.stats import binom
 
 from workbench.core.capability import Capability
-from workbench.diagnostics.checks.base import DIAGNOSTICS, NON_FINITE_SHARE, Diagnostic, dataset
-from workbench.diagnostics.checks.references import beside_references
-from workbench.diagnostics.two_samples import c2st
-from workbench.inference.statistics import percent
+from workbench.diagnostics.checks.base import (
+    DIAGNOSTICS,
+    NON_FINITE_SHARE,
+    Diagnostic,
+    dataset,
+    verdict_of,
+)
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from workbench.inference.fitted_model import FittedModel
+    from workbench.problems import Problem
 
 SMALL = 0.55
 
 
 @DIAGNOSTICS.register
 class PosteriorC2st(Diagnostic):
-    """The classifier two-sample test (C2ST) against a reference posterior."""
+    """Classifier two-sample test (C2ST) against a reference posterior."""
 
     key = "posterior_c2st"
     title = "C2ST"
     summary = "How well a classifier tells the model's posterior from the exact one: 0.5 if it cannot."
     reference = "Lopez-Paz and Oquab 2017, arXiv 1610.06545; Lueckmann et al. 2021, arXiv 2101.04653"
-    checked = "Whether a classifier can tell the posterior's draws from draws of the exact posterior."
-    remedy = "Train longer, on more simulations, or with a larger network; then look at calibration for how."
+    purpose = "Whether a classifier can tell the posterior's draws from draws of the exact posterior."
+    remedy = "Train longer, on more simulations, or with a larger network; calibration then shows the fault."
     needs_problem = frozenset({Capability.OBSERVATION, Capability.REFERENCE_POSTERIOR})
     thorough = {"observations": 10, "draws": 1000, "folds": 5, "iterations": 1000}
 
@@ -44,30 +54,34 @@ class PosteriorC2st(Diagnostic):
         100, bounds=(10, 10_000), doc="Most epochs of the classifier; the benchmark has 10 000."
     )
 
-    def _measure(self, fitted, problem, seed):
-        found = beside_references(fitted, problem, self.observations, self.draws, seed)
-        usable = [part for part in found.sets if len(part.model) == len(part.first)]
+    def _measure(self, fitted: FittedModel, problem: Problem, seed: int) -> xr.Dataset:
+        from scipy.stats import binom
+
+        from workbench.diagnostics.checks.reference_draws import model_and_reference_draws, skipped_sentence
+        from workbench.diagnostics.two_samples import c2st
+        from workbench.inference.statistics import percent
+
+        draws = model_and_reference_draws(fitted, problem, self.observations, self.draws, seed)
+        usable = [part for part in draws.sets if len(part.model) == len(part.first)]
         values = np.asarray(
-            [c2st(p.first, p.model, folds=self.folds, iterations=self.iterations) for p in usable]
+            [c2st(s.first, s.model, folds=self.folds, iterations=self.iterations) for s in usable]
         )
         answers = 2 * self.draws * len(values)
         right = round(float(values.sum()) * 2 * self.draws)
         p = float(binom.sf(right - 1, answers, 0.5)) if len(values) else 0.0
         mean = float(values.mean()) if len(values) else np.nan
-        broken = found.lost > NON_FINITE_SHARE or not len(values)
-        said = f"A classifier is right in {percent(mean)} of cases (50 % cannot tell); p {p:.2g}."
-        if found.lost > NON_FINITE_SHARE:
-            said = f"{percent(found.lost)} of the posterior's draws are not finite. " + said
-        skipped = f" {found.skipped} observations had no reference." if found.skipped else ""
-        verdict = "green" if p >= self.level else "amber" if mean < SMALL else "red"
+        verdict = verdict_of(p, self.level, small=mean < SMALL, non_finite=draws.non_finite)
+        sentence = f"A classifier is right in {percent(mean)} of cases (50 % cannot tell); p {p:.2g}."
+        if draws.non_finite > NON_FINITE_SHARE:
+            sentence = f"{percent(draws.non_finite)} of the posterior's draws are not finite. " + sentence
         return dataset(
             {
                 "c2st": ((), mean, {"long_name": "C2ST, mean over the observations"}),
                 "c2st_by_observation": ("kept", values),
                 "p": ((), p),
-                "non_finite_share": ((), found.lost),
+                "non_finite_share": ((), draws.non_finite),
             },
-            verdict="red" if broken else verdict,
-            sentence=said + skipped,
-            data=found.data,
+            verdict=verdict if len(values) else "red",
+            sentence=sentence + skipped_sentence(draws),
+            data=draws.data,
         )

@@ -2,8 +2,7 @@
 
 Err_post     mean over fresh y of the unbiased MMD² between draws of the model and of the reference, with
              the kernel Σ_h 1 / (1 + d²/h²), h in {0.05, 0.2, 0.9}, in raw units of x as published; also
-             biased, and unbiased with x in standard deviations of the prior, which is what the verdict
-             looks at.
+             biased, and unbiased with x in standard deviations of the prior, on which the verdict is based.
 Floor        the same between two reference sets: what an exact posterior would score.
 Test         under the exact posterior model and second reference are exchangeable, so that the sign of
              MMD²(model, first) − MMD²(second, first) is a coin for every observation: exact sign-flip test.
@@ -13,16 +12,32 @@ Verdict      green: p at least the level. Amber: below, but the mean above the f
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import param
 
 from workbench.core.capability import Capability
-from workbench.diagnostics.checks.base import DIAGNOSTICS, NON_FINITE_SHARE, Diagnostic, dataset
-from workbench.diagnostics.checks.references import beside_references
-from workbench.divergences import mmd_squared
-from workbench.inference.statistics import percent, sign_flip
+from workbench.diagnostics.checks.base import (
+    DIAGNOSTICS,
+    NON_FINITE_SHARE,
+    Diagnostic,
+    dataset,
+    variable_names,
+    verdict_of,
+)
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from torch import Tensor
+
+    from workbench.diagnostics.checks.reference_draws import DrawSets
+    from workbench.inference.fitted_model import FittedModel
+    from workbench.problems import Problem
 
 SMALL = 0.01
+#: Fewer observations than this allow no sign-flip test.
+_FEWEST = 8
 
 
 @DIAGNOSTICS.register
@@ -35,64 +50,65 @@ class PosteriorMmd(Diagnostic):
         "Squared distance (MMD²) of the model's posterior to the exact one, beside that of two exact sets."
     )
     reference = "Kruse et al. 2021, arXiv 2101.10763, equation 10; Gretton et al. 2012"
-    checked = "How far the posterior is from the exact one, in the kernel distance MMD²."
-    remedy = "Train longer, on more simulations, or with a larger network; then look at calibration for how."
+    purpose = "How far the posterior is from the exact one, in the kernel distance MMD²."
+    remedy = "Train longer, on more simulations, or with a larger network; calibration then shows the fault."
     needs_problem = frozenset({Capability.OBSERVATION, Capability.REFERENCE_POSTERIOR})
     thorough = {"observations": 100, "draws": 1000}
 
     observations = param.Integer(20, bounds=(12, 1000), doc="Number of fresh observations.")
     draws = param.Integer(250, bounds=(20, 5000), doc="Draws of the model and of each reference set.")
 
-    def _measure(self, fitted, problem, seed):
-        found = beside_references(fitted, problem, self.observations, self.draws, seed)
-        data, lost, kept = found.data, found.lost, [part.row for part in found.sets]
-        rows = [_distances(part.model, part.first, part.second, found.scale) for part in found.sets]
-        table = np.asarray(rows).reshape(-1, 5)
-        excess = table[:, 3] - table[:, 4]
-        p = sign_flip(excess, np.random.default_rng(seed)) if len(table) >= 8 else 0.0
-        above = float(excess.mean()) if len(table) else np.inf
-        verdict = "red" if lost > NON_FINITE_SHARE or not len(table) else _verdict(p, self.level, above)
-        error, floor = (float(table[:, k].mean()) if len(table) else np.nan for k in (0, 2))
+    def _measure(self, fitted: FittedModel, problem: Problem, seed: int) -> xr.Dataset:
+        from workbench.diagnostics.checks.reference_draws import model_and_reference_draws, skipped_sentence
+        from workbench.inference.statistics import percent, sign_flip
+
+        draws = model_and_reference_draws(fitted, problem, self.observations, self.draws, seed)
+        non_finite, rows = draws.non_finite, [part.row for part in draws.sets]
+        table = np.asarray([_distances(part, draws.scale) for part in draws.sets]).reshape(-1, 5)
+        biased_error, scaled_error, scaled_floor = table[:, 1], table[:, 3], table[:, 4]
+        excess = scaled_error - scaled_floor
+        p = sign_flip(excess, np.random.default_rng(seed)) if len(table) >= _FEWEST else 0.0
+        small = len(table) > 0 and float(excess.mean()) < SMALL
+        error, floor = (_mean(table[:, k]) for k in (0, 2))
+        sentence = (
+            f"Squared distance to the exact posterior {error:.3g}, of two exact sets {floor:.2g}; p {p:.2g}."
+        )
+        if non_finite > NON_FINITE_SHARE:
+            sentence = f"{percent(non_finite)} of the posterior's draws are not finite. " + sentence
         return dataset(
             {
                 "error": ((), error, {"long_name": "Err_post: unbiased MMD², raw units"}),
-                "biased_error": ((), float(table[:, 1].mean()) if len(table) else np.nan),
+                "biased_error": ((), _mean(biased_error)),
                 "floor": ((), floor, {"long_name": "unbiased MMD² between two reference sets, raw units"}),
-                "standardised_error": ((), float(table[:, 3].mean()) if len(table) else np.nan),
-                "standardised_floor": ((), float(table[:, 4].mean()) if len(table) else np.nan),
+                "standardised_error": ((), _mean(scaled_error)),
+                "standardised_floor": ((), _mean(scaled_floor)),
                 "error_by_observation": ("kept", table[:, 0]),
                 "floor_by_observation": ("kept", table[:, 2]),
-                "observation": (("kept", "observed"), data.y.numpy()[kept].reshape(len(kept), -1)),
+                "observation": (("kept", "observed"), draws.data.y.numpy()[rows].reshape(len(rows), -1)),
                 "p": ((), p),
-                "non_finite_share": ((), lost),
+                "non_finite_share": ((), non_finite),
             },
-            verdict=verdict,
-            sentence=_sentence(error, floor, p, lost, found.skipped),
-            data=data,
-            observed=("observed", [v.name for v in problem.y]),
+            verdict=verdict_of(p, self.level, small=small, non_finite=non_finite),
+            sentence=sentence + skipped_sentence(draws),
+            data=draws.data,
+            observed=("observed", variable_names(problem.y)),
         )
 
 
-def _distances(model, first, second, scale) -> list[float]:
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else np.nan
+
+
+def _distances(part: DrawSets, scale: Tensor) -> list[float]:
     """Raw: unbiased, biased, floor; in standard deviations: unbiased, floor."""
+    from workbench.divergences import mmd_squared
+
+    model, first, second = part.model, part.first, part.second
     raw = [
         mmd_squared(model, first, unbiased=True),
         mmd_squared(model, first),
         mmd_squared(second, first, unbiased=True),
     ]
-    model, first, second = (part / scale for part in (model, first, second))
-    scaled = [mmd_squared(model, first, unbiased=True), mmd_squared(second, first, unbiased=True)]
-    return [float(value) for value in (*raw, *scaled)]
-
-
-def _verdict(p: float, level: float, above: float) -> str:
-    if p >= level:
-        return "green"
-    return "amber" if above < SMALL else "red"
-
-
-def _sentence(error: float, floor: float, p: float, lost: float, skipped: int) -> str:
-    said = f"Squared distance to the exact posterior {error:.3g}, of two exact sets {floor:.2g}; p {p:.2g}."
-    if lost > NON_FINITE_SHARE:
-        said = f"{percent(lost)} of the posterior's draws are not finite. " + said
-    return said + (f" {skipped} observations had no reference." if skipped else "")
+    model, first, second = (draws / scale for draws in (model, first, second))
+    unit_free = [mmd_squared(model, first, unbiased=True), mmd_squared(second, first, unbiased=True)]
+    return [float(value) for value in (*raw, *unit_free)]

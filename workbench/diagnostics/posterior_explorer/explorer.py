@@ -1,101 +1,48 @@
-"""Explorer: a trained model with its problem, asked again and again for the posterior at an observation.
+"""PosteriorExplorer: answers repeated queries for the posterior of a trained model.
 
-It lives where the network lives. What it answers is plain numbers with labels, so that it may be asked from
-another process. The noise that is drawn from is the same for every observation: what moves when the
-observation moves is the posterior.
+It lives in the process of the network. Its answers are labelled arrays, so that it can be queried from
+another process. The noise behind the draws is the same for every observation: when the observation moves,
+only the posterior moves.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-import torch
-import xarray as xr
+from typing import TYPE_CHECKING
 
 from workbench.core.capability import Capability
 from workbench.core.errors import SpecError, WorkbenchError
-from workbench.core.variable import Variable
+from workbench.core.lazy import torch
 from workbench.diagnostics.posterior_explorer import physical, refinement_summary, resimulation
-from workbench.diagnostics.posterior_explorer.histogram import Tally, law
-from workbench.diagnostics.posterior_explorer.training_summary import Seen
-from workbench.inference.fitted_model import Posterior
+from workbench.diagnostics.posterior_explorer.histogram import RunningHistogram, histogram
+from workbench.diagnostics.posterior_explorer.query import PART, QUICK, Answer, ModelInfo, Query, brush
+from workbench.diagnostics.posterior_explorer.training_summary import TrainingSummary
+from workbench.inference.posterior import Posterior
+from workbench.inference.reference_posteriors import REFERENCES
 
-#: Draws of a quick look, and of one part of a long one.
-QUICK, PART = 2000, 20_000
-#: A look at a moving observation leaves out what took longer than this the last time, in seconds.
-DEAR = 0.02
-#: Draws of which a physical view is made.
-_PICTURED = 200
+if TYPE_CHECKING:
+    import numpy as np
+    import xarray as xr
+
+    from workbench.inference.fitted_model import FittedModel
+    from workbench.problems import Problem
+
+#: While the observation moves, views that last took longer than this (seconds) are skipped.
+EXPENSIVE = 0.02
+#: Draws that a physical view is made of.
+_PICTURE_DRAWS = 200
 _SEED = 7
 
 
-@dataclass(frozen=True)
-class Ask:
-    """What is wanted: the posterior at ``observation``, or, where ``truth`` (D,) is given, at an observation
-    that is simulated from it. ``chosen``: variables that are drawn against each other; ``windows``: (low,
-    high) of every variable (none: the problem's); ``picture``: key of a physical view. ``at_rest`` asks for
-    what is dear as well; ``more`` adds draws to those of the last answer, up to ``draws``. ``within``:
-    (variable, low, high) of a brush; pictures and resimulation are then those of the draws inside."""
+class PosteriorExplorer:
+    """Queries for the posterior of a fitted model.
 
-    observation: tuple[float, ...] = ()
-    truth: tuple[float, ...] = ()
-    draws: int = QUICK
-    chosen: tuple[int, ...] = ()
-    windows: tuple[tuple[float, float], ...] = ()
-    picture: str = ""
-    at_rest: bool = False
-    more: bool = False
-    within: tuple[tuple[int, float, float], ...] = ()
-
-    def place(self) -> tuple:
-        """What must be the same for draws to be added to."""
-        return self.observation, self.truth, self.chosen, self.windows
-
-
-@dataclass(frozen=True)
-class About:
-    """What the page needs to know of a model before it asks."""
-
-    title: str
-    x: tuple[Variable, ...]
-    y: tuple[Variable, ...]
-    window: tuple[tuple[float, float], ...]
-    observation_window: tuple[tuple[float, float], ...]
-    default_observation: tuple[float, ...]
-    capabilities: frozenset[str]
-    given: frozenset[str]
-    pictures: tuple[str, ...]
-    rows: np.ndarray
-    truths: np.ndarray
-    note: str = ""
-    refinements: tuple[refinement_summary.Offer, ...] = ()
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What was found: Datasets of the law, the physical view and the resimulation (None: not asked for, or
-    not to be had), warnings as sentences, and the seconds that it took."""
-
-    ask: Ask
-    observation: tuple[float, ...]
-    law: xr.Dataset
-    picture: xr.Dataset | None
-    resimulated: xr.Dataset | None
-    warnings: tuple[str, ...]
-    seconds: float
-
-
-class Explorer:
-    """Asks a FittedModel. ``problem`` may be None for an imported model whose problem is not here.
-
-    Raises `SpecError` for a model that takes no observation.
+    ``problem`` may be None for an imported model whose problem is not available. Raises `SpecError` for a
+    model that takes no observation.
     """
 
-    def __init__(self, fitted: Any, problem: Any = None, *, title: str = "") -> None:
+    def __init__(self, fitted: FittedModel, problem: Problem | None = None, *, title: str = "") -> None:
         if not fitted.y:
             raise SpecError(
                 "This model has no posterior to explore",
@@ -104,180 +51,189 @@ class Explorer:
                 suggestion="look at its samples in the studio",
             )
         self.fitted, self.problem, self.title = fitted, problem, title
-        self.seen = Seen(fitted, problem)
-        self.given = frozenset() if problem is None else problem.capabilities
-        self._tally: Tally | None = None
-        self._place: tuple = ()
+        self.training = TrainingSummary(fitted, problem)
+        self.problem_capabilities = frozenset() if problem is None else problem.capabilities
+        self._histogram: RunningHistogram | None = None
+        self._sampling_key: tuple = ()
         self._cost: dict[str, float] = {}
-        self._references: dict[tuple, np.ndarray] = {}
-        self._windows: dict[str, dict[str, Any]] = {}
+        self._picture_windows: dict[str, dict[str, list[float]]] = {}
 
-    def about(self) -> About:
-        """Variables, windows, and rows to choose from."""
-        seen = self.seen
-        return About(
+    def about(self) -> ModelInfo:
+        """Variables, windows, and example rows."""
+        training = self.training
+        return ModelInfo(
             title=self.title,
             x=self.fitted.x,
             y=self.fitted.y,
-            window=seen.window,
-            observation_window=seen.observation_window,
-            default_observation=seen.default_observation,
+            window=training.window,
+            observation_window=training.observation_window,
+            default_observation=training.default_observation,
             capabilities=self.fitted.capabilities,
-            given=self.given,
+            problem_capabilities=self.problem_capabilities,
             pictures=physical.views(self.problem),
-            rows=seen.y[: seen.ROWS],
-            truths=seen.x[: seen.ROWS],
-            note=seen.note,
-            refinements=refinement_summary.offers(self.fitted, self.problem),
+            rows=training.y[: training.ROWS],
+            truths=training.x[: training.ROWS],
+            note=training.note,
+            refinements=refinement_summary.options(self.fitted, self.problem),
         )
 
-    def prior(self, ask: Ask) -> xr.Dataset | None:
-        """The prior in the windows of an ask; None where it is not known."""
-        draws = self.seen.x
-        return (
-            law(draws, self.fitted.x, self._chosen(ask), ask.windows or self.seen.window)
-            if len(draws)
-            else None
-        )
+    def prior(self, query: Query) -> xr.Dataset | None:
+        """Histogram of the prior in the windows of a query; None where the prior is unknown."""
+        return self._histogram_of(self.training.x, query) if len(self.training.x) else None
 
-    def observation(self, ask: Ask) -> tuple[float, ...]:
-        """The observation that is meant (M,). Raises `SpecError` for one that does not fit."""
-        if ask.truth:
-            return self._simulated(ask.truth)
-        return Posterior(self.fitted, ask.observation).observation
+    def observation(self, query: Query) -> tuple[float, ...]:
+        """The observation (M,) of a query. Raises `SpecError` for one that does not fit."""
+        if query.truth:
+            return self._simulate(query.truth)
+        return Posterior(self.fitted, query.observation).observation
 
-    def answer(self, ask: Ask) -> Answer:
-        """The posterior at an observation, see `Ask`. Raises `SpecError` for an observation that does not
-        fit."""
-        begun = time.perf_counter()
-        observation = self.observation(ask)
-        if not (ask.more and self._tally is not None and self._place == ask.place()):
-            self._tally = Tally(self.fitted.x, self._chosen(ask), ask.windows or self.seen.window)
-            self._place = ask.place()
-            wanted = min(ask.draws, QUICK)
+    def answer(self, query: Query) -> Answer:
+        """The posterior at one observation, see `Query`.
+
+        Raises `SpecError` for an observation that does not fit.
+        """
+        start = time.perf_counter()
+        observation = self.observation(query)
+        if query.more and self._histogram is not None and self._sampling_key == query.sampling_key():
+            n = min(PART, query.draws - self._histogram.total)
         else:
-            wanted = min(PART, ask.draws - self._tally.total)
-        if wanted > 0:
-            self._tally.add(self._draws(observation, wanted, self._tally.total))
-        found = self._tally.dataset(observation=list(observation))
-        draws = brushed(found["draw"].values, ask.within)
-        picture = self._timed(f"picture {ask.picture}", ask, lambda: self._picture(ask, draws, observation))
-        again = self._timed("resimulated", ask, lambda: self._resimulated(draws, observation, ask.at_rest))
-        seconds = time.perf_counter() - begun
-        return Answer(ask, observation, found, picture, again, self._warnings(found, observation), seconds)
+            windows = query.windows or self.training.window
+            self._histogram = RunningHistogram(self.fitted.x, self._axes(query), windows)
+            self._sampling_key = query.sampling_key()
+            n = min(query.draws, QUICK)
+        if n > 0:
+            self._histogram.add(self._draws(observation, n, self._histogram.total))
+        posterior = self._histogram.dataset(observation=list(observation))
+        draws = brush(posterior["draw"].values, query.within)
+        picture = self._unless_expensive(
+            f"picture {query.picture}", query, lambda: self._picture(query, draws, observation)
+        )
+        predictive = self._unless_expensive(
+            "resimulation", query, lambda: self._resimulation(draws, observation, query.at_rest)
+        )
+        seconds = time.perf_counter() - start
+        warnings = self._warnings(posterior, observation)
+        return Answer(query, observation, posterior, picture, predictive, warnings, seconds)
 
-    def reference(self, ask: Ask, n: int = 2000) -> xr.Dataset:
-        """The problem's reference posterior as a law. Raises the `WorkbenchError` of a problem that has none
-        there."""
-        observation = self.observation(ask)
-        if Capability.REFERENCE_POSTERIOR not in self.given:
-            raise WorkbenchError(
-                "There is no reference posterior", found="a problem whose exact posterior is not known"
-            )
-        if observation not in self._references:
-            if len(self._references) > 50:
-                self._references.clear()
-            generator = torch.Generator().manual_seed(_SEED + 1)
-            at = torch.tensor(observation, dtype=torch.float64)
-            self._references[observation] = self.problem.reference_posterior(at, n, generator).numpy()
-        draws = self._references[observation]
-        made = law(draws, self.fitted.x, self._chosen(ask), ask.windows or self.seen.window)
-        view = physical.PHYSICAL.get(ask.picture)
+    def reference(self, query: Query, n: int = 2000) -> xr.Dataset:
+        """Histogram of the problem's reference posterior.
+
+        Raises the `WorkbenchError` of a problem that has none at this observation.
+        """
+        observation = self.observation(query)
+        draws = self._reference_draws(observation, n)
+        result = self._histogram_of(draws, query)
+        view = physical.PHYSICAL.get(query.picture)
         separate = view is not None and not view.beside
-        picture = self._picture(ask, draws, observation) if separate else None
+        picture = self._picture(query, draws, observation) if separate else None
         lines = None if picture is None else picture.get("line")
-        return made if lines is None else made.assign(reference_line=lines)
+        return result if lines is None else result.assign(reference_line=lines)
 
-    def refined(
-        self, observation: tuple[float, ...], method: str, alive: Callable[[], None] = lambda: None
-    ) -> refinement_summary.Refined:
-        """The posterior at an observation, refined by a method of the catalogue. What ``alive`` raises ends
-        it. Raises as `workbench.refine` does."""
+    def refine(
+        self, observation: tuple[float, ...], method: str, callback: Callable[[], None] = lambda: None
+    ) -> refinement_summary.RefinementSummary:
+        """Refine the posterior at one observation by a method of the catalogue.
+
+        ``callback`` is called repeatedly; an error that it raises ends the refinement. Raises as
+        `workbench.refine` does.
+        """
         observation = Posterior(self.fitted, observation).observation
         if self.problem is None:
             raise WorkbenchError("This posterior cannot be refined", found="a model without its problem")
-        before = self._draws(observation, QUICK, 0)
-        return refinement_summary.refined(self.fitted, self.problem, observation, method, before, alive)
+        draws = self._draws(observation, QUICK, 0)
+        return refinement_summary.refine_and_compare(
+            self.fitted, self.problem, observation, method, draws, callback
+        )
 
-    def beside(self, ask: Ask) -> xr.Dataset | None:
-        """The physical view with the reference in the same picture; None for a view that has its own way to
-        show it, or none. Raises as `reference` does."""
-        view = physical.PHYSICAL.get(ask.picture)
+    def view_with_reference(self, query: Query) -> xr.Dataset | None:
+        """The physical view with model and reference in one picture.
+
+        None for a view that draws the reference separately, or not at all. Raises as `reference` does.
+        """
+        view = physical.PHYSICAL.get(query.picture)
         if view is None or not view.beside:
             return None
-        observation = self.observation(ask)
-        self.reference(ask)
-        draws = brushed(self._draws(observation, QUICK, 0), ask.within)
-        return self._picture(ask, draws, observation, self._references[observation])
+        observation = self.observation(query)
+        reference = self._reference_draws(observation)
+        draws = brush(self._draws(observation, QUICK, 0), query.within)
+        return self._picture(query, draws, observation, reference)
 
     # ---- inside
-    def _chosen(self, ask: Ask) -> tuple[int, ...]:
-        return ask.chosen or tuple(range(min(4, len(self.fitted.x))))
+    def _axes(self, query: Query) -> tuple[int, ...]:
+        return query.axes or tuple(range(min(4, len(self.fitted.x))))
 
-    def _draws(self, observation: tuple[float, ...], n: int, already: int) -> np.ndarray:
+    def _histogram_of(self, draws: np.ndarray, query: Query) -> xr.Dataset:
+        return histogram(draws, self.fitted.x, self._axes(query), query.windows or self.training.window)
+
+    def _draws(self, observation: tuple[float, ...], n: int, offset: int) -> np.ndarray:
+        """``n`` posterior draws (n, D); ``offset`` is the number of draws that were made before."""
         device = self.fitted.model.device
-        generator = torch.Generator(device=device).manual_seed(_SEED + already)
+        generator = torch.Generator(device=device).manual_seed(_SEED + offset)
         return self.fitted.sample(n, [observation], generator).double().cpu().numpy()
 
-    def _simulated(self, truth: tuple[float, ...]) -> tuple[float, ...]:
-        if Capability.SIMULATE not in self.given:
+    def _reference_draws(self, observation: tuple[float, ...], n: int = 2000) -> np.ndarray:
+        if Capability.REFERENCE_POSTERIOR not in self.problem_capabilities:
+            raise WorkbenchError(
+                "There is no reference posterior", found="a problem whose exact posterior is not known"
+            )
+        return REFERENCES.draws(self.problem, observation, n, _SEED + 1).numpy()
+
+    def _simulate(self, truth: tuple[float, ...]) -> tuple[float, ...]:
+        """An observation (M,) simulated from parameters (D,)."""
+        if Capability.SIMULATE not in self.problem_capabilities:
             raise SpecError("An observation was to be simulated", found="a problem that cannot simulate")
-        at = torch.as_tensor(truth, dtype=torch.float64).reshape(1, -1)
-        if at.shape[1] != len(self.fitted.x) or not at.isfinite().all():
+        x = torch.as_tensor(truth, dtype=torch.float64).reshape(1, -1)
+        if x.shape[1] != len(self.fitted.x) or not x.isfinite().all():
             raise SpecError(
                 "The parameters to simulate from do not fit",
                 expected=f"{len(self.fitted.x)} numbers",
                 found=str(list(truth)),
             )
-        made = self.problem.simulate(at, torch.Generator().manual_seed(_SEED + 2))[0]
-        return Posterior(self.fitted, made).observation
+        y = self.problem.simulate(x, torch.Generator().manual_seed(_SEED + 2))[0]
+        return Posterior(self.fitted, y).observation
 
-    def _timed(self, name: str, ask: Ask, make: Any) -> Any:
-        """What ``make`` gives; None while the observation moves and it was dear the last time."""
-        if not ask.at_rest and self._cost.get(name, 0.0) > DEAR:
+    def _unless_expensive(
+        self, name: str, query: Query, evaluate: Callable[[], xr.Dataset | None]
+    ) -> xr.Dataset | None:
+        """``evaluate()``; None while the observation moves and the last evaluation was expensive."""
+        if not query.at_rest and self._cost.get(name, 0.0) > EXPENSIVE:
             return None
-        begun = time.perf_counter()
-        found = make()
-        self._cost[name] = time.perf_counter() - begun
-        return found
+        start = time.perf_counter()
+        result = evaluate()
+        self._cost[name] = time.perf_counter() - start
+        return result
 
     def _picture(
-        self, ask: Ask, draws: np.ndarray, observation: tuple[float, ...], reference: Any = None
-    ) -> Any:
-        """The physical view on axes that hold still: where the prior's draws are."""
-        key = ask.picture
-        if key and key not in self._windows:
-            usual = physical.physical(
-                self.problem, key, self.seen.x[:_PICTURED], self.seen.default_observation
+        self,
+        query: Query,
+        draws: np.ndarray,
+        observation: tuple[float, ...],
+        reference: np.ndarray | None = None,
+    ) -> xr.Dataset | None:
+        """The physical view on fixed axes, which cover the prior's draws."""
+        key = query.picture
+        if key and key not in self._picture_windows:
+            prior = physical.physical(
+                self.problem, key, self.training.x[:_PICTURE_DRAWS], self.training.default_observation
             )
             sides = ("horizontal_window", "vertical_window")
-            own = usual is None or usual.attrs["view"] != "physical"  # the studio's views hold their own axes
-            self._windows[key] = {} if own else {side: usual.attrs[side] for side in sides}
-        made = physical.physical(self.problem, key, draws[:_PICTURED], observation, reference)
-        return made if made is None else made.assign_attrs(self._windows[key])
+            # views of snapshots bring their own fixed axes
+            has_axes = prior is None or prior.attrs["view"] != "physical"
+            self._picture_windows[key] = {} if has_axes else {side: prior.attrs[side] for side in sides}
+        picture = physical.physical(self.problem, key, draws[:_PICTURE_DRAWS], observation, reference)
+        return picture if picture is None else picture.assign_attrs(self._picture_windows[key])
 
-    def _resimulated(self, draws: np.ndarray, observation: tuple[float, ...], whole: bool) -> Any:
-        if Capability.SIMULATE not in self.given:
+    def _resimulation(
+        self, draws: np.ndarray, observation: tuple[float, ...], complete: bool
+    ) -> xr.Dataset | None:
+        if Capability.SIMULATE not in self.problem_capabilities:
             return None
-        count = resimulation.MOST if whole else resimulation.FEW
-        return resimulation.resimulated(self.problem, draws[:count], observation, self.seen)
+        count = resimulation.MOST if complete else resimulation.FEW
+        return resimulation.resimulate(self.problem, draws[:count], observation, self.training)
 
-    def _warnings(self, found: xr.Dataset, observation: tuple[float, ...]) -> tuple[str, ...]:
-        said = list(self.seen.warnings(observation))
-        if found.attrs["lost"]:
-            share = found.attrs["lost"] / found.attrs["total"]
-            said.append(f"{100 * share:.2g} % of the draws are not finite: the network fails here.")
-        return tuple(said)
-
-
-def brushed(draws: np.ndarray, within: tuple[tuple[int, float, float], ...]) -> np.ndarray:
-    """The draws (n, D) whose variables lie inside all of (variable, low, high)."""
-    return draws[inside(draws, within)]
-
-
-def inside(draws: np.ndarray, within: tuple[tuple[int, float, float], ...]) -> np.ndarray:
-    """Which draws (n,) lie inside."""
-    kept = np.ones(len(draws), dtype=bool)
-    for variable, low, high in within:
-        kept &= (draws[:, variable] >= low) & (draws[:, variable] <= high)
-    return kept
+    def _warnings(self, posterior: xr.Dataset, observation: tuple[float, ...]) -> tuple[str, ...]:
+        warnings = list(self.training.warnings(observation))
+        if posterior.attrs["lost"]:
+            share = posterior.attrs["lost"] / posterior.attrs["total"]
+            warnings.append(f"{100 * share:.2g} % of the draws are not finite: the network fails here.")
+        return tuple(warnings)

@@ -1,32 +1,38 @@
-"""What the explorer offers to refine a posterior with, and what came of it, in numbers that cross processes.
+"""Refinement methods that the explorer offers for a model, and their results as plain numbers.
 
-A method that trains is named, but not done here: a page that somebody waits at is not the place for it.
+Methods that train a network are listed but not run here: they take too long for an interactive page.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.refinement import REFINEMENT, Gain, refine
+if TYPE_CHECKING:
+    from workbench.inference.fitted_model import FittedModel
+    from workbench.problems import Problem
+    from workbench.refinement import Gain
 
-#: What is exact and asks the simulator least comes first.
+#: Methods that run interactively: exact ones that call the simulator least come first.
 ORDER = ("signal_model", "markov_chain", "importance")
-#: Draws of the refined posterior that are handed over.
-SHOWN = 4000
-#: Draws that come out of moves are not independent; they are counted as no more than so many.
-_MOVED = 1000
-#: A difference of means below so many of its standard errors is put down to chance.
-_ERRORS = 3.0
+#: Number of draws of the refined posterior in a summary.
+DRAWS = 4000
+#: Effective number of draws of a Markov chain, which are not independent.
+_CHAIN_EFFECTIVE = 1000
+#: A difference of means below this many of its standard errors is attributed to chance.
+_STANDARD_ERRORS = 3.0
 
 
 @dataclass(frozen=True)
-class Offer:
-    """A method of the catalogue for one model: ``reason`` says why it cannot be used (empty: it can), and
-    ``trains`` that it trains a network, which the explorer leaves to the command line."""
+class RefinementOption:
+    """A refinement method for one model.
+
+    ``reason`` says why it cannot be used (empty: it can). ``trains`` is True for a method that trains a
+    network, which the explorer leaves to the command line.
+    """
 
     key: str
     title: str
@@ -36,13 +42,13 @@ class Offer:
 
 
 @dataclass(frozen=True)
-class Refined:
-    """The refined posterior of one observation.
+class RefinementSummary:
+    """The refined posterior of one observation, compared with the network's.
 
     draws : (n, D) of equal weight, float64.
-    moved : (D,) by how much the means moved, in standard deviations of the network's posterior.
-    widened : (D,) standard deviations as multiples of the network's.
-    chance : the difference of two means, in the same unit, that chance makes of so many draws.
+    mean_shift : (D,) shift of the means, in standard deviations of the network's posterior.
+    sd_ratio : (D,) standard deviations as multiples of the network's.
+    chance : difference of two means that this many draws leave to chance, in the same unit.
     """
 
     observation: tuple[float, ...]
@@ -50,51 +56,55 @@ class Refined:
     title: str
     draws: np.ndarray
     gain: Gain
-    moved: np.ndarray
-    widened: np.ndarray
+    mean_shift: np.ndarray
+    sd_ratio: np.ndarray
     chance: float
 
 
-def offers(fitted: Any, problem: Any) -> tuple[Offer, ...]:
-    """Every method of the catalogue, those first that the explorer would choose first."""
-    ordered = [*ORDER, *(key for key in REFINEMENT.keys() if key not in ORDER)]
-    found = []
-    for key in ordered:
+def options(fitted: FittedModel, problem: Problem | None) -> tuple[RefinementOption, ...]:
+    """Every method of the catalogue, the preferred ones first."""
+    from workbench.refinement import REFINEMENT
+
+    result = []
+    for key in [*ORDER, *(key for key in REFINEMENT.keys() if key not in ORDER)]:
         member = REFINEMENT[key]()
         if problem is None:
             reasons = ["The problem that the model was trained on is not here."]
         else:
             reasons = member.refusals(fitted, problem)
-        found.append(Offer(key, member.title, member.summary, (reasons or [""])[0], key not in ORDER))
-    return tuple(found)
+        reason = (reasons or [""])[0]
+        result.append(RefinementOption(key, member.title, member.summary, reason, key not in ORDER))
+    return tuple(result)
 
 
-def refined(
-    fitted: Any,
-    problem: Any,
+def refine_and_compare(
+    fitted: FittedModel,
+    problem: Problem,
     observation: tuple[float, ...],
     method: str,
-    before: np.ndarray,
-    alive: Callable[[], None],
-) -> Refined:
-    """Refine with the method's own settings, and compare with draws ``before`` (n, D) of the network.
+    draws: np.ndarray,
+    callback: Callable[[], None],
+) -> RefinementSummary:
+    """Refine with the method's default settings, and compare with ``draws`` (n, D) of the network.
 
-    Raises as `workbench.refine` does, and what ``alive`` raises.
+    Raises as `workbench.refine` does, and whatever ``callback`` raises.
     """
-    made = refine(fitted, observation, method=method, problem=problem, alive=alive)
-    data = made.sample(SHOWN)
-    draws = np.stack([data[v.name].values for v in made.x], 1)
-    effective = _MOVED if method == "markov_chain" else made.gain.effective_sample_size
-    before = before[np.isfinite(before).all(1)]
-    spread = before.std(0)
+    from workbench.refinement import REFINEMENT, refine
+
+    posterior = refine(fitted, observation, method=method, problem=problem, callback=callback)
+    data = posterior.sample(DRAWS)
+    x = np.stack([data[v.name].values for v in posterior.x], 1)
+    effective = _CHAIN_EFFECTIVE if method == "markov_chain" else posterior.gain.effective_sample_size
+    draws = draws[np.isfinite(draws).all(1)]
+    spread = draws.std(0)
     spread = np.where(spread > 0, spread, np.nan)
-    return Refined(
+    return RefinementSummary(
         tuple(observation),
         method,
         REFINEMENT[method].title,
-        draws,
-        made.gain,
-        (draws.mean(0) - before.mean(0)) / spread,
-        draws.std(0) / spread,
-        _ERRORS * float(np.sqrt(1 / max(len(before), 1) + 1 / max(effective, 1.0))),
+        x,
+        posterior.gain,
+        (x.mean(0) - draws.mean(0)) / spread,
+        x.std(0) / spread,
+        _STANDARD_ERRORS * float(np.sqrt(1 / max(len(draws), 1) + 1 / max(effective, 1.0))),
     )

@@ -1,58 +1,68 @@
-"""Draws of the posterior sent through the simulator again: a band around the observation.
+"""Posterior predictive band: posterior draws passed through the simulator, around the observation.
 
-Band      quantiles of every component of y, in its own unit, and in units of its spread over the training
-          data where the components have different units.
+Band      quantiles of every component of y, in its own unit; in units of its spread over the training data
+          where the components have different units.
 Verdict   none: a wide band may be right (noise), a narrow one beside the observation never is.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-import xarray as xr
 
 from workbench.core.errors import WorkbenchError
+from workbench.core.lazy import torch
 
-#: Draws that are simulated while the observation moves, and at rest.
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from workbench.diagnostics.posterior_explorer.training_summary import TrainingSummary
+    from workbench.problems import Problem
+
+#: Simulated draws while the observation moves, and at rest.
 FEW, MOST = 200, 400
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
-def resimulated(
-    problem: Any, draws: np.ndarray, observation: tuple[float, ...], seen: Any
+def resimulate(
+    problem: Problem, draws: np.ndarray, observation: tuple[float, ...], training: TrainingSummary
 ) -> xr.Dataset | None:
-    """``again`` (again_draw, component) in data units, ``band`` (level, component) and ``observed``
-    (component) as they are drawn, the share ``outside`` of components whose observation leaves the 90 %
-    band; what is drawn at v is ``middle`` + ``scale`` v in data units (component). None where the simulator
-    refuses every draw."""
-    inside = np.clip(draws, [v.low for v in problem.x], [v.high for v in problem.x])
+    """Simulate an observation from each of draws (n, D).
+
+    Returns
+    -------
+    ``again`` (again_draw, component) in data units; ``band`` (level, component) and ``observed``
+    (component) in the plot's units, where v stands for ``middle`` + ``scale`` v in data units; ``outside``,
+    the share of components whose observation leaves the 90 % band. None where the simulator refuses.
+    """
+    import xarray as xr
+
+    x = np.clip(draws, [v.low for v in problem.x], [v.high for v in problem.x])
     try:
         with torch.no_grad():
-            again = (
-                problem.simulate(torch.as_tensor(inside), torch.Generator().manual_seed(11)).double().numpy()
-            )
+            generator = torch.Generator().manual_seed(11)
+            again = problem.simulate(torch.as_tensor(x), generator).double().numpy()
     except WorkbenchError:
         return None
     again = again[np.isfinite(again).all(1)]
     if not len(again):
         return None
-    y, at = problem.y, np.asarray(observation)
+    y, values = problem.y, np.asarray(observation)
     band = np.quantile(again, LEVELS, axis=0)
-    outside = (at < band[0]) | (at > band[-1])
+    outside = (values < band[0]) | (values > band[-1])
     one_unit = len({v.unit for v in y}) == 1
     middle, scale = np.zeros(len(y)), np.ones(len(y))
-    if not one_unit and len(seen.y):
-        middle, scale = seen.y.mean(0), np.where(seen.y.std(0) > 0, seen.y.std(0), 1.0)
+    if not one_unit and len(training.y):
+        middle, scale = training.y.mean(0), np.where(training.y.std(0) > 0, training.y.std(0), 1.0)
     label = (y[0].unit or "y") if one_unit else "y, in units of its spread"
-    low, high = np.asarray(seen.observation_window, dtype=float).T
+    low, high = np.asarray(training.observation_window, dtype=float).T
     low, high = ((low - middle) / scale).min(), ((high - middle) / scale).max()
     return xr.Dataset(
         {
             "again": (("again_draw", "component"), again),
             "band": (("level", "component"), (band - middle) / scale),
-            "observed": ("component", (at - middle) / scale),
+            "observed": ("component", (values - middle) / scale),
             "outside": ((), float(outside.mean())),
             "middle": ("component", middle),
             "scale": ("component", scale),
