@@ -11,7 +11,7 @@ from workbench.snapshots.base import VIEWS, View
 from workbench.snapshots.labelling import axis, axis_attrs, common_attrs, rows
 
 if TYPE_CHECKING:
-    from workbench.snapshots.labelling import Labelled
+    from workbench.snapshots.labelling import SnapshotLike
     from workbench.training import Experiment
 
 #: Largest number of draws of each kind on the map.
@@ -33,7 +33,7 @@ class AmbiguitySurface(View):
         """Return True for an inverse problem that has sound speed profiles."""
         return bool(experiment.problem.shapes.y) and hasattr(experiment.problem, "speed_profiles")
 
-    def dataset(self, snapshot: Labelled, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
+    def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
         """Return ``match`` (vertical, horizontal) between 0 and 1, and draws ``model_*`` and ``reference_*``
         of both unknowns.
 

@@ -11,7 +11,7 @@ from workbench.snapshots.base import VIEWS, View
 from workbench.snapshots.labelling import common_attrs, rows
 
 if TYPE_CHECKING:
-    from workbench.snapshots.labelling import Labelled
+    from workbench.snapshots.labelling import SnapshotLike
     from workbench.training import Experiment
 
 #: Largest number of poses; more would hide each other.
@@ -34,7 +34,7 @@ class Arm(View):
         """Return True for an inverse problem that has an arm."""
         return bool(experiment.problem.shapes.y) and hasattr(experiment.problem, "arm")
 
-    def dataset(self, snapshot: Labelled, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
+    def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
         """Return joints ``model_*`` and ``reference_*`` (arm, joint) from the rail to the hand, and the
         target of the hand. ``pair`` is ignored.
         """
@@ -57,7 +57,7 @@ class Arm(View):
         )
 
 
-def _joints(snapshot: Labelled, prefix: str, name: str) -> dict[str, Any]:
+def _joints(snapshot: SnapshotLike, prefix: str, name: str) -> dict[str, Any]:
     poses = np.asarray(snapshot.arrays.get(name, np.empty((0, 4, 2))), dtype=np.float64)[:ARMS]
     return {
         f"{prefix}_{side}": ((f"{prefix}_pose", f"{prefix}_joint"), poses[..., i], {"long_name": side})

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     import xarray as xr
 
-    from workbench.snapshots.labelling import Blank
-    from workbench.snapshots.snapshot import Snapshot
+    from workbench.snapshots.labelling import SnapshotLike
     from workbench.training import Experiment, Run
 
 
@@ -83,21 +82,21 @@ class View(SnapshotPart):
         return {}
 
     @abstractmethod
-    def dataset(self, snapshot: Snapshot | Blank, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
+    def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
         """Label the arrays of a snapshot.
 
         The variables are always the same: those that the snapshot does not hold have length zero, so that a
         plot can be built before the first step and fed later.
         """
 
-    def __call__(self, snapshot: Snapshot | Blank, **settings: Any) -> xr.Dataset:
+    def __call__(self, snapshot: SnapshotLike, **settings: Any) -> xr.Dataset:
         """Return ``dataset(snapshot, **settings)``."""
         return self.dataset(snapshot, **settings)
 
     def applies(self, experiment: Experiment) -> bool:
         """Return True if the view has something to show for this experiment."""
-        given = experiment.architecture.capabilities
-        return self.needs_model <= given and self.needs_problem <= experiment.problem.capabilities
+        architecture, problem = experiment.architecture, experiment.problem
+        return self.needs_model <= architecture.capabilities and self.needs_problem <= problem.capabilities
 
     def position_for(self, experiment: Experiment) -> int:
         """Return the position on the page of this experiment."""
@@ -121,7 +120,7 @@ class ViewCatalogue(Catalogue):
 
     def register(self, member: type[SnapshotPart]) -> type[SnapshotPart]:  # type: ignore[override]
         """Add a class; a decorator."""
-        super().register(member)  # type: ignore[arg-type]
+        super().register(member)  # type: ignore[type-var]
         self._instances[member.key] = member()
         return member
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -32,9 +32,8 @@ from workbench.snapshots.labelling import common_attrs
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from workbench.core.model import ConditionalModel
     from workbench.divergences import Divergence, Estimate
-    from workbench.snapshots.labelling import Labelled
+    from workbench.snapshots.labelling import SnapshotLike
     from workbench.training import Run
 
 #: Steps of the fresh critic, points at which slopes are measured, and sizes of the true distance's samples.
@@ -106,7 +105,7 @@ class Bound(View):
         context.notes["bound"] = note or title
         return arrays
 
-    def dataset(self, snapshot: Labelled, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
+    def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
         """Return ``value`` and ``status`` of each term; lengths in standard deviations of the training data.
 
         ``moment`` is R^(1/(1+a)) with the a of the attribute ``order``. ``verdict``: green where the bound
@@ -119,7 +118,7 @@ class Bound(View):
         status = np.asarray(arrays.get("bound_status", np.zeros(len(TERMS))), dtype=int)
         figures = np.asarray(arrays.get("bound_figures", np.full(4, np.nan)), dtype=np.float64)
         note = snapshot.notes.get("bound", "")
-        measured = "bound_value" in arrays
+        has_values = "bound_value" in arrays
         return xr.Dataset(
             {
                 "value": ("term", value, {"long_name": "value of the term"}),
@@ -128,12 +127,12 @@ class Bound(View):
             coords={"term": list(TERMS), "label": ("term", list(TERMS.values()))},
             attrs=common_attrs(snapshot, "bound", "Bound of the posterior's error")
             | {
-                "verdict": _verdict(figures[2]) if measured else "unknown",
+                "verdict": _verdict(figures[2]) if has_values else "unknown",
                 "sentence": _sentence(dict(zip(TERMS, value, strict=True)), figures, note)
-                if measured
+                if has_values
                 else note or "Not measured yet.",
                 "note": note,
-                "measured_at": int(figures[0]) if measured else -1,
+                "measured_at": int(figures[0]) if has_values else -1,
                 "order": float(figures[1]),
                 "horizontal_label": "standard deviations, or nats",
                 "vertical_label": "",
@@ -175,7 +174,7 @@ def _terms(run: Run, divergence: Divergence) -> tuple[dict[str, np.ndarray], str
         estimation = estimate(divergence, p, q, seed=run.experiment.seed, steps=_STEPS, batch_size=_BATCH)
     densities = evaluated_densities(run)
     # the theorem's first distribution is the latent's: brought to x, that of the model
-    true_value = densities and divergence_from_densities(divergence, densities, data_first=False)
+    true_value = divergence_from_densities(divergence, densities, data_first=False) if densities else None
     slopes = _slopes(run)
     bound = theory.measured_bound(
         divergence,
@@ -210,12 +209,14 @@ def true_distance(run: Run) -> tuple[float, float]:
 
     NaN where the posterior is not known. Without y it is W1 between data and samples.
     """
-    if not run.data.has_y:
+    points = run.evaluation_points
+    if points.y is None:
         return _unconditional_distance(run)
     if Capability.REFERENCE_POSTERIOR not in run.problem.capabilities:
         return math.nan, math.nan
-    points, distances = run.evaluation_points, []
-    for observation in _observations(run):
+    observations = run.data.standardisation.y_out(points.y[:_OBSERVATIONS].cpu().double()).tolist()
+    distances = []
+    for observation in map(tuple, observations):
         try:
             reference = points.reference(run.problem, observation, run.experiment.seed)
         except WorkbenchError:
@@ -240,27 +241,23 @@ def _unconditional_distance(run: Run) -> tuple[float, float]:
     return theory.sampled_wasserstein(first, samples), theory.sampled_wasserstein(first, second)
 
 
-def _observations(run: Run) -> list[tuple[float, ...]]:
-    rows = run.data.standardisation.y_out(run.evaluation_points.y[:_OBSERVATIONS].cpu().double())
-    return [tuple(row) for row in rows.tolist()]
-
-
 def _standardised(run: Run, x: np.ndarray) -> Tensor:
     return run.data.standardisation.x_in(torch.as_tensor(x, dtype=torch.float64))
 
 
 def _misfit(run: Run) -> float | None:
     """Return E|T_y(X) - Y|² and, for a padded network, E|T_pad(X)|²: 0 where T⁻¹(y, z) is x."""
-    model, points = run.model, run.evaluation_points
+    model: Any = run.model
+    points = run.evaluation_points
     if Capability.FORWARD not in model.capabilities:
         return None
     out, _ = model.forward_full(model.pad_x(points.x))
-    predicted, _, padding = model.split(out)
-    error = (predicted - points.y).square().sum(-1) + padding.square().sum(-1)
+    prediction, _, padding = model.split(out)
+    error = (prediction - points.y).square().sum(-1) + padding.square().sum(-1)
     return float(error[error.isfinite()].double().mean())
 
 
-def _declared(model: ConditionalModel) -> theory.LipschitzConstants | None:
+def _declared(model: Any) -> theory.LipschitzConstants | None:
     if not hasattr(model, "lipschitz_inverse"):
         return None
     return theory.LipschitzConstants(model.lipschitz, model.lipschitz_inverse, "declared")
@@ -271,7 +268,8 @@ def _slopes(run: Run) -> theory.LipschitzConstants:
 
     A network with [y, z] is one bijection of both; the others are bijections of x at fixed y.
     """
-    model, points = run.model, run.evaluation_points
+    model: Any = run.model
+    points = run.evaluation_points
     n = _SLOPES if model.features <= _WIDE else _SLOPES // 4
     x, z, y = points.x[:n], points.z[:n], None if points.y is None else points.y[:n]
     if Capability.FORWARD in model.capabilities:

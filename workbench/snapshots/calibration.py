@@ -22,8 +22,10 @@ from workbench.snapshots.base import VIEWS, SnapshotContext, View
 from workbench.snapshots.labelling import common_attrs
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from workbench.inference.calibration import RankCalibration
-    from workbench.snapshots.labelling import Labelled
+    from workbench.snapshots.labelling import SnapshotLike
     from workbench.training import Run
 
 PAIRS, DRAWS, CHUNK = 200, 40, 25
@@ -53,13 +55,15 @@ class Calibration(View):
 
     def arrays(self, run: Run, context: SnapshotContext) -> dict[str, np.ndarray]:
         """Compute the ranks; empty without an observation."""
-        if not run.data.has_y:
+        points = run.evaluation_points
+        if points.y is None:
             return {}
-        return run.evaluation_points.cached_expensive(
-            "calibration", run.iteration, lambda: _ranks(run), fresh=context.fresh
+        x, y = points.x[:PAIRS], points.y[:PAIRS]
+        return points.cached_expensive(
+            "calibration", run.iteration, lambda: _ranks(run, x, y), fresh=context.fresh
         )
 
-    def dataset(self, snapshot: Labelled, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
+    def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
         """Return the variables of the check of this name, from the ranks of the snapshot.
 
         ``ecdf_difference`` (quantity, place) in the simultaneous band ``band_low`` to ``band_high``
@@ -100,9 +104,8 @@ class Calibration(View):
         )
 
 
-def _ranks(run: Run) -> dict[str, np.ndarray]:
-    points = run.evaluation_points
-    x, y = points.x[:PAIRS], points.y[:PAIRS]
+def _ranks(run: Run, x: Tensor, y: Tensor) -> dict[str, np.ndarray]:
+    """Compute the ranks of truths x (n, D) at their observations y (n, M), in chunks until time is up."""
     generator = torch.Generator().manual_seed(run.experiment.seed + 8)
     ranks, end = [], time.monotonic() + SECONDS
     for start in range(0, len(x), CHUNK):

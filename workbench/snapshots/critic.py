@@ -30,7 +30,7 @@ from workbench.snapshots.density_ratio import (
 from workbench.snapshots.labelling import Axis, axis_attrs, common_attrs, number_text, pair_axes
 
 if TYPE_CHECKING:
-    from workbench.snapshots.labelling import Labelled
+    from workbench.snapshots.labelling import SnapshotLike
     from workbench.training import Experiment, Run
 
 #: Where both densities are below this share of their peak, the ratio is left out.
@@ -79,11 +79,12 @@ class Critic(View):
         probe = critic_probe(run)
         if probe is None or not has_known_densities(run.problem, run.model.capabilities):
             return {}
-        context.notes["critic"] = run.loss.divergence.title
+        loss: Any = run.loss
+        context.notes["critic"] = loss.divergence.title
         ratios = _grid(run, context, probe) if run.model.features == 2 else _points(run, probe)
         return ratios | {"critic_figures": np.array(_figures(run, probe))}
 
-    def dataset(self, snapshot: Labelled, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
+    def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
         """Return ``learned`` and ``optimal`` (vertical, horizontal): log p/q of data over model, clipped to
         ±`LIMIT` and NaN where neither has mass.
 
@@ -103,7 +104,7 @@ class Critic(View):
         if not first.size:
             first, second = (np.linspace(a.low, a.high, 2) for a in axes)
         blank = np.full((len(second), len(first)), np.nan)
-        learned, optimal = (
+        estimate, optimum = (
             np.clip(np.asarray(arrays.get(f"critic_{kind}", blank), dtype=np.float64), -LIMIT, LIMIT)
             for kind in ("learned", "optimal")
         )
@@ -113,12 +114,13 @@ class Critic(View):
             f"at_{kind}": ((f"{kind}_point", "side"), _cloud(arrays.get(f"critic_at_{kind}")))
             for kind in ("data", "model")
         }
-        observation = arrays.get("observation", ()) if snapshot.y and planar else ()
+        nothing = np.empty(0)
+        observation = arrays.get("observation", nothing) if snapshot.y and planar else nothing
         where = f" at y = {number_text(observation)}" if np.size(observation) else ""
         return xr.Dataset(
             {
-                "learned": (("vertical", "horizontal"), learned, {"long_name": "log p/q by the critic"}),
-                "optimal": (("vertical", "horizontal"), optimal, {"long_name": "log p/q by the densities"}),
+                "learned": (("vertical", "horizontal"), estimate, {"long_name": "log p/q by the critic"}),
+                "optimal": (("vertical", "horizontal"), optimum, {"long_name": "log p/q by the densities"}),
                 "value": ("figure", figures[:3], {"long_name": "divergence", "units": "nats"}),
                 "standard_error": ("figure", np.r_[np.nan, figures[3:5]]),
             }
@@ -148,12 +150,12 @@ def _grid(run: Run, context: SnapshotContext, probe: CriticProbe) -> dict[str, n
     data, model = log_densities(run, x, y)
     empty = (data < data.max() + math.log(_MASS)) & (model < model.max() + math.log(_MASS))
     grids = (torch.where(empty, math.nan, ratio) for ratio in (probe.log_ratio(x, y), data - model))
-    learned, optimal = (grid.reshape(len(axis1), len(axis0)).numpy() for grid in grids)
+    estimate, optimum = (grid.reshape(len(axis1), len(axis0)).numpy() for grid in grids)
     return {
         "critic_x0": axis0.numpy(),
         "critic_x1": axis1.numpy(),
-        "critic_learned": learned,
-        "critic_optimal": optimal,
+        "critic_learned": estimate,
+        "critic_optimal": optimum,
     }
 
 
@@ -169,7 +171,8 @@ def _points(run: Run, probe: CriticProbe) -> dict[str, np.ndarray]:
 
 
 def _figures(run: Run, probe: CriticProbe) -> list[float]:
-    points, data, divergence = run.evaluation_points, run.data, run.loss.divergence
+    loss: Any = run.loss
+    points, data, divergence = run.evaluation_points, run.data, loss.divergence
     n = min(len(points.z), len(data.train_x))
     own = probe.logits_of_both(data.train_x[:n], data.train_y[:n] if data.has_y else None, points.z[:n])
     held_out = probe.logits_of_both(points.x, points.y, points.z)

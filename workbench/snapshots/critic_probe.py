@@ -8,7 +8,7 @@ Output:                its logit estimates log P/Q, with P and Q data and model,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.core.capability import Capability
 from workbench.core.lazy import torch
@@ -42,31 +42,34 @@ class CriticProbe:
         """True if P, brought to the side of x, is the distribution of the data."""
         return self.forward != self.data_first
 
-    def inputs(self, x: Tensor, y: Tensor | None, z: Tensor | None = None) -> Tensor:
-        """Return the critic's inputs at standardised points; ``z`` saves a pass through the network."""
-        if self.forward:
-            z = self.run.model.latent(x, y)[0] if z is None else z
-            return z if y is None else torch.cat([y, z], -1)
-        alone = y is None or self.direction == "backward_marginal"
-        return x if alone else torch.cat([x, y], -1)
+    def inputs(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """Return the critic's inputs at standardised points."""
+        return self._latent_inputs(self.run.model.latent(x, y)[0], y) if self.forward else self._pair(x, y)
+
+    def _latent_inputs(self, z: Tensor, y: Tensor | None) -> Tensor:
+        return z if y is None else torch.cat([y, z], -1)
+
+    def _pair(self, x: Tensor, y: Tensor | None) -> Tensor:
+        return x if y is None or self.direction == "backward_marginal" else torch.cat([x, y], -1)
 
     def logits(self, points: Tensor) -> Tensor:
         """Return the logits (n,) that the model descends, averaged and clamped as configured."""
-        loss, objective = self.run.loss, self.run.loss.objective
-        averaged = getattr(loss, "averaged", None)
-        logits = (loss.critic if averaged is None else averaged)(points)[:, 0]
-        limit = getattr(objective, "logit_clamp", 0)
+        loss: Any = self.run.loss
+        moving_average = getattr(loss, "averaged", None)
+        logits = (loss.critic if moving_average is None else moving_average)(points)[:, 0]
+        limit = getattr(loss.objective, "logit_clamp", 0)
         return logits.clamp(-limit, limit) if limit > 0 else logits
 
     def log_ratio(self, x: Tensor, y: Tensor | None) -> Tensor:
         """Return the critic's L (n,), float64 on the CPU; for divergences with a ratio."""
-        log_ratio = self.run.loss.divergence.log_ratio(self.logits(self.inputs(x, y)))
+        loss: Any = self.run.loss
+        log_ratio = loss.divergence.log_ratio(self.logits(self.inputs(x, y)))
         return self.sign * log_ratio.detach().cpu().double()
 
     def logits_of_both(self, x: Tensor, y: Tensor | None, z: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logits at points of P and of Q, from data x (n, D), y (n, M) and latents z (n, K)."""
-        samples = None if self.forward else self.run.model.inverse(z, y)[0]
-        at_data, at_draws = self.logits(self.inputs(x, y)), self.logits(self.inputs(samples, y, z))
+        draws = self._latent_inputs(z, y) if self.forward else self._pair(self.run.model.inverse(z, y)[0], y)
+        at_data, at_draws = self.logits(self.inputs(x, y)), self.logits(draws)
         # the fixed distribution counts as the data: on the latent side that of the draws
         return (at_data, at_draws) if self.data_first_in_x else (at_draws, at_data)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -14,7 +14,7 @@ from workbench.snapshots.conversions import repeat_observation, to_numpy
 from workbench.snapshots.labelling import Axis, axis, axis_attrs, common_attrs, pair_axes, round_up, rows
 
 if TYPE_CHECKING:
-    from workbench.snapshots.labelling import Labelled
+    from workbench.snapshots.labelling import SnapshotLike
     from workbench.training import Experiment, Run
 
 #: Cells along each side when the density is a histogram, and the width of its blur in cells.
@@ -71,7 +71,9 @@ class Density(View):
             arrays["density_target"] = run.evaluation_points.target_density(run.problem, points)
         return arrays
 
-    def dataset(self, snapshot: Labelled, *, pair: tuple[int, int] = (0, 1), of: str = "auto") -> xr.Dataset:
+    def dataset(
+        self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1), of: str = "auto"
+    ) -> xr.Dataset:
         """Return the density of one pair of variables, in 1/(unit · unit).
 
         ``model`` (vertical, horizontal) is the model's own density where it has one (two variables);
@@ -115,7 +117,7 @@ class Density(View):
 Densities = tuple[str, np.ndarray, np.ndarray | None]
 
 
-def _evaluated_density(snapshot: Labelled, axes: tuple[Axis, Axis]) -> Densities | None:
+def _evaluated_density(snapshot: SnapshotLike, axes: tuple[Axis, Axis]) -> Densities | None:
     """Return the densities that were evaluated on the grid, or None where the snapshot has none."""
     if "density" not in snapshot.arrays or {a.column for a in axes} != {0, 1}:
         return None
@@ -131,7 +133,7 @@ def _evaluated_density(snapshot: Labelled, axes: tuple[Axis, Axis]) -> Densities
     return ("conditional" if snapshot.y else "density"), model, target
 
 
-def _histograms(snapshot: Labelled, axes: tuple[Axis, Axis], of: str) -> Densities:
+def _histograms(snapshot: SnapshotLike, axes: tuple[Axis, Axis], of: str) -> Densities:
     if of == "posterior" or (of == "auto" and "posterior_x" in snapshot.arrays):
         source, model, target = "posterior", "posterior_x", "reference_x"
     else:
@@ -166,12 +168,12 @@ def _contours(first: np.ndarray, second: np.ndarray, target: np.ndarray | None) 
         return np.empty((0, 2))
     falling = np.sort(target, axis=None)[::-1]
     mass = np.cumsum(falling) / falling.sum()
-    generator = contourpy.contour_generator(first, second, target)
+    generator: Any = contourpy.contour_generator(first, second, target)
     gap = np.full((1, 2), np.nan)
     pieces = [
         piece
         for share in SHARES
-        for line in generator.lines(falling[min(np.searchsorted(mass, share), falling.size - 1)])
+        for line in generator.lines(falling[min(int(np.searchsorted(mass, share)), falling.size - 1)])
         for piece in (line, gap)
     ]
     return np.concatenate(pieces) if pieces else np.empty((0, 2))

@@ -89,11 +89,11 @@ def log_densities(run: Run, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor
 def _evidence(run: Run, y: Tensor) -> Tensor:
     """Return log p(y) (n,); that of the evaluation points is computed once."""
     points = run.evaluation_points
-    cached = y is points.y
-    if cached and points.evidence is not None:
+    is_fixed = y is points.y
+    if is_fixed and points.evidence is not None:
         return points.evidence
     evidence = log_evidence(run.problem, run.data.standardisation.y_out(y.detach().cpu().double()))
-    if cached:
+    if is_fixed:
         points.evidence = evidence
     return evidence
 

@@ -13,7 +13,7 @@ from workbench.snapshots.conversions import repeat_observation, to_data_units, t
 from workbench.snapshots.labelling import common_attrs, pair_axes, subscript
 
 if TYPE_CHECKING:
-    from workbench.snapshots.labelling import Labelled
+    from workbench.snapshots.labelling import SnapshotLike
     from workbench.training import Experiment, Run
 
 #: Ends of the colour scale in nats: the log-ratio of a cell's area to its area in the latent space.
@@ -49,7 +49,7 @@ class Grid(View):
         side = round(len(lattice) ** 0.5)
         return {"grid": np.stack(layers).reshape(len(layers), side, side, 2)}
 
-    def dataset(self, snapshot: Labelled, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
+    def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
         """Return corners ``horizontal``/``vertical`` (stage, row, column) and ``log_area`` (stage, cell_row,
         cell_column).
 

@@ -16,7 +16,7 @@ from workbench.snapshots.labelling import common_attrs
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from workbench.snapshots.labelling import Labelled
+    from workbench.snapshots.labelling import SnapshotLike
     from workbench.training import Run
 
 #: Number of points that are sent through the network.
@@ -57,7 +57,7 @@ class Invertibility(View):
             "invertibility_zxz": to_numpy((again - z).abs().amax(-1)),
         }
 
-    def dataset(self, snapshot: Labelled, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
+    def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
         """Return the errors of both round trips as numbers, a histogram over log10(error) and a verdict.
 
         ``largest``, ``median`` and ``lost_share`` (direction) are in standardised units; an error that is
@@ -74,7 +74,8 @@ class Invertibility(View):
 
 def _own_y(run: Run, x: Tensor, y: Tensor | None) -> Tensor | None:
     """Return the y from which the code of x comes back: a network with [y, z] predicts its own."""
-    return run.model.predict(x) if Capability.FORWARD in run.model.capabilities else y
+    model: Any = run.model
+    return model.predict(x) if Capability.FORWARD in model.capabilities else y
 
 
 def round_trips(errors: Sequence[np.ndarray], attrs: dict[str, Any]) -> xr.Dataset:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from workbench.problems import Problem
     from workbench.snapshots.snapshot import Snapshot
 
-    Labelled = "Snapshot | Blank"
-    Windows = tuple[tuple[float, float], ...]
+    SnapshotLike: TypeAlias = "Snapshot | Blank"
+    Windows: TypeAlias = tuple[tuple[float, ...], ...]
 
 #: Largest number of points of a cloud; more would hide each other.
 POINTS = 2000
@@ -110,7 +110,7 @@ def axis_attrs(horizontal: Axis, vertical: Axis) -> dict[str, Any]:
     }
 
 
-def rows(snapshot: Labelled, name: str, limit: int | None = POINTS) -> np.ndarray:
+def rows(snapshot: SnapshotLike, name: str, limit: int | None = POINTS) -> np.ndarray:
     """Return the first ``limit`` rows of an array as (n, columns) float64; (0, 0) where there is none."""
     if name not in snapshot.arrays:
         return np.empty((0, 0))
@@ -138,7 +138,7 @@ def cloud(prefix: str, table: np.ndarray, horizontal: Axis, vertical: Axis) -> d
     }
 
 
-def common_attrs(snapshot: Labelled, view: str, title: str) -> dict[str, Any]:
+def common_attrs(snapshot: SnapshotLike, view: str, title: str) -> dict[str, Any]:
     """Return the attributes that every view has."""
     return {"view": view, "title": title, "iteration": int(snapshot.iteration)}
 

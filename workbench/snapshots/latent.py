@@ -13,7 +13,7 @@ from workbench.snapshots.conversions import to_numpy
 from workbench.snapshots.labelling import SPREAD, Axis, axis_attrs, cloud, common_attrs, rows, subscript
 
 if TYPE_CHECKING:
-    from workbench.snapshots.labelling import Labelled
+    from workbench.snapshots.labelling import SnapshotLike
     from workbench.training import Run
 
 #: Range of both axes: it holds all but one in thousands of the points of a standard normal distribution.
@@ -41,7 +41,7 @@ class Latent(View):
         z, _ = run.model.latent(run.evaluation_points.x, run.evaluation_points.y)
         return {"latent_z": to_numpy(z), "latent_reference": to_numpy(run.evaluation_points.z)}
 
-    def dataset(self, snapshot: Labelled, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
+    def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
         """Return codes ``latent_*``, reference draws ``reference_*`` and radii of the 50, 90, 99 % rings."""
         code = rows(snapshot, "latent_z")
         axes = _axes(pair, single=code.shape[1] == 1 or len(snapshot.x) == 1)

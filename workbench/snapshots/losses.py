@@ -13,7 +13,7 @@ from workbench.snapshots.labelling import common_attrs, round_up
 from workbench.training.history import MEASURED
 
 if TYPE_CHECKING:
-    from workbench.snapshots.labelling import Labelled
+    from workbench.snapshots.labelling import SnapshotLike
     from workbench.training import Record
 
     Curve = tuple[np.ndarray, np.ndarray]
@@ -37,7 +37,7 @@ class Losses(View):
 
     def dataset(
         self,
-        snapshot: Labelled,
+        snapshot: SnapshotLike,
         *,
         pair: tuple[int, int] = (0, 1),
         records: Sequence[Record] | None = None,

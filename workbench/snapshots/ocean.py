@@ -104,7 +104,7 @@ def _match_and_loss(
     # around the reference where there is one, so that the map does not move while the network learns
     centre = draws.get("_reference", draws[""]).median(0).values
     first, second = (problem.window[i] for i in problem.ambiguity_pair)
-    axes = [torch.linspace(*side, GRID + 1, dtype=torch.float64) for side in (first, second)]
+    axes = [torch.linspace(low, high, GRID + 1, dtype=torch.float64) for low, high in (first, second)]
     axes = [0.5 * (edges[1:] + edges[:-1]) for edges in axes]
     points = centre.repeat(GRID * GRID, 1)
     grid = torch.stack(torch.meshgrid(*axes, indexing="xy"), -1).reshape(-1, 2)

@@ -12,7 +12,7 @@ from workbench.snapshots.labelling import common_attrs, rows
 from workbench.snapshots.radial_velocity import bands, symmetric_range
 
 if TYPE_CHECKING:
-    from workbench.snapshots.labelling import Labelled
+    from workbench.snapshots.labelling import SnapshotLike
     from workbench.training import Experiment
 
 
@@ -30,7 +30,7 @@ class PhaseFolded(View):
         """Return True for an inverse problem that predicts a curve."""
         return bool(experiment.problem.shapes.y) and hasattr(experiment.problem, "curve")
 
-    def dataset(self, snapshot: Labelled, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
+    def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
         """Return velocity ``observed`` less the systemic one, with its ``error``, at ``phase`` (turns, 0: the
         middle of the nights).
 
@@ -67,6 +67,6 @@ class PhaseFolded(View):
         )
 
 
-def _single(snapshot: Labelled, name: str) -> float:
+def _single(snapshot: SnapshotLike, name: str) -> float:
     values = rows(snapshot, name, None).reshape(-1) if name in snapshot.arrays else np.empty(0)
     return float(values[0]) if len(values) else np.nan

@@ -26,7 +26,7 @@ from workbench.snapshots.velocity_curves import velocity_curves
 
 if TYPE_CHECKING:
     from workbench.problems import Problem
-    from workbench.snapshots.labelling import Labelled
+    from workbench.snapshots.labelling import SnapshotLike
     from workbench.training import Run
 
 #: Bins of a marginal across its window.
@@ -71,7 +71,7 @@ class Posterior(View):
             arrays["resimulated_y"] = to_numpy(problem.simulate(torch.as_tensor(inside), generator))
         return arrays | physical_arrays(problem, arrays)
 
-    def dataset(self, snapshot: Labelled, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
+    def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
         """Return draws ``posterior_*`` and ``reference_*`` of a pair, and the marginals of every variable.
 
         ``marginal_posterior`` and ``marginal_reference`` (variable, bin) are densities in 1/unit over the

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -30,7 +30,7 @@ from workbench.snapshots.labelling import common_attrs
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from workbench.snapshots.labelling import Labelled
+    from workbench.snapshots.labelling import SnapshotLike
     from workbench.training import Experiment, Run
 
 #: λ at which the sentence reads off precision, and 1/λ for recall.
@@ -82,7 +82,7 @@ class PrecisionRecall(View):
         figures = np.array([iteration, float(probe is not None), trade_off])
         return arrays | {"precision_recall_figures": figures}
 
-    def dataset(self, snapshot: Labelled, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
+    def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
         """Return ``known_*`` from densities and ``critic_*`` from a critic's ratio, (trade-offs,), which
         may be empty.
 
@@ -155,10 +155,11 @@ def _fresh_curve(run: Run) -> np.ndarray | None:
             steps=_STEPS,
             batch_size=_BATCH,
         )
-    return curve(estimation.critic(data[half:]), estimation.critic(model[half:]))
+    critic: Any = estimation.critic
+    return curve(critic(data[half:]), critic(model[half:]))
 
 
-def _curve(snapshot: Labelled, kind: str) -> np.ndarray:
+def _curve(snapshot: SnapshotLike, kind: str) -> np.ndarray:
     points = snapshot.arrays.get(f"precision_recall_{kind}", np.empty((0, 2)))
     return np.asarray(points, dtype=np.float64).reshape(-1, 2)
 

@@ -11,7 +11,7 @@ from workbench.snapshots.base import VIEWS, View
 from workbench.snapshots.labelling import common_attrs, round_up, rows
 
 if TYPE_CHECKING:
-    from workbench.snapshots.labelling import Labelled
+    from workbench.snapshots.labelling import SnapshotLike
     from workbench.training import Experiment
 
 #: Share of the draws inside the band at each place, and number of single curves.
@@ -32,7 +32,7 @@ class RadialVelocity(View):
         """Return True for an inverse problem that predicts a curve."""
         return bool(experiment.problem.shapes.y) and hasattr(experiment.problem, "curve")
 
-    def dataset(self, snapshot: Labelled, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
+    def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
         """Return velocity ``observed`` with its ``error`` at ``time``, and bands and curves of model and
         reference.
 
@@ -69,7 +69,7 @@ def symmetric_range(values: np.ndarray) -> list[float]:
 
 
 def bands(
-    snapshot: Labelled, name: str, places: int, *, single: str = "curve", n: int = CURVES
+    snapshot: SnapshotLike, name: str, places: int, *, single: str = "curve", n: int = CURVES
 ) -> dict[str, Any]:
     """Return quantiles and n single curves of the arrays ``name`` (model) and ``name_reference``, both
     (draw, place), as variables ``model_*`` and ``reference_*``; ``single`` names the single curves.
@@ -86,5 +86,5 @@ def bands(
     return variables
 
 
-def _line(snapshot: Labelled, name: str) -> np.ndarray:
+def _line(snapshot: SnapshotLike, name: str) -> np.ndarray:
     return rows(snapshot, name, None).reshape(-1)

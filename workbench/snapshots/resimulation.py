@@ -12,7 +12,7 @@ from workbench.snapshots.base import VIEWS, View
 from workbench.snapshots.labelling import axis_attrs, cloud, common_attrs, pair_axes, rows
 
 if TYPE_CHECKING:
-    from workbench.snapshots.labelling import Labelled
+    from workbench.snapshots.labelling import SnapshotLike
 
 
 @VIEWS.register
@@ -26,7 +26,7 @@ class Resimulation(View):
     needs_problem = frozenset({Capability.OBSERVATION})
     position = 10
 
-    def dataset(self, snapshot: Labelled, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
+    def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
         """Return all observations ``data_*``, the posterior's ``resimulated_*`` and the chosen
         ``observation_*``.
 

@@ -12,7 +12,7 @@ from workbench.snapshots.conversions import to_data_units
 from workbench.snapshots.labelling import axis_attrs, cloud, common_attrs, pair_axes, rows
 
 if TYPE_CHECKING:
-    from workbench.snapshots.labelling import Labelled
+    from workbench.snapshots.labelling import SnapshotLike
     from workbench.training import Experiment, Run
 
 
@@ -41,7 +41,7 @@ class Samples(View):
         )
         return {"data_x": to_data_units(run, points.x), "data_y": y, "samples_x": to_data_units(run, x)}
 
-    def dataset(self, snapshot: Labelled, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
+    def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
         """Return ``data_*`` (over ``data_draw``) and the model's ``model_*`` (over ``model_draw``)."""
         axes = pair_axes(snapshot.x, snapshot.window, pair, "x")
         return xr.Dataset(

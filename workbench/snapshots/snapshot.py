@@ -52,8 +52,8 @@ class SnapshotRequest:
         keys: dict[str, None] = {}
         for key in self.views:
             member = VIEWS[key]
-            own = isinstance(member, View) and not computes_arrays(member)
-            keys.update(dict.fromkeys(member.parts if own else (key,)))
+            parts = member.parts if isinstance(member, View) and not computes_arrays(member) else (key,)
+            keys.update(dict.fromkeys(parts))
         return tuple(keys)
 
 
@@ -74,8 +74,8 @@ class Snapshot:
     finished: bool
     x: tuple[Variable, ...]
     y: tuple[Variable, ...]
-    window: tuple[tuple[float, float], ...]
-    observation_window: tuple[tuple[float, float], ...]
+    window: tuple[tuple[float, ...], ...]
+    observation_window: tuple[tuple[float, ...], ...]
     records: tuple[Record, ...] = ()
     events: tuple[dict[str, Any], ...] = ()
     arrays: dict[str, np.ndarray] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from workbench.snapshots.labelling import common_attrs, rows
 from workbench.snapshots.radial_velocity import BAND, bands
 
 if TYPE_CHECKING:
-    from workbench.snapshots.labelling import Labelled
+    from workbench.snapshots.labelling import SnapshotLike
     from workbench.training import Experiment
 
 #: Number of single profiles.
@@ -34,7 +34,7 @@ class SoundSpeedProfile(View):
         """Return True for an inverse problem that has sound speed profiles."""
         return bool(experiment.problem.shapes.y) and hasattr(experiment.problem, "speed_profiles")
 
-    def dataset(self, snapshot: Labelled, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
+    def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
         """Return ``model_low``, ``model_middle``, ``model_high`` (place): 5, 50 and 95 % of the speeds at
         each ``depth``; ``model_profile`` (model_draw, place) some of them; the same with ``reference``;
         depths ``array`` (hydrophone). ``pair`` is ignored.

@@ -11,7 +11,7 @@ from workbench.snapshots.base import VIEWS, View
 from workbench.snapshots.labelling import common_attrs, rows
 
 if TYPE_CHECKING:
-    from workbench.snapshots.labelling import Labelled
+    from workbench.snapshots.labelling import SnapshotLike
     from workbench.training import Experiment
 
 #: km, m (depth grows downwards) and dB.
@@ -33,7 +33,7 @@ class TransmissionLoss(View):
         """Return True for an inverse problem that has sound speed profiles."""
         return bool(experiment.problem.shapes.y) and hasattr(experiment.problem, "speed_profiles")
 
-    def dataset(self, snapshot: Labelled, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
+    def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
         """Return ``loss`` (level, range) in dB, the depth of the ``source`` at range 0, hydrophones
         ``array_range`` and ``array_depth``, and the depth of the ``seabed``. ``pair`` is ignored.
         """
