@@ -1,4 +1,4 @@
-"""The studio: pick, train, watch, inspect and export. Serve it with `panel serve apps/studio.py` or
+"""The studio: choose, train, watch, inspect and export. Serve it with `panel serve apps/studio.py` or
 `workbench serve`."""
 
 from workbench.ui.studio import studio

@@ -84,7 +84,7 @@ def test_graphs_need_no_workbench(tmp_path, family):
     jobs, references, keys = [], [], []
     for key in family:
         if ARCHITECTURES[key].formats["graph"]:
-            continue  # its refusal is a law of its own, below
+            continue  # its refusal has a test of its own, below
         job, answer = export_with_inputs(small_run(key).fitted, "graph", tmp_path / f"{key}.pt2", "inverse")
         jobs.append(job), references.append(answer), keys.append(key)
     for (output, about), answer, key in zip(

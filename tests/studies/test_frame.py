@@ -124,7 +124,7 @@ def test_earlier_names_of_the_context_still_work(tmp_path):
     assert context.kept("shared", lambda: xr.Dataset({"value": ((), 2.0)}))["value"] == 2.0
 
 
-def test_the_clock_of_a_cpu_does_not_run_while_nobody_works():
+def test_the_clock_of_a_cpu_stops_while_the_process_is_idle():
     start = study_context.clock("cpu")
     time.sleep(0.2)
     assert study_context.clock("cpu") - start < 0.1

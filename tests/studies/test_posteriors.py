@@ -37,8 +37,8 @@ def test_the_exact_posterior_has_no_gap_and_a_wrong_one_its_divergence():
     study, problem = STUDIES.make("posteriors"), PROBLEMS.make("gaussian_linear")
 
     def exact(x, y, shift=0.0):
-        law = torch.distributions.Normal(y / 2 + shift, 0.05**0.5)
-        return law.log_prob(x).sum(1)
+        distribution = torch.distributions.Normal(y / 2 + shift, 0.05**0.5)
+        return distribution.log_prob(x).sum(1)
 
     assert study._gap(problem, exact) == pytest.approx(0, abs=1e-9)
     # a mean that is off by δ in each of ten components costs 10 δ² / (2 · 0.05)
@@ -110,21 +110,21 @@ def test_seconds_and_losses_are_compared_with_the_goals():
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::UserWarning")  # of the libraries that the rival stands on
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of the libraries below the baseline
 def test_the_baseline_is_an_independent_posterior(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pytest.importorskip("sbi", reason="the bench extra brings it")
     from workbench.studies.sbi_baseline import simulation_based_inference
 
     problem = PROBLEMS.make("gaussian_linear", features=2)
-    rival = simulation_based_inference(problem, 250, 0)
+    baseline = simulation_based_inference(problem, 250, 0)
     y = torch.tensor([0.3, -0.2]).double()
-    x = rival.draw(y, 500)
-    assert x.shape == (500, 2) and rival.seconds > 0 and rival.parameters > 1000
+    x = baseline.draw(y, 500)
+    assert x.shape == (500, 2) and baseline.seconds > 0 and baseline.parameters > 1000
     assert (x.mean(0) - y / 2).abs().max() < 0.25
     # its density is that of its draws: the mean of 1/q over them, within a box, is the area of the box
     inside = ((x - y / 2).abs() < 0.2).all(1).double()
-    area = (inside / rival.log_prob(x, y.expand(500, -1)).exp()).mean()
+    area = (inside / baseline.log_prob(x, y.expand(500, -1)).exp()).mean()
     assert float(area) == pytest.approx(0.16, rel=0.3)
     assert not list(tmp_path.iterdir())  # it leaves nothing behind where it was called
 

@@ -10,7 +10,7 @@ from workbench.core.errors import NonFiniteError
 from workbench.divergences import DIVERGENCES
 from workbench.studies import STUDIES, rows, run, text
 from workbench.studies.adversarial_training import AdversarialSettings, train_adversarially
-from workbench.studies.disjoint_supports import Affine, AffineStack
+from workbench.studies.scalar_maps import Affine, AffineStack
 
 GRIDS = {
     "disjoint_supports": {
@@ -42,7 +42,7 @@ def test_the_smallest_grid_is_a_whole_table(key, tmp_path):
     assert data["curve_training"].dims == ("cell", "point")
 
 
-# ---- the game
+# ---- adversarial training
 def mean_and_width(divergence, **settings):
     """Mean and width of a normal at 3 of half the width, after training towards a standard normal."""
     network = Affine(3.0)

@@ -109,18 +109,17 @@ def _later(module: str, name: str) -> Callable:
     return command
 
 
+def _set(options: argparse.ArgumentParser, text: str) -> None:
+    options.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", dest="settings", help=text
+    )
+
+
 def _train(options: argparse.ArgumentParser) -> None:
     options.add_argument("experiment", nargs="?", metavar="experiment.json", help="an experiment as a file")
     for part in ("problem", "architecture", "objective"):
         options.add_argument(f"--{part}", metavar="KEY", help=f"see: workbench list {part}s")
-    options.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        dest="settings",
-        help="a setting: width=32, or objective.weight_z=2 where the name stands in several parts",
-    )
+    _set(options, "a setting: width=32, or objective.weight_z=2 where the name stands in several parts")
     options.add_argument("--data", metavar="FILE", help="a table of your own (CSV, Parquet, NetCDF or Zarr)")
     options.add_argument("--x", metavar="A,B", help="the table's columns to infer")
     options.add_argument("--y", metavar="C,D", help="the table's columns that are observed")
@@ -171,9 +170,7 @@ def _invert(options: argparse.ArgumentParser) -> None:
     _model(options)
     options.add_argument("--observation", metavar="1.5,0", required=True, help="target values, in order of y")
     options.add_argument("--method", metavar="KEY", default="gradient", help="see: workbench list inversion")
-    options.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", dest="settings", help="of the method"
-    )
+    _set(options, "of the method")
     options.add_argument("--seed", type=int, default=0, metavar="S", help="same seed, same search (0)")
     options.add_argument("--out", metavar="FILE", help="file for the whole search: .nc (NetCDF)")
 
@@ -186,9 +183,7 @@ def _refine(options: argparse.ArgumentParser) -> None:
     options.add_argument(
         "--method", metavar="KEY", default="automatic", help="see: workbench list refinement"
     )
-    options.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", dest="settings", help="of the method"
-    )
+    _set(options, "of the method")
     options.add_argument(
         "--draws", type=int, default=1000, metavar="N", help="number of draws to write (1000)"
     )
@@ -218,9 +213,7 @@ def _simulate(options: argparse.ArgumentParser) -> None:
     options.add_argument(
         "--seed", type=int, default=0, metavar="S", help="same seed and chunk, same draws (0)"
     )
-    options.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", dest="settings", help="of the problem"
-    )
+    _set(options, "of the problem")
 
 
 def _export(options: argparse.ArgumentParser) -> None:
@@ -244,9 +237,7 @@ def _study(options: argparse.ArgumentParser) -> None:
         help="the small setting: most studies end within an hour on a shared machine; the card of a stored "
         "result gives its time",
     )
-    options.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", dest="settings", help="a setting"
-    )
+    _set(options, "a setting")
     options.add_argument(
         "--out", metavar="DIR", help="the study's folder (its own under the workbench's home)"
     )

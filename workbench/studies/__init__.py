@@ -74,3 +74,7 @@ __all__ = [
     "setting",
     "text",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -25,6 +25,7 @@ import numpy as np
 from workbench.core.capability import Capability
 from workbench.core.errors import DataError
 from workbench.core.lazy import torch
+from workbench.inference.reference_posteriors import reference_sets
 from workbench.studies import sample_metrics
 from workbench.studies.base import Column
 from workbench.studies.samplers import NetworkSampler
@@ -63,20 +64,16 @@ def fresh_pairs(problem: Problem, observations: int, draws: int, seed: int) -> x
 
     generator = torch.Generator().manual_seed(seed)
     pairs = problem.draw(2 * observations, generator)
-    rows, exact = [], []
-    for i in range(len(pairs)):
-        if len(rows) == observations:
-            break
-        try:
-            exact.append(problem.reference_posterior(pairs.y[i], draws, generator))
-            rows.append(i)
-        except DataError:
-            continue
+    exact = reference_sets(problem, pairs.y, draws, generator, limit=observations)
+    rows = list(exact)
     return xr.Dataset(
         {
             "x": (("observation", "parameter"), pairs.x[rows].numpy()),
             "y": (("observation", "observed"), pairs.y[rows].numpy()),
-            "reference": (("observation", "draw", "parameter"), torch.stack(exact).float().numpy()),
+            "reference": (
+                ("observation", "draw", "parameter"),
+                torch.stack(list(exact.values())).float().numpy(),
+            ),
             "scale": ("parameter", problem.draw(20_000, generator).x.std(0).numpy()),
         },
         coords={"parameter": [v.name for v in problem.x], "observed": [v.name for v in problem.y]},
