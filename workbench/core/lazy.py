@@ -25,7 +25,10 @@ class LazyModule(ModuleType):
     """A module that is imported when one of its attributes is first read."""
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(import_module(self.__name__), name)  # waits where another thread is importing it
+        module = self.__dict__.get("module")
+        if module is None:  # import_module waits where another thread is importing it
+            module = self.__dict__["module"] = import_module(self.__name__)
+        return getattr(module, name)
 
     def __dir__(self) -> list[str]:
         return dir(import_module(self.__name__))
