@@ -21,20 +21,25 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 
-class LazyModule(ModuleType):
-    """A module that is imported when one of its attributes is first read."""
+class LazyModule:
+    """Stand-in for a module, which is imported when one of its attributes is first read."""
+
+    # no ModuleType: its failing look-up, before __getattr__ is called, takes ten times as long as the rest
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._module: ModuleType | None = None
 
     def __getattr__(self, name: str) -> Any:
-        module = self.__dict__.get("module")
+        module = self._module
         if module is None:  # import_module waits where another thread is importing it
-            module = self.__dict__["module"] = import_module(self.__name__)
+            module = self._module = import_module(self._name)
         return getattr(module, name)
 
     def __dir__(self) -> list[str]:
-        return dir(import_module(self.__name__))
+        return dir(import_module(self._name))
 
     def __repr__(self) -> str:
-        return f"<lazy module '{self.__name__}'>"
+        return f"<lazy module '{self._name}'>"
 
 
 def lazy_attributes(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
