@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 
@@ -27,13 +26,11 @@ class LazyModule:
     # no ModuleType: its failing look-up, before __getattr__ is called, takes ten times as long as the rest
     def __init__(self, name: str) -> None:
         self._name = name
-        self._module: ModuleType | None = None
 
     def __getattr__(self, name: str) -> Any:
-        module = self._module
-        if module is None:  # import_module waits where another thread is importing it
-            module = self._module = import_module(self._name)
-        return getattr(module, name)
+        # import_module waits where another thread is importing it
+        value = self.__dict__[name] = getattr(import_module(self._name), name)
+        return value
 
     def __dir__(self) -> list[str]:
         return dir(import_module(self._name))
