@@ -1,8 +1,10 @@
 # Two commands do everything: `make serve` and `make test`. Each makes .venv if it is missing.
-# PYTHON= picks the interpreter (3.11 or later), PORT= the port of the studio, ARGS= is passed on to pytest.
+# PYTHON= picks the interpreter (3.11 or later), PORT= the port of the studio, ARGS= is passed on to pytest,
+# WORKERS= is the number of parallel test processes (default: one a core).
 
 PYTHON ?= python3
 PORT   ?= 5006
+WORKERS ?= auto
 VENV   := .venv
 BIN    := $(VENV)/bin
 NOTEBOOK_OPTIONS := --nbval-lax --nbval-current-env --nbval-cell-timeout=300
@@ -13,7 +15,7 @@ $(shell rm -f $(VENV)/.installed-*)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help serve compare posterior test lab lint bench slow readme screenshot clean
+.PHONY: help serve compare posterior test lab lint format bench slow readme screenshot clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,14 +36,20 @@ posterior: $(VENV)/.installed-export  ## the posterior of any trained model, on 
 
 test: $(VENV)/.installed-dev  ## the whole suite, notebooks and browser journey included
 	@tools/chromium
-	WORKBENCH_FAST=1 $(BIN)/python -m pytest $(NOTEBOOK_OPTIONS) $(ARGS)
+	WORKBENCH_FAST=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(NOTEBOOK_OPTIONS) $(ARGS)
 
 lab: $(VENV)/.installed-notebooks  ## JupyterLab on the notebooks
 	$(BIN)/python -m jupyter lab --notebook-dir=notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
 
-lint: $(VENV)/.installed-dev  ## ruff and the import contracts
+lint: $(VENV)/.installed-dev  ## format, lint, import contracts, types and vocabulary
+	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -c 'import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_logo=True))'
+	$(BIN)/python -m mypy
+	$(BIN)/python tools/vocabulary.py
+
+format: $(VENV)/.installed-dev  ## ruff format over everything
+	$(BIN)/python -m ruff format .
 
 slow: $(VENV)/.installed-dev  ## the tests that take minutes
 	$(BIN)/python -m pytest -m "slow and not gpu" tests $(ARGS)
