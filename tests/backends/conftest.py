@@ -1,4 +1,4 @@
-"""One process backend, and one run a backend for most tests: what takes long is to start a worker."""
+"""One process backend and one run for each backend in most tests, since starting a worker is slow."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def workers():
 
 @pytest.fixture(params=["inline", "process"], scope="session")
 def backend(request):
-    """Each of the two, to be kept to the same laws."""
+    """Both backends, which must have the same properties."""
     if request.param == "inline":
         return InlineBackend(eager=False)
     return request.getfixturevalue("workers")
@@ -38,7 +38,7 @@ def experiment():
 
 @pytest.fixture(scope="session")
 def shared(backend, experiment, tmp_path_factory):
-    """A run that lives through many tests."""
+    """A run shared by many tests."""
     handle = backend.start(experiment, folder=tmp_path_factory.mktemp("shared") / "run")
     yield handle
     handle.stop()

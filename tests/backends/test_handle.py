@@ -1,4 +1,4 @@
-"""Laws of a handle, the same for a run in this thread and in a worker process."""
+"""Properties of a handle, the same for a run in this thread and in a worker process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from workbench.core.errors import IncompatibleError, RunError
 from workbench.snapshots import Snapshot, SnapshotRequest
 from workbench.training import RunFolder
 
-LOOK = SnapshotRequest(views=("samples",))
+REQUEST = SnapshotRequest(views=("samples",))
 
 
 def test_a_run_starts_paused_and_saved(shared, experiment):
@@ -37,10 +37,10 @@ def test_pause_holds_and_saves(handle):
     handle.run()
     handle.wait_for(lambda status: status.iteration > before + 20)
     handle.pause()
-    paused = handle.wait("paused")
-    assert paused.saved == paused.iteration and math.isfinite(paused.loss)
-    snapshot = handle.wait_snapshot(LOOK)  # the run has been looked after since
-    assert snapshot.iteration == handle.status().iteration == paused.iteration
+    status = handle.wait("paused")
+    assert status.saved == status.iteration and math.isfinite(status.loss)
+    snapshot = handle.wait_snapshot(REQUEST)  # the operator has had its turn since
+    assert snapshot.iteration == handle.status().iteration == status.iteration
 
 
 def test_a_step_of_a_running_run_is_its_last(handle):
@@ -51,30 +51,30 @@ def test_a_step_of_a_running_run_is_its_last(handle):
     assert handle.wait().state == "paused"
 
 
-def test_a_snapshot_is_asked_for_and_never_pushed(handle):
+def test_a_snapshot_is_requested_and_never_pushed(handle):
     before, (version, _) = handle.status().iteration, handle.latest()
-    woken = []
-    unsubscribe = handle.subscribe(lambda: woken.append(handle.latest()[0]))
+    versions = []
+    unsubscribe = handle.subscribe(lambda: versions.append(handle.latest()[0]))
     handle.step(5)
     handle.wait()
-    assert handle.latest()[0] == version and woken
-    wanted = SnapshotRequest(views=("samples", "density"), since=before + 2)
-    snapshot = handle.wait_snapshot(wanted)
+    assert handle.latest()[0] == version and versions
+    request = SnapshotRequest(views=("samples", "density"), since=before + 2)
+    snapshot = handle.wait_snapshot(request)
     assert isinstance(snapshot, Snapshot) and {"data_x", "samples_x", "density"} <= set(snapshot.arrays)
     assert [record.iteration for record in snapshot.records] == [before + 3, before + 4, before + 5]
-    assert handle.latest() == (version + 1, snapshot) and woken[-1] == version + 1
+    assert handle.latest() == (version + 1, snapshot) and versions[-1] == version + 1
     unsubscribe()
-    heard = len(woken)
-    handle.wait_snapshot(LOOK)
-    assert len(woken) == heard
+    count = len(versions)
+    handle.wait_snapshot(REQUEST)
+    assert len(versions) == count
 
 
-def test_a_callback_that_fails_harms_nobody(handle):
-    heard, before = [], handle.status().iteration
+def test_a_failing_callback_does_not_affect_others(handle):
+    calls, before = [], handle.status().iteration
     handle.subscribe(lambda: 1 / 0)
-    unsubscribe = handle.subscribe(lambda: heard.append(True))
+    unsubscribe = handle.subscribe(lambda: calls.append(True))
     handle.step(1)
-    assert handle.wait().iteration == before + 1 and heard
+    assert handle.wait().iteration == before + 1 and calls
     unsubscribe()
 
 
@@ -86,11 +86,11 @@ def test_requests_do_not_pile_up(handle):
     handle.wait_for(lambda status: status.iteration > before + 10)
     handle.pause()
     handle.wait("paused")
-    handle.wait_snapshot(LOOK)
-    handle.wait_snapshot(LOOK)
-    made = handle.latest()[0] - version - 2
-    # in a process: the first, and one for all that came while it was made; inline each is answered at once
-    assert made <= (2 if isinstance(handle, ProcessHandle) else 20)
+    handle.wait_snapshot(REQUEST)
+    handle.wait_snapshot(REQUEST)
+    count = handle.latest()[0] - version - 2
+    # in a process: the first, and one for all that came meanwhile; inline each is served at once
+    assert count <= (2 if isinstance(handle, ProcessHandle) else 20)
 
 
 def test_live_settings_are_answered(handle):
@@ -108,20 +108,20 @@ def test_live_settings_are_answered(handle):
     assert record.learning_rate == pytest.approx(1e-4, rel=0.01)
 
 
-def test_what_cannot_be_seen_does_not_end_the_run(handle):
+def test_a_failing_snapshot_does_not_end_the_run(handle):
     handle.step(1)
     now = handle.wait().iteration
     handle.request(SnapshotRequest(views=("samples",), since="never"))
     handle.wait_for(lambda status: "could not be looked at" in status.message)
-    assert handle.wait_snapshot(LOOK).iteration == now
+    assert handle.wait_snapshot(REQUEST).iteration == now
 
 
 def test_the_end_is_kept_and_can_be_moved(handle):
     now = handle.status().iteration
     handle.set("steps", now + 4)
     handle.run()
-    finished = handle.wait("finished")
-    assert finished.iteration == finished.saved == finished.steps == now + 4 and finished.message
+    status = handle.wait("finished")
+    assert status.iteration == status.saved == status.steps == now + 4 and status.message
     handle.run()
     assert handle.wait().iteration == now + 4
     handle.set("steps", now + 6)
@@ -133,17 +133,17 @@ def test_the_end_is_kept_and_can_be_moved(handle):
 def test_stop_saves_and_resume_goes_on_bit_for_bit(backend, experiment, tmp_path, old_folder):
     straight = InlineBackend().start(experiment, folder=tmp_path / "straight")
     straight.step(40)
-    resumed = backend.start(folder=old_folder, resume=True)
-    assert resumed.wait("paused").iteration == 15 and resumed.experiment == experiment
-    resumed.step(25)
-    resumed.wait()
-    resumed.stop()
-    over = resumed.wait("stopped")
-    assert (over.iteration, over.saved) == (40, 40) and not resumed.live
-    resumed.run()  # goes nowhere, and harms nobody
-    assert resumed.status() == over
-    assert same_state(straight.folder, resumed.folder)
-    assert len(RunFolder(resumed.folder).history()) == 40
+    continuation = backend.start(folder=old_folder, resume=True)
+    assert continuation.wait("paused").iteration == 15 and continuation.experiment == experiment
+    continuation.step(25)
+    continuation.wait()
+    continuation.stop()
+    over = continuation.wait("stopped")
+    assert (over.iteration, over.saved) == (40, 40) and not continuation.live
+    continuation.run()  # without effect
+    assert continuation.status() == over
+    assert same_state(straight.folder, continuation.folder)
+    assert len(RunFolder(continuation.folder).history()) == 40
 
 
 def test_a_damaged_checkpoint_fails_with_its_sentence(backend, old_folder):
@@ -157,7 +157,7 @@ def test_a_damaged_checkpoint_fails_with_its_sentence(backend, old_folder):
     assert json.loads((handle.folder / "status.json").read_text())["message"] == status.message
 
 
-def test_what_can_be_seen_at_once_is_refused_at_once(backend, experiment, tmp_path, handle):
+def test_invalid_requests_are_refused_at_once(backend, experiment, tmp_path, handle):
     with pytest.raises(RunError, match="nothing to start"):
         backend.start()
     with pytest.raises(RunError, match="is not a run"):
@@ -171,7 +171,7 @@ def test_what_can_be_seen_at_once_is_refused_at_once(backend, experiment, tmp_pa
 
 
 def same_state(first, second) -> bool:
-    """Whether two folders hold the same weights, optimiser and random numbers, to the bit."""
+    """Compare weights, optimiser and random numbers of two folders, bit for bit."""
 
     def flat(value):
         if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""What only a run in the caller's own thread does."""
+"""Properties of runs in the caller's own thread."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_an_interrupt_rests_the_run_and_reaches_the_caller(experiment, tmp_path,
     assert handle.status().state == "paused" and handle.status().iteration == 3
 
 
-def test_a_device_that_is_not_there_is_said(experiment, tmp_path):
+def test_a_missing_device_is_reported(experiment, tmp_path):
     handle = InlineBackend().start(experiment, folder=tmp_path / "run", device="cuda:77")
     assert handle.status().state == "failed" and "cuda:77" in handle.status().message
 
@@ -64,15 +64,15 @@ def test_a_checkpoint_that_cannot_be_written_ends_the_run_with_a_sentence(experi
 @pytest.mark.parametrize("writer", ["nobody", "a later process with the number", "another machine"])
 def test_a_run_whose_process_has_gone_is_killed(experiment, tmp_path, writer):
     handle = InlineBackend().start(experiment, folder=tmp_path / "runs" / "abc123")
-    shelf, folder = Runs(tmp_path / "runs"), RunFolder(handle.folder)
-    assert shelf.list()[0].state == "paused"
-    gone = {
+    runs, folder = Runs(tmp_path / "runs"), RunFolder(handle.folder)
+    assert runs.list()[0].state == "paused"
+    process = {
         "nobody": {"pid": 2**22 + 7},
         "a later process with the number": {"time": time.time() - 10**6},
         "another machine": {"host": "elsewhere", "time": time.time() - 100},
     }[writer]
-    folder.write_status("running", **gone)
-    assert shelf.list()[0].state == "killed"
+    folder.write_status("running", **process)
+    assert runs.list()[0].state == "killed"
 
 
 def test_a_run_that_lives_elsewhere_is_left_alone(experiment, tmp_path):

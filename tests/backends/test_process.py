@@ -1,4 +1,4 @@
-"""What only worker processes do: die, be killed, outlive nobody, and stay within their limits."""
+"""Properties of worker processes: they die, can be killed, exit with the server, and stay within limits."""
 
 from __future__ import annotations
 
@@ -50,19 +50,21 @@ def test_kill_9_shows_and_resume_equals_never_having_stopped(workers, experiment
     info = Runs(tmp_path / "runs").list()[0]
     assert (info.state, info.message) == ("killed", status.message)
     handle.step(1)
-    handle.request(SnapshotRequest())  # goes nowhere, and harms nobody
-    resumed = workers.start(folder=handle.folder, resume=True)
-    assert resumed.wait("paused").iteration == 10
-    assert workers.start(folder=handle.folder, resume=True) is resumed  # one run, one worker
-    resumed.step(30)
-    resumed.wait()
-    straight = InlineBackend().start(experiment, folder=tmp_path / "straight", device=resumed.status().device)
+    handle.request(SnapshotRequest())  # without effect
+    continuation = workers.start(folder=handle.folder, resume=True)
+    assert continuation.wait("paused").iteration == 10
+    assert workers.start(folder=handle.folder, resume=True) is continuation  # one run, one worker
+    continuation.step(30)
+    continuation.wait()
+    straight = InlineBackend().start(
+        experiment, folder=tmp_path / "straight", device=continuation.status().device
+    )
     straight.step(40)
-    assert same_state(resumed.folder, straight.folder)
-    os.kill(resumed.pid, signal.SIGTERM)  # as an operating system that shuts down: saved, and gone
-    assert until(lambda: not resumed.live)
-    assert resumed.status().state == "stopped" and "terminate" in resumed.status().message
-    assert not psutil.pid_exists(handle.pid) and not psutil.pid_exists(resumed.pid)
+    assert same_state(continuation.folder, straight.folder)
+    os.kill(continuation.pid, signal.SIGTERM)  # as an operating system that shuts down: saved, and gone
+    assert until(lambda: not continuation.live)
+    assert continuation.status().state == "stopped" and "terminate" in continuation.status().message
+    assert not psutil.pid_exists(handle.pid) and not psutil.pid_exists(continuation.pid)
 
 
 def test_commands_of_a_hung_worker_return_at_once(workers, experiment, tmp_path):
@@ -70,10 +72,10 @@ def test_commands_of_a_hung_worker_return_at_once(workers, experiment, tmp_path)
     handle.wait("paused")
     os.kill(handle.pid, signal.SIGSTOP)
     try:
-        begun = time.monotonic()
+        start = time.monotonic()
         for _ in range(5000):
             handle.set("learning_rate", 1e-3)
-        assert time.monotonic() - begun < 5.0
+        assert time.monotonic() - start < 5.0
     finally:
         handle.kill()
     assert until(lambda: handle.state == "killed")
@@ -109,9 +111,9 @@ def test_a_backend_keeps_its_limits_and_leaves_no_process(experiment, tmp_path):
         backend.start(experiment, folder=tmp_path / "second")
     assert backend.get(handle.id) is handle and backend.get("guess") is None and backend.handles() == [handle]
     handle.run()
-    paused = handle.wait("paused")
-    assert paused.iteration == 1 and "at most" in paused.message
-    assert until(lambda: not handle.live)  # nobody looks
+    status = handle.wait("paused")
+    assert status.iteration == 1 and "at most" in status.message
+    assert until(lambda: not handle.live)  # no client accesses it
     assert handle.status().state == "stopped" and "nobody" in handle.status().message
     backend.close()
     assert set(psutil.Process().children(recursive=True)) <= before
@@ -119,14 +121,14 @@ def test_a_backend_keeps_its_limits_and_leaves_no_process(experiment, tmp_path):
         backend.start(experiment, folder=tmp_path / "third")
 
 
-def test_a_run_at_rest_that_nobody_looks_at_makes_room(experiment, tmp_path):
+def test_an_unattended_paused_run_makes_room(experiment, tmp_path):
     backend = ProcessBackend(warm=False, limits=Limits(workers=1))
-    left = backend.start(experiment, folder=tmp_path / "left")
-    left.wait("paused")
-    left.looked_at -= 11.0  # a page that is open looks four times a second
+    first = backend.start(experiment, folder=tmp_path / "first")
+    first.wait("paused")
+    first.last_access -= 11.0  # an open page polls four times a second
     backend.start(experiment, folder=tmp_path / "next")
-    assert until(lambda: not left.live)
-    assert "make room" in left.status().message
+    assert until(lambda: not first.live)
+    assert "make room" in first.status().message
     backend.close()
 
 

@@ -57,16 +57,16 @@ def test_the_python_text_repeats_the_experiment():
     ],
 )
 def test_a_wrong_text_is_refused_with_what_to_try(change, words):
-    with pytest.raises(SpecError) as caught:
+    with pytest.raises(SpecError) as refusal:
         Experiment.from_json(json.dumps(some().to_dict() | change))
-    assert words in str(caught.value).lower()
+    assert words in str(refusal.value).lower()
 
 
-def packed(values):
+def link_text(values):
     return base64.urlsafe_b64encode(zlib.compress(json.dumps(values).encode())).decode()
 
 
-@pytest.mark.parametrize("link", ["", "%%%", "e=", "AAAA", "x" * 30_000, packed({"pad": "0" * 900_000})])
+@pytest.mark.parametrize("link", ["", "%%%", "e=", "AAAA", "x" * 30_000, link_text({"pad": "0" * 900_000})])
 def test_a_damaged_or_swollen_link_is_refused(link):
     with pytest.raises(SpecError, match="link"):
         Experiment.from_link(link)
@@ -75,7 +75,7 @@ def test_a_damaged_or_swollen_link_is_refused(link):
 def test_a_link_cannot_make_the_server_read_a_file():
     with pytest.raises(SpecError, match="link cannot carry"):
         Experiment.from_link(
-            packed({"problem": {"key": "table", "settings": {"path": "/etc/passwd", "x": ["a"], "y": []}}})
+            link_text({"problem": {"key": "table", "settings": {"path": "/etc/passwd", "x": ["a"], "y": []}}})
         )
 
 
@@ -125,5 +125,5 @@ def test_the_form_greys_out_with_the_same_sentence():
 
 @pytest.mark.parametrize("problem", READY, ids=lambda p: p.key)
 def test_every_problem_can_be_run_by_something(problem):
-    made = problem()
-    assert any(not refusals(made, a(), o()) for a in ARCHITECTURES for o in OBJECTIVES)
+    member = problem()
+    assert any(not refusals(member, a(), o()) for a in ARCHITECTURES for o in OBJECTIVES)

@@ -1,4 +1,4 @@
-"""Noise drawn anew in every batch: the same law, other numbers, and the same ones for the same seed."""
+"""New noise in every batch: the same distribution, other numbers, and the same ones for the same seed."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ def data(fresh: bool = True, key: str = "geoacoustic", seed: int = 0) -> RunData
 
 
 def ordered(batch) -> torch.Tensor:
-    """Observations in the order of the first unknown: rows are shuffled anew in every epoch."""
+    """Observations in the order of the first unknown: every epoch shuffles the rows."""
     return batch.y[batch.x[:, 0].argsort()]
 
 
 def test_epochs_have_the_same_signals_and_other_noise():
-    made = data()
-    first, second = ordered(made.batch(0, 0.0)), ordered(made.batch(1, 0.1))
+    run_data = data()
+    first, second = ordered(run_data.batch(0, 0.0)), ordered(run_data.batch(1, 0.1))
     assert not torch.equal(first, second)
-    kept = data(fresh=False)
-    assert torch.equal(ordered(kept.batch(0, 0.0)), ordered(kept.batch(1, 0.1)))
+    fixed_noise = data(fresh=False)
+    assert torch.equal(ordered(fixed_noise.batch(0, 0.0)), ordered(fixed_noise.batch(1, 0.1)))
     # as far from each other as two recordings of one signal are, and nearer than those of two signals
     apart = (first - second).square().sum(1).median()
     assert apart < (first - second.roll(50, 0)).square().sum(1).median()
 
 
-def test_the_law_is_that_of_draws():
-    made = data()
-    many = torch.cat([made.batch(i, 0.0).y for i in range(30)])
-    stored = made.train_y
-    assert float((many.mean(0) - stored.mean(0)).abs().max()) < 0.25
+def test_noise_has_the_distribution_of_the_draws():
+    run_data = data()
+    many = torch.cat([run_data.batch(i, 0.0).y for i in range(30)])
+    reference = run_data.train_y
+    assert float((many.mean(0) - reference.mean(0)).abs().max()) < 0.25
     assert abs(float(many.square().mean()) - 1) < 0.05
 
 
 def test_phases_stay_phases_in_standardised_units():
-    made = data()
-    s, vectors = made.standardisation, PROBLEMS.make("geoacoustic").phase_free
+    run_data = data()
+    s, vectors = run_data.standardisation, PROBLEMS.make("geoacoustic").phase_free
     assert vectors == 21 and not s.shift_y.any()
     assert (s.scale_y.unflatten(0, (-1, 42)) == s.scale_y[::42, None]).all()
-    assert float(made.train_y.square().mean()) == pytest.approx(1.0)
+    assert float(run_data.train_y.square().mean()) == pytest.approx(1.0)
     # elsewhere every column has its own mean and spread
     other = data(key="gaussian_linear").train_y
     assert float(other.mean(0).abs().max()) < 1e-6

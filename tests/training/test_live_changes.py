@@ -17,8 +17,8 @@ AVERAGED = {"key": "variational", "settings": {"critic_width": 8, "critic_averag
 
 
 def tiny(objective="maximum_likelihood", problem="two_moons", **changes):
-    made = Experiment(problem, "realnvp", objective, TINY, steps=14, seed=1, **changes)
-    return made.with_setting("architecture.transforms", 2).with_setting("architecture.width", 8)
+    experiment = Experiment(problem, "realnvp", objective, TINY, steps=14, seed=1, **changes)
+    return experiment.with_setting("architecture.transforms", 2).with_setting("architecture.width", 8)
 
 
 def weights(run):
@@ -45,7 +45,7 @@ def test_network_optimiser_history_and_schedule_stay():
     record = run.step()
     assert record.iteration == 5 and "kl" in record.parts and not same(weights(run), before)
     run.change_objective("maximum_likelihood")
-    assert run.critic_optimiser is None and "critic_optimiser" not in run.guard.watched
+    assert run.critic_optimiser is None and "critic_optimiser" not in run.guard.parts
     assert "kl" not in run.step().parts
 
 
@@ -57,7 +57,7 @@ def test_a_change_to_the_same_objective_changes_nothing():
     assert same(weights(one), weights(two))
 
 
-def test_it_is_written_down_what_became_what():
+def test_an_event_records_the_change():
     run = Run(tiny())
     steps(run, 2)
     run.change_objective(OBJECTIVES.make("variational", divergence="kl"))
@@ -71,48 +71,48 @@ def test_it_is_written_down_what_became_what():
     "changes", [[KL], [KL, ENERGY], [ENERGY, AVERAGED]], ids=["kl", "direct", "averaged"]
 )
 def test_changed_stopped_and_resumed_equals_straight_on_bit_for_bit(changes, tmp_path):
-    straight, broken = Run(tiny()), Run(tiny(), folder=tmp_path / "run")
-    for run in (straight, broken):
+    straight, partial = Run(tiny()), Run(tiny(), folder=tmp_path / "run")
+    for run in (straight, partial):
         steps(run, 3)
         for change in changes:
             run.change_objective(change)
             steps(run, 2)
-    broken.set("objective.weight_divergence", 0.5), straight.set("objective.weight_divergence", 0.5)
-    broken.save()
-    steps(broken, 2)  # work that is lost with the process
-    resumed = Run.resume(tmp_path / "run")
-    assert resumed.experiment.objective == broken.experiment.objective
-    assert [e for e in resumed.events if e["kind"] == "objective"] == broken.events
-    list(straight), list(resumed)
-    assert same(weights(straight), weights(resumed))
-    assert [r.parts for r in straight.history] == [r.parts for r in resumed.history]
+    partial.set("objective.weight_divergence", 0.5), straight.set("objective.weight_divergence", 0.5)
+    partial.save()
+    steps(partial, 2)  # work that is lost with the process
+    continuation = Run.resume(tmp_path / "run")
+    assert continuation.experiment.objective == partial.experiment.objective
+    assert [e for e in continuation.events if e["kind"] == "objective"] == partial.events
+    list(straight), list(continuation)
+    assert same(weights(straight), weights(continuation))
+    assert [r.parts for r in straight.history] == [r.parts for r in continuation.history]
 
 
 def test_the_average_of_the_weights_comes_and_goes_with_the_objective():
-    """A game circles around its solution and is looked at on average; a likelihood does not and is not."""
+    """Adversarial training oscillates, so its weights are averaged; those of a likelihood are not."""
     run = Run(tiny())
     steps(run, 2)
     assert run.average is None and run.optimiser.param_groups[0]["betas"] == (0.9, 0.999)
     run.change_objective(KL)
     assert run.average.decay == run.experiment.objective.model_averaging == 0.99
-    assert same(run.average.state, weights(run)) and run.guard.watched["average"] is run.average
+    assert same(run.average.state, weights(run)) and run.guard.parts["average"] is run.average
     steps(run, 3)
     assert not same(run.average.state, weights(run))
     assert run.optimiser.param_groups[0]["betas"] == run.experiment.objective.momenta != (0.9, 0.999)
     run.change_objective("maximum_likelihood")
-    assert run.average is None and "average" not in run.guard.watched
+    assert run.average is None and "average" not in run.guard.parts
     assert Run(tiny(KL).with_setting("training.averaging", 0.999)).average.decay == 0.999
 
 
-def test_a_checkpoint_from_before_the_average_is_taken_up():
+def test_a_checkpoint_without_an_average_can_be_loaded():
     run = Run(tiny(KL))
     steps(run, 3)
     state = run.state_dict()
     del state["average"]
-    resumed = Run(tiny(KL))
-    resumed.load_state_dict(state)
-    assert same(weights(resumed), weights(run)) and same(resumed.average.state, weights(run))
-    resumed.step()
+    continuation = Run(tiny(KL))
+    continuation.load_state_dict(state)
+    assert same(weights(continuation), weights(run)) and same(continuation.average.state, weights(run))
+    continuation.step()
 
 
 def test_a_crash_between_checkpoint_and_experiment_is_survived(tmp_path):
@@ -144,7 +144,7 @@ def test_what_does_not_fit_is_refused_and_changes_nothing():
     assert same(weights(run), weights(other))
 
 
-def test_what_was_handed_in_does_not_bend_the_run():
+def test_later_changes_to_the_objective_that_was_passed_in_do_not_affect_the_run():
     run, objective = Run(tiny()), OBJECTIVES.make("variational", divergence="kl")
     run.change_objective(objective)
     objective.set("weight_divergence", 7.0)
@@ -167,10 +167,10 @@ def test_the_guard_goes_back_no_further_than_the_change():
     run = Run(tiny())
     steps(run, 3)
     run.change_objective(KL)
-    kept = weights(run)
+    reference = weights(run)
     steps(run, 2)
     run._recover(run.data.batch(5, 0.0), "the loss")
-    assert same(weights(run), kept)
+    assert same(weights(run), reference)
 
 
 def test_older_checkpoints_load(tmp_path):

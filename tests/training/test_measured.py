@@ -1,4 +1,4 @@
-"""Divergences that are measured whatever is trained: they see what they should, and disturb nothing."""
+"""Validation metrics: they detect a wrong posterior, and do not disturb the training."""
 
 import math
 
@@ -17,9 +17,9 @@ TINY = {"samples": 2000, "batch_size": 32, "validate_every": 2}
 
 
 def trained(steps=4, problem="linear_gaussian", objective="maximum_likelihood", **training):
-    made = Experiment(problem, "realnvp", objective, TINY | training, steps=steps)
-    made = made.with_setting("architecture.transforms", 2).with_setting("architecture.width", 8)
-    run = Run(made)
+    experiment = Experiment(problem, "realnvp", objective, TINY | training, steps=steps)
+    experiment = experiment.with_setting("architecture.transforms", 2).with_setting("architecture.width", 8)
+    run = Run(experiment)
     list(run)
     return run
 
@@ -27,8 +27,8 @@ def trained(steps=4, problem="linear_gaussian", objective="maximum_likelihood", 
 @pytest.mark.parametrize("objective", ["maximum_likelihood", "variational"])
 def test_measuring_changes_no_number_of_the_training(objective):
     runs = [
-        trained(2, objective=objective, measured=measured)
-        for measured in ([], ["energy_distance", "maximum_mean_discrepancy"], ["sinkhorn", "kl"])
+        trained(2, objective=objective, measured=keys)
+        for keys in ([], ["energy_distance", "maximum_mean_discrepancy"], ["sinkhorn", "kl"])
     ]
     for run in runs[1:]:
         assert [r.parts for r in run.history] == [r.parts for r in runs[0].history]
@@ -46,12 +46,12 @@ def test_by_default_a_cheap_pair_is_measured_at_each_validation():
     assert all(
         issubclass(DIVERGENCES[k], DIVERGENCES["energy_distance"].__mro__[1]) for k in run.settings.measured
     )
-    found = run.history.measured()
-    assert found.keys() == {"energy_distance", "maximum_mean_discrepancy"}
-    for iterations, values in found.values():
+    curves = run.history.measured()
+    assert curves.keys() == {"energy_distance", "maximum_mean_discrepancy"}
+    for iterations, values in curves.values():
         assert iterations == [2, 4] and all(math.isfinite(v) for v in values)
-    assert set(run.history[-1].measured) == found.keys() and not run.history[0].measured
-    assert set(run.history[-1].validation) >= {MEASURED + key for key in found}
+    assert set(run.history[-1].measured) == curves.keys() and not run.history[0].measured
+    assert set(run.history[-1].validation) >= {MEASURED + key for key in curves}
     assert not any(name.startswith(MEASURED) for name in run.history[-1].parts)
 
 
@@ -66,8 +66,8 @@ def test_the_plot_of_the_loss_leaves_them_to_another():
     assert not [n for n in VIEWS["losses"](run.snapshot()).part.values if str(n).startswith(MEASURED)]
 
 
-def test_the_exact_posterior_measures_as_nothing_and_a_wrong_one_does_not():
-    """The exact map, put in place of the network: both rulers are at zero but for their noise."""
+def test_divergences_vanish_for_the_exact_posterior_and_not_for_a_wrong_one():
+    """The exact map, put in place of the network: both divergences are zero but for their noise."""
     run = trained(problem="linear_gaussian", samples=6000)
     p, s = run.problem.parts, run.data.standardisation
     factor = torch.linalg.cholesky(p.covariance - p.gain @ p.operator @ p.covariance + 1e-12 * torch.eye(3))
@@ -85,8 +85,9 @@ def test_the_exact_posterior_measures_as_nothing_and_a_wrong_one_does_not():
 
 
 def test_both_sides_have_other_observations():
-    ruler = trained().validation_metrics
-    assert len(ruler.x) == len(ruler.other_y) <= POINTS and not torch.isin(ruler.y, ruler.other_y).any()
+    metrics = trained().validation_metrics
+    assert len(metrics.x) == len(metrics.other_y) <= POINTS
+    assert not torch.isin(metrics.y, metrics.other_y).any()
     assert len(trained(problem="two_moons").validation_metrics.x) == 200
 
 
@@ -94,10 +95,10 @@ def test_an_unknown_divergence_is_refused_where_it_is_named():
     for wrong in (["energy_distanc"], [3], "kl"):
         with pytest.raises(SpecError, match="measured|divergence"):
             Training(measured=wrong)
-    made = Experiment("two_moons").with_setting("measured", "kl, sinkhorn")
-    assert made.training.measured == ["kl", "sinkhorn"]
-    assert Experiment.from_link(made.to_link()) == made
-    assert made.with_setting("measured", "").training.measured == []
+    experiment = Experiment("two_moons").with_setting("measured", "kl, sinkhorn")
+    assert experiment.training.measured == ["kl", "sinkhorn"]
+    assert Experiment.from_link(experiment.to_link()) == experiment
+    assert experiment.with_setting("measured", "").training.measured == []
 
 
 def test_what_is_measured_may_change_while_it_trains():

@@ -1,4 +1,4 @@
-"""Runs: same seed, same run; stopped and resumed equals straight on; a non-finite loss is survived or
+"""Runs: same seed, same run; stopped and continuation equals straight on; a non-finite loss is survived or
 reported."""
 
 import math
@@ -41,10 +41,10 @@ def runnable():
             for objective in OBJECTIVES.keys():
                 experiment = tiny(problem, architecture, objective)
                 if not refusals(experiment.problem, experiment.architecture, experiment.objective):
-                    dear = Capability.EXACT_INVERSE not in experiment.architecture.capabilities
+                    expensive = Capability.EXACT_INVERSE not in experiment.architecture.capabilities
                     own = ("maximum_likelihood", "flow_matching")
                     usual = problem in ("two_moons", "linear_gaussian") and objective in own
-                    marks = [pytest.mark.slow] if dear and not usual else []
+                    marks = [pytest.mark.slow] if expensive and not usual else []
                     yield pytest.param(experiment, id=f"{problem}-{architecture}-{objective}", marks=marks)
 
 
@@ -57,26 +57,26 @@ def same(a, b):
 
 
 @pytest.mark.parametrize("experiment", list(runnable()))
-def test_every_combination_steps_validates_and_can_be_looked_at(experiment):
+def test_every_combination_steps_validates_and_gives_snapshots(experiment):
     run = Run(experiment)
     records = [run.step() for _ in range(3)]
     assert [r.iteration for r in records] == [1, 2, 3] and run.iteration == 3
     assert all(math.isfinite(v) for r in records for v in (*r.parts.values(), *r.validation.values()))
-    measured = {MEASURED + key for key in records[2].measured}
-    assert set(records[2].validation) - measured == set(records[2].parts) and not records[0].validation
+    metrics = {MEASURED + key for key in records[2].measured}
+    assert set(records[2].validation) - metrics == set(records[2].parts) and not records[0].validation
     snapshot = run.snapshot()
     assert all(np.isfinite(a).all() for a in snapshot.arrays.values()) and len(snapshot.records) == 3
-    given = run.model.capabilities
+    capabilities = run.model.capabilities
     assert ("invertibility_zxz" in snapshot.arrays) == ("latent_z" in snapshot.arrays)
-    assert ("latent_z" in snapshot.arrays) == (Capability.LATENT in given)
+    assert ("latent_z" in snapshot.arrays) == (Capability.LATENT in capabilities)
     # a padded network drops its padding on the way
-    if Capability.BIJECTION in given and getattr(run.model, "width", 2) <= run.model.features:
+    if Capability.BIJECTION in capabilities and getattr(run.model, "width", 2) <= run.model.features:
         assert snapshot.arrays["invertibility_zxz"].max() < 1e-2
-    moved = [
+    changes = [
         not torch.equal(p, q)
         for p, q in zip(run.model.parameters(), Run(experiment).model.parameters(), strict=True)
     ]
-    assert all(moved), "a parameter never moved"
+    assert all(changes), "a parameter never changed"
 
 
 @pytest.mark.parametrize(
@@ -94,13 +94,13 @@ def test_same_seed_same_run_and_another_seed_another(objective, problem, archite
     assert not same(weights(one), weights(Run(experiment.replace(seed=2))))
 
 
-def test_looking_does_not_disturb_training():
+def test_snapshots_do_not_disturb_training():
     experiment = tiny(training={"averaging": 0.9})
-    watched, alone = Run(experiment), Run(experiment)
+    observer, alone = Run(experiment), Run(experiment)
     for _ in range(8):
-        watched.step(), watched.snapshot(), alone.step()
-        torch.rand(3)  # somebody else's use of the global random numbers must not matter either
-    assert same(weights(watched), weights(alone))
+        observer.step(), observer.snapshot(), alone.step()
+        torch.rand(3)  # other uses of the global random numbers must not matter either
+    assert same(weights(observer), weights(alone))
 
 
 @pytest.mark.parametrize(
@@ -116,19 +116,19 @@ def test_stopped_and_resumed_equals_straight_on_bit_for_bit(objective, training,
     experiment = tiny(objective=objective, training=training, steps=15)
     straight = Run(experiment)
     list(straight)
-    broken = Run(experiment, folder=tmp_path / "run")
+    partial = Run(experiment, folder=tmp_path / "run")
     for _ in range(stop_at):
-        broken.step()
-    broken.set("learning_rate", broken.settings.learning_rate)
-    broken.save()
+        partial.step()
+    partial.set("learning_rate", partial.settings.learning_rate)
+    partial.save()
     for _ in range(2):  # work that is lost with the process
-        broken.step()
-    resumed = Run.resume(tmp_path / "run")
-    assert resumed.iteration == stop_at and len(resumed.history) == stop_at
-    list(resumed)
-    assert same(weights(straight), weights(resumed))
-    assert [r.parts for r in straight.history] == [r.parts for r in resumed.history]
-    resumed.save()
+        partial.step()
+    continuation = Run.resume(tmp_path / "run")
+    assert continuation.iteration == stop_at and len(continuation.history) == stop_at
+    list(continuation)
+    assert same(weights(straight), weights(continuation))
+    assert [r.parts for r in straight.history] == [r.parts for r in continuation.history]
+    continuation.save()
     assert [r.iteration for r in RunFolder(tmp_path / "run").history()] == list(range(1, 16))
 
 
@@ -162,8 +162,8 @@ def test_a_non_finite_loss_goes_back_slows_down_keeps_the_batch_and_says_so(tmp_
     assert [r.iteration for r in records] == [1, 2, 3, 5, 6]
     assert run.guard.factor == 0.5 and "halved the learning rate" in run.events[0]["message"]
     assert run.bad_batch["x"].shape == (32, 2)
-    kept = np.load(tmp_path / "run" / "nonfinite-4.npz", allow_pickle=False)
-    assert kept["x"].shape == (32, 2)
+    arrays = np.load(tmp_path / "run" / "nonfinite-4.npz", allow_pickle=False)
+    assert arrays["x"].shape == (32, 2)
 
 
 def test_it_goes_back_to_the_state_before_the_damage():
@@ -218,7 +218,7 @@ def test_early_stopping_keeps_the_best_weights():
     assert "stopped improving" in run.events[-1]["message"]
 
 
-def test_the_average_is_what_is_looked_at_and_training_goes_on_beside_it():
+def test_evaluation_uses_the_average_and_training_continues_with_its_own_weights():
     run = Run(tiny(training={"averaging": 0.99}))
     for _ in range(6):
         run.step()
@@ -282,12 +282,12 @@ def test_noise_on_y_is_new_in_each_batch_and_follows_from_the_seed():
         ).data
         return [data.batch(i, 0.0) for i in (0, 1, 0)], data.held_out(100, 1.0)
 
-    (clean, held), (noisy, noisy_held) = batches(0.0), batches(0.3)
+    (clean, clean_held_out), (noisy, noisy_held_out) = batches(0.0), batches(0.3)
     difference = [b.y - a.y for a, b in zip(clean, noisy, strict=True)]
     assert all(torch.equal(a.x, b.x) for a, b in zip(clean, noisy, strict=True))
     assert abs(float(difference[0].std()) - 0.3) < 0.02 and abs(float(difference[0].mean())) < 0.03
     assert torch.equal(difference[0], difference[2]) and not torch.allclose(difference[0], difference[1])
-    assert 0.2 < float((noisy_held.y - held.y).std()) < 0.4
+    assert 0.2 < float((noisy_held_out.y - clean_held_out.y).std()) < 0.4
 
 
 def test_standardisation_is_learned_from_the_training_part_alone():
@@ -305,50 +305,50 @@ def test_the_likelihood_is_in_the_units_of_the_data():
     """One standard normal flow: the loss equals the Gaussian's entropy in data units, not in standardised
     ones."""
     run = Run(tiny("linear_gaussian", training={"precision": "float64", "samples": 4000}))
-    fitted = run.fitted
+    model = run.fitted
     x, y = run.data.held_out_x[:50], run.data.held_out_y[:50]
     s = run.data.standardisation
     batch = Batch(x, y, 0.0)
     loss = run.loss.parts(run.model, batch, run.generator)["negative_log_likelihood"].detach()
-    assert torch.allclose(-fitted.log_prob(s.x_out(x), s.y_out(y)).mean().detach(), loss)
+    assert torch.allclose(-model.log_prob(s.x_out(x), s.y_out(y)).mean().detach(), loss)
 
 
-def test_an_observation_without_a_reference_is_looked_at_all_the_same(monkeypatch):
+def test_an_observation_without_a_reference_still_has_a_posterior_view(monkeypatch):
     run = Run(tiny("inverse_kinematics"))
-    asked = []
+    calls = []
     search = type(run.problem)._reference_posterior
     monkeypatch.setattr(type(run.problem), "_reference_posterior",
-                        lambda *a: asked.append(1) or search(*a))  # fmt: skip
+                        lambda *a: calls.append(1) or search(*a))  # fmt: skip
     for _ in range(2):
         arrays = run.snapshot(SnapshotRequest(("posterior",), observation=(4.0, 4.0))).arrays
         assert len(arrays["posterior_x"]) and "reference_x" not in arrays
         assert "can reach" in str(arrays["reference_needs"])
-    assert len(asked) == 1, "a search in vain is not repeated at each look"
+    assert len(calls) == 1, "a failed search is not repeated for every snapshot"
 
 
 def test_draws_do_not_depend_on_how_many_pass_at_once(monkeypatch):
     from workbench.inference import fitted_model as module
 
-    fitted = Run(tiny("linear_gaussian", "conditional_inn")).fitted
-    assert module.at_once(fitted.model) == 16_384  # narrow
+    model = Run(tiny("linear_gaussian", "conditional_inn")).fitted
+    assert module.chunk_size(model.model) == 16_384  # narrow
     wide = ARCHITECTURES.make("conditional_inn", width=200).build(PROBLEMS.make("linear_gaussian").shapes)
-    assert module.at_once(wide) == 1024
-    y = fitted.y and torch.randn(2500, len(fitted.y), generator=torch.Generator().manual_seed(0))
-    whole = fitted.sample(2500, y)
-    monkeypatch.setattr(module, "at_once", lambda model: 1024)
-    assert torch.allclose(fitted.sample(2500, y), whole, atol=1e-5)
+    assert module.chunk_size(wide) == 1024
+    y = model.y and torch.randn(2500, len(model.y), generator=torch.Generator().manual_seed(0))
+    whole = model.sample(2500, y)
+    monkeypatch.setattr(module, "chunk_size", lambda model: 1024)
+    assert torch.allclose(model.sample(2500, y), whole, atol=1e-5)
 
 
 def test_posterior_samples_are_labelled_and_reproducible():
     run = Run(tiny("inverse_kinematics"))
     run.step()
-    drawn = run.posterior([1.5, 0.0]).sample(50)
-    assert dict(drawn.sizes) == {"draw": 50} and len(drawn.data_vars) == 4
-    assert all("units" in v.attrs for v in drawn.data_vars.values()) and drawn.attrs["observation"] == [
+    samples = run.posterior([1.5, 0.0]).sample(50)
+    assert dict(samples.sizes) == {"draw": 50} and len(samples.data_vars) == 4
+    assert all("units" in v.attrs for v in samples.data_vars.values()) and samples.attrs["observation"] == [
         1.5,
         0.0,
     ]
-    assert drawn.equals(run.posterior([1.5, 0.0]).sample(50)) and not drawn.equals(
+    assert samples.equals(run.posterior([1.5, 0.0]).sample(50)) and not samples.equals(
         run.posterior([1.5, 0.0]).sample(50, seed=1)
     )
     for wrong in ([1.5], [1.0, float("nan")], []):
@@ -359,11 +359,11 @@ def test_posterior_samples_are_labelled_and_reproducible():
         run.sample(5)
 
 
-def test_snapshot_refuses_what_it_does_not_know_and_eyes_hold_still():
+def test_snapshots_refuse_unknown_views_and_use_fixed_points():
     run = Run(tiny("inverse_kinematics"))
     with pytest.raises(SpecError, match="(?i)did you mean 'samples'"):
         SnapshotRequest(views=("sample",))
-    with pytest.raises(SpecError, match="does not fit"):
+    with pytest.raises(SpecError, match="wrong number of values"):
         run.snapshot(SnapshotRequest(observation=(1.0, 2.0, 3.0)))
     first = run.snapshot()
     run.step()
@@ -376,7 +376,7 @@ def test_snapshot_refuses_what_it_does_not_know_and_eyes_hold_still():
 
 def test_devices_by_name():
     assert pick_device("cpu").type == "cpu"
-    for name, words in (("gpu", "unknown"), ("cuda:x", "unknown"), ("cuda:99", "not there")):
+    for name, words in (("gpu", "no device"), ("cuda:x", "no device"), ("cuda:99", "not there")):
         with pytest.raises(RunError, match=words):
             pick_device(name)
 
@@ -396,6 +396,27 @@ def test_folder_survives_a_torn_line_and_a_damaged_checkpoint(tmp_path):
         Run.resume(tmp_path / "nowhere")
 
 
+def test_a_folder_is_opened_for_evaluation_without_being_changed(tmp_path):
+    run = Run(tiny(), folder=tmp_path / "run")
+    for _ in range(3):
+        run.step()
+    folder = run.save(state="running")
+    for _ in range(2):  # steps after the checkpoint, as of a run that is still being trained
+        folder.append_history([run.step()])
+    files = {path.name: path.read_bytes() for path in folder.path.iterdir() if path.is_file()}
+    copy = folder.open(device="cpu")
+    assert copy.iteration == 3 and len(copy.history) == 3 and copy.folder is None
+    x = torch.randn(5, 2, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(folder.fitted(device="cpu").log_prob(x), copy.fitted.log_prob(x))
+    assert {path.name: path.read_bytes() for path in folder.path.iterdir() if path.is_file()} == files
+    (folder.path / "experiment.json").write_text(tiny(architecture="maf").to_json())
+    with pytest.raises(RunError, match="does not fit its experiment"):
+        folder.open()
+    (folder.path / "checkpoint.pt").unlink()
+    with pytest.raises(RunError, match="no checkpoint yet"):
+        folder.open()
+
+
 def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):
     import pickle
 
@@ -412,20 +433,20 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):
     assert not (tmp_path / "owned").exists()
 
 
-def test_the_shelf_lists_finds_the_dead_and_deletes(tmp_path):
-    shelf = Runs(tmp_path)
+def test_runs_are_listed_detected_as_dead_and_deleted(tmp_path):
+    runs = Runs(tmp_path)
     folder = RunFolder.create(tmp_path)
     run = Run(tiny(steps=2), folder=folder)
     list(run)
     run.save()
-    assert [(i.id, i.state, i.iteration) for i in shelf.list()] == [(folder.id, "finished", 2)]
+    assert [(i.id, i.state, i.iteration) for i in runs.list()] == [(folder.id, "finished", 2)]
     folder.write_status("running", iteration=1)
     with pytest.raises(RunError, match="still alive"):
-        shelf.delete(folder.id)
+        runs.delete(folder.id)
     folder.write_status("running", iteration=1, pid=2**22 + 12345)
-    assert shelf.list()[0].state == "killed" and "Resume" in shelf.list()[0].message
+    assert runs.list()[0].state == "killed" and "Resume" in runs.list()[0].message
     for wrong in ("../etc", "nosuchrun", ""):
         with pytest.raises(RunError):
-            shelf.folder(wrong)
-    shelf.delete(folder.id)
-    assert shelf.list() == []
+            runs.folder(wrong)
+    runs.delete(folder.id)
+    assert runs.list() == []

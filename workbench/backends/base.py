@@ -1,9 +1,8 @@
-"""A run as it is seen from outside: a `Backend` starts it, a `Handle` steers it and looks at it.
+"""Interface to runs: a `Backend` starts a run, a `Handle` controls it and gives access to its results.
 
-The one who looks asks and is never pushed. Commands return at once; what became of them stands in
-`Handle.status`. A snapshot is asked for with `Handle.request`, of which at most one is under way
-(a credit, not a queue), and is picked up with `Handle.latest` when its version has changed.
-`Handle.subscribe` only says *that* something is new.
+Clients pull, nothing is pushed to them. Commands return at once, and their outcome is in `Handle.status`. A
+snapshot is requested with `Handle.request`, at most one at a time (a credit, not a queue), and read with
+`Handle.latest` when its version has changed. `Handle.subscribe` only notifies that something is new.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,19 +26,19 @@ from workbench.training import Experiment, RunFolder
 STARTING, PAUSED, RUNNING, FINISHED = "starting", "paused", "running", "finished"
 FAILED, KILLED, STOPPED = "failed", "killed", "stopped"
 
-#: States in which there is a run that takes commands, and states in which there is only its folder left.
+#: States of a run that takes commands, and states of which only the folder remains.
 LIVE = frozenset({STARTING, PAUSED, RUNNING, FINISHED})
 OVER = frozenset({FAILED, KILLED, STOPPED})
 
 
 @dataclass(frozen=True)
 class Status:
-    """What is known of a run now.
+    """State of a run at one moment.
 
-    ``iteration`` of ``steps`` steps are done; ``steps_per_second`` is over the last second or so;
-    ``loss`` is the last one (nan before the first step); ``message`` is the answer to the last
-    command or the reason of the state, one sentence or empty; ``saved`` is the iteration of the
-    checkpoint in the folder (-1: none known).
+    ``iteration`` of ``steps`` steps are done; ``steps_per_second`` is an average over about a second;
+    ``loss`` is the last one (nan before the first step); ``message`` is the reply to the last command or the
+    reason of the state, one sentence or empty; ``saved`` is the iteration of the checkpoint in the folder
+    (-1 without one).
     """
 
     state: str = STARTING
@@ -53,28 +52,36 @@ class Status:
 
     @property
     def live(self) -> bool:
-        """Whether commands still reach the run."""
+        """True while the run takes commands."""
         return self.state in LIVE
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields JSON-ready, with None for numbers that are not finite."""
+        return {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in asdict(self).items()
+        }
 
 
 class Handle(ABC):
-    """Steers one run. Commands never raise for the run's sake, and return at once (but inline, where
-    somebody has to do the training).
+    """Control of one run. Commands report failures in the status and return at once, except inline, where
+    the caller does the training.
 
-    ``experiment`` is what was started and ``folder`` where it is kept; ``id`` cannot be guessed. Methods
-    may be called from any thread. A subclass brings `_command` (take a command to the run) and
-    `_give_time` (what `wait` does between two looks); it calls `_publish_status`, `_publish_snapshot`,
-    `_return_credit` and `_acknowledge` with what the run answers.
+    ``experiment`` is the run's experiment and ``folder`` its folder; ``id`` cannot be guessed. Methods may be
+    called from any thread. A subclass implements `_command` (deliver a command) and `_give_time` (let the run
+    proceed while waiting), and calls `_publish_status`, `_publish_snapshot`, `_return_credit` and
+    `_acknowledge` with the run's replies.
     """
 
     def __init__(self, experiment: Experiment, folder: Path) -> None:
         self.id = secrets.token_urlsafe(16)
         self.experiment, self.folder = experiment, Path(folder)
-        self.looked_at = time.monotonic()  # for the idle time-out: when somebody last asked for anything
+        self.last_access = time.monotonic()  # of a client, for the idle time-out
         self._lock = threading.Lock()
         self._status = Status(steps=experiment.steps)
         self._latest: tuple[int, Snapshot | None] = (0, None)
-        self._asked, self._waiting = False, None
+        self._requested = False
+        self._waiting: SnapshotRequest | None = None
         self._sent, self._handled = 0, 0
         self._callbacks: dict[object, Callable[[], None]] = {}
 
@@ -84,7 +91,7 @@ class Handle(ABC):
         self._send("run")
 
     def pause(self) -> None:
-        """Stop after the step that is under way, and save."""
+        """Stop after the current step, and save."""
         self._send("pause")
 
     def step(self, n: int = 1) -> None:
@@ -92,7 +99,7 @@ class Handle(ABC):
         self._send("step", int(n))
 
     def set(self, name: str, value: Any) -> None:
-        """Change a live setting, such as ``learning_rate``. The answer or refusal is the status' message."""
+        """Change a live setting, such as ``learning_rate``. The status' message confirms or refuses."""
         self._send("set", str(name), value)
 
     def save(self) -> None:
@@ -100,48 +107,49 @@ class Handle(ABC):
         self._send("save")
 
     def stop(self) -> None:
-        """Save and let the run go; its folder stays and can be resumed."""
+        """Save and end the run; its folder stays and can be resumed."""
         self._send("stop")
 
     def request(self, request: SnapshotRequest) -> None:
-        """Ask for a snapshot. While one is under way, further requests are merged into one that waits.
+        """Request a snapshot. While one is being taken, further requests are merged into one that waits.
 
-        Merged: all views of both, the newer observation, the records since the earlier of both.
+        The merged request has the views of both, the newer observation, and the records since the earlier
+        one.
         """
-        self.looked_at = time.monotonic()
+        self.last_access = time.monotonic()
         with self._lock:
-            if self._asked:
+            if self._requested:
                 self._waiting = _merged(self._waiting, request)
                 return
-            self._asked = True
+            self._requested = True
         self._send("snapshot", request)
 
-    # ---- looking
+    # ---- state
     def status(self) -> Status:
-        """The last known status; a new object whenever something changed."""
-        self.looked_at = time.monotonic()
+        """Return the last status; a new object after every change."""
+        self.last_access = time.monotonic()
         return self._status
 
     def latest(self) -> tuple[int, Snapshot | None]:
-        """The version of the last snapshot and the snapshot; version 0 and None before the first one."""
-        self.looked_at = time.monotonic()
+        """Return the last snapshot and its version, a counter; 0 and None before the first one."""
+        self.last_access = time.monotonic()
         return self._latest
 
     @property
     def live(self) -> bool:
-        """Whether commands still reach the run. Does not count as looking at it."""
+        """True while the run takes commands. Does not count as an access."""
         return self._status.live
 
     @property
     def state(self) -> str:
-        """The state alone. Does not count as looking at it."""
+        """Name of the state. Does not count as an access."""
         return self._status.state
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call ``callback()`` when status or snapshot are new, from any thread; returns how to unsubscribe.
+        """Have ``callback()`` called, from any thread, on a new status or snapshot.
 
-        The callback carries no data and must be quick: schedule a look, don't look. One that raises is
-        dropped.
+        Returns a function that unsubscribes. The callback gets no data and must be quick: it should schedule
+        an update and not do it. One that raises is removed.
         """
         key = object()
         with self._lock:
@@ -155,25 +163,25 @@ class Handle(ABC):
 
     # ---- waiting: for tests, scripts and notebooks; a server never calls these
     def wait(self, *states: str, timeout: float = 60.0) -> Status:
-        """Wait until all commands so far are carried out and the state is one of ``states``.
+        """Wait until all commands so far are executed and the state is one of ``states``.
 
-        Without ``states``: until nothing is being trained. RunError after ``timeout`` seconds, or at
-        once when the run is over and the state cannot come any more.
+        Without ``states``: until nothing is being trained. Raises `RunError` after ``timeout`` seconds, or at
+        once when the run has ended in another state.
         """
-        wanted = frozenset(states) or (LIVE | OVER) - {STARTING, RUNNING}
+        targets = frozenset(states) or (LIVE | OVER) - {STARTING, RUNNING}
         return self.wait_for(
-            lambda status: status.state in wanted, timeout=timeout, what=" or ".join(states) or "at rest"
+            lambda status: status.state in targets, timeout=timeout, what=" or ".join(states) or "at rest"
         )
 
     def wait_for(
         self, condition: Callable[[Status], bool], *, timeout: float = 60.0, what: str = "there"
     ) -> Status:
-        """Wait until all commands so far are carried out and ``condition(status)`` holds."""
+        """Wait until all commands so far are executed and ``condition(status)`` holds; ``what`` names it."""
         deadline = time.monotonic() + timeout
         while True:
             with self._lock:
-                status, settled = self._status, self._handled >= self._sent
-            if (settled or not status.live) and condition(status):
+                status, idle = self._status, self._handled >= self._sent
+            if (idle or not status.live) and condition(status):
                 return status
             if not status.live:
                 raise RunError(f"The run is {status.state} and will not be {what}", found=status.message)
@@ -182,23 +190,26 @@ class Handle(ABC):
             self._give_time(min(0.02, timeout))
 
     def wait_snapshot(self, request: SnapshotRequest, *, timeout: float = 60.0) -> Snapshot:
-        """Ask for a snapshot and wait for it."""
+        """Request a snapshot and wait for it."""
         version = self.latest()[0]
         self.request(request)
         self.wait_for(lambda status: self._latest[0] > version, timeout=timeout, what="looked at")
-        return self._latest[1]
+        snapshot = self._latest[1]
+        if snapshot is None:
+            raise RunError("The run has no snapshot", found=str(self._status))
+        return snapshot
 
     # ---- for subclasses
     @abstractmethod
     def _command(self, name: str, *arguments: Any) -> None:
-        """Take a command to the run. Must not block and not raise."""
+        """Deliver a command to the run. Must not block and not raise."""
 
     @abstractmethod
     def _give_time(self, seconds: float) -> None:
-        """What is done while waiting: sleep, or train where nobody else does."""
+        """Let the run proceed while waiting: sleep, or train where no other process does."""
 
     def _send(self, name: str, *arguments: Any) -> None:
-        self.looked_at = time.monotonic()
+        self.last_access = time.monotonic()
         with self._lock:
             if not self._status.live:
                 return
@@ -223,7 +234,7 @@ class Handle(ABC):
     def _return_credit(self) -> None:
         with self._lock:
             request, self._waiting = self._waiting, None
-            self._asked = request is not None
+            self._requested = request is not None
         if request is not None:
             self._send("snapshot", request)
 
@@ -233,13 +244,13 @@ class Handle(ABC):
         for key, callback in callbacks:
             try:
                 callback()
-            except Exception:  # a session that is gone must not stop the others from hearing
+            except Exception:  # a client that has gone must not keep the others from being notified
                 with self._lock:
                     self._callbacks.pop(key, None)
 
 
 class Backend(ABC):
-    """Where runs live."""
+    """A place of execution for runs."""
 
     @abstractmethod
     def start(
@@ -250,22 +261,22 @@ class Backend(ABC):
         device: str = "auto",
         resume: bool = False,
     ) -> Handle:
-        """A new run, paused before its first step, or with ``resume`` the one in ``folder``, as saved.
+        """Start a new run, paused before its first step, or with ``resume`` the saved one in ``folder``.
 
         ``folder`` is the run's own folder; without it the run gets a new one among `workbench.training.Runs`.
-        Raises `WorkbenchError` at once for what can be seen at once (an impossible experiment, a missing
-        folder); what shows later is the handle's status.
+        Raises `WorkbenchError` for an impossible experiment or a missing folder; later failures are reported
+        in the handle's status.
         """
 
     @abstractmethod
     def close(self) -> None:
-        """Save and stop what was started here, and let go of whatever else is kept."""
+        """Save and stop all runs of this backend, and release its resources."""
 
 
 def prepare(
     experiment: Experiment | None, folder: Path | str | None, *, resume: bool
 ) -> tuple[Experiment, RunFolder]:
-    """Experiment and folder of a run that is about to start, after the checks that need no network."""
+    """Return experiment and folder of a run that is about to start, after the checks without a network."""
     if resume:
         return _prepare_old(folder)
     if experiment is None:
@@ -306,7 +317,7 @@ def _prepare_old(folder: Path | str | None) -> tuple[Experiment, RunFolder]:
 
 
 def refuse_functions(experiment: Experiment) -> None:
-    """A problem made of the user's own functions lives where it was made; it cannot go to another process."""
+    """Raise `IncompatibleError` for a problem made of functions, which cannot go to another process."""
     problem = experiment.problem
     if problem.unavailable():
         raise IncompatibleError(

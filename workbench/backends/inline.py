@@ -1,48 +1,50 @@
-"""A run in the caller's own thread, for notebooks, scripts and tests: nothing happens behind one's back."""
+"""Runs in the caller's own thread, for notebooks, scripts and tests: nothing happens in the background."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.backends.base import Backend, Handle, prepare
 from workbench.backends.operator import Operator
-from workbench.training import Run, RunFolder
 
 if TYPE_CHECKING:
-    from workbench.training import Experiment
+    from workbench.training import Experiment, Run, RunFolder
 
 
 class InlineHandle(Handle):
-    """A handle whose run moves only inside `run`, `step`, `advance` and the ``wait`` methods."""
+    """A handle whose run proceeds only inside `run`, `step`, `advance` and the ``wait`` methods."""
 
-    def __init__(self, experiment: Experiment, folder: RunFolder, make, *, eager: bool) -> None:
+    def __init__(
+        self, experiment: Experiment, folder: RunFolder, make: Callable[[], Run], *, eager: bool
+    ) -> None:
         super().__init__(experiment, folder.path)
         self._eager, self._inside = eager, False
-        self._operator = Operator(make, folder, patience=0.0)  # whoever asks here waits for it anyway
-        self._look()
+        self._operator = Operator(make, folder, patience=0.0)  # the caller waits for it anyway
+        self._publish()
 
     def advance(self, n: int = 1) -> int:
-        """Train at most ``n`` steps of what `run` or `step` has left to do; returns how many were trained."""
-        done = 0
-        while done < n and self._operator.training:
-            self._operator.turn()
-            self._operator.keep()
-            done += 1
-            self._look()
-        return done
+        """Train at most ``n`` of the steps that `run` or `step` asked for; returns their number."""
+        steps = 0
+        while steps < n and self._operator.training:
+            self._operator.train_step()
+            self._operator.maintain()
+            steps += 1
+            self._publish()
+        return steps
 
     @property
     def training_run(self) -> Run | None:
-        """The Run itself, for what goes beyond a handle; None where it could not be built."""
+        """The Run itself, for uses beyond a handle; None where it could not be built."""
         return self._operator.run
 
     def _command(self, name: str, *arguments: Any) -> None:
         self._operator.apply(name, *arguments)
         self._acknowledge(self._sent)
-        self._look()
-        # a callback of a step may pause, set or look: only the outermost command trains
+        self._publish()
+        # a callback of a step may send commands of its own: only the outermost one trains
         if self._eager and not self._inside:
             self._inside = True
             try:
@@ -50,19 +52,19 @@ class InlineHandle(Handle):
                     self.advance(1)
             except BaseException:  # Ctrl-C, or the notebook's stop button
                 self._operator.interrupt()
-                self._look()
+                self._publish()
                 raise
             finally:
                 self._inside = False
 
-    def _look(self) -> None:
+    def _publish(self) -> None:
         self._publish_status(self._operator.status)
-        if not self._operator.owes:
+        if not self._operator.snapshot_due:
             return
-        snapshot = self._operator.answer()
+        snapshot = self._operator.take_snapshot()
         if snapshot is not None:
             self._publish_snapshot(snapshot)
-        elif not self._operator.owes:
+        elif not self._operator.snapshot_due:
             self._return_credit()
             self._publish_status(self._operator.status)
 
@@ -72,10 +74,10 @@ class InlineHandle(Handle):
 
 
 class InlineBackend(Backend):
-    """Synchronous: `Handle.run` and `Handle.step` train before they return.
+    """Synchronous execution: `Handle.run` and `Handle.step` train before they return.
 
-    With ``eager=False`` they only say how far to go, and `InlineHandle.advance` (from a loop, a timer or a
-    notebook's widget) or `Handle.wait` does the training.
+    With ``eager=False`` they only set the number of steps, and `InlineHandle.advance` (from a loop, a timer
+    or a notebook's widget) or `Handle.wait` does the training.
     """
 
     def __init__(self, *, eager: bool = True) -> None:
@@ -89,14 +91,16 @@ class InlineBackend(Backend):
         device: str = "auto",
         resume: bool = False,
     ) -> InlineHandle:
-        experiment, run_folder = prepare(experiment, folder, resume=resume)
+        own_experiment, run_folder = prepare(experiment, folder, resume=resume)
 
         def make() -> Run:
+            from workbench.training import Run
+
             if resume:
                 return Run.resume(run_folder.path, device=device)
-            return Run(experiment, device=device, folder=run_folder.path)
+            return Run(own_experiment, device=device, folder=run_folder.path)
 
-        return InlineHandle(experiment, run_folder, make, eager=self._eager)
+        return InlineHandle(own_experiment, run_folder, make, eager=self._eager)
 
     def close(self) -> None:
-        """Nothing is kept."""
+        """Do nothing: there are no resources to release."""

@@ -1,9 +1,9 @@
-"""Every run in a worker process of its own: networks, CUDA and crashes stay out of the server.
+"""Runs in worker processes, one each, which isolates the server from networks, CUDA and crashes.
 
-A worker is a fresh interpreter (never a fork, which would inherit threads and CUDA), started with a command
-line of its own. The spawn of `multiprocessing` would import the server's ``__main__`` again in each worker:
-under ``panel serve`` that costs two seconds and 40 MB each, and a script without a guard could start none.
-One idle worker is kept warm, because most of a start is the import of torch.
+A worker is a fresh interpreter (never a fork, which would inherit threads and CUDA), started with its own
+command line. `multiprocessing` with spawn would import the server's ``__main__`` again in each worker: under
+``panel serve`` that costs two seconds and 40 MB each, and a script without a guard could not start any. One
+idle worker is kept in reserve, because most of the start-up time is the import of torch.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import workbench
 from workbench.backends.base import (
@@ -36,26 +36,28 @@ from workbench.backends.base import (
     prepare,
     refuse_functions,
 )
-from workbench.backends.operator import json_ready
 from workbench.core.errors import RunError
-from workbench.training import Experiment, RunFolder
+
+if TYPE_CHECKING:
+    from workbench.training import Experiment, RunFolder
 
 #: Seconds that a worker may take to save and stop before it is killed.
 PATIENCE = 15.0
-#: Seconds after a worker was taken before the next idle one is started: the run that starts goes first.
+#: Delay in seconds before the next idle worker is started, so that the starting run has priority.
 REFILL_AFTER = 3.0
 _SWEEP_EVERY = 5.0
-#: Seconds without a look after which nobody is taken to watch: an open page looks four times a second.
-_LEFT = 10.0
+#: Seconds without an access after which a run counts as unattended: an open page polls four times a second.
+_UNATTENDED_AFTER = 10.0
 _CODE = "import os; os.nice(5); from workbench.backends.worker import main; main()"
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one server grants.
+    """Limits of one server.
 
-    ``workers``: live ones at once. ``idle``: seconds after which a run at rest that nobody looks at is saved
-    and stopped. ``wall_clock``: seconds of training after which a run is paused.
+    ``workers`` is the largest number of live workers, ``idle`` the seconds without access after which a
+    paused or finished run is saved and stopped, ``wall_clock`` the seconds of training after which a run is
+    paused.
     """
 
     workers: int = 8
@@ -64,7 +66,10 @@ class Limits:
 
     @classmethod
     def from_environment(cls) -> Limits:
-        """``WORKBENCH_MAX_WORKERS``, ``WORKBENCH_IDLE_MINUTES``, ``WORKBENCH_MAX_TRAINING_MINUTES``."""
+        """Read ``WORKBENCH_MAX_WORKERS``, ``WORKBENCH_IDLE_MINUTES`` and ``WORKBENCH_MAX_TRAINING_MINUTES``.
+
+        Raises `RunError` for a value that is not a positive number.
+        """
         return cls(
             int(_number("WORKBENCH_MAX_WORKERS", cls.workers)),
             60 * _number("WORKBENCH_IDLE_MINUTES", cls.idle / 60),
@@ -87,7 +92,7 @@ def _number(name: str, default: float) -> float:
 
 
 class _Worker:
-    """A process that waits for its order, and the pipe to it."""
+    """An idle worker process and the pipe to it."""
 
     def __init__(self) -> None:
         if not hasattr(os, "getppid") or os.name != "posix":
@@ -96,30 +101,31 @@ class _Worker:
                 found=sys.platform,
                 suggestion="use InlineBackend, or the Windows Subsystem for Linux",
             )
-        self.connection, theirs = multiprocessing.Pipe()
-        with theirs:
-            command = [sys.executable, "-P", "-c", _CODE, str(theirs.fileno()), str(os.getpid())]
+        self.connection, remote = multiprocessing.Pipe()
+        with remote:
+            command = [sys.executable, "-P", "-c", _CODE, str(remote.fileno()), str(os.getpid())]
             self.process = subprocess.Popen(
-                command, env=_environment(), pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL
+                command, env=_environment(), pass_fds=(remote.fileno(),), stdin=subprocess.DEVNULL
             )
 
     @property
     def alive(self) -> bool:
+        """True while the process exists."""
         return self.process.poll() is None
 
     def dismiss(self) -> None:
-        """End a worker that has no order: it has nothing to save."""
+        """End a worker without a run: it has nothing to save."""
         self.connection.close()
         self.process.kill()
         self.process.wait()
 
 
 def _environment() -> dict[str, str]:
-    """The server's, with the package importable and the threads that a worker may use.
+    """Return the server's environment with the package importable and the worker's number of threads.
 
-    One by default: where two threads share their cores with other work, small networks train ten times
-    slower (the threads spin while they wait for each other), and where they do not, the gain is a fifth.
-    ``WORKBENCH_THREADS`` sets it, for wide networks on many cores.
+    One thread by default: two threads that share their cores with other work train small networks ten times
+    slower (they spin while they wait for each other), and gain a fifth otherwise. ``WORKBENCH_THREADS`` sets
+    the number, for wide networks on many cores.
     """
     package = str(Path(workbench.__file__).resolve().parent.parent)
     path = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -128,19 +134,21 @@ def _environment() -> dict[str, str]:
 
 
 class ProcessHandle(Handle):
-    """A handle whose run lives in a worker.
+    """A handle to a run in a worker process.
 
-    Two threads belong to it: one writes commands, so that no caller ever waits for the pipe; the other reads
-    answers and is the only one that replaces status and snapshot.
+    It has two threads: one writes commands, so that no caller waits for the pipe; the other reads replies and
+    is the only one that replaces status and snapshot.
     """
 
-    def __init__(self, experiment: Experiment, folder: RunFolder, worker: _Worker, order: dict) -> None:
+    def __init__(
+        self, experiment: Experiment, folder: RunFolder, worker: _Worker, order: dict[str, Any]
+    ) -> None:
         super().__init__(experiment, folder.path)
         self._run_folder, self._process = folder, worker.process
         self._connection: Connection = worker.connection
         self._final: Status | None = None
         self._stop_by = math.inf
-        self._outbox: SimpleQueue = SimpleQueue()
+        self._outbox: SimpleQueue[Any] = SimpleQueue()
         self._outbox.put(order)
         for target in (self._write, self._read):
             threading.Thread(target=target, name=f"{target.__name__}-{self.id[:6]}", daemon=True).start()
@@ -150,12 +158,12 @@ class ProcessHandle(Handle):
         """The worker's process id."""
         return self._process.pid
 
-    def let_go(self, reason: str) -> None:
-        """Stop, and say why."""
+    def stop_because(self, reason: str) -> None:
+        """Save and end the run; the status' message gives the reason."""
         self._send("stop", reason)
 
     def kill(self) -> None:
-        """End the worker at once, without saving."""
+        """Kill the worker process without saving."""
         self._process.kill()
 
     def _command(self, name: str, *arguments: Any) -> None:
@@ -167,7 +175,7 @@ class ProcessHandle(Handle):
         time.sleep(seconds)
 
     def _write(self) -> None:
-        with suppress(OSError, ValueError):  # a worker that has gone is the reader's business
+        with suppress(OSError, ValueError):  # the reader handles a worker that has gone
             while (message := self._outbox.get()) is not None:
                 self._connection.send(message)
 
@@ -175,14 +183,14 @@ class ProcessHandle(Handle):
         try:
             while True:
                 if self._connection.poll(0.5):
-                    self._take(*self._connection.recv())
+                    self._receive(*self._connection.recv())
                 elif time.monotonic() > self._stop_by:
                     self.kill()
         except (EOFError, OSError):
             pass
-        self._bury()
+        self._conclude()
 
-    def _take(self, kind: str, content: Any, handled: int) -> None:
+    def _receive(self, kind: str, content: Any, handled: int) -> None:
         self._acknowledge(handled)
         if kind == "over":
             self._final = content
@@ -194,8 +202,8 @@ class ProcessHandle(Handle):
         else:
             self._publish_snapshot(content)
 
-    def _bury(self) -> None:
-        """The pipe has ended: say what became of the run, once its process is really gone."""
+    def _conclude(self) -> None:
+        """Publish the final status after the pipe has ended, once the process has exited."""
         try:
             code = self._process.wait(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
@@ -204,17 +212,19 @@ class ProcessHandle(Handle):
         self._outbox.put(None)
         status = self._final
         if status is None:
-            status = replace(self._status, state=KILLED, steps_per_second=0.0, message=self._epitaph(code))
+            status = replace(
+                self._status, state=KILLED, steps_per_second=0.0, message=self._death_message(code)
+            )
             with suppress(OSError):
-                self._run_folder.write_status(**json_ready(status))
+                self._run_folder.write_status(**status.to_json())
         self._publish_status(status)
         self._connection.close()
 
-    def _epitaph(self, code: int) -> str:
+    def _death_message(self, code: int) -> str:
         if time.monotonic() > self._stop_by:
             why = f"it did not stop within {PATIENCE:.0f} seconds"
         elif code == -signal.SIGKILL:
-            why = "signal KILL: somebody ended it, or the machine ran out of memory"
+            why = "signal KILL: it was ended from outside, or the machine ran out of memory"
         else:
             name = signal.Signals(-code).name[3:] if code < 0 else ""
             why = f"signal {name}, see worker.log" if name else f"exit code {code}, see worker.log"
@@ -228,18 +238,19 @@ class ProcessHandle(Handle):
 
 
 class ProcessBackend(Backend):
-    """Spawns a worker for every run, keeps one warm, and grants no more than its limits."""
+    """Execution in worker processes, one a run, within limits; one idle worker is kept in reserve."""
 
     def __init__(self, *, warm: bool = True, limits: Limits | None = None) -> None:
         self.limits = limits or Limits.from_environment()
-        self._warm, self._idle = warm, None
+        self._warm = warm
+        self._idle: _Worker | None = None
         self._handles: dict[str, ProcessHandle] = {}
         self._lock, self._closed = threading.RLock(), threading.Event()
         self._sweeper: threading.Thread | None = None
         atexit.register(self.close)
 
     def warm_up(self) -> None:
-        """Have an idle worker ready for the next run; returns at once."""
+        """Start an idle worker for the next run; returns at once."""
         with self._lock:
             if self._warm and not self._closed.is_set() and (self._idle is None or not self._idle.alive):
                 self._idle = _Worker()
@@ -252,14 +263,14 @@ class ProcessBackend(Backend):
         device: str = "auto",
         resume: bool = False,
     ) -> ProcessHandle:
-        """As `Backend.start`; to resume what a worker of this backend has gives the handle that it has.
+        """Start a run as `Backend.start` does; a folder whose run is live here gives the existing handle.
 
-        Raises RunError when all workers that the limits allow are busy or being looked at.
+        Raises `RunError` when all workers that the limits allow are busy or attended.
         """
         with self._lock:
-            known = self._of(folder) if resume and folder is not None else None
-            if known is not None:
-                return known
+            existing = self._of(folder) if resume and folder is not None else None
+            if existing is not None:
+                return existing
             self._make_room()
             if experiment is not None:
                 refuse_functions(experiment)
@@ -281,17 +292,17 @@ class ProcessBackend(Backend):
             return handle
 
     def get(self, id: str) -> ProcessHandle | None:
-        """The handle with this id, also for a while after its run is over; None when there is none."""
+        """Return the handle with this id, for a while also after its run has ended; None for other ids."""
         with self._lock:
             return self._handles.get(id)
 
     def handles(self) -> list[ProcessHandle]:
-        """All handles, oldest first."""
+        """Return all handles, oldest first."""
         with self._lock:
             return list(self._handles.values())
 
     def close(self) -> None:
-        """Save and stop every run, wait until the workers are gone, and end the idle one."""
+        """Save and stop every run, wait until the workers have exited, and end the idle one."""
         self._closed.set()
         atexit.unregister(self.close)
         with self._lock:
@@ -300,12 +311,12 @@ class ProcessBackend(Backend):
             idle.dismiss()
         live = [handle for handle in self.handles() if handle.live]
         for handle in live:
-            handle.let_go("The server was closed")
+            handle.stop_because("The server was closed")
         deadline = time.monotonic() + PATIENCE + 1
         while any(handle.live for handle in live) and time.monotonic() < deadline:
             time.sleep(0.02)
 
-    # ---- inside
+    # ---- internals
     def _of(self, folder: Path | str) -> ProcessHandle | None:
         path = Path(folder).resolve()
         return next((h for h in self._handles.values() if h.live and h.folder.resolve() == path), None)
@@ -326,27 +337,28 @@ class ProcessBackend(Backend):
         live = [handle for handle in self._handles.values() if handle.live]
         if len(live) < self.limits.workers:
             return
-        unwatched = [h for h in live if h.state in (PAUSED, FINISHED) and _unseen_for(h) > _LEFT]
-        if not unwatched:
+        candidates = [h for h in live if h.state in (PAUSED, FINISHED) and _idle_time(h) > _UNATTENDED_AFTER]
+        if not candidates:
             raise RunError(
                 "No worker is free for another run",
                 found=f"{len(live)} runs in the works",
                 expected=f"at most {self.limits.workers}",
                 suggestion="stop one of them, or wait until one has finished and is left",
             )
-        max(unwatched, key=_unseen_for).let_go("Stopped to make room for another run")
+        max(candidates, key=_idle_time).stop_because("Stopped to make room for another run")
 
     def _sweep(self) -> None:
         while not self._closed.wait(_SWEEP_EVERY):
             for handle in self.handles():
-                if _unseen_for(handle) < self.limits.idle:
+                if _idle_time(handle) < self.limits.idle:
                     continue
                 if not handle.live:
                     with self._lock:
                         self._handles.pop(handle.id, None)
                 elif handle.state in (PAUSED, FINISHED):
-                    handle.let_go("Stopped because nobody had looked for a while")
+                    handle.stop_because("Stopped because nobody had looked for a while")
 
 
-def _unseen_for(handle: Handle) -> float:
-    return time.monotonic() - handle.looked_at
+def _idle_time(handle: Handle) -> float:
+    """Return the seconds since the last access to a run."""
+    return time.monotonic() - handle.last_access

@@ -1,9 +1,9 @@
-"""The worker process: one run, driven over a pipe. Started by `workbench.backends.process`, never by hand.
+"""Worker process: executes one run, controlled over a pipe. Started by `workbench.backends.process`.
 
-Messages to the worker: first the order (a dict), then ``(name, *arguments)``; ``seen`` only says that the
-last status has arrived. Messages from it: ``("status", status, handled)``, ``("snapshot", snapshot or None,
-handled)`` and at the very end ``("over", status, handled)``; ``handled`` counts the commands carried out.
-A status without news waits until the one before has been seen, so nothing can pile up in the pipe.
+Messages to the worker: first the order (a dict), then ``(name, *arguments)``; ``seen`` acknowledges a status.
+Messages from it: ``("status", status, handled)``, ``("snapshot", snapshot or None, handled)`` and at the end
+``("over", status, handled)``; ``handled`` is the number of executed commands. A status without news is sent
+only after the one before has been acknowledged, so that nothing accumulates in the pipe.
 """
 
 from __future__ import annotations
@@ -16,24 +16,25 @@ import threading
 import time
 from contextlib import suppress
 from multiprocessing.connection import Connection
+from typing import Any
 
-from workbench.backends.base import STARTING
+from workbench.backends.base import STARTING, Status
 from workbench.backends.operator import Operator
 from workbench.training import Experiment, Run, RunFolder
 
-#: Seconds between two looks at the pipe at rest, between two statuses without news, and of grace for saving
-#: when the server is gone.
+#: Seconds between two polls of the pipe at rest, between two statuses without news, and of grace for saving
+#: after the server has exited.
 IDLE, REPORT_EVERY, GRACE = 0.2, 0.2, 15.0
 
 
 def main() -> None:
-    """Wait for an order, carry it out, leave. Arguments: the pipe's descriptor and the server's process."""
+    """Wait for an order, execute it and exit. Arguments: the pipe's descriptor, the server's process id."""
     descriptor, parent = int(sys.argv[1]), int(sys.argv[2])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which then says stop
     connection = Connection(descriptor)
-    threading.Thread(target=_outlive_no_parent, args=(parent,), daemon=True).start()
+    threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
     with suppress(EOFError, OSError):
-        _rehearse(connection)
+        _warm_up(connection)
         order = connection.recv()
         _log_into(RunFolder(order["folder"]))
         Service(connection, order).serve()
@@ -42,28 +43,30 @@ def main() -> None:
 
 
 class Service:
-    """Alternates between the pipe and the run."""
+    """Serves the pipe and trains the run in turns."""
 
-    def __init__(self, connection: Connection, order: dict) -> None:
+    def __init__(self, connection: Connection, order: dict[str, Any]) -> None:
         self._connection, self._handled = connection, 0
         self._terminated = False
-        self._seen, self._told, self._told_at, self._last = True, None, 0.0, None
+        self._acknowledged, self._report_at = True, 0.0
+        self._last_news: tuple[Any, ...] = ()
+        self._last_status: Status | None = None
         signal.signal(signal.SIGTERM, self._terminate)
         folder = RunFolder(order["folder"])
         folder.write_status(STARTING)
         self._operator = Operator(lambda: _make(folder, order), folder, wall_clock=order["wall_clock"])
 
     def serve(self) -> None:
-        """Until the run is over, the server is gone or the process is told to terminate."""
+        """Work until the run has ended, the server has exited or the process receives SIGTERM."""
         operator = self._operator
         try:
             while operator.status.live:
                 self._report()
                 self._receive()
-                self._answer()
+                self._send_snapshot()
                 if operator.training:
-                    operator.turn()
-                operator.keep()
+                    operator.train_step()
+                operator.maintain()
                 if self._terminated:
                     operator.apply("stop", "The worker was told to terminate")
             self._connection.send(("over", operator.status, self._handled))
@@ -74,32 +77,33 @@ class Service:
         while self._connection.poll(0 if self._operator.busy else IDLE):
             name, *arguments = self._connection.recv()
             if name == "seen":
-                self._seen = True
+                self._acknowledged = True
                 continue
             self._operator.apply(name, *arguments)
             self._handled += 1
             if not self._operator.status.live:
                 return
 
-    def _answer(self) -> None:
-        if self._operator.owes:
-            snapshot = self._operator.answer()
-            if not self._operator.owes:
+    def _send_snapshot(self) -> None:
+        if self._operator.snapshot_due:
+            snapshot = self._operator.take_snapshot()
+            if not self._operator.snapshot_due:
                 self._connection.send(("snapshot", snapshot, self._handled))
 
     def _report(self) -> None:
         status, now = self._operator.status, time.monotonic()
         news = (status.state, status.message, status.saved, status.steps, self._handled)
-        due = self._seen and now > self._told_at + REPORT_EVERY and status is not self._last
-        if news != self._told or due:
+        due = self._acknowledged and now > self._report_at + REPORT_EVERY
+        if news != self._last_news or (due and status is not self._last_status):
             self._connection.send(("status", status, self._handled))
-            self._told, self._told_at, self._last, self._seen = news, now, status, False
+            self._last_news, self._last_status = news, status
+            self._report_at, self._acknowledged = now, False
 
     def _terminate(self, *_: object) -> None:
         self._terminated = True
 
 
-def _make(folder: RunFolder, order: dict) -> Run:
+def _make(folder: RunFolder, order: dict[str, Any]) -> Run:
     if order["resume"]:
         return Run.resume(folder, device=order["device"])
     run = Run(folder.experiment(), device=order["device"])
@@ -107,15 +111,15 @@ def _make(folder: RunFolder, order: dict) -> Run:
     return run
 
 
-def _rehearse(connection: Connection) -> None:
-    """A first step makes torch import its parts, for a second or more; an idle worker does it beforehand."""
+def _warm_up(connection: Connection) -> None:
+    """Do a first step while idle: it makes torch import its parts, which takes a second or more."""
     if not connection.poll(0):
         with suppress(Exception):
             Run(Experiment("two_moons", "realnvp", training={"samples": 256}, steps=1), device="cpu").step()
 
 
 def _log_into(folder: RunFolder) -> None:
-    """Whatever this process prints, crashes in C included, goes to the run's own folder."""
+    """Redirect all output of this process, crashes in C included, to the run's folder."""
     log = os.open(folder.path / "worker.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
@@ -124,8 +128,8 @@ def _log_into(folder: RunFolder) -> None:
     faulthandler.enable()
 
 
-def _outlive_no_parent(parent: int) -> None:
-    """The pipe's end says that the server is gone; where a step hangs, this ends it all the same."""
+def _exit_with_parent(parent: int) -> None:
+    """Exit after the server has exited, even where a hanging step keeps the end of the pipe unnoticed."""
     while os.getppid() == parent:
         time.sleep(1.0)
     time.sleep(GRACE)

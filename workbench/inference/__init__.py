@@ -1,6 +1,21 @@
-"""What a trained network answers: densities, samples and posteriors in the data's own units."""
+"""Inference with a trained network: densities, samples and posteriors in data units."""
 
-from workbench.inference.fitted_model import FittedModel, Posterior
-from workbench.inference.standardisation import Standardisation
+from typing import TYPE_CHECKING
+
+from workbench.core.lazy import lazy_attributes
+
+if TYPE_CHECKING:
+    from workbench.inference.fitted_model import FittedModel
+    from workbench.inference.posterior import Posterior
+    from workbench.inference.standardisation import Standardisation
 
 __all__ = ["FittedModel", "Posterior", "Standardisation"]
+
+__getattr__ = lazy_attributes(
+    __name__,
+    {
+        "FittedModel": "workbench.inference.fitted_model",
+        "Posterior": "workbench.inference.posterior",
+        "Standardisation": "workbench.inference.standardisation",
+    },
+)

@@ -1,16 +1,16 @@
-"""A posterior with all that belongs to it, in the groups and names that ArviZ reads.
+"""Conversion of draws to xarray: labelled Datasets, and a posterior's DataTree in the groups of ArviZ.
 
-posterior             the draws, (chain, draw); they are independent, and chains are only a way to lay them
-                      out, so that ArviZ can compare them
+posterior             the draws, (chain, draw); they are independent, and divided into chains only so that
+                      ArviZ can compare these
 sample_stats          lp: log density of each draw under the network, in nats; where the problem knows its
                       joint density: log_joint, and log_weight = log_joint − lp, the log importance weight
-prior                 as many draws of x without the observation
-posterior_predictive  each posterior draw sent through the simulator, with its noise
+prior                 the same number of draws of x without the observation
+posterior_predictive  each posterior draw passed through the simulator, with its noise
 prior_predictive      the prior's own observations
 observed_data         the observation
 
-A group that the problem cannot give is left out, and the attributes of the whole say why. Units stand at
-every variable. Source: the InferenceData schema of ArviZ (Kumar et al. 2019, JOSS 4(33), 1143).
+A group that the problem cannot give is left out, and the attributes of the tree give the reason. Every
+variable has its unit. Source: the InferenceData schema of ArviZ (Kumar et al. 2019, JOSS 4(33), 1143).
 """
 
 from __future__ import annotations
@@ -19,25 +19,40 @@ import json
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 import xarray as xr
-from torch import Tensor
 
 import workbench
 from workbench.core.capability import Capability
 from workbench.core.errors import SpecError, WorkbenchError
+from workbench.core.lazy import torch
 from workbench.core.variable import Variable
 from workbench.problems import PROBLEMS
 
-#: Draws are laid out in so many chains, which is what ArviZ's summary wants to compare.
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.inference.fitted_model import FittedModel
+    from workbench.inference.posterior import Posterior
+    from workbench.problems.base import Problem
+
+#: Number of chains that draws are divided into, for ArviZ's summary to compare.
 CHAINS = 4
 
 
-def to_datatree(posterior: Any, n: int = 1000, *, chains: int = CHAINS, seed: int = 0) -> xr.DataTree:
-    """All groups for ``n`` draws of a `Posterior`, laid out in ``chains`` of equal length.
+def to_dataset(x: Tensor, variables: Sequence[Variable]) -> xr.Dataset:
+    """Label draws (n, D): one variable a column along ``draw``, with unit, symbol and description."""
+    values = x.detach().cpu().double().numpy()
+    return xr.Dataset(
+        {v.name: ("draw", values[:, i], _attributes(v)) for i, v in enumerate(variables)},
+        coords={"draw": range(len(values))},
+    )
+
+
+def to_datatree(posterior: Posterior, n: int = 1000, *, chains: int = CHAINS, seed: int = 0) -> xr.DataTree:
+    """Draw ``n`` samples of a `Posterior` and return all groups, in ``chains`` of equal length.
 
     Raises `SpecError` where ``n`` is not a multiple of ``chains``.
     """
@@ -47,12 +62,12 @@ def to_datatree(posterior: Any, n: int = 1000, *, chains: int = CHAINS, seed: in
             expected=f"a number of draws that {chains} divides",
             found=f"{n} draws",
         )
-    fitted, problem = posterior.fitted, _problem(posterior.fitted)
-    generator = torch.Generator(device=fitted.model.device).manual_seed(seed)
-    x = fitted.sample(n, [posterior.observation], generator).detach()
-    groups = {
-        "posterior": _labelled(x, fitted.x, chains),
-        "observed_data": _observed(posterior.observation, fitted.y),
+    model, problem = posterior.fitted, _problem(posterior.fitted)
+    generator = torch.Generator(device=model.model.device).manual_seed(seed)
+    x = model.sample(n, [posterior.observation], generator).detach()
+    groups: dict[str, xr.Dataset | None] = {
+        "posterior": _labelled(x, model.x, chains),
+        "observed_data": _observed(posterior.observation, model.y),
     }
     left_out: dict[str, str] = {}
     groups["sample_stats"] = _sample_stats(posterior, problem, x, chains, left_out)
@@ -61,17 +76,17 @@ def to_datatree(posterior: Any, n: int = 1000, *, chains: int = CHAINS, seed: in
         left_out |= dict.fromkeys(("prior", "prior_predictive", "posterior_predictive"), reason)
     else:
         groups |= _from_problem(problem, x, chains, seed, left_out)
-    kept = {name: group for name, group in groups.items() if group is not None and group.data_vars}
-    about = provenance(fitted, seed) | {"left_out": json.dumps(left_out), "n_draws": n}
+    datasets = {name: group for name, group in groups.items() if group is not None and group.data_vars}
+    about = provenance(model, seed) | {"left_out": json.dumps(left_out), "n_draws": n}
     if posterior.concerns:
         about["warnings"] = " ".join(posterior.concerns)
-    for group in kept.values():
+    for group in datasets.values():
         group.attrs |= about
-    return xr.DataTree.from_dict({"/": xr.Dataset(attrs=about), **kept})
+    return xr.DataTree.from_dict({"/": xr.Dataset(attrs=about), **datasets})
 
 
-def provenance(fitted: Any, seed: int) -> dict[str, Any]:
-    """Attributes that every file format can hold: when, by what, from which experiment."""
+def provenance(fitted: FittedModel, seed: int) -> dict[str, Any]:
+    """Return time, library, experiment and seed as attributes that every file format can hold."""
     table = fitted.manifest.get("experiment")
     return {
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -86,8 +101,8 @@ def provenance(fitted: Any, seed: int) -> dict[str, Any]:
     }
 
 
-def _problem(fitted: Any) -> Any:
-    """What the model was trained on, where it is at hand and ready; otherwise None."""
+def _problem(fitted: FittedModel) -> Problem | None:
+    """Return the problem that the model was trained on, if it is available and usable."""
     problem = fitted.known_problem
     if problem is None and "experiment" in fitted.manifest:
         try:
@@ -98,7 +113,7 @@ def _problem(fitted: Any) -> Any:
 
 
 def _labelled(values: Tensor, variables: Sequence[Variable], chains: int) -> xr.Dataset:
-    """(chains · draws, columns) as one variable (chain, draw) a column, with unit, symbol, description."""
+    """Label (chains · draws, D): one variable (chain, draw) a column, with unit, symbol, description."""
     table = values.detach().cpu().double().numpy().reshape(chains, -1, len(variables))
     return xr.Dataset(
         {v.name: (("chain", "draw"), table[..., i], _attributes(v)) for i, v in enumerate(variables)},
@@ -119,45 +134,50 @@ def _observed(observation: Sequence[float], variables: Sequence[Variable]) -> xr
     return xr.Dataset({v.name: ((), float(value), _attributes(v)) for v, value in pairs})
 
 
-def _sample_stats(posterior, problem, x: Tensor, chains: int, left_out: dict) -> xr.Dataset | None:
-    fitted, columns = posterior.fitted, {}
-    if Capability.DENSITY not in fitted.capabilities:
+def _sample_stats(
+    posterior: Posterior, problem: Problem | None, x: Tensor, chains: int, left_out: dict[str, str]
+) -> xr.Dataset | None:
+    model, columns = posterior.fitted, {}
+    if Capability.DENSITY not in model.capabilities:
         left_out["sample_stats"] = "the model draws, but has no tractable density"
         return None
     with torch.no_grad():
-        lp = fitted.log_prob(x, [posterior.observation]).cpu().double()
+        lp = model.log_prob(x, [posterior.observation]).cpu().double()
     columns["lp"] = lp, "log density under the network"
     if problem is not None and Capability.LOG_JOINT in problem.capabilities:
         rows = torch.tensor([posterior.observation], dtype=torch.float64).expand(len(x), -1)
         joint = problem.log_joint(x.cpu().double(), rows)
         columns["log_joint"] = joint, "log p(x, y) of the problem"
         columns["log_weight"] = joint - lp, "log importance weight, log p(x, y) - log q(x | y)"
-    made = {
-        name: (("chain", "draw"), v.detach().numpy().reshape(chains, -1), {"units": "nat", "long_name": said})
-        for name, (v, said) in columns.items()
+    variables = {
+        name: (("chain", "draw"), v.detach().numpy().reshape(chains, -1), {"units": "nat", "long_name": text})
+        for name, (v, text) in columns.items()
     }
-    return xr.Dataset(made, {"chain": np.arange(chains), "draw": np.arange(len(x) // chains)})
+    return xr.Dataset(variables, {"chain": np.arange(chains), "draw": np.arange(len(x) // chains)})
 
 
-def _from_problem(problem, x: Tensor, chains: int, seed: int, left_out: dict) -> dict[str, xr.Dataset]:
+def _from_problem(
+    problem: Problem, x: Tensor, chains: int, seed: int, left_out: dict[str, str]
+) -> dict[str, xr.Dataset]:
+    """Draw from the prior and simulate from the posterior draws x (n, D)."""
     generator = torch.Generator().manual_seed(913_000_031 + seed)
-    found = {}
-    drawn = problem.draw(len(x), generator)
-    whole = len(drawn.x) - len(drawn.x) % chains  # a table may have fewer rows
-    if whole:
-        found["prior"] = _labelled(drawn.x[:whole], problem.x, chains)
-        found["prior_predictive"] = _labelled(drawn.y[:whole], problem.y, chains)
+    groups = {}
+    prior = problem.draw(len(x), generator)
+    rows = len(prior.x) - len(prior.x) % chains  # a table may have fewer rows
+    if rows:
+        groups["prior"] = _labelled(prior.x[:rows], problem.x, chains)
+        groups["prior_predictive"] = _labelled(prior.y[:rows], problem.y, chains)
     if Capability.SIMULATE not in problem.capabilities:
         left_out["posterior_predictive"] = "the problem cannot simulate y from x"
-        return found
+        return groups
     low, high = (
         torch.tensor([getattr(v, end) for v in problem.x], dtype=torch.float64) for end in ("low", "high")
     )
-    # outside its bounds a simulator need not answer: the nearest point inside stands for such a draw
+    # a simulator need not work outside its bounds: such a draw is moved to the nearest point inside
     inside = torch.minimum(torch.maximum(x.cpu().double(), low), high)
     answer = problem.simulate(inside, generator)
-    found["posterior_predictive"] = _labelled(answer, problem.y, chains)
-    moved = float((inside != x.cpu().double()).any(1).double().mean())
-    if moved > 0 and math.isfinite(moved):
-        found["posterior_predictive"].attrs["moved_inside"] = moved
-    return found
+    groups["posterior_predictive"] = _labelled(answer, problem.y, chains)
+    share = float((inside != x.cpu().double()).any(1).double().mean())
+    if share > 0 and math.isfinite(share):
+        groups["posterior_predictive"].attrs["moved_inside"] = share
+    return groups

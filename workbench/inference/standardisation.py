@@ -1,11 +1,11 @@
-"""Mean and scale of each column, and the maps between data units and the network's units."""
+"""Standardisation: shift and scale of each column, and the maps between data units and network units."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-from torch import Tensor, nn
+import torch  # noqa: TID253 the base class of a module; imported with the first model
+from torch import Tensor, nn  # noqa: TID253
 
 from workbench.core.shapes import Shapes
 
@@ -13,8 +13,15 @@ _CONSTANT = 1e-12
 
 
 class Standardisation(nn.Module):
-    """Mean and standard deviation of x and y, learned from the training part; buffers, so they travel with
-    the model."""
+    """Shift and scale of x and y, by default their mean and standard deviation in the training data.
+
+    They are buffers, and part of the model's state.
+    """
+
+    shift_x: Tensor
+    scale_x: Tensor
+    shift_y: Tensor
+    scale_y: Tensor
 
     def __init__(self, shapes: Shapes) -> None:
         super().__init__()
@@ -24,34 +31,46 @@ class Standardisation(nn.Module):
         self.register_buffer("scale_y", torch.ones(shapes.y))
 
     @classmethod
-    def learn(cls, x: Tensor, y: Tensor, kept: Sequence[int] = (), phase_free: int = 0) -> Standardisation:
-        """From training data x (n, D), y (n, M), in float64. A column without spread keeps the scale 1; the
-        columns ``kept`` of x keep their values: they are categories. Vectors of ``phase_free`` complex
-        numbers in y are divided by their effective value, and not shifted: their phases stay phases."""
-        made = cls(Shapes(x.shape[1], y.shape[1])).to(torch.float64)
+    def learn(
+        cls, x: Tensor, y: Tensor, categorical: Sequence[int] = (), phase_free: int = 0
+    ) -> Standardisation:
+        """Estimate shift and scale from training data x (n, D) and y (n, M), in float64.
+
+        Parameters
+        ----------
+        categorical : columns of x that are not standardised. A constant column gets the scale 1.
+        phase_free : length of the complex vectors that y consists of, where their phases carry no
+            information: they are divided by their root mean square and not shifted. 0 for other data.
+        """
+        standardisation = cls(Shapes(x.shape[1], y.shape[1])).to(torch.float64)
         for name, values in (("x", x), ("y", y)):
             if not values.shape[1]:
                 continue
             scale = values.std(0, unbiased=False)
-            getattr(made, f"shift_{name}").copy_(values.mean(0))
-            getattr(made, f"scale_{name}").copy_(
+            getattr(standardisation, f"shift_{name}").copy_(values.mean(0))
+            getattr(standardisation, f"scale_{name}").copy_(
                 torch.where(scale > _CONSTANT, scale, torch.ones_like(scale))
             )
-        made.shift_x[list(kept)], made.scale_x[list(kept)] = 0.0, 1.0
+        columns = list(categorical)
+        standardisation.shift_x[columns], standardisation.scale_x[columns] = 0.0, 1.0
         if phase_free:
             level = y.square().mean(0).unflatten(0, (-1, 2 * phase_free)).mean(1).sqrt()
-            made.shift_y.zero_()
-            made.scale_y.copy_(level.repeat_interleave(2 * phase_free))
-        return made
+            standardisation.shift_y.zero_()
+            standardisation.scale_y.copy_(level.repeat_interleave(2 * phase_free))
+        return standardisation
 
     def x_in(self, x: Tensor) -> Tensor:
+        """Map x from data units to network units."""
         return (x - self.shift_x) / self.scale_x
 
     def x_out(self, x: Tensor) -> Tensor:
+        """Map x from network units to data units."""
         return self.shift_x + self.scale_x * x
 
     def y_in(self, y: Tensor) -> Tensor:
+        """Map y from data units to network units."""
         return (y - self.shift_y) / self.scale_y
 
     def y_out(self, y: Tensor) -> Tensor:
+        """Map y from network units to data units."""
         return self.shift_y + self.scale_y * y

@@ -1,11 +1,11 @@
-"""Tests of uniformity and corrections for looking often, as plain NumPy.
+"""Tests of uniformity and corrections for multiple tests, in NumPy.
 
 Rank test    ranks r of a truth among L exact posterior draws are uniform on {0, …, L}; u = (r + U) / (L +
              1) with U uniform is uniform on (0, 1) exactly (Talts et al. 2018).
 Band         counts c_k = #{u ≤ t_k} are binomial; the smallest two-sided tail probability over the grid
-             t_1, …, t_G, compared with its own law under uniformity, gives one p value and one band for the
-             whole curve (Säilynoja, Bürkner and Vehtari 2022).
-Holm         corrected p values that bound the chance of any false alarm, whatever the dependence (Holm
+             t_1, …, t_G, compared with its own distribution under uniformity, gives one p value and one band
+             for the whole curve (Säilynoja, Bürkner and Vehtari 2022).
+Holm         corrected p values that bound the probability of any false alarm, whatever the dependence (Holm
              1979).
 """
 
@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.stats import binom
 
 SIMULATIONS, GRID = 10_000, 49
 
 
 def uniform_ranks(truth: np.ndarray, others: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """u (n, …) from a truth (n, …) among L others (n, L, …); ties are broken at random."""
+    """Return u (n, …) of truths (n, …) among L draws each (n, L, …); ties are broken at random."""
     below = (others < truth[:, None]).sum(1)
     equal = (others == truth[:, None]).sum(1)
     rank = below + generator.integers(0, equal + 1)
@@ -30,7 +29,10 @@ def uniform_ranks(truth: np.ndarray, others: np.ndarray, generator: np.random.Ge
 
 @dataclass(frozen=True)
 class Uniformity:
-    """p value; ``difference`` (G,) of the empirical law from ``grid``, band from ``low`` to ``high`` (G,)."""
+    """Result of the test: p value, and ``difference`` of the empirical distribution from the uniform one.
+
+    ``grid``, ``difference`` and the limits ``low`` and ``high`` of the band have shape (G,).
+    """
 
     p: float
     grid: np.ndarray
@@ -40,13 +42,15 @@ class Uniformity:
 
     @property
     def distance(self) -> float:
-        """Largest distance of the empirical law from the uniform one, on the grid."""
+        """Largest distance of the empirical distribution from the uniform one, on the grid."""
         return float(np.abs(self.difference).max())
 
 
 def uniformity(u: np.ndarray, level: float) -> Uniformity:
-    """The simultaneous test of u (n,), n ≥ 2, against the uniform law; the band holds at ``level``."""
+    """Test u (n,), n ≥ 2, against the uniform distribution; the band covers with probability ``level``."""
     n = len(u)
+    from scipy.stats import binom
+
     grid, tails, smallest = _null(n)
     counts = (u[:, None] <= grid).sum(0)
     statistic = tails[np.arange(len(grid)), counts].min()
@@ -58,35 +62,37 @@ def uniformity(u: np.ndarray, level: float) -> Uniformity:
 
 @lru_cache(maxsize=8)
 def _null(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Grid, two-sided tail probabilities (G, n + 1) of every count, and the law of their minimum."""
+    """Return grid, two-sided tail probabilities (G, n + 1) of every count, and draws of their minimum."""
+    from scipy.stats import binom
+
     grid = np.arange(1, GRID + 1) / (GRID + 1)
     counts = np.arange(n + 1)
     below = binom.cdf(counts, n, grid[:, None])
     above = binom.sf(counts - 1, n, grid[:, None])
     tails = np.minimum(1.0, 2 * np.minimum(below, above))
     cells = np.random.default_rng(0).multinomial(n, np.full(GRID + 1, 1 / (GRID + 1)), size=SIMULATIONS)
-    drawn = cells.cumsum(1)[:, :-1]
-    return grid, tails, tails[np.arange(GRID), drawn].min(1)
+    draws = cells.cumsum(1)[:, :-1]
+    return grid, tails, tails[np.arange(GRID), draws].min(1)
 
 
 def holm(p: np.ndarray) -> np.ndarray:
-    """Corrected p values in the order given; NaN (not tested) stays and does not count."""
+    """Correct p values, in the order given; NaN (not tested) stays and does not count."""
     p = np.asarray(p, dtype=np.float64)
-    corrected, tested = np.full(p.shape, np.nan), np.isfinite(p)
-    order = np.argsort(p[tested])
-    steps = p[tested][order] * np.arange(tested.sum(), 0, -1)
-    back = np.empty(len(order))
-    back[order] = np.minimum(1.0, np.maximum.accumulate(steps))
-    corrected[tested] = back
-    return corrected
+    result, mask = np.full(p.shape, np.nan), np.isfinite(p)
+    order = np.argsort(p[mask])
+    steps = p[mask][order] * np.arange(mask.sum(), 0, -1)
+    corrections = np.empty(len(order))
+    corrections[order] = np.minimum(1.0, np.maximum.accumulate(steps))
+    result[mask] = corrections
+    return result
 
 
 def sign_flip(differences: np.ndarray, generator: np.random.Generator, flips: int = 4999) -> float:
-    """One-sided p value of mean > 0 when every sign was as likely as the other."""
+    """Return the one-sided p value of a positive mean under random signs of the differences."""
     signs = generator.choice((-1.0, 1.0), size=(flips, len(differences)))
     return float((1 + ((signs * differences).mean(1) >= differences.mean()).sum()) / (1 + flips))
 
 
 def percent(share: float) -> str:
-    """``0.0123`` -> ``1.23 %``."""
+    """Format a share as a percentage: ``0.0123`` -> ``1.23 %``."""
     return f"{100 * share:.3g} %"

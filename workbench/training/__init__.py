@@ -1,12 +1,21 @@
-"""Experiment and Run: what is chosen, and what happens."""
+"""Experiments and runs: what is trained and with which settings, training itself, and the folders of runs.
 
-from workbench.inference.fitted_model import FittedModel, Posterior
+Run, FittedModel and Posterior need torch and are imported on first use.
+"""
+
+from typing import TYPE_CHECKING
+
+from workbench.core.lazy import lazy_attributes
 from workbench.training.compatibility import fits, refusals
 from workbench.training.experiment import Experiment
 from workbench.training.folder import RunFolder, RunInfo, Runs, home
 from workbench.training.history import History, Record
-from workbench.training.run import Run
 from workbench.training.settings import Training
+
+if TYPE_CHECKING:
+    from workbench.inference.fitted_model import FittedModel
+    from workbench.inference.posterior import Posterior
+    from workbench.training.run import Run
 
 __all__ = [
     "Experiment",
@@ -23,3 +32,12 @@ __all__ = [
     "home",
     "refusals",
 ]
+
+__getattr__ = lazy_attributes(
+    __name__,
+    {
+        "FittedModel": "workbench.inference.fitted_model",
+        "Posterior": "workbench.inference.posterior",
+        "Run": "workbench.training.run",
+    },
+)

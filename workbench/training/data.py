@@ -1,37 +1,55 @@
-"""The data of a run: split, standardised, on the device; batches follow from seed and iteration alone."""
+"""Data of a run: split, standardised and on the device; batches follow from seed and iteration alone."""
 
 from __future__ import annotations
 
 from functools import cached_property
+from typing import TYPE_CHECKING, cast
 
-import torch
-from torch import Tensor
-
+from workbench.core.capability import Capability
 from workbench.core.errors import DataError
+from workbench.core.lazy import torch
 from workbench.inference.out_of_distribution import Typicality
 from workbench.inference.standardisation import Standardisation
 from workbench.objectives.base import Batch
 from workbench.problems.base import Samples
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.problems.base import Problem, SignalProblem
+    from workbench.training.settings import Training
+
 
 class RunData:
-    """Training and validation part as standardised tensors on the device.
+    """Training and validation data as standardised tensors on the device.
 
-    Batches walk through a fresh permutation each epoch; the permutation is made from (seed, epoch), so
-    that a resumed
-    run sees exactly what the uninterrupted one would have seen.
+    Each epoch visits the rows in a new permutation that follows from (seed, epoch), so that a resumed run
+    gets the batches of an uninterrupted one.
+
+    Parameters
+    ----------
+    problem, settings : source of the samples, and the number, split, batch size and noise of them.
+    samples : pairs to use instead of draws from the problem.
     """
 
     def __init__(
-        self, problem, settings, *, seed: int, device: torch.device, dtype: torch.dtype, samples=None
+        self,
+        problem: Problem,
+        settings: Training,
+        *,
+        seed: int,
+        device: torch.device,
+        dtype: torch.dtype,
+        samples: Samples | None = None,
     ) -> None:
         generator = torch.Generator().manual_seed(seed)
-        self._signals, self._problem = None, problem
-        if samples is None and settings.fresh_noise and hasattr(problem, "recorded"):
-            drawn, self._signals = _with_signals(problem, settings.samples, generator)
-        else:
-            drawn = problem.draw(settings.samples, generator) if samples is None else samples
-        n = len(drawn.x)
+        self._signals: Tensor | None = None
+        self._problem = problem
+        if samples is None and settings.fresh_noise and Capability.SIGNAL in problem.capabilities:
+            samples, self._signals = _with_signals(problem, settings.samples, generator)
+        elif samples is None:
+            samples = problem.draw(settings.samples, generator)
+        n = len(samples.x)
         n_validation = max(1, round(n * settings.validation_fraction))
         if n - n_validation < 2:
             raise DataError(
@@ -39,25 +57,29 @@ class RunData:
             )
         order = torch.randperm(n, generator=generator)
         held_out, train = order[:n_validation], order[n_validation:]
-        kept = [i for i, variable in enumerate(problem.x) if variable.categories]
-        self.standardisation = Standardisation.learn(drawn.x[train], drawn.y[train], kept, problem.phase_free)
+        categorical = [i for i, variable in enumerate(problem.x) if variable.categories]
+        self.standardisation = Standardisation.learn(
+            samples.x[train], samples.y[train], categorical, problem.phase_free
+        )
         edges = torch.tensor([[v.low for v in problem.x], [v.high for v in problem.x]], dtype=torch.float64)
         self.bounds = self.standardisation.x_in(edges).to(device, dtype)
         if self._signals is not None:
             self._signals = self._signals[train]
         self.noise_y = settings.noise_y
         self.seed, self.device, self.batch_size = seed, device, min(settings.batch_size, len(train))
-        self.has_y = drawn.y.shape[1] > 0
+        self.has_y = samples.y.shape[1] > 0
         s = self.standardisation
-        self.train_x = s.x_in(drawn.x[train]).to(device, dtype)
-        self.train_y = s.y_in(drawn.y[train]).to(device, dtype)
-        self.held_out_x = s.x_in(drawn.x[held_out]).to(device, dtype)
-        self.held_out_y = s.y_in(drawn.y[held_out]).to(device, dtype)
-        self._epoch, self._permutation = -1, None
+        self.train_x = s.x_in(samples.x[train]).to(device, dtype)
+        self.train_y = s.y_in(samples.y[train]).to(device, dtype)
+        self.held_out_x = s.x_in(samples.x[held_out]).to(device, dtype)
+        self.held_out_y = s.y_in(samples.y[held_out]).to(device, dtype)
+        self._epoch, self._permutation = -1, torch.empty(0, dtype=torch.int64)
 
     def pairs(self, *, held_out: bool | None = None) -> Samples:
-        """x (n, D) and y (n, M) in data units, float64 on the CPU, as precise as the run's own numbers: of
-        the training part, of the part held out, or (None) of both."""
+        """Return x (n, D) and y (n, M) in data units, float64 on the CPU, at the precision of the run.
+
+        ``held_out`` selects the held-out part (True), the training part (False) or both (None).
+        """
         parts = [] if held_out else [(self.train_x, self.train_y)]
         parts += [] if held_out is False else [(self.held_out_x, self.held_out_y)]
         x, y = (torch.cat([part[i] for part in parts]).double().cpu() for i in (0, 1))
@@ -66,16 +88,19 @@ class RunData:
 
     @cached_property
     def typicality(self) -> Typicality | None:
-        """What the training sees of observations; made when it is first asked for."""
+        """Summary of the observations in the data, built on first use; None without observations."""
         return Typicality.split(self.train_y, self.held_out_y) if self.has_y else None
 
     @property
     def batches(self) -> int:
-        """Whole batches in an epoch; the remainder is reached in other epochs' permutations."""
+        """Number of whole batches in an epoch; the permutations of other epochs reach the remainder."""
         return max(1, len(self.train_x) // self.batch_size)
 
     def batch(self, index: int, progress: float, part: float = 0.0) -> Batch:
-        """The ``index``-th batch since the start of the run, or another of its epoch, that far along it."""
+        """Return the ``index``-th batch since the start of the run.
+
+        ``part`` (0 to 1) selects another batch of the same epoch, at that distance along it.
+        """
         epoch, position = divmod(index, self.batches)
         position = (position + round(part * self.batches)) % self.batches
         if epoch != self._epoch:
@@ -87,15 +112,16 @@ class RunData:
         return Batch(self.train_x[rows], y, progress)
 
     def _recorded(self, rows: Tensor, index: int) -> Tensor:
-        """y (n, M) of these rows; made anew from their signals where the settings ask for it."""
+        """Return y (n, M) of these rows, with new noise on their signals where the settings ask for it."""
         if self._signals is None:
             return self.train_y[rows]
         generator = torch.Generator().manual_seed((self.seed * 1_000_037 + 7_907 * index + 11) % 2**63)
-        fresh = self._problem.recorded(self._signals[rows.cpu()], generator)
+        problem = cast("SignalProblem", self._problem)
+        fresh = problem.recorded(self._signals[rows.cpu()], generator)
         return self.standardisation.y_in(fresh).to(self.device, self.train_y.dtype)
 
     def _noisy(self, y: Tensor, number: int) -> Tensor:
-        """y (n, M) with the noise of the training settings; it follows from the seed and ``number`` alone."""
+        """Add the noise of the settings to y (n, M); it follows from the seed and ``number`` alone."""
         if self.noise_y == 0:
             return y
         generator = torch.Generator(device=self.device)
@@ -104,18 +130,19 @@ class RunData:
         return y + self.noise_y * noise
 
     def held_out(self, limit: int, progress: float) -> Batch:
-        """The first ``limit`` held-out points: always the same ones, and the same noise."""
+        """Return the first ``limit`` held-out points, with the same noise in every call."""
         y = self._noisy(self.held_out_y[:limit], 0) if self.has_y else None
         return Batch(self.held_out_x[:limit], y, progress)
 
 
-def _with_signals(problem, n: int, generator: torch.Generator) -> tuple[Samples, Tensor]:
-    """Pairs, and the signals (single precision) that their observations were recorded from."""
+def _with_signals(problem: Problem, n: int, generator: torch.Generator) -> tuple[Samples, Tensor]:
+    """Draw pairs, and return them with the noiseless signals of their observations in single precision."""
+    source = cast("SignalProblem", problem)
     if hasattr(problem, "signal_draws"):
         x, signals = problem.signal_draws(n, generator)
     else:
         x = problem.prior(n, generator)
         with torch.no_grad():
-            signals = problem.signals(x)
-    short = torch.complex64 if signals.is_complex() else torch.float32
-    return Samples(x, problem.recorded(signals, generator)), signals.to(short)
+            signals = source.signals(x)
+    dtype = torch.complex64 if signals.is_complex() else torch.float32
+    return Samples(x, source.recorded(signals, generator)), signals.to(dtype)

@@ -1,26 +1,20 @@
-"""Devices by name: auto, cpu, cuda, cuda:N, mps."""
+"""Compute devices by name: auto, cpu, cuda, cuda:N, mps."""
 
 from __future__ import annotations
 
-import torch
-
-from workbench.core.errors import RunError, did_you_mean
+from workbench.core.errors import RunError, unknown
+from workbench.core.lazy import torch
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """The torch device for a name; a device that is not there is an error, never a silent fall-back."""
+    """Return the torch device for a name. A missing device raises `RunError`; there is no fall-back."""
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps") if torch.backends.mps.is_available() else torch.device("cpu")
     kind, _, index = str(name).partition(":")
     if kind not in ("cpu", "cuda", "mps") or (index and not index.isdigit()):
-        raise RunError(
-            f"Device '{name}' is unknown",
-            expected="auto, cpu, cuda, cuda:N or mps",
-            found=str(name),
-            suggestion=did_you_mean(kind, ("auto", "cpu", "cuda", "mps")),
-        )
+        raise unknown("device", name, ("auto", "cpu", "cuda", "cuda:N", "mps"), RunError)
     if kind == "cuda" and torch.cuda.device_count() <= int(index or 0):
         raise RunError(
             f"Device '{name}' is not there",

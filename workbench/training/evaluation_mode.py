@@ -1,23 +1,34 @@
-"""Looking at a run without disturbing it: the weights to look at are put in place and taken away again."""
+"""Evaluation of a run without side effects on its training."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.training.run import Run
+
 
 class EvaluationMode:
-    """Puts the averaged weights in place while something is looked at, and the training weights back
-    after."""
+    """Context manager that puts the run's model into evaluation mode, with the averaged weights if any.
 
-    def __init__(self, run) -> None:
+    On exit the training weights and training mode are restored.
+    """
+
+    def __init__(self, run: Run) -> None:
         self.run = run
+        self._training_weights: dict[str, Tensor] | None = None
 
     def __enter__(self) -> None:
         self.run.model.eval()
-        self.kept = None
+        self._training_weights = None
         if self.run.average is not None and not self.run.finished:
-            self.kept = {k: v.detach().clone() for k, v in self.run.model.state_dict().items()}
+            state = self.run.model.state_dict()
+            self._training_weights = {name: value.detach().clone() for name, value in state.items()}
             self.run.model.load_state_dict(self.run.average.state)
 
     def __exit__(self, *_: object) -> None:
-        if self.kept is not None:
-            self.run.model.load_state_dict(self.kept)
+        if self._training_weights is not None:
+            self.run.model.load_state_dict(self._training_weights)
         self.run.model.train()

@@ -1,5 +1,4 @@
-"""Experiment: a problem, an architecture, an objective, training settings and a seed; a short text says it
-all."""
+"""Experiment: a problem, an architecture, an objective, training settings and a seed, as a short text."""
 
 from __future__ import annotations
 
@@ -8,12 +7,11 @@ import binascii
 import json
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlparse
 
 from workbench.architectures import ARCHITECTURES
-from workbench.core.catalogue import Catalogue
-from workbench.core.errors import IncompatibleError, SpecError, did_you_mean
+from workbench.core.errors import IncompatibleError, SpecError, unknown
 from workbench.core.spec import Spec, parse_setting
 from workbench.objectives import OBJECTIVES
 from workbench.problems import PROBLEMS
@@ -21,55 +19,64 @@ from workbench.training.compatibility import refusals
 from workbench.training.recommended import recommended
 from workbench.training.settings import Training
 
+if TYPE_CHECKING:
+    from workbench.architectures.base import Architecture
+    from workbench.objectives.base import Objective
+    from workbench.problems.base import Problem
+
 VERSION = 1
-_PARTS: dict[str, Catalogue] = {"problem": PROBLEMS, "architecture": ARCHITECTURES, "objective": OBJECTIVES}
+_PARTS = ("problem", "architecture", "objective")
 _LONGEST_LINK, _LONGEST_TEXT = 20_000, 400_000
 
 
 class Experiment:
-    """What is run. Parts may be given as keys, as Specs, or as ``{"key": …, "settings": {…}}``.
+    """The specification of a run. A part is a key, a Spec, or ``{"key": …, "settings": {…}}``.
 
     Parameters
     ----------
     problem, architecture, objective : members of the catalogues.
     training : a `Training`, or a table of its settings.
     steps : planned number of optimiser steps (the schedule's length).
-    seed : everything random of the run follows from it.
+    seed : source of all random numbers of the run.
     """
 
     def __init__(
         self,
-        problem: str | Spec | dict,
-        architecture: str | Spec | dict = "neural_spline_coupling",
-        objective: str | Spec | dict = "maximum_likelihood",
-        training: Training | dict | None = None,
+        problem: str | Spec | dict[str, Any],
+        architecture: str | Spec | dict[str, Any] = "neural_spline_coupling",
+        objective: str | Spec | dict[str, Any] = "maximum_likelihood",
+        training: Training | dict[str, Any] | None = None,
         *,
         steps: int = 2000,
         seed: int = 0,
     ) -> None:
-        self.problem = _PARTS["problem"].resolve(problem)
-        self.architecture = _PARTS["architecture"].resolve(architecture)
-        self.objective = _PARTS["objective"].resolve(objective)
+        self.problem: Problem = PROBLEMS.resolve(problem)
+        self.architecture: Architecture = ARCHITECTURES.resolve(architecture)
+        self.objective: Objective = OBJECTIVES.resolve(objective)
         self.training = training if isinstance(training, Training) else Training.from_values(training or {})
         self.steps = _whole("steps", steps, 1, 100_000_000)
         self.seed = _whole("seed", seed, 0, 2**31 - 1)
 
     @classmethod
     def recommended(
-        cls, problem: str | Spec | dict, simulations: int = 10_000, *, seed: int = 0
+        cls, problem: str | Spec | dict[str, Any], simulations: int = 10_000, *, seed: int = 0
     ) -> Experiment:
-        """The experiment to begin with on an inverse problem, for so many simulations: one recipe for all,
-        which reads its settings off the problem and the data. Each of them can be changed afterwards."""
-        member, count = _PARTS["problem"].resolve(problem), _whole("simulations", simulations, 64, 50_000_000)
-        return cls(member, **recommended(member, count), seed=seed)
+        """Return the recommended experiment for an inverse problem and a number of simulations.
 
-    # ---- what fits
+        All settings follow from the problem and that number; each can be changed afterwards.
+        """
+        member = PROBLEMS.resolve(problem)
+        return cls(
+            member, **recommended(member, _whole("simulations", simulations, 64, 50_000_000)), seed=seed
+        )
+
+    # ---- compatibility
     def refusals(self) -> list[str]:
-        """Sentences that say why this combination cannot run; empty when it can."""
+        """List the reasons why this combination cannot run, as sentences; empty when it can."""
         return refusals(self.problem, self.architecture, self.objective)
 
     def warnings(self) -> list[str]:
-        """Sentences on what the chosen objective does not do; no reason to refuse it."""
+        """List the limitations of the objective on this problem, as sentences."""
         return self.objective.warnings(self.problem, self.architecture)
 
     def check(self) -> None:
@@ -85,8 +92,8 @@ class Experiment:
 
     # ---- changes
     def replace(self, **changes: Any) -> Experiment:
-        """A copy with other parts, steps or seed."""
-        values = {
+        """Return a copy with other parts, steps or seed. Raises `SpecError` for an unknown name."""
+        values: dict[str, Any] = {
             "problem": self.problem,
             "architecture": self.architecture,
             "objective": self.objective,
@@ -96,19 +103,14 @@ class Experiment:
         }
         for name in changes:
             if name not in values:
-                raise SpecError(
-                    f"An experiment has no part '{name}'",
-                    expected=", ".join(values),
-                    found=name,
-                    suggestion=did_you_mean(name, values),
-                )
+                raise unknown("part", name, values, owner="An experiment")
         return Experiment(**(values | changes))
 
     def with_setting(self, name: str, value: Any) -> Experiment:
-        """A copy with one setting changed: ``"architecture.transforms"`` or, where only one part has it,
-        ``"transforms"``.
+        """Return a copy with one setting changed, such as ``"architecture.transforms"``.
 
-        A text is read as the setting's own type, as on a command line.
+        The part may be left out where only one has the setting. A text is converted to the setting's type, as
+        on a command line. Raises `SpecError`.
         """
         part, setting = self._locate(name)
         if part == "":
@@ -116,45 +118,36 @@ class Experiment:
         spec = getattr(self, part)
         if isinstance(value, str):
             value = parse_setting(type(spec), setting, value)
-        changed = spec.copy()
-        changed.set(setting, value)
-        return self.replace(**{part: changed})
+        copy = spec.copy()
+        copy.set(setting, value)
+        return self.replace(**{part: copy})
 
     def _locate(self, name: str) -> tuple[str, str]:
+        """Split the name of a setting into its part ("" for steps and seed) and the setting."""
         if name in ("steps", "seed"):
             return "", name
         parts = ("problem", "architecture", "objective", "training")
         part, dot, setting = name.partition(".")
         if dot:
             if part not in parts:
-                raise SpecError(
-                    f"There is no part '{part}' to set",
-                    expected=", ".join(parts),
-                    found=name,
-                    suggestion=did_you_mean(part, parts),
-                )
+                raise unknown("part", part, parts)
             return part, setting
-        found = [p for p in parts if name in {s.name for s in getattr(self, p).settings()}]
-        if len(found) == 1:
-            return found[0], name
+        owners = [p for p in parts if name in {s.name for s in getattr(self, p).settings()}]
+        if len(owners) == 1:
+            return owners[0], name
         everything = [f"{p}.{s.name}" for p in parts for s in getattr(self, p).settings()]
-        if found:
+        if owners:
             raise SpecError(
                 f"Setting '{name}' stands in several parts",
                 found=name,
-                expected=" or ".join(f"{p}.{name}" for p in found),
+                expected=" or ".join(f"{p}.{name}" for p in owners),
             )
-        short = {e.partition(".")[2]: e for e in everything}
-        raise SpecError(
-            f"No part of the experiment has a setting '{name}'",
-            found=name,
-            expected=", ".join(everything),
-            suggestion=did_you_mean(name, short),
-        )
+        settings = [entry.partition(".")[2] for entry in everything]
+        raise unknown("setting", name, settings, owner="The experiment", expected=", ".join(everything))
 
     # ---- texts
     def to_dict(self) -> dict[str, Any]:
-        """All values and the version: what a file keeps."""
+        """Return all values and the format version, as a file holds them."""
         return {
             "version": VERSION,
             **{p: {"key": getattr(self, p).key, "settings": getattr(self, p).values()} for p in _PARTS},
@@ -165,19 +158,16 @@ class Experiment:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], *, folder: Path | None = None) -> Experiment:
-        """From `to_dict`'s table, with every key and value checked. ``folder`` holds data that the problem
-        brought."""
+        """Build from the table of `to_dict`. ``folder`` is a run folder with data of the problem.
+
+        Raises `SpecError` for an unknown key, version or value.
+        """
         if not isinstance(values, dict):
             raise SpecError("An experiment is a table of names and values", found=type(values).__name__)
-        known = ("version", *_PARTS, "training", "steps", "seed")
+        keys = ("version", *_PARTS, "training", "steps", "seed")
         for name in values:
-            if name not in known:
-                raise SpecError(
-                    f"An experiment has no key '{name}'",
-                    expected=", ".join(known),
-                    found=str(name),
-                    suggestion=did_you_mean(str(name), known),
-                )
+            if name not in keys:
+                raise unknown("key", name, keys, owner="An experiment")
         version = values.get("version", VERSION)
         if not isinstance(version, int) or not 1 <= version <= VERSION:
             raise SpecError(
@@ -196,10 +186,12 @@ class Experiment:
         return cls(**arguments)
 
     def to_json(self) -> str:
+        """Return the table of `to_dict` as JSON."""
         return json.dumps(self.to_dict(), indent=2)
 
     @classmethod
     def from_json(cls, text: str) -> Experiment:
+        """Build from the text of `to_json`. Raises `SpecError`."""
         try:
             values = json.loads(text)
         except json.JSONDecodeError as error:
@@ -207,7 +199,7 @@ class Experiment:
         return cls.from_dict(values)
 
     def to_link(self) -> str:
-        """A short text for an address: only what differs from the defaults."""
+        """Return a short text for an address, with the settings that differ from their defaults."""
         _refuse_travel(self.problem)
         values: dict[str, Any] = {"version": VERSION}
         for part in _PARTS:
@@ -216,12 +208,12 @@ class Experiment:
         if self.training.changed():
             values["training"] = self.training.changed()
         values |= {"steps": self.steps, "seed": self.seed}
-        packed = zlib.compress(json.dumps(values, separators=(",", ":"), sort_keys=True).encode(), 9)
-        return base64.urlsafe_b64encode(packed).decode().rstrip("=")
+        data = zlib.compress(json.dumps(values, separators=(",", ":"), sort_keys=True).encode(), 9)
+        return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
     @classmethod
     def from_link(cls, link: str) -> Experiment:
-        """From `to_link`'s text or a whole address that carries it as ``e=``. The text is not trusted."""
+        """Build from the text of `to_link`, or from an address with it as ``e=``; the text is not trusted."""
         text = link.strip()
         if "=" in text or "://" in text:
             text = (parse_qs(urlparse(text).query).get("e") or [""])[0]
@@ -243,22 +235,24 @@ class Experiment:
                 found=str(error),
                 suggestion="copy the whole link again",
             ) from error
-        named = values.get("problem") if isinstance(values, dict) else None
-        key = named.get("key") if isinstance(named, dict) else named
+        problem = values.get("problem") if isinstance(values, dict) else None
+        key = problem.get("key") if isinstance(problem, dict) else problem
         if isinstance(key, str) and key in PROBLEMS:
-            _refuse_travel(PROBLEMS[key])  # before anything is made: a link must not make a server read files
+            _refuse_travel(
+                PROBLEMS[key]
+            )  # before anything is built: a link must not make a server read files
         return cls.from_dict(values)
 
     def to_python(self) -> str:
-        """A script that repeats this experiment."""
+        """Return a Python script that repeats this experiment."""
         lines = ["import workbench as wb", "", "experiment = wb.Experiment("]
         for part in _PARTS:
             spec = getattr(self, part)
-            changed = spec.changed()
+            settings = spec.changed()
             lines.append(
                 f"    {part}={spec.key!r},"
-                if not changed
-                else f"    {part}={{'key': {spec.key!r}, 'settings': {changed!r}}},"
+                if not settings
+                else f"    {part}={{'key': {spec.key!r}, 'settings': {settings!r}}},"
             )
         if self.training.changed():
             lines.append(f"    training={self.training.changed()!r},")
@@ -275,11 +269,11 @@ class Experiment:
 
     @property
     def title(self) -> str:
-        """One line for lists."""
+        """Titles of the three parts, for lists."""
         return f"{self.problem.title} · {self.architecture.title} · {self.objective.title}"
 
     def copy(self) -> Experiment:
-        """Independent Specs with the same values: what a Run takes."""
+        """Return an experiment of independent Specs with the same values."""
         return Experiment(
             self.problem.copy(),
             self.architecture.copy(),
@@ -292,7 +286,7 @@ class Experiment:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Experiment) and self.to_dict() == other.to_dict()
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]  # specs may change
 
     def __repr__(self) -> str:
         return (
@@ -301,7 +295,8 @@ class Experiment:
         )
 
 
-def _refuse_travel(problem: Spec | type[Spec]) -> None:
+def _refuse_travel(problem: Problem | type[Problem]) -> None:
+    """Raise `SpecError` for a problem that a link cannot carry, or must not."""
     if getattr(problem, "reads_files", False) or problem.key == "simulator":
         raise SpecError(
             f"A link cannot carry the problem '{problem.key}'",

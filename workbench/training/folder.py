@@ -1,4 +1,4 @@
-"""A run as a folder that outlives browser, server and worker; and the shelf on which the folders stand.
+"""Run folders, which outlive browser, server and worker, and the list of all runs.
 
 experiment.json   all settings, with a version          history.jsonl   one record a step
 status.json       state, iteration, process, heartbeat  events.jsonl    recoveries, early stops
@@ -15,29 +15,35 @@ import re
 import secrets
 import shutil
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import psutil
-import torch
 
 from workbench.core.errors import RunError, WorkbenchError
+from workbench.core.lazy import torch
 from workbench.training.experiment import Experiment
 from workbench.training.history import History, Record
 
+if TYPE_CHECKING:
+    from workbench.inference.fitted_model import FittedModel
+    from workbench.training.run import Run
+
 _RUN_ID = re.compile(r"[a-z0-9]{6,64}")
 _ALIVE = ("starting", "running", "paused")
-#: Seconds without a heartbeat after which a process on another machine is taken for dead.
+#: Seconds without a heartbeat after which a process on another machine counts as dead.
 _SILENCE = 60.0
 
 
 def home() -> Path:
-    """Where runs live: ``WORKBENCH_HOME``, or ``.vina-workbench`` in the user's home."""
+    """Return the folder of all runs and studies: ``WORKBENCH_HOME``, or ``~/.vina-workbench``."""
     return Path(os.environ.get("WORKBENCH_HOME") or Path.home() / ".vina-workbench")
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that a reader, or a crash, finds either the old one or the new one."""
+    """Write a file atomically: a reader, or a crash, finds either the old content or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
@@ -51,29 +57,32 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 class RunFolder:
-    """Reads and writes one run's folder."""
+    """The folder of one run: reads and writes its files."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
 
     @property
     def id(self) -> str:
+        """Name of the folder."""
         return self.path.name
 
     @classmethod
     def create(cls, root: Path | None = None) -> RunFolder:
-        """A new folder with a name that cannot be guessed."""
+        """Make a new folder, with a name that cannot be guessed, under ``root`` or among all runs."""
         path = (root or home() / "runs") / f"{time.strftime('%y%m%d%H%M%S')}{secrets.token_hex(8)}"
         path.mkdir(parents=True)
         return cls(path)
 
     # ---- the experiment
     def write_experiment(self, experiment: Experiment) -> None:
+        """Write the experiment, and data of its problem that the settings do not hold."""
         self.path.mkdir(parents=True, exist_ok=True)
         experiment.problem.save_data(self.path)
         write_whole(self.path / "experiment.json", experiment.to_json().encode())
 
     def experiment(self) -> Experiment:
+        """Read the experiment. Raises `RunError` for a folder without one, or with a damaged one."""
         try:
             values = json.loads((self.path / "experiment.json").read_text())
         except FileNotFoundError as error:
@@ -89,14 +98,13 @@ class RunFolder:
         return Experiment.from_dict(values, folder=self.path)
 
     # ---- status
-    def write_status(self, state: str, **values) -> None:
-        """``state`` with whatever else is known; machine, process id and time are added."""
+    def write_status(self, state: str, **values: Any) -> None:
+        """Write the state with further JSON-ready values; machine, process id and time are added."""
         here = {"host": platform.node(), "pid": os.getpid(), "time": time.time()}
-        known = {"state": state, **here, **values}
-        write_whole(self.path / "status.json", json.dumps(known).encode())
+        write_whole(self.path / "status.json", json.dumps({"state": state, **here, **values}).encode())
 
-    def status(self) -> dict:
-        """The last status; a run whose process is gone without a word is 'killed'."""
+    def status(self) -> dict[str, Any]:
+        """Read the last status; the state of a run whose process died without writing it is "killed"."""
         try:
             status = json.loads((self.path / "status.json").read_text())
         except (FileNotFoundError, json.JSONDecodeError):
@@ -109,13 +117,17 @@ class RunFolder:
         return status
 
     # ---- checkpoint and history
-    def write_checkpoint(self, state: dict) -> None:
+    def write_checkpoint(self, state: dict[str, Any]) -> None:
+        """Write tensors, numbers and texts as the last checkpoint."""
         buffer = io.BytesIO()
         torch.save(state, buffer)
         write_whole(self.path / "checkpoint.pt", buffer.getvalue())
 
-    def checkpoint(self) -> dict:
-        """The last checkpoint's tensors and numbers; nothing in it is ever executed."""
+    def checkpoint(self) -> dict[str, Any]:
+        """Read the last checkpoint, without executing anything in it.
+
+        Raises `RunError` where it is missing or damaged.
+        """
         path = self.path / "checkpoint.pt"
         if not path.exists():
             raise RunError(
@@ -129,17 +141,42 @@ class RunFolder:
         except Exception as error:
             raise RunError(f"The checkpoint of run '{self.id}' is damaged", found=str(error)[:200]) from error
 
+    def open(self, *, device: str = "auto") -> Run:
+        """Load the run at its last checkpoint, with its history, for evaluation.
+
+        The run is not attached to this folder: another process may be training in it, and nothing here is
+        written. `Run.resume` takes the folder over. Raises `RunError` without a usable checkpoint.
+        """
+        from workbench.training.run import Run
+
+        run = Run(self.experiment(), device=device)
+        state = self.checkpoint()
+        try:
+            run.load_state_dict(state)
+        except (KeyError, RuntimeError, ValueError, TypeError) as error:
+            raise RunError(
+                f"The checkpoint of run '{self.id}' does not fit its experiment", found=str(error)[:300]
+            ) from error
+        run.history = self.history(until=run.iteration)
+        return run
+
+    def fitted(self, *, device: str = "auto") -> FittedModel:
+        """The trained network of the last checkpoint, in data units; see `open`."""
+        return self.open(device=device).fitted
+
     @property
     def has_checkpoint(self) -> bool:
+        """True once a checkpoint has been written."""
         return (self.path / "checkpoint.pt").exists()
 
-    def append_history(self, records) -> None:
+    def append_history(self, records: Iterable[Record]) -> None:
+        """Add records to the history on disk."""
         with open(self.path / "history.jsonl", "a", encoding="utf-8") as stream:
             stream.writelines(record.to_json() + "\n" for record in records)
 
     def history(self, until: int | None = None) -> History:
-        """The records on disk; a torn last line, as a crash may leave it, is dropped."""
-        found: dict[int, Record] = {}
+        """Read the history, up to iteration ``until`` if given; damaged lines, as of a crash, are skipped."""
+        records: dict[int, Record] = {}
         path = self.path / "history.jsonl"
         if path.exists():
             for line in path.read_text(encoding="utf-8").splitlines():
@@ -147,30 +184,32 @@ class RunFolder:
                     record = Record.from_json(line)
                 except (ValueError, TypeError):
                     continue
-                found[record.iteration] = record
-        history = History(found[i] for i in sorted(found))
+                records[record.iteration] = record
+        history = History(records[i] for i in sorted(records))
         return history if until is None else history.truncated(until)
 
     def rewrite_history(self, history: History) -> None:
+        """Replace the history on disk."""
         write_whole(self.path / "history.jsonl", "".join(r.to_json() + "\n" for r in history).encode())
 
-    def append_event(self, event: dict) -> None:
+    def append_event(self, event: dict[str, Any]) -> None:
+        """Add an event (a recovery, an early stop, a change of the objective) to the list on disk."""
         with open(self.path / "events.jsonl", "a", encoding="utf-8") as stream:
             stream.write(json.dumps(event) + "\n")
 
 
-def _alive(status: dict) -> bool:
-    """Whether the process that wrote this status is still there.
+def _alive(status: dict[str, Any]) -> bool:
+    """Test whether the process that wrote this status still exists.
 
-    Process numbers are given out again, and mean nothing on another machine that shares the folder: there
-    the heartbeat counts.
+    Process ids are reused, so the process must be older than the status. On another machine that shares the
+    folder they mean nothing; there the heartbeat counts.
     """
-    written = float(status.get("time", 0.0))
+    write_time = float(status.get("time", 0.0))
     if status.get("host", platform.node()) != platform.node():
-        return time.time() - written < _SILENCE
+        return time.time() - write_time < _SILENCE
     try:
         process = psutil.Process(int(status.get("pid", 0)))
-        started_before = process.create_time() <= written + 1.0  # clocks are read to a hundredth of a second
+        started_before = process.create_time() <= write_time + 1.0  # clocks are read to a hundredth of a second
         return started_before and process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
     except psutil.AccessDenied:
         return True
@@ -180,7 +219,7 @@ def _alive(status: dict) -> bool:
 
 @dataclass(frozen=True)
 class RunInfo:
-    """A line in the list of runs."""
+    """Summary of a run for a list."""
 
     id: str
     path: Path
@@ -193,18 +232,19 @@ class RunInfo:
 
 
 class Runs:
-    """All runs under one root, newest first."""
+    """The runs under one root folder, by default all of the workbench's home."""
 
     def __init__(self, root: str | Path | None = None) -> None:
         self.root = Path(root) if root is not None else home() / "runs"
 
     def folder(self, run_id: str) -> RunFolder:
-        """The folder of a run; ids that could lead elsewhere are refused."""
+        """Return the folder of a run. Raises `RunError` for an id that is not there or that is a path."""
         if not _RUN_ID.fullmatch(run_id) or not (self.root / run_id).is_dir():
             raise RunError(f"There is no run '{run_id[:64]}'", suggestion="look at the list of runs")
         return RunFolder(self.root / run_id)
 
     def list(self) -> list[RunInfo]:
+        """Summarise all runs, newest first."""
         if not self.root.is_dir():
             return []
         infos = [
@@ -216,7 +256,7 @@ class Runs:
 
     def _info(self, folder: RunFolder) -> RunInfo:
         status = folder.status()
-        created = (folder.path / "experiment.json").stat().st_mtime
+        creation_time = (folder.path / "experiment.json").stat().st_mtime
         try:
             values = json.loads((folder.path / "experiment.json").read_text())
             title = " · ".join(values[part]["key"] for part in ("problem", "architecture", "objective"))
@@ -234,12 +274,12 @@ class Runs:
             status.get("state", "stopped"),
             int(status.get("iteration", 0)),
             steps,
-            created,
+            creation_time,
             status.get("message", ""),
         )
 
     def delete(self, run_id: str) -> None:
-        """Remove a run's folder. A run that is alive must be stopped first."""
+        """Remove a run's folder. Raises `RunError` for a run that is still alive."""
         folder = self.folder(run_id)
         if folder.status()["state"] in _ALIVE:
             raise RunError(

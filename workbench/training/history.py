@@ -1,12 +1,13 @@
-"""What has happened: one frozen record a step."""
+"""History of a run: one frozen record for each step."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from typing import overload
 
-#: What stands before a divergence's key in ``Record.validation`` where it was only measured.
+#: Prefix of a divergence's key in ``Record.validation`` where it was only measured, not trained with.
 MEASURED = "measured."
 
 
@@ -14,9 +15,9 @@ MEASURED = "measured."
 class Record:
     """One optimiser step.
 
-    ``parts`` holds ``loss`` (the weighted sum) and every unweighted part by name; ``validation`` the same on
-    held-out data at the steps where it was computed, with the divergences that are only measured
-    (``measured.`` before their key), otherwise it is empty. ``seconds`` is training time so far.
+    ``parts`` holds ``loss`` (the weighted sum) and every unweighted part by name. ``validation`` is empty
+    but at steps with a validation: there it holds the same for held-out data, and the divergences of the
+    validation metrics (``measured.`` before their key). ``seconds`` is training time so far.
     """
 
     iteration: int
@@ -27,11 +28,12 @@ class Record:
 
     @property
     def loss(self) -> float:
+        """The weighted sum of all parts."""
         return self.parts["loss"]
 
     @property
     def measured(self) -> dict[str, float]:
-        """The divergences that were measured on held-out data at this step, by key; mostly empty."""
+        """Divergences on held-out data at this step, by key; empty without a validation."""
         return {
             name.removeprefix(MEASURED): value
             for name, value in self.validation.items()
@@ -39,24 +41,27 @@ class Record:
         }
 
     def to_json(self) -> str:
+        """Return the record as one line of JSON."""
         return json.dumps(asdict(self), separators=(",", ":"))
 
     @classmethod
     def from_json(cls, line: str) -> Record:
+        """Build a record from one line of JSON. Raises `ValueError` or `TypeError` for a damaged line."""
         return cls(**json.loads(line))
 
 
 class History:
-    """Records in the order of their iterations."""
+    """A sequence of records in the order of their iterations."""
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
         self._records = list(records)
 
     def append(self, record: Record) -> None:
+        """Add the record of the next iteration."""
         self._records.append(record)
 
     def since(self, iteration: int) -> tuple[Record, ...]:
-        """The records after this iteration."""
+        """Return the records after this iteration."""
         low, high = 0, len(self._records)
         while low < high:
             middle = (low + high) // 2
@@ -64,7 +69,7 @@ class History:
         return tuple(self._records[low:])
 
     def columns(self) -> dict[str, list[float]]:
-        """Iterations, and each training part, as equally long lists."""
+        """Return iterations and all training parts as lists of the same length."""
         names = list(self._records[-1].parts) if self._records else []
         return {
             "iteration": [r.iteration for r in self._records],
@@ -72,17 +77,24 @@ class History:
         }
 
     def measured(self) -> dict[str, tuple[list[int], list[float]]]:
-        """Each divergence that was measured, by key: iterations and values, as equally long lists."""
-        found: dict[str, tuple[list[int], list[float]]] = {}
+        """Return each measured divergence by key: iterations and values, as lists of the same length."""
+        curves: dict[str, tuple[list[int], list[float]]] = {}
         for record in self._records:
             for key, value in record.measured.items():
-                iterations, values = found.setdefault(key, ([], []))
+                iterations, values = curves.setdefault(key, ([], []))
                 iterations.append(record.iteration)
                 values.append(value)
-        return found
+        return curves
+
+    def steps_per_second(self, window: int = 100) -> float:
+        """Return the training speed over the last ``window`` steps; 0 without two records."""
+        if len(self) < 2:
+            return 0.0
+        first, last = self[max(0, len(self) - window)], self[-1]
+        return (last.iteration - first.iteration) / max(last.seconds - first.seconds, 1e-9)
 
     def truncated(self, iteration: int) -> History:
-        """Only what happened up to and including this iteration."""
+        """Return the history up to and including this iteration."""
         return History(r for r in self._records if r.iteration <= iteration)
 
     def __len__(self) -> int:
@@ -91,5 +103,11 @@ class History:
     def __iter__(self) -> Iterator[Record]:
         return iter(self._records)
 
-    def __getitem__(self, index):
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Record]: ...
+
+    def __getitem__(self, index: int | slice) -> Record | list[Record]:
         return self._records[index]

@@ -1,21 +1,28 @@
-"""What may change while a run goes on: live settings, the planned steps, and the objective as a whole."""
+"""Changes to a run while it trains: live settings, the planned steps, and the objective as a whole."""
 
 from __future__ import annotations
 
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any, cast
 
 from workbench.core.errors import SpecError, did_you_mean
+from workbench.core.lazy import torch
 from workbench.core.spec import Spec
-from workbench.objectives.base import Context
 from workbench.training.optimisation import critic_optimiser, make_average
+
+if TYPE_CHECKING:
+    from workbench.objectives.base import Objective
+    from workbench.objectives.variational import Variational
+    from workbench.training.run import Run
 
 LIVE_PARTS = ("training", "objective")
 
 
-def change_setting(run, name: str, value: Any) -> None:
-    """``learning_rate``, ``objective.weight_z``, ``steps``, or ``objective`` with a key or a table."""
+def change_setting(run: Run, name: str, value: Any) -> None:
+    """Change a live setting of the run, its planned ``steps``, or its ``objective`` as a whole.
+
+    Settings are named as in ``learning_rate`` or ``objective.weight_z``; an objective is a key or a table.
+    Raises `SpecError` for anything that cannot change during a run.
+    """
     if name == "objective":
         change_objective(run, value)
         return
@@ -36,7 +43,7 @@ def change_setting(run, name: str, value: Any) -> None:
             f"'{name}' cannot be changed while a run goes on",
             expected=", ".join(sorted(live)),
             found=name,
-            suggestion=did_you_mean(name, [entry.partition(".")[2] for entry in live])
+            suggestion=did_you_mean(name, [entry.partition(".")[2] for entry in sorted(live)])
             or (
                 "give the run another objective as a whole"
                 if part == "objective"
@@ -46,87 +53,93 @@ def change_setting(run, name: str, value: Any) -> None:
     getattr(run.experiment, part).set(setting, value)
 
 
-def change_objective(run, objective: str | Spec | dict) -> None:
-    """Train on with another objective; refused, with nothing changed, where it does not fit.
+def change_objective(run: Run, objective: str | Spec | dict[str, Any]) -> None:
+    """Continue training with another objective.
 
     The network, its optimiser's moments, the schedule and the history stay. A critic starts anew, since its
-    logits mean something else for each divergence; so do the best validation loss and the non-finite guard's
-    last good state, which belong to the old objective.
+    logits have another meaning for each divergence; so do the best validation loss and the non-finite guard's
+    last good state, which belong to the old objective. Raises `IncompatibleError`, and changes nothing, where
+    the objective does not fit.
     """
-    changed = run.experiment.replace(objective=objective)
-    changed.check()
-    # a copy, so that later changes to what was handed in do not bend this run
-    changed = changed.replace(objective=changed.objective.copy())
-    before, run.experiment = run.experiment.objective, changed
+    experiment = run.experiment.replace(objective=objective)
+    experiment.check()
+    # a copy, so that later changes to the caller's object do not affect this run
+    experiment = experiment.replace(objective=experiment.objective.copy())
+    previous, run.experiment = run.experiment.objective, experiment
     run.objectives += 1
     build_loss(run)
     run.best_loss, run.best_iteration, run.best_state, run._stale = float("inf"), 0, None, 0
-    run.start = None  # what was reached on the way is no start to be kept
+    run.baseline = None  # the current weights are not a start from the data
     if run.stopped_early:
-        run.finished, run.stopped_early = run.iteration >= changed.steps, False
+        run.finished, run.stopped_early = run.iteration >= experiment.steps, False
     run.guard.good = {}
     run.guard.keep(run.iteration)
     run.events.append(
         {
             "kind": "objective",
             "iteration": run.iteration,
-            "objective": described(changed.objective),
-            "message": f"From iteration {run.iteration} on: {said(changed.objective)} instead of "
-            f"{said(before)}.",
+            "objective": to_table(experiment.objective),
+            "message": f"From iteration {run.iteration} on: {summarise(experiment.objective)} instead of "
+            f"{summarise(previous)}.",
         }
     )
 
 
-def restore_objective(run, state: dict[str, Any]) -> None:
-    """Before a state is loaded: the loss that it was saved with."""
+def restore_objective(run: Run, state: dict[str, Any]) -> None:
+    """Rebuild the loss that a state was saved with, before the state is loaded."""
     run.objectives = state.get("objectives", 0)
-    saved = state.get("objective")
-    if saved and saved != described(run.experiment.objective):
-        run.experiment = run.experiment.replace(objective=saved)
+    objective = state.get("objective")
+    if objective and objective != to_table(run.experiment.objective):
+        run.experiment = run.experiment.replace(objective=objective)
         build_loss(run)
-        run.start = None
+        run.baseline = None
 
 
-def described(objective: Spec) -> dict[str, Any]:
-    """As it stands in an experiment's file."""
+def to_table(objective: Objective) -> dict[str, Any]:
+    """Return key and settings, as an experiment's file holds them."""
     return {"key": objective.key, "settings": objective.values()}
 
 
-def said(objective: Spec) -> str:
-    """Title and what differs from the defaults, for a message."""
-    changed = ", ".join(f"{name} {value}" for name, value in objective.changed().items())
-    return f"{objective.title} ({changed})" if changed else objective.title
+def summarise(objective: Objective) -> str:
+    """Return the title with the settings that differ from their defaults, for a message."""
+    changes = ", ".join(f"{name} {value}" for name, value in objective.changed().items())
+    return f"{objective.title} ({changes})" if changes else objective.title
 
 
-def build_loss(run) -> None:
-    """Loss, critic and its optimiser for the run's objective; the guard watches them from now on.
+def build_loss(run: Run) -> None:
+    """Build loss, critic and critic optimiser of the run's objective, and have the guard copy them.
 
-    The initial weights of a critic follow from the seed and from how often the objective was changed.
+    The initial weights of a critic follow from the seed and the number of changes of the objective.
     """
-    s = run.data.standardisation
-    known = [t.to(run.device, run.dtype) for t in (s.shift_x, s.scale_x, s.shift_y, s.scale_y)]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(run.experiment.seed + 1000 * run.objectives)
-        run.loss = run.experiment.objective.build(
-            run.model, Context(run.problem, run.problem.shapes, *known)
-        ).to(run.device, run.dtype)
-    watched = {**run.guard.watched, "loss": run.loss}
-    watched.pop("critic_optimiser", None)
-    run.critic_optimiser = None
-    if run.loss.critic is not None:
-        rate = run.experiment.objective.critic_learning_rate
-        run.critic_optimiser = critic_optimiser(run.loss.critic.parameters(), rate)
-        watched["critic_optimiser"] = run.critic_optimiser
-    keep_average(run, watched)
-    run.guard.watched = watched
+        run.loss = run.experiment.objective.build(run.model, run.context()).to(run.device, run.dtype)
+    run.critic_optimiser = make_critic_optimiser(run)
+    parts = {**run.guard.parts, "loss": run.loss}
+    parts.pop("critic_optimiser", None)
+    if run.critic_optimiser is not None:
+        parts["critic_optimiser"] = run.critic_optimiser
+    update_average(run, parts)
+    run.guard.parts = parts
 
 
-def keep_average(run, watched: dict[str, Any]) -> None:
-    """The average of the weights goes on with the new objective's decay, begins here, or ends."""
+def make_critic_optimiser(run: Run) -> torch.optim.Optimizer | None:
+    """Build the optimiser of the loss's critic; None without a critic."""
+    if run.loss.critic is None:
+        return None
+    objective = cast("Variational", run.experiment.objective)
+    return critic_optimiser(run.loss.critic.parameters(), objective.critic_learning_rate)
+
+
+def update_average(run: Run, parts: dict[str, Any]) -> None:
+    """Continue, start or end the average of the weights, as the decay of the objective requires.
+
+    ``parts`` are the objects that the non-finite guard copies; the average is one of them.
+    """
     if run.average is None or run.averaging == 0:
         run.average = make_average(run.model, run.averaging)
     else:
         run.average.decay = run.averaging
-    watched.pop("average", None)
+    parts.pop("average", None)
     if run.average is not None:
-        watched["average"] = run.average
+        parts["average"] = run.average

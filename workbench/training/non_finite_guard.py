@@ -1,5 +1,4 @@
-"""The non-finite guard: roll back to the last good state, lower the learning rate, keep the batch, give up
-in the end."""
+"""Recovery from values that are not finite: roll back, halve the learning rate, and give up in the end."""
 
 from __future__ import annotations
 
@@ -8,9 +7,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
-
 from workbench.core.errors import NonFiniteError
+from workbench.core.lazy import torch
 
 _KEEP_EVERY = 25
 _SLOWER = 0.5
@@ -18,34 +16,37 @@ _SLOWER = 0.5
 
 @dataclass
 class Guard:
-    """Keeps the last good state of the things it watches.
+    """Copies of the last state that was finite, to roll back to.
 
     Parameters
     ----------
-    watched : objects with ``state_dict`` and ``load_state_dict`` (network, loss, optimisers).
-    allowed : how many recoveries before `NonFiniteError`.
+    parts : objects with ``state_dict`` and ``load_state_dict`` by name (network, loss, optimisers).
+    most_recoveries : number of recoveries before `NonFiniteError`.
     """
 
-    watched: dict[str, Any]
-    allowed: int
+    parts: dict[str, Any]
+    most_recoveries: int
     factor: float = 1.0
     recoveries: int = 0
     good: dict[str, Any] = field(default_factory=dict)
     good_iteration: int = -1
 
     def keep(self, iteration: int) -> None:
-        """Take a copy every few steps; a state that is not finite itself is never kept."""
+        """Copy the state every few steps, if all weights are finite."""
         if self.good and iteration % _KEEP_EVERY:
             return
-        if all(torch.isfinite(p).all() for p in self.watched["model"].parameters()):
-            self.good = {k: copy.deepcopy(w.state_dict()) for k, w in self.watched.items()}
+        if all(torch.isfinite(p).all() for p in self.parts["model"].parameters()):
+            self.good = {name: copy.deepcopy(part.state_dict()) for name, part in self.parts.items()}
             self.good_iteration = iteration
 
-    def recover(self, iteration: int, what: str) -> dict[str, Any]:
-        """Go back and slow down; returns the event. Raises `NonFiniteError` when that was done too often."""
-        if self.recoveries >= self.allowed:
+    def recover(self, iteration: int, quantity: str) -> dict[str, Any]:
+        """Roll back and halve the learning rate; returns the event to record.
+
+        Raises `NonFiniteError` after too many recoveries.
+        """
+        if self.recoveries >= self.most_recoveries:
             raise NonFiniteError(
-                f"Training stopped at iteration {iteration}: {what} is not finite",
+                f"Training stopped at iteration {iteration}: {quantity} is not finite",
                 expected="finite numbers",
                 found=f"{self.recoveries} recoveries did not help",
                 suggestion="lower the learning rate, clip the gradient harder, or look at the kept "
@@ -53,18 +54,19 @@ class Guard:
             )
         self.recoveries += 1
         self.factor *= _SLOWER
-        for name, watched in self.watched.items():
-            watched.load_state_dict(copy.deepcopy(self.good[name]))
+        for name, part in self.parts.items():
+            part.load_state_dict(copy.deepcopy(self.good[name]))
         return {
             "kind": "recovery",
             "iteration": iteration,
             "learning_rate_factor": self.factor,
-            "message": f"At iteration {iteration} {what} was not finite: went back to iteration "
+            "message": f"At iteration {iteration} {quantity} was not finite: went back to iteration "
             f"{self.good_iteration} and halved the learning rate "
-            f"({self.recoveries} of {self.allowed}).",
+            f"({self.recoveries} of {self.most_recoveries}).",
         }
 
     def state_dict(self) -> dict[str, Any]:
+        """Return the guard's state for checkpoints."""
         return {
             "factor": self.factor,
             "recoveries": self.recoveries,
@@ -73,9 +75,11 @@ class Guard:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
         self.factor, self.recoveries = state["factor"], state["recoveries"]
         self.good, self.good_iteration = state["good"], state["good_iteration"]
 
 
 def finite(*values: float) -> bool:
+    """Test whether all values are finite."""
     return all(math.isfinite(v) for v in values)

@@ -1,37 +1,43 @@
-"""Optimiser, learning-rate schedule and moving average of the weights."""
+"""Optimisers, the learning-rate schedule and the moving average of the weights."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import nn
+from workbench.core.lazy import torch
 
-from workbench.training.settings import Training
+if TYPE_CHECKING:
+    from torch import nn
+
+    from workbench.training.settings import Training
 
 _FLOOR = 0.01
 
 
 def make_optimiser(
-    parameters, settings: Training, *, learning_rate: float | None = None
+    parameters: Iterable[nn.Parameter], settings: Training, *, learning_rate: float | None = None
 ) -> torch.optim.Optimizer:
-    """Adam or AdamW as the settings say; its momenta are the objective's, and may change with it."""
+    """Build Adam or AdamW from the settings; the objective sets the betas at every step."""
     parameters, rate = list(parameters), settings.learning_rate if learning_rate is None else learning_rate
     if settings.optimiser == "adam":
         return torch.optim.Adam(parameters, lr=rate, weight_decay=settings.weight_decay)
     # small networks spend a tenth of a step in calls of the optimiser unless they are one
-    fused = all(p.device.type == "cpu" for p in parameters)
-    return torch.optim.AdamW(parameters, lr=rate, weight_decay=settings.weight_decay, fused=fused or None)
+    on_cpu = all(p.device.type == "cpu" for p in parameters)
+    return torch.optim.AdamW(parameters, lr=rate, weight_decay=settings.weight_decay, fused=on_cpu or None)
 
 
-def critic_optimiser(parameters, learning_rate: float) -> torch.optim.Optimizer:
-    """Adam with the momentum usual for critics, betas (0.5, 0.9)."""
+def critic_optimiser(parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
+    """Build Adam with the betas usual for critics, (0.5, 0.9)."""
     return torch.optim.Adam(parameters, lr=learning_rate, betas=(0.5, 0.9))
 
 
 def schedule(settings: Training, iteration: int, steps: int) -> float:
-    """Factor on the peak learning rate before step ``iteration`` (counted from 0): warm-up, then cosine
-    down to 1 %."""
+    """Return the factor on the peak learning rate at step ``iteration`` (counted from 0).
+
+    A linear warm-up, then constant or a cosine down to 1 %.
+    """
     rise = min(1.0, (iteration + 1) / (settings.warm_up + 1))
     if settings.schedule == "constant":
         return rise
@@ -41,38 +47,39 @@ def schedule(settings: Training, iteration: int, steps: int) -> float:
 
 
 class Average:
-    """Exponential moving average (EMA) of a module's floating-point state, with the usual start-up
-    correction.
+    """Exponential moving average (EMA) of a module's floating-point state, with start-up correction.
 
-    ``decay`` is that of a step at the peak of the learning rate. Smaller steps count for less, so that the
-    average goes over the same way of the weights when they have become slow: what makes them stray takes as
-    many of the smaller steps longer to come round.
+    ``decay`` applies to a step at the peak learning rate. A smaller step gets a proportionally smaller
+    weight, so that the average covers the same distance in weight space when the schedule has slowed the
+    weights down.
     """
 
     def __init__(self, module: nn.Module, decay: float) -> None:
         self.decay, self.updates = decay, 0
         self.state = {k: v.detach().clone() for k, v in module.state_dict().items()}
 
-    @torch.no_grad()
     def update(self, module: nn.Module, factor: float = 1.0) -> None:
-        """Take up the module's state after a step whose learning rate was ``factor`` of its peak."""
+        """Include the module's state after a step at ``factor`` times the peak learning rate."""
         self.updates += 1
         decay = min(1 - factor * (1 - self.decay), (1 + self.updates) / (10 + self.updates))
-        for name, value in module.state_dict().items():
-            if value.is_floating_point():
-                self.state[name].lerp_(value, 1 - decay)
-            else:
-                self.state[name].copy_(value)
+        with torch.no_grad():
+            for name, value in module.state_dict().items():
+                if value.is_floating_point():
+                    self.state[name].lerp_(value, 1 - decay)
+                else:
+                    self.state[name].copy_(value)
 
-    def state_dict(self) -> dict:
+    def state_dict(self) -> dict[str, Any]:
+        """Return the number of updates and the average, for checkpoints."""
         return {"updates": self.updates, "state": self.state}
 
-    def load_state_dict(self, saved: dict) -> None:
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
         self.updates = saved["updates"]
         for name, value in saved["state"].items():
             self.state[name].copy_(value)
 
 
 def make_average(module: nn.Module, decay: float) -> Average | None:
-    """The moving average of a module's state, or None for a decay of 0."""
+    """Start a moving average at the module's state; None for a decay of 0."""
     return Average(module, decay) if decay > 0 else None

@@ -1,34 +1,38 @@
-"""The recommended experiment for an inverse problem, read off the problem and the number of simulations.
+"""Recommended experiment for an inverse problem, derived from the problem and the number of simulations.
 
-network     the ensemble of regressed mixtures, which begins at the best linear answer, reads sets as sets
-            and keeps to bounds
-width       more where there are more simulations to learn it from, and fewer unknowns to share them
-members     more narrow networks, or fewer wide ones
-detail      more where simulations lie closer to each other: they can tell it from chance
-steps       as many passes over the simulations as pay, within limits on both sides
-stopping    validation from the start on; the best weights are kept, and the start where nothing is
-            better than it beyond chance
-Nothing here knows a problem's name. What differs between problems (bounds, units, tails of y, blocks of y
-whose order says nothing, how much of x a straight line explains) is measured by the network's own start.
+network     ensemble of regressed mixtures, which starts from the best linear fit, treats sets as sets and
+            respects bounds
+width       grows with the number of simulations, and shrinks with the number of unknowns they are shared by
+members     many narrow networks, or few wide ones
+detail      grows with the density of the simulations, which separates structure from chance
+steps       a number of passes over the simulations, within limits on both sides
+stopping    validation from the start on; the best weights are kept, and the initial ones where none are
+            significantly better
+Nothing here depends on the identity of a problem. Properties that differ (bounds, units, tails of y, blocks
+of y whose order carries no information, the variance of x that a linear fit explains) are estimated by the
+network's own initialisation.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workbench.core.capability import Capability
 from workbench.core.errors import IncompatibleError
 
+if TYPE_CHECKING:
+    from workbench.problems.base import Problem
+
 _FEWEST_STEPS, _MOST_STEPS, _PASSES = 600, 20_000, 52
-#: Simulations to a unit of a layer and to an unknown; units of a layer, of all members' layers; members.
+#: Simulations per unit of a layer and unknown; limits of a layer's width; units of all members; members.
 _ROWS, _LEAST_WIDTH, _MOST_WIDTH, _UNITS, _MOST_MEMBERS = 40, 64, 128, 640, 6
-#: The networks' first detail against the number of simulations along each of all directions, and its limits.
+#: Initial detail of the networks per simulation along each dimension, and its limits.
 _DETAIL, _LEAST_DETAIL, _MOST_DETAIL = 0.4, 1.0, 3.0
 
 
-def recommended(problem: Any, simulations: int) -> dict[str, Any]:
-    """Architecture, objective, training and steps of an `Experiment` on ``problem``.
+def recommended(problem: Problem, simulations: int) -> dict[str, Any]:
+    """Return architecture, objective, training and steps of an `Experiment` on ``problem``.
 
     Raises `IncompatibleError` for a problem without an observation.
     """
@@ -42,10 +46,10 @@ def recommended(problem: Any, simulations: int) -> dict[str, Any]:
     batch = 2 ** round(math.log2(min(max(simulations / 40, 32), 1024)))
     passes = _PASSES * min(1.0, (10_000 / simulations) ** 0.5)
     steps = int(min(max(passes * simulations / batch, _FEWEST_STEPS), _MOST_STEPS))
-    unknowns, observed = len(problem.x), len(problem.y)
+    unknowns, observations = len(problem.x), len(problem.y)
     width = 2 ** round(math.log2(simulations / (_ROWS * unknowns)))
     width = min(max(width, _LEAST_WIDTH), _MOST_WIDTH) if many else _LEAST_WIDTH // 2
-    along = simulations ** (1 / (unknowns + observed))
+    along = simulations ** (1 / (unknowns + observations))
     detail = min(max(_DETAIL * along, _LEAST_DETAIL), _MOST_DETAIL)
     members = min(_UNITS // width, _MOST_MEMBERS)
     width = min(max(width, unknowns), 1024)  # each unknown has a unit of its own

@@ -1,4 +1,4 @@
-"""Run: the only mutable thing. It takes a copy of its experiment, steps, and can be looked at."""
+"""Run: the training of one experiment. It takes a copy of the experiment and is the only mutable object."""
 
 from __future__ import annotations
 
@@ -9,48 +9,47 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-import xarray as xr
 
 from workbench.core.errors import RunError
+from workbench.core.lazy import torch
 from workbench.core.spec import Spec
-from workbench.inference.fitted_model import FittedModel, Posterior
+from workbench.inference.fitted_model import FittedModel
 from workbench.objectives.base import Context
-from workbench.problems.base import Samples
-from workbench.training.baseline import held_out_log_prob, surpassed
+from workbench.training import live_changes
+from workbench.training.baseline import exceeds_baseline, held_out_log_prob
 from workbench.training.critic_step import critic_steps
 from workbench.training.data import RunData
 from workbench.training.device import pick_device
 from workbench.training.evaluation_mode import EvaluationMode
 from workbench.training.evaluation_points import EvaluationPoints
-from workbench.training.experiment import Experiment
 from workbench.training.folder import RunFolder
 from workbench.training.history import History, Record
-from workbench.training.live_changes import (
-    LIVE_PARTS,
-    change_objective,
-    change_setting,
-    described,
-    keep_average,
-    restore_objective,
-)
 from workbench.training.non_finite_guard import Guard, finite
-from workbench.training.optimisation import Average, critic_optimiser, make_average, make_optimiser, schedule
+from workbench.training.optimisation import Average, make_average, make_optimiser, schedule
 from workbench.training.validation_metrics import ValidationMetrics
 
 if TYPE_CHECKING:
+    import xarray as xr
+    from torch import Tensor
+
+    from workbench.core.model import Model
+    from workbench.inference.posterior import Posterior
+    from workbench.objectives.base import Batch, Loss
+    from workbench.problems.base import Problem, Samples
     from workbench.snapshots import Snapshot, SnapshotRequest
+    from workbench.training.experiment import Experiment
+    from workbench.training.settings import Training
 
 
 class Run:
-    """One experiment being trained.
+    """The training of one experiment.
 
     Parameters
     ----------
-    experiment : what to run; a copy is taken, so that later changes do not bend this run.
+    experiment : what to train; a copy is taken, so that later changes to it do not affect this run.
     device : auto, cpu, cuda, cuda:N or mps.
     folder : where `save` puts checkpoint, history and status; without one nothing is written.
-    samples : pairs to train on in place of draws of the problem; such a run cannot be resumed from a folder.
+    samples : pairs to train on in place of draws from the problem; they rule out resuming from a folder.
 
     Same seed, same run: batches, latents and initial weights follow from ``experiment.seed`` alone. A run
     that is stopped and resumed goes on exactly (bit for bit on a CPU) as if it had never stopped.
@@ -66,69 +65,78 @@ class Run:
     ) -> None:
         experiment.check()
         self.experiment = experiment.copy()
-        self.settings, self.problem = self.experiment.training, self.experiment.problem
-        self.device, self.dtype = pick_device(device), getattr(torch, self.settings.precision)
+        self.settings: Training = self.experiment.training
+        self.problem: Problem = self.experiment.problem
+        self.device: torch.device = pick_device(device)
+        self.dtype: torch.dtype = getattr(torch, self.settings.precision)
         seed = self.experiment.seed
         self.data = RunData(
             self.problem, self.settings, seed=seed, device=self.device, dtype=self.dtype, samples=samples
         )
-        self._given = samples is not None
+        self._from_samples = samples is not None
         self._build(seed)
         self.generator = torch.Generator(device=self.device).manual_seed(seed + 1)
-        self.iteration, self.seconds, self.objectives = 0, 0.0, 0  # objectives: how often it was changed
+        self.iteration, self.seconds = 0, 0.0
+        self.objectives = 0  # number of changes of the objective
         self.finished, self.stopped_early = False, False
-        self.best_loss, self.best_iteration, self.best_state, self._stale = float("inf"), 0, None, 0
-        self.history, self.events = History(), []
+        self.best_loss, self.best_iteration, self._stale = float("inf"), 0, 0
+        self.best_state: dict[str, Tensor] | None = None
+        self.history = History()
+        self.events: list[dict[str, Any]] = []
         self.bad_batch: dict[str, np.ndarray] | None = None
         self.folder: RunFolder | None = None
         self._written, self._events_written = 0, 0
         if folder is not None:
             self.attach(folder)
         self.evaluation_points, self.validation_metrics = EvaluationPoints(self), ValidationMetrics(self)
-        self.start = None
-        if self.model.starts_from_data:  # its start may be what training cannot better
+        self.baseline: Tensor | None = None
+        if self.model.starts_from_data:  # training may be unable to improve on such a start
             self._validate()
             with self.evaluation_mode():
-                self.start = held_out_log_prob(self)
+                self.baseline = held_out_log_prob(self)
 
     def _build(self, seed: int) -> None:
-        shapes, s = self.problem.shapes, self.data.standardisation
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.model = self.experiment.architecture.build(shapes)
-            known = [t.to(self.device, self.dtype) for t in (s.shift_x, s.scale_x, s.shift_y, s.scale_y)]
-            # in the same breath as the model: its random numbers come after the model's
-            self.loss = self.experiment.objective.build(self.model, Context(self.problem, shapes, *known))
+            self.model: Model = self.experiment.architecture.build(self.problem.shapes)
+            # within the same fork: the loss's random numbers come after the model's
+            self.loss: Loss = self.experiment.objective.build(self.model, self.context())
         self.model.to(self.device, self.dtype)
-        observed = self.data.train_y if self.data.has_y else None
-        self.model.prepare(self.data.train_x, observed, self.data.bounds)
+        observations = self.data.train_y if self.data.has_y else None
+        self.model.prepare(self.data.train_x, observations, self.data.bounds)
         self.loss.to(self.device, self.dtype)
         self.optimiser = make_optimiser(self.model.parameters(), self.settings)
-        watched = {"model": self.model, "loss": self.loss, "optimiser": self.optimiser}
-        self.critic_optimiser = None
-        if self.loss.critic is not None:
-            rate = self.experiment.objective.critic_learning_rate
-            self.critic_optimiser = critic_optimiser(self.loss.critic.parameters(), rate)
-            watched["critic_optimiser"] = self.critic_optimiser
+        parts: dict[str, Any] = {"model": self.model, "loss": self.loss, "optimiser": self.optimiser}
+        self.critic_optimiser = live_changes.make_critic_optimiser(self)
+        if self.critic_optimiser is not None:
+            parts["critic_optimiser"] = self.critic_optimiser
         self.average: Average | None = None
-        keep_average(self, watched)
-        self.guard = Guard(watched, self.settings.recoveries)
+        live_changes.update_average(self, parts)
+        self.guard = Guard(parts, self.settings.recoveries)
         self.guard.keep(0)
+
+    def context(self) -> Context:
+        """Return the problem, the shapes and the units of the data, which a loss is built with."""
+        s = self.data.standardisation
+        units = [t.to(self.device, self.dtype) for t in (s.shift_x, s.scale_x, s.shift_y, s.scale_y)]
+        return Context(self.problem, self.problem.shapes, *units)
 
     # ---- stepping
     def __iter__(self) -> Iterator[Record]:
-        """Train to the planned number of steps, or until validation no longer improves."""
+        """Train to the planned number of steps, or until validation stops improving."""
         while not self.finished:
             yield self.step()
 
     @property
     def progress(self) -> float:
-        """From 0 to 1 over the planned steps."""
+        """Fraction of the planned steps that are done, from 0 to 1."""
         return min(1.0, self.iteration / self.experiment.steps)
 
     def step(self) -> Record:
-        """One optimiser step (and the critic's, where there is one). Returns its record; a step past the
-        end is allowed."""
+        """Do one optimiser step, with the critic's steps where there is a critic; returns its record.
+
+        Steps beyond the planned number are allowed. Raises `NonFiniteError` when recovery fails.
+        """
         start = time.perf_counter()
         while True:
             batch = self.data.batch(self.iteration, self.progress)
@@ -148,29 +156,30 @@ class Run:
 
     @property
     def averaging(self) -> float:
-        """Decay of the moving average of the weights: the training's or the objective's, the longer one."""
+        """Decay of the moving average of the weights: the larger of the training's and the objective's."""
         return max(self.settings.averaging, self.experiment.objective.model_averaging)
 
-    def _attempt(self, batch) -> tuple[dict[str, float], str]:
-        """One try: the parts, and what was not finite, if anything."""
+    def _attempt(self, batch: Batch) -> tuple[dict[str, float], str]:
+        """Try one step; returns the loss parts and the name of a quantity that was not finite, or ""."""
         factor = schedule(self.settings, self.iteration, self.experiment.steps) * self.guard.factor
         objective = self.experiment.objective
         for group in self.optimiser.param_groups:
             group["lr"] = self.settings.learning_rate * objective.network_rate * factor
             group["betas"] = objective.momenta
         self.model.train()
-        if self.critic_optimiser is not None:
+        critic = self.loss.critic
+        if critic is not None:
             trouble = critic_steps(self, factor)
             if trouble:
                 return {}, trouble
             # the model must not move the critic: the envelope theorem gives the divergence's gradient
-            self.loss.critic.requires_grad_(False)
+            critic.requires_grad_(False)
         self.optimiser.zero_grad(set_to_none=True)
         parts = self.loss.parts(self.model, batch, self.generator)
         parts |= self.model.penalties(batch.progress)
         total = self.loss.total(parts, batch.progress)
-        if self.critic_optimiser is not None:
-            self.loss.critic.requires_grad_(True)
+        if critic is not None:
+            critic.requires_grad_(True)
         values = torch.stack([total.detach(), *(p.detach() for p in parts.values())]).tolist()
         if not finite(values[0]):
             return {}, "the loss"
@@ -185,13 +194,12 @@ class Run:
             self.average.update(self.model, factor)
         return dict(zip(["loss", *parts], values, strict=True)), ""
 
-    def _recover(self, batch, trouble: str) -> None:
-        self.bad_batch = {
-            "x": batch.x.cpu().numpy(),
-            "y": np.zeros((len(batch), 0)) if batch.y is None else batch.y.cpu().numpy(),
-        }
+    def _recover(self, batch: Batch, trouble: str) -> None:
+        x = batch.x.cpu().numpy()
+        y = np.zeros((len(batch), 0)) if batch.y is None else batch.y.cpu().numpy()
+        self.bad_batch = {"x": x, "y": y}
         if self.folder is not None:
-            np.savez(self.folder.path / f"nonfinite-{self.iteration}.npz", **self.bad_batch)
+            np.savez(self.folder.path / f"nonfinite-{self.iteration}.npz", x=x, y=y)
         self.events.append(self.guard.recover(self.iteration, trouble))
 
     # ---- validation, early stopping, the end
@@ -204,14 +212,14 @@ class Run:
             parts |= self.model.penalties(batch.progress)
             total = self.loss.total(parts, batch.progress)
             values = torch.stack([total, *parts.values()]).tolist()
-            found = dict(zip(["loss", *parts], values, strict=True))
+            validation = dict(zip(["loss", *parts], values, strict=True))
             if self.loss.validates and self.settings.early_stopping and self.model.settled:
-                self._remember(found["loss"])
-            return found | self.validation_metrics.measure(self)
+                self._update_best(validation["loss"])
+            return validation | self.validation_metrics.measure(self)
 
-    def _remember(self, value: float) -> None:
-        """Called while the looked-at weights are in place: keeps them when they are the best so far."""
-        if value < self.best_loss and surpassed(self):
+    def _update_best(self, value: float) -> None:
+        """Store the weights in evaluation if they are the best so far; otherwise count towards stopping."""
+        if value < self.best_loss and exceeds_baseline(self):
             self.best_loss, self.best_iteration, self._stale = value, self.iteration, 0
             self.best_state = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
             return
@@ -227,82 +235,87 @@ class Run:
             self.model.load_state_dict(self.average.state)
         if self.average is not None:
             self.average = make_average(self.model, self.averaging)
-            self.guard.watched["average"] = self.average
+            self.guard.parts["average"] = self.average
         self.guard.good = {}
         self.guard.keep(self.iteration)
-        why = "Validation stopped improving" if self.stopped_early else "The planned steps are done"
-        kept = f"; the weights of iteration {self.best_iteration} are kept" if self.best_state else ""
-        self.events.append({"kind": "finished", "iteration": self.iteration, "message": f"{why}{kept}."})
+        message = "Validation stopped improving" if self.stopped_early else "The planned steps are done"
+        if self.best_state:
+            message += f"; the weights of iteration {self.best_iteration} are kept"
+        self.events.append({"kind": "finished", "iteration": self.iteration, "message": f"{message}."})
 
     def evaluation_mode(self) -> EvaluationMode:
-        """Context in which ``model`` carries the weights that are to be looked at."""
+        """Return a context in which ``model`` is in evaluation mode and has the averaged weights, if any."""
         return EvaluationMode(self)
 
     # ---- changes while it runs
     def set(self, name: str, value: Any) -> None:
-        """Change a live setting: ``learning_rate``, ``objective.weight_z``, or ``steps`` to plan a longer
-        run; ``objective`` with a key or a table of key and settings is `change_objective`."""
-        change_setting(self, name, value)
+        """Change a live setting such as ``learning_rate`` or ``objective.weight_z``.
 
-    def change_objective(self, objective: str | Spec | dict) -> None:
-        """Train on with another objective: a key, a Spec, or ``{"key": …, "settings": {…}}``.
+        ``steps`` plans a longer or shorter run; ``objective`` is `change_objective`. Raises `SpecError` for a
+        setting that is not live.
+        """
+        live_changes.change_setting(self, name, value)
+
+    def change_objective(self, objective: str | Spec | dict[str, Any]) -> None:
+        """Continue training with another objective: a key, a Spec, or ``{"key": …, "settings": {…}}``.
 
         Network, optimiser, schedule and history stay; a critic starts anew, and so does the search for the
         best validation loss. Raises `IncompatibleError`, and changes nothing, where it does not fit.
         """
-        change_objective(self, objective)
+        live_changes.change_objective(self, objective)
 
-    # ---- looking
+    # ---- evaluation
     @property
     def fitted(self) -> FittedModel:
-        """The network in data units, with the weights that are to be looked at (a copy: training goes on
-        beside it)."""
+        """The trained network in data units: a copy, with the averaged weights if any."""
         with self.evaluation_mode():
             model = copy.deepcopy(self.model).eval()
-        told = {"experiment": self.experiment.to_dict(), "iteration": self.iteration}
-        problem, units = self.problem, copy.deepcopy(self.data.standardisation)
-        known = {"typicality": self.data.typicality, "problem": problem}
-        return FittedModel(model, units, problem.x, problem.y, told, **known)
+        return FittedModel(
+            model,
+            copy.deepcopy(self.data.standardisation),
+            self.problem.x,
+            self.problem.y,
+            {"experiment": self.experiment.to_dict(), "iteration": self.iteration},
+            typicality=self.data.typicality,
+            problem=self.problem,
+        )
 
-    def posterior(self, observation) -> Posterior:
-        """p(x | y = observation); ``.sample(n)`` gives an xarray.Dataset."""
+    def posterior(self, observation: Any) -> Posterior:
+        """Return p(x | y = observation); its ``sample(n)`` gives an xarray.Dataset."""
         return self.fitted.posterior(observation)
 
     def sample(self, n: int = 1000, *, seed: int = 0) -> xr.Dataset:
-        """n draws of x for a problem without an observation."""
+        """Draw n samples of x, for a problem without an observation."""
         return self.fitted.sample_dataset(n, seed=seed)
 
     def snapshot(self, request: SnapshotRequest | None = None) -> Snapshot:
-        """What can be seen now, as immutable arrays. Does not touch the training or its random numbers."""
+        """Evaluate the requested views as immutable arrays, without any effect on the training."""
         from workbench.snapshots import SnapshotRequest, take_snapshot
 
         return take_snapshot(self, request or SnapshotRequest())
 
     @property
     def parameters(self) -> int:
-        """Trainable scalars of the network (without the critic)."""
+        """Number of trainable scalars of the network, without the critic."""
         return self.model.parameter_count()
 
     @property
     def steps_per_second(self) -> float:
-        """Over the last hundred steps."""
-        if len(self.history) < 2:
-            return 0.0
-        first, last = self.history[max(0, len(self.history) - 100)], self.history[-1]
-        return (last.iteration - first.iteration) / max(last.seconds - first.seconds, 1e-9)
+        """Training speed over the last hundred steps."""
+        return self.history.steps_per_second()
 
     # ---- state
     def state_dict(self) -> dict[str, Any]:
-        """Everything that the next step depends on, as tensors, numbers and texts."""
+        """Return everything that the next step depends on, as tensors, numbers and texts."""
         return {
             "iteration": self.iteration,
             "seconds": self.seconds,
             "finished": self.finished,
             "stopped_early": self.stopped_early,
             "steps": self.experiment.steps,
-            "objective": described(self.experiment.objective),
+            "objective": live_changes.to_table(self.experiment.objective),
             "objectives": self.objectives,
-            "live": {p: getattr(self.experiment, p).values() for p in LIVE_PARTS},
+            "live": {p: getattr(self.experiment, p).values() for p in live_changes.LIVE_PARTS},
             "generator": self.generator.get_state(),
             "guard": self.guard.state_dict(),
             "best": {
@@ -313,12 +326,12 @@ class Run:
             },
             "events": list(self.events),
             "standardisation": self.data.standardisation.state_dict(),
-            **{name: watched.state_dict() for name, watched in self.guard.watched.items()},
+            **{name: part.state_dict() for name, part in self.guard.parts.items()},
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state_dict` of a run of the same experiment, or of one whose objective was changed."""
-        restore_objective(self, state)
+        """Continue from a state of the same experiment, whose objective may have been changed since."""
+        live_changes.restore_objective(self, state)
         state = {"average": {"updates": 0, "state": state["model"]}} | state  # an older state has none
         for name in ("iteration", "seconds", "finished", "stopped_early"):
             setattr(self, name, state[name])
@@ -330,17 +343,19 @@ class Run:
         self.guard.load_state_dict(state["guard"])
         best = state["best"]
         self.best_loss, self.best_iteration, self._stale = best["loss"], best["iteration"], best["stale"]
-        self.best_state = best["state"] and {k: v.to(self.device) for k, v in best["state"].items()}
+        self.best_state = best["state"] and {name: v.to(self.device) for name, v in best["state"].items()}
         self.events = list(state["events"])
-        for name, watched in self.guard.watched.items():
-            watched.load_state_dict(state[name])
+        for name, part in self.guard.parts.items():
+            part.load_state_dict(state[name])
 
     # ---- on disk
     def attach(self, folder: str | Path | RunFolder) -> RunFolder:
-        """Give the run a folder; the experiment is written at once."""
-        if self._given:
-            asked = "A run on pairs that were handed to it cannot be resumed from a folder, so it has none"
-            raise RunError(asked, suggestion="export its model with workbench.save instead")
+        """Set the run's folder and write the experiment into it."""
+        if self._from_samples:
+            raise RunError(
+                "A run on pairs that were handed to it cannot be resumed from a folder, so it has none",
+                suggestion="export its model with workbench.save instead",
+            )
         self.folder = folder if isinstance(folder, RunFolder) else RunFolder(folder)
         self.folder.write_experiment(self.experiment)
         return self.folder
@@ -348,7 +363,7 @@ class Run:
     def save(self, folder: str | Path | None = None, *, state: str = "") -> RunFolder:
         """Write checkpoint, history and status into the run's folder.
 
-        ``state`` is what the status says; without it, that the run is finished or was stopped.
+        ``state`` goes into the status; by default "finished" or "stopped".
         """
         if folder is not None:
             self.attach(folder)
@@ -368,7 +383,7 @@ class Run:
         return self.folder
 
     def brief(self) -> dict[str, Any]:
-        """The numbers for a status line."""
+        """Return the numbers of a status line, JSON-ready."""
         return {
             "iteration": self.iteration,
             "steps": self.experiment.steps,
@@ -382,17 +397,10 @@ class Run:
 
     @classmethod
     def resume(cls, folder: str | Path | RunFolder, *, device: str = "auto") -> Run:
-        """Continue a saved run from its last checkpoint."""
-        kept = folder if isinstance(folder, RunFolder) else RunFolder(folder)
-        run = cls(kept.experiment(), device=device)
-        try:
-            run.load_state_dict(kept.checkpoint())
-        except (KeyError, RuntimeError, ValueError, TypeError) as error:
-            raise RunError(
-                f"The checkpoint of run '{kept.id}' does not fit its experiment", found=str(error)[:300]
-            ) from error
-        run.folder = kept
-        run.history = kept.history(until=run.iteration)
-        kept.rewrite_history(run.history)
+        """Continue a saved run from its last checkpoint, in the same folder."""
+        folder = folder if isinstance(folder, RunFolder) else RunFolder(folder)
+        run = folder.open(device=device)
+        run.folder = folder
+        folder.rewrite_history(run.history)
         run._written, run._events_written = run.iteration, len(run.events)
         return run

@@ -1,23 +1,24 @@
-"""Training settings: what a user may turn of the optimisation itself."""
+"""Settings of training itself: data split, optimiser, schedule, validation and the non-finite guard."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import param
 
-from workbench.core.errors import did_you_mean
+from workbench.core.errors import unknown
 from workbench.core.spec import Spec
 from workbench.divergences import DIVERGENCES
 
 
 class _Divergences(param.List):
-    """A list of keys of divergences; an unknown one is refused where it is set."""
+    """A list of keys of divergences; assigning an unknown one raises `SpecError`."""
 
-    def _validate(self, val) -> None:
+    def _validate(self, val: Any) -> None:
         super()._validate(val)
         for key in val:
             if key not in DIVERGENCES:
-                hint = did_you_mean(str(key), DIVERGENCES.keys())
-                raise ValueError(f"there is no divergence '{key}'" + (f", {hint}" if hint else ""))
+                raise unknown("divergence", key, DIVERGENCES.keys())
 
 
 class Training(Spec):
@@ -36,13 +37,13 @@ class Training(Spec):
         doc="Points drawn from the problem, or at most used of "
         "a table, for training and validation together.",
     )
-    optimiser = param.Selector(
+    optimiser: param.Selector[str] = param.Selector(
         default="adam", objects=["adam", "adamw"], doc="Adam, or AdamW with decoupled weight decay."
     )
     weight_decay = param.Number(
         0.0, bounds=(0, 1), doc="L2 regularisation (Adam) or decoupled decay (AdamW)."
     )
-    schedule = param.Selector(
+    schedule: param.Selector[str] = param.Selector(
         default="cosine",
         objects=["cosine", "constant"],
         doc="How the learning rate falls over the planned steps.",
@@ -80,7 +81,9 @@ class Training(Spec):
         doc="Decay of the exponential moving average (EMA) of the "
         "weights that are looked at and exported; 0 switches it off.",
     )
-    precision = param.Selector(default="float32", objects=["float32", "float64"], doc="Floating point type.")
+    precision: param.Selector[str] = param.Selector(
+        default="float32", objects=["float32", "float64"], doc="Floating point type."
+    )
     recoveries = param.Integer(
         5, bounds=(0, 100), doc="How often a non-finite loss may be rolled back before the run gives up."
     )

@@ -1,31 +1,36 @@
-"""Rulers: divergences that are measured while a run trains, whatever it trains with.
+"""Validation metrics: divergences measured while a run trains, whatever its objective.
 
-Held-out data (x, y) against the model's (T⁻¹(y, z), y) for other held-out y, in standardised units; without y
-the data against T⁻¹(z). Points and latents are drawn once from the seed, so that what moves is learning; no
-random number of the training is used. Where an estimator can be unbiased it is.
+Held-out data (x, y) are compared with the model's (T⁻¹(y', z), y') for other held-out y', in standardised
+units; without y, the data with T⁻¹(z). Points and latents are drawn once from the seed, so that changes come
+from learning; no random number of the training is used. Estimators are unbiased where that is possible.
 """
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from workbench.core.capability import Capability
+from workbench.core.lazy import torch
 from workbench.divergences import DIVERGENCES, SampleDivergence, estimate
 from workbench.training.history import MEASURED
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.training.run import Run
+
 #: Points a side; enough to see a difference of a tenth of a standard deviation, at little cost.
 POINTS = 256
-#: Critics need this many a side; and get this many steps, since they are trained anew at each look.
-_FEWEST, _STEPS = 40, 150
-#: A model whose inverse is searched for is measured at one validation in so many.
-_SELDOM = 10
+#: Critics need this many points a side, and get this many steps, since they are trained anew each time.
+_FEWEST_POINTS, _STEPS = 40, 150
+#: A model that is inverted by search is measured at one validation in this many.
+_EVERY = 10
 
 
 class ValidationMetrics:
-    """What a run is measured with besides its loss: the divergences named in the training's ``measured``."""
+    """The divergences named in the training's ``measured``, on held-out data."""
 
-    def __init__(self, run) -> None:
+    def __init__(self, run: Run) -> None:
         data = run.data
         generator = torch.Generator().manual_seed(run.experiment.seed + 6)
         batch = data.held_out(2 * POINTS if data.has_y else POINTS, 1.0)
@@ -35,23 +40,20 @@ class ValidationMetrics:
         self.other_y = None if batch.y is None else batch.y[half : 2 * half]
         z = torch.randn(half, run.model.latent_features, generator=generator, dtype=torch.float64)
         self.z = z.to(run.device, run.dtype)
-        self._every = 1 if Capability.EXACT_INVERSE in run.model.capabilities else _SELDOM
+        self._every = 1 if Capability.EXACT_INVERSE in run.model.capabilities else _EVERY
 
-    @torch.no_grad()
-    def measure(self, run) -> dict[str, float]:
-        """The named divergences, to be called while the looked-at weights are in place."""
+    def measure(self, run: Run) -> dict[str, float]:
+        """Return the divergences by name; the run must be in evaluation mode."""
         due = run.iteration // run.settings.validate_every % self._every == 0
         if not run.settings.measured or len(self.x) < 2 or not due:
             return {}
-        made, _ = run.model.inverse(self.z, self.other_y)
-        p, q = _joint(self.x, self.y), _joint(made, self.other_y)
-        found = {}
-        if bool(torch.isfinite(q).all()):
-            for key in run.settings.measured:
-                value = _value(key, p, q, run.experiment.seed)
-                if value is not None:
-                    found[MEASURED + key] = value
-        return found
+        with torch.no_grad():
+            samples, _ = run.model.inverse(self.z, self.other_y)
+            p, q = _joint(self.x, self.y), _joint(samples, self.other_y)
+            if not bool(torch.isfinite(q).all()):
+                return {}
+            values = {key: _value(key, p, q, run.experiment.seed) for key in run.settings.measured}
+        return {MEASURED + key: value for key, value in values.items() if value is not None}
 
 
 def _joint(x: Tensor, y: Tensor | None) -> Tensor:
@@ -60,11 +62,11 @@ def _joint(x: Tensor, y: Tensor | None) -> Tensor:
 
 def _value(key: str, p: Tensor, q: Tensor, seed: int) -> float | None:
     member = DIVERGENCES[key]
-    unbiased = {"unbiased": True} if "unbiased" in {s.name for s in member.settings()} else {}
-    made = member(**unbiased)
-    if isinstance(made, SampleDivergence):
-        return float(made.between(p, q))
-    if min(len(p), len(q)) < _FEWEST:
+    settings = {"unbiased": True} if "unbiased" in {s.name for s in member.settings()} else {}
+    divergence = member(**settings)
+    if isinstance(divergence, SampleDivergence):
+        return float(divergence.between(p, q))
+    if min(len(p), len(q)) < _FEWEST_POINTS:
         return None
     with torch.enable_grad():
-        return estimate(made, p, q, seed=seed, steps=_STEPS).value
+        return estimate(divergence, p, q, seed=seed, steps=_STEPS).value
