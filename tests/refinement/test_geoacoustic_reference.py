@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 
-from tools.make_geoacoustic_reference import DRAWS, nested, stored, tempered
+from tools.make_geoacoustic_reference import DRAWS, nested, sequential_monte_carlo, stored
 from workbench import diagnostics
 from workbench.problems import PROBLEMS
 from workbench.problems.ocean.swellex96 import NOMINAL
@@ -31,7 +31,7 @@ def agree(draws: torch.Tensor, exact: torch.Tensor) -> None:
 @pytest.mark.slow
 def test_tempered_sequential_monte_carlo_from_the_prior_is_the_grid(case):
     problem, y, exact = case
-    draws, sentence = tempered(problem, y, crowd=400, moves=40, seed=1)
+    draws, sentence = sequential_monte_carlo(problem, y, crowd=400, moves=40, seed=1)
     agree(draws, exact)
     assert "stages" in sentence
 

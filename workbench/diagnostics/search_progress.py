@@ -1,45 +1,57 @@
-"""One moment of a search for the inputs of a network, over its level sets."""
+"""Progress of a search for the inputs of a network, over the level sets of its output."""
 
 from __future__ import annotations
 
-import contourpy
+from typing import TYPE_CHECKING
+
 import numpy as np
-import xarray as xr
 
 from workbench.core.errors import SpecError
 
-#: log₁₀ of the misfits that are full colour and no colour.
+if TYPE_CHECKING:
+    import xarray as xr
+
+#: log₁₀ of the misfits at full colour and without colour.
 COLOUR_LIMITS = (-1.5, 0.5)
-#: A point's trail goes back so many moments.
+#: Length of a trail, in moments.
 TRAIL = 12
 
 
-def search(found: xr.Dataset, *, frame: int = -1) -> xr.Dataset:
-    """The points of moment ``frame`` (counted from the end where it is negative) of what `invert` returned.
+def search(inversion: xr.Dataset, *, frame: int = -1) -> xr.Dataset:
+    """One moment of a search, as a Dataset for its plot.
 
-    ``near_*`` have reached the target, ``away_*`` have not; ``trail_*`` are the last steps of methods whose
-    points move, broken by NaN; ``level_*`` are the lines on which one component of the network's output is
-    the wanted one; ``closeness`` (vertical, horizontal) is log₁₀ of the misfit. With more than two inputs the
-    lines are those of the plane through the best point, which the other points are not on.
+    Parameters
+    ----------
+    inversion : the Dataset of `invert`.
+    frame : number of the moment; negative ones count from the end.
+
+    Returns
+    -------
+    ``near_*`` are points that have reached the target, ``away_*`` the others; ``trail_*`` the last steps of
+    methods whose points move, with NaN between trails; ``level_*`` the lines on which one component of the
+    network's output equals its target; ``closeness`` (vertical, horizontal) is log₁₀ of the misfit. With more
+    than two inputs the lines are those of the plane through the best point only.
     """
-    if found.sizes["input"] < 2:
+    import xarray as xr
+
+    if inversion.sizes["input"] < 2:
         raise SpecError(
             "A search is drawn over two inputs", expected="a network of two inputs or more", found="1"
         )
-    moments = found.sizes["moment"]
+    moments = inversion.sizes["moment"]
     if not -moments <= frame < moments:
         raise SpecError("There is no such moment", expected=f"0 to {moments - 1}", found=str(frame))
     frame %= moments
-    columns = [int(i) for i in np.atleast_1d(found.attrs["pair"])]
-    path = found["x"].values[:, :, columns]
-    near = found["misfit"].values[frame] <= found.attrs["tolerance"]
-    trail = _trails(path[max(0, frame - TRAIL) : frame + 1]) if found.attrs["moves"] else np.empty((0, 2))
-    closeness, lines = _levels(found)
+    columns = [int(i) for i in np.atleast_1d(inversion.attrs["pair"])]
+    path = inversion["x"].values[:, :, columns]
+    near = inversion["misfit"].values[frame] <= inversion.attrs["tolerance"]
+    trail = _trails(path[max(0, frame - TRAIL) : frame + 1]) if inversion.attrs["moves"] else np.empty((0, 2))
+    closeness, lines = _levels(inversion)
     clouds = {"near": path[frame][near], "away": path[frame][~near], "trail": trail, "level": lines}
     sides = ("horizontal", "vertical")
-    labels = [str(found["input_label"].values[i]) for i in columns]
-    window = found["window"].values[columns]
-    plane = "; the lines are those of the plane through the best point" if found.attrs["slice"] else ""
+    labels = [str(inversion["input_label"].values[i]) for i in columns]
+    window = inversion["window"].values[columns]
+    plane = "; the lines are those of the plane through the best point" if inversion.attrs["slice"] else ""
     return xr.Dataset(
         {
             f"{name}_{side}": (f"{name}_point", cloud[:, i])
@@ -47,11 +59,11 @@ def search(found: xr.Dataset, *, frame: int = -1) -> xr.Dataset:
             for i, side in enumerate(sides)
         }
         | {"closeness": (("vertical", "horizontal"), closeness, {"long_name": "log₁₀ misfit"})},
-        coords={side: (side, found[side].values) for side in sides},
+        coords={side: (side, inversion[side].values) for side in sides},
         attrs={
             "view": "search",
             "title": f"{int(near.sum())} of {len(near)} points have reached the target{plane}",
-            "iteration": int(found["moment"].values[frame]),
+            "iteration": int(inversion["moment"].values[frame]),
             "color_limits": list(COLOUR_LIMITS),
         }
         | {f"{side}_label": label for side, label in zip(sides, labels, strict=True)}
@@ -60,19 +72,22 @@ def search(found: xr.Dataset, *, frame: int = -1) -> xr.Dataset:
 
 
 def _trails(path: np.ndarray) -> np.ndarray:
-    """(T, n, 2) -> one line after the other with a NaN row after each: (n (T + 1), 2)."""
+    """Paths (T, n, 2) of n points as lines (n (T + 1), 2), with a NaN row after each."""
     lines = np.concatenate([path, np.full((1, *path.shape[1:]), np.nan)])
     return lines.transpose(1, 0, 2).reshape(-1, 2)
 
 
-def _levels(found: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
-    surface, gap = found["surface"].values, np.full((1, 2), np.nan)
-    excess = (surface - found["target"].values) / found["scale"].values
+def _levels(inversion: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """log₁₀ of the misfit on the plane, and the level lines (k, 2) with NaN between them."""
+    import contourpy
+
+    surface, gap = inversion["surface"].values, np.full((1, 2), np.nan)
+    excess = (surface - inversion["target"].values) / inversion["scale"].values
     pieces = [
         piece
         for component in np.moveaxis(excess, -1, 0)
         for line in contourpy.contour_generator(
-            found["horizontal"].values, found["vertical"].values, component
+            inversion["horizontal"].values, inversion["vertical"].values, component
         ).lines(0.0)
         for piece in (line, gap)
     ]
