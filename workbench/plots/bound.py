@@ -10,6 +10,7 @@ import xarray as xr
 from bokeh.models import FixedTicker
 
 from workbench.plots.style import (
+    COMPACT_WITHOUT_TOOLS,
     FIGURE,
     LEGEND,
     MODEL,
@@ -52,6 +53,7 @@ register(
     hv.opts.Curve("BoundLine", color=REFERENCE, line_width=1.5, line_dash="dashed", show_legend=False),
     hv.opts.Labels("BoundText", text_color=NEUTRAL, text_align="right", text_font_size=SMALL),
     hv.opts.Overlay("Bound", hooks=[_name_rows], **FIGURE, **LEGEND),
+    compact=COMPACT_WITHOUT_TOOLS,
 )
 
 

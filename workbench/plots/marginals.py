@@ -35,6 +35,7 @@ register(
     hv.opts.Curve("MarginalsOutline", color=MODEL, line_width=1.5),
     hv.opts.Curve("MarginalsReference", color=REFERENCE, line_width=2, line_dash="dashed"),
     hv.opts.Overlay("Marginals", hooks=[_name_rows], **FIGURE, **LEGEND),
+    compact={},
 )
 
 

@@ -31,6 +31,7 @@ register(
     hv.opts.Points("SpreadPublished", color=REFERENCE, size=9, marker="x", line_width=2),
     hv.opts.Points("SpreadReported", color=REFERENCE, size=8, marker="circle", fill_alpha=0, line_width=1.5),
     hv.opts.Overlay("Spread", hooks=[_name_rows], **FIGURE, **LEGEND),
+    compact={},
 )
 
 

@@ -12,7 +12,7 @@ problem moves the axes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import holoviews as hv
@@ -58,6 +58,12 @@ FIGURE = {
     "toolbar": "above",
     "autohide_toolbar": True,
 }
+#: Options of a figure in a card: tools inside the frame, where they take no room from the plot.
+COMPACT = {"min_height": 150, "backend_opts": {"plot.toolbar_inner": True}}
+#: The same for a plot in which there is nothing to pan or zoom.
+COMPACT_WITHOUT_TOOLS = {"min_height": 150, "toolbar": None}
+_compact_options: list[hv.Options] = []
+_compact_figures = False
 COLOUR_BAR = {
     "width": 8,
     "padding": 4,
@@ -94,11 +100,32 @@ def signed_ramp(steps: int = 255) -> list[str]:
     return ["#" + "".join(f"{round(v):02x}" for v in colour) for colour in colours]
 
 
-def register(*options: hv.Options) -> None:
-    """Set the default options of a plot's own groups, with the tools of every plot."""
+def register(*options: hv.Options, compact: Mapping[str, Any] = COMPACT) -> None:
+    """Set the default options of a plot's own groups, with the tools of every plot.
+
+    ``compact`` are options of the whole figure that `use_compact_figures` adds; empty for a plot that keeps
+    its size.
+    """
     for option in options:
         option.kwargs.setdefault("default_tools", TOOLS)
     hv.opts.defaults(*options)
+    figures = [option.key for option in options if "min_height" in option.kwargs]
+    _compact_options.extend(_options(key, compact) for key in figures if compact)
+    if _compact_figures:
+        use_compact_figures()
+
+
+def use_compact_figures() -> None:
+    """Put the tools of all plots, also of those imported later, inside the frame, and let figures be low."""
+    global _compact_figures
+    _compact_figures = True
+    hv.opts.defaults(*_compact_options)
+    _compact_options.clear()
+
+
+def _options(key: str, options: Mapping[str, Any]) -> hv.Options:
+    element, _, group = key.partition(".")
+    return getattr(hv.opts, element)(group, **options)
 
 
 def dimensions(data: xr.Dataset, prefix: str) -> list[hv.Dimension]:

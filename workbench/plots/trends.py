@@ -43,6 +43,7 @@ register(
         legend_position="right",
         legend_opts=LEGEND["legend_opts"] | {"orientation": "vertical", "spacing": 2},
     ),
+    compact={},
 )
 
 

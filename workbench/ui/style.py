@@ -1,8 +1,6 @@
-"""The look: palette and the few rules of CSS that every part shares, for light and dark."""
+"""Palette, CSS rules and plot options that all parts share, for light and dark themes."""
 
 import functools
-
-import holoviews as hv
 
 THEME = {
     "light": {
@@ -21,14 +19,14 @@ THEME = {
     },
 }
 
-#: The bar above: 48 pixels, so that six plots fit under it on a small screen.
+#: The header: 48 pixels high, so that six plots fit below it on a small screen.
 PAGE_SX = {
     "& .MuiToolbar-root": {"minHeight": "48px !important", "height": "48px"},
     "& .MuiAppBar-root": {"backgroundColor": "#1d5f8a !important", "color": "#ffffff !important"},
     "& .MuiTypography-h3": {"fontSize": "1.15rem"},
 }
 
-#: Goes into every shadow root through the panes' stylesheets.
+#: Reaches every shadow root through the stylesheets of the panes.
 SHEET = """
 :host { --wb-ink: var(--mui-palette-text-primary, inherit);
         --wb-soft: var(--mui-palette-text-secondary, #5a6572);
@@ -46,7 +44,7 @@ SHEET = """
 .wb-value { font-size: 14px; line-height: 20px; white-space: nowrap; }
 .wb-value.number { font-variant-numeric: tabular-nums; font-weight: 600; }
 .wb-cell.last { flex: 1 1 0; min-width: 0; }
-.wb-shown { overflow: hidden; text-overflow: ellipsis; }
+.wb-run-title { overflow: hidden; text-overflow: ellipsis; }
 .wb-value.running { color: #1f9270; font-weight: 600; }
 .wb-value.good { color: #2e7fcb; font-weight: 600; }
 .wb-value.bad { color: #c9524a; font-weight: 600; }
@@ -58,11 +56,11 @@ SHEET = """
 .wb-badge.green { border-color: #1f9270; background: #1f927022; }
 .wb-badge.amber { border-color: #c98a0c; background: #c98a0c22; }
 .wb-badge.red { border-color: #c9524a; background: #c9524a22; }
-.wb-said { font-size: 12px; line-height: 16px; color: var(--wb-ink); padding-left: 7px;
+.wb-sentence { font-size: 12px; line-height: 16px; color: var(--wb-ink); padding-left: 7px;
            border-left: 3px solid #868686; }
-.wb-said.green { border-left-color: #1f9270; }
-.wb-said.amber { border-left-color: #c98a0c; }
-.wb-said.red { border-left-color: #c9524a; }
+.wb-sentence.green { border-left-color: #1f9270; }
+.wb-sentence.amber { border-left-color: #c98a0c; }
+.wb-sentence.red { border-left-color: #c9524a; }
 .wb-heading { font-size: 17px; font-weight: 600; color: var(--wb-ink); }
 .wb-reason { font-size: 12px; color: #c9524a; }
 .wb-message { font-size: 13px; padding: 5px 10px; border-radius: 6px; color: var(--wb-ink);
@@ -74,48 +72,10 @@ SHEET = """
 .wb-table td { padding: 1px 0; }
 """
 
-#: The plots' tools lie inside the frame and show when the mouse is there: no line is kept free for them.
-GROUPS = (
-    "Samples",
-    "Density",
-    "Latent",
-    "Losses",
-    "Posterior",
-    "Resimulation",
-    "Arm",
-    "Invertibility",
-    "Search",
-    "Inversion",
-    "Ranks",
-    "Coverage",
-    "Contraction",
-    "Beside",
-    "LatentNormality",
-    "HeldOutDensity",
-    "Critic",
-    "PrecisionRecall",
-    "Divergences",
-    "RadialVelocity",
-    "PhaseFolded",
-    "Corner",
-    "Intervals",
-    "Physical",
-    "Plane",
-    "Band",
-    "SoundSpeedProfile",
-    "AmbiguitySurface",
-    "TransmissionLoss",
-)
-INSIDE = {"min_height": 150, "backend_opts": {"plot.toolbar_inner": True}}
-#: A table has nothing to pan or to zoom, and texts up to every edge.
-NONE = {"min_height": 150, "toolbar": None}
-
 
 @functools.cache
 def dress_plots() -> None:
-    """Options of the studio for plots that are defined elsewhere; said once, when the first page is built."""
-    hv.opts.defaults(
-        *(hv.opts.Overlay(group, **INSIDE) for group in GROUPS),
-        hv.opts.QuadMesh("Grid", **INSIDE),
-        hv.opts.Overlay("Bound", **NONE),
-    )
+    """Set the options of the pages for all plots, once, when the first page is built."""
+    from workbench.plots.style import use_compact_figures
+
+    use_compact_figures()
