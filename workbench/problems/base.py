@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from workbench.core.capability import Capability, unmet_need
 from workbench.core.catalogue import Catalogue
@@ -45,7 +45,7 @@ class Problem(Spec):
     """Base of every problem. A member defines ``x``, ``y``, ``window``, ``capabilities`` and the hooks."""
 
     @classmethod
-    def from_values(cls, values: dict[str, Any], folder: Path | str | None = None) -> Problem:
+    def from_values(cls, values: dict[str, Any], folder: Path | str | None = None) -> Self:
         """Build a problem from JSON-ready settings and the data that `save_data` wrote to ``folder``.
 
         Raises `SpecError` for unknown settings and for values out of bounds.

@@ -33,10 +33,16 @@ class AcousticViews:
     #: The mudstone: graded, or a half-space; and the number of hydrophones in use.
     graded_mudstone: bool = False
     hydrophones: int = len(swellex96.HYDROPHONES)
-    #: Names of the two unknowns on the axes of the ambiguity surface.
-    ambiguity_axes: tuple[str, str] = ("depth", "speed")
 
-    x: tuple[Variable, ...]
+    if TYPE_CHECKING:
+
+        @property
+        def x(self) -> tuple[Variable, ...]: ...
+
+    @property
+    def ambiguity_axes(self) -> tuple[str, str]:
+        """Names of the two unknowns on the axes of the ambiguity surface."""
+        return "depth", "speed"
 
     def seabeds(self, x: Tensor) -> dict[str, Tensor]:
         """Return the unknown members of the seabed by name, (n,) each, for ``x`` (n, D)."""

@@ -26,6 +26,8 @@ from workbench.problems.ocean.waveguide import Seabed, Waveguide
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from workbench.problems.base import Window
+
 #: Every unknown with the bounds of its uniform prior, in the order of `Seabed`.
 UNKNOWNS = {
     "depth": Variable("depth", "D", "m", 213.0, 223.0, "Depth of the water at the array."),
@@ -137,7 +139,7 @@ def midpoints(low: float, high: float, count: int) -> Tensor:
     return low + (high - low) * (torch.arange(count, dtype=torch.float64) + 0.5) / count
 
 
-def on_grid(guide: Waveguide, names: tuple[str, str], first: Tensor, second: Tensor) -> Tensor:
+def on_grid(guide: Waveguide, names: tuple[str, ...], first: Tensor, second: Tensor) -> Tensor:
     """Return the pressure (len first, len second, tones, hydrophones) on a grid of two unknowns.
 
     The first unknown must not belong to the sediment, which is solved once for each point of the second axis.
@@ -149,7 +151,7 @@ def on_grid(guide: Waveguide, names: tuple[str, str], first: Tensor, second: Ten
 
 def grid_draws(
     log_likelihood: Callable[[Tensor, Tensor], Tensor],
-    box: tuple[tuple[float, float], tuple[float, float]],
+    box: Window,
     cells: tuple[int, int],
     n: int,
     generator: torch.Generator,
@@ -170,10 +172,10 @@ def grid_draws(
         spans = [mass.any(1 - i).nonzero()[:, 0] for i in (0, 1)]
         if min(int(span[-1] - span[0]) + 1 for span in spans) >= _RESOLVED:
             break
-        width = [(side[1] - side[0]) / count for side, count in zip(box, counts, strict=True)]
+        widths = [(side[1] - side[0]) / count for side, count in zip(box, counts, strict=True)]
         box = tuple(
             (max(side[0], side[0] + (int(span[0]) - 1) * w), min(side[1], side[0] + (int(span[-1]) + 2) * w))
-            for side, span, w in zip(box, spans, width, strict=True)
+            for side, span, w in zip(box, spans, widths, strict=True)
         )
     cell = torch.multinomial((logs - logs.max()).exp().flatten(), n, True, generator=generator)
     place = torch.stack([cell // len(axes[1]), cell % len(axes[1])], 1)

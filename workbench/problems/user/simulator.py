@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -104,7 +105,7 @@ class SimulatorProblem(Problem):
         self._draw(_TRIAL, torch.Generator().manual_seed(0))
 
     @classmethod
-    def from_values(cls, values: dict[str, Any], folder: Any = None) -> Problem:
+    def from_values(cls, values: dict[str, Any], folder: Path | str | None = None) -> Self:
         """Raise `SpecError`: functions cannot be stored in files and links."""
         raise SpecError(cls.unavailable())
 

@@ -372,7 +372,7 @@ class TableProblem(Problem):
         return self._variables()[len(self.x_columns) :]
 
     @property
-    def shapes(self):
+    def shapes(self) -> Shapes:
         return Shapes(len(self.x_columns), len(self.y_columns))
 
     @property
