@@ -286,6 +286,32 @@ def test_papers_name_the_same_version(paper, pattern):
     )
 
 
+def files_not_shipped(folder: Path, globs: dict[str, list[str]]) -> list[str]:
+    """Files of the package that are no Python code and that no glob of ``package-data`` names."""
+    shipments = {
+        path
+        for package, patterns in globs.items()
+        for pattern in patterns
+        for path in (folder / package.replace(".", "/")).glob(pattern)
+    }
+    return [
+        str(path.relative_to(folder))
+        for path in (folder / "workbench").rglob("*")
+        if path.is_file() and path.suffix not in (".py", ".pyc") and path not in shipments
+    ]
+
+
+def test_files_beside_the_code_are_shipped():
+    assert not files_not_shipped(ROOT, CONFIGURATION["tool"]["setuptools"]["package-data"])
+
+
+def test_a_file_that_is_not_shipped_is_seen(tmp_path):
+    (tmp_path / "workbench" / "export").mkdir(parents=True)
+    (tmp_path / "workbench" / "export" / "page.html").write_text("")
+    assert files_not_shipped(tmp_path, {"workbench.ui": ["*"]}) == ["workbench/export/page.html"]
+    assert not files_not_shipped(tmp_path, {"workbench.export": ["*.html"]})
+
+
 # ---- the browser guard
 
 
