@@ -72,6 +72,8 @@ class Model(nn.Module, ABC):
         if Capability.DENSITY not in self.capabilities:
             raise TypeError(f"{type(self).__name__} has no tractable density")
         z, log_det = self.latent(x, y)
+        if log_det is None:
+            raise TypeError(f"{type(self).__name__} has a density, but its latent map has no log-determinant")
         return standard_normal_log_density(z) + log_det
 
     def log_prob_to_train(self, x: Tensor, y: Tensor | None) -> Tensor:

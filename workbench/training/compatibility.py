@@ -45,8 +45,11 @@ def fits(part: str, key: str, experiment: Experiment) -> str:
     if part == "problem":
         return "; ".join(_clause(reason) for reason in member.refusals())
     if part == "architecture":
-        reasons = [refusals(experiment.problem, member, objective()) for objective in OBJECTIVES]
-        return "" if not all(reasons) else "; ".join(min(reasons, key=lambda sentences: len(sentences)))
+        reasons: list[list[str]] = [
+            refusals(experiment.problem, member, objective()) for objective in OBJECTIVES
+        ]
+        fewest = min(reasons, key=len)
+        return "; ".join(fewest)
     return "; ".join(refusals(experiment.problem, experiment.architecture, member))
 
 

@@ -10,7 +10,7 @@ from workbench.core.errors import DataError
 from workbench.core.lazy import torch
 from workbench.inference.out_of_distribution import Typicality
 from workbench.inference.standardisation import Standardisation
-from workbench.objectives.base import Batch
+from workbench.objectives.base import Batch, Context
 from workbench.problems.base import Samples
 
 if TYPE_CHECKING:
@@ -85,6 +85,12 @@ class RunData:
         x, y = (torch.cat([part[i] for part in parts]).double().cpu() for i in (0, 1))
         s = self.standardisation
         return Samples(s.x_out(x), s.y_out(y))
+
+    def context(self) -> Context:
+        """Return the problem, the shapes and the units of the data, which a loss is built with."""
+        s = self.standardisation
+        units = [t.to(self.bounds) for t in (s.shift_x, s.scale_x, s.shift_y, s.scale_y)]
+        return Context(self._problem, self._problem.shapes, *units)
 
     @cached_property
     def typicality(self) -> Typicality | None:

@@ -209,7 +209,9 @@ def _alive(status: dict[str, Any]) -> bool:
         return time.time() - write_time < _SILENCE
     try:
         process = psutil.Process(int(status.get("pid", 0)))
-        started_before = process.create_time() <= write_time + 1.0  # clocks are read to a hundredth of a second
+        started_before = (
+            process.create_time() <= write_time + 1.0
+        )  # clocks are read to a hundredth of a second
         return started_before and process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
     except psutil.AccessDenied:
         return True

@@ -113,7 +113,7 @@ def build_loss(run: Run) -> None:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(run.experiment.seed + 1000 * run.objectives)
-        run.loss = run.experiment.objective.build(run.model, run.context()).to(run.device, run.dtype)
+        run.loss = run.experiment.objective.build(run.model, run.data.context()).to(run.device, run.dtype)
     run.critic_optimiser = make_critic_optimiser(run)
     parts = {**run.guard.parts, "loss": run.loss}
     parts.pop("critic_optimiser", None)

@@ -14,7 +14,6 @@ from workbench.core.errors import RunError
 from workbench.core.lazy import torch
 from workbench.core.spec import Spec
 from workbench.inference.fitted_model import FittedModel
-from workbench.objectives.base import Context
 from workbench.training import live_changes
 from workbench.training.baseline import exceeds_baseline, held_out_log_prob
 from workbench.training.critic_step import critic_steps
@@ -100,7 +99,7 @@ class Run:
             torch.manual_seed(seed)
             self.model: Model = self.experiment.architecture.build(self.problem.shapes)
             # within the same fork: the loss's random numbers come after the model's
-            self.loss: Loss = self.experiment.objective.build(self.model, self.context())
+            self.loss: Loss = self.experiment.objective.build(self.model, self.data.context())
         self.model.to(self.device, self.dtype)
         observations = self.data.train_y if self.data.has_y else None
         self.model.prepare(self.data.train_x, observations, self.data.bounds)
@@ -114,12 +113,6 @@ class Run:
         live_changes.update_average(self, parts)
         self.guard = Guard(parts, self.settings.recoveries)
         self.guard.keep(0)
-
-    def context(self) -> Context:
-        """Return the problem, the shapes and the units of the data, which a loss is built with."""
-        s = self.data.standardisation
-        units = [t.to(self.device, self.dtype) for t in (s.shift_x, s.scale_x, s.shift_y, s.scale_y)]
-        return Context(self.problem, self.problem.shapes, *units)
 
     # ---- stepping
     def __iter__(self) -> Iterator[Record]:
