@@ -188,8 +188,8 @@ def _surface(
     points[:, pair[0]], points[:, pair[1]] = right.reshape(-1), up.reshape(-1)
     with torch.no_grad():
         y = forward.function(points).reshape(CELLS, CELLS, -1)
-    values = (v.cpu().double().numpy() for v in (first, second, y))
-    return tuple(values)
+    horizontal, vertical, surface = (v.cpu().double().numpy() for v in (first, second, y))
+    return horizontal, vertical, surface
 
 
 def distances(inversion: xr.Dataset) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -111,7 +111,7 @@ def diagnose(
     """
     import xarray as xr
 
-    model = getattr(fitted, "fitted", fitted)
+    model = cast("FittedModel", getattr(fitted, "fitted", fitted))
     problem = problem if problem is not None else getattr(fitted, "problem", None) or _problem(model)
     members = [DIAGNOSTICS[key].within(budget) for key in (tuple(only) or DIAGNOSTICS.keys())]
     if len(observation):

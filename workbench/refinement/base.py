@@ -10,7 +10,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from workbench.core.capability import Capability, Needs
 from workbench.core.catalogue import Catalogue
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from workbench.problems import Problem
     from workbench.training import Run
 
-REFINEMENT = Catalogue("refinements", "refinement")
+REFINEMENT: Catalogue[Refinement] = Catalogue("refinements", "refinement")
 
 _CHUNK = 20_000
 #: The exact density may cost milliseconds a row: chunks this small let a refinement be stopped in time.
@@ -226,7 +226,7 @@ class Refinement(Needs, Spec):
 
     def refusals(self, fitted: FittedModel | Run, problem: Problem) -> list[str]:
         """Reasons why this cannot be done, one sentence each; empty when it can."""
-        model: FittedModel = getattr(fitted, "fitted", fitted)
+        model = cast("FittedModel", getattr(fitted, "fitted", fitted))
         unready = list(problem.refusals())
         if unready:
             return unready

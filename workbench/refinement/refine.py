@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from workbench.core.errors import IncompatibleError, SpecError
 from workbench.refinement.base import REFINEMENT, AmortisedPosterior, RefinedPosterior, Refinement
@@ -51,10 +51,10 @@ def refine(
     Raises `IncompatibleError` where the method needs more than the model or the problem gives, `SpecError`
     for unknown settings and `DataError` for an observation that does not fit.
     """
-    model = getattr(trained, "fitted", trained)
+    model = cast("FittedModel", getattr(trained, "fitted", trained))
     problem = problem if problem is not None else getattr(trained, "problem", None) or _problem(model)
     member = _member(method, settings, model, problem)
-    run = trained if hasattr(trained, "data") else None
+    run = cast("Run", trained) if hasattr(trained, "data") else None
     posterior = AmortisedPosterior(model, problem, observation, run, callback=callback)
     return member.refine(posterior, seed=seed)
 

@@ -24,7 +24,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import param
 
@@ -38,7 +38,17 @@ from workbench.refinement.weights import effective_size, importance_weights
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from workbench.problems import Problem
+    class SignalProblem(Protocol):
+        """A problem with the capability SIGNAL: methods that the model of the signal calls."""
+
+        def signals(self, x: Tensor) -> Tensor: ...
+
+        def signal_numbers(self, signals: Tensor, y: Tensor) -> Tensor: ...
+
+        def log_likelihood_of(self, numbers: Tensor, y: Tensor) -> Tensor: ...
+
+        def log_prior(self, x: Tensor) -> Tensor: ...
+
 
 #: Effective points of the fit for each of its coefficients, their least number; and the ridge penalty.
 _ENOUGH, _LEAST, _RIDGE = 2.0, 60, 1e-3
@@ -63,7 +73,9 @@ _INTEGRAL_DRAWS = (30.0, 1000.0)
 class _Model:
     """ŝ(x), fitted to a weighted table, and the log density that follows from it."""
 
-    def __init__(self, problem: Problem, y: Tensor, x: Tensor, numbers: Tensor, weights: Tensor) -> None:
+    def __init__(
+        self, problem: SignalProblem, y: Tensor, x: Tensor, numbers: Tensor, weights: Tensor
+    ) -> None:
         self.problem, self.y = problem, y
         self.middle = weights @ x
         deviations = x - self.middle
@@ -100,12 +112,14 @@ class _Model:
 class _Table:
     """Points with their exact signals as numbers, and their exact log densities."""
 
-    def __init__(self, problem: Problem, y: Tensor, callback: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, problem: SignalProblem, y: Tensor, callback: Callable[[], None] = lambda: None
+    ) -> None:
         self.problem, self.y, self._callback = problem, y, callback
-        self.x = self.numbers = self.logs = None
+        self.x = self.numbers = self.logs = torch.empty(0, dtype=torch.float64)
 
     def __len__(self) -> int:
-        return 0 if self.x is None else len(self.x)
+        return len(self.x)
 
     def add(self, x: Tensor) -> Tensor:
         """Add the rows of x (n, D) that are possible under the prior; return their exact log p(x, y)."""
@@ -116,9 +130,9 @@ class _Table:
                 return prior
             numbers = torch.cat([self._numbers(chunk) for chunk in x.split(_CHUNK)])
             logs = prior + self.problem.log_likelihood_of(numbers, self.y)
-            before = () if self.x is None else ((self.x, self.numbers, self.logs),)
-            parts = (*before, (x, numbers, logs))
-            self.x, self.numbers, self.logs = (torch.cat(part) for part in zip(*parts, strict=True))
+            rows = [(self.x, self.numbers, self.logs)] if len(self) else []
+            rows.append((x, numbers, logs))
+            self.x, self.numbers, self.logs = (torch.cat(parts) for parts in zip(*rows, strict=True))
             return logs
 
     def _numbers(self, x: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ overridden.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import param
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from workbench.problems import Problem
     from workbench.training import Experiment, Run
 
-DIAGNOSTICS = Catalogue("diagnostics", "diagnostic")
+DIAGNOSTICS: Catalogue[Diagnostic] = Catalogue("diagnostics", "diagnostic")
 #: From harmless to alarming; "not applicable" is neither.
 VERDICTS = ("green", "amber", "red")
 BUDGETS = ("fast", "thorough")
@@ -86,8 +86,8 @@ class Diagnostic(Needs, Spec):
 
     def refusals(self, fitted: FittedModel | Run, problem: Problem | None) -> list[str]:
         """Reasons why this cannot be measured, one sentence each; empty when it can."""
-        capabilities = getattr(fitted, "fitted", fitted).capabilities
-        reasons = [f"{reason}." for reason in self.unmet_by_model(capabilities)]
+        model = cast("FittedModel", getattr(fitted, "fitted", fitted))
+        reasons = [f"{reason}." for reason in self.unmet_by_model(model.capabilities)]
         if problem is None:
             return [*reasons, f"{self.title} needs the problem that the model was trained on."]
         # a problem that is not ready may not even know its capabilities
@@ -109,7 +109,7 @@ class Diagnostic(Needs, Spec):
         reasons = self.refusals(fitted, problem)
         if reasons:
             raise IncompatibleError(reasons[0])
-        model = getattr(fitted, "fitted", fitted)
+        model = cast("FittedModel", getattr(fitted, "fitted", fitted))
         with torch.no_grad():
             result = self._measure(model, problem, _data_seed(seed))
         return result.assign_attrs(

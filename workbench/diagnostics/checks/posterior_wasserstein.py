@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from workbench.diagnostics.checks.reference_draws import DrawSets
-    from workbench.divergences import Divergence
+    from workbench.divergences.base import SampleDivergence
     from workbench.inference.fitted_model import FittedModel
     from workbench.problems import Problem
 
@@ -69,8 +69,8 @@ class PosteriorWasserstein(Diagnostic):
         table = np.asarray([_squared_distances(part, divergence) for part in usable]).reshape(-1, 4)
         enough = len(table) >= _FEWEST
         generator = np.random.default_rng(seed)
-        p = [sign_flip(table[:, k] - table[:, k + 1], generator) if enough else 0.0 for k in (0, 2)]
-        p, features = min(1.0, 2 * min(p)), len(draws.scale)
+        both = [sign_flip(table[:, k] - table[:, k + 1], generator) if enough else 0.0 for k in (0, 2)]
+        p, features = min(1.0, 2 * min(both)), len(draws.scale)
         excess = float((table[:, 0] - table[:, 1]).mean()) if enough else np.inf
         mean = np.sqrt(table.mean(0)) if len(table) else np.full(4, np.nan)
         verdict = verdict_of(p, self.level, small=excess < SMALL * features, non_finite=draws.non_finite)
@@ -98,7 +98,7 @@ class PosteriorWasserstein(Diagnostic):
         )
 
 
-def _squared_distances(part: DrawSets, divergence: Divergence) -> list[float]:
+def _squared_distances(part: DrawSets, divergence: SampleDivergence) -> list[float]:
     """W2² of the model and its floor, then the sliced ones."""
     from workbench.diagnostics.two_samples import exact_wasserstein
 

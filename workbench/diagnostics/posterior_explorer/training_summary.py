@@ -12,6 +12,7 @@ from workbench.diagnostics.checks.base import held_out_pairs
 
 if TYPE_CHECKING:
     from workbench.inference.fitted_model import FittedModel
+    from workbench.inference.out_of_distribution import Typicality
     from workbench.problems import Problem
 
     Windows = tuple[tuple[float, float], ...]
@@ -70,7 +71,7 @@ class TrainingSummary:
         doubts = concerns(observation, self.fitted.y, shift, scale, self._typicality)
         return [*self._outside(np.asarray(observation)), *doubts]
 
-    def _reference_observations(self):
+    def _reference_observations(self) -> Typicality | None:
         from workbench.inference.out_of_distribution import Typicality
 
         typicality = getattr(self.fitted, "typicality", None)  # files of version 1 do not carry it
