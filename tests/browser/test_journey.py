@@ -76,37 +76,37 @@ class Studio:
 
 
 def test_the_whole_journey(page, studio, tmp_path: Path):
-    # open: a trained example is there to look at
-    seen = Studio(page, studio)
-    assert seen.iteration == 2000
+    # open: the trained example
+    studio_page = Studio(page, studio)
+    assert studio_page.iteration == 2000
     assert "The trained example" in page.locator(".wb-cells").inner_text()
     assert "invertible" in page.locator(".wb-badge").inner_text()
 
     # pick, and what does not fit has its reason in the menu
     page.locator(".wb-architecture .MuiSelect-select").click()
-    refused = page.get_by_role("menuitem", name=re.compile("Invertible neural network —"))
-    assert refused.get_attribute("aria-disabled") == "true"
+    disabled_item = page.get_by_role("menuitem", name=re.compile("Invertible neural network —"))
+    assert disabled_item.get_attribute("aria-disabled") == "true"
     page.keyboard.press("Escape")
-    seen.pick("problem", "Inverse kinematics")
-    seen.pick("architecture", "RealNVP")
+    studio_page.pick("problem", "Inverse kinematics")
+    studio_page.pick("architecture", "RealNVP")
     page.locator(".wb-message", has_text="for a new run").wait_for()
 
     # play: the counter and the plots move
-    seen.press("play")
-    seen.wait_for("text.includes('training') && number > 3")
+    studio_page.press("play")
+    studio_page.wait_for("text.includes('training') && number > 3")
     page.locator(".wb-view-posterior canvas").first.wait_for()
-    before, at = seen.picture("losses"), seen.iteration
-    seen.wait_for("number > a[0] + 20", at)
-    seen.wait_for_change("losses", before)
+    before, at = studio_page.picture("losses"), studio_page.iteration
+    studio_page.wait_for("number > a[0] + 20", at)
+    studio_page.wait_for_change("losses", before)
 
     # pause stops them, and a step is one step
-    seen.press("pause")
-    seen.wait_for("text.includes('paused')")
-    stopped = seen.iteration
+    studio_page.press("pause")
+    studio_page.wait_for("text.includes('paused')")
+    last = studio_page.iteration
     page.wait_for_timeout(1500)
-    assert seen.iteration == stopped
-    seen.press("step")
-    seen.wait_for("number === a[0]", stopped + 1)
+    assert studio_page.iteration == last
+    studio_page.press("step")
+    studio_page.wait_for("number === a[0]", last + 1)
 
     # tap an observation: its posterior is shown
     page.locator(".wb-view-posterior .wb-caption", has_text="(1.5, 0)").wait_for()
@@ -118,17 +118,17 @@ def test_the_whole_journey(page, studio, tmp_path: Path):
     assert "run=" in page.url
     page.reload()
     page.wait_for_selector(".wb-iteration")
-    seen.wait_for("number === a[0] && text.includes('paused')", stopped + 1)
+    studio_page.wait_for("number === a[0] && text.includes('paused')", last + 1)
     page.wait_for_selector("#loader", state="hidden")
 
     # export: a file that holds no code
-    seen.turn_to("Export")
-    seen.press("export-weights")
+    studio_page.turn_to("Export")
+    studio_page.press("export-weights")
     with page.expect_download() as download:
         page.locator(".wb-download-weights").locator("button, a").first.click()
-    exported = tmp_path / "model.zip"
-    download.value.save_as(exported)
-    assert set(zipfile.ZipFile(exported).namelist()) == {
+    export = tmp_path / "model.zip"
+    download.value.save_as(export)
+    assert set(zipfile.ZipFile(export).namelist()) == {
         "manifest.json",
         "model.safetensors",
         "vectors.safetensors",
@@ -136,38 +136,38 @@ def test_the_whole_journey(page, studio, tmp_path: Path):
     }
 
     # a report: one page that asks nothing of any network
-    seen.press("export-report")
+    studio_page.press("export-report")
     with page.expect_download() as download:
         page.locator(".wb-download-report").locator("button, a").first.click()
-    told = tmp_path / "report.html"
-    download.value.save_as(told)
-    assert "Inverse kinematics" in told.read_text() and "RealNVP" in told.read_text()
+    report = tmp_path / "report.html"
+    download.value.save_as(report)
+    assert "Inverse kinematics" in report.read_text() and "RealNVP" in report.read_text()
     aside = page.context.new_page()
-    aside.on("request", lambda asked: asked.url.startswith("http") and fetched.append(asked.url))
-    fetched: list[str] = []
-    aside.goto(told.as_uri())
+    requests: list[str] = []
+    aside.on("request", lambda request: request.url.startswith("http") and requests.append(request.url))
+    aside.goto(report.as_uri())
     aside.locator("canvas").first.wait_for()
     aside.close()
-    assert not fetched
+    assert not requests
 
     # reload by link: the same experiment, untrained
-    seen.turn_to("Share")
+    studio_page.turn_to("Share")
     expect(page.locator(".wb-link input")).to_have_value(re.compile(r"\?e=."), timeout=PATIENCE)
     link = page.locator(".wb-link input").input_value()
     assert link.startswith(studio) and "?e=" in link
-    seen.open(link)
-    seen.wait_for("number === 0 && text.includes('paused')")
+    studio_page.open(link)
+    studio_page.wait_for("number === 0 && text.includes('paused')")
     assert "Inverse kinematics" in page.locator(".wb-problem .MuiSelect-select").inner_text()
     assert "RealNVP" in page.locator(".wb-architecture .MuiSelect-select").inner_text()
 
-    # import the export: checked, and opened to be looked at
-    seen.turn_to("Export")
-    page.locator(".wb-import input[type=file]").set_input_files(exported)
-    seen.wait_for("number === a[0] && text.includes('finished')", stopped + 1)
+    # import the export: checked and opened
+    studio_page.turn_to("Export")
+    page.locator(".wb-import input[type=file]").set_input_files(export)
+    studio_page.wait_for("number === a[0] && text.includes('finished')", last + 1)
 
 
 def test_the_posterior_follows_its_observation(page, studio):
-    """The explorer: a slider moves the posterior, mistakes are said, and diagnostics pass a verdict."""
+    """The explorer: a slider moves the posterior, errors are shown, and diagnostics give a verdict."""
     page.set_default_timeout(PATIENCE)
     page.goto(studio + "posterior")
     status, corner = page.locator(".wb-status .wb-message").first, page.locator(".wb-view-corner")
@@ -177,7 +177,7 @@ def test_the_posterior_follows_its_observation(page, studio):
     page.wait_for_selector("#loader", state="hidden")
     before = corner.screenshot()
 
-    # a slider that moves is followed
+    # the posterior follows a slider
     page.locator(".wb-y-slider input[type=range]").first.focus()
     for _ in range(20):
         page.keyboard.press("ArrowLeft")
@@ -189,14 +189,14 @@ def test_the_posterior_follows_its_observation(page, studio):
     else:
         raise AssertionError("The posterior did not follow")
 
-    # what cannot be an observation is said, and what the network has not seen is warned about
+    # an invalid observation is an error, one unlike the training data a warning
     page.get_by_role("button", name="Typed", exact=True).click()
-    typed = page.locator(".wb-typed input")
-    typed.fill("1, nan")
-    typed.press("Enter")
-    expect(page.locator(".wb-observation-said")).to_contain_text("not finite", timeout=PATIENCE)
-    typed.fill("5, 0")
-    typed.press("Enter")
+    field = page.locator(".wb-observation-text input")
+    field.fill("1, nan")
+    field.press("Enter")
+    expect(page.locator(".wb-observation-message")).to_contain_text("not finite", timeout=PATIENCE)
+    field.fill("5, 0")
+    field.press("Enter")
     expect(page.locator(".wb-warning").first).to_contain_text("Outside", timeout=PATIENCE)
 
     # diagnostics come one after the other, in plain words

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 STORED = Path(__file__).resolve().parents[2] / "datasets" / "results" / "kinematics_fast.nc"
 
 
-def shown(page, address: str, mark: str) -> None:
+def open_page(page, address: str, mark: str) -> None:
     page.set_default_timeout(PATIENCE)
     page.goto(address)
     page.wait_for_selector("#loader", state="hidden")
@@ -25,7 +25,7 @@ def shown(page, address: str, mark: str) -> None:
 
 
 def test_a_search_is_made_and_played_back(page, studio):
-    shown(page, studio + "inversion", ".wb-source")
+    open_page(page, studio + "inversion", ".wb-source")
     page.locator(".wb-source .MuiSelect-select").click()
     page.get_by_role("menuitem", name="Formula: ").click()
     page.locator(".wb-search button").click()
@@ -43,7 +43,7 @@ def test_a_stored_study_is_a_table_with_plots(page, studio, home):
     folder = StudyFolder(home / "studies" / "kinematics-kept")
     folder.claim(study)
     shutil.copyfile(STORED, folder.result)
-    shown(page, studio + "compare", ".wb-compare-table")
+    open_page(page, studio + "compare", ".wb-compare-table")
     table = page.locator(".wb-compare-table")
     expect(table).to_contain_text("Flow matching", timeout=PATIENCE)
     expect(table).to_contain_text("Exact posterior (floor)")
@@ -67,12 +67,12 @@ def test_a_posterior_is_refined(page, studio, home):
     run.attach(RunFolder.create(home / "runs"))
     run.step()
     run.save()
-    shown(page, f"{studio}posterior?run={run.folder.id}", ".wb-view-corner canvas")
+    open_page(page, f"{studio}posterior?run={run.folder.id}", ".wb-view-corner canvas")
     expect(page.locator(".wb-status .wb-message").first).to_contain_text("2 000 draws", timeout=PATIENCE)
     page.locator(".wb-refine button").click()
-    said = page.locator(".wb-refined")
-    expect(said).to_contain_text("Pareto", timeout=PATIENCE)
-    expect(said).to_contain_text("exact ones")
+    readout = page.locator(".wb-refined")
+    expect(readout).to_contain_text("Pareto", timeout=PATIENCE)
+    expect(readout).to_contain_text("exact ones")
     page.locator(".wb-y-slider input[type=range]").first.focus()
     page.keyboard.press("ArrowLeft")
-    expect(said).to_contain_text("dropped", timeout=PATIENCE)
+    expect(readout).to_contain_text("discarded", timeout=PATIENCE)

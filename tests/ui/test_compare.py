@@ -25,13 +25,15 @@ def home(tmp_path_factory):
         study = STUDIES.make("kinematics", fast=True, methods=METHODS, **TINY)
         run(study, device="cpu")
         architecture = {"key": "realnvp", "settings": {"transforms": 2, "width": 8}}
-        trained = Run(Experiment("linear_gaussian", architecture, training=TRAINING, steps=12), device="cpu")
-        list(trained)
-        trained.save(RunFolder.create())
-    stored = place / "stored"
-    stored.mkdir()
-    (stored / "old.nc").write_bytes(next((place / "studies").glob("*/result.nc")).read_bytes())
-    (stored / "torn.nc").write_bytes(b"torn")
+        experiment_run = Run(
+            Experiment("linear_gaussian", architecture, training=TRAINING, steps=12), device="cpu"
+        )
+        list(experiment_run)
+        experiment_run.save(RunFolder.create())
+    results = place / "stored"
+    results.mkdir()
+    (results / "old.nc").write_bytes(next((place / "studies").glob("*/result.nc")).read_bytes())
+    (results / "torn.nc").write_bytes(b"torn")
     return place
 
 
@@ -48,14 +50,14 @@ def glyphs(page, name):
 
 def test_it_finds_studies_stored_results_and_runs(page):
     titles = list(page.available)
-    assert len(titles) == 3 and titles[-1] == "Runs on the shelf" and "old" in titles[1]
+    assert len(titles) == 3 and titles[-1] == "Stored runs" and "old" in titles[1]
     assert [e.title for e in page.entries][:2] == ["Exact posterior (floor)", "Prior only"]
     assert page.table.value["Err_post"].iloc[1] == pytest.approx(page.entries[1].numbers["err_post"])
     assert np.isnan(page.table.value["Err_post"].iloc[3]) and page.table.value["state"].iloc[3] == "refused"
 
 
 def test_the_best_are_ticked_and_drawn(page):
-    assert [e.title for e in page.ticked] == ["Exact posterior (floor)", "Prior only", "RealNVP"]
+    assert [e.title for e in page.selection] == ["Exact posterior (floor)", "Prior only", "RealNVP"]
     figure, counts = glyphs(page, "spread")
     names = figure.yaxis[0].major_label_overrides
     assert names == {2: "Exact posterior (floor)", 1: "Prior only", 0: "RealNVP"}
@@ -71,7 +73,7 @@ def test_ticks_and_choices_are_followed(page):
     page.metric.value, page.log.value = "parameters", False
     figure, _ = glyphs(page, "spread")
     assert figure.xaxis[0].axis_label == "parameters"
-    page.observation.value, page.up.value = 2, "joint_3"
+    page.observation.value, page.vertical.value = 2, "joint_3"
     assert glyphs(page, "posterior")[0].yaxis[0].axis_label == "joint 3"
 
 
@@ -85,7 +87,7 @@ def test_several_sources_stand_in_one_table(page):
     page.table.selection = [2, len(page.entries) - 1]
     figure, _ = glyphs(page, "losses")
     assert sum(item.visible for item in figure.legend[0].items) == 2
-    page.source.value = ["Runs on the shelf"]
+    page.source.value = ["Stored runs"]
     assert len(page.table.value) == 1 and not page.third.visible
 
 

@@ -17,15 +17,15 @@ def rows(objective, problem="linear_gaussian", architecture="inn"):
 
 @pytest.mark.parametrize("key", DIVERGENCES.keys())
 def test_every_divergence_has_its_card(key):
-    found = dict(rows(OBJECTIVES.make("variational", divergence=key)))
+    texts = dict(rows(OBJECTIVES.make("variational", divergence=key)))
     for name in ("D", "definition", "estimator", "bias", "cost", "needs", "theorem", "paper"):
-        assert found[name], name
-    assert DIVERGENCES[key].definition == found["definition"]
+        assert texts[name], name
+    assert DIVERGENCES[key].definition == texts["definition"]
 
 
 def test_what_does_not_identify_the_posterior_is_said():
-    said = [text for name, text in rows(OBJECTIVES.make("variational", direction="backward_marginal"))]
-    assert any("say nothing about y" in text for text in said)
+    texts = [text for name, text in rows(OBJECTIVES.make("variational", direction="backward_marginal"))]
+    assert any("say nothing about y" in text for text in texts)
 
 
 def test_objectives_without_a_divergence_have_no_card():
@@ -38,7 +38,7 @@ def test_signs_of_formulas_are_safe_in_the_page():
 
 def test_the_card_follows_the_choice_and_its_live_settings():
     choices = Choices()
-    choices.pick("objective", "variational")
+    choices.select("objective", "variational")
     silent = {"on_pick": lambda *_: None, "on_change": lambda *_: None, "on_error": lambda *_: None}
     picker = Picker("objective", choices, **silent)
     assert picker.card._pane.visible and "Jensen-Shannon" in picker.card._pane.object
@@ -47,8 +47,8 @@ def test_the_card_follows_the_choice_and_its_live_settings():
     picker.refresh()
     name = next(n for n in picker.form.widgets if n.endswith("trade_off"))
     picker.form.widgets[name].value = 2.0
-    picker.form._take(name, 2.0)
+    picker.form._apply(name, 2.0)
     assert "no Pinsker inequality" in picker.card._pane.object
-    choices.pick("objective", "maximum_likelihood")
+    choices.select("objective", "maximum_likelihood")
     picker.refresh()
     assert not picker.card._pane.visible

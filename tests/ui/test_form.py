@@ -34,9 +34,9 @@ def test_every_setting_has_a_widget_with_its_value_and_its_meaning(member):
 
 
 def test_an_accepted_value_reaches_the_spec_and_whoever_listens():
-    heard, spec = [], Example()
-    Form(spec, on_change=lambda *change: heard.append(change)).widgets["count"].value = 5
-    assert spec.count == 5 and heard == [("count", 5)]
+    changes, spec = [], Example()
+    Form(spec, on_change=lambda *change: changes.append(change)).widgets["count"].value = 5
+    assert spec.count == 5 and changes == [("count", 5)]
 
 
 def test_a_list_is_typed_with_commas():
@@ -46,10 +46,10 @@ def test_a_list_is_typed_with_commas():
 
 
 def test_a_refused_value_is_said_and_put_back():
-    said, spec = [], Example()
-    form = Form(spec, on_error=said.append)
-    form._take("count", 99)
-    assert spec.count == 3 and form.widgets["count"].value == 3 and "99" in str(said[0])
+    errors, spec = [], Example()
+    form = Form(spec, on_error=errors.append)
+    form._apply("count", 99)
+    assert spec.count == 3 and form.widgets["count"].value == 3 and "99" in str(errors[0])
 
 
 def test_a_rate_is_turned_logarithmically():

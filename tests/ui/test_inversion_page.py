@@ -6,28 +6,18 @@ import asyncio
 
 import pytest
 
+from tests.ui.test_explorer import InlinePool
 from workbench.ui import process_pool
-from workbench.ui.inversion_page import Inverter, sources
+from workbench.ui.inversion_page import InversionPage, sources
 
 
 @pytest.fixture
 def page(monkeypatch):
-    """The errand is done here and now: the helper process is tested elsewhere."""
-
-    def at_once(work, *arguments):
-        from concurrent.futures import Future
-
-        done = Future()
-        try:
-            done.set_result(work(*arguments))
-        except Exception as error:
-            done.set_exception(error)
-        return done
-
-    monkeypatch.setattr(process_pool.POOL, "send", at_once)
-    made = Inverter()
-    made.source.value = "exact:sine_wave"
-    return made
+    """A page whose searches run in the test's own process."""
+    monkeypatch.setattr(process_pool.POOL, "submit", InlinePool().submit)
+    inversion_page = InversionPage()
+    inversion_page.source.value = "exact:sine_wave"
+    return inversion_page
 
 
 def test_a_search_is_shown_and_played(page):
@@ -35,14 +25,14 @@ def test_a_search_is_shown_and_played(page):
     page.form.set("steps", 40)
     assert page.player is None
     asyncio.run(page._search())
-    assert page.found.sizes["point"] == 10
-    assert page.found.attrs["sentence"].split()[0] in page.said.object
+    assert page.result.sizes["point"] == 10
+    assert page.result.attrs["sentence"].split()[0] in page.message.object
     last = page.player.end
-    assert page.player.value == last == page.found.sizes["moment"] - 1
+    assert page.player.value == last == page.result.sizes["moment"] - 1
     page.player.value = 0
     assert "iteration 0" in page.search.heading.object
-    shown = page.search.pipe.data
-    assert shown.sizes["near_point"] + shown.sizes["away_point"] == 10
+    data = page.search.pipe.data
+    assert data.sizes["near_point"] + data.sizes["away_point"] == 10
 
 
 def test_choices_follow_each_other(page):
@@ -56,7 +46,7 @@ def test_choices_follow_each_other(page):
 def test_a_mistake_is_a_sentence(page):
     page.fields[0].value = float("inf")
     asyncio.run(page._search())
-    assert "finite" in page.said.object and "bad" in page.said.object
+    assert "finite" in page.message.object and "bad" in page.message.object
     assert not page.start.loading
 
 

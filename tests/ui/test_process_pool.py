@@ -12,8 +12,8 @@ SERVER = """
 import os, time
 from workbench.ui.process_pool import ProcessPool
 if __name__ == "__main__":
-    pool = ProcessPool()  # held, as a server holds it: one that nobody holds ends its process
-    print(pool.send(os.getpid).result(), flush=True)
+    pool = ProcessPool()  # pool, as a server holds it: one that nobody holds ends its process
+    print(pool.submit(os.getpid).result(), flush=True)
     time.sleep(120)
 """
 

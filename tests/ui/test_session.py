@@ -8,9 +8,9 @@ from workbench.backends import InlineBackend
 from workbench.core.errors import WorkbenchError
 from workbench.training import Runs
 from workbench.ui.banner import Banner
-from workbench.ui.initial_run import open_first
-from workbench.ui.jobs import Jobs, thinned
-from workbench.ui.session import Session, frozen
+from workbench.ui.initial_run import open_initial
+from workbench.ui.jobs import Jobs, thin
+from workbench.ui.session import Session, fixed_values
 
 SMALL = {"transforms": 2, "width": 8, "depth": 1}
 
@@ -18,23 +18,25 @@ SMALL = {"transforms": 2, "width": 8, "depth": 1}
 @pytest.fixture
 def session(monkeypatch, tmp_path):
     monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path))
-    said = []
-    made = Session(Jobs(InlineBackend()), say=lambda kind, sentence: said.append((kind, sentence)))
-    made.said, made.views = said, ("samples", "invertibility")
-    made.choices.pick("architecture", "realnvp")
+    messages = []
+    page_session = Session(
+        Jobs(InlineBackend()), notify=lambda kind, sentence: messages.append((kind, sentence))
+    )
+    page_session.messages, page_session.views = messages, ("samples", "invertibility")
+    page_session.choices.select("architecture", "realnvp")
     for name, value in SMALL.items():
-        made.choices.spec("architecture").set(name, value)
-    made.choices.training.set("samples", 200)
-    made.choices.training.set("batch_size", 32)
-    made.choices.steps = 6
-    yield made
-    made.close()
-    made.jobs.close()
+        page_session.choices.spec("architecture").set(name, value)
+    page_session.choices.training.set("samples", 200)
+    page_session.choices.training.set("batch_size", 32)
+    page_session.choices.steps = 6
+    yield page_session
+    page_session.close()
+    page_session.jobs.close()
 
 
-def test_a_new_run_is_shown_before_its_first_step(session):
+def test_a_new_run_is_on_display_before_its_first_step(session):
     session.new_run(run=False)
-    session.look()
+    session.poll()
     assert session.status.state == "paused" and session.snapshot.iteration == 0
     assert {"samples_x", "invertibility_xzx"} <= set(session.snapshot.arrays)
 
@@ -44,11 +46,11 @@ def test_pages_share_the_time_that_drawing_may_take(session):
     session.param.watch(lambda event: time.sleep(0.05), "snapshot")
 
     def rest(pages: int) -> float:
-        session.crowd = lambda: pages
+        session.open_pages = lambda: pages
         session.step(1)
-        session.look()
-        session.look()
-        return session._next - time.monotonic()
+        session.poll()
+        session.poll()
+        return session._next_request - time.monotonic()
 
     session.refresh = 0.0
     assert rest(8) > 3 * rest(1) > 0.1
@@ -57,19 +59,19 @@ def test_pages_share_the_time_that_drawing_may_take(session):
 def test_stepping_moves_by_exactly_that_many(session):
     session.new_run(run=False)
     session.step(1)
-    session.look()
+    session.poll()
     assert session.status.iteration == 1
     session.step(2)
-    session.look()
-    session.look()
+    session.poll()
+    session.poll()
     assert session.status.iteration == 3 and [r.iteration for r in session.history] == [1, 2, 3]
 
 
 def test_playing_to_the_end_and_then_again_starts_a_new_run(session):
     session.new_run()
-    session.look()
+    session.poll()
     first = session.job
-    assert session.status.state == "finished" and not session.can_go_on
+    assert session.status.state == "finished" and not session.can_continue
     session.play()
     assert session.job is not first
 
@@ -78,97 +80,97 @@ def test_changed_choices_are_for_a_new_run_and_live_ones_are_not(session):
     session.new_run(run=False)
     session.choices.training.set("learning_rate", 1e-4)
     session.set_live("training.learning_rate", 1e-4)
-    session.judge()
+    session.compare_choices()
     assert not session.dirty
     session.choices.spec("architecture").set("transforms", 3)
-    session.judge()
+    session.compare_choices()
     assert session.dirty
 
 
-def test_a_run_goes_on_with_another_objective(session):
+def test_a_run_continues_with_another_objective(session):
     banner = Banner(session, lambda work: work())
     session.views = ("samples", "invertibility")
     session.new_run(run=False)
     session.step(2)
-    session.look()
+    session.poll()
     job, folder = session.job, session.job.handle.folder
     assert not banner.change.visible and not session.only_objective
     with pytest.raises(WorkbenchError, match="nothing else"):
         session.change_objective()
-    session.choices.pick("objective", "variational")
+    session.choices.select("objective", "variational")
     session.choices.spec("objective").set("divergence", "energy_distance")
-    session.judge()
+    session.compare_choices()
     assert banner.change.visible and "objective" in banner._text.object
     session.change_objective()
     assert session.job is job and not session.dirty and not banner.change.visible
-    assert session.shown.objective.divergence == "energy_distance" and session.can_go_on
-    assert session.said[-1][0] == "info" and "energy_distance" in session.said[-1][1]
+    assert session.experiment.objective.divergence == "energy_distance" and session.can_continue
+    assert session.messages[-1][0] == "info" and "energy_distance" in session.messages[-1][1]
     session.step(2)
-    session.look(), session.look()  # one look asks, the next finds
+    session.poll(), session.poll()  # one poll requests, the next receives
     assert [r.iteration for r in session.history] == [1, 2, 3, 4]
-    found = ["energy_distance" in record.parts for record in session.history]
-    assert found == [False, False, True, True]
+    has_part = ["energy_distance" in record.parts for record in session.history]
+    assert has_part == [False, False, True, True]
     session.open(folder)  # what a reload shows
-    assert session.shown.objective.divergence == "energy_distance"
+    assert session.experiment.objective.divergence == "energy_distance"
 
 
 def test_with_more_than_the_objective_changed_it_is_a_new_run(session):
     session.new_run(run=False)
-    session.look()
-    session.choices.pick("objective", "variational")
+    session.poll()
+    session.choices.select("objective", "variational")
     session.choices.spec("architecture").set("transforms", 3)
-    session.judge()
+    session.compare_choices()
     assert session.dirty and not session.only_objective
     session.choices.spec("architecture").set("transforms", 2)
-    session.judge()
+    session.compare_choices()
     assert session.only_objective
 
 
-def test_what_is_live_is_not_compared(session):
+def test_live_settings_are_not_compared(session):
     experiment = session.choices.experiment()
-    assert "learning_rate" not in frozen(experiment)["training"]
-    assert "batch_size" in frozen(experiment)["training"]
+    assert "learning_rate" not in fixed_values(experiment)["training"]
+    assert "batch_size" in fixed_values(experiment)["training"]
 
 
 def test_an_impossible_choice_is_refused_with_a_sentence(session):
-    session.choices.pick("problem", "drawn")
+    session.choices.select("problem", "drawn")
     with pytest.raises(WorkbenchError, match="10 points"):
         session.new_run()
 
 
-def test_an_observation_is_looked_at(session):
-    session.choices.pick("problem", "inverse_kinematics")
+def test_the_posterior_is_shown_at_a_chosen_observation(session):
+    session.choices.select("problem", "inverse_kinematics")
     session.views = ("posterior", "invertibility")
     session.new_run(run=False)
     session.observe((1.2, 0.3))
-    session.look()
+    session.poll()
     assert session.snapshot.arrays["observation"].tolist() == [1.2, 0.3]
 
 
-def test_a_run_on_the_shelf_is_opened_with_its_experiment(session):
+def test_a_stored_run_is_opened_with_its_experiment(session):
     session.new_run()
-    wanted, folder = session.choices.experiment(), session.job.handle.folder
-    session.choices.pick("problem", "rings")
+    experiment, folder = session.choices.experiment(), session.job.handle.folder
+    session.choices.select("problem", "rings")
     session.new_run(run=False)
     session.open(folder)
-    session.look()
-    assert session.choices.experiment() == wanted and session.status.iteration == 6
+    session.poll()
+    assert session.choices.experiment() == experiment and session.status.iteration == 6
 
 
 def test_a_link_is_followed(session):
     experiment = session.choices.experiment().replace(seed=11)
-    open_first(session, {"e": [experiment.to_link().encode()]})
-    assert session.shown == experiment
+    open_initial(session, {"e": [experiment.to_link().encode()]})
+    assert session.experiment == experiment
 
 
 @pytest.mark.parametrize("arguments", [{"e": [b"nonsense"]}, {"run": [b"../../etc"]}, {"colour": [b"blue"]}])
-def test_what_cannot_be_followed_is_said_and_the_example_is_shown(session, arguments):
-    open_first(session, arguments)
-    assert session.said[0][0] == "warning" and "gnored" in session.said[0][1]
+def test_an_invalid_address_is_reported_and_the_example_is_shown(session, arguments):
+    open_initial(session, arguments)
+    assert session.messages[0][0] == "warning" and "gnored" in session.messages[0][1]
     assert session.title == "The trained example" and session.job is None
 
 
-def test_the_link_of_the_users_own_files_is_not_followed(session):
+def test_a_link_to_files_on_the_server_is_not_followed(session):
     from workbench.training import Experiment
 
     experiment = Experiment({"key": "table", "settings": {"path": "/etc/passwd", "x_columns": ["a"]}})
@@ -176,11 +178,11 @@ def test_the_link_of_the_users_own_files_is_not_followed(session):
         link = experiment.to_link()
     except WorkbenchError:
         return  # it does not even travel
-    open_first(session, {"e": [link.encode()]})
-    assert "gnored" in session.said[0][1]
+    open_initial(session, {"e": [link.encode()]})
+    assert "gnored" in session.messages[0][1]
 
 
-def test_leaving_gives_the_worker_back_and_the_folder_stays(session):
+def test_detaching_frees_the_worker_and_the_folder_stays(session):
     session.new_run(run=False)
     job = session.job
     session.detach()
@@ -193,57 +195,57 @@ def test_a_long_history_is_thinned_but_keeps_its_validations():
             self.iteration, self.validation = iteration, {"loss": 1.0} if iteration % 7 == 0 else {}
 
     history = [Record(i) for i in range(7000)]
-    kept = thinned(history)
-    assert len(kept) < 6000 and kept[-1] is history[-1]
-    assert {r.iteration for r in kept} >= {i for i in range(7000) if i % 7 == 0}
+    short = thin(history)
+    assert len(short) < 6000 and short[-1] is history[-1]
+    assert {r.iteration for r in short} >= {i for i in range(7000) if i % 7 == 0}
 
 
 def test_an_observation_unlike_the_training_is_warned_of_over_the_cards(session):
-    from workbench.ui.view_grid import Board
+    from workbench.ui.view_grid import ViewGrid
 
-    session.choices.pick("problem", "linear_gaussian")
-    board = Board(session, lambda work: work())
+    session.choices.select("problem", "linear_gaussian")
+    grid = ViewGrid(session, lambda work: work())
     session.new_run(run=False)
-    session.look()
-    assert not board.concern.visible
+    session.poll()
+    assert not grid.warning.visible
     session.observe((1500.0,))
-    session.look()
-    assert board.concern.visible and "is the unit right?" in board.concern.object
+    session.poll()
+    assert grid.warning.visible and "is the unit right?" in grid.warning.object
     session.observe((0.5,))
-    session.look()
-    assert not board.concern.visible
+    session.poll()
+    assert not grid.warning.visible
 
 
-def test_an_observation_that_is_no_number_is_said_and_the_run_goes_on(session):
-    session.choices.pick("problem", "linear_gaussian")
+def test_an_observation_that_is_not_finite_is_refused_and_the_run_continues(session):
+    session.choices.select("problem", "linear_gaussian")
     session.views = ("posterior", "invertibility")
     session.new_run(run=False)
-    session.look()
+    session.poll()
     with pytest.raises(WorkbenchError, match="not finite"):
         session.observe((float("nan"),))
     session.step(1)
     session.observe((0.5,))
-    session.look()
+    session.poll()
     assert session.status.iteration == 1 and session.snapshot.arrays["observation"].tolist() == [0.5]
 
 
 def test_an_observation_of_many_numbers_is_typed_into_one_field(session):
     from workbench.ui.observation import Observation
 
-    session.choices.pick("problem", "gaussian_linear")
+    session.choices.select("problem", "gaussian_linear")
     session.new_run(run=False)
-    refused = []
+    errors = []
 
     def guard(action):
         try:
             action()
         except WorkbenchError as error:
-            refused.append(str(error))
+            errors.append(str(error))
 
     field = Observation(session, guard)
     assert not field.fields and field.line.label == "y, 10 numbers"
     field.line.value = ", ".join(["0.1"] * 10)
-    assert session.observation == (0.1,) * 10 and not refused
+    assert session.observation == (0.1,) * 10 and not errors
     for wrong in ("0.1, 0.2", "a, b"):
         field.line.value = wrong
-    assert len(refused) == 2 and "10 numbers" in refused[0] and session.observation == (0.1,) * 10
+    assert len(errors) == 2 and "10 numbers" in errors[0] and session.observation == (0.1,) * 10

@@ -8,11 +8,11 @@ import panel as pn
 import pytest
 
 from workbench.backends import InlineBackend
+from workbench.snapshots import VIEWS
 from workbench.ui import badge, drawing
 from workbench.ui.jobs import Jobs
 from workbench.ui.overlay import curves, overlay
 from workbench.ui.studio import Studio
-from workbench.ui.view_choice import VIEWS
 
 # Panel's table calls pandas in a way that pandas 3 wants to lose
 pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword")
@@ -21,27 +21,29 @@ pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword")
 @pytest.fixture
 def studio(monkeypatch, tmp_path):
     monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path))
-    made = Studio(Jobs(InlineBackend()))
-    yield made
-    made.session.close()
-    made.session.jobs.close()
+    page = Studio(Jobs(InlineBackend()))
+    yield page
+    page.session.close()
+    page.session.jobs.close()
 
 
 def test_it_opens_with_the_trained_example(studio):
     assert studio.session.title == "The trained example"
-    assert "002 000" in studio.transport.readout.object and "finished" in studio.transport.readout.object
-    assert studio.transport.play.label == "New run"
-    assert "invertible" in studio.board.badge._pane.object
+    assert (
+        "002 000" in studio.run_controls.readout.object and "finished" in studio.run_controls.readout.object
+    )
+    assert studio.run_controls.play.label == "New run"
+    assert "invertible" in studio.view_grid.badge._pane.object
 
 
-def test_every_shown_view_is_drawn(studio):
-    for name in studio.board.shown_names:
-        figure = hv.render(studio.board.cards[name].plot)
+def test_every_visible_view_is_drawn(studio):
+    for name in studio.view_grid.visible_names:
+        figure = hv.render(studio.view_grid.cards[name].plot)
         assert figure.renderers, name
 
 
 def test_dashed_lines_are_named_when_there_are_some(studio):
-    assert "validation dashed" in studio.board.cards["losses"].heading.object
+    assert "validation dashed" in studio.view_grid.cards["losses"].heading.object
 
 
 def test_the_page_does_not_follow_every_callback_of_the_server(studio):
@@ -56,12 +58,12 @@ def test_a_closed_page_is_freed(monkeypatch, tmp_path):
     monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path))
     registry = Jobs(InlineBackend())
     page = Studio(registry)
-    gone = weakref.ref(page)
+    reference = weakref.ref(page)
     page.close()
     del page
     gc.collect()
     registry.close()
-    assert gone() is None, "something that outlives the session holds on to its page"
+    assert reference() is None, "something that outlives the session holds on to its page"
 
 
 def test_a_step_moves_counter_and_plots(studio):
@@ -71,67 +73,67 @@ def test_a_step_moves_counter_and_plots(studio):
     studio.controls.refresh()
     assert session.dirty and "new run" in studio.banner._text.object
     session.step(1)
-    session.look()
-    session.look()
-    assert "000 001" in studio.transport.readout.object
+    session.poll()
+    session.poll()
+    assert "000 001" in studio.run_controls.readout.object
     assert session.snapshot.iteration == 1 and not session.dirty
 
 
 def test_an_inverse_problem_gets_its_own_views(studio):
-    studio.controls._picked("problem", "inverse_kinematics")
+    studio.controls._on_pick("problem", "inverse_kinematics")
     studio.session.choices.training.set("samples", 300)
     studio.session.new_run(run=False)
-    studio.session.look()
-    assert studio.board.shown_names[:3] == ("resimulation", "posterior", "arm")
-    assert studio.board.pairs.visible and len(studio.board.observation.fields) == 2
-    card = studio.board.cards["resimulation"]
+    studio.session.poll()
+    assert studio.view_grid.visible_names[:3] == ("resimulation", "posterior", "arm")
+    assert studio.view_grid.pairs.visible and len(studio.view_grid.observation.fields) == 2
+    card = studio.view_grid.cards["resimulation"]
     assert "tap" in hv.render(card.plot).subscribed_events
     card.tap.event(x=1.2, y=0.4)
-    studio.session.look()
+    studio.session.poll()
     assert studio.session.observation == (1.2, 0.4)
-    assert [field.value for field in studio.board.observation.fields] == [1.2, 0.4]
+    assert [field.value for field in studio.view_grid.observation.fields] == [1.2, 0.4]
 
 
-def test_hidden_views_are_neither_drawn_nor_asked_for(studio):
-    studio.board.chooser.value = ["losses"]
+def test_hidden_views_are_neither_drawn_nor_requested(studio):
+    studio.view_grid.chooser.value = ["losses"]
     assert studio.session.views == ("invertibility",)
-    assert studio.board.shown_names == ("losses",) and len(studio.board.grid) == 1
+    assert studio.view_grid.visible_names == ("losses",) and len(studio.view_grid.grid) == 1
 
 
-def test_a_greyed_architecture_says_why(studio):
+def test_a_disabled_architecture_has_a_reason(studio):
     picker = studio.controls.pickers["architecture"]
     assert "inn" in picker.select.disabled_options
     assert any(label.startswith("Invertible") and "—" in label for label in picker.select.options)
 
 
 def test_settings_of_an_embedding_are_shown_where_there_is_one(studio):
-    def shown():
+    def settings():
         return {n for n in studio.controls.pickers["architecture"].form.widgets if n.startswith("embedding")}
 
-    studio.controls._picked("problem", "inverse_kinematics")
-    assert shown() == {"embedding"}
+    studio.controls._on_pick("problem", "inverse_kinematics")
+    assert settings() == {"embedding"}
     widget = studio.controls.pickers["architecture"].form.widgets["embedding"]
     options = widget.options if isinstance(widget.options, dict) else {str(o): o for o in widget.options}
     widget.value = next(value for label, value in options.items() if "mlp" in label.lower())
-    assert "embedding_features" in shown() and "embedding_channels" not in shown()
-    studio.controls._picked("problem", "two_moons")
-    assert shown() == set()
+    assert "embedding_features" in settings() and "embedding_channels" not in settings()
+    studio.controls._on_pick("problem", "two_moons")
+    assert settings() == set()
 
 
-@pytest.mark.parametrize("page", ["runs", "exchange", "share"])
-def test_every_page_can_be_turned_to(studio, page):
+@pytest.mark.parametrize("page", ["runs", "import_export", "share"])
+def test_every_page_can_be_opened(studio, page):
     studio.navigation.show(page)
     assert studio.navigation.places[page].visible and not studio.navigation.places["live"].visible
-    assert not studio.board.active
+    assert not studio.view_grid.active
 
 
 def test_the_link_holds_the_experiment(studio):
     from workbench.training import Experiment
 
     studio.navigation.show("share")
-    link = studio.navigation._made["share"].link.value
+    link = studio.navigation._pages["share"].link.value
     assert Experiment.from_link(link) == studio.session.choices.experiment()
-    assert "wb.Run" in studio.navigation._made["share"].python.value
+    assert "wb.Run" in studio.navigation._pages["share"].python.value
 
 
 def test_a_badge_without_numbers_says_so():
@@ -156,15 +158,15 @@ def test_strokes_become_points_inside_the_canvas():
 
 
 def test_every_view_has_a_sentence():
-    assert all(view.title and view.about for view in VIEWS.values())
+    assert all(view.title and view.summary for view in VIEWS)
 
 
-@pytest.mark.parametrize("view", VIEWS.values(), ids=lambda view: view.name)
+@pytest.mark.parametrize("view", VIEWS.shown().values(), ids=lambda view: view.key)
 def test_a_plot_may_be_as_low_as_its_card(view):
     from workbench import diagnostics
     from workbench.ui.card import make_card
 
     card = make_card(view, lambda *_: None)
-    card.show(diagnostics.empty(view.name))
+    card.show(diagnostics.empty(view.key))
     figure = hv.render(card.plot)
     assert figure.min_height <= 150 and (figure.toolbar_inner or figure.toolbar_location is None)

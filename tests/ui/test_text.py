@@ -28,5 +28,5 @@ def test_numbers_stay_short(given, shown):
 
 def test_own_errors_are_said_as_they_are_and_others_without_a_traceback():
     assert text.sentence(SpecError("This was asked", found="that")) == "This was asked. Found: that."
-    said = text.sentence(RuntimeError("first line\nTraceback: secret"))
-    assert "first line" in said and "secret" not in said
+    sentence = text.sentence(RuntimeError("first line\nTraceback: secret"))
+    assert "first line" in sentence and "secret" not in sentence

@@ -1,4 +1,4 @@
-"""Uploads and imports: the server believes nothing that the browser says."""
+"""Uploads and imports: the server trusts nothing that the browser sends."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,7 @@ import pytest
 from workbench.core.errors import DataError, RefusedError, WorkbenchError
 from workbench.problems import PROBLEMS
 from workbench.ui import example, process_pool, upload
-from workbench.ui.upload import Upload, checked, sweep
+from workbench.ui.upload import Upload, clean_uploads, validate_table
 
 
 @pytest.mark.parametrize(
@@ -19,13 +19,13 @@ from workbench.ui.upload import Upload, checked, sweep
     ],
 )
 def test_a_table_gets_a_name_of_our_own(data, name, suffix):
-    assert checked(data, name) == suffix
-    made = process_pool.new_name(suffix)
-    assert "/" not in made and made.endswith(suffix) and made != process_pool.new_name(suffix)
+    assert validate_table(data, name) == suffix
+    file_name = process_pool.new_name(suffix)
+    assert "/" not in file_name and file_name.endswith(suffix) and file_name != process_pool.new_name(suffix)
 
 
 @pytest.mark.parametrize(
-    ("data", "name", "found"),
+    ("data", "name", "reason"),
     [
         (b"#!/bin/sh", "evil.sh", "kind of file"),
         (b"not parquet", "t.parquet", "not what its name says"),
@@ -33,25 +33,25 @@ def test_a_table_gets_a_name_of_our_own(data, name, suffix):
         (b"\x80\x04pickle", "model.pkl", "kind of file"),
     ],
 )
-def test_what_is_not_a_table_is_refused(data, name, found):
-    with pytest.raises(DataError, match=found):
-        checked(data, name)
+def test_what_is_not_a_table_is_refused(data, name, reason):
+    with pytest.raises(DataError, match=reason):
+        validate_table(data, name)
 
 
 def test_size_and_quota_are_limits_of_the_server(monkeypatch, tmp_path):
-    monkeypatch.setattr(upload, "LARGEST_TABLE", 10)
+    monkeypatch.setattr(upload, "MAX_TABLE_BYTES", 10)
     with pytest.raises(DataError, match="too large"):
-        checked(b"a,b\n1,2\n3,4\n", "t.csv")
+        validate_table(b"a,b\n1,2\n3,4\n", "t.csv")
     monkeypatch.setattr(upload, "QUOTA", 10)
     (tmp_path / "old").write_bytes(b"123456")
     with pytest.raises(DataError, match="full"):
-        sweep(tmp_path, 6)
+        clean_uploads(tmp_path, 6)
 
 
 def test_only_columns_of_numbers_are_kept(tmp_path):
     source, target = tmp_path / "t.csv", tmp_path / "clean.parquet"
     pd.DataFrame({"height [m]": np.arange(60.0), "b": np.arange(60), "word": "x"}).to_csv(source, index=False)
-    columns = process_pool.take_table(str(source), str(target))
+    columns = process_pool.import_table(str(source), str(target))
     assert {c["name"]: bool(c["refusal"]) for c in columns} == {"height": False, "b": False, "word": True}
     spec = PROBLEMS.make("table")
     form = Upload(spec, lambda *_: None, lambda error: None)
@@ -67,15 +67,15 @@ def test_the_shipped_example_is_real_and_complete():
     assert records[-1].loss < records[0].loss
 
 
-def test_an_exported_model_becomes_a_run_that_can_be_looked_at(tmp_path):
+def test_an_exported_model_becomes_a_run(tmp_path):
     from workbench.snapshots import SnapshotRequest
     from workbench.training import Run, Runs
 
-    found = process_pool.adopt(str(example.FOLDER / example.MODEL), str(tmp_path))
-    run = Run.resume(Runs(tmp_path).folder(found))
-    _, shipped, _ = example.read()
-    looked = run.snapshot(SnapshotRequest(views=("density",)))
-    assert run.finished and np.allclose(looked.arrays["density"], shipped.arrays["density"], atol=1e-3)
+    run_id = process_pool.import_model(str(example.FOLDER / example.MODEL), str(tmp_path))
+    run = Run.resume(Runs(tmp_path).folder(run_id))
+    _, snapshot, _ = example.read()
+    again = run.snapshot(SnapshotRequest(views=("density",)))
+    assert run.finished and np.allclose(again.arrays["density"], snapshot.arrays["density"], atol=1e-3)
 
 
 def test_a_model_of_a_table_comes_back_where_its_table_is(tmp_path):
@@ -94,12 +94,12 @@ def test_a_model_of_a_table_comes_back_where_its_table_is(tmp_path):
         pass
     run.save()
     wb.save(run, tmp_path / "model.zip")
-    found = here.folder(process_pool.adopt(str(tmp_path / "model.zip"), str(here.root)))
-    looked = Run.resume(found).snapshot(SnapshotRequest(views=("posterior",)))
-    again = run.snapshot(SnapshotRequest(views=("posterior",)))
-    assert np.array_equal(looked.arrays["posterior_x"], again.arrays["posterior_x"])
+    folder = here.folder(process_pool.import_model(str(tmp_path / "model.zip"), str(here.root)))
+    model_run = Run.resume(folder).snapshot(SnapshotRequest(views=("posterior",)))
+    original = run.snapshot(SnapshotRequest(views=("posterior",)))
+    assert np.array_equal(model_run.arrays["posterior_x"], original.arrays["posterior_x"])
     with pytest.raises(WorkbenchError, match="does not carry.*columns a, b"):
-        process_pool.adopt(str(tmp_path / "model.zip"), str(tmp_path / "elsewhere"))
+        process_pool.import_model(str(tmp_path / "model.zip"), str(tmp_path / "elsewhere"))
 
 
 def test_a_changed_file_is_refused(tmp_path):
@@ -107,7 +107,7 @@ def test_a_changed_file_is_refused(tmp_path):
     data[len(data) // 2] ^= 0xFF
     (tmp_path / "changed.zip").write_bytes(data)
     with pytest.raises(RefusedError):
-        process_pool.adopt(str(tmp_path / "changed.zip"), str(tmp_path))
+        process_pool.import_model(str(tmp_path / "changed.zip"), str(tmp_path))
 
 
 def test_the_example_on_the_first_page_has_a_report_too(tmp_path):

@@ -1,6 +1,6 @@
-"""The wake hub: coalesced, isolated, without leftovers."""
+"""Wake-ups: coalesced, per document, without leftovers."""
 
-from workbench.ui.wakeups import WakeHub
+from workbench.ui.wakeups import Wakeups
 
 
 class Document:
@@ -20,52 +20,52 @@ class Document:
             callback()
 
 
-def test_many_wakes_make_one_look():
-    hub, document, looks = WakeHub(), Document(), []
-    hub.register(document, lambda: looks.append(1))
+def test_many_wake_ups_make_one_call():
+    wakeups, document, calls = Wakeups(), Document(), []
+    wakeups.register(document, lambda: calls.append(1))
     for _ in range(50):
-        hub.wake()
+        wakeups.wake()
     document.turn()
-    assert len(looks) == 1
+    assert len(calls) == 1
 
 
-def test_a_wake_during_a_look_is_not_lost():
-    hub, document, looks = WakeHub(), Document(), []
+def test_a_wake_up_during_a_call_is_not_lost():
+    wakeups, document, calls = Wakeups(), Document(), []
 
-    def look():
-        looks.append(1)
-        if len(looks) == 1:
-            hub.wake()
+    def tick():
+        calls.append(1)
+        if len(calls) == 1:
+            wakeups.wake()
 
-    hub.register(document, look)
-    hub.wake()
+    wakeups.register(document, tick)
+    wakeups.wake()
     document.turn()
     document.turn()
-    assert len(looks) == 2
+    assert len(calls) == 2
 
 
 def test_only_the_named_document_is_woken():
-    hub, one, other = WakeHub(), Document(), Document()
-    hub.register(one, lambda: None)
-    hub.register(other, lambda: None)
-    hub.wake(one)
+    wakeups, one, other = Wakeups(), Document(), Document()
+    wakeups.register(one, lambda: None)
+    wakeups.register(other, lambda: None)
+    wakeups.wake(one)
     assert one.waiting and not other.waiting
 
 
 def test_a_document_that_has_ended_is_forgotten_and_does_not_stop_the_others():
-    hub, ended, other, looks = WakeHub(), Document(ended=True), Document(), []
-    hub.register(ended, lambda: None)
-    hub.register(other, lambda: looks.append(1))
-    hub.wake()
+    wakeups, ended_document, other, calls = Wakeups(), Document(ended=True), Document(), []
+    wakeups.register(ended_document, lambda: None)
+    wakeups.register(other, lambda: calls.append(1))
+    wakeups.wake()
     other.turn()
-    assert looks and len(hub) == 1
+    assert calls and len(wakeups) == 1
 
 
 def test_after_unregistering_nothing_runs():
-    hub, document, looks = WakeHub(), Document(), []
-    hub.register(document, lambda: looks.append(1))
-    hub.wake()
-    hub.unregister(document)
-    hub.unregister(document)
+    wakeups, document, calls = Wakeups(), Document(), []
+    wakeups.register(document, lambda: calls.append(1))
+    wakeups.wake()
+    wakeups.unregister(document)
+    wakeups.unregister(document)
     document.turn()
-    assert not looks and len(hub) == 0
+    assert not calls and len(wakeups) == 0

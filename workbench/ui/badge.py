@@ -33,21 +33,22 @@ class Badge(pn.viewable.Viewer):
 
 
 def badge(snapshot: Snapshot | None, missing: str = "") -> str:
-    """The badge as HTML; the sentence is its tooltip."""
+    """Format the badge as HTML, with the sentence as its tooltip."""
     if missing:
         return html("none", ("–", "–", "–"), missing)
     if snapshot is None or "invertibility_xzx" not in snapshot.arrays:
         return html("unknown", ("–", "–", "–"), "Round trips have not been measured yet.")
     data = VIEWS["invertibility"](snapshot)
     there, back = (text.number(float(v)) for v in data["largest"].values)
-    lost = f"{100 * float(data['lost_share'].max()):.2g} %"
-    return html(data.attrs["verdict"], (there, back, lost), data.attrs["sentence"])
+    lost_share = f"{100 * float(data['lost_share'].max()):.2g} %"
+    return html(data.attrs["verdict"], (there, back, lost_share), data.attrs["sentence"])
 
 
 def html(verdict: str, figures: tuple[str, str, str], sentence: str) -> str:
-    there, back, lost = figures
+    """Format verdict and figures as HTML."""
+    there, back, lost_share = figures
     return (
         f'<div class="wb-badge {verdict}" title="{text.escape(sentence)}">'
         f"<b>{SIGNS[verdict]} {WORDS[verdict]}</b>"
-        f"<span>x→z→x {there}</span><span>z→x→z {back}</span><span>lost {lost}</span></div>"
+        f"<span>x→z→x {there}</span><span>z→x→z {back}</span><span>lost {lost_share}</span></div>"
     )

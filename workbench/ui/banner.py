@@ -1,4 +1,4 @@
-"""Banner: one line above the views when something needs a decision, with the button that makes it."""
+"""Banner: one line above the views when the user has to decide something, with the button to do so."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from workbench.ui.session import Session
 
 
 class Banner(pn.viewable.Viewer):
-    """Says that a worker was killed or failed, or that the choices are for a new run; where only the
-    objective differs, the run may go on with it."""
+    """Announces that a worker was killed or has failed, or that the choices are for a new run.
 
-    #: Pixels that the line takes while it is there.
+    Where only the objective differs, it offers to continue the run with that.
+    """
+
+    #: Height of the visible line in pixels.
     HEIGHT = 40
 
-    height = param.Integer(0, doc="Pixels that the banner takes now.")
+    height = param.Integer(0, doc="Current height of the banner in pixels.")
 
     def __init__(self, session: Session, guard: Callable[[Callable[[], None]], None]) -> None:
         super().__init__()
@@ -31,18 +33,18 @@ class Banner(pn.viewable.Viewer):
             size="small",
             margin=(3, 6),
             css_classes=["wb-resume"],
-            description="Go on from the last checkpoint.",
+            description="Continue from the last checkpoint.",
         )
         self.resume.on_click(lambda _: guard(session.resume))
         self.change = pmui.Button(
-            label="Train on with this objective",
+            label="Continue with this objective",
             icon="swap_horiz",
             variant="outlined",
             color="default",
             size="small",
             margin=(3, 6),
             css_classes=["wb-change-objective"],
-            description="The network, the optimiser and the curves stay; a critic starts anew.",
+            description="The network, the optimiser and the curves stay; a critic starts again.",
         )
         self.change.on_click(lambda _: guard(session.change_objective))
         self._layout = pn.Row(
@@ -54,10 +56,11 @@ class Banner(pn.viewable.Viewer):
             visible=False,
             css_classes=["wb-banner"],
         )
-        session.param.watch(lambda *_: self.refresh(), ["status", "dirty", "shown"])
+        session.param.watch(lambda *_: self.refresh(), ["status", "dirty", "experiment"])
         self.refresh()
 
     def refresh(self) -> None:
+        """Update the banner to the state of the session."""
         kind, sentence, resumable = message(self.session)
         self._text.object = f'<div class="wb-message {kind}" role="alert">{text.escape(sentence)}</div>'
         self.resume.visible = resumable
@@ -70,14 +73,14 @@ class Banner(pn.viewable.Viewer):
 
 
 def message(session: Session) -> tuple[str, str, bool]:
-    """Kind, sentence and whether resuming is offered."""
+    """Return kind, sentence, and True if the run can be resumed."""
     status = session.status
     refusal = session.choices.refusal()
     if refusal:
         return "info" if session.choices.spec("problem").refusals() else "bad", refusal, False
     if status.state == "killed":
-        kept = f" up to step {status.saved}" if status.saved >= 0 else ""
-        return "bad", f"The worker of this run was killed. Its checkpoint{kept} is safe.", True
+        extent = f" up to step {status.saved}" if status.saved >= 0 else ""
+        return "bad", f"The worker of this run was killed. Its checkpoint{extent} is safe.", True
     if status.state in ("failed", "stopped"):
         return (
             "bad" if status.state == "failed" else "info",
@@ -85,11 +88,11 @@ def message(session: Session) -> tuple[str, str, bool]:
             True,
         )
     if session.only_objective:
-        return "info", "The objective on the left differs from that of the run that is shown.", False
-    if session.dirty and session.shown is not None and status.state != "none":
+        return "info", "The objective on the left differs from that of the run on display.", False
+    if session.dirty and session.experiment is not None and status.state != "none":
         return (
             "info",
-            "The choices on the left differ from the run that is shown: they are for a new run.",
+            "The choices on the left differ from the run on display: they are for a new run.",
             False,
         )
     return "", "", False

@@ -184,7 +184,7 @@ class SentenceCard(ViewCard):
     def show(self, data: xr.Dataset) -> None:
         super().show(data)
         verdict, sentence = str(data.attrs["verdict"]), text.escape(data.attrs["sentence"])
-        self.sentence.object = f'<div class="wb-said {verdict}">{sentence}</div>'
+        self.sentence.object = f'<div class="wb-sentence {verdict}">{sentence}</div>'
 
 
 def make_card(view: View, on_tap: Callable[[float, float], None]) -> ViewCard:

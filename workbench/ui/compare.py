@@ -1,4 +1,4 @@
-"""Compare: studies and runs side by side, as a table to sort and filter and as plots of what is ticked."""
+"""Compare: studies and runs side by side, as a table to sort and filter and as plots of the selected rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from workbench.ui import style, text
 from workbench.ui.card import FONT
 from workbench.ui.notifications import guard, on_exception
 from workbench.ui.overlay import loss_data, overlay
-from workbench.ui.studio import never_busy
+from workbench.ui.studio import detach_busy_state
 
 FILTER = {"type": "input", "func": "like", "placeholder": "filter"}
 #: Results that come with the repository; an installed package has none.
@@ -35,12 +35,12 @@ SHEET = """
 PLOTS = ("spread", "losses", "posterior")
 #: Pixels of a plot, and of a row in the spread.
 HEIGHT, ROW = 340, 24
-#: Rows that are ticked when a source is opened: the floor and the best few.
-TICKED = 5
+#: Rows that are selected when a source is opened: the reference and the best few.
+INITIAL_ROWS = 5
 
 
 class Compare(pn.viewable.Viewer):
-    """The page. ``folders`` are searched for result files besides the workbench's home."""
+    """The comparison page. ``folders`` are searched for results in addition to the workbench's home."""
 
     def __init__(self, folders: Iterable[str | Path] = ()) -> None:
         super().__init__()
@@ -54,111 +54,111 @@ class Compare(pn.viewable.Viewer):
         self.note = pn.pane.HTML("", margin=(2, 12), sizing_mode="stretch_width")
         self.places = {name: pn.Column(margin=0, sizing_mode="stretch_width") for name in PLOTS}
         self.third = pn.Column(
-            pn.Row(self.observation, self.across, self.up, margin=0, sizing_mode="stretch_width"),
+            pn.Row(self.observation, self.horizontal, self.vertical, margin=0, sizing_mode="stretch_width"),
             self.places["posterior"], sizing_mode="stretch_width", margin=(0, 6),
         )  # fmt: skip
         self._listen()
         self.refresh()
         if pn.state.curdoc is not None:
-            pn.state.onload(self._tick_again)
+            pn.state.onload(self._restore_selection)
 
-    def _tick_again(self) -> None:
-        """Ticks that were set before the table was in the browser are not seen there."""
-        ticked, self._busy = self.table.selection, True
+    def _restore_selection(self) -> None:
+        """Set the selection again, since the browser misses one that is set before the table is there."""
+        selection, self._busy = self.table.selection, True
         self.table.selection = []
-        self.table.selection = ticked
+        self.table.selection = selection
         self._busy = False
 
     def _widgets(self) -> None:
         self.source = pmui.MultiChoice(
             label="Compare", options=[], width=620, margin=(4, 6), css_classes=["wb-source-pick"]
         )
-        self.again = pmui.Button(
+        self.reload = pmui.Button(
             label="Refresh", icon="refresh", variant="outlined", size="small", margin=(14, 6)
         )
         self.metric = pmui.Select(label="Number", options=[], width=190, css_classes=["wb-metric"], **SELECT)
         self.log = pmui.Switch(label="logarithmic", value=True, margin=(14, 6))
         self.observation = pmui.Select(label="Observation", options={}, sizing_mode="stretch_width", **SELECT)
-        self.across = pmui.Select(label="Across", options=[], sizing_mode="stretch_width", **SELECT)
-        self.up = pmui.Select(label="Up", options=[], sizing_mode="stretch_width", **SELECT)
+        self.horizontal = pmui.Select(label="Horizontal", options=[], sizing_mode="stretch_width", **SELECT)
+        self.vertical = pmui.Select(label="Vertical", options=[], sizing_mode="stretch_width", **SELECT)
 
     def _listen(self) -> None:
-        self.source.param.watch(lambda _: guard(self._opened), "value")
-        self.again.on_click(lambda _: guard(self.refresh))
+        self.source.param.watch(lambda _: guard(self._on_source), "value")
+        self.reload.on_click(lambda _: guard(self.refresh))
         self.table.param.watch(lambda _: guard(self.draw), "selection")
-        for widget in (self.metric, self.log, self.observation, self.across, self.up):
+        for widget in (self.metric, self.log, self.observation, self.horizontal, self.up):
             widget.param.watch(lambda _: guard(self.draw), "value")
 
-    # ---- what there is
+    # ---- sources and table
     def refresh(self) -> None:
-        """Read the shelves again; what was chosen stays chosen."""
+        """Read runs and results again; the choice of sources stays."""
         self.available = {source.title: source for source in sources(self._folders)}
-        chosen = [title for title in self.source.value if title in self.available]
-        chosen = chosen or list(self.available)[:1]
+        titles = [title for title in self.source.value if title in self.available]
+        titles = titles or list(self.available)[:1]
         self.source.options = list(self.available)
-        if self.source.value != chosen:
-            self.source.value = chosen
+        if self.source.value != titles:
+            self.source.value = titles
         else:
-            self._opened()
+            self._on_source()
 
-    def _opened(self) -> None:
-        chosen = [self.available[title] for title in self.source.value]
-        self.entries = [entry for source in chosen for entry in entries(source)]
-        self.columns = list({c.name: c for source in chosen for c in source.columns}.values())
-        made = frame(self.entries, self.columns)
-        if len(chosen) > 1:
+    def _on_source(self) -> None:
+        selection = [self.available[title] for title in self.source.value]
+        self.entries = [entry for source in selection for entry in entries(source)]
+        self.columns = list({c.name: c for source in selection for c in source.columns}.values())
+        table = frame(self.entries, self.columns)
+        if len(selection) > 1:
             titles = {source.key: title for title, source in self.available.items()}
-            made.insert(1, "from", [titles[entry.source] for entry in self.entries])
+            table.insert(1, "from", [titles[entry.source] for entry in self.entries])
         able = [i for i, e in enumerate(self.entries) if e.numbers]
         best = sorted(able, key=lambda i: self.entries[i].numbers.get(self.columns[0].name, float("inf")))
         self._busy = True
         try:
-            # the ticks of the old rows first: they mean nothing for the new ones
+            # first clear the selection, which refers to the old rows
             self.table.selection = []
             self.table.param.update(
-                value=made, formatters=_formatters(self.columns), header_filters=_filters(made),
+                value=table, formatters=_formatters(self.columns), header_filters=_filters(table),
                 titles={"what": "", "from": ""},
-                widths={"what": _width(made["what"]), "seed": 70, "state": 90}
+                widths={"what": _width(table["what"]), "seed": 70, "state": 90}
                 | {c.label: 108 for c in self.columns},
             )  # fmt: skip
-            # the browser scrolls to the last of them: the uppermost
-            self.table.selection = sorted(best[:TICKED], reverse=True)
+            # the browser scrolls to the last one, which is the uppermost row
+            self.table.selection = sorted(best[:INITIAL_ROWS], reverse=True)
             _choose(self.metric, {c.label: c.name for c in self.columns})
             _choose(self.observation, observations(self.entries))
             names = parameters(self.entries)
-            _choose(self.across, names)
-            _choose(self.up, names[1:] + names[:1])
+            _choose(self.horizontal, names)
+            _choose(self.vertical, names[1:] + names[:1])
         finally:
             self._busy = False
         self.draw()
 
     @property
-    def ticked(self) -> list[Entry]:
-        """The entries of the rows that are ticked, in the order of the sources."""
+    def selection(self) -> list[Entry]:
+        """The entries of the selected rows, in the order of the sources."""
         return [self.entries[i] for i in sorted(self.table.selection) if i < len(self.entries)]
 
     # ---- plots
     def draw(self) -> None:
-        """Draw what is ticked; nothing is kept of the last drawing."""
+        """Draw the selected rows into new plots."""
         if self._busy:
             return
         column = next((c for c in self.columns if c.name == self.metric.value), None)
-        measured = [e for e in self.entries if column and column.name in e.numbers]
-        shown = [e for e in self.ticked if e in measured] or measured
-        tall = max(HEIGHT, ROW * len(shown) + 90)
-        if column is not None and shown:
-            data = spread_data(shown, column, log=self.log.value)
+        complete = [e for e in self.entries if column and column.name in e.numbers]
+        rows = [e for e in self.selection if e in complete] or complete
+        tall = max(HEIGHT, ROW * len(rows) + 90)
+        if column is not None and rows:
+            data = spread_data(rows, column, log=self.log.value)
             self._put("spread", plots.spread(data, log=self.log.value), tall)
-        self._put("losses", overlay(loss_data(self.ticked)), tall)
-        pair, place = (self.across.value, self.up.value), self.observation.value
-        able = [e for e in self.ticked if e.draws is not None]
+        self._put("losses", overlay(loss_data(self.selection)), tall)
+        pair, place = (self.horizontal.value, self.vertical.value), self.observation.value
+        able = [e for e in self.selection if e.draws is not None]
         if able and all(pair) and place is not None:
             self._put("posterior", plots.posteriors(posterior_data(able, place, pair)), tall)
-        self.third.visible = bool(able)  # what is drawn shares the width
+        self.third.visible = bool(able)  # visible plots share the width
         self.note.object = f'<div class="wb-note">{text.escape(self._sentence())}</div>'
 
     def _put(self, name: str, plot: Any, height: int) -> None:
-        """A new plot: a logarithmic axis, or other methods in the legend, are not to be had by an update."""
+        """Replace a plot; an update cannot change the scale of an axis or the entries of a legend."""
         pane = pn.pane.HoloViews(
             plot,
             height=height,
@@ -175,13 +175,15 @@ class Compare(pn.viewable.Viewer):
                 "There is nothing to compare yet: train a run in the studio, or try "
                 "`workbench study kinematics --fast`."
             )
-        missing = [e for e in self.ticked if e.note]
-        said = f"{len(self.ticked)} of {len(self.entries)} ticked"
-        said += f"; curves and draws of the first {MOST} are drawn. " if len(self.ticked) > MOST else ". "
-        return said + " ".join(f"{e.title}: {e.note}" for e in missing[:2])
+        missing = [e for e in self.selection if e.note]
+        sentence = f"{len(self.selection)} of {len(self.entries)} selected"
+        sentence += (
+            f"; curves and draws of the first {MOST} are shown. " if len(self.selection) > MOST else ". "
+        )
+        return sentence + " ".join(f"{e.title}: {e.note}" for e in missing[:2])
 
     def __panel__(self) -> Any:
-        bar = pn.FlexBox(self.source, self.again, sizing_mode="stretch_width", margin=(6, 6))
+        bar = pn.FlexBox(self.source, self.reload, sizing_mode="stretch_width", margin=(6, 6))
         title = '<div class="wb-title">Losses <span class="wb-caption">dashed: held out</span></div>'
         heads = {
             "spread": pn.Row(self.metric, self.log, margin=0),
@@ -191,24 +193,24 @@ class Compare(pn.viewable.Viewer):
             pn.Column(head, self.places[name], sizing_mode="stretch_width", margin=(0, 6))
             for name, head in heads.items()
         ]
-        drawn = pn.Row(*parts, self.third, sizing_mode="stretch_width", margin=0)
-        return pn.Column(bar, self.table, self.note, drawn, sizing_mode="stretch_width", margin=(0, 8))
+        row = pn.Row(*parts, self.third, sizing_mode="stretch_width", margin=0)
+        return pn.Column(bar, self.table, self.note, row, sizing_mode="stretch_width", margin=(0, 8))
 
 
 def _width(names: Iterable[str]) -> int:
-    """Pixels for the longest name, within limits."""
+    """Return the width of a column in pixels for its longest name, within limits."""
     return min(max(190, 7 * max((len(str(name)) for name in names), default=0) + 20), 430)
 
 
 def _choose(widget: Any, options: Any) -> None:
-    """Other options; the value stays where it is still there."""
+    """Set the options of a menu and keep its value if it is among them."""
     values = list(options.values()) if isinstance(options, dict) else list(options)
     value = widget.value if widget.value in values else (values[0] if values else None)
     widget.param.update(options=options, value=value)
 
 
 def _formatters(columns: Iterable[Column]) -> dict[str, Any]:
-    """Three significant digits, whatever the size; sorting goes by the number."""
+    """Format numbers to three significant digits; sorting uses the numbers themselves."""
     template = (
         "<%= value === null || isNaN(value) ? '–' : (value !== 0 && (Math.abs(value) < 1e-3 || "
         "Math.abs(value) >= 1e5)) ? value.toExponential(1) : Number(value.toPrecision(3)).toString() %>"
@@ -216,8 +218,8 @@ def _formatters(columns: Iterable[Column]) -> dict[str, Any]:
     return {column.label: HTMLTemplateFormatter(template=template) for column in columns}
 
 
-def _filters(made: pd.DataFrame) -> dict[str, Any]:
-    return {name: FILTER for name in ("what", "from", "state", "seed") if name in made}
+def _filters(table: pd.DataFrame) -> dict[str, Any]:
+    return {name: FILTER for name in ("what", "from", "state", "seed") if name in table}
 
 
 def _table() -> pn.widgets.Tabulator:
@@ -232,14 +234,14 @@ def _table() -> pn.widgets.Tabulator:
         sizing_mode="stretch_width",
         css_classes=["wb-compare-table"],
         theme="simple",
-        # whichever way a column is sorted, rows without its number come last
+        # rows without a number come last in both directions of sorting
         configuration={"columnDefaults": {"sorterParams": {"alignEmptyValues": "bottom"}}},
         stylesheets=[SHEET],
     )
 
 
 def compare() -> pmui.Page:
-    """What an app script calls, once a browser session."""
+    """Build the page for one browser session; called by the app script."""
     pn.extension(
         "tabulator", notifications=True, throttled=True, raw_css=[style.SHEET], exception_handler=on_exception
     )
@@ -250,5 +252,5 @@ def compare() -> pmui.Page:
         sx=style.PAGE_SX,
         busy_indicator=None,
     )
-    never_busy(page)
+    detach_busy_state(page)
     return page

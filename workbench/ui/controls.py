@@ -1,4 +1,4 @@
-"""Controls: the sidebar, where an experiment is picked and turned."""
+"""Controls: the sidebar, where an experiment is chosen and its settings are changed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from workbench.core.errors import SpecError, WorkbenchError
+from workbench.core.spec import Spec
 from workbench.training.device import pick_device
 from workbench.ui.choices import KINDS
 from workbench.ui.cost import CostCard
@@ -43,9 +44,9 @@ class Controls(pn.viewable.Viewer):
             kind: Picker(
                 kind,
                 self.choices,
-                on_pick=self._picked,
-                on_error=self._refused,
-                on_change=lambda name, value, kind=kind: self._changed(kind, name, value),
+                on_pick=self._on_pick,
+                on_error=self._on_error,
+                on_change=lambda name, value, kind=kind: self._on_change(kind, name, value),
                 extra=lambda spec, kind=kind: self._extra(kind, spec),
             )
             for kind in KINDS
@@ -85,61 +86,61 @@ class Controls(pn.viewable.Viewer):
         session = self.session
         return session.snapshot.parameters if session.snapshot is not None and not session.dirty else None
 
-    def _extra(self, kind: str, spec: Any) -> tuple[Any, frozenset[str]]:
-        """Problems made of the user's own data get more than a form; with the settings that it takes over."""
+    def _extra(self, kind: str, spec: Spec) -> tuple[Any, frozenset[str]]:
+        """Return the editor of a problem with the user's own data, and the settings that it replaces."""
         editor, skip = EDITORS.get(spec.key if kind == "problem" else "", (None, frozenset()))
         if editor is None:
             return None, skip
-        return editor(spec, lambda name, value: self._changed(kind, name, value), self._refused), skip
+        return editor(spec, lambda name, value: self._on_change(kind, name, value), self._on_error), skip
 
     # ---- what the user does
-    def _picked(self, kind: str, key: str) -> None:
-        said = self.choices.pick(kind, key)
+    def _on_pick(self, kind: str, key: str) -> None:
+        sentences = self.choices.select(kind, key)
         self.refresh()
-        for sentence in said:
-            self.session.say("info", sentence)
+        for sentence in sentences:
+            self.session.notify("info", sentence)
 
     def _recommend(self) -> None:
         self.choices.recommend()
         self.refresh()
 
-    def _changed(self, kind: str, name: str, value: Any) -> None:
+    def _on_change(self, kind: str, name: str, value: Any) -> None:
         part = self.choices.training if kind == "training" else self.choices.spec(kind)
         if name in part.live:
             self._guard(lambda: self.session.set_live(f"{kind}.{name}", value))
         elif kind in KINDS:
             for sentence in self.choices.adapt(kind):
-                self.session.say("info", sentence)
+                self.session.notify("info", sentence)
             for picker in self.pickers.values():
                 picker.refresh()
             self.recommend.visible = self.choices.recommendable
-        self.session.judge()
+        self.session.compare_choices()
         self.cost.refresh(self._parameters())
 
-    def _refused(self, error: SpecError) -> None:
-        self.session.say("error", str(error))
+    def _on_error(self, error: SpecError) -> None:
+        self.session.notify("error", str(error))
 
-    # ---- what is shown
+    # ---- updates
     def refresh(self) -> None:
-        """Show what the choices hold: after a pick, a link, an opened run."""
+        """Update all controls to the choices, after a selection, a link or an opened run."""
         for picker in self.pickers.values():
             picker.refresh()
         self.recommend.visible = self.choices.recommendable
         if self.form.spec is not self.choices.training:
             self._put_training()
         self._steps.value, self._seed.value = self.choices.steps, self.choices.seed
-        self.session.judge()
+        self.session.compare_choices()
         self.cost.refresh(self._parameters())
 
     def _put_training(self) -> None:
         spec = self.choices.training
         names = {s.name for s in spec.settings()}
-        heard = {
-            "on_change": lambda name, value: self._changed("training", name, value),
-            "on_error": self._refused,
+        callbacks = {
+            "on_change": lambda name, value: self._on_change("training", name, value),
+            "on_error": self._on_error,
         }
-        self.form = Form(spec, skip=frozenset(names - set(FIRST_SETTINGS)), **heard)
-        self.more = Form(spec, skip=frozenset(FIRST_SETTINGS), **heard)
+        self.form = Form(spec, skip=frozenset(names - set(FIRST_SETTINGS)), **callbacks)
+        self.more = Form(spec, skip=frozenset(FIRST_SETTINGS), **callbacks)
         self._steps = pmui.IntInput(
             label="Steps",
             value=self.choices.steps,
@@ -156,19 +157,19 @@ class Controls(pn.viewable.Viewer):
             start=0,
             end=2**31 - 1,
             step=1,
-            description="Everything random of the run follows from it: same seed, same run.",
+            description="Seed of all random numbers: the same seed gives the same run.",
             css_classes=["wb-set-seed"],
             **HALF,
         )
-        self._steps.param.watch(lambda event: self._whole("steps", event.new), "value")
-        self._seed.param.watch(lambda event: self._whole("seed", event.new), "value")
+        self._steps.param.watch(lambda event: self._on_number("steps", event.new), "value")
+        self._seed.param.watch(lambda event: self._on_number("seed", event.new), "value")
         self._training.objects = [wrapping(self._steps, self._seed), self.form, self.device]
         self._more.objects = [self.more]
 
-    def _whole(self, name: str, value: int | None) -> None:
+    def _on_number(self, name: str, value: int | None) -> None:
         if value is not None and value != getattr(self.choices, name):
             setattr(self.choices, name, value)
-            self.session.judge()
+            self.session.compare_choices()
 
     def _device_picker(self) -> pmui.Select:
         reasons = {name: device_reason(name) for name in DEVICES}
@@ -194,9 +195,9 @@ class Controls(pn.viewable.Viewer):
 
 
 def device_reason(name: str) -> str:
-    """Why a device cannot be had here; empty when it can."""
+    """Return the reason why a device is not available here, or an empty text."""
     try:
         pick_device(name)
     except WorkbenchError as error:
-        return f"not there (needs {error.expected})" if error.expected else "not there"
+        return f"not available (needs {error.expected})" if error.expected else "not available"
     return ""

@@ -1,4 +1,4 @@
-"""Cost card: what the picked architecture costs, before anything is trained."""
+"""Cost card: the cost of the chosen architecture, before anything is trained."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from workbench.ui.choices import Choices
 
 
 class CostCard(pn.viewable.Viewer):
-    """Density, sampling, inverse and number of parameters of the picked architecture on the picked
-    problem."""
+    """Density, sampling, inverse and number of parameters of the chosen architecture."""
 
     def __init__(self, choices: Choices) -> None:
         super().__init__()
@@ -20,10 +19,10 @@ class CostCard(pn.viewable.Viewer):
         self.refresh()
 
     def refresh(self, parameters: int | None = None) -> None:
-        """``parameters`` is known once a worker has built the network of these very choices."""
+        """Update the card; ``parameters`` is known once a worker has built the network of these choices."""
         spec = self.choices.spec("architecture")
         cost = spec.cost
-        counted = f"{parameters:,}".replace(",", " ") if parameters else "counted when the run starts"
+        count = f"{parameters:,}".replace(",", " ") if parameters else "counted when the run starts"
         exact = "exact" if Capability.EXACT_INVERSE in spec.capabilities else "numerical"
         inverse = (
             cost.inverse
@@ -34,8 +33,8 @@ class CostCard(pn.viewable.Viewer):
             ("density", cost.density),
             ("sampling", cost.sampling),
             ("inverse", inverse),
-            ("parameters", counted),
-            *([("mind", cost.warning)] if cost.warning else []),
+            ("parameters", count),
+            *([("note", cost.warning)] if cost.warning else []),
         )
         self._pane.object = (
             '<table class="wb-table">'

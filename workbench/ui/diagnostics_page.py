@@ -1,46 +1,50 @@
-"""Verdict: the diagnostics of a model in plain words. What was checked, what failed, and what to do about it.
+"""Diagnostics of a model in plain words: what was checked, what failed, and what to do about it.
 
-Which checks there are is read off the catalogue; they come one after the other, each as soon as it is known.
+The checks are those of the catalogue; they run one after the other, and each appears as soon as it is done.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import panel as pn
 import panel_material_ui as pmui
 
 from workbench.diagnostics import BUDGETS, DIAGNOSTICS
-from workbench.diagnostics.advice import plainly
+from workbench.diagnostics.advice import plain_summary
 from workbench.ui import latest_query, text
-from workbench.ui.process_pool import POOL
+from workbench.ui.process_pool import POOL, ProcessPool
 
-WORDS = {"green": "passed", "amber": "small", "red": "failed", "not applicable": "not checked"}
+if TYPE_CHECKING:
+    from bokeh.document import Document
+
+WORDS = {"green": "passed", "amber": "small deviation", "red": "failed", "not applicable": "not checked"}
 HEADINGS = {
-    "green": "Nothing found",
+    "green": "No problem found",
     "amber": "With reservations",
     "red": "Not to be relied on",
-    "": "Not known",
+    "": "Unknown",
 }
 
 
-class Verdict(pn.viewable.Viewer):
-    """A heading with the worst verdict, and one line a check."""
+class DiagnosticsPage(pn.viewable.Viewer):
+    """A heading with the worst verdict, and one line for each check."""
 
     def __init__(
         self,
         source: Callable[[], str],
         observation: Callable[[], tuple[float, ...]] = tuple,
         *,
-        document: Any = None,
-        pool: Any = None,
+        document: Document | None = None,
+        pool: ProcessPool | None = None,
     ) -> None:
         super().__init__()
-        self._source, self._observation, self.found = source, observation, {}
-        self._of, self._left, self._at = "", [], ()
-        self._asker = latest_query.Asker(
-            latest_query.verdict, self._came, self._failed, document=document, pool=pool or POOL
+        self._source, self._observation = source, observation
+        self.results: dict[str, dict[str, Any]] = {}
+        self._checked_source, self._pending, self._at = "", [], ()
+        self._query = latest_query.LatestQuery(
+            latest_query.check, self._on_result, self._on_error, document=document, pool=pool or POOL
         )
         self.budget = pmui.RadioButtonGroup(
             options={"Fast": BUDGETS[0], "Thorough": BUDGETS[1]},
@@ -61,54 +65,54 @@ class Verdict(pn.viewable.Viewer):
         self.clear()
 
     def clear(self) -> None:
-        """Another model: nothing is known of it."""
-        self._asker.forget()
-        self.found, self._left, self._of = {}, [], ""
+        """Remove all results, which belong to another model."""
+        self._query.cancel()
+        self.results, self._pending, self._checked_source = {}, [], ""
         self.start.loading = False
-        self._say(
-            "", "Press Check: fresh data are drawn, and every check of the catalogue that applies is made."
+        self._show_message(
+            "", "Press Check to run every check that applies to this model, on freshly simulated data."
         )
         self.lines.object = ""
 
-    def forget(self) -> None:
-        """The page has gone: what is under way is not wanted, and nothing is shown any more."""
-        self._asker.forget()
+    def close(self) -> None:
+        """Cancel the check in progress; the page is closed."""
+        self._query.cancel()
 
     def refresh(self) -> None:
-        """Checks are made at the first look at this page."""
-        if self._of != self._source():
+        """Run the checks when this page is first opened."""
+        if self._checked_source != self._source():
             self.check()
 
     def check(self) -> None:
-        """Make all checks anew."""
+        """Run all checks again."""
         source = self._source()
-        if not source or self._left:
+        if not source or self._pending:
             return
-        self.found, self._of, self._left = {}, source, list(DIAGNOSTICS.keys())
+        self.results, self._checked_source, self._pending = {}, source, list(DIAGNOSTICS.keys())
         self._at = self._observation()  # the same for all, even if it moves meanwhile
         self.start.loading = True
         self._next()
 
     def _next(self) -> None:
-        if self._left:
-            title = DIAGNOSTICS[self._left[0]].title
-            done = len(DIAGNOSTICS.keys()) - len(self._left)
-            self._say("", f"Checking {title} … ({done} of {len(DIAGNOSTICS.keys())} done)")
-            self._asker.ask(self._of, self._left[0], self.budget.value, self._at)
+        if self._pending:
+            title = DIAGNOSTICS[self._pending[0]].title
+            n_done = len(DIAGNOSTICS.keys()) - len(self._pending)
+            self._show_message("", f"Checking {title} … ({n_done} of {len(DIAGNOSTICS.keys())} done)")
+            self._query.submit(self._checked_source, self._pending[0], self.budget.value, self._at)
             return
         self.start.loading = False
-        worst, sentence = plainly(self.found)
-        self._say(worst, sentence)
+        worst, sentence = plain_summary(self.results)
+        self._show_message(worst, sentence)
 
-    def _came(self, one: dict[str, Any]) -> None:
-        self.found[one["key"]] = one
-        self._left = self._left[1:]
-        self.lines.object = "".join(line(each) for each in self.found.values())
+    def _on_result(self, result: dict[str, Any]) -> None:
+        self.results[result["key"]] = result
+        self._pending = self._pending[1:]
+        self.lines.object = "".join(line(each) for each in self.results.values())
         self._next()
 
-    def _failed(self, error: BaseException) -> None:
-        key = self._left[0]
-        self._came(
+    def _on_error(self, error: BaseException) -> None:
+        key = self._pending[0]
+        self._on_result(
             {
                 "key": key,
                 "title": DIAGNOSTICS[key].title,
@@ -120,12 +124,12 @@ class Verdict(pn.viewable.Viewer):
             }
         )
 
-    def _say(self, worst: str, sentence: str) -> None:
-        done = bool(self.found) and not self._left
-        title = f'<div class="wb-heading">{HEADINGS[worst]}</div>' if done else ""
+    def _show_message(self, worst: str, sentence: str) -> None:
+        is_complete = bool(self.results) and not self._pending
+        title = f'<div class="wb-heading">{HEADINGS[worst]}</div>' if is_complete else ""
         self.heading.object = (
-            f'<div class="wb-said {worst}" style="font-size:13px;line-height:19px;padding:4px 10px">{title}'
-            f"{text.escape(sentence)}</div>"
+            f'<div class="wb-sentence {worst}" style="font-size:13px;line-height:19px;padding:4px 10px">'
+            f"{title}{text.escape(sentence)}</div>"
         )
 
     def __panel__(self) -> Any:
@@ -135,14 +139,16 @@ class Verdict(pn.viewable.Viewer):
         )
 
 
-def line(one: dict[str, Any]) -> str:
-    """One check as HTML: its name and verdict, what it looks at, what it found, what to do."""
-    verdict, escape = one["verdict"], text.escape
+def line(result: dict[str, Any]) -> str:
+    """Format one check as HTML: name and verdict, purpose, result and advice."""
+    verdict, escape = result["verdict"], text.escape
     colour = verdict if verdict in ("green", "amber", "red") else ""
-    advice = f"<div><b>What to do:</b> {escape(one['advice'])}</div>" if colour and one["advice"] else ""
+    advice = (
+        f"<div><b>What to do:</b> {escape(result['advice'])}</div>" if colour and result["advice"] else ""
+    )
     return (
-        f'<div class="wb-said {colour}" style="margin:9px 0;font-size:12.5px;line-height:17px">'
-        f"<b>{escape(one['title'])}: {WORDS.get(verdict, verdict)}.</b> "
-        f'<span class="wb-note">{escape(one["summary"])}</span>'
-        f"<div>{escape(one['sentence'])}</div>{advice}</div>"
+        f'<div class="wb-sentence {colour}" style="margin:9px 0;font-size:12.5px;line-height:17px">'
+        f"<b>{escape(result['title'])}: {WORDS.get(verdict, verdict)}.</b> "
+        f'<span class="wb-note">{escape(result["summary"])}</span>'
+        f"<div>{escape(result['sentence'])}</div>{advice}</div>"
     )

@@ -1,18 +1,18 @@
-"""Divergence card: what the picked objective measures, how, in which direction it errs, and what it needs."""
+"""Divergence card: definition, estimator, bias, cost and requirements of the objective's divergence."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import panel as pn
 
+from workbench.architectures import Architecture
 from workbench.core.errors import WorkbenchError
 from workbench.core.spec import Spec
+from workbench.problems import Problem
 from workbench.ui import text
 
 
 class DivergenceCard(pn.viewable.Viewer):
-    """A table under the objective's sentence; hidden for objectives without a divergence to choose."""
+    """A table below the objective's summary; hidden for objectives without a choice of divergence."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -20,8 +20,8 @@ class DivergenceCard(pn.viewable.Viewer):
             "", margin=(4, 6), sizing_mode="stretch_width", visible=False, css_classes=["wb-divergence-card"]
         )
 
-    def show(self, objective: Spec, problem: Any, architecture: Any) -> None:
-        """The card of this objective's divergence beside these two."""
+    def show(self, objective: Spec, problem: Problem, architecture: Architecture) -> None:
+        """Show the card of this objective's divergence for a problem and an architecture."""
         rows = card(objective, problem, architecture)
         self._pane.visible = bool(rows)
         self._pane.object = table(rows)
@@ -30,8 +30,8 @@ class DivergenceCard(pn.viewable.Viewer):
         return self._pane
 
 
-def card(objective: Spec, problem: Any, architecture: Any) -> list[tuple[str, str]]:
-    """Name and text of each row; empty without a divergence, or where its settings do not fit each other."""
+def card(objective: Spec, problem: Problem, architecture: Architecture) -> list[tuple[str, str]]:
+    """Return name and text of each row; empty without a divergence or with incompatible settings."""
     make = getattr(objective, "make_divergence", None)
     if make is None:
         return []
@@ -39,7 +39,7 @@ def card(objective: Spec, problem: Any, architecture: Any) -> list[tuple[str, st
         divergence = make()
         warnings = [] if problem.refusals() else objective.warnings(problem, architecture)
     except WorkbenchError:
-        return []  # the refusal stands where the run would be started
+        return []  # the banner shows the refusal
     return [
         ("D", f"{divergence.title}: {divergence.summary}"),
         ("definition", divergence.definition),
@@ -50,11 +50,11 @@ def card(objective: Spec, problem: Any, architecture: Any) -> list[tuple[str, st
         ("theorem", divergence.pinsker_reason),
         ("paper", divergence.reference),
         *([("reach", divergence.unreached)] if divergence.unreached else []),
-        *(("mind", warning) for warning in warnings),
+        *(("note", warning) for warning in warnings),
     ]
 
 
 def table(rows: list[tuple[str, str]]) -> str:
-    """The rows as HTML."""
+    """Format the rows as an HTML table."""
     cells = "".join(f"<tr><th>{name}</th><td>{text.escape(value)}</td></tr>" for name, value in rows if value)
     return f'<table class="wb-table">{cells}</table>'

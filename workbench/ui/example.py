@@ -1,5 +1,4 @@
-"""The trained example that the studio opens with: a real run, written by tools/make_example.py and shipped
-small."""
+"""The trained example that the studio opens with: a real run in compact form, see tools/make_example.py."""
 
 from __future__ import annotations
 
@@ -31,19 +30,19 @@ _PLAIN = (
 
 
 def exists() -> bool:
+    """Return True if all files of the example are there."""
     return all((FOLDER / name).is_file() for name in (EXPERIMENT, MODEL, SNAPSHOT, HISTORY))
 
 
 def read() -> tuple[Experiment, Snapshot, list[Record]]:
-    """Experiment, last snapshot and history of the example; no network is needed to look at it."""
+    """Read experiment, last snapshot and history of the example, without its network."""
     experiment = Experiment.from_json((FOLDER / EXPERIMENT).read_text(encoding="utf-8"))
     lines = (FOLDER / HISTORY).read_text(encoding="utf-8").splitlines()
     return experiment, unpack((FOLDER / SNAPSHOT).read_bytes()), [Record.from_json(line) for line in lines]
 
 
 def pack(snapshot: Snapshot) -> bytes:
-    """A snapshot without its records as a compressed file of arrays; single precision is enough for the
-    eye."""
+    """Compress a snapshot without its records into bytes, with arrays in single precision."""
     about = {name: getattr(snapshot, name) for name in _PLAIN}
     about |= {side: [v.to_dict() for v in getattr(snapshot, side)] for side in "xy"}
     arrays = {
@@ -55,12 +54,12 @@ def pack(snapshot: Snapshot) -> bytes:
 
 
 def unpack(data: bytes) -> Snapshot:
-    """The other way round. Nothing in the file is executed."""
-    with np.load(io.BytesIO(data), allow_pickle=False) as stored:
-        about = json.loads(stored["about"].tobytes())
+    """Read a snapshot from the bytes of `pack`; nothing in them is executed."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+        about = json.loads(archive["about"].tobytes())
         arrays = {
-            name.removeprefix("array_"): stored[name].astype(np.float64)
-            for name in stored.files
+            name.removeprefix("array_"): archive[name].astype(np.float64)
+            for name in archive.files
             if name.startswith("array_")
         }
     for side in "xy":

@@ -1,188 +1,209 @@
-"""Exploration: what an open explorer page looks at. No widgets here; the page watches `changed`.
+"""Exploration: state of an open explorer page. No widgets; the page watches ``answer_count``.
 
-A look at a moving observation is quick: 2,000 draws, their regions, a picture. When it rests, what is dear
-follows: the reference, the resimulation, and as many draws as were wished for, a part at a time, so that
-the page stays free.
+While the observation moves, answers are quick: 2,000 draws, their regions, the physical view. At rest follow
+the expensive ones: the reference, the resimulation, and as many draws as the user chose, in parts, so that
+the page stays responsive.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import param
 
 from workbench.core.errors import DataError, SpecError
-from workbench.core.variable import named
-from workbench.diagnostics.posterior_explorer import About, Answer, Ask
-from workbench.diagnostics.posterior_explorer.explorer import QUICK, inside
-from workbench.diagnostics.posterior_explorer.histogram import law
-from workbench.diagnostics.posterior_explorer.refinement_summary import Refined
+from workbench.core.observation import checked_values
+from workbench.diagnostics.posterior_explorer import Answer, ModelInfo, Query
+from workbench.diagnostics.posterior_explorer.histogram import histogram
+from workbench.diagnostics.posterior_explorer.query import QUICK, inside
+from workbench.diagnostics.posterior_explorer.refinement_summary import RefinementSummary
 from workbench.ui import latest_query
-from workbench.ui.process_pool import POOL
+from workbench.ui.process_pool import POOL, ProcessPool
 
-#: Milliseconds after the last movement until an observation is at rest.
+if TYPE_CHECKING:
+    import xarray as xr
+    from bokeh.document import Document
+
+#: Milliseconds without a movement after which an observation is at rest.
 REST = 250
-#: Variables that are drawn against each other.
-MOST_SHOWN = 6
+#: Largest number of variables in the pair plot.
+MAX_VARIABLES = 6
 
 
 class Exploration(param.Parameterized):
-    """The model, perhaps a second one, the observation, and the newest answers."""
+    """The model, an optional second one, the observation, and the latest answers."""
 
-    observation = param.Parameter((), doc="The y that is looked at, a tuple.")
-    problem = param.String("", doc="Why there is nothing to see, in a sentence.")
-    opened = param.Integer(0, doc="Counts the models that were opened.")
-    changed = param.Integer(0, doc="Counts the answers.")
+    observation = param.Parameter((), doc="The y whose posterior is shown, a tuple.")
+    error = param.String("", doc="The error in place of an answer.")
+    model_count = param.Integer(0, doc="Counts the models that were opened.")
+    answer_count = param.Integer(0, doc="Counts the answers.")
 
-    def __init__(self, document: Any = None, *, pool: Any = None) -> None:
+    def __init__(self, document: Document | None = None, *, pool: ProcessPool | None = None) -> None:
         super().__init__()
         self.document = document
-        made = partial(latest_query.Asker, on_error=self._failed, document=document, pool=pool)
-        self._looks = {
-            name: made(latest_query.answer, on_answer=partial(self._answered, name))
+        query = partial(latest_query.LatestQuery, on_error=self._on_error, document=document, pool=pool)
+        self._answer_queries = {
+            name: query(latest_query.answer, on_result=partial(self._receive_answer, name))
             for name in ("model", "other")
         }
-        self._abouts = {
-            name: made(latest_query.about, on_answer=partial(self._told, name)) for name in ("model", "other")
+        self._info_queries = {
+            name: query(latest_query.model_info, on_result=partial(self._receive_info, name))
+            for name in ("model", "other")
         }
-        self._priors = made(latest_query.prior, on_answer=self._prior_came)
-        # a reference may take long: it must not stand in the way of the next quick look
+        self._prior_query = query(latest_query.prior, on_result=self._receive_prior)
+        # a reference may take long: it must not delay the next quick answer
         slow = pool or POOL
-        self._references = latest_query.Asker(
-            latest_query.reference, self._referred, self._failed, document=document, pool=slow
+        self._reference_query = latest_query.LatestQuery(
+            latest_query.reference, self._receive_reference, self._on_error, document=document, pool=slow
         )
         self.sources: dict[str, str] = {}
-        self.about: About | None = None
-        self.other_about: About | None = None
-        self.draws, self.chosen, self.windows, self.picture = QUICK, (), (), ""
+        self.info: ModelInfo | None = None
+        self.other_info: ModelInfo | None = None
+        self.draws = QUICK
+        self.variables: tuple[int, ...] = ()  # on the axes of the pair plot
+        self.windows: tuple[tuple[float, float], ...] = ()  # empty: those of the problem
+        self.picture = ""
         self.answers: dict[str, Answer] = {}
-        self.reference: Any = None
-        self.no_reference, self.prior = "", None
-        self.refined: Refined | None = None
-        self._refined_law: Any = None
-        self.truth: tuple[float, ...] = ()  # the parameters of a row of the table, or that are moved
-        self.moving_truth, self.within = False, ()
-        self._timer, self._wanted = None, ()
+        self.reference: tuple[Query, xr.Dataset, xr.Dataset | None] | None = None
+        self.no_reference = ""  # the reason, where there is no reference
+        self.prior: xr.Dataset | None = None
+        self.refined: RefinementSummary | None = None
+        self._refined_histogram: xr.Dataset | None = None
+        self.truth: tuple[float, ...] = ()  # true parameters, of a row of the table or of the sliders
+        self.simulating = False  # the observation is simulated from `truth`
+        self.within: tuple[tuple[int, float, float], ...] = ()  # variable, low, high of the brush
+        self._timer: Any = None
+        self._initial_observation: tuple[float, ...] = ()
 
     # ---- models
     def open(self, source: Path | str, observation: tuple[float, ...] = ()) -> None:
-        """Look at this model: a run's folder or an exported file. What is found of it comes later."""
-        self._looks["model"].forget()
-        # before the page hears that the second one has gone: nothing of the last model is drawn again
-        self.about, self.answers, self.problem = None, {}, ""
+        """Open a model, a run's folder or an exported file; its description arrives later."""
+        self._answer_queries["model"].cancel()
+        # before watchers hear of the closed second model: nothing of the last model is drawn again
+        self.info, self.answers, self.error = None, {}, ""
         self.close_other()
-        self.sources["model"], self._wanted = str(source), observation
-        self._abouts["model"].ask(str(source))
+        self.sources["model"], self._initial_observation = str(source), observation
+        self._info_queries["model"].submit(str(source))
 
     def compare(self, source: Path | str) -> None:
-        """Lay a second model over the first."""
+        """Show a second model beside the first."""
         self.sources["other"] = str(source)
-        self._abouts["other"].ask(str(source))
+        self._info_queries["other"].submit(str(source))
 
     def close_other(self) -> None:
+        """Remove the second model."""
         self.sources.pop("other", None)
-        self._looks["other"].forget()
+        self._answer_queries["other"].cancel()
         self.answers.pop("other", None)
-        self.other_about = None
-        self.changed += 1
+        self.other_info = None
+        self.answer_count += 1
 
-    def _told(self, name: str, about: About) -> None:
+    def _receive_info(self, name: str, info: ModelInfo) -> None:
         if name == "other":
-            return self._second(about)
-        self.about, self.answers, self.reference, self.no_reference = about, {}, None, ""
-        self.prior, self.truth, self.moving_truth, self.within = None, (), False, ()
-        self.chosen, self.windows = tuple(range(min(4, len(about.x)))), ()
-        self.picture = about.pictures[0] if about.pictures else ""
-        wanted, self._wanted = self._wanted, ()
-        first = wanted if len(wanted) == len(about.y) else about.default_observation
-        # before the page hears of the model: what it sets then must not ask with the last one's observation
+            return self._receive_other(info)
+        self.info, self.answers, self.reference, self.no_reference = info, {}, None, ""
+        self.prior, self.truth, self.simulating, self.within = None, (), False, ()
+        self.variables, self.windows = tuple(range(min(4, len(info.x)))), ()
+        self.picture = info.pictures[0] if info.pictures else ""
+        first, self._initial_observation = self._initial_observation, ()
+        if len(first) != len(info.y):
+            first = info.default_observation
+        # before watchers hear of the model: what they set then must not query the last one's observation
         self.observation = tuple(first)
-        self.opened += 1
+        self.model_count += 1
         self.observe(first)
-        self._priors.ask(self.sources["model"], self.ask())
+        self._prior_query.submit(self.sources["model"], self.query())
 
-    def _second(self, about: About) -> None:
-        ours = self.about
-        if ours is None or [v.name for v in about.x + about.y] != [v.name for v in ours.x + ours.y]:
+    def _receive_other(self, info: ModelInfo) -> None:
+        ours = self.info
+        if ours is None or [v.name for v in info.x + info.y] != [v.name for v in ours.x + ours.y]:
             self.sources.pop("other", None)
-            raise_ = SpecError(
-                "The second model cannot be laid over the first",
+            error = SpecError(
+                "The second model cannot be compared with the first",
                 expected="the same variables x and y" + (f": {_names(ours)}" if ours else ""),
-                found=_names(about),
+                found=_names(info),
             )
-            return self._failed(raise_)
-        self.other_about = about
-        self._look()
+            return self.on_error(error)
+        self.other_info = info
+        self._submit()
 
     # ---- the observation
     def observe(self, values: tuple[float, ...], truth: tuple[float, ...] = ()) -> None:
-        """Look at the posterior of this observation; ``truth`` are the parameters behind it, where known.
+        """Show the posterior of this observation; ``truth`` are its true parameters, where known.
 
         Raises `DataError` for the wrong number of values or one that is not finite.
         """
-        if self.about is None:  # a model is being opened
+        if self.info is None:  # a model is being opened
             return
-        self.observation = checked(values, self.about)
-        self.truth, self.moving_truth, self.within = tuple(truth), False, ()
-        self._moved()
+        self.observation = checked_values(values, self.info.y, error=DataError)
+        self.truth, self.simulating, self.within = tuple(truth), False, ()
+        self._on_move()
 
     def move_truth(self, values: tuple[float, ...]) -> None:
-        """Look at the posterior of an observation that is simulated from these parameters."""
-        self.truth, self.moving_truth, self.within = tuple(float(v) for v in values), True, ()
-        self._moved()
+        """Show the posterior of an observation that is simulated from these parameters."""
+        self.truth, self.simulating, self.within = tuple(float(v) for v in values), True, ()
+        self._on_move()
 
-    # ---- how it is looked at
-    def choose(self, variables: tuple[int, ...]) -> None:
-        """Draw these variables against each other."""
-        if variables and variables != self.chosen:
-            self.chosen = tuple(variables)[:MOST_SHOWN]
-            self._moved(axes=True)
+    # ---- variables, draws and axes
+    def choose_variables(self, variables: tuple[int, ...]) -> None:
+        """Draw these variables in the pair plot."""
+        if variables and variables != self.variables:
+            self.variables = tuple(variables)[:MAX_VARIABLES]
+            self._on_move(axes=True)
 
-    def want(self, draws: int) -> None:
-        """So many draws at rest."""
+    def set_draws(self, draws: int) -> None:
+        """Set the number of draws at rest."""
         self.draws = int(draws)
-        self._moved()
+        self._on_move()
 
     def show_picture(self, key: str) -> None:
+        """Show this physical view."""
         self.picture = key
-        self._moved()
+        self._on_move()
 
     def fit_axes(self) -> None:
-        """Axes around the present posterior, where they stay until they are changed again."""
+        """Fit the axes to the current posterior; they stay fixed afterwards."""
         answer = self.answers.get("model")
         if answer is not None:
-            self.windows = fitted(answer, self.about.window)
-            self._moved(axes=True)
+            self.windows = fit_windows(answer, self.info.window)
+            self._on_move(axes=True)
 
     def whole_axes(self) -> None:
-        """Axes of the problem, as wide as its prior."""
+        """Reset the axes to those of the problem, as wide as its prior."""
         self.windows = ()
-        self._moved(axes=True)
+        self._on_move(axes=True)
 
     def brush(self, within: tuple[tuple[int, float, float], ...]) -> None:
-        """Show only draws inside in the other views; none: all of them."""
+        """Show only the draws inside these bounds in the other views; without bounds, all of them."""
         self.within = tuple(within)
-        self._look(at_rest=True)
+        self._submit(at_rest=True)
         if self.reference is not None and self.reference[2] is not None:
-            self._references.ask(self.sources["model"], self.ask())  # its picture is of the draws inside
+            self._reference_query.submit(
+                self.sources["model"], self.query()
+            )  # its physical view shows the draws inside
 
-    def brushed(self) -> np.ndarray | None:
-        """Which kept draws (n,) of the model are inside the brush; None without one."""
+    def brush_mask(self) -> np.ndarray | None:
+        """Return a mask (n,) of the stored draws inside the brush, or None without one."""
         answer = self.answers.get("model")
-        return inside(answer.law["draw"].values, self.within) if self.within and answer is not None else None
+        return (
+            inside(answer.histogram["draw"].values, self.within)
+            if self.within and answer is not None
+            else None
+        )
 
-    # ---- asking
-    def ask(self, *, at_rest: bool = False, more: bool = False) -> Ask:
-        """The present wish."""
-        return Ask(
-            observation=() if self.moving_truth else self.observation,
-            truth=self.truth if self.moving_truth else (),
+    # ---- queries
+    def query(self, *, at_rest: bool = False, more: bool = False) -> Query:
+        """Return the query for the current state."""
+        return Query(
+            observation=() if self.simulating else self.observation,
+            truth=self.truth if self.simulating else (),
             draws=self.draws if more else min(self.draws, QUICK),
-            chosen=self.chosen,
+            axes=self.variables,
             windows=self.windows,
             picture=self.picture,
             at_rest=at_rest,
@@ -190,196 +211,183 @@ class Exploration(param.Parameterized):
             within=self.within,
         )
 
-    def _moved(self, *, axes: bool = False) -> None:
-        if self.about is None:
+    def _on_move(self, *, axes: bool = False) -> None:
+        if self.info is None:
             return
-        self.problem = ""
-        self._look()
+        self.error = ""
+        self._submit()
         if axes:
-            self._priors.ask(self.sources["model"], self.ask())
+            self._prior_query.submit(self.sources["model"], self.query())
         if self.document is not None:
             if self._timer is not None:
                 self.document.remove_timeout_callback(self._timer)
-            self._timer = self.document.add_timeout_callback(self._rested, REST)
+            self._timer = self.document.add_timeout_callback(self._on_rest, REST)
 
-    def _rested(self) -> None:
+    def _on_rest(self) -> None:
         self._timer = None
         self.rest()
 
     def rest(self) -> None:
-        """Ask for what is dear."""
-        self._look(at_rest=True, more=True)
-        if self.about is not None and "reference_posterior" in self.about.given:
-            self._references.ask(self.sources["model"], self.ask())
+        """Request the expensive answers."""
+        self._submit(at_rest=True, more=True)
+        if self.info is not None and "reference_posterior" in self.info.problem_capabilities:
+            self._reference_query.submit(self.sources["model"], self.query())
 
-    def _look(self, *, at_rest: bool = False, more: bool = False) -> None:
-        if self.about is None:
+    def _submit(self, *, at_rest: bool = False, more: bool = False) -> None:
+        if self.info is None:
             return
         for name in ("model", "other"):
-            if name == "model" or self.other_about is not None:
-                self._looks[name].ask(self.sources[name], self.ask(at_rest=at_rest, more=more))
+            if name == "model" or self.other_info is not None:
+                self._answer_queries[name].submit(self.sources[name], self.query(at_rest=at_rest, more=more))
 
-    def _answered(self, name: str, answer: Answer) -> None:
-        if name == "other" and self.other_about is None:
+    def _receive_answer(self, name: str, answer: Answer) -> None:
+        if name == "other" and self.other_info is None:
             return
         self.answers[name] = self._complete(answer, self.answers.get(name))
         if name == "model":
-            if self.moving_truth:
+            if self.simulating:
                 self.observation = answer.observation
             if self.reference is not None and not self._same(self.reference[0], answer):
                 self.reference = None
-        self.changed += 1
-        if answer.ask.more and answer.law.attrs["total"] < self.draws and self._looks[name].idle:
-            if answer.ask.place() == self.ask().place():
-                self._looks[name].ask(self.sources[name], self.ask(at_rest=True, more=True))
+        self.answer_count += 1
+        if (
+            answer.query.more
+            and answer.histogram.attrs["total"] < self.draws
+            and self._answer_queries[name].idle
+        ):
+            if answer.query.sampling_key() == self.query().sampling_key():
+                self._answer_queries[name].submit(self.sources[name], self.query(at_rest=True, more=True))
 
     @staticmethod
     def _complete(new: Answer, old: Answer | None) -> Answer:
-        """While the observation moves, dear views may be left out: the old ones of another place are not
-        shown."""
-        if old is None or old.observation != new.observation or old.ask.within != new.ask.within:
+        """Fill in the expensive parts from the last answer, if that is of the same observation and brush."""
+        if old is None or old.observation != new.observation or old.query.within != new.query.within:
             return new
-        kept = {n: getattr(old, n) for n in ("picture", "resimulated") if getattr(new, n) is None}
-        if old.ask.picture != new.ask.picture:
-            kept.pop("picture", None)
-        return replace(new, **kept)
+        parts = {n: getattr(old, n) for n in ("picture", "resimulation") if getattr(new, n) is None}
+        if old.query.picture != new.query.picture:
+            parts.pop("picture", None)
+        return replace(new, **parts)
 
     @staticmethod
-    def _same(ask: Ask, answer: Answer) -> bool:
-        return ask.place() == answer.ask.place()
+    def _same(query: Query, answer: Answer) -> bool:
+        return query.sampling_key() == answer.query.sampling_key()
 
-    def _referred(self, found: tuple[Ask, Any, Any]) -> None:
-        ask, reference, _ = found
-        if ask.place() != self.ask().place():
+    def _receive_reference(self, result: tuple[Query, xr.Dataset | str, xr.Dataset | None]) -> None:
+        query, reference, _ = result
+        if query.sampling_key() != self.query().sampling_key():
             return
         self.no_reference = reference if isinstance(reference, str) else ""
-        self.reference = None if isinstance(reference, str) else found
-        self.changed += 1
+        self.reference = None if isinstance(reference, str) else result
+        self.answer_count += 1
 
-    def show_refined(self, refined: Refined | None) -> None:
-        """Lay the refined posterior over the others; None takes it away."""
+    def show_refined(self, refined: RefinementSummary | None) -> None:
+        """Show the refined posterior beside the others; None removes it."""
         if refined is not self.refined:
-            self.refined, self._refined_law = refined, None
-            self.changed += 1
+            self.refined, self._refined_histogram = refined, None
+            self.answer_count += 1
 
-    def _refined(self, answer: Answer) -> Any:
-        """The law of what is refined over the windows of an answer; None where it is of another place."""
+    def _histogram_of_refined(self, answer: Answer) -> xr.Dataset | None:
+        """Histogram of the refined posterior over an answer's windows; None at another observation."""
         if self.refined is None or self.refined.observation != answer.observation:
             return None
-        windows = answer.ask.windows or self.about.window
-        if self._refined_law is None or not alike(self._refined_law, answer.law):
-            self._refined_law = law(self.refined.draws, self.about.x, answer.ask.chosen, windows)
-        return self._refined_law
+        windows = answer.query.windows or self.info.window
+        if self._refined_histogram is None or not same_windows(self._refined_histogram, answer.histogram):
+            self._refined_histogram = histogram(self.refined.draws, self.info.x, answer.query.axes, windows)
+        return self._refined_histogram
 
-    def _prior_came(self, prior: Any) -> None:
+    def _receive_prior(self, prior: xr.Dataset | None) -> None:
         self.prior = prior
-        self.changed += 1
+        self.answer_count += 1
 
-    # ---- what is drawn
-    def laws(self) -> dict[str, Any] | None:
-        """What the pair plot and the marginals draw, by name; None before the first answer. What was
-        counted over other windows or variables is left out: it comes anew in a moment."""
+    # ---- data of the plots
+    def histograms(self) -> dict[str, Any] | None:
+        """Return the data of the pair plot and the marginals by name; None before the first answer.
+
+        Histograms over other windows or variables are left out, since new ones are on their way.
+        """
         answer = self.answers.get("model")
         if answer is None:
             return None
-        known = {
-            "model": answer.law,
-            "other": self.answers["other"].law if "other" in self.answers else None,
+        candidates = {
+            "model": answer.histogram,
+            "other": self.answers["other"].histogram if "other" in self.answers else None,
             "reference": self.reference[1] if self.reference else None,
             "prior": self.prior,
-            "refined": self._refined(answer),
+            "refined": self._histogram_of_refined(answer),
         }
-        kept = {name: law for name, law in known.items() if law is not None and alike(law, answer.law)}
-        shown = [list(answer.law["variable"].values).index(name) for name in answer.law["shown"].values]
-        truth = [self.truth[i] for i in shown] if self.truth else None
-        return kept | {"truth": truth, "within": self.brushed()}
+        histograms = {
+            name: data
+            for name, data in candidates.items()
+            if data is not None and same_windows(data, answer.histogram)
+        }
+        names = list(answer.histogram["variable"].values)
+        axes = [names.index(name) for name in answer.histogram["shown"].values]
+        truth = [self.truth[i] for i in axes] if self.truth else None
+        return histograms | {"truth": truth, "within": self.brush_mask()}
 
     def pictures(self) -> dict[str, Any] | None:
-        """What the physical view draws; None where there is none."""
+        """Return the data of the physical view; None where there is none."""
         answer = self.answers.get("model")
         if answer is None or answer.picture is None:
             return None
         other = self.answers["other"].picture if "other" in self.answers else None
         reference = self.reference[1] if self.reference else {}
         return {
-            "model": answer.picture if (both := self._beside()) is None else both,
+            "model": answer.picture if (both := self._picture_with_reference()) is None else both,
             "other": other,
             "reference": reference["reference_line"].values if "reference_line" in reference else None,
         }
 
-    def _beside(self) -> Any:
-        """The picture that has the reference in it, where it is of what is looked at now."""
-        ask, _, picture = self.reference or (None, None, None)
-        return picture if ask and (ask.picture, ask.within) == (self.picture, self.within) else None
+    def _picture_with_reference(self) -> xr.Dataset | None:
+        """Physical view that includes the reference, if it belongs to the current view and brush."""
+        query, _, picture = self.reference or (None, None, None)
+        return picture if query and (query.picture, query.within) == (self.picture, self.within) else None
 
-    def seen(self) -> dict[str, Any] | None:
-        """What the plane of observations draws; None before the first answer."""
-        answer, about = self.answers.get("model"), self.about
-        if answer is None or about is None:
+    def observation_plane(self) -> dict[str, Any] | None:
+        """Return the data of the plane of observations; None before the first answer."""
+        answer, info = self.answers.get("model"), self.info
+        if answer is None or info is None:
             return None
-        again = {
-            name: None if found.resimulated is None else found.resimulated["again"].values
-            for name, found in self.answers.items()
+        resimulations = {
+            name: None if each.resimulation is None else each.resimulation["again"].values
+            for name, each in self.answers.items()
         }
-        axes = {"labels": [v.label for v in about.y], "windows": about.observation_window}
-        return axes | {"data": about.rows, "observation": answer.observation} | again
+        axes = {"labels": [v.label for v in info.y], "windows": info.observation_window}
+        return axes | {"data": info.rows, "observation": answer.observation} | resimulations
 
-    def _failed(self, error: BaseException) -> None:
-        self.on_error(error)
+    def _on_error(self, error: BaseException) -> None:
+        self.on_error(error)  # looked up at each error: the page replaces it
 
     def on_error(self, error: BaseException) -> None:
-        """What the page does about an error; replaced by it."""
-        self.problem = str(error)
+        """Handle an error of a query; the page replaces this method by its own."""
+        self.error = str(error)
 
     def close(self) -> None:
-        """The page has gone."""
-        for asker in (*self._looks.values(), *self._abouts.values(), self._references, self._priors):
-            asker.forget()
+        """Cancel all queries; the page is closed."""
+        queries = (*self._answer_queries.values(), *self._info_queries.values())
+        for query in (*queries, self._reference_query, self._prior_query):
+            query.cancel()
 
 
-def checked(values: Any, about: About) -> tuple[float, ...]:
-    """An observation (M,) of finite numbers, or a `DataError` that says what is wrong."""
-    names = named(about.y)
-    try:
-        found = tuple(float(v) for v in values)
-    except (TypeError, ValueError) as error:
-        raise DataError(
-            "The observation is not made of numbers", expected=f"numbers ({names})", found=str(values)[:80]
-        ) from error
-    if len(found) != len(about.y):
-        raise DataError(
-            "The observation has the wrong length",
-            expected=f"{len(about.y)} numbers ({names})",
-            found=f"{len(found)}",
-        )
-    if not np.isfinite(found).all():
-        first = next(i for i, v in enumerate(found) if not np.isfinite(v))
-        raise DataError(
-            "The observation is not finite",
-            expected=f"a number for {about.y[first].name}",
-            found=str(found[first]),
-            suggestion="a missing value cannot be left out: this network was trained with all of them",
-        )
-    return found
+def same_windows(histogram: xr.Dataset, other: xr.Dataset) -> bool:
+    """Return True if two histograms share their variables and windows."""
+    same = list(histogram["shown"].values) == list(other["shown"].values)
+    return same and list(histogram.attrs["windows"]) == list(other.attrs["windows"])
 
 
-def alike(law: Any, other: Any) -> bool:
-    """Whether two laws were counted over the same windows of the same variables."""
-    same = list(law["shown"].values) == list(other["shown"].values)
-    return same and list(law.attrs["windows"]) == list(other.attrs["windows"])
+def fit_windows(answer: Answer, windows: Iterable[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+    """Return windows around nearly all stored draws of an answer, with a margin.
 
-
-def fitted(answer: Answer, windows: Any) -> tuple[tuple[float, float], ...]:
-    """Windows around nearly all kept draws of an answer, with room; where a variable has no spread, its
-    old one."""
-    draws = answer.law["draw"].values
-    found = []
+    A variable without spread keeps its window of ``windows``.
+    """
+    draws = answer.histogram["draw"].values
+    result = []
     for column, old in zip(draws.T, windows, strict=True):
         low, high = np.quantile(column, [0.002, 0.998]) if len(column) else old
         room = 0.2 * (high - low)
-        found.append((float(low - room), float(high + room)) if high > low else tuple(old))
-    return tuple(found)
+        result.append((float(low - room), float(high + room)) if high > low else tuple(old))
+    return tuple(result)
 
 
-def _names(about: About) -> str:
-    return ", ".join(v.name for v in (*about.x, *about.y))[:200]
+def _names(info: ModelInfo) -> str:
+    return ", ".join(v.name for v in (*info.x, *info.y))[:200]

@@ -1,4 +1,4 @@
-"""Explorer: the page on which the posterior of any trained model is looked at, at any observation."""
+"""The posterior explorer: a page that shows the posterior of any trained model at any observation."""
 
 from __future__ import annotations
 
@@ -10,55 +10,56 @@ import panel_material_ui as pmui
 from workbench.diagnostics.posterior_explorer import PHYSICAL
 from workbench.plots.corner import box_within
 from workbench.ui import style, text
-from workbench.ui.diagnostics_page import Verdict
-from workbench.ui.exploration import MOST_SHOWN, Exploration
+from workbench.ui.diagnostics_page import DiagnosticsPage
+from workbench.ui.exploration import MAX_VARIABLES, Exploration
 from workbench.ui.live_figure import LiveFigure
 from workbench.ui.models import Models
 from workbench.ui.navigation import Navigation
-from workbench.ui.notifications import guard, on_exception, tell
+from workbench.ui.notifications import guard, on_exception, report_error
 from workbench.ui.numbers import numbers
-from workbench.ui.observation_picker import Observing
-from workbench.ui.predictive_view import World
-from workbench.ui.refinement_panel import Refining, warned
-from workbench.ui.studio import never_busy
+from workbench.ui.observation_picker import ObservationPicker
+from workbench.ui.predictive_view import PredictiveView
+from workbench.ui.process_pool import ProcessPool
+from workbench.ui.refinement_panel import RefinementPanel, warnings_of
+from workbench.ui.studio import detach_busy_state
 
 DRAWS = {"2 000": 2000, "20 000": 20_000, "200 000": 200_000, "1 000 000": 1_000_000}
-PAGES = {"Posterior": "live", "Marginals": "marginals", "Diagnostics": "verdict"}
-#: Milliseconds that a page gets to put itself together after it has been loaded.
-ARRIVAL = 300
-#: Height that the bar above and the status line leave.
+PAGES = {"Posterior": "live", "Marginals": "marginals", "Diagnostics": "diagnostics"}
+#: Milliseconds that the browser gets to render the page after loading it.
+RENDER_DELAY = 300
+#: Height of the plots below the header and the status line.
 HEIGHT = {"height": "calc(100vh - 108px)", "min-height": "420px"}
 HALF = {"size": "small", "width": 138, "margin": (8, 4)}
 
 
-class Explorer(pn.viewable.Viewer):
-    """Sidebar with model and observation; the posterior from three sides on the right.
+class ExplorerPage(pn.viewable.Viewer):
+    """Sidebar with model and observation; the plots of the posterior on the right.
 
-    ``run`` and ``observation`` come from the address; ``pool`` does the work (tests: here and now).
+    ``run`` and ``observation`` come from the address; ``pool`` runs the queries.
     """
 
-    def __init__(self, *, run: str = "", observation: str = "", pool: Any = None) -> None:
+    def __init__(self, *, run: str = "", observation: str = "", pool: ProcessPool | None = None) -> None:
         super().__init__()
         style.dress_plots()
         document = pn.state.curdoc
         self.state = Exploration(document, pool=pool)
-        self.state.on_error = self._failed
-        self.said = pn.pane.HTML(
+        self.state.on_error = self._on_error
+        self.message = pn.pane.HTML(
             "", margin=(4, 10, 0, 10), sizing_mode="stretch_width", css_classes=["wb-status"]
         )
-        self.models = Models(self.state, self._say)
-        self.observing = Observing(self.state, guard)
-        self.refining = Refining(self.state, document=document, pool=pool)
-        self.verdict = Verdict(
+        self.models = Models(self.state, self._show_message)
+        self.observation_picker = ObservationPicker(self.state, guard)
+        self.refinement_panel = RefinementPanel(self.state, document=document, pool=pool)
+        self.diagnostics_page = DiagnosticsPage(
             lambda: self.state.sources.get("model", ""),
             lambda: self.state.observation,
             document=document,
             pool=pool,
         )
-        self.corner, self.intervals, self.world = (
+        self.corner, self.intervals, self.predictive_view = (
             LiveFigure("corner"),
             LiveFigure("intervals"),
-            World(self.state),
+            PredictiveView(self.state),
         )
         self._widgets()
         self._arrange()
@@ -67,28 +68,27 @@ class Explorer(pn.viewable.Viewer):
         if document is None:
             self.models.start()
         else:
-            self._say("Opening the model …")
-            pn.state.onload(lambda: document.add_timeout_callback(self._begin, ARRIVAL))
+            self._show_message("Opening the model …")
+            pn.state.onload(lambda: document.add_timeout_callback(self._begin, RENDER_DELAY))
 
     def _begin(self) -> None:
-        """The browser is there. What is sent while the page is on its way to it is lost in part, and would
-        look for its styles elsewhere."""
+        """Open the model once the browser has rendered the page; what is sent earlier is lost in part."""
         guard(self.models.start)
 
     def _widgets(self) -> None:
-        self.chosen = pmui.MultiChoice(
+        self.variables = pmui.MultiChoice(
             label="Variables drawn",
             options=[],
-            max_items=MOST_SHOWN,
+            max_items=MAX_VARIABLES,
             width=292,
             margin=(8, 4),
-            css_classes=["wb-chosen"],
+            css_classes=["wb-variables"],
         )
         self.draws = pmui.Select(
             label="Draws at rest", options=DRAWS, value=2000, css_classes=["wb-draws"], **HALF
         )
         self.view = pmui.Select(label="Physical view", options={}, visible=False, **HALF)
-        self.fit = _small("Fit axes", "fit_screen", "Axes around this posterior; they stay there.", "wb-fit")
+        self.fit = _small("Fit axes", "fit_screen", "Axes around this posterior; they stay fixed.", "wb-fit")
         self.whole = _small("Whole prior", "zoom_out_map", "Axes as wide as the prior.", "wb-whole")
         self.brush = pmui.Checkbox(
             label="Brush: draw a box in the pair plot", value=False, margin=(4, 4), css_classes=["wb-brush"]
@@ -97,84 +97,89 @@ class Explorer(pn.viewable.Viewer):
 
     def _listen(self) -> None:
         state = self.state
-        self.corner.on_box(lambda box: guard(lambda: self.boxed(box)))
-        self.chosen.param.watch(lambda event: guard(lambda: self._choose(event.new)), "value")
-        self.draws.param.watch(lambda event: guard(lambda: state.want(event.new)), "value")
+        self.corner.on_box(lambda box: guard(lambda: self.on_box(box)))
+        self.variables.param.watch(lambda event: guard(lambda: self._on_variables(event.new)), "value")
+        self.draws.param.watch(lambda event: guard(lambda: state.set_draws(event.new)), "value")
         self.view.param.watch(lambda event: guard(lambda: state.show_picture(event.new or "")), "value")
         self.fit.on_click(lambda _: guard(state.fit_axes))
         self.whole.on_click(lambda _: guard(state.whole_axes))
-        self.brush.param.watch(lambda event: guard(lambda: self._brushing(event.new)), "value")
-        state.param.watch(lambda _: guard(self._opened), "opened")
-        state.param.watch(lambda _: guard(self.draw), "changed")
+        self.brush.param.watch(lambda event: guard(lambda: self._on_brush(event.new)), "value")
+        state.param.watch(lambda _: guard(self._on_model), "model_count")
+        state.param.watch(lambda _: guard(self.draw), "answer_count")
 
-    # ---- what is looked at
-    def _opened(self) -> None:
-        about = self.state.about
-        labels = [v.label for v in about.x]
+    # ---- model, variables and brush
+    def _on_model(self) -> None:
+        info = self.state.info
+        labels = [v.label for v in info.x]
         self.brush.value = False
-        self.chosen.param.update(options=labels, value=[labels[i] for i in self.state.chosen])
-        views = {PHYSICAL[key].title: key for key in about.pictures}
+        self.variables.param.update(options=labels, value=[labels[i] for i in self.state.variables])
+        views = {PHYSICAL[key].title: key for key in info.pictures}
         self.view.param.update(options=views, value=self.state.picture or None, visible=len(views) > 1)
-        self.world.opened()
-        self.verdict.clear()
-        if self.navigation.buttons.value == "verdict":
-            self.verdict.refresh()
+        self.predictive_view.on_model()
+        self.diagnostics_page.clear()
+        if self.navigation.buttons.value == "diagnostics":
+            self.diagnostics_page.refresh()
 
-    def _choose(self, labels: list[str]) -> None:
-        places = {v.label: i for i, v in enumerate(self.state.about.x)}
-        self.state.choose(tuple(places[label] for label in labels))
+    def _on_variables(self, labels: list[str]) -> None:
+        places = {v.label: i for i, v in enumerate(self.state.info.x)}
+        self.state.choose_variables(tuple(places[label] for label in labels))
 
-    def _brushing(self, on: bool) -> None:
+    def _on_brush(self, on: bool) -> None:
         self.corner.select(on)
         if not on and self.state.within:
             self.state.brush(())
 
-    def boxed(self, box: dict[str, float]) -> None:
-        """A box was drawn in the pair plot: the other views show the draws inside."""
+    def on_box(self, box: dict[str, float]) -> None:
+        """Brush with a box from the pair plot: the other views show the draws inside."""
         answer = self.state.answers.get("model")
         if answer is not None and self.brush.value:
-            self.state.brush(box_within(box, answer.law, self.state.chosen))
+            self.state.brush(box_within(box, answer.histogram, self.state.variables))
 
     # ---- drawing
     def draw(self) -> None:
-        """Show what is known; only the page that is looked at is drawn."""
-        laws, page = self.state.laws(), self.navigation.buttons.value
-        if laws is None or self.state.about is None:
-            return  # a model is being opened: what is shown is still the last one's
+        """Draw the latest answers on the page that is open."""
+        histograms, page = self.state.histograms(), self.navigation.buttons.value
+        if histograms is None or self.state.info is None:
+            return  # a model is being opened: the plots still show the last one
         with pn.io.hold():
             if page == "live":
-                self.corner.show(laws)
-                self.world.draw()
+                self.corner.show(histograms)
+                self.predictive_view.draw()
             elif page == "marginals":
-                self.intervals.show(laws)
-                labels = [v.label for v in self.state.about.x]
-                laid, prior = (laws.get("other"), laws.get("refined")), self.state.prior
-                self.table.object = numbers(laws["model"], laid[0], prior, labels, laid[1])
+                self.intervals.show(histograms)
+                labels = [v.label for v in self.state.info.x]
+                self.table.object = numbers(
+                    histograms["model"],
+                    histograms.get("other"),
+                    self.state.prior,
+                    labels,
+                    histograms.get("refined"),
+                )
             self._status()
 
     def _status(self) -> None:
         answer, state = self.state.answers["model"], self.state
-        law = answer.law
-        shown = ", ".join(f"{v:.4g}".replace("-", "−") for v in answer.observation[:4])
-        shown += ", …" if len(answer.observation) > 4 else ""
-        said = [f"y = ({shown})", f"{law.attrs['total']:,} draws".replace(",", " ")]
-        said.append(f"{1000 * answer.seconds:.0f} ms")
+        histogram = answer.histogram
+        values = ", ".join(f"{v:.4g}".replace("-", "−") for v in answer.observation[:4])
+        values += ", …" if len(answer.observation) > 4 else ""
+        parts = [f"y = ({values})", f"{histogram.attrs['total']:,} draws".replace(",", " ")]
+        parts.append(f"{1000 * answer.seconds:.0f} ms")
         if state.within:
-            said.append(f"{int(state.brushed().sum())} of {law.sizes['kept']} in the brush")
-        said += [sentence for sentence in (state.no_reference, state.about.note) if sentence]
-        shown = state.refined is not None and "refined" in (state.laws() or {})
-        told = [f"Refined draws: {warning}" for warning in warned(state.refined)] if shown else []
-        self._say(" · ".join(said), warnings=(*answer.warnings, *told))
+            parts.append(f"{int(state.brush_mask().sum())} of {histogram.sizes['kept']} in the brush")
+        parts += [sentence for sentence in (state.no_reference, state.info.note) if sentence]
+        has_refined = state.refined is not None and "refined" in (state.histograms() or {})
+        warnings = [f"Refined draws: {w}" for w in warnings_of(state.refined)] if has_refined else []
+        self._show_message(" · ".join(parts), warnings=(*answer.warnings, *warnings))
 
-    def _say(self, sentence: str, kind: str = "", warnings: tuple[str, ...] = ()) -> None:
+    def _show_message(self, sentence: str, kind: str = "", warnings: tuple[str, ...] = ()) -> None:
         notes = "".join(
             f'<div class="wb-message bad wb-warning" style="margin-top:3px">{text.escape(warning)}</div>'
             for warning in warnings
         )
-        self.said.object = f'<div class="wb-message {kind}">{text.escape(sentence)}</div>{notes}'
+        self.message.object = f'<div class="wb-message {kind}">{text.escape(sentence)}</div>{notes}'
 
-    def _failed(self, error: BaseException) -> None:
-        self._say(tell(error), "bad")
+    def _on_error(self, error: BaseException) -> None:
+        self._show_message(report_error(error), "bad")
 
     # ---- the page
     def _arrange(self) -> None:
@@ -186,7 +191,7 @@ class Explorer(pn.viewable.Viewer):
             css_classes=["wb-view-corner"],
         )
         world = pn.Column(
-            self.world, sizing_mode="stretch_both", margin=0, styles={"flex": "2 1 320px", **HEIGHT}
+            self.predictive_view, sizing_mode="stretch_both", margin=0, styles={"flex": "2 1 320px", **HEIGHT}
         )
         live = pn.Row(pair, world, sizing_mode="stretch_both", margin=0, styles={"flex-wrap": "wrap"})
         tall = pn.Column(
@@ -196,17 +201,17 @@ class Explorer(pn.viewable.Viewer):
             margin=0,
             css_classes=["wb-view-intervals"],
         )
-        marginals = Still(pn.Column(tall, self.table, sizing_mode="stretch_width", margin=0))
+        marginals = StaticPage(pn.Column(tall, self.table, sizing_mode="stretch_width", margin=0))
         self.navigation = Navigation(
             live,
-            {"marginals": lambda: marginals, "verdict": lambda: self.verdict},
+            {"marginals": lambda: marginals, "diagnostics": lambda: self.diagnostics_page},
             lambda page: self.draw(),
             pages=PAGES,
         )
         self.page = pmui.Page(
             title="Posterior explorer",
             sidebar=[pn.Column(*self._side(), margin=0, sizing_mode="stretch_width")],
-            main=[self.said, *self.navigation.main],
+            main=[self.message, *self.navigation.main],
             sidebar_width=316,
             header=[pn.layout.HSpacer(), self.navigation],
             sidebar_variant="persistent",
@@ -214,40 +219,40 @@ class Explorer(pn.viewable.Viewer):
             sx=style.PAGE_SX,
             busy_indicator=None,
         )
-        never_busy(self.page)
+        detach_busy_state(self.page)
 
     def _side(self) -> list[Any]:
         return [
             self.models,
             _heading("Observation"),
-            self.observing,
+            self.observation_picker,
             _heading("Refinement"),
-            self.refining,
-            self.chosen,
+            self.refinement_panel,
+            self.variables,
             pn.Row(self.draws, self.view, margin=0),
             pn.Row(self.fit, self.whole, margin=0),
             self.brush,
         ]
 
     def close(self) -> None:
-        """The browser is gone."""
-        self.refining.close()
+        """Cancel all work; the page is closed."""
+        self.refinement_panel.close()
         self.state.close()
-        self.verdict.forget()
+        self.diagnostics_page.close()
 
     def __panel__(self) -> Any:
         return self.page
 
 
-class Still(pn.viewable.Viewer):
-    """A page that needs nothing done when it is turned to."""
+class StaticPage(pn.viewable.Viewer):
+    """A page that needs no refresh when it is opened."""
 
     def __init__(self, content: Any) -> None:
         super().__init__()
         self._content = content
 
     def refresh(self) -> None:
-        """Nothing: drawing is done by who turns the page."""
+        """Do nothing: `ExplorerPage.draw` updates the content."""
 
     def __panel__(self) -> Any:
         return self._content
@@ -269,8 +274,8 @@ def _small(label: str, icon: str, tooltip: str, css: str) -> Any:
     )
 
 
-def explorer() -> Explorer:
-    """What an app script calls, once a browser session."""
+def explorer() -> ExplorerPage:
+    """Build the page for one browser session; called by the app script."""
     # not throttled: the posterior follows every movement of a slider
     pn.extension(
         "tabulator",
@@ -279,9 +284,9 @@ def explorer() -> Explorer:
         exception_handler=on_exception,
         reconnect=True,
     )
-    given = {
+    arguments = {
         key: values[0].decode("utf-8", "replace") for key, values in pn.state.session_args.items() if values
     }
-    made = Explorer(run=given.get("run", ""), observation=given.get("y", ""))
-    pn.state.on_session_destroyed(lambda context: made.close())
-    return made
+    page = ExplorerPage(run=arguments.get("run", ""), observation=arguments.get("y", ""))
+    pn.state.on_session_destroyed(lambda context: page.close())
+    return page

@@ -1,5 +1,4 @@
-"""Form: widgets for the settings of a Spec, read off the Spec itself (label, tooltip, bounds, options,
-live)."""
+"""Form: widgets for the settings of a Spec, with label, tooltip, bounds and options from the Spec itself."""
 
 from __future__ import annotations
 
@@ -21,15 +20,31 @@ LOGARITHMIC_SPAN = 1e3
 WIDTH = 296
 HALF = {"width": 138, "margin": (5, 3), "size": "small"}
 FULL = {"width": 282, "margin": (5, 3), "size": "small"}
-#: Letters that a choice of half the width has room for.
-LONGEST = 20
-#: Members of catalogues that settings choose among have titles.
+#: Largest number of letters in a menu of half the width.
+MAX_LETTERS = 20
+#: Titles of the members of catalogues that settings choose from.
 TITLES = {member.key: member.title for catalogue in (DIVERGENCES, CRITICS) for member in catalogue}
 
 
+class OptionSlider(pmui.DiscreteSlider):
+    """A discrete slider whose ``value_throttled`` is an option, as its ``value`` is.
+
+    The browser sends positions in the list of options. Panel Material UI translates only that of ``value``,
+    and ``pn.config.throttled`` copies the other to ``value``, where a position is no option.
+    """
+
+    def _process_property_change(self, msg: dict[str, Any]) -> dict[str, Any]:
+        if "value_throttled" in msg:
+            msg = {**msg, "value_throttled": self.labels[int(msg["value_throttled"])]}
+        changes = super()._process_property_change(msg)
+        if "value_throttled" in changes:
+            changes["value_throttled"] = self._items[changes["value_throttled"]]
+        return changes
+
+
 class Form(pn.viewable.Viewer):
-    """One widget a setting. A refused value is put back and `on_error` hears why; an accepted one reaches
-    `on_change`."""
+    """One widget for each setting. Accepted values go to ``on_change``; refused ones are reset, and the error
+    goes to ``on_error``."""
 
     def __init__(
         self,
@@ -40,97 +55,97 @@ class Form(pn.viewable.Viewer):
         skip: frozenset[str] = frozenset(),
     ) -> None:
         super().__init__()
-        self.spec, self._on_change, self._on_error, self._putting = spec, on_change, on_error, False
-        self.unused: frozenset[str] = (
-            frozenset()
-        )  # what the owner left out, so that it can tell when that changes
+        self.spec, self._on_change, self._on_error, self._updating = spec, on_change, on_error, False
+        self.unused: frozenset[str] = frozenset()  # settings without effect, which the owner left out
         self.settings = {s.name: s for s in spec.settings() if s.name not in skip}
         self.widgets = {name: widget_for(s, getattr(spec, name)) for name, s in self.settings.items()}
         for name, widget in self.widgets.items():
-            watched = "value_throttled" if isinstance(widget, pmui.DiscreteSlider) else "value"
-            widget.param.watch(lambda event, name=name: self._take(name, event.new), watched)
+            widget.param.watch(lambda event, name=name: self._apply(name, event.new), "value")
         self._layout = wrapping(*self.widgets.values())
 
-    def _take(self, name: str, shown: Any) -> None:
-        if self._putting or shown is None:
+    def _apply(self, name: str, content: Any) -> None:
+        if self._updating or content is None:
             return
         try:
-            value = from_widget(self.settings[name], shown)
+            value = from_widget(self.settings[name], content)
             if value == getattr(self.spec, name):
                 return
             self.spec.set(name, value)
         except SpecError as error:
-            self.put(name)
+            self.show_value(name)
             if self._on_error:
                 self._on_error(error)
             return
         if self._on_change:
             self._on_change(name, value)
 
-    def put(self, name: str) -> None:
-        """Show the value that the Spec has."""
-        self._putting = True
+    def show_value(self, name: str) -> None:
+        """Set a widget to the value of the Spec."""
+        self._updating = True
         try:
-            widget, shown = self.widgets[name], to_widget(self.settings[name], getattr(self.spec, name))
-            if isinstance(widget, pmui.DiscreteSlider) and shown not in widget.options:
-                widget.options = sorted({*widget.options, shown})
-            widget.value = shown
+            widget, content = self.widgets[name], to_widget(self.settings[name], getattr(self.spec, name))
+            if isinstance(widget, OptionSlider) and content not in widget.options:
+                widget.options = sorted({*widget.options, content})
+            widget.value = content
         finally:
-            self._putting = False
+            self._updating = False
 
     def set(self, name: str, value: Any) -> None:
-        """Change a setting from the program, with the Spec's checks, and show it."""
+        """Change a setting from code, with the Spec's checks, and update its widget."""
         self.spec.set(name, value)
-        self.put(name)
+        self.show_value(name)
 
     def __panel__(self):
         return self._layout
 
 
 def wrapping(*objects: Any) -> pn.Row:
-    """Side by side while there is room, then on the next line."""
+    """Return a row that wraps onto further lines."""
     return pn.Row(*objects, styles={"flex-wrap": "wrap"}, margin=0, width=WIDTH)
 
 
 def widget_for(setting: Setting, value: Any) -> pn.widgets.Widget:
-    """The pmui widget that fits the kind and bounds of a setting."""
-    shared = {
+    """Return the widget that fits the kind and bounds of a setting."""
+    common = {
         "label": text.label(setting.name) + (" ⚡" if setting.live else ""),
         "css_classes": [f"wb-set-{setting.name}"],
-        "description": setting.doc + (" It may change while the run goes on." if setting.live else ""),
+        "description": setting.doc + (" It may be changed during training." if setting.live else ""),
     }
-    shown = to_widget(setting, value)
+    content = to_widget(setting, value)
     if setting.kind == "boolean":
-        return pmui.Checkbox(value=bool(shown), **{**shared, **FULL})
+        return pmui.Checkbox(value=bool(content), **{**common, **FULL})
     if setting.kind == "choice":
         options = choices(setting.options)
         return pmui.Select(
-            value=shown, options=options, **shared, **(FULL if max(map(len, options)) > LONGEST else HALF)
+            value=content,
+            options=options,
+            **common,
+            **(FULL if max(map(len, options)) > MAX_LETTERS else HALF),
         )
     if is_logarithmic(setting):
-        options = sorted({*logarithmic_steps(*setting.bounds), shown})
-        return pmui.DiscreteSlider(
-            value=shown,
+        options = sorted({*logarithmic_steps(*setting.bounds), content})
+        return OptionSlider(
+            value=content,
             options=options,
             formatter="%g",
-            **{**shared, **FULL, "width": 262, "margin": (5, 12)},
+            **{**common, **FULL, "width": 262, "margin": (5, 12)},
         )
     if setting.kind in ("integer", "number"):
         low, high = setting.bounds or (None, None)
         widget = pmui.IntInput if setting.kind == "integer" else pmui.FloatInput
         step = 1 if setting.kind == "integer" else number_step(low, high)
-        return widget(value=shown, start=low, end=high, step=step, **shared, **HALF)
-    return pmui.TextInput(value=shown, **shared, **FULL)
+        return widget(value=content, start=low, end=high, step=step, **common, **HALF)
+    return pmui.TextInput(value=content, **common, **FULL)
 
 
 def choices(options: Sequence[Any]) -> dict[str, Any]:
-    """Name on the screen -> option; where all are members of a catalogue, by their titles."""
+    """Return label -> option; members of a catalogue have their titles as labels."""
     members = all(option in TITLES for option in options)
     return {TITLES[o] if members else text.label(str(o)): o for o in options}
 
 
 def is_logarithmic(setting: Setting) -> bool:
-    """Learning rates and their like: positive numbers over several orders of magnitude."""
+    """Return True for learning rates and other positive numbers over several orders of magnitude."""
     if setting.kind != "number" or len(setting.bounds) != 2 or None in setting.bounds:
         return False
     low, high = setting.bounds
@@ -139,8 +154,10 @@ def is_logarithmic(setting: Setting) -> bool:
 
 
 def logarithmic_steps(low: float, high: float) -> list[float]:
-    """1, 2, 3, 5 times powers of ten inside the bounds; an open lower end begins at a millionth of the
-    upper."""
+    """Return 1, 2, 3 and 5 times powers of ten within the bounds.
+
+    Without a positive lower bound they start at a millionth of the upper one.
+    """
     low = low if low and low > 0 else high * 1e-6
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     steps = [float(f"{m}e{e}") for e in exponents for m in (1, 2, 3, 5)]
@@ -148,14 +165,14 @@ def logarithmic_steps(low: float, high: float) -> list[float]:
 
 
 def number_step(low: float | None, high: float | None) -> float:
-    """About a fiftieth of the range, as a power of ten."""
+    """Return a step for a range: a power of ten near a twentieth of it."""
     if low is None or high is None or not math.isfinite(high - low):
         return 0.1
     return float(10 ** math.floor(math.log10((high - low) / 20)))
 
 
 def to_widget(setting: Setting, value: Any) -> Any:
-    """A setting's value as its widget holds it; lists are typed with commas."""
+    """Return a setting's value as its widget holds it; a list is text with commas."""
     if setting.kind == "list":
         return ", ".join(str(v) for v in value)
     if setting.kind == "text":
@@ -163,17 +180,17 @@ def to_widget(setting: Setting, value: Any) -> Any:
     return float(value) if setting.kind == "number" else value
 
 
-def from_widget(setting: Setting, shown: Any) -> Any:
-    """The other way round; what cannot be read is a SpecError."""
+def from_widget(setting: Setting, content: Any) -> Any:
+    """Return a setting's value from the content of its widget. Raises `SpecError` if it is unreadable."""
     if setting.kind != "list":
-        return shown
-    parts = [p.strip() for p in str(shown).split(",") if p.strip()]
+        return content
+    parts = [p.strip() for p in str(content).split(",") if p.strip()]
     kind = type(setting.default[0]) if setting.default else str
     try:
         return [kind(p) for p in parts]
     except ValueError as error:
         raise SpecError(
-            f"'{text.label(setting.name)}' cannot be '{shown}'",
-            found=shown,
+            f"'{text.label(setting.name)}' cannot be '{content}'",
+            found=content,
             expected=f"values of kind {kind.__name__} separated by commas",
         ) from error

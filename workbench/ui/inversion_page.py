@@ -1,10 +1,10 @@
-"""Inverter: the page on which a trained network is inverted, and the search is played back."""
+"""The inversion page: search for inputs of a trained network that give a target, and replay the search."""
 
 from __future__ import annotations
 
 import asyncio
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import panel as pn
 import panel_material_ui as pmui
@@ -13,56 +13,58 @@ from workbench import diagnostics
 from workbench.core.capability import Capability
 from workbench.core.errors import WorkbenchError
 from workbench.inversion import INVERSION
-from workbench.problems import PROBLEMS
+from workbench.problems import PROBLEMS, Problem
 from workbench.training import Runs
 from workbench.ui import process_pool, style, text
-from workbench.ui.card import TitledCard, ViewCard
+from workbench.ui.card import Heading, ViewCard
 from workbench.ui.form import HALF, Form, wrapping
-from workbench.ui.notifications import guard, on_exception, tell
-from workbench.ui.view_choice import View
+from workbench.ui.notifications import guard, on_exception, report_error
 
-#: Problems for which a forward network is trained while one waits, and one that is inverted as it stands.
+if TYPE_CHECKING:
+    import xarray as xr
+
+#: Problems for which a forward network is trained on request, and one whose formula is inverted.
 TRAINED = ("two_moons_posterior", "inverse_kinematics", "inverse_ballistics")
 EXACT = ("sine_wave",)
-#: Milliseconds between two moments of the search when it is played.
+#: Milliseconds between two frames of the replay.
 INTERVAL = 150
 
-SEARCH = View(
+SEARCH = Heading(
     "search",
     "Search",
-    (),
-    "Blue where the network's output is near the target; on the blue lines one output is the wanted one.",
+    "Blue where the network's output is near the target; on each blue line one component equals its target.",
 )
-PROGRESS = View("inversion", "Misfit", (), "Distance of the output from the target, in scales of y.")
+PROGRESS = Heading("inversion", "Misfit", "Distance of the output from the target, in scales of y.")
 
 
 def sources() -> dict[str, str]:
-    """What can be inverted, as a menu: label -> source as `process_pool.inverted` takes it."""
-    found = {f"Network: {PROBLEMS[key].title}": f"trained:{key}" for key in TRAINED}
-    found |= {f"Formula: {PROBLEMS[key].title}": f"exact:{key}" for key in EXACT}
+    """Return the menu of networks: label -> source, as `process_pool.run_inversion` takes it."""
+    result = {f"Network: {PROBLEMS[key].title}": f"trained:{key}" for key in TRAINED}
+    result |= {f"Formula: {PROBLEMS[key].title}": f"exact:{key}" for key in EXACT}
     for info in Runs().list():
         try:
-            given = Runs().folder(info.id).experiment().architecture.capabilities
+            capabilities = Runs().folder(info.id).experiment().architecture.capabilities
         except (WorkbenchError, OSError):
             continue
-        if Capability.FORWARD in given and Runs().folder(info.id).has_checkpoint():
-            found[f"Run {info.id}: {info.title}"] = f"run:{info.id}"
-    return found
+        if Capability.FORWARD in capabilities and Runs().folder(info.id).has_checkpoint:
+            result[f"Run {info.id}: {info.title}"] = f"run:{info.id}"
+    return result
 
 
-def problem_of(source: str) -> Any:
-    """The problem whose y is to be reached."""
+def problem_of(source: str) -> Problem:
+    """Return the problem whose y is the target."""
     kind, _, name = source.partition(":")
     return Runs().folder(name).experiment().problem if kind == "run" else PROBLEMS.make(name)
 
 
-class Inverter(pn.viewable.Viewer):
+class InversionPage(pn.viewable.Viewer):
     """Choices on the left; the search over the level sets and its misfit on the right."""
 
     def __init__(self) -> None:
         super().__init__()
         style.dress_plots()
-        self.found, self.form, self.fields = None, None, []
+        self.result: xr.Dataset | None = None
+        self.form, self.fields = None, []
         self.source = pmui.Select(
             label="Network",
             options=sources(),
@@ -85,24 +87,26 @@ class Inverter(pn.viewable.Viewer):
         self.start = pmui.Button(
             label="Search", icon="search", width=140, margin=(10, 6), css_classes=["wb-search"]
         )
-        self.said = pn.pane.HTML("", margin=(6, 10), sizing_mode="stretch_width", css_classes=["wb-verdict"])
+        self.message = pn.pane.HTML(
+            "", margin=(6, 10), sizing_mode="stretch_width", css_classes=["wb-verdict"]
+        )
         self.player, self.timeline = None, pn.Row(margin=0)
         self.plots = pn.Row(
             styles={"flex-wrap": "wrap", "padding-right": "20px", "box-sizing": "border-box"},
             sizing_mode="stretch_both",
             visible=False,
-            css_classes=["wb-board"],
+            css_classes=["wb-view-grid"],
         )
-        self.search, self.progress = TitledCard(SEARCH), ViewCard(PROGRESS)
-        self.source.param.watch(lambda _: guard(self._sourced), "value")
-        self.method.param.watch(lambda _: guard(self._methodical), "value")
+        self.search, self.progress = ViewCard(SEARCH), ViewCard(PROGRESS)
+        self.source.param.watch(lambda _: guard(self._on_source), "value")
+        self.method.param.watch(lambda _: guard(self._on_method), "value")
         self.start.on_click(self._search)
-        self._sourced()
-        self._methodical()
-        self._say("Pick a network and a target, and search.", "")
+        self._on_source()
+        self._on_method()
+        self._show_message("Choose a network and a target, and press Search.", "")
 
     # ---- choices
-    def _sourced(self) -> None:
+    def _on_source(self) -> None:
         problem = problem_of(self.source.value)
         self.fields = [
             pmui.FloatInput(
@@ -113,22 +117,22 @@ class Inverter(pn.viewable.Viewer):
         labels = [v.label for v in problem.x]
         pairs = {f"{labels[i]}, {labels[j]}": (i, j) for i, j in combinations(range(len(labels)), 2)}
         self.pairs.param.update(options=pairs, value=(0, 1), visible=len(labels) > 2)
-        heading = pn.pane.HTML('<span class="wb-name">Wanted output</span>', margin=(8, 6, 0, 6))
+        heading = pn.pane.HTML('<span class="wb-name">Target output</span>', margin=(8, 6, 0, 6))
         self.targets.objects = [heading, wrapping(*self.fields), self.pairs]
 
-    def _methodical(self) -> None:
+    def _on_method(self) -> None:
         spec = INVERSION.make(self.method.value)
-        self.form = Form(spec, on_error=tell)
+        self.form = Form(spec, on_error=report_error)
         note = f'<div class="wb-note" title="{text.escape(spec.reference)}">{text.escape(spec.summary)}</div>'
         self.about.object, self.settings.objects = note, [self.form]
 
     # ---- the search
     async def _search(self, _event: Any = None) -> None:
         self.start.loading = True
-        self._say("Searching; a network is trained first where there is none yet …", "")
+        self._show_message("Searching; if there is no network yet, one is trained first …", "")
         try:
-            work = process_pool.POOL.send(
-                process_pool.inverted,
+            work = process_pool.POOL.submit(
+                process_pool.run_inversion,
                 self.source.value,
                 [float(field.value) for field in self.fields],
                 self.method.value,
@@ -137,29 +141,29 @@ class Inverter(pn.viewable.Viewer):
             )
             self.show(await asyncio.wrap_future(work))
         except Exception as error:
-            self._say(tell(error), "bad")
+            self._show_message(report_error(error), "bad")
         finally:
             self.start.loading = False
 
-    def show(self, found: Any) -> None:
-        """What was found, at its last moment."""
-        self.found, self.plots.visible = found, True
-        # a new one each time: the slider of a player that was longer before does not shrink
-        self.player = player(found.sizes["moment"] - 1)
+    def show(self, result: xr.Dataset) -> None:
+        """Show the result of a search at its last frame."""
+        self.result, self.plots.visible = result, True
+        # a new one each time: the slider of an existing player does not shrink
+        self.player = player(result.sizes["moment"] - 1)
         self.player.param.watch(lambda _: guard(self._draw), "value")
         self.timeline.objects = [self.player]
-        self.progress.show(found)
+        self.progress.show(result)
         self._draw()
-        self._say(found.attrs["sentence"], "" if found.attrs["verdict"] == "reached" else "bad")
+        self._show_message(result.attrs["sentence"], "" if result.attrs["verdict"] == "reached" else "bad")
 
     def _draw(self) -> None:
-        page = diagnostics.search(self.found, frame=int(self.player.value))
+        page = diagnostics.search(self.result, frame=int(self.player.value))
         self.search.show(page)
         iteration = f"iteration {page.attrs['iteration']}: {page.attrs['title']}"
         self.search.heading.object = self.search._heading(iteration)
 
-    def _say(self, sentence: str, kind: str) -> None:
-        self.said.object = f'<div class="wb-message {kind}">{text.escape(sentence)}</div>'
+    def _show_message(self, sentence: str, kind: str) -> None:
+        self.message.object = f'<div class="wb-message {kind}">{text.escape(sentence)}</div>'
 
     def __panel__(self) -> Any:
         side = pn.Column(
@@ -176,7 +180,7 @@ class Inverter(pn.viewable.Viewer):
         wide = pn.Column(self.search, styles={"flex": "3 1 480px", **styles}, margin=0)
         narrow = pn.Column(self.progress, styles={"flex": "2 1 320px", **styles}, margin=0)
         self.plots.objects = [wide, narrow]
-        main = pn.Column(self.said, self.timeline, self.plots, sizing_mode="stretch_both", margin=0)
+        main = pn.Column(self.message, self.timeline, self.plots, sizing_mode="stretch_both", margin=0)
         return pmui.Page(
             title="Inverting a trained network",
             sidebar=[side],
@@ -189,7 +193,7 @@ class Inverter(pn.viewable.Viewer):
 
 
 def player(last: int) -> pn.widgets.Player:
-    """Plays moments 0 to ``last``; begins at the end."""
+    """Return a player of the frames 0 to ``last``, which starts at the end."""
     return pn.widgets.Player(
         start=0,
         end=last,
@@ -207,7 +211,7 @@ def player(last: int) -> pn.widgets.Player:
 
 
 def inverter() -> pmui.Page:
-    """What an app script calls, once a browser session."""
+    """Build the page for one browser session; called by the app script."""
     pn.extension(
         notifications=True,
         throttled=True,
@@ -215,4 +219,4 @@ def inverter() -> pmui.Page:
         exception_handler=on_exception,
         reconnect=True,
     )
-    return Inverter().__panel__()
+    return InversionPage().__panel__()

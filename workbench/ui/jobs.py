@@ -1,8 +1,7 @@
-"""Jobs: the runs that this server takes care of, whoever looks at them. One registry a server process.
+"""Jobs: the runs of this server, independent of the pages that show them. One registry a server process.
 
 A job belongs to the server, not to a browser: a reload finds it again by its id, which is hard to guess and
-stands in
-the address. What nobody looks at any more trains to its end, is saved, and gives its worker back.
+part of the address. A run that no page shows any more trains to its end, is saved, and frees its worker.
 """
 
 from __future__ import annotations
@@ -16,73 +15,74 @@ from workbench.backends import Backend, Handle, ProcessBackend
 from workbench.snapshots import Snapshot, SnapshotRequest
 from workbench.training import Experiment, Record
 
-#: Seconds after which a job that rests and is watched by nobody gives its worker back.
+#: Seconds after which an idle job without watchers frees its worker.
 IDLE_SECONDS = 120.0
-#: Records kept for the curves of a long run; the run's folder has them all.
-LONGEST_HISTORY = 6000
+#: Records kept in memory for the curves of a long run; the run's folder has them all.
+MAX_HISTORY = 6000
 
 
 class Job:
-    """A handle and what all who look at it share: the history so far and who is looking."""
+    """A run's handle plus the history and watchers shared by every page that shows it."""
 
     def __init__(self, handle: Handle) -> None:
         self.handle, self.id = handle, handle.id
         self.history: list[Record] = []
         self.watchers: set[object] = set()
-        self.left_at = time.monotonic()
-        self._lock, self._seen = threading.Lock(), 0
+        self.last_watched = time.monotonic()
+        self._lock, self._version = threading.Lock(), 0
         handle.subscribe(self._collect)
 
     @property
     def experiment(self) -> Experiment:
+        """The experiment of the run."""
         return self.handle.experiment
 
     def _collect(self) -> None:
         version, snapshot = self.handle.latest()
-        if snapshot is None or version == self._seen:
+        if snapshot is None or version == self._version:
             return
         with self._lock:
-            self._seen = version
+            self._version = version
             last = self.history[-1].iteration if self.history else -1
-            if self.history and snapshot.iteration < last:  # a recovery went back: what came after it is void
+            if self.history and snapshot.iteration < last:  # a recovery went back: later records are void
                 self.history = [r for r in self.history if r.iteration <= snapshot.iteration]
                 last = self.history[-1].iteration if self.history else -1
-            self.history = thinned(self.history + [r for r in snapshot.records if r.iteration > last])
+            self.history = thin(self.history + [r for r in snapshot.records if r.iteration > last])
 
-    def ask(self, views: tuple[str, ...], observation: tuple[float, ...]) -> None:
-        """Ask for a snapshot with these views; the records since the last one come with it."""
+    def request(self, views: tuple[str, ...], observation: tuple[float, ...]) -> None:
+        """Request a snapshot with these views; the records since the last one come with it."""
         history = self.history
         since = history[-1].iteration if history else 0
-        fresh = self.handle.state != "running"  # what is dear may be a little old while numbers fly by
+        fresh = self.handle.state != "running"  # while it trains, expensive views may be slightly outdated
         self.handle.request(SnapshotRequest(views=views, observation=observation, since=since, fresh=fresh))
 
-    def look(self) -> tuple[int, Snapshot | None]:
+    def latest(self) -> tuple[int, Snapshot | None]:
+        """Return the latest snapshot and its version number."""
         return self.handle.latest()
 
     def watch(self, watcher: object, wake: Callable[[], None]) -> Callable[[], None]:
-        """Be woken when something is new; returns how to leave."""
+        """Call ``wake`` when something is new; returns the function that ends this."""
         self.watchers.add(watcher)
         unsubscribe = self.handle.subscribe(wake)
 
         def leave() -> None:
             unsubscribe()
             self.watchers.discard(watcher)
-            self.left_at = time.monotonic()
+            self.last_watched = time.monotonic()
 
         return leave
 
 
-def thinned(history: list[Record]) -> list[Record]:
-    """A long history with every second of its older records left out; those with a validation stay."""
-    if len(history) <= LONGEST_HISTORY:
+def thin(history: list[Record]) -> list[Record]:
+    """Drop every second record of the older half of a long history; those with a validation stay."""
+    if len(history) <= MAX_HISTORY:
         return history
     half = len(history) // 2
     return [r for i, r in enumerate(history[:half]) if i % 2 == 0 or r.validation] + history[half:]
 
 
 class Jobs:
-    """All jobs by id. Every method may be called from any thread. How many there may be is the backend's
-    business."""
+    """All jobs by id; thread-safe. The backend limits how many there may be."""
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
@@ -90,36 +90,35 @@ class Jobs:
         self._lock = threading.Lock()
 
     def start(self, experiment: Experiment, *, device: str = "auto") -> Job:
-        """A new run in a folder of its own, paused before its first step."""
+        """Start a new run in a folder of its own, paused before its first step."""
         self.sweep()
         return self._add(self.backend.start(experiment, device=device))
 
     def open(self, folder: Path, *, device: str = "auto") -> Job:
-        """The run in a folder: the job that has it, or a new one that goes on from the last checkpoint."""
+        """Return the job of the run in a folder; a new one goes on from the last checkpoint."""
         self.sweep()
         return self._add(self.backend.start(folder=folder, device=device, resume=True))
 
     def find(self, id: str) -> Job | None:
-        """The job with this id, while its worker (or the memory of it) is there."""
+        """Return the job with this id, or None if it is not in the registry."""
         with self._lock:
             return self._jobs.get(id)
 
     def live(self) -> list[Job]:
-        """Jobs that take commands."""
+        """Return the jobs whose worker is alive."""
         with self._lock:
             return [job for job in self._jobs.values() if job.handle.live]
 
-    def abandon(self, job: Job) -> None:
-        """The last one who looked has turned to something else: save it and give its worker back."""
+    def release(self, job: Job) -> None:
+        """Save a job and free its worker, unless another page still watches it."""
         if not job.watchers:
             job.handle.stop()
 
     def sweep(self) -> None:
-        """Stop what rests unwatched and forget what is over and unwatched. Called now and then by any
-        session."""
+        """Stop idle jobs without watchers, and drop those that are over from the registry."""
         now = time.monotonic()
         with self._lock:
-            idle = [j for j in self._jobs.values() if not j.watchers and now - j.left_at > IDLE_SECONDS]
+            idle = [j for j in self._jobs.values() if not j.watchers and now - j.last_watched > IDLE_SECONDS]
             for job in idle:
                 if not job.handle.live:
                     self._jobs.pop(job.id, None)
@@ -128,30 +127,29 @@ class Jobs:
                 job.handle.stop()
 
     def close(self) -> None:
-        """Save and stop everything."""
+        """Save and stop all jobs."""
         for job in self.live():
             job.handle.stop()
         self.backend.close()
 
     def _add(self, handle: Handle) -> Job:
         with self._lock:
-            known = self._jobs.get(handle.id)  # a run that is opened twice has one handle, and one job
-            if known is None:
-                known = self._jobs[handle.id] = Job(handle)
-            return known
+            job = self._jobs.get(handle.id)  # a run that is opened twice has one handle, and one job
+            if job is None:
+                job = self._jobs[handle.id] = Job(handle)
+            return job
 
 
-_shared: Jobs | None = None
-_making = threading.Lock()
+_registry: Jobs | None = None
+_registry_lock = threading.Lock()
 
 
 def jobs() -> Jobs:
-    """The registry of this server process, made at first use. The app script runs once a session; this does
-    not."""
-    global _shared
-    with _making:
-        if _shared is None:
+    """Return the registry of this server process, created at first use and shared by all sessions."""
+    global _registry
+    with _registry_lock:
+        if _registry is None:
             backend = ProcessBackend()
             backend.warm_up()
-            _shared = Jobs(backend)
-        return _shared
+            _registry = Jobs(backend)
+        return _registry

@@ -1,8 +1,8 @@
-"""Asking: a network that lives in another process is asked for posteriors, by pages that never wait.
+"""Queries to a trained model in another process, of which only the latest is kept.
 
-The functions below run in that process, which is kept. An `Asker` has at most one question under way: while
-it is answered the newest wish replaces the older ones, so that no queue can grow and a slow network gets
-fewer frames instead of late ones.
+A `LatestQuery` has at most one query in progress. While it runs, a new one replaces whatever was waiting, so
+that no queue can grow and a slow network gives fewer frames instead of late ones. The functions below run in
+the other process, which keeps the models it has loaded.
 """
 
 from __future__ import annotations
@@ -13,135 +13,149 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from workbench.diagnostics.posterior_explorer import About, Answer, Ask
+from workbench.diagnostics.posterior_explorer import Answer, ModelInfo, Query
 from workbench.ui.process_pool import ProcessPool
 
-#: Quick questions have a process of their own, which no export or diagnosis keeps busy.
+if TYPE_CHECKING:
+    import xarray as xr
+    from bokeh.document import Document
+
+    from workbench.diagnostics.posterior_explorer import PosteriorExplorer
+    from workbench.diagnostics.posterior_explorer.refinement_summary import RefinementSummary
+    from workbench.inference import FittedModel
+    from workbench.problems import Problem
+
+#: Quick queries have a process of their own, which no export and no check keeps busy.
 SAMPLER = ProcessPool(niceness=0)
-#: Models that the process keeps open.
-_OPEN = 4
-#: A refinement may take minutes, and nothing else is to wait for it; so long at most, in seconds.
-REFINER, LONGEST = ProcessPool(niceness=5), 600
-_explorers: OrderedDict[tuple, Any] = OrderedDict()
+#: Largest number of models that the process keeps in memory.
+MAX_MODELS = 4
+#: A refinement may take minutes and has a process of its own; it is stopped after this many seconds.
+REFINER, TIME_LIMIT = ProcessPool(niceness=5), 600
+_explorers: OrderedDict[tuple[str, int], PosteriorExplorer] = OrderedDict()
 
 
-class Asker:
-    """Sends the newest wish to ``work(source, ask)`` and gives the answer to ``on_answer`` in the page's
-    own thread.
+class LatestQuery:
+    """Calls ``work`` in the pool with the latest arguments, and ``on_result`` in the page's own thread.
 
-    ``document`` is the page's; without one (tests, notebooks) the answer is given in whatever thread it
-    comes in.
+    ``document`` is the page's Bokeh document; without one (tests, notebooks) the callbacks run in the thread
+    in which the result arrives.
     """
 
     def __init__(
         self,
         work: Callable[..., Any],
-        on_answer: Callable[[Any], None],
+        on_result: Callable[[Any], None],
         on_error: Callable[[BaseException], None],
         *,
-        document: Any = None,
+        document: Document | None = None,
         pool: ProcessPool | None = None,
     ) -> None:
-        self._work, self._on_answer, self._on_error = work, on_answer, on_error
-        self._document, self._errands = document, pool or SAMPLER
-        self._wish: tuple | None = None
-        self._busy, self.dropped, self._turn = False, 0, 0
+        self._work, self._on_result, self._on_error = work, on_result, on_error
+        self._document, self._pool = document, pool or SAMPLER
+        self._waiting: tuple[Any, ...] | None = None  # the arguments of the next query
+        self._busy, self._generation = False, 0
+        self.replacements = 0  # queries that were replaced before they were sent
 
     @property
     def idle(self) -> bool:
-        """Nothing is under way and nothing is wished."""
-        return not self._busy and self._wish is None
+        """True if no query is in progress or waiting."""
+        return not self._busy and self._waiting is None
 
-    def ask(self, *wish: Any) -> None:
-        """Wish for ``work(*wish)``; returns at once."""
-        self.dropped += self._wish is not None
-        self._wish = wish
+    def submit(self, *arguments: Any) -> None:
+        """Request ``work(*arguments)`` and return at once."""
+        self.replacements += self._waiting is not None
+        self._waiting = arguments
         if not self._busy:
             self._send()
 
-    def forget(self) -> None:
-        """Nothing that was asked is wanted any more."""
-        self._wish, self._turn = None, self._turn + 1
+    def cancel(self) -> None:
+        """Discard the waiting query and ignore the result of the one in progress."""
+        self._waiting, self._generation = None, self._generation + 1
 
     def _send(self) -> None:
-        wish, self._wish, self._busy = self._wish, None, True
-        self._errands.send(self._work, *wish).add_done_callback(partial(self._came, self._turn))
+        arguments, self._waiting, self._busy = self._waiting, None, True
+        future = self._pool.submit(self._work, *arguments)
+        future.add_done_callback(partial(self._on_done, self._generation))
 
-    def _came(self, turn: int, future: Future) -> None:
-        """In the thread of the process's reader: nothing but the wake-up crosses over."""
+    def _on_done(self, generation: int, future: Future) -> None:
+        """Schedule the result on the page's event loop; runs in the pool's own thread."""
         if self._document is None:
-            return self._land(turn, future)
+            return self._deliver(generation, future)
         try:
-            self._document.add_next_tick_callback(partial(self._land, turn, future))
-        except Exception:  # the page has gone in the meantime
-            self._wish = None
+            self._document.add_next_tick_callback(partial(self._deliver, generation, future))
+        except Exception:  # the page was closed in the meantime
+            self._waiting = None
 
-    def _land(self, turn: int, future: Future) -> None:
+    def _deliver(self, generation: int, future: Future) -> None:
         self._busy = False
-        if self._wish is not None:
-            self._send()  # the process goes on while this page draws
-        if turn != self._turn:
+        if self._waiting is not None:
+            self._send()  # the process works on while this page draws
+        if generation != self._generation:
             return
         error = future.exception()
-        self._on_answer(future.result()) if error is None else self._on_error(error)
+        self._on_result(future.result()) if error is None else self._on_error(error)
 
 
-# ---- what is done in the other process
+# ---- functions that run in the other process
 # -----------------------------------------------------------------------------
-def about(source: str) -> About:
-    """What the page needs to know of a model: a run's folder or an exported file."""
+def model_info(source: str) -> ModelInfo:
+    """Describe a model for the page; ``source`` is a run's folder or an exported file."""
     return _explorer(source).about()
 
 
-def answer(source: str, ask: Ask) -> Answer:
-    """The posterior."""
-    return _explorer(source).answer(ask)
+def answer(source: str, query: Query) -> Answer:
+    """Return the posterior that a query asks for."""
+    return _explorer(source).answer(query)
 
 
-def reference(source: str, ask: Ask) -> tuple[Ask, Any, Any]:
-    """The reference posterior, and the physical view where it has its place in that picture; or the sentence
-    why there is none at this observation."""
+def reference(source: str, query: Query) -> tuple[Query, xr.Dataset | str, xr.Dataset | None]:
+    """Return the query, the reference posterior and, where there is one, the physical view that shows it.
+
+    At an observation without a reference posterior, a sentence with the reason stands in its place.
+    """
     from workbench.core.errors import WorkbenchError
 
     try:
         explorer = _explorer(source)
-        return ask, explorer.reference(ask), explorer.beside(ask)
+        return query, explorer.reference(query), explorer.view_with_reference(query)
     except WorkbenchError as error:
-        return ask, f"No reference posterior here: it needs {error.expected or error.asked}.", None
+        return query, f"No reference posterior here: it needs {error.expected or error.asked}.", None
 
 
-def refined(source: str, observation: tuple[float, ...], method: str, lease: str) -> Any:
-    """The refined posterior at an observation. It goes on as long as the file ``lease`` is there and as
-    a page can wait; then it ends with a `RunError`."""
+def refine(source: str, observation: tuple[float, ...], method: str, lease: str) -> RefinementSummary:
+    """Refine the posterior at an observation.
+
+    Raises `RunError` when the file ``lease`` is removed, which cancels the work, or after `TIME_LIMIT`.
+    """
     from workbench.core.errors import RunError
 
-    end = time.monotonic() + LONGEST
+    end = time.monotonic() + TIME_LIMIT
 
-    def alive() -> None:
+    def check_lease() -> None:
         if not Path(lease).exists():
             raise RunError("The refinement was cancelled")
         if time.monotonic() > end:
             raise RunError(
-                f"The refinement took longer than {LONGEST // 60} minutes",
+                f"The refinement took longer than {TIME_LIMIT // 60} minutes",
                 suggestion="refine from the command line, with smaller settings where need be",
             )
 
-    alive()
-    return _explorer(source).refined(observation, method, alive)
+    check_lease()
+    return _explorer(source).refine(observation, method, check_lease)
 
 
-def prior(source: str, ask: Ask) -> Any:
-    """The prior over the windows of an ask; None where it is not known."""
-    return _explorer(source).prior(ask)
+def prior(source: str, query: Query) -> xr.Dataset | None:
+    """Return the histograms of the prior over the windows of a query, or None without a known prior."""
+    return _explorer(source).prior(query)
 
 
-def verdict(
-    source: str, key: str, budget: str = "fast", observation: tuple[float, ...] = ()
-) -> dict[str, Any]:
-    """One diagnostic of a model: title, summary, verdict, sentence and its single numbers. What is local
-    looks at the observation."""
+def check(source: str, key: str, budget: str = "fast", observation: tuple[float, ...] = ()) -> dict[str, Any]:
+    """Run one diagnostic of a model: title, summary, verdict, sentence, advice and scalar results.
+
+    Diagnostics that are local to an observation use ``observation``.
+    """
     from workbench.diagnostics import DIAGNOSTICS, diagnose
     from workbench.diagnostics.advice import advice
 
@@ -152,60 +166,58 @@ def verdict(
             "title": DIAGNOSTICS[key].title,
             "summary": DIAGNOSTICS[key].summary,
             "verdict": "not applicable",
-            "sentence": explorer.seen.note,
+            "sentence": explorer.training.note,
             "advice": "",
             "numbers": {},
         }
     report = diagnose(explorer.fitted, explorer.problem, only=[key], budget=budget, observation=observation)
-    found = report.summary()["diagnostics"][key]
+    result = report.summary()["diagnostics"][key]
     member = DIAGNOSTICS[key]
-    return found | {
+    return result | {
         "key": key,
         "title": member.title,
-        "summary": getattr(member, "checked", "") or member.summary,
-        "advice": advice(key, found["verdict"]),
+        "summary": getattr(member, "purpose", "") or member.summary,
+        "advice": advice(key, result["verdict"]),
     }
 
 
-def _explorer(source: str) -> Any:
-    """The explorer of a model, opened anew when its file has changed."""
+def _explorer(source: str) -> PosteriorExplorer:
+    """Return the explorer of a model, loaded again when its file has changed."""
     path = Path(source)
-    inside = path / "checkpoint.pt" if path.is_dir() else path
-    key = source, inside.stat().st_mtime_ns if inside.exists() else 0
+    file = path / "checkpoint.pt" if path.is_dir() else path
+    key = source, file.stat().st_mtime_ns if file.exists() else 0
     if key not in _explorers:
-        _explorers[key] = _opened(path)
-        while len(_explorers) > _OPEN:
+        _explorers[key] = _open(path)
+        while len(_explorers) > MAX_MODELS:
             _explorers.popitem(last=False)
     _explorers.move_to_end(key)
     return _explorers[key]
 
 
-def _opened(path: Path) -> Any:
-    from workbench.diagnostics.posterior_explorer import Explorer
+def _open(path: Path) -> PosteriorExplorer:
+    from workbench.diagnostics.posterior_explorer import PosteriorExplorer
 
-    fitted, problem, title = _file(path) if path.is_file() else _run(path)
-    return Explorer(fitted, problem, title=title)
+    model, problem, title = _open_file(path) if path.is_file() else _open_run(path)
+    return PosteriorExplorer(model, problem, title=title)
 
 
-def _file(path: Path) -> tuple[Any, Any, str]:
-    """An exported model; its problem is the one it names, where that can be made here."""
+def _open_file(path: Path) -> tuple[FittedModel, Problem | None, str]:
+    """Load an exported model with the problem that its manifest names, where that can be built here."""
     from workbench.core.errors import WorkbenchError
     from workbench.export import load
     from workbench.training import Experiment
 
-    fitted = load(path)
+    model = load(path)
     try:
-        experiment = Experiment.from_dict(fitted.manifest["experiment"])
+        experiment = Experiment.from_dict(model.manifest["experiment"])
     except WorkbenchError:
-        return fitted, None, path.stem
+        return model, None, path.stem
     problem = None if experiment.problem.refusals() else experiment.problem
-    return fitted, problem, experiment.title
+    return model, problem, experiment.title
 
 
-def _run(path: Path) -> tuple[Any, Any, str]:
-    from workbench.training import Run, RunFolder
+def _open_run(path: Path) -> tuple[FittedModel, Problem, str]:
+    from workbench.training import RunFolder
 
-    kept = RunFolder(path)
-    run = Run(kept.experiment(), device="cpu")
-    run.load_state_dict(kept.checkpoint())
+    run = RunFolder(path).open(device="cpu")
     return run.fitted, run.problem, run.experiment.title

@@ -1,4 +1,4 @@
-"""Links between the pages of one server. Which pages it serves is said once, when it starts."""
+"""Links between the pages of one server."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import panel_material_ui as pmui
 
 from workbench.ui.session import Session
 
-#: Addresses that the running server has besides the studio; empty where an app is served by itself.
-SERVED: set[str] = set()
+#: Addresses of the pages that the server has, set at its start; empty where an app is served by itself.
+SERVED_PAGES: set[str] = set()
 EXPLORER = "/posterior"
 
 
 class ExploreLink(pn.viewable.Viewer):
-    """From the studio to the posterior explorer, with the run that is shown; there for problems with y."""
+    """A link from the studio to the posterior explorer with the run on display, for problems with y."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -27,20 +27,20 @@ class ExploreLink(pn.viewable.Viewer):
             size="small",
             target="_blank",
             margin=(4, 0),
-            align="center",  # the pages beside it stay where they are when this one comes
+            align="center",  # the buttons beside it do not move when it appears
             visible=False,
             css_classes=["wb-explore"],
             sx={"color": "#ffffff", "textTransform": "none", "fontSize": "14px", "whiteSpace": "nowrap"},
         )
-        session.param.watch(lambda *_: self.refresh(), ["shown", "title"])
+        session.param.watch(lambda *_: self.refresh(), ["experiment", "title"])
         self.refresh()
 
     def refresh(self) -> None:
-        """Name the run that is shown."""
+        """Update the link to the run on display."""
         session = self.session
-        has_y = session.shown is not None and bool(session.shown.problem.shapes.y)
+        has_y = session.experiment is not None and bool(session.experiment.problem.shapes.y)
         run = f"?run={session.job.handle.folder.name}" if session.job is not None else ""
-        self.button.param.update(visible=has_y and EXPLORER in SERVED, href=f".{EXPLORER}{run}")
+        self.button.param.update(visible=has_y and EXPLORER in SERVED_PAGES, href=f".{EXPLORER}{run}")
 
     def __panel__(self) -> Any:
         return self.button

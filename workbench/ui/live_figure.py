@@ -1,8 +1,7 @@
-"""LiveFigure: a plot that is built once, after which only the columns of its figure are replaced.
+"""LiveFigure: a plot that is built once, and then updated by replacing the columns of its data sources.
 
-A HoloViews plot that is updated the usual way costs some 30 ms of the server; here the posterior has to
-follow a slider. Which layers are empty is not known before they are filled: their entries in the legend
-come and go.
+The usual update of a HoloViews plot costs some 30 ms of the server, which is too slow for a posterior that
+follows a slider. Layers may be empty, so their entries in the legend are shown and hidden.
 """
 
 from __future__ import annotations
@@ -20,13 +19,12 @@ from bokeh.models import BoxSelectTool, ColumnDataSource, Legend
 from workbench import plots
 from workbench.ui.card import FONT
 
-#: Columns that are not HoloViews dimensions but a picture.
+#: Name of the column that holds an image.
 PICTURE = "image"
 
 
 class LiveFigure(pn.viewable.Viewer):
-    """``plot`` names a module of `workbench.plots` with ``columns`` and ``frame`` beside the function of
-    its name."""
+    """A figure of ``plot``, a module of `workbench.plots` that defines ``columns`` and ``frame``."""
 
     def __init__(self, plot: str, *, min_height: int = 150) -> None:
         super().__init__()
@@ -41,22 +39,22 @@ class LiveFigure(pn.viewable.Viewer):
             None, sizing_mode="stretch_both", margin=0, min_height=min_height, stylesheets=[FONT]
         )
 
-    def on_tap(self, tapped: Callable[[float, float], None]) -> None:
-        """Tell where the figure is tapped, in the units of its axes."""
-        self._listeners.append((bokeh.events.Tap, lambda event: tapped(float(event.x), float(event.y))))
+    def on_tap(self, callback: Callable[[float, float], None]) -> None:
+        """Call back with the position of each tap, in the units of the axes."""
+        self._listeners.append((bokeh.events.Tap, lambda event: callback(float(event.x), float(event.y))))
 
-    def on_box(self, boxed: Callable[[dict[str, float]], None]) -> None:
-        """Tell the box that was drawn (x0, x1, y0, y1); needs `select`."""
+    def on_box(self, callback: Callable[[dict[str, float]], None]) -> None:
+        """Call back with each box (x0, x1, y0, y1) that the user draws; needs `select`."""
 
-        def heard(event: Any) -> None:
+        def on_geometry(event: Any) -> None:
             if event.final and event.geometry.get("type") == "rect":
-                boxed({side: float(event.geometry[side]) for side in ("x0", "x1", "y0", "y1")})
+                callback({side: float(event.geometry[side]) for side in ("x0", "x1", "y0", "y1")})
 
-        self._listeners.append((bokeh.events.SelectionGeometry, heard))
+        self._listeners.append((bokeh.events.SelectionGeometry, on_geometry))
         self._boxes = True
 
     def select(self, on: bool) -> None:
-        """Whether dragging draws a box."""
+        """Let dragging draw a box, or not."""
         self._selecting = on
         if self.figure is not None:
             tools = self.figure.toolbar.tools
@@ -64,7 +62,7 @@ class LiveFigure(pn.viewable.Viewer):
             self.figure.toolbar.active_drag = box if on else None
 
     def show(self, data: Mapping[str, Any]) -> None:
-        """Draw this; the figure is built anew only where its axes or names are others."""
+        """Draw the data; the figure is rebuilt only if its axes or names change."""
         self.columns = self._plot.columns(data)
         frame = self._plot.frame(data)
         if frame != self._frame:
@@ -82,12 +80,12 @@ class LiveFigure(pn.viewable.Viewer):
         by_group = {(key[0], element.label): sub for element, (key, sub) in _matched(elements, plot)}
         self._sources = {label: sub.handles["source"] for (_, label), sub in by_group.items()}
         for legend in self.figure.select({"type": Legend}):
-            legend.update(label_text_font_size="11px", styles={"font-size": "11px"})  # not that of the page
+            legend.update(label_text_font_size="11px", styles={"font-size": "11px"})  # not the page's size
         entries = [item for legend in self.figure.select({"type": Legend}) for item in legend.items]
         self._entries = {str(getattr(item.label, "value", item.label)): item for item in entries}
-        for event, heard in self._listeners:
-            self.figure.on_event(event, heard)
-        if self._boxes:  # before the browser has it: a tool that comes later moves all tools to the bottom
+        for event, callback in self._listeners:
+            self.figure.on_event(event, callback)
+        if self._boxes:  # before the figure is sent: a tool that is added later moves the toolbar
             self.figure.add_tools(BoxSelectTool(renderers=[], persistent=False, visible=False))
         self.select(self._selecting)
         self.pane.object = self.figure
@@ -95,17 +93,16 @@ class LiveFigure(pn.viewable.Viewer):
     def _legend(self) -> None:
         for label, entry in self._entries.items():
             columns = self.columns.get(label)
-            shown = columns is None or any(len(values) for values in columns.values())
-            if entry.visible != shown:
-                entry.visible = shown
+            visible = columns is None or any(len(values) for values in columns.values())
+            if entry.visible != visible:
+                entry.visible = visible
 
     def __panel__(self) -> Any:
         return self.pane
 
 
 class PipedFigure(pn.viewable.Viewer):
-    """Any plot of `workbench.plots` of one Dataset, updated the usual way: slower, for what is shown at
-    rest."""
+    """A figure of any plot of `workbench.plots`, with the usual, slower updates."""
 
     def __init__(self, plot: str) -> None:
         super().__init__()
@@ -134,7 +131,7 @@ class PipedFigure(pn.viewable.Viewer):
 
 
 def figure(plot: str) -> LiveFigure | PipedFigure:
-    """The quickest figure that a plot allows."""
+    """Return the fastest figure that a plot supports."""
     return (
         LiveFigure(plot)
         if hasattr(import_module(f"workbench.plots.{plot}"), "columns")
@@ -143,16 +140,16 @@ def figure(plot: str) -> LiveFigure | PipedFigure:
 
 
 def _matched(elements: list[Any], plot: Any) -> list[tuple[Any, tuple[tuple, Any]]]:
-    """Each element with its part of the plot: both are in the same order within a group."""
-    found, left = [], dict(plot.subplots)
+    """Return each element with its subplot; both have the same order within a group."""
+    pairs, subplots = [], dict(plot.subplots)
     for element in elements:
-        key = next(key for key in left if key[0] == element.group)
-        found.append((element, (key, left.pop(key))))
-    return found
+        key = next(key for key in subplots if key[0] == element.group)
+        pairs.append((element, (key, subplots.pop(key))))
+    return pairs
 
 
 def _as_source(columns: Mapping[str, Any], source: ColumnDataSource) -> dict[str, Any]:
-    """Columns as the figure's source has them; a picture lies there with its lowest row first."""
+    """Return columns as the figure's data source has them; an image has its lowest row first."""
     if PICTURE not in columns:
         return {name: np.asarray(values) for name, values in columns.items()}
     return {**source.data, PICTURE: [np.ascontiguousarray(picture[::-1]) for picture in columns[PICTURE]]}

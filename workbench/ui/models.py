@@ -1,5 +1,5 @@
-"""Models: which trained model is explored, and which one is laid over it. Runs, exported files, the
-example."""
+"""Models: the choice of the trained model to explore and of a second one to compare it with. Runs, exported
+files, the example."""
 
 from __future__ import annotations
 
@@ -16,60 +16,58 @@ from workbench.core.observation import parse_values
 from workbench.training import Runs
 from workbench.ui import example, process_pool
 from workbench.ui.exploration import Exploration
-from workbench.ui.import_export import LARGEST_MODEL
-from workbench.ui.notifications import guard, tell
-from workbench.ui.runs import titled, when
+from workbench.ui.import_export import MAX_MODEL_BYTES
+from workbench.ui.notifications import guard, report_error
+from workbench.ui.runs import format_time, run_title
 
 EXAMPLE = "Example: inverse kinematics"
 NONE = "no second model"
 WIDE = {"size": "small", "width": 292, "margin": (8, 4)}
-NOTHING = "There is nothing to explore yet: train a run with an observation, or open an exported model."
-
-
-#: Models that were named when the server was started, by their label.
-GIVEN: dict[str, str] = {}
+NO_MODELS = "There is nothing to explore yet: train a run with an observation, or open an exported model."
+#: Label and path of the models named when the server was started.
+PRESET_MODELS: dict[str, str] = {}
 
 
 def offer(path: str) -> None:
-    """Have this model, a run's folder or an exported file, at the top of every page's menu."""
-    GIVEN[Path(path).name] = str(Path(path).resolve())
+    """Put a model, a run's folder or an exported file, at the top of every page's menu."""
+    PRESET_MODELS[Path(path).name] = str(Path(path).resolve())
 
 
 def models() -> dict[str, str]:
-    """What can be explored, as a menu: label -> a run's folder or a file."""
-    shipped = example.FOLDER / example.POSTERIOR
-    found = dict(GIVEN)
-    if shipped.is_file():
-        found[EXAMPLE] = str(shipped)
+    """Return the menu of models: label -> a run's folder or a file."""
+    example_file = example.FOLDER / example.POSTERIOR
+    menu = dict(PRESET_MODELS)
+    if example_file.is_file():
+        menu[EXAMPLE] = str(example_file)
     for info in Runs().list():
         try:
             folder = Runs().folder(info.id)
             if folder.has_checkpoint and folder.experiment().problem.shapes.y:
-                found[f"{titled(info.title)}, {when(info.created)}"] = str(info.path)
+                menu[f"{run_title(info.title)}, {format_time(info.created)}"] = str(info.path)
         except (WorkbenchError, OSError):
             continue
-    return found
+    return menu
 
 
 class Models(pn.viewable.Viewer):
-    """Two menus and a way in for a file; ``say`` shows a sentence on the page."""
+    """Two menus and an upload for exported files; ``show_message`` shows a sentence on the page."""
 
-    def __init__(self, state: Exploration, say: Callable[..., None]) -> None:
+    def __init__(self, state: Exploration, show_message: Callable[..., None]) -> None:
         super().__init__()
-        self.state, self._say = state, say
-        self.first: tuple[float, ...] = ()  # the observation of the address
-        self._wrong: list[WorkbenchError] = []  # what was wrong with the address
-        self._waiting = False  # for the browser
+        self.state, self._show_message = state, show_message
+        self.initial_observation: tuple[float, ...] = ()  # of the address
+        self._address_errors: list[WorkbenchError] = []
+        self._waiting = False  # until the browser has rendered the page
         self.model = pmui.Select(label="Model", options={}, css_classes=["wb-model"], **WIDE)
         self.second = pmui.Select(label="Compare with", options={NONE: ""}, css_classes=["wb-second"], **WIDE)
-        self.again = pmui.Button(
+        self.reload = pmui.Button(
             label="Refresh",
             icon="refresh",
             variant="text",
             size="small",
             width=120,
             margin=(0, 4),
-            description="Read the shelf of runs again.",
+            description="Read the list of runs again.",
         )
         self.file = pmui.FileInput(
             label="Open a file (.zip)",
@@ -84,12 +82,12 @@ class Models(pn.viewable.Viewer):
         )
         self.model.param.watch(lambda event: guard(lambda: self.open(event.new)), "value")
         self.second.param.watch(lambda event: guard(lambda: self._compare(event.new)), "value")
-        self.again.on_click(lambda _: guard(self.refresh))
-        self.file.param.watch(self._uploaded, "value")
+        self.reload.on_click(lambda _: guard(self.refresh))
+        self.file.param.watch(self._on_upload, "value")
         self.refresh()
 
     def refresh(self) -> None:
-        """Read the shelf of runs; uploaded files stay."""
+        """Read the list of runs again; uploaded files stay."""
         files = {label: path for label, path in self.model.options.items() if label.startswith("File: ")}
         self._offer(files | models())
 
@@ -98,25 +96,25 @@ class Models(pn.viewable.Viewer):
         self.second.options = {NONE: "", **options}
 
     def begin(self, run: str, observation: str) -> None:
-        """The model of the address, or the first there is; what cannot be followed is said."""
+        """Open the model of the address, or the first in the menu; report errors of the address."""
         self.choose(run, observation)
         self.start()
 
     def choose(self, run: str, observation: str) -> None:
-        """The menu as it is to arrive in the browser; nothing is opened and nothing said before `start`."""
-        wanted, self._wrong = "", []
+        """Select the model of the address in the menu; `start` opens it and reports errors."""
+        source, self._address_errors = "", []
         try:
-            self.first = parse_values(observation, noun="observation in the address")
+            self.initial_observation = parse_values(observation, noun="observation in the address")
         except WorkbenchError as error:
-            self._wrong.append(error)
+            self._address_errors.append(error)
         try:
-            wanted = str(Runs().folder(run).path) if run else ""
+            source = str(Runs().folder(run).path) if run else ""
         except WorkbenchError as error:
-            self._wrong.append(error)
+            self._address_errors.append(error)
         sources = list(self.model.options.values())
-        if wanted and wanted not in sources:
-            wanted = ""
-            self._wrong.append(
+        if source and source not in sources:
+            source = ""
+            self._address_errors.append(
                 WorkbenchError(
                     f"Run '{run[:60]}' has no posterior to explore",
                     expected="a run with an observation y and a checkpoint",
@@ -125,29 +123,29 @@ class Models(pn.viewable.Viewer):
         self._waiting = True
         try:
             if sources:
-                self.model.value = wanted or sources[0]
+                self.model.value = source or sources[0]
         finally:
             self._waiting = False
 
     def start(self) -> None:
-        """Open what was chosen."""
-        for error in self._wrong:
-            tell(error)
+        """Open the selected model."""
+        for error in self._address_errors:
+            report_error(error)
         if not self.model.options:
-            return self._say(NOTHING)
+            return self._show_message(NO_MODELS)
         self.open(self.model.value)
 
     def open(self, source: str) -> None:
-        """Look at a model of the menu."""
+        """Open a model of the menu."""
         if self._waiting or not source or self.state.sources.get("model") == source:
             return
         if source not in self.model.options.values():  # a browser may send anything
             raise WorkbenchError("This model is not in the menu")
         self.second.value = ""
-        first, self.first = self.first, ()
-        self.state.open(source, first)
-        if self.state.about is None:
-            self._say("Opening the model …")
+        observation, self.initial_observation = self.initial_observation, ()
+        self.state.open(source, observation)
+        if self.state.info is None:
+            self._show_message("Opening the model …")
 
     def _compare(self, source: str) -> None:
         if not source:
@@ -156,33 +154,33 @@ class Models(pn.viewable.Viewer):
             raise WorkbenchError("This model is not in the menu")
         self.state.compare(source)
 
-    async def _uploaded(self, event: Any) -> None:
+    async def _on_upload(self, event: Any) -> None:
         if not event.new:
             return
         data, name = bytes(event.new), str(self.file.filename or "model.zip")
         self.file.value = None
-        path = process_pool.shelf("uploads") / process_pool.new_name(".zip")
+        path = process_pool.transfer_folder("uploads") / process_pool.new_name(".zip")
         try:
-            if len(data) > LARGEST_MODEL:
+            if len(data) > MAX_MODEL_BYTES:
                 raise RefusedError(
                     "The file is too large",
-                    expected=f"at most {LARGEST_MODEL // 2**20} MB",
+                    expected=f"at most {MAX_MODEL_BYTES // 2**20} MB",
                     found=f"{len(data) / 2**20:.0f} MB",
                 )
             path.write_bytes(data)
-            await asyncio.wrap_future(process_pool.POOL.send(trusted, str(path)))
+            await asyncio.wrap_future(process_pool.POOL.submit(check_export, str(path)))
             self._offer({f"File: {Path(name).name[:40]}": str(path), **self.model.options})
             self.model.value = str(path)
         except Exception as error:
             path.unlink(missing_ok=True)
-            self._say(tell(error), "bad")
+            self._show_message(report_error(error), "bad")
 
     def __panel__(self) -> Any:
-        return pn.Column(self.model, self.second, pn.Row(self.again, self.file, margin=0), margin=0)
+        return pn.Column(self.model, self.second, pn.Row(self.reload, self.file, margin=0), margin=0)
 
 
-def trusted(path: str) -> None:
-    """Load an exported model with all checks; done in another process."""
+def check_export(path: str) -> None:
+    """Load an exported model, which runs all its checks; called in the helper process."""
     from workbench.export import load
 
     load(path)

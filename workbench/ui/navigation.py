@@ -1,5 +1,4 @@
-"""Navigation: the pages behind the buttons in the bar above. A page is built when it is first looked
-at."""
+"""Navigation: the pages behind the buttons in the header. A page is built when it is first opened."""
 
 from __future__ import annotations
 
@@ -9,7 +8,13 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
-PAGES = {"Train": "live", "Side by side": "beside", "Runs": "runs", "Export": "exchange", "Share": "share"}
+PAGES = {
+    "Train": "live",
+    "Side by side": "side_by_side",
+    "Runs": "runs",
+    "Export": "import_export",
+    "Share": "share",
+}
 SX = {
     "& .MuiToggleButton-root": {
         "textTransform": "none",
@@ -27,18 +32,18 @@ SX = {
 
 
 class Navigation(pn.viewable.Viewer):
-    """One page at a time; `makers` build the others on their first visit and refresh them on every one."""
+    """One page at a time; ``factories`` build the others on their first visit, every visit refreshes them."""
 
     def __init__(
         self,
         live: Any,
-        makers: dict[str, Callable[[], Any]],
+        factories: dict[str, Callable[[], Any]],
         on_change: Callable[[str], None],
         *,
         pages: dict[str, str] = PAGES,
     ) -> None:
         super().__init__()
-        self._makers, self._made, self._on_change = makers, {}, on_change
+        self._factories, self._pages, self._on_change = factories, {}, on_change
         self.buttons = pmui.RadioButtonGroup(
             options=pages,
             value="live",
@@ -51,21 +56,22 @@ class Navigation(pn.viewable.Viewer):
         )
         self.places = {"live": pn.Column(live, margin=0, sizing_mode="stretch_both")}
         self.places |= {
-            name: pn.Column(margin=0, sizing_mode="stretch_width", visible=False) for name in makers
+            name: pn.Column(margin=0, sizing_mode="stretch_width", visible=False) for name in factories
         }
         self.buttons.param.watch(lambda event: self.show(event.new), "value")
 
     @property
     def main(self) -> list[pn.Column]:
+        """The place of every page; one of them is visible."""
         return list(self.places.values())
 
     def show(self, page: str) -> None:
-        """Turn to a page."""
-        if page in self._makers:
-            if page not in self._made:
-                self._made[page] = self._makers[page]()
-                self.places[page].objects = [self._made[page]]
-            self._made[page].refresh()
+        """Open a page."""
+        if page in self._factories:
+            if page not in self._pages:
+                self._pages[page] = self._factories[page]()
+                self.places[page].objects = [self._pages[page]]
+            self._pages[page].refresh()
         for name, place in self.places.items():
             place.visible = name == page
         if self.buttons.value != page:

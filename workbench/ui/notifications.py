@@ -1,4 +1,4 @@
-"""Notices: errors and news as sentences, never as tracebacks."""
+"""Notifications: errors and news as sentences, never as tracebacks."""
 
 from __future__ import annotations
 
@@ -14,33 +14,32 @@ log = logging.getLogger("workbench.studio")
 SECONDS = {"info": 6000, "success": 5000, "warning": 9000, "error": 12000}
 
 
-def say(kind: str, sentence: str) -> None:
-    """A note in the corner of the page; `kind` is info, success, warning or error."""
+def notify(kind: str, sentence: str) -> None:
+    """Show a notification in the corner of the page; ``kind`` is info, success, warning or error."""
     notifications = pn.state.notifications
     if notifications is not None:
         getattr(notifications, kind)(sentence, duration=SECONDS[kind])
 
 
 def guard(action: Callable[[], None]) -> bool:
-    """Do it; an error becomes a sentence, and what the workbench did not foresee goes to the server's log as
-    well."""
+    """Call ``action`` and report its error on the page; returns True if there was none."""
     try:
         action()
     except Exception as error:
-        tell(error)
+        report_error(error)
         return False
     return True
 
 
-def tell(error: BaseException) -> str:
-    """Say an error on the page, log it when it was not foreseen, and return what was said."""
+def report_error(error: BaseException) -> str:
+    """Show an error on the page, log it if it was unexpected, and return the sentence that was shown."""
     sentence = text.sentence(error)
     if not isinstance(error, WorkbenchError):
         log.error("An error reached the page", exc_info=error)
-    say("error", sentence)
+    notify("error", sentence)
     return sentence
 
 
 def on_exception(error: BaseException) -> None:
-    """For `pn.config.exception_handler`: what escaped every guard."""
-    tell(error)
+    """Report an error that no `guard` caught; for `pn.config.exception_handler`."""
+    report_error(error)

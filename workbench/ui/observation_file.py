@@ -1,37 +1,36 @@
-"""Observations from a file of somebody's: CSV, NPZ or NetCDF. Checked here, read in another process."""
+"""Observations from an uploaded file: CSV, NPZ or NetCDF. Checked here, read in the helper process."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from workbench.core.errors import DataError
 
 SUFFIXES = (".csv", ".txt", ".npz", ".npy", ".nc")
-LARGEST = 16 * 2**20
-#: What a file of each kind begins with.
+MAX_BYTES = 16 * 2**20
+#: First bytes of each kind of file.
 SIGNATURES = {
     ".npz": (b"PK\x03\x04",),
     ".npy": (b"\x93NUMPY",),
     ".nc": (b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF\r\n\x1a\n"),
 }
-MOST_ROWS = 1000
+MAX_ROWS = 1000
 
 
-def checked_file(data: bytes, name: str) -> str:
-    """The suffix of our own copy, from the name's ending and the content. Or `DataError`."""
+def validate_file(data: bytes, name: str) -> str:
+    """Return the suffix of a file by its name and content. Raises `DataError` if it cannot be read."""
     ending = Path(name).suffix.lower()
     if ending not in SUFFIXES:
         raise DataError(
             "This kind of file cannot be read", expected=", ".join(SUFFIXES), found=ending or "no ending"
         )
-    if len(data) > LARGEST:
+    if len(data) > MAX_BYTES:
         raise DataError(
             "The file is too large",
-            expected=f"at most {LARGEST // 2**20} MB",
+            expected=f"at most {MAX_BYTES // 2**20} MB",
             found=f"{len(data) / 2**20:.0f} MB",
         )
     signatures = SIGNATURES.get(ending)
@@ -44,11 +43,10 @@ def checked_file(data: bytes, name: str) -> str:
 
 
 def read_observations(path: str, names: list[str]) -> list[tuple[float, ...]]:
-    """Observations (M,) of a file, at most a thousand: columns or arrays of these names, or else the only
-    table of numbers, one observation a row (or the only one, as a column). Whether they are finite is for
-    the reader.
+    """Read observations (M,) from a file, at most a thousand; they need not be finite.
 
-    Raises `DataError` for a file that cannot be read or does not fit.
+    They are the columns or arrays of these names, or else the only table of numbers, one observation per row
+    (or a single one as a column). Raises `DataError` for a file that cannot be read or does not fit.
     """
     file = Path(path)
     try:
@@ -63,16 +61,16 @@ def read_observations(path: str, names: list[str]) -> list[tuple[float, ...]]:
     if table.shape[1] != len(names) and table.shape[0] == len(names) and table.ndim == 2:
         table = table.T
     if table.ndim != 2 or table.shape[1] != len(names) or not len(table):
-        listed = ", ".join([*names[:8], "…"] if len(names) > 8 else names)
+        columns = ", ".join([*names[:8], "…"] if len(names) > 8 else names)
         raise DataError(
             "The file does not fit this model",
-            expected=f"{len(names)} numbers an observation ({listed})",
+            expected=f"{len(names)} numbers an observation ({columns})",
             found=f"a table of {' by '.join(str(n) for n in table.shape)}",
         )
-    return [tuple(float(v) for v in row) for row in table[:MOST_ROWS]]
+    return [tuple(float(v) for v in row) for row in table[:MAX_ROWS]]
 
 
-def _text(file: Path, names: list[str]) -> Any:
+def _text(file: Path, names: list[str]) -> np.ndarray:
     import pandas as pd
 
     with open(file, encoding="utf-8", errors="replace") as stream:
@@ -84,8 +82,8 @@ def _text(file: Path, names: list[str]) -> Any:
         return pd.read_csv(file, header=None, **reading).to_numpy(dtype=np.float64)
     frame = pd.read_csv(file, **reading)
     frame.columns = [str(column).partition(" [")[0].strip() for column in frame.columns]
-    named = frame[names] if set(names) <= set(frame.columns) else frame
-    return named.to_numpy(dtype=np.float64)
+    selection = frame[names] if set(names) <= set(frame.columns) else frame
+    return selection.to_numpy(dtype=np.float64)
 
 
 def _is_number(word: str) -> bool:
@@ -96,24 +94,24 @@ def _is_number(word: str) -> bool:
     return True
 
 
-def _numpy(file: Path, names: list[str]) -> Any:
-    found = np.load(file, allow_pickle=False)
-    if isinstance(found, np.ndarray):
-        return found
-    with found:
-        arrays = {name: found[name] for name in found.files}
+def _numpy(file: Path, names: list[str]) -> np.ndarray:
+    content = np.load(file, allow_pickle=False)
+    if isinstance(content, np.ndarray):
+        return content
+    with content:
+        arrays = {name: content[name] for name in content.files}
     return _of_arrays(arrays, names)
 
 
-def _netcdf(file: Path, names: list[str]) -> Any:
+def _netcdf(file: Path, names: list[str]) -> np.ndarray:
     import xarray as xr
 
-    with xr.open_dataset(file) as found:
-        arrays = {str(name): found[name].values for name in found.data_vars}
+    with xr.open_dataset(file) as data:
+        arrays = {str(name): data[name].values for name in data.data_vars}
     return _of_arrays(arrays, names)
 
 
-def _of_arrays(arrays: dict[str, np.ndarray], names: list[str]) -> Any:
+def _of_arrays(arrays: dict[str, np.ndarray], names: list[str]) -> np.ndarray:
     if set(names) <= set(arrays):
         return np.column_stack([np.ravel(arrays[name]) for name in names])
     if len(arrays) == 1:

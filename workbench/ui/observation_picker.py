@@ -1,5 +1,5 @@
-"""Observing: the ways to say which observation is looked at. Sliders, a row of the data, numbers, a file,
-or the parameters from which an observation is simulated."""
+"""Observation picker: choose the observation by sliders, a row of the data, numbers, a file, or the true
+parameters from which it is simulated."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ import panel_material_ui as pmui
 
 from workbench.core.errors import DataError
 from workbench.core.observation import parse_values
-from workbench.diagnostics.posterior_explorer import ModelInfo
+from workbench.core.variable import Variable
 from workbench.ui import process_pool, text
 from workbench.ui.exploration import Exploration
-from workbench.ui.notifications import tell
-from workbench.ui.observation_file import SUFFIXES, checked_file, read_observations
-from workbench.ui.upload import sweep
+from workbench.ui.notifications import report_error
+from workbench.ui.observation_file import SUFFIXES, read_observations, validate_file
+from workbench.ui.upload import clean_uploads
 
-WAYS = {"Sliders": "sliders", "Row": "row", "Typed": "typed", "File": "file", "Truth": "truth"}
-#: Rows of the table.
-TABLED = 200
-#: Sliders that are shown at once, columns of the table, and by how much sliders leave the window of the data.
-MOST, COLUMNS, WIDER = 6, 4, 0.15
+MODES = {"Sliders": "sliders", "Row": "row", "Typed": "typed", "File": "file", "Truth": "truth"}
+#: Rows of the data in the table.
+TABLE_ROWS = 200
+#: Sliders on the screen at once, columns of the table, and the margin of a slider's range around the window
+#: of the data, as a share of it.
+MAX_SLIDERS, COLUMNS, MARGIN = 6, 4, 0.15
 WIDTH = 284
 SX = {
     "& .MuiToggleButton-root": {"textTransform": "none", "padding": "2px 9px", "fontSize": "12px"},
@@ -41,23 +42,23 @@ SHEET = """
 """
 
 
-class Observing(pn.viewable.Viewer):
-    """One panel a way; only the one that is chosen is shown."""
+class ObservationPicker(pn.viewable.Viewer):
+    """One panel for each mode; only that of the chosen mode is shown."""
 
     def __init__(self, exploration: Exploration, guard: Callable[[Callable[[], None]], bool]) -> None:
         super().__init__()
-        self.exploration, self._guard, self._putting = exploration, guard, False
-        self.ways = pmui.RadioButtonGroup(
-            options=WAYS,
+        self.exploration, self._guard, self._updating = exploration, guard, False
+        self.mode = pmui.RadioButtonGroup(
+            options=MODES,
             value="sliders",
             size="small",
             color="default",
             sx=SX,
             margin=(4, 4),
-            css_classes=["wb-ways"],
+            css_classes=["wb-observation-mode"],
         )
         self.sliders: list[pmui.FloatSlider] = []
-        self.truths: list[pmui.FloatSlider] = []
+        self.parameter_sliders: list[pmui.FloatSlider] = []
         self.part = pmui.Select(
             label="Components", options=[], size="small", width=WIDTH, margin=(8, 4), visible=False
         )
@@ -75,12 +76,12 @@ class Observing(pn.viewable.Viewer):
             css_classes=["wb-rows"],
             stylesheets=[SHEET],
         )
-        self.typed = pmui.TextInput(
+        self.text = pmui.TextInput(
             label="Numbers, with commas",
             size="small",
             width=WIDTH,
             margin=(10, 4),
-            css_classes=["wb-typed"],
+            css_classes=["wb-observation-text"],
             description="The observed values in the order of y. Press Enter.",
         )
         self.file = pmui.FileInput(
@@ -95,125 +96,133 @@ class Observing(pn.viewable.Viewer):
             label="Row of the file", value=0, start=0, size="small", width=130, margin=(10, 4), visible=False
         )
         self._rows: list[tuple[float, ...]] = []
-        self.said = pn.pane.HTML("", margin=(4, 6), width=WIDTH, css_classes=["wb-observation-said"])
+        self.message = pn.pane.HTML("", margin=(4, 6), width=WIDTH, css_classes=["wb-observation-message"])
         self._panel = pn.Column(margin=0)
         self._listen()
-        exploration.param.watch(lambda _: self.rebuild(), "opened")
-        exploration.param.watch(lambda _: self.put(), ["observation", "changed"])
+        exploration.param.watch(lambda _: self.rebuild(), "model_count")
+        exploration.param.watch(lambda _: self.show_observation(), ["observation", "answer_count"])
 
     def _listen(self) -> None:
-        self.ways.param.watch(lambda _: self._guard(self._turned), "value")
+        self.mode.param.watch(lambda _: self._guard(self._on_mode), "value")
         self.part.param.watch(lambda _: self._guard(self._fill), "value")
-        self.table.on_click(lambda event: self._guard(lambda: self._picked(int(event.row))))
-        self.typed.param.watch(lambda _: self._type(), "value")
-        self.file.param.watch(self._uploaded, "value")
+        self.table.on_click(lambda event: self._guard(lambda: self._select_row(int(event.row))))
+        self.text.param.watch(lambda _: self._on_text(), "value")
+        self.file.param.watch(self._on_upload, "value")
         self.row.param.watch(
             lambda _: self._guard(lambda: self._from_file(int(self.row.value or 0))), "value"
         )
 
-    # ---- what there is
+    # ---- the controls
     def rebuild(self) -> None:
-        """The controls of another model."""
-        about = self.exploration.about
-        can_simulate = "simulate" in about.problem_capabilities
-        ways = {label: way for label, way in WAYS.items() if way != "truth" or can_simulate}
-        ways = {label: way for label, way in ways.items() if way != "row" or len(about.rows)}
-        self.ways.param.update(options=ways, value="sliders")
+        """Create the controls for the model that was opened."""
+        info = self.exploration.info
+        can_simulate = "simulate" in info.problem_capabilities
+        modes = {label: mode for label, mode in MODES.items() if mode != "truth" or can_simulate}
+        modes = {label: mode for label, mode in modes.items() if mode != "row" or len(info.rows)}
+        self.mode.param.update(options=modes, value="sliders")
         self.sliders = [
-            _slider(v, window, "y") for v, window in zip(about.y, about.observation_window, strict=True)
+            _slider(v, window, "y") for v, window in zip(info.y, info.observation_window, strict=True)
         ]
-        self.truths = [_slider(v, window, "x") for v, window in zip(about.x, about.window, strict=True)]
+        self.parameter_sliders = [
+            _slider(v, window, "x") for v, window in zip(info.x, info.window, strict=True)
+        ]
         for slider in self.sliders:
-            slider.param.watch(self._slid, "value")
-        for slider in self.truths:
-            slider.param.watch(self._truth_slid, "value")
-        self.put()  # before the browser makes the sliders: what is sent to one that is being made may be lost
-        count = len(about.y)
-        parts = [f"{i + 1} to {min(i + MOST, count)} of {count}" for i in range(0, count, MOST)]
+            slider.param.watch(self._on_slider, "value")
+        for slider in self.parameter_sliders:
+            slider.param.watch(self._on_parameter_slider, "value")
+        self.show_observation()  # before the browser creates the sliders: later values may be lost
+        count = len(info.y)
+        parts = [f"{i + 1} to {min(i + MAX_SLIDERS, count)} of {count}" for i in range(0, count, MAX_SLIDERS)]
         self.part.param.update(options=parts, value=parts[0])
-        shown = about.y[:COLUMNS]
+        columns = info.y[:COLUMNS]
         self.table.value = pd.DataFrame(
             {
-                v.symbol or v.name: [text.number(r, 2) for r in about.rows[:TABLED, i]]
-                for i, v in enumerate(shown)
+                v.symbol or v.name: [text.number(r, 2) for r in info.rows[:TABLE_ROWS, i]]
+                for i, v in enumerate(columns)
             },
-            index=pd.RangeIndex(min(TABLED, len(about.rows)), name="row"),
+            index=pd.RangeIndex(min(TABLE_ROWS, len(info.rows)), name="row"),
         )
         self._rows, self.row.visible = [], False
-        self._say("", "")
+        self._show_message("", "")
         self._fill()
 
-    def _turned(self) -> None:
-        self._say("", "")
+    def _on_mode(self) -> None:
+        self._show_message("", "")
         self._fill()
-        if self.ways.value == "truth":
-            self._truth_slid()
+        if self.mode.value == "truth":
+            self._on_parameter_slider()
 
     def _fill(self) -> None:
-        """The panel of the chosen way."""
-        if self.exploration.about is None:  # it comes with the model
+        """Show the panel of the chosen mode."""
+        if self.exploration.info is None:  # no model yet
             return
-        about, at = self.exploration.about, MOST * self.part.options.index(self.part.value)
-        self.part.visible = len(about.y) > MOST
+        info, at = self.exploration.info, MAX_SLIDERS * self.part.options.index(self.part.value)
+        self.part.visible = len(info.y) > MAX_SLIDERS
         panels = {
-            "sliders": [self.part, *self.sliders[at : at + MOST]],
-            "row": [_note("Pick a pair of the data: its true parameters are marked."), self.table],
-            "typed": [self.typed],
+            "sliders": [self.part, *self.sliders[at : at + MAX_SLIDERS]],
+            "row": [
+                _note("Choose a row of the data; its true parameters are marked in the plots."),
+                self.table,
+            ],
+            "typed": [self.text],
             "file": [
-                _note("CSV, NPZ or NetCDF with one number a component, or one row an observation."),
+                _note("CSV, NPZ or NetCDF with one number per component, or one row per observation."),
                 self.file,
                 self.row,
             ],
-            "truth": [_note("Move the parameters; the observation is simulated."), *self.truths[:MOST]],
+            "truth": [
+                _note("Set the true parameters; the observation is simulated from them."),
+                *self.parameter_sliders[:MAX_SLIDERS],
+            ],
         }
-        self._panel.objects = panels[self.ways.value]
+        self._panel.objects = panels[self.mode.value]
 
-    def put(self) -> None:
-        """Show the observation that is looked at."""
+    def show_observation(self) -> None:
+        """Update the controls to the current observation."""
         values = self.exploration.observation
-        if self._putting or len(values) != len(self.sliders):
+        if self._updating or len(values) != len(self.sliders):
             return
-        self._putting = True
+        self._updating = True
         try:
             for slider, value in zip(self.sliders, values, strict=True):
                 if abs(slider.value - value) > 1e-9 * max(1.0, abs(value)):
                     inside = min(max(value, slider.start), slider.end)
-                    if inside != value:  # the slider makes room for what was typed
+                    if inside != value:  # widen the slider to a value outside its range
                         slider.param.update(start=min(slider.start, value), end=max(slider.end, value))
                     slider.value = value
-            shown = ", ".join(f"{v:.6g}" for v in values)
-            if self.typed.value != shown and not self.said_badly:
-                self.typed.value = shown
+            numbers = ", ".join(f"{v:.6g}" for v in values)
+            if self.text.value != numbers and not self.has_error:
+                self.text.value = numbers
         finally:
-            self._putting = False
+            self._updating = False
 
     @property
-    def said_badly(self) -> bool:
-        """An error stands under the controls; what was typed stays until it is mended."""
-        return "bad" in self.said.object
+    def has_error(self) -> bool:
+        """True while an error is shown; the text stays until it is corrected."""
+        return "bad" in self.message.object
 
-    # ---- what is done
-    def _slid(self, _event: Any = None) -> None:
-        if not self._putting:
+    # ---- what the user does
+    def _on_slider(self, _event: Any = None) -> None:
+        if not self._updating:
             self._observe([slider.value for slider in self.sliders])
 
-    def _truth_slid(self, _event: Any = None) -> None:
-        if not self._putting:
-            self._guard(lambda: self.exploration.move_truth(tuple(s.value for s in self.truths)))
+    def _on_parameter_slider(self, _event: Any = None) -> None:
+        if not self._updating:
+            self._guard(lambda: self.exploration.move_truth(tuple(s.value for s in self.parameter_sliders)))
 
-    def _picked(self, row: int) -> None:
-        about = self.exploration.about
-        if about is None:
+    def _select_row(self, row: int) -> None:
+        info = self.exploration.info
+        if info is None:
             return
-        self._observe(about.rows[row], tuple(float(v) for v in about.truths[row]))
+        self._observe(info.rows[row], tuple(float(v) for v in info.truths[row]))
 
-    def _type(self) -> None:
-        if self._putting or not self.typed.value.strip():
+    def _on_text(self) -> None:
+        if self._updating or not self.text.value.strip():
             return
         try:
-            values = parse_values(self.typed.value, error=DataError)
+            values = parse_values(self.text.value, error=DataError)
         except DataError as error:
-            self._say(str(error), "bad")
+            self._show_message(str(error), "bad")
             return
         self._observe(values)
 
@@ -221,33 +230,33 @@ class Observing(pn.viewable.Viewer):
         try:
             self.exploration.observe(values, truth)
         except DataError as error:
-            self._say(str(error), "bad")
+            self._show_message(str(error), "bad")
             return
-        self._say("", "")
+        self._show_message("", "")
 
-    async def _uploaded(self, event: Any) -> None:
+    async def _on_upload(self, event: Any) -> None:
         if not event.new:
             return
         data, name = bytes(event.new), str(self.file.filename or "")
         self.file.value = None
         path = None
         try:
-            suffix = checked_file(data, name)
-            uploads = process_pool.shelf("uploads")
-            sweep(uploads, len(data))
+            suffix = validate_file(data, name)
+            uploads = process_pool.transfer_folder("uploads")
+            clean_uploads(uploads, len(data))
             path = uploads / process_pool.new_name(suffix)
             path.write_bytes(data)
-            names = [v.name for v in self.exploration.about.y]
-            work = process_pool.POOL.send(read_observations, str(path), names)
-            self.take(await asyncio.wrap_future(work))
+            names = [v.name for v in self.exploration.info.y]
+            work = process_pool.POOL.submit(read_observations, str(path), names)
+            self.load_rows(await asyncio.wrap_future(work))
         except Exception as error:
-            self._say(tell(error), "bad")
+            self._show_message(report_error(error), "bad")
         finally:
             if path is not None:
                 path.unlink(missing_ok=True)
 
-    def take(self, rows: list[tuple[float, ...]]) -> None:
-        """Look at the first of these observations of a file, and offer the others."""
+    def load_rows(self, rows: list[tuple[float, ...]]) -> None:
+        """Show the first of these observations of a file, and offer the others."""
         self._rows = rows
         self.row.param.update(visible=len(rows) > 1, end=max(0, len(rows) - 1), value=0)
         self._from_file(0)
@@ -255,23 +264,23 @@ class Observing(pn.viewable.Viewer):
     def _from_file(self, row: int) -> None:
         if row < len(self._rows):
             self._observe(self._rows[row])
-            if not self.said_badly:
-                self._say(f"Observation {row + 1} of {len(self._rows)} in the file.", "info")
+            if not self.has_error:
+                self._show_message(f"Observation {row + 1} of {len(self._rows)} in the file.", "info")
 
-    def _say(self, sentence: str, kind: str) -> None:
-        said = f'<div class="wb-message {kind}">{text.escape(sentence)}</div>' if sentence else ""
-        self.said.object = said
+    def _show_message(self, sentence: str, kind: str) -> None:
+        html = f'<div class="wb-message {kind}">{text.escape(sentence)}</div>' if sentence else ""
+        self.message.object = html
 
     def __panel__(self) -> Any:
-        return pn.Column(self.ways, self._panel, self.said, margin=0, sizing_mode="stretch_width")
+        return pn.Column(self.mode, self._panel, self.message, margin=0, sizing_mode="stretch_width")
 
 
-def _slider(variable: Any, window: tuple[float, float], side: str) -> pmui.FloatSlider:
-    """A slider over the window of the data and somewhat beyond, whose every movement counts."""
+def _slider(variable: Variable, window: tuple[float, float], side: str) -> pmui.FloatSlider:
+    """Return a slider over the window of the data and a margin, which reports every movement."""
     low, high = window
-    room = WIDER * (high - low) if side == "y" else 0.0
-    start, end = max(low - room, variable.low), min(high + room, variable.high)
-    made = pmui.FloatSlider(
+    margin = MARGIN * (high - low) if side == "y" else 0.0
+    start, end = max(low - margin, variable.low), min(high + margin, variable.high)
+    slider = pmui.FloatSlider(
         label=variable.label,
         start=start,
         end=end,
@@ -283,13 +292,10 @@ def _slider(variable: Any, window: tuple[float, float], side: str) -> pmui.Float
         margin=(6, 14, 0, 14),
         css_classes=[f"wb-{side}-slider"],
     )
-    # without this, Panel waits 50 ms before it looks at what a slider says
-    made._priority_changes = ["value"]
-    return made
+    # without this, Panel waits 50 ms before it handles a slider's value
+    slider._priority_changes = ["value"]
+    return slider
 
 
 def _note(sentence: str) -> pn.pane.HTML:
     return pn.pane.HTML(f'<div class="wb-note">{sentence}</div>', margin=(6, 6, 0, 6), width=WIDTH)
-
-
-__all__ = ["Observing", "ModelInfo"]

@@ -1,4 +1,4 @@
-"""The losses of several runs laid over each other."""
+"""The losses of several runs in one plot."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ from workbench.studies.results_table import Entry
 
 
 def curves(runs: Iterable[tuple[str, Iterable[Any]]]) -> xr.Dataset:
-    """The total loss of each named run as a Dataset like that of the view ``losses``, one part a run."""
+    """Return the total loss of each run as a Dataset like that of the view ``losses``, one part per run."""
     records: dict[int, SimpleNamespace] = {}
     names = []
     for name, history in runs:
         names.append(name)
         for record in history:
-            kept = records.setdefault(
+            merged_record = records.setdefault(
                 record.iteration, SimpleNamespace(iteration=record.iteration, parts={}, validation={})
             )
-            kept.parts[name] = record.parts.get("loss", np.nan)
+            merged_record.parts[name] = record.parts.get("loss", np.nan)
             if "loss" in record.validation:
-                kept.validation[name] = record.validation["loss"]
-    ordered = [records[i] for i in sorted(records)]
-    if ordered:  # the view reads the names of the parts off the last record
-        ordered[-1].parts = {name: ordered[-1].parts.get(name, np.nan) for name in names}
-    return diagnostics.losses(SimpleNamespace(iteration=0, records=ordered), records=ordered)
+                merged_record.validation[name] = record.validation["loss"]
+    sequence = [records[i] for i in sorted(records)]
+    if sequence:  # the view takes the names of the parts from the last record
+        sequence[-1].parts = {name: sequence[-1].parts.get(name, np.nan) for name in names}
+    return diagnostics.losses(SimpleNamespace(iteration=0, steps=0, records=sequence), records=sequence)
 
 
 def overlay(data: xr.Dataset) -> hv.Overlay:
-    """Solid for training, dashed for validation, a colour a run."""
+    """Plot the losses: solid for training, dashed for validation, a colour per run."""
     return plots.losses(data).relabel("")
 
 
-def loss_data(listed: Sequence[Entry]) -> xr.Dataset:
-    """Training and validation loss over the iterations, one colour an entry."""
-    trained = [e for e in listed if e.curve.shape[1]][:MOST]
-    return curves([(name, _records(e.curve)) for name, e in zip(named(trained), trained, strict=True)])
+def loss_data(entries: Sequence[Entry]) -> xr.Dataset:
+    """Return training and validation loss over the iterations, one part per entry."""
+    with_curve = [e for e in entries if e.curve.shape[1]][:MOST]
+    return curves([(name, _records(e.curve)) for name, e in zip(named(with_curve), with_curve, strict=True)])
 
 
 def _records(curve: np.ndarray) -> list[SimpleNamespace]:
-    """The stored curve as records, as the overlay of histories reads them."""
+    """Return a stored curve as records, as `curves` reads them."""
     return [
         SimpleNamespace(
             iteration=int(iteration),

@@ -1,5 +1,4 @@
-"""Picker: one member of a catalogue and its settings. What does not fit is greyed out with its reason beside
-it."""
+"""Picker: a member of a catalogue and its settings; members that do not fit are disabled with a reason."""
 
 from __future__ import annotations
 
@@ -8,6 +7,7 @@ from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
+import param
 
 from workbench.core.errors import SpecError
 from workbench.core.spec import Spec
@@ -20,13 +20,14 @@ LONGEST_REASON = 84
 
 
 class Picker(pn.viewable.Viewer):
-    """A drop-down, one sentence about the picked member, and the form of its settings.
+    """A menu of the members, a sentence about the selected one, and the form of its settings.
 
     Parameters
     ----------
-    on_pick : called with (kind, key) when the user picks another member.
+    on_pick : called with (kind, key) when the user selects another member.
     on_change : called with (name, value) after a setting has changed.
-    extra : a viewable of its own for members that need more than settings (a table, a drawing), or None.
+    extra : returns an editor for members with data of the user's own (a table, a drawing), or None, and the
+        settings that it replaces.
     """
 
     def __init__(
@@ -37,11 +38,11 @@ class Picker(pn.viewable.Viewer):
         on_pick: Callable[[str, str], None],
         on_change: Callable[[str, Any], None],
         on_error: Callable[[SpecError], None],
-        extra: Callable[[Spec], Any] | None = None,
+        extra: Callable[[Spec], tuple[Any, frozenset[str]]] | None = None,
     ) -> None:
         super().__init__()
         self.kind, self.choices, self._on_pick = kind, choices, on_pick
-        self._tell, self._on_error, self._extra = on_change, on_error, extra
+        self._notify_change, self._on_error, self._extra = on_change, on_error, extra
         self._silent, self.form = False, None
         self.select = pmui.Select(
             label=text.label(kind),
@@ -56,7 +57,7 @@ class Picker(pn.viewable.Viewer):
         )
         self.card = DivergenceCard()
         self._settings = pn.Column(margin=0, sizing_mode="stretch_width")
-        self.select.param.watch(self._picked, "value")
+        self.select.param.watch(self._on_select, "value")
         self._layout = pn.Column(
             self.select,
             self.about,
@@ -67,13 +68,13 @@ class Picker(pn.viewable.Viewer):
         )
         self.refresh()
 
-    def _picked(self, event) -> None:
+    def _on_select(self, event: param.parameterized.Event) -> None:
         if not self._silent and event.new:
             self._on_pick(self.kind, event.new)
 
     def _on_change(self, name: str, value: Any) -> None:
-        """Live settings reach nobody else here, but they may be the divergence's own."""
-        self._tell(name, value)
+        """Update the divergence card as well, since live settings refresh nothing else."""
+        self._notify_change(name, value)
         self._show_card()
 
     def _show_card(self) -> None:
@@ -82,7 +83,7 @@ class Picker(pn.viewable.Viewer):
             self.card.show(self.choices.spec(self.kind), *others)
 
     def refresh(self) -> None:
-        """Show what the choices hold now: reasons, the picked member, its form."""
+        """Update menu, sentence and form to the current choices."""
         reasons, spec = self.choices.reasons(self.kind), self.choices.spec(self.kind)
         options = {
             option_label(member.title, reasons[member.key]): member.key for member in CATALOGUES[self.kind]
@@ -98,16 +99,16 @@ class Picker(pn.viewable.Viewer):
             self._silent = False
         self.about.object = about(spec)
         self._show_card()
-        unused = self._unused(spec)
-        if self.form is None or self.form.spec is not spec or self.form.unused != unused:
+        ignored_settings = self._unused(spec)
+        if self.form is None or self.form.spec is not spec or self.form.unused != ignored_settings:
             extra, skip = self._extra(spec) if self._extra else (None, frozenset())
-            skip |= unused
+            skip |= ignored_settings
             self.form = Form(spec, on_change=self._on_change, on_error=self._on_error, skip=skip)
-            self.form.unused = unused
+            self.form.unused = ignored_settings
             self._settings.objects = [self.form] if extra is None else [extra, self.form]
 
     def _unused(self, spec: Spec) -> frozenset[str]:
-        """Settings that mean nothing beside what is picked elsewhere, or as the spec itself stands."""
+        """Return the settings without effect under the other choices or settings."""
         if self.kind == "architecture":
             return spec.unused(self.choices.spec("problem").shapes)
         if self.kind == "objective":
@@ -119,7 +120,7 @@ class Picker(pn.viewable.Viewer):
 
 
 def option_label(title: str, reason: str) -> str:
-    """A menu line: the title, and behind it why it cannot be had."""
+    """Return the line of a menu: the title, followed by the reason why it cannot be selected."""
     if not reason:
         return title
     short = reason if len(reason) <= LONGEST_REASON else reason[: LONGEST_REASON - 1].rsplit(" ", 1)[0] + " …"
@@ -127,7 +128,7 @@ def option_label(title: str, reason: str) -> str:
 
 
 def about(spec: Spec) -> str:
-    """One sentence and the paper."""
+    """Format the summary of a member as HTML, with its paper as a tooltip."""
     reference = (
         f' <span class="wb-source" title="{text.escape(spec.reference)}">source</span>'
         if spec.reference

@@ -1,5 +1,5 @@
-"""World: what the posterior means outside the space of its parameters. The physical view of the problem,
-and the observations that its draws would give."""
+"""Predictive view: the posterior outside its parameter space, as the problem's physical view and as the
+observations that its draws predict."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from workbench.ui.exploration import Exploration
 from workbench.ui.live_figure import LiveFigure, figure
 from workbench.ui.notifications import guard
 
-#: With at most so many components, y is shown as a plane that can be tapped.
-PLANAR = 2
+#: Largest number of components of y that are shown as a plane to tap.
+MAX_PLANAR = 2
 
 
-class World(pn.viewable.Viewer):
-    """Figures under each other; those that mean nothing for a problem are not there."""
+class PredictiveView(pn.viewable.Viewer):
+    """A column of figures; those that do not apply to a problem are hidden."""
 
     def __init__(self, state: Exploration) -> None:
         super().__init__()
         self.state = state
         self.figures = {"plane": LiveFigure("plane"), "band": LiveFigure("band")}
-        self.figures["plane"].on_tap(lambda x, y: guard(lambda: self.tapped(x, y)))
-        self.figures["band"].on_tap(lambda x, y: guard(lambda: self.moved(x, y)))
+        self.figures["plane"].on_tap(lambda x, y: guard(lambda: self.on_plane_tap(x, y)))
+        self.figures["band"].on_tap(lambda x, y: guard(lambda: self.on_band_tap(x, y)))
         self.heads = {name: pn.pane.HTML("", margin=(2, 8, 0, 10)) for name in ("physical", "plane", "band")}
         self.places = {
             name: pn.Column(
@@ -42,57 +42,58 @@ class World(pn.viewable.Viewer):
         self.physical: dict[str, Any] = {}
         self._plot = ""
 
-    def opened(self) -> None:
-        """Another model: which figures mean something."""
-        about = self.state.about
-        planar = len(about.y) <= PLANAR
-        can = Capability.SIMULATE in about.given
-        self.places["physical"].visible = bool(about.pictures)
+    def on_model(self) -> None:
+        """Show the figures that apply to the model that was opened."""
+        info = self.state.info
+        planar = len(info.y) <= MAX_PLANAR
+        can_simulate = Capability.SIMULATE in info.problem_capabilities
+        self.places["physical"].visible = bool(info.pictures)
         self.places["plane"].visible = planar
-        self.places["band"].visible = not planar and can
+        self.places["band"].visible = not planar and can_simulate
         self.heads["plane"].object = head(
-            "Observations", "tap to choose" + ("" if can else ", cannot be simulated")
+            "Observations", "tap to choose" + ("" if can_simulate else ", cannot be simulated")
         )
         self.heads["band"].object = head(
-            "Resimulated", "draws sent through the simulator again · tap to move a number"
+            "Resimulated", "draws passed through the simulator · tap to change a component"
         )
 
     def draw(self) -> None:
-        """Show the newest answers."""
+        """Draw the latest answers."""
         pictures = self.state.pictures()
         if pictures is not None and self.places["physical"].visible:
             self._physical(pictures)
         if self.places["plane"].visible:
-            self.figures["plane"].show(self.state.seen())
-        again = {n: a.resimulated for n, a in self.state.answers.items() if a.resimulated is not None}
-        if self.places["band"].visible and "model" in again:
-            self.figures["band"].show(again)
+            self.figures["plane"].show(self.state.observation_plane())
+        answers = self.state.answers.items()
+        resimulations = {n: a.resimulation for n, a in answers if a.resimulation is not None}
+        if self.places["band"].visible and "model" in resimulations:
+            self.figures["band"].show(resimulations)
 
     def _physical(self, pictures: dict[str, Any]) -> None:
-        """Each plot of a physical view has its own figure."""
+        """Draw the physical view; each kind of plot has a figure of its own."""
         plot, data = pictures["model"].attrs["plot"], pictures["model"]
         if plot not in self.physical:
             self.physical[plot] = figure(plot)
-        shown, place = self.physical[plot], self.places["physical"]
+        view, place = self.physical[plot], self.places["physical"]
         if plot != self._plot:  # each change of a layout makes Bokeh walk the whole page
-            place.objects, self._plot = [self.heads["physical"], shown], plot
-        shown.show(pictures)
+            place.objects, self._plot = [self.heads["physical"], view], plot
+        view.show(pictures)
         self.heads["physical"].object = head(data.attrs["title"], str(data.attrs.get("about", "")))
 
-    def tapped(self, x: float, y: float) -> None:
-        """The observation at a place of the plane."""
-        about = self.state.about
-        if about is not None and len(about.y) <= PLANAR:
-            self.state.observe((x, y)[: len(about.y)])
+    def on_plane_tap(self, x: float, y: float) -> None:
+        """Choose the observation at a point of the plane."""
+        info = self.state.info
+        if info is not None and len(info.y) <= MAX_PLANAR:
+            self.state.observe((x, y)[: len(info.y)])
 
-    def moved(self, x: float, y: float) -> None:
-        """The observation with the tapped component at the tapped height, within its bounds."""
+    def on_band_tap(self, x: float, y: float) -> None:
+        """Set the tapped component of the observation to the tapped height, within its bounds."""
         state, answer = self.state, self.state.answers.get("model")
-        drawn, place = getattr(answer, "resimulated", None), round(x)
-        if state.about is None or drawn is None or not 0 <= place < len(state.about.y):
+        band, place = getattr(answer, "resimulation", None), round(x)
+        if state.info is None or band is None or not 0 <= place < len(state.info.y):
             return
-        value = float(drawn["middle"][place] + y * drawn["scale"][place])
-        variable, values = state.about.y[place], list(state.observation)
+        value = float(band["middle"][place] + y * band["scale"][place])
+        variable, values = state.info.y[place], list(state.observation)
         values[place] = min(max(value, variable.low), variable.high)
         state.observe(tuple(values))
 
@@ -101,6 +102,6 @@ class World(pn.viewable.Viewer):
 
 
 def head(title: str, caption: str) -> str:
-    """A title with what is said beside it."""
-    said = text.escape(caption)
-    return f'<div class="wb-title">{text.escape(title)} <span class="wb-caption">{said}</span></div>'
+    """Return a title with its caption as HTML."""
+    span = f'<span class="wb-caption">{text.escape(caption)}</span>'
+    return f'<div class="wb-title">{text.escape(title)} {span}</div>'

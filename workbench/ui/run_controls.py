@@ -1,4 +1,4 @@
-"""Transport: play, pause, step 1, step 100, reset, and what the run is doing as text."""
+"""Run controls: play, pause, step 1, step 100, reset and the state of the run as text."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from workbench.ui.session import Session
 COLOURS = {"running": "running", "failed": "bad", "killed": "bad", "finished": "good"}
 
 
-class Transport(pn.viewable.Viewer):
-    """Buttons that call the session through `guard`, which turns errors into sentences."""
+class RunControls(pn.viewable.Viewer):
+    """Buttons that act on the session through ``guard``, which reports errors to the user."""
 
     def __init__(self, session: Session, guard: Callable[[Callable[[], None]], None]) -> None:
         super().__init__()
         self.session = session
-        shared = {"size": "small", "margin": (6, 3)}
+        options = {"size": "small", "margin": (6, 3)}
         self.play = pmui.Button(
             label="Train",
             icon="play_arrow",
@@ -27,14 +27,14 @@ class Transport(pn.viewable.Viewer):
             variant="contained",
             width=118,
             css_classes=["wb-play"],
-            description="Start what is picked, or go on.",
-            **shared,
+            description="Start a run, or continue the one on display.",
+            **options,
         )
-        self.pause = button("pause", "Pause after the step that is under way, and save.", "wb-pause")
+        self.pause = button("pause", "Pause after the current step, and save.", "wb-pause")
         self.one = button("skip_next", "Train exactly one step.", "wb-step", label="1")
         self.hundred = button("fast_forward", "Train exactly 100 steps.", "wb-step-100", label="100")
         self.reset = button(
-            "restart_alt", "Back to iteration 0: a new, untrained run of what is picked.", "wb-reset"
+            "restart_alt", "Back to iteration 0: a new, untrained run of the current choices.", "wb-reset"
         )
         self.readout = pn.pane.HTML(
             readout(session), margin=(6, 6, 6, 14), sizing_mode="stretch_width", css_classes=["wb-readout"]
@@ -54,11 +54,12 @@ class Transport(pn.viewable.Viewer):
             self.readout,
             margin=0,
             sizing_mode="stretch_width",
-            css_classes=["wb-transport"],
+            css_classes=["wb-run-controls"],
         )
         self.refresh()
 
     def refresh(self) -> None:
+        """Update labels, enabled buttons and the readout."""
         session, state = self.session, self.session.status.state
         running = state == "running"
         label = (
@@ -70,9 +71,9 @@ class Transport(pn.viewable.Viewer):
         )
         self.play.param.update(label=label, disabled=running and not session.dirty)
         self.pause.disabled = not running
-        over = not session.dirty and state in ("finished", "failed", "killed", "stopped", "none")
+        is_over = not session.dirty and state in ("finished", "failed", "killed", "stopped", "none")
         for step in (self.one, self.hundred):
-            step.disabled = running or over
+            step.disabled = running or is_over
         self.readout.object = readout(session)
 
     def __panel__(self):
@@ -80,7 +81,7 @@ class Transport(pn.viewable.Viewer):
 
 
 def button(icon: str, tooltip: str, css: str, label: str = "") -> pmui.Button:
-    """A small outlined button."""
+    """Return a small outlined button."""
     return pmui.Button(
         label=label,
         icon=icon,
@@ -94,12 +95,12 @@ def button(icon: str, tooltip: str, css: str, label: str = "") -> pmui.Button:
     )
 
 
-#: Parts whose names would push the rest of the line off a small screen.
+#: Short names of loss parts, so that the line fits on a small screen.
 SHORT = {"negative_log_likelihood": "−log p"}
 
 
 def readout(session: Session) -> str:
-    """Iteration, loss parts, speed, device and state as text, for eyes and for screen readers."""
+    """Format state, iteration, loss parts, speed and device as HTML that screen readers can read."""
     status, parts = session.status, {}
     if session.history:
         parts = session.history[-1].parts
@@ -117,10 +118,11 @@ def readout(session: Session) -> str:
     speed = f"{status.steps_per_second:.0f}" if status.steps_per_second else "–"
     cells += [cell("steps/s", speed, "number"), cell("device", text.escape(status.device or "–"))]
     if session.title:
-        cells.append(cell("shown", text.escape(session.title), "wb-shown", "last"))
+        cells.append(cell("run", text.escape(session.title), "wb-run-title", "last"))
     return '<div class="wb-cells" role="status">' + "".join(cells) + "</div>"
 
 
 def cell(name: str, value: str, kind: str = "", place: str = "") -> str:
-    shown = f'<span class="wb-value {kind}">{value}</span>'
-    return f'<div class="wb-cell {place}"><span class="wb-name">{name}</span>{shown}</div>'
+    """Format one name and its value as HTML."""
+    span = f'<span class="wb-value {kind}">{value}</span>'
+    return f'<div class="wb-cell {place}"><span class="wb-name">{name}</span>{span}</div>'

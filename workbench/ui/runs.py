@@ -1,10 +1,9 @@
-"""Runs: the shelf of all runs, with open, resume, delete and their losses laid over each other."""
+"""Runs: a table of all stored runs, to open, resume, delete and compare by their losses."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 import holoviews as hv
 import pandas as pd
@@ -19,13 +18,13 @@ from workbench.ui.overlay import curves, overlay
 from workbench.ui.session import Session
 
 COLUMNS = ["run", "state", "iteration", "steps", "started", "id"]
-MOST_CURVES = 8
-# pixels, not shares: a table that is filled before it is seen would take shares of nothing
+MAX_CURVES = 8
+# pixels, not shares: a table that is filled before it is visible has no width to share
 WIDTHS = {"run": 440, "state": 130, "iteration": 100, "steps": 90, "started": 140}
 
 
 class RunsPanel(pn.viewable.Viewer):
-    """A table of runs; what is ticked can be opened, resumed, deleted (after a second click) and compared."""
+    """A table of runs; selected ones can be opened, resumed, deleted (after confirmation) and compared."""
 
     def __init__(
         self, session: Session, guard: Callable[[Callable[[], None]], None], on_open: Callable[[], None]
@@ -33,21 +32,21 @@ class RunsPanel(pn.viewable.Viewer):
         super().__init__()
         self.session, self._guard, self._on_open, self.runs = session, guard, on_open, Runs()
         self.table = empty_table()
-        self.open = action("Open", "visibility", "Look at this run, at its last checkpoint.", "wb-open")
-        self.resume = action("Resume", "play_arrow", "Open it and train on.", "wb-resume-run")
+        self.open = action("Open", "visibility", "Show this run at its last checkpoint.", "wb-open")
+        self.resume = action("Resume", "play_arrow", "Open it and continue training.", "wb-resume-run")
         self.delete = action(
-            "Delete", "delete", "Remove the folder of every ticked run, for good.", "wb-delete"
+            "Delete", "delete", "Delete the folder of every selected run permanently.", "wb-delete"
         )
-        self.sure = pmui.Button(
+        self.confirm = pmui.Button(
             label="Yes, delete",
             icon="delete_forever",
             color="error",
             visible=False,
             size="small",
-            css_classes=["wb-delete-sure"],
+            css_classes=["wb-delete-confirm"],
             margin=(6, 4),
         )
-        self.again = action("Refresh", "refresh", "Read the shelf again.", "wb-refresh")
+        self.reload = action("Refresh", "refresh", "Read the list again.", "wb-refresh")
         self.note = pn.pane.HTML("", margin=(10, 8), sizing_mode="stretch_width")
         self.pipe = hv.streams.Pipe(data=curves([]))
         self.plot = pn.pane.HoloViews(
@@ -58,7 +57,7 @@ class RunsPanel(pn.viewable.Viewer):
             stylesheets=[".bk-Canvas { font-size: 12px !important; }"],
         )
         self._listen()
-        buttons = [self.open, self.resume, self.delete, self.sure, self.again, self.note]
+        buttons = [self.open, self.resume, self.delete, self.confirm, self.reload, self.note]
         bar = pn.Row(*buttons, margin=0, sizing_mode="stretch_width")
         self._layout = pn.Column(bar, self.table, self.plot, sizing_mode="stretch_width", margin=(4, 12))
 
@@ -67,58 +66,62 @@ class RunsPanel(pn.viewable.Viewer):
         self.open.on_click(lambda _: guard(lambda: self._open(resume=False)))
         self.resume.on_click(lambda _: guard(lambda: self._open(resume=True)))
         self.delete.on_click(lambda _: self._ask())
-        self.sure.on_click(lambda _: guard(self._delete))
-        self.again.on_click(lambda _: guard(self.refresh))
-        self.table.param.watch(lambda _: guard(self._ticked), "selection")
+        self.confirm.on_click(lambda _: guard(self._delete))
+        self.reload.on_click(lambda _: guard(self.refresh))
+        self.table.param.watch(lambda _: guard(self._on_selection), "selection")
 
     def refresh(self) -> None:
-        """Read the shelf."""
+        """Read the list of runs again."""
         self.infos = self.runs.list()
         rows = [
-            (titled(i.title), state(i), i.iteration, i.steps or "", when(i.created), i.id) for i in self.infos
+            (run_title(i.title), state_text(i), i.iteration, i.steps or "", format_time(i.created), i.id)
+            for i in self.infos
         ]
         self.table.param.update(value=pd.DataFrame(rows, columns=COLUMNS), selection=[])
-        self._ticked()
+        self._on_selection()
 
     @property
-    def ticked(self) -> list[RunInfo]:
+    def selection(self) -> list[RunInfo]:
+        """The selected runs."""
         ids = self.table.value["id"].tolist() if len(self.table.value) else []
         return [self.infos[i] for i in self.table.selection if i < len(ids)]
 
-    def _ticked(self) -> None:
-        ticked = self.ticked
-        self.open.disabled = self.resume.disabled = len(ticked) != 1
-        self.delete.disabled, self.sure.visible = not ticked, False
-        self._say("Tick runs to compare their losses." if self.infos else "There are no runs yet: train one.")
+    def _on_selection(self) -> None:
+        selection = self.selection
+        self.open.disabled = self.resume.disabled = len(selection) != 1
+        self.delete.disabled, self.confirm.visible = not selection, False
+        self._show_message(
+            "Select runs to compare their losses." if self.infos else "There are no runs yet: train one."
+        )
         self.pipe.send(
             curves(
                 [
-                    (f"{titled(i.title).split(' · ')[0]} · {i.id[-4:]}", self.runs.folder(i.id).history())
-                    for i in ticked[:MOST_CURVES]
+                    (f"{run_title(i.title).split(' · ')[0]} · {i.id[-4:]}", self.runs.folder(i.id).history())
+                    for i in selection[:MAX_CURVES]
                 ]
             )
         )
 
     def _open(self, *, resume: bool) -> None:
-        if len(self.ticked) != 1:
-            raise RunError("Tick one run", suggestion="only one can be looked at at a time")
-        self.session.open(self.ticked[0].path)
+        if len(self.selection) != 1:
+            raise RunError("Select one run", suggestion="only one can be shown at a time")
+        self.session.open(self.selection[0].path)
         if resume:
-            self.session.play_shown()
+            self.session.continue_run()
         self._on_open()
 
     def _ask(self) -> None:
-        self.sure.visible = True
-        count = len(self.ticked)
-        self._say(f"This removes {count} run{'s' if count > 1 else ''} for good.")
+        self.confirm.visible = True
+        count = len(self.selection)
+        self._show_message(f"This deletes {count} run{'s' if count > 1 else ''} permanently.")
 
     def _delete(self) -> None:
-        for info in self.ticked:
+        for info in self.selection:
             self.session.forget(info.path)
             self.runs.delete(info.id)
         self.refresh()
 
-    def _say(self, sentence: str) -> None:
+    def _show_message(self, sentence: str) -> None:
         self.note.object = f'<div class="wb-note">{text.escape(sentence)}</div>'
 
     def __panel__(self):
@@ -126,7 +129,7 @@ class RunsPanel(pn.viewable.Viewer):
 
 
 def empty_table() -> pn.widgets.Tabulator:
-    """The shelf before it was read."""
+    """Return an empty table of runs."""
     return pn.widgets.Tabulator(
         pd.DataFrame(columns=COLUMNS),
         selectable="checkbox",
@@ -145,7 +148,8 @@ def empty_table() -> pn.widgets.Tabulator:
     )
 
 
-def action(label: str, icon: str, tooltip: str, css: str) -> Any:
+def action(label: str, icon: str, tooltip: str, css: str) -> pmui.Button:
+    """Return a small outlined button."""
     return pmui.Button(
         label=label,
         icon=icon,
@@ -157,17 +161,18 @@ def action(label: str, icon: str, tooltip: str, css: str) -> Any:
     )
 
 
-def titled(keys: str) -> str:
-    """The titles of the members whose keys a run's folder names."""
+def run_title(keys: str) -> str:
+    """Return the titles of problem, architecture and objective, whose keys a run's folder names."""
     parts = dict(zip(CATALOGUES, keys.split(" · "), strict=False))
     return " · ".join(CATALOGUES[k][v].title if v in CATALOGUES[k] else v for k, v in parts.items())
 
 
-def state(info: RunInfo) -> str:
-    """A run that was let go after its last step is a finished one."""
-    done = info.state == "stopped" and 0 < info.steps <= info.iteration
-    return "finished" if done else text.STATES.get(info.state, info.state).rstrip(" …")
+def state_text(info: RunInfo) -> str:
+    """Return the state of a run in words; a run that was stopped after its last step is finished."""
+    is_complete = info.state == "stopped" and 0 < info.steps <= info.iteration
+    return "finished" if is_complete else text.STATES.get(info.state, info.state).rstrip(" …")
 
 
-def when(created: float) -> str:
+def format_time(created: float) -> str:
+    """Format seconds since the epoch as a short local date and time."""
     return time.strftime("%d %b %H:%M", time.localtime(created))

@@ -1,4 +1,4 @@
-"""Section: a heading that folds what is under it. What is folded is built but not shown."""
+"""Section: a heading with collapsible content. Collapsed content is built but hidden."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import panel_material_ui as pmui
 
 
 class Section(pn.viewable.Viewer):
-    """An accordion of one, made of a button and a column, whose content exists from the beginning."""
+    """A button that collapses and expands its content, which exists from the start."""
 
     def __init__(self, title: str, content: pn.viewable.Viewable, *, open: bool = False) -> None:
         super().__init__()
@@ -28,6 +28,7 @@ class Section(pn.viewable.Viewer):
         self.fold(not open)
 
     def fold(self, folded: bool) -> None:
+        """Hide the content if ``folded``, else show it."""
         self.content.visible = not folded
         self.button.icon = "chevron_right" if folded else "expand_more"
 

@@ -1,4 +1,4 @@
-"""Serving the studio: on this machine only, unless somebody says otherwise."""
+"""Serve the pages, by default on this machine only."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import os
 import threading
 import webbrowser
 
-#: Bytes of one message from a browser: a table or a model that is uploaded comes in one.
-MESSAGE = 96 * 2**20
+#: Largest message from a browser in bytes; an uploaded file comes in one message.
+MAX_MESSAGE_BYTES = 96 * 2**20
 
 
 def serve(
@@ -26,7 +26,7 @@ def serve(
     address : the interface to listen on; the default is reached from this machine only.
     origins : further ``host:port`` from which a browser may connect.
     explore : announce and open the posterior explorer instead of the studio, with this trained model (a
-        run's folder or an exported file; empty: whatever there is).
+        run's folder or an exported file; empty: the first in the menu).
     """
     os.environ.setdefault("BOKEH_RESOURCES", "server")  # no request leaves this machine
     import panel as pn
@@ -41,14 +41,14 @@ def serve(
 
     registry = jobs()
     atexit.register(registry.close)
-    allowed = [f"localhost:{port}", f"127.0.0.1:{port}", *origins]
+    hosts = [f"localhost:{port}", f"127.0.0.1:{port}", *origins]
     pages = {"/": studio, "/inversion": inverter, "/compare": compare, links.EXPLORER: explorer}
-    links.SERVED.update(pages)
+    links.SERVED_PAGES.update(pages)
     what, page = ("studio", "") if explore is None else ("posterior explorer", links.EXPLORER)
     if explore:
         offer(explore)
     print(f"The {what} is on http://{address}:{port}{page}  (Ctrl+C stops it)", flush=True)
-    if show and page:  # a moment later: the server begins in the last line
+    if show and page:  # later, since the server starts in the last line
         threading.Timer(1.0, webbrowser.open, [f"http://{address}:{port}{page}"]).start()
     pn.serve(
         pages,
@@ -56,8 +56,8 @@ def serve(
         address=address,
         show=show and not page,
         title="VINA workbench",
-        websocket_origin=allowed,
+        websocket_origin=hosts,
         autoreload=False,
         verbose=False,
-        websocket_max_message_size=MESSAGE,
+        websocket_max_message_size=MAX_MESSAGE_BYTES,
     )

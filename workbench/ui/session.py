@@ -1,8 +1,7 @@
-"""Session: what one open page looks at and has picked. No widgets here; components watch its parameters.
+"""Session: the run that one open page shows, and its choices. No widgets; components watch its parameters.
 
-The session never receives data from another thread. A job wakes it (through the hub), it then looks at the
-job's
-status and newest snapshot, and asks for the next one when the last has been drawn.
+The session never receives data from another thread. A job wakes it, it then reads the job's status and
+latest snapshot, and requests the next one after the last has been drawn.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import param
 
@@ -18,79 +18,76 @@ from workbench.backends import Status
 from workbench.core.errors import DataError, RunError
 from workbench.core.observation import checked_values
 from workbench.snapshots import Snapshot
-from workbench.training import Experiment
-from workbench.training.live_changes import said
+from workbench.training import Experiment, Record
+from workbench.training.live_changes import summarise
 from workbench.ui.choices import KINDS, Choices
 from workbench.ui.jobs import Job, Jobs
 
-#: Seconds between two snapshots of a running run: never less than the first, and so much more that drawing
-#: takes at most this share of the server's time, all open pages together.
+#: Shortest time between two snapshots of a running run in seconds, and the upper bound on the share of the
+#: server's time that all open pages together spend on drawing.
 REFRESH, DRAWING_SHARE = 0.5, 0.3
-#: A snapshot that was asked for and did not come in this time is asked for again.
-PATIENCE = 8.0
+#: Seconds after which a request for a snapshot that was not answered is repeated.
+REQUEST_TIMEOUT = 8.0
 
 
 class Session(param.Parameterized):
-    """State of a page: the picked choices, the job that is looked at, its status and the snapshot on the
-    screen."""
+    """State of a page: the choices, the job that it shows, its status and the snapshot on the screen."""
 
     status = param.ClassSelector(
-        class_=Status, default=Status(state="none"), doc="The newest status of the job."
+        class_=Status, default=Status(state="none"), doc="The latest status of the job."
     )
     snapshot = param.ClassSelector(class_=Snapshot, default=None, allow_None=True, doc="What the views show.")
-    shown = param.ClassSelector(
-        class_=Experiment, default=None, allow_None=True, doc="Experiment of what is shown."
+    experiment = param.ClassSelector(
+        class_=Experiment, default=None, allow_None=True, doc="Experiment of the run on display."
     )
-    dirty = param.Boolean(False, doc="The choices differ from the shown run: they are for a new one.")
-    observation = param.Parameter((), doc="y whose posterior is looked at, a tuple; empty without y.")
-    title = param.String("", doc="What is shown, in words.")
+    dirty = param.Boolean(False, doc="The choices differ from the run on display: they are for a new one.")
+    observation = param.Parameter((), doc="The y whose posterior is shown, a tuple; empty without y.")
+    title = param.String("", doc="Title of the run on display.")
 
-    def __init__(self, jobs: Jobs, *, say: Callable[[str, str], None] | None = None) -> None:
+    def __init__(self, jobs: Jobs, *, notify: Callable[[str, str], None] | None = None) -> None:
         super().__init__()
         self.jobs, self.choices, self.job = jobs, Choices(), None
         self.device, self.views, self.refresh = "auto", (), REFRESH
-        self.say = say or (lambda kind, sentence: None)
+        self.notify = notify or (lambda kind, sentence: None)
         self.wake: Callable[[], None] = lambda: None
-        self.crowd: Callable[[], int] = lambda: 1  # how many pages share this server
-        self.history: list = []
-        self.opener: Callable[[], Job] | None = (
-            None  # makes a job of what is shown, where none is needed to look
-        )
-        self.source: Path | None = None  # the exported file of what is shown, where there is no job
+        self.open_pages: Callable[[], int] = lambda: 1  # number of pages that share this server
+        self.history: list[Record] = []
+        self.job_factory: Callable[[], Job] | None = None  # starts a job for a run that is shown without one
+        self.source: Path | None = None  # the exported file of a model that is shown without a job
         self._leave: Callable[[], None] | None = None
-        self._seen, self._asked_at, self._next, self._wanted = 0, 0.0, 0.0, None
+        self._version, self._request_time, self._next_request, self._request = 0, 0.0, 0.0, None
 
-    # ---- what is shown
+    # ---- the run on display
     def attach(self, job: Job, *, title: str = "") -> None:
-        """Look at this job from now on."""
+        """Show this job from now on."""
         self.detach()
-        self.job, self.opener, self.source = job, None, None
-        self._seen, self._asked_at, self._next = 0, 0.0, 0.0
+        self.job, self.job_factory, self.source = job, None, None
+        self._version, self._request_time, self._next_request = 0, 0.0, 0.0
         self._leave = job.watch(self, lambda: self.wake())
-        self.history, self._wanted = job.history, None
+        self.history, self._request = job.history, None
         observation = self.observation if self._same_problem(job.experiment) else ()
         self.param.update(
-            shown=job.experiment,
+            experiment=job.experiment,
             title=title or job.experiment.title,
             snapshot=None,
             observation=observation or default_observation(job.experiment),
             status=job.handle.status(),
         )
-        self.judge()
-        self.look()
+        self.compare_choices()
+        self.poll()
 
-    def show_still(
+    def show_finished(
         self,
         experiment: Experiment,
         snapshot: Snapshot,
-        records: list,
+        records: list[Record],
         *,
         title: str,
-        opener: Callable[[], Job] | None,
+        job_factory: Callable[[], Job] | None,
     ) -> None:
-        """Show something finished that needs no worker to be looked at (the example, an imported model)."""
+        """Show a finished run without a worker, such as the example."""
         self.detach()
-        self.job, self.opener, self.history = None, opener, list(records)
+        self.job, self.job_factory, self.history = None, job_factory, list(records)
         status = Status(
             state="finished",
             iteration=snapshot.iteration,
@@ -101,7 +98,7 @@ class Session(param.Parameterized):
         )
         observation = snapshot.arrays.get("observation")
         self.param.update(
-            shown=experiment,
+            experiment=experiment,
             title=title,
             status=status,
             snapshot=snapshot,
@@ -109,62 +106,62 @@ class Session(param.Parameterized):
             if observation is None
             else tuple(float(v) for v in observation),
         )
-        self.judge()
+        self.compare_choices()
 
     def detach(self) -> None:
-        """Look away; a job that nobody looks at any more and that rests is stopped (its folder stays)."""
+        """Stop showing the job; if it is idle and no other page shows it, its worker is freed."""
         job, self.job = self.job, None
         if self._leave:
             self._leave()
             self._leave = None
         if job is not None and job.handle.state in ("paused", "finished"):
-            self.jobs.abandon(job)
+            self.jobs.release(job)
 
     def close(self) -> None:
-        """The page is gone. The job goes on; what rests keeps its worker for a while, in case of a reload."""
+        """Stop watching the job, which goes on; an idle one keeps its worker a while, in case of a reload."""
         if self._leave:
             self._leave()
         self.job, self._leave, self.wake = None, None, lambda: None
 
     def _same_problem(self, experiment: Experiment) -> bool:
-        return self.shown is not None and self.shown.problem == experiment.problem
+        return self.experiment is not None and self.experiment.problem == experiment.problem
 
     # ---- commands
     def new_run(self, *, run: bool = True) -> None:
-        """Start what is picked as a new run. The run that was shown is saved and let go."""
+        """Start a new run from the choices. The run that was on display is saved and released."""
         experiment = self.choices.experiment()
         experiment.check()
-        old = self.job
+        previous = self.job
         job = self.jobs.start(experiment, device=self.device)
-        if old is not None:
-            old.handle.pause()
+        if previous is not None:
+            previous.handle.pause()
         self.attach(job)
-        if old is not None:
-            self.jobs.abandon(old)
+        if previous is not None:
+            self.jobs.release(previous)
         if run:
             job.handle.run()
         self.param.trigger("title")
 
     def play(self) -> None:
-        """Go on with the shown run, or start what is picked when that is something else or the run has
-        ended."""
-        if self.can_go_on:
-            self.steer().handle.run()
+        """Continue the run on display, or start a new one if the choices differ or the run has ended."""
+        if self.can_continue:
+            self.ensure_job().handle.run()
         else:
             self.new_run()
 
     def pause(self) -> None:
+        """Pause the run on display."""
         if self.job is not None:
             self.job.handle.pause()
 
     def step(self, n: int) -> None:
-        """Exactly n steps."""
+        """Train exactly n steps."""
         if self.dirty:
             self.new_run(run=False)
-        self.steer().handle.step(n)
+        self.ensure_job().handle.step(n)
 
     def resume(self) -> None:
-        """Go on from the last checkpoint of a run whose worker is gone."""
+        """Continue from the last checkpoint of a run whose worker has ended."""
         if self.job is None:
             raise RunError("There is no run to resume")
         folder, title = self.job.handle.folder, self.title
@@ -172,125 +169,129 @@ class Session(param.Parameterized):
         self.job.handle.run()
 
     def open(self, folder: Path) -> None:
-        """Look at the run in a folder, and put its experiment into the form."""
+        """Show the run in a folder, and load its experiment into the form."""
         job = self.jobs.open(folder, device=self.device)
-        self.choices.take(job.experiment)
+        self.choices.load(job.experiment)
         self.attach(job)
 
-    def play_shown(self) -> None:
-        """Train on what is shown."""
-        self.steer().handle.run()
+    def continue_run(self) -> None:
+        """Continue training the run on display."""
+        self.ensure_job().handle.run()
 
     def forget(self, folder: Path) -> None:
-        """Look away from the run in this folder, which is about to be removed, and let its worker go."""
+        """Stop showing the run in this folder, which is about to be deleted, and free its worker."""
         if self.job is not None and self.job.handle.folder == folder:
             job = self.job
             self.detach()
             job.handle.stop()
             self.param.update(status=Status(state="none"), title="")
 
-    def steer(self) -> Job:
-        """The job behind what is shown; where there is none yet (the example), one is made."""
+    def ensure_job(self) -> Job:
+        """Return the job of the run on display, and start one where there is none yet."""
         if self.job is None:
-            if self.opener is None:
-                raise RunError("What is shown cannot be trained", suggestion="start a new run")
-            still, history = self.snapshot, self.history
-            self.attach(self.opener(), title=self.title)
-            self.param.update(snapshot=still)
+            if self.job_factory is None:
+                raise RunError("The model on display cannot be trained", suggestion="start a new run")
+            snapshot, history = self.snapshot, self.history
+            self.attach(self.job_factory(), title=self.title)
+            self.param.update(snapshot=snapshot)
             self.job.history = self.job.history or history
         return self.job
 
-    def set_live(self, name: str, value) -> None:
-        """Change a live setting of the running run."""
+    def set_live(self, name: str, value: Any) -> None:
+        """Change a live setting of the run on display."""
         if self.job is not None and not self.dirty:
             self.job.handle.set(name, value)
 
     def change_objective(self) -> None:
-        """Train the shown run on with the picked objective: network, optimiser and history stay."""
+        """Continue the run on display with the chosen objective: network, optimiser and history stay."""
         if not self.only_objective:
             raise RunError(
                 "The run can change its objective and nothing else", suggestion="start a new run instead"
             )
         objective = self.choices.experiment().objective
-        changed = self.shown.replace(objective=objective)
-        changed.check()
-        titled = self.title == self.shown.title
+        experiment = self.experiment.replace(objective=objective)
+        experiment.check()
+        has_own_title = self.title != self.experiment.title
         self.job.handle.set("objective", {"key": objective.key, "settings": objective.values()})
-        self.job.handle.experiment = changed
-        self.param.update(shown=changed, title=changed.title if titled else self.title)
-        self.judge()
-        self.look()
-        self.say("info", f"From here on the run descends: {said(objective)}.")
+        self.job.handle.experiment = experiment
+        self.param.update(experiment=experiment, title=self.title if has_own_title else experiment.title)
+        self.compare_choices()
+        self.poll()
+        self.notify("info", f"From here on the run minimises: {summarise(objective)}.")
 
     def observe(self, observation: tuple[float, ...]) -> None:
-        """Look at the posterior of another observation. Raises `DataError` for what is not finite."""
-        self.observation = checked_values(observation, self.shown.problem.y, error=DataError)
-        self.steer()
-        self.look()
+        """Show the posterior of another observation. Raises `DataError` for values that are not finite."""
+        self.observation = checked_values(observation, self.experiment.problem.y, error=DataError)
+        self.ensure_job()
+        self.poll()
 
-    # ---- judging
+    # ---- choices against the run on display
     @property
     def only_objective(self) -> bool:
-        """Whether what is picked differs from the shown run, which can go on, in its objective alone."""
+        """True if the choices differ from the run on display, which can continue, in the objective alone."""
         if not self.dirty or self.job is None or self.status.state not in ("paused", "running"):
             return False
-        picked, shown = frozen(self.choices.experiment()), frozen(self.shown)
-        return picked.pop("objective") != shown.pop("objective") and picked == shown
+        choices, current = fixed_values(self.choices.experiment()), fixed_values(self.experiment)
+        return choices.pop("objective") != current.pop("objective") and choices == current
 
     @property
-    def can_go_on(self) -> bool:
-        """Whether play means going on with the shown run."""
+    def can_continue(self) -> bool:
+        """True if play continues the run on display."""
         return (
             not self.dirty and self.job is not None and self.status.state in ("paused", "running", "starting")
         )
 
-    def judge(self) -> None:
-        """Whether the choices are still those of the shown run, apart from what may change live."""
-        dirty = self.shown is None or frozen(self.choices.experiment()) != frozen(self.shown)
+    def compare_choices(self) -> None:
+        """Set `dirty`: the choices differ from the run on display in more than live settings."""
+        dirty = self.experiment is None or fixed_values(self.choices.experiment()) != fixed_values(
+            self.experiment
+        )
         if dirty != self.dirty:
             self.dirty = dirty
         else:
-            self.param.trigger("dirty")  # the choices have changed all the same: a refusal may be gone
+            self.param.trigger("dirty")  # watchers still have to hear of it: a refusal may be gone
 
-    # ---- looking
-    def look(self) -> None:
-        """The tick: take what is new, and ask for what is missing. Cheap when there is nothing."""
+    # ---- snapshots
+    def poll(self) -> None:
+        """Read the job's status and latest snapshot, and request the next. Cheap if nothing is new."""
         job = self.job
         if job is None:
             return
         status = job.handle.status()
         if status != self.status:
             self.status = status
-        version, snapshot = job.look()
-        if snapshot is not None and version != self._seen:
-            begun = time.monotonic()
-            self._seen, self._asked_at = version, 0.0
+        version, snapshot = job.latest()
+        if snapshot is not None and version != self._version:
+            start = time.monotonic()
+            self._version, self._request_time = version, 0.0
             self.history = job.history
             self.snapshot = snapshot
-            drawn = time.monotonic() - begun
-            self._next = time.monotonic() + max(self.refresh, drawn * (self.crowd() / DRAWING_SHARE - 1))
-        self._ask()
+            duration = time.monotonic() - start
+            pause = max(self.refresh, duration * (self.open_pages() / DRAWING_SHARE - 1))
+            self._next_request = time.monotonic() + pause
+        self._request_snapshot()
 
-    def _ask(self) -> None:
-        now, status, wanted = time.monotonic(), self.status, (self.views, self.observation)
-        if not self.job.handle.live or not self.views or (self._asked_at and now - self._asked_at < PATIENCE):
+    def _request_snapshot(self) -> None:
+        now, status, request = time.monotonic(), self.status, (self.views, self.observation)
+        waiting = self._request_time and now - self._request_time < REQUEST_TIMEOUT
+        if not self.job.handle.live or not self.views or waiting:
             return
         stale = self.snapshot is None or self.snapshot.iteration != status.iteration
-        changed = wanted != self._wanted or self._seen == 0
-        if changed or (stale and (status.state != "running" or now >= self._next)):
-            self._asked_at, self._wanted = now, wanted
-            self.job.ask(self.views, self.observation)
+        is_new = request != self._request or self._version == 0
+        if is_new or (stale and (status.state != "running" or now >= self._next_request)):
+            self._request_time, self._request = now, request
+            self.job.request(self.views, self.observation)
 
 
 def default_observation(experiment: Experiment) -> tuple[float, ...]:
-    """Where the posterior is looked at first; empty for a problem without y."""
+    """Return the observation that is shown first; empty for a problem without y."""
     return (
         tuple(float(v) for v in experiment.problem.default_observation) if experiment.problem.shapes.y else ()
     )
 
 
-def frozen(experiment: Experiment) -> dict:
-    """All values but those that may change in a running run."""
+def fixed_values(experiment: Experiment) -> dict[str, Any]:
+    """Return all values of an experiment except live settings, which may change while it runs."""
     values = experiment.to_dict()
     for part in (*KINDS, "training"):
         spec = getattr(experiment, part)

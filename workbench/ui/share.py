@@ -1,4 +1,4 @@
-"""Share: the picked experiment as a link, as Python, and as a notebook."""
+"""Share: the chosen experiment as a link, as Python, and as a notebook."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COPY = "navigator.clipboard && navigator.clipboard.writeText(source.value)"
 
 
 class Share(pn.viewable.Viewer):
-    """Link and Python to copy, notebook to download: all of what is picked on the left, seed included."""
+    """Link and Python code to copy and a notebook to download, of the current choices including the seed."""
 
     def __init__(self, session: Session, guard: Callable[[Callable[[], None]], None]) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class Share(pn.viewable.Viewer):
             sizing_mode="stretch_width",
             size="small",
             css_classes=["wb-link"],
-            description="Opens the studio with this experiment, seed included.",
+            description="Opens the studio with this experiment, including its seed.",
         )
         self.python = pmui.TextAreaInput(
             label="Python",
@@ -37,7 +37,7 @@ class Share(pn.viewable.Viewer):
             sx={"& textarea": {"fontFamily": "monospace", "fontSize": "13px"}},
             description="Repeats this experiment in a script or a notebook.",
         )
-        self.said = pn.pane.HTML("", margin=(2, 10))
+        self.message = pn.pane.HTML("", margin=(2, 10))
         self.notebook = pmui.FileDownload(
             label="Open as notebook (.ipynb)",
             callback=self._notebook,
@@ -58,9 +58,9 @@ class Share(pn.viewable.Viewer):
         ]
         self._layout = pn.Column(
             pn.pane.HTML(
-                '<div class="wb-heading">Share what is picked on the left</div>', margin=(10, 10, 4, 10)
+                '<div class="wb-heading">Share the choices on the left</div>', margin=(10, 10, 4, 10)
             ),
-            self.said,
+            self.message,
             pn.Row(self.link, copies[0], sizing_mode="stretch_width", margin=0),
             self.python,
             pn.Row(copies[1], self.notebook, self.file, margin=0),
@@ -70,21 +70,21 @@ class Share(pn.viewable.Viewer):
         )
 
     def refresh(self) -> None:
-        """Show the experiment that is picked now."""
-        experiment, said = self.session.choices.experiment(), self.session.choices.refusal()
+        """Update the page to the current choices."""
+        experiment, reason = self.session.choices.experiment(), self.session.choices.refusal()
         try:
             self.link.value = f"{address()}?e={experiment.to_link()}"
         except WorkbenchError as error:
-            self.link.value, said = "", str(error)
+            self.link.value, reason = "", str(error)
         self.python.value = experiment.to_python()
         self.notebook.disabled = bool(self.session.choices.refusal())
-        self.said.object = f'<div class="wb-message bad">{text.escape(said)}</div>' if said else ""
+        self.message.object = f'<div class="wb-message bad">{text.escape(reason)}</div>' if reason else ""
 
     def _notebook(self) -> io.BytesIO:
-        made = io.BytesIO()
-        self._guard(lambda: made.write(notebook(self.session.choices.experiment()).encode()))
-        made.seek(0)
-        return made
+        buffer = io.BytesIO()
+        self._guard(lambda: buffer.write(notebook(self.session.choices.experiment()).encode()))
+        buffer.seek(0)
+        return buffer
 
     def _json(self) -> io.BytesIO:
         return io.BytesIO(self.session.choices.experiment().to_json().encode())
@@ -94,7 +94,7 @@ class Share(pn.viewable.Viewer):
 
 
 def copy_button(label: str, source: pn.widgets.Widget, css: str) -> pmui.Button:
-    """Copies in the browser; nothing goes over the wire."""
+    """Return a button that copies the value of a widget, within the browser."""
     button = pmui.Button(
         label=label, icon="content_copy", variant="outlined", css_classes=[css], margin=(8, 10)
     )
@@ -103,7 +103,7 @@ def copy_button(label: str, source: pn.widgets.Widget, css: str) -> pmui.Button:
 
 
 def address() -> str:
-    """The page's own address without its arguments."""
+    """Return the page's address without its arguments."""
     location = pn.state.location
     if location is None or not location.href:
         return ""

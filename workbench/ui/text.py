@@ -1,4 +1,4 @@
-"""How numbers, states and errors are written on the screen."""
+"""Text of numbers, states and errors on the screen."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ STATES = {
 
 
 def counter(iteration: int) -> str:
-    """An iteration as the counter shows it: zero-padded, grouped by threes."""
+    """Format an iteration for the counter: zero-padded, grouped by threes."""
     digits = f"{max(0, int(iteration)):06d}"
     return f"{digits[:-3]} {digits[-3:]}"
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A number in few characters of about constant width; a dash for what is not there."""
+    """Format a number in few characters of about constant width; a dash for None."""
     if value is None:
         return "–"
     value = float(value)
@@ -42,12 +42,12 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def superscript(exponent: int) -> str:
-    """-7 -> ⁻⁷"""
+    """Format an exponent in superscript digits: -7 -> ⁻⁷."""
     return str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person says them."""
+    """Format seconds as s, min and h."""
     seconds = max(0.0, float(seconds))
     if seconds < 60:
         return f"{seconds:.0f} s"
@@ -57,22 +57,22 @@ def duration(seconds: float) -> str:
 
 
 def label(name: str) -> str:
-    """A setting's identifier as a form shows it."""
+    """Return the label of a setting in a form."""
     words = name.replace("_", " ")
     return words[:1].upper() + words[1:]
 
 
 def sentence(error: BaseException) -> str:
-    """What a user reads of an error: our own errors as they are, others without a traceback."""
+    """Return the sentence for an error: the workbench's own errors in full, others without a traceback."""
     if isinstance(error, WorkbenchError):
         return str(error)
-    found = str(error).strip().splitlines()
+    lines = str(error).strip().splitlines()
     return (
-        f"Something went wrong that the workbench did not expect ({type(error).__name__}"
-        f"{': ' + found[0][:200] if found else ''}). The server's log has the details."
+        f"An unexpected error occurred ({type(error).__name__}"
+        f"{': ' + lines[0][:200] if lines else ''}). The server's log has the details."
     )
 
 
 def escape(text: str) -> str:
-    """Text of a user or of a file, safe inside HTML."""
+    """Escape text of a user or a file for HTML."""
     return html.escape(str(text), quote=True)

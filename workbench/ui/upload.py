@@ -1,7 +1,7 @@
 """Upload: a table of the user's own, checked on the server, and the choice of its columns.
 
-The browser's word counts for nothing: size, total and content are checked here, the name is our own, and the
-file is parsed in another process, which keeps only columns of numbers.
+Nothing that the browser sends is trusted: sizes and content are checked here, the file gets a new name, and
+the helper process parses it and copies only columns of numbers.
 """
 
 from __future__ import annotations
@@ -14,20 +14,22 @@ from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
+import param
 
 from workbench.core.errors import DataError, SpecError
 from workbench.core.spec import Spec
 from workbench.ui import process_pool, text
-from workbench.ui.notifications import tell
+from workbench.ui.notifications import report_error
 
-LARGEST_TABLE, QUOTA = 64 * 2**20, 2 * 2**30
-#: What a file of each kind begins with; a CSV is text without a zero byte.
+#: Limits of one table and of all uploads, in bytes.
+MAX_TABLE_BYTES, QUOTA = 64 * 2**20, 2 * 2**30
+#: First bytes of each kind of file; a CSV is text without a zero byte.
 SIGNATURES = {".parquet": (b"PAR1",), ".nc": (b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF\r\n\x1a\n")}
 ACCEPTED = ".csv,.tsv,.txt,.parquet,.pq,.nc,.nc4"
 
 
 class Upload(pn.viewable.Viewer):
-    """File, columns sought (x), columns observed (y)."""
+    """A file, its columns to infer (x) and its observed columns (y)."""
 
     def __init__(
         self, spec: Spec, on_change: Callable[[str, Any], None], on_error: Callable[[SpecError], None]
@@ -42,49 +44,49 @@ class Upload(pn.viewable.Viewer):
             margin=(6, 4),
             css_classes=["wb-table-file"],
         )
-        shared = {"width": 286, "margin": (8, 4), "visible": bool(spec.path)}
+        options = {"width": 286, "margin": (8, 4), "visible": bool(spec.path)}
         self.x = pmui.MultiChoice(
-            label="x: columns to be found",
+            label="x: columns to infer",
             options=spec.names,
             value=list(spec.x_columns),
             css_classes=["wb-columns-x"],
-            description="The unknowns: what the network learns to draw.",
-            **shared,
+            description="The unknowns, which the network learns to sample.",
+            **options,
         )
         self.y = pmui.MultiChoice(
-            label="y: columns observed (may stay empty)",
+            label="y: observed columns (optional)",
             options=spec.names,
             value=list(spec.y_columns),
             css_classes=["wb-columns-y"],
-            description="What is known when x is sought.",
-            **shared,
+            description="The values that are given when x is inferred.",
+            **options,
         )
         self.note = pn.pane.HTML("", margin=(0, 6), width=284)
-        self.file.param.watch(self._uploaded, "value")
-        self.x.param.watch(lambda event: self._chosen("x_columns", event.new), "value")
-        self.y.param.watch(lambda event: self._chosen("y_columns", event.new), "value")
+        self.file.param.watch(self._on_upload, "value")
+        self.x.param.watch(lambda event: self._on_columns("x_columns", event.new), "value")
+        self.y.param.watch(lambda event: self._on_columns("y_columns", event.new), "value")
         self._layout = pn.Column(self.file, self.note, self.x, self.y, margin=0)
         self._state()
 
-    async def _uploaded(self, event) -> None:
+    async def _on_upload(self, event: param.parameterized.Event) -> None:
         if not event.new:
             return
         data, name = bytes(event.new), str(self.file.filename or "")
         self.file.value = None
-        self._say("Reading the table …", "info")
-        uploads = process_pool.shelf("uploads")
+        self._show_message("Reading the table …", "info")
+        uploads = process_pool.transfer_folder("uploads")
         path = None
         try:
-            suffix = checked(data, name)
-            sweep(uploads, len(data))
+            suffix = validate_table(data, name)
+            clean_uploads(uploads, len(data))
             path, clean = uploads / process_pool.new_name(suffix), uploads / process_pool.new_name(".parquet")
             path.write_bytes(data)
             columns = await asyncio.wrap_future(
-                process_pool.POOL.send(process_pool.take_table, str(path), str(clean))
+                process_pool.POOL.submit(process_pool.import_table, str(path), str(clean))
             )
             self._offer(clean, columns, name)
         except Exception as error:
-            self._say(tell(error), "bad")
+            self._show_message(report_error(error), "bad")
         finally:
             if path is not None:
                 path.unlink(missing_ok=True)
@@ -100,13 +102,13 @@ class Upload(pn.viewable.Viewer):
         self.spec.set("path", str(clean))
         for picker in (self.x, self.y):
             picker.param.update(options=usable, value=[], visible=True)
-        refused = [f"{c['name']}: {c['refusal']}" for c in columns if c["refusal"]]
-        left_out = f" Left out: {'; '.join(refused)[:400]}" if refused else ""
+        refusals = [f"{c['name']}: {c['refusal']}" for c in columns if c["refusal"]]
+        suffix = f" Left out: {'; '.join(refusals)[:400]}" if refusals else ""
         rows = columns[0]["rows"]
-        self._say(f"{name[:60]}: {rows} rows, {len(usable)} columns of numbers.{left_out}", "info")
+        self._show_message(f"{name[:60]}: {rows} rows, {len(usable)} columns of numbers.{suffix}", "info")
         self._on_change("path", str(clean))
 
-    def _chosen(self, setting: str, columns: list[str]) -> None:
+    def _on_columns(self, setting: str, columns: list[str]) -> None:
         if list(columns) == list(getattr(self.spec, setting)):
             return
         try:
@@ -118,22 +120,22 @@ class Upload(pn.viewable.Viewer):
         self._on_change(setting, columns)
 
     def _state(self) -> None:
-        said = self.spec.refusals()
-        self._say(said[0] if said else "The table is ready.", "info")
+        refusals = self.spec.refusals()
+        self._show_message(refusals[0] if refusals else "The table is ready.", "info")
 
-    def _say(self, sentence: str, kind: str) -> None:
+    def _show_message(self, sentence: str, kind: str) -> None:
         self.note.object = f'<div class="wb-message {kind}">{text.escape(sentence)}</div>'
 
     def __panel__(self):
         return self._layout
 
 
-def checked(data: bytes, name: str) -> str:
-    """The suffix of our own copy, from the name's ending and the beginning of the content. Or `DataError`."""
-    if len(data) > LARGEST_TABLE:
+def validate_table(data: bytes, name: str) -> str:
+    """Return the suffix of a table by its name and first bytes. Raises `DataError` if it is not one."""
+    if len(data) > MAX_TABLE_BYTES:
         raise DataError(
             "The table is too large for the browser",
-            expected=f"at most {LARGEST_TABLE // 2**20} MB",
+            expected=f"at most {MAX_TABLE_BYTES // 2**20} MB",
             found=f"{len(data) / 2**20:.0f} MB",
             suggestion="use the command line: workbench train --problem table --data FILE",
         )
@@ -158,17 +160,17 @@ def checked(data: bytes, name: str) -> str:
     return kind
 
 
-def sweep(folder: Path, coming: int) -> None:
-    """Throw away old uploads, and refuse what would break the quota."""
+def clean_uploads(folder: Path, coming: int) -> None:
+    """Delete old uploads. Raises `DataError` if ``coming`` more bytes would exceed the quota."""
     total, now = coming, time.time()
     for path in folder.iterdir():
         stat = path.stat()
-        if now - stat.st_mtime > process_pool.KEPT_SECONDS:
+        if now - stat.st_mtime > process_pool.RETENTION_SECONDS:
             path.unlink(missing_ok=True)
         else:
             total += stat.st_size
     if total > QUOTA:
         raise DataError(
-            "The server's room for uploads is full",
-            suggestion="try again tomorrow, or clear it",
+            "The server's space for uploads is full",
+            suggestion="try again tomorrow, or delete the files in its uploads folder",
         )

@@ -1,4 +1,4 @@
-"""Board: the live views of what is shown, in a grid that fits on one screen."""
+"""View grid: the live views of the run on display, in a grid that fits on one screen."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from itertools import combinations
 
 import panel as pn
 import panel_material_ui as pmui
+import param
 
+from workbench.problems import Problem
+from workbench.snapshots import VIEWS, Snapshot, applicable, at_first, missing, requested_parts
 from workbench.training import Experiment
 from workbench.ui import text
 from workbench.ui.badge import Badge
 from workbench.ui.card import ViewCard, dataset, make_card
 from workbench.ui.observation import Observation
 from workbench.ui.session import Session
-from workbench.ui.view_choice import VIEWS, applicable, asked, at_first, missing
 
-#: Height of the line that warns of an unusual observation, in pixels.
-CONCERN = 34
-#: Height that header, transport bar and tool row take from the window, in pixels.
-ABOVE = 174
+#: Height in pixels of the line that warns of an unusual observation.
+WARNING_HEIGHT = 34
+#: Height in pixels of header, run controls and tool row.
+BARS_HEIGHT = 174
 CHOOSER_SX = {
     "& .MuiToggleButton-root": {
         "textTransform": "none",
@@ -30,37 +32,38 @@ CHOOSER_SX = {
 }
 
 
-class Board(pn.viewable.Viewer):
+class ViewGrid(pn.viewable.Viewer):
     """Cards for the views that apply, the badge, and the choice of variables, observation and views."""
 
     def __init__(self, session: Session, guard: Callable[[Callable[[], None]], None]) -> None:
         super().__init__()
         self.session, self._guard, self.active = session, guard, True
-        self._silent, self._pairs_offered = False, None
-        self._said = ""
-        self._drawn = None  # the problem that the cards show
-        self.pair, self.shown_names, self._offered, self._room = (0, 1), (), None, 0
+        self._silent, self._pairs, self._warning = False, None, ""
+        self._problem: Problem | None = None  # that the cards show
+        self._applicable: tuple[str, ...] | None = None
+        self.visible_names: tuple[str, ...] = ()
+        self.pair, self._reserved = (0, 1), 0
         self.cards: dict[str, ViewCard] = {}
         self.badge, self.observation = Badge(), Observation(session, guard)
         self.pairs = pmui.Select(
-            label="variables drawn",
+            label="variables shown",
             size="small",
             width=150,
             margin=(6, 3),
             visible=False,
             css_classes=["wb-pair"],
-            description="The two variables of x that the plots draw.",
+            description="The two variables of x on the axes of the plots.",
         )
         self.chooser = pmui.CheckButtonGroup(
             size="small", margin=(8, 4), css_classes=["wb-views"], color="default", sx=CHOOSER_SX
         )
-        self.pairs.param.watch(self._pair_chosen, "value")
-        self.chooser.param.watch(self._views_chosen, "value")
+        self.pairs.param.watch(self._on_pair, "value")
+        self.chooser.param.watch(self._on_views, "value")
         self.grid = pn.Row(
             styles={"flex-wrap": "wrap", "gap": "6px"},
             margin=(0, 6),
             sizing_mode="stretch_both",
-            css_classes=["wb-board"],
+            css_classes=["wb-view-grid"],
         )
         self.chooser.visible = False
         self.missing = pn.pane.HTML("", margin=(0, 8), visible=False, css_classes=["wb-note", "wb-missing"])
@@ -74,7 +77,7 @@ class Board(pn.viewable.Viewer):
             css_classes=["wb-choose-views"],
             description="Choose which views are shown.",
         )
-        self.views.on_click(self._choose)
+        self.views.on_click(self._toggle_chooser)
         tools = pn.Row(
             self.badge,
             self.pairs,
@@ -85,17 +88,17 @@ class Board(pn.viewable.Viewer):
             sizing_mode="stretch_width",
             css_classes=["wb-tools"],
         )
-        self.concern = pn.pane.HTML("", margin=(0, 8), visible=False, css_classes=["wb-concern"])
-        parts = (tools, self.concern, self.chooser, self.missing, self.grid)
+        self.warning = pn.pane.HTML("", margin=(0, 8), visible=False, css_classes=["wb-observation-warning"])
+        parts = (tools, self.warning, self.chooser, self.missing, self.grid)
         self._layout = pn.Column(*parts, margin=0, sizing_mode="stretch_both")
-        session.param.watch(lambda *_: self.refresh(), "shown")
+        session.param.watch(lambda *_: self.refresh(), "experiment")
         session.param.watch(lambda *_: self.draw(), "snapshot")
         self.refresh()
 
     # ---- which views
     def refresh(self) -> None:
-        """Offer what applies to what is shown now."""
-        experiment = self.session.shown
+        """Offer the views that apply to the run on display."""
+        experiment = self.session.experiment
         if experiment is None:
             return
         self._silent = True
@@ -103,13 +106,13 @@ class Board(pn.viewable.Viewer):
             self._offer(experiment)
         finally:
             self._silent = False
-        self.place()
+        self.place_cards()
         self.draw()
 
     def _offer(self, experiment: Experiment) -> None:
         names = applicable(experiment)
-        if names != self._offered:
-            self._offered = names
+        if names != self._applicable:
+            self._applicable = names
             self.chooser.param.update(
                 options={VIEWS[n].title: n for n in names}, value=list(at_first(experiment))
             )
@@ -117,104 +120,107 @@ class Board(pn.viewable.Viewer):
         self.missing.visible = self.chooser.visible and bool(self.missing.object)
         x = experiment.problem.x
         pairs = {f"{x[i].label}, {x[j].label}": (i, j) for i, j in combinations(range(len(x)), 2)}
-        if pairs != self._pairs_offered:
-            self._pairs_offered, self.pair = pairs, (0, 1)
+        if pairs != self._pairs:
+            self._pairs, self.pair = pairs, (0, 1)
             self.pairs.param.update(options=pairs or {"x": (0, 1)}, value=(0, 1), visible=len(x) > 2)
 
-    def _choose(self, _) -> None:
-        """The chooser, and below it why some views are not in it."""
+    def _toggle_chooser(self, _event: param.parameterized.Event) -> None:
+        """Show or hide the choice of views, and the reasons why some are missing from it."""
         self.chooser.visible = not self.chooser.visible
         self.missing.visible = self.chooser.visible and bool(self.missing.object)
 
-    def _views_chosen(self, event) -> None:
-        if event.new is not None and self.session.shown is not None and not self._silent:
-            self.place()
+    def _on_views(self, event: param.parameterized.Event) -> None:
+        if event.new is not None and self.session.experiment is not None and not self._silent:
+            self.place_cards()
             self.draw()
-            self.session.look()
+            self.session.poll()
 
-    def _pair_chosen(self, event) -> None:
+    def _on_pair(self, event: param.parameterized.Event) -> None:
         if not self._silent:
             self.pair = tuple(event.new or (0, 1))
             self.draw()
 
-    def place(self) -> None:
-        """Put the chosen cards into the grid and tell the session what to ask for."""
-        experiment = self.session.shown
-        names = tuple(n for n in self._offered if n in self.chooser.value)
-        self.session.views = asked(names, experiment)
-        if names == self.shown_names:
+    def place_cards(self) -> None:
+        """Put the cards of the chosen views into the grid, and request their data."""
+        experiment = self.session.experiment
+        names = tuple(n for n in self._applicable if n in self.chooser.value)
+        self.session.views = requested_parts(names, experiment)
+        if names == self.visible_names:
             return
-        self.shown_names = names
+        self.visible_names = names
         for name in names:
             if name not in self.cards:
-                self.cards[name] = make_card(VIEWS[name], self._tapped)
+                self.cards[name] = make_card(VIEWS[name], self._on_tap)
         self._size()
         self.grid.objects = [self.cards[name] for name in names]
 
-    def make_room(self, pixels: int) -> None:
-        """Leave this much height to a line above the tools, so that the last row stays on the screen."""
-        if pixels != self._room:
-            self._room = pixels
+    def reserve(self, pixels: int) -> None:
+        """Reserve height for a line above the grid, so that the last row stays on the screen."""
+        if pixels != self._reserved:
+            self._reserved = pixels
             self._size()
 
     def _size(self) -> None:
-        count = len(self.shown_names)
+        count = len(self.visible_names)
         columns = min(3, count) or 1
-        for name in self.shown_names:
-            above = ABOVE + self._room + CONCERN * self.concern.visible
+        for name in self.visible_names:
+            above = BARS_HEIGHT + self._reserved + WARNING_HEIGHT * self.warning.visible
             style = place_style(columns, -(-count // columns), above)
             self.cards[name].__panel__().styles = style
 
     # ---- drawing
     def draw(self) -> None:
-        """Feed every visible card; the badge is always fed."""
+        """Update every visible card and the badge."""
         session = self.session
-        if session.shown is None or not self.active:
+        if session.experiment is None or not self.active:
             return
-        # one message to the browser, and the page's models are gone through once instead of once a plot
+        # one message to the browser, and one traversal of the page's models instead of one per plot
         with pn.io.hold(freeze=True):
             self._feed()
 
     def _feed(self) -> None:
         session = self.session
-        same = self._drawn is not None and self._drawn == session.shown.problem
-        self._drawn = session.shown.problem
-        for name in self.shown_names:
+        same = self._problem is not None and self._problem == session.experiment.problem
+        self._problem = session.experiment.problem
+        for name in self.visible_names:
             card = self.cards[name]
-            if session.snapshot is None:  # it comes in a moment: no flash of emptiness meanwhile
+            if session.snapshot is None:  # it arrives in a moment: avoid an empty flash
                 card.wait(hidden=not same or name == "losses")
                 continue
             self._guard(
                 lambda card=card: card.show(
-                    dataset(card.view, session.snapshot, session.shown, session.history, self.pair)
+                    dataset(card.view, session.snapshot, session.experiment, session.history, self.pair)
                 )
             )
         self._warn(session.snapshot)
-        self.badge.show(session.snapshot, " ".join(s for s in missing(session.shown) if "Round trips" in s))
+        self.badge.show(
+            session.snapshot, " ".join(s for s in missing(session.experiment) if "Round trips" in s)
+        )
 
-    def _warn(self, snapshot) -> None:
-        """One line over the cards while the observation is not like those of the training."""
-        said = snapshot.notes.get("observation", "") if snapshot is not None else ""
-        if said != self._said:
-            self._said = said
-            self.concern.object = f'<div class="wb-message" role="status">{text.escape(said)}</div>'
-            if self.concern.visible != bool(said):
-                self.concern.visible = bool(said)
+    def _warn(self, snapshot: Snapshot | None) -> None:
+        """Show a warning above the cards if the observation is unlike the training data."""
+        warning = snapshot.notes.get("observation", "") if snapshot is not None else ""
+        if warning != self._warning:
+            self._warning = warning
+            self.warning.object = f'<div class="wb-message" role="status">{text.escape(warning)}</div>'
+            if self.warning.visible != bool(warning):
+                self.warning.visible = bool(warning)
                 self._size()
 
-    def _tapped(self, first: float, second: float) -> None:
+    def _on_tap(self, first: float, second: float) -> None:
         session = self.session
-        if session.shown is None or not session.observation:
+        if session.experiment is None or not session.observation:
             return
-        tapped = (first, second) if len(session.observation) > 1 else (first,)
-        self._guard(lambda: session.observe(tapped + tuple(session.observation[len(tapped) :])))
+        position = (first, second) if len(session.observation) > 1 else (first,)
+        rest = tuple(session.observation[len(position) :])
+        self._guard(lambda: session.observe(position + rest))
 
     def __panel__(self):
         return self._layout
 
 
 def place_style(columns: int, rows: int, above: int) -> dict[str, str]:
-    """Width and height of one card: the whole grid fits under the bars, ``above`` pixels high."""
+    """Return width and height of a card in a grid that fits below bars of ``above`` pixels."""
     return {
         "flex": f"1 1 calc({100 / columns:.2f}% - 8px)",
         "max-width": f"calc({100 / columns:.2f}% - 4px)",

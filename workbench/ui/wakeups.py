@@ -1,8 +1,7 @@
-"""WakeHub: other threads say that something is new; each browser session then looks for itself.
+"""Wake-ups from other threads to browser sessions, which then read the new state themselves.
 
-Nothing but the wake-up crosses threads, and a session that has been woken is not woken again before it has
-looked.
-So no queue can grow, and a slow session gets fewer frames instead of late ones.
+Nothing but the wake-up crosses threads, and a session that has a wake-up pending gets no second one. So no
+queue can grow, and a slow session gets fewer frames instead of late ones.
 """
 
 from __future__ import annotations
@@ -10,51 +9,53 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bokeh.document import Document
 
 
-class WakeHub:
-    """Documents that want to be woken, each with the function that looks (`tick`)."""
+class Wakeups:
+    """The documents of the open sessions, each with the function to call after a wake-up."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._documents: dict[Any, list] = {}
+        self._documents: dict[Document, list[Any]] = {}  # [tick, pending]
 
     def __len__(self) -> int:
         return len(self._documents)
 
-    def register(self, document: Any, tick: Callable[[], None]) -> None:
-        """From now on `tick` runs on the loop of `document` after a wake-up."""
+    def register(self, document: Document, tick: Callable[[], None]) -> None:
+        """Run ``tick`` on the event loop of ``document`` after each wake-up."""
         with self._lock:
             self._documents[document] = [tick, False]
 
-    def unregister(self, document: Any) -> None:
-        """Forget a document; unknown ones are ignored, so that it may be called twice."""
+    def unregister(self, document: Document) -> None:
+        """Remove a document; unknown ones are ignored, so that it may be called twice."""
         with self._lock:
             self._documents.pop(document, None)
 
-    def rearm(self, document: Any) -> None:
-        """A wake-up that got lost (a document may drop one) must not silence the session for ever."""
+    def rearm(self, document: Document) -> None:
+        """Clear a pending wake-up that may have been lost, since a document can drop callbacks."""
         with self._lock:
             if document in self._documents:
                 self._documents[document][1] = False
 
-    def wake(self, document: Any = None) -> None:
-        """From any thread: this session (all, without a document) looks once, unless it is on its way
-        already."""
+    def wake(self, document: Document | None = None) -> None:
+        """Wake one session, or all without a document, unless a wake-up is pending. Safe from any thread."""
         with self._lock:
             due = [
                 (d, entry) for d, entry in self._documents.items() if not entry[1] and document in (None, d)
             ]
             for _, entry in due:
                 entry[1] = True
-        for woken, entry in due:
+        for waiting, entry in due:
             try:
-                woken.add_next_tick_callback(partial(self._run, woken, entry))
-            except Exception:  # the document has ended between the two lines
-                self.unregister(woken)
+                waiting.add_next_tick_callback(partial(self._run, waiting, entry))
+            except Exception:  # the document was destroyed between the two lines
+                self.unregister(waiting)
 
-    def _run(self, document: Any, entry: list) -> None:
-        entry[1] = False  # before the body: what comes while it runs must wake it again
+    def _run(self, document: Document, entry: list[Any]) -> None:
+        entry[1] = False  # before the call: a wake-up that comes while it runs is not lost
         if self._documents.get(document) is entry:
             entry[0]()
