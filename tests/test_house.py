@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from tools import browser, readme
+from tools import browser, readme, vocabulary
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("workbench", "apps", "tools", "tests", "notebooks", "datasets", ".ci")
@@ -310,6 +310,27 @@ def test_a_file_that_is_not_shipped_is_seen(tmp_path):
     (tmp_path / "workbench" / "export" / "page.html").write_text("")
     assert files_not_shipped(tmp_path, {"workbench.ui": ["*"]}) == ["workbench/export/page.html"]
     assert not files_not_shipped(tmp_path, {"workbench.export": ["*.html"]})
+
+
+# ---- vocabulary
+
+
+def test_names_and_docstrings_stay_within_the_limits_of_the_vocabulary():
+    count = vocabulary.total(python_files(*vocabulary.FOLDERS))
+    assert count.names > 10_000 and count.docstrings > 2_000
+    assert count.participle_share <= vocabulary.NAMES_LIMIT, count.participles[:20]
+    assert count.idiom_share <= vocabulary.DOCSTRINGS_LIMIT, count.idioms[:20]
+
+
+def test_the_vocabulary_guard_sees_participles_and_idioms(tmp_path):
+    module = tmp_path / "module.py"
+    module.write_text(
+        '"""Whether what was asked is dear."""\n\nfound = _kept = seed = 1\n\n\n'
+        'def shared() -> None:\n    """Return the law of x."""\n    return_value = 2\n'
+    )
+    count = vocabulary.count(module)
+    assert [place.rsplit(": ", 1)[1] for place in count.participles] == ["found", "_kept"]
+    assert (count.names, count.docstrings, len(count.idioms)) == (4, 2, 2)
 
 
 # ---- the browser guard

@@ -64,8 +64,7 @@ def mean_view():
             return xr.Dataset({"mean": ("variable", mean)}, attrs={"title": "Mean"})
 
     yield Mean
-    for members in (VIEWS._members, VIEWS._instances):
-        del members[Mean.key]
+    VIEWS.remove(Mean.key)
 
 
 @pytest.mark.parametrize("problem, architecture", ORDER)

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 from workbench.core.errors import SpecError, unknown
 from workbench.core.spec import Spec
 
+Entry = TypeVar("Entry")
 Member = TypeVar("Member", bound=Spec)
 #: A class that is being registered: the decorator returns it with its own type.
 Registered = TypeVar("Registered", bound=Spec)
 
 
-class Catalogue(Generic[Member]):
-    """An ordered registry of Spec classes by key.
+class Described(Protocol):
+    """Class attributes that every member of a registry has."""
+
+    key: ClassVar[str]
+    title: ClassVar[str]
+    summary: ClassVar[str]
+
+
+class Registry(Generic[Entry]):
+    """Ordered entries by key, each made from a class that describes itself.
 
     Parameters
     ----------
@@ -23,39 +32,56 @@ class Catalogue(Generic[Member]):
 
     def __init__(self, name: str, noun: str) -> None:
         self.name, self.noun = name, noun
-        self._members: dict[str, type[Member]] = {}
+        self._entries: dict[str, Entry] = {}
+        self._classes: dict[str, type] = {}
 
-    def register(self, member: type[Registered]) -> type[Registered]:
-        """Add a class; used as a decorator. Raises `SpecError` without key, title and summary, or for a key
-        that another member has."""
+    def _add(self, member: type[Described], entry: Callable[[], Entry]) -> None:
+        """Add the entry of a class. Raises `SpecError` without key, title and summary, or for a key that
+        another class has."""
         if not (member.key and member.title and member.summary):
             raise SpecError(
                 f"{member.__name__} cannot join the catalogue of {self.name}",
                 expected="key, title and summary",
                 found=f"key={member.key!r}, title={member.title!r}",
             )
-        present: type[Spec] = self._members.setdefault(member.key, member)  # type: ignore[arg-type]
-        if present is not member:
+        if self._classes.setdefault(member.key, member) is not member:
             raise SpecError(f"The key '{member.key}' is taken twice in the catalogue of {self.name}")
-        return member
+        if member.key not in self._entries:
+            self._entries[member.key] = entry()
 
-    def __getitem__(self, key: str) -> type[Member]:
-        if key not in self._members:
-            raise unknown(self.noun, key, self._members)
-        return self._members[key]
+    def __getitem__(self, key: str) -> Entry:
+        if key not in self._entries:
+            raise unknown(self.noun, key, self._entries)
+        return self._entries[key]
 
     def __contains__(self, key: object) -> bool:
-        return key in self._members
+        return key in self._entries
 
-    def __iter__(self) -> Iterator[type[Member]]:
-        return iter(self._members.values())
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries.values())
 
     def __len__(self) -> int:
-        return len(self._members)
+        return len(self._entries)
 
     def keys(self) -> list[str]:
         """Keys in the order of registration."""
-        return list(self._members)
+        return list(self._entries)
+
+    def remove(self, key: str) -> None:
+        """Take out a member, for instance before its class is defined anew. Raises `SpecError`."""
+        if key not in self._entries:
+            raise unknown(self.noun, key, self._entries)
+        del self._entries[key], self._classes[key]
+
+
+class Catalogue(Registry[type[Member]]):
+    """An ordered registry of Spec classes by key."""
+
+    def register(self, member: type[Registered]) -> type[Registered]:
+        """Add a class; used as a decorator. Raises `SpecError` without key, title and summary, or for a key
+        that another member has."""
+        self._add(member, lambda: cast(type[Member], member))
+        return member
 
     def make(self, key: str, **values: Any) -> Member:
         """Build the member ``key`` with these settings. Raises `SpecError` for an unknown key or setting."""

@@ -8,13 +8,11 @@ view is the function of the same name in `workbench.plots`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from workbench.core.capability import Capability
-from workbench.core.catalogue import Catalogue
-from workbench.core.errors import unknown
+from workbench.core.catalogue import Registry
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,30 +109,21 @@ class View(SnapshotPart):
         return ""
 
 
-class ViewCatalogue(Catalogue):
+#: A class that is being registered: the decorator returns it with its own type.
+Registered = TypeVar("Registered", bound=SnapshotPart)
+
+
+class ViewCatalogue(Registry[SnapshotPart]):
     """Catalogue that holds one instance of each member, since views have no settings."""
 
-    def __init__(self, name: str, noun: str) -> None:
-        super().__init__(name, noun)
-        self._instances: dict[str, SnapshotPart] = {}
-
-    def register(self, member: type[SnapshotPart]) -> type[SnapshotPart]:  # type: ignore[override]
-        """Add a class; a decorator."""
-        super().register(member)  # type: ignore[type-var]
-        self._instances[member.key] = member()
+    def register(self, member: type[Registered]) -> type[Registered]:
+        """Add a class; used as a decorator."""
+        self._add(member, member)
         return member
-
-    def __getitem__(self, key: str) -> SnapshotPart:  # type: ignore[override]
-        if key not in self._instances:
-            raise unknown(self.noun, key, self._instances)
-        return self._instances[key]
-
-    def __iter__(self) -> Iterator[SnapshotPart]:  # type: ignore[override]
-        return iter(self._instances.values())
 
     def shown(self) -> dict[str, View]:
         """Return the members that have a Dataset, by key."""
-        return {key: view for key, view in self._instances.items() if isinstance(view, View)}
+        return {key: view for key, view in self._entries.items() if isinstance(view, View)}
 
 
 VIEWS = ViewCatalogue("views", "view")

@@ -286,8 +286,6 @@ class Experiment:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Experiment) and self.to_dict() == other.to_dict()
 
-    __hash__ = None  # type: ignore[assignment]  # specs may change
-
     def __repr__(self) -> str:
         return (
             f"Experiment({self.problem!r}, {self.architecture!r}, {self.objective!r}, {self.training!r}, "
