@@ -156,7 +156,7 @@ def test_an_error_of_the_callback_ends_it(method, settings, capfd):
 
     model, problem, y = wrong(shift=3.0, scale=0.6)
     with pytest.raises(Cancelled, match="Enough"):
-        refine(model, y, method=method, problem=problem, callback=callback, draws=50_000, **settings)
+        refine(model, y, method=method, problem=problem, alive=callback, draws=50_000, **settings)
     assert len(calls) < 12 and not any(capfd.readouterr())
 
 

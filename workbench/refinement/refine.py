@@ -25,7 +25,7 @@ def refine(
     method: str | Refinement = AUTOMATIC,
     problem: Problem | None = None,
     seed: int = 0,
-    callback: Callable[[], None] = lambda: None,
+    alive: Callable[[], None] = lambda: None,
     **settings: Any,
 ) -> RefinedPosterior:
     """Refine the posterior of one observation beyond the trained network's answer.
@@ -40,7 +40,7 @@ def refine(
     problem : the problem that the network was trained on; by default the run's own, or that of the experiment
         that the model carries.
     seed : same seed, same draws.
-    callback : called repeatedly; an error that it raises ends the refinement.
+    alive : called repeatedly; an error that it raises ends the refinement.
     settings : of the method.
 
     Returns
@@ -55,7 +55,7 @@ def refine(
     problem = problem if problem is not None else getattr(trained, "problem", None) or _problem(model)
     member = _member(method, settings, model, problem)
     run = cast("Run", trained) if hasattr(trained, "data") else None
-    posterior = AmortisedPosterior(model, problem, observation, run, callback=callback)
+    posterior = AmortisedPosterior(model, problem, observation, run, callback=alive)
     return member.refine(posterior, seed=seed)
 
 

@@ -39,5 +39,9 @@ __getattr__ = lazy_attributes(
         "FittedModel": "workbench.inference.fitted_model",
         "Posterior": "workbench.inference.posterior",
         "Run": "workbench.training.run",
+        # names of version 0.1.0; they stand in workbench.snapshots, above training
+        "Snapshot": "workbench.snapshots",
+        "SnapshotRequest": "workbench.snapshots",
+        "VIEWS": "workbench.snapshots",
     },
 )

@@ -91,7 +91,7 @@ def refine_and_compare(
     """
     from workbench.refinement import REFINEMENT, refine
 
-    posterior = refine(fitted, observation, method=method, problem=problem, callback=callback)
+    posterior = refine(fitted, observation, method=method, problem=problem, alive=callback)
     data = posterior.sample(DRAWS)
     x = np.stack([data[v.name].values for v in posterior.x], 1)
     effective = _CHAIN_EFFECTIVE if method == "markov_chain" else posterior.gain.effective_sample_size
