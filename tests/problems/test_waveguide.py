@@ -13,7 +13,8 @@ import torch
 from tests.problems import pekeris
 from workbench.core.errors import DataError
 from workbench.problems.ocean import swellex96
-from workbench.problems.ocean.waveguide import Environment, Layer, Seabed, Waveguide
+from workbench.problems.ocean.environment import Environment, Layer, Seabed
+from workbench.problems.ocean.waveguide import Waveguide
 
 DEPTHS = (50.0, 60.0, 80.0, 95.0)
 RANGES = np.linspace(2000.0, 3000.0, 9)

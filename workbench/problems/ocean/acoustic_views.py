@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from workbench.core.lazy import torch
 from workbench.problems.ocean import geoacoustic_field as field
 from workbench.problems.ocean import swellex96
-from workbench.problems.ocean.waveguide import Environment, Waveguide
+from workbench.problems.ocean.environment import Environment
+from workbench.problems.ocean.waveguide import Waveguide
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING
 
 from workbench.core.lazy import torch
 from workbench.core.variable import Variable
+from workbench.problems.ocean.environment import Seabed
 from workbench.problems.ocean.swellex96 import NOMINAL, environment
-from workbench.problems.ocean.waveguide import Seabed, Waveguide
+from workbench.problems.ocean.waveguide import Waveguide
 
 if TYPE_CHECKING:
     from torch import Tensor

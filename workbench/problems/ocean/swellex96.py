@@ -14,7 +14,7 @@ Sources:   UC San Diego Library Digital Collections, SWellEx-96: environment dat
 
 from __future__ import annotations
 
-from workbench.problems.ocean.waveguide import Environment, Layer
+from workbench.problems.ocean.environment import Environment, Layer
 
 PROFILE_DEPTHS = (
     0.0, 3.0, 5.0, 9.0, 10.0, 10.5, 11.5, 12.0, 12.5, 13.0, 14.0, 15.5, 16.5, 18.0, 19.0, 21.0, 25.5,

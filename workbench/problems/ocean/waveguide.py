@@ -21,11 +21,11 @@ Sources:   Jensen, Kuperman, Porter & Schmidt 2011, Computational Ocean Acoustic
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.core.errors import DataError
 from workbench.core.lazy import torch
+from workbench.problems.ocean.environment import Environment, Seabed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,58 +42,6 @@ _EVANESCENT = (0.1, 0.35)
 #: ½ (-2) (2/π)^½ exp(-iπ/4): the product of the factors of G, of the integral and of H₀⁽¹⁾.
 _CONSTANT = -math.sqrt(2 / math.pi) * complex(math.sqrt(0.5), -math.sqrt(0.5))
 _GAUSS = (0.5 - math.sqrt(3) / 6, 0.5 + math.sqrt(3) / 6)
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A fluid below the sediment: speed at top and bottom, density, attenuation in dB/(km Hz), thickness
-    (infinite for the half-space, whose speed is that of its top)."""
-
-    speed: float
-    bottom_speed: float
-    density: float
-    attenuation: float
-    thickness: float = math.inf
-
-
-@dataclass(frozen=True)
-class Environment:
-    """The fixed part of a waveguide.
-
-    Depths and speeds of the sound-speed profile (linear in between, constant below the last), depths of the
-    hydrophones, layers below the sediment, and the lowest and highest depth of the source.
-    """
-
-    depths: tuple[float, ...]
-    speeds: tuple[float, ...]
-    hydrophones: tuple[float, ...]
-    below: tuple[Layer, ...]
-    source_depths: tuple[float, float]
-
-    @property
-    def deep(self) -> float:
-        """Depth below which the speed in the water is constant."""
-        return self.depths[-1]
-
-
-@dataclass(frozen=True)
-class Seabed:
-    """A batch of unknowns, tensors that broadcast against each other.
-
-    Depth of the water; thickness, speed at the top, its increase over the layer, density and attenuation of
-    the sediment; range and depth of the source; tilt of the array in degrees (away from the source, about its
-    foot on the seabed).
-    """
-
-    depth: Tensor
-    thickness: Tensor
-    speed: Tensor
-    increase: Tensor
-    density: Tensor
-    attenuation: Tensor
-    distance: Tensor
-    source_depth: Tensor
-    tilt: Tensor
 
 
 class Waveguide:
