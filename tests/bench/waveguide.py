@@ -27,8 +27,8 @@ sys.path.insert(0, str(ROOT))
 
 from tests.problems.test_waveguide import draws, krakenc  # noqa: E402
 from workbench.problems.ocean import swellex96  # noqa: E402
-from workbench.problems.ocean.swellex96 import TONES, environment  # noqa: E402
 from workbench.problems.ocean.environment import Seabed  # noqa: E402
+from workbench.problems.ocean.swellex96 import TONES, environment  # noqa: E402
 from workbench.problems.ocean.waveguide import Waveguide  # noqa: E402
 
 CASES = {"148 Hz": (148.0,), "49, 112, 148 Hz": (49.0, 112.0, 148.0), "7 tones": TONES}
