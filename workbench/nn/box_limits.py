@@ -1,11 +1,12 @@
-"""Limits of ordered numbers, each given those before it, where a linear image of them lies in a box.
+"""Limits of each component of v, given the components before it, such that x = B v + s lies in a box.
 
-map       x = B v + s, the box low ≤ x ≤ high; the numbers v come in an order
-exact     row r of B that ends with component i: low_r ≤ x_r ≤ high_r bounds v_i exactly, given those before
+map       x = B v + s, the box low ≤ x ≤ high; the components of v are drawn one after another in some order
+exact     where v_i comes last among the components that row r of B contains, low_r ≤ x_r ≤ high_r bounds v_i
+          exactly, given the components before it
 interval  v_i = w_i · (x − s), w_i row i of B⁻¹, cannot leave the range of this sum over the box
-With a triangular B in its own order every component is bounded exactly; with any B the last one is. The
+Where B is triangular in this order, every component is bounded exactly; with any other B the last one is. The
 limits of the others may be too wide, never too narrow.
-Source: ours; interval arithmetic.
+Source: this project; interval arithmetic.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ _NEGLIGIBLE = 1e-6
 
 
 class BoxLimits(nn.Module):
-    """Limits for D numbers in K orders; none until `prepare`. Nothing is learned."""
+    """Lower and upper limits of D components in K orders, one per ensemble member; none until `prepare`.
+
+    Nothing is learned.
+    """
 
     def __init__(self, members: int, features: int) -> None:
         super().__init__()
@@ -36,13 +40,13 @@ class BoxLimits(nn.Module):
 
     @torch.no_grad()
     def prepare(self, edges: Tensor, factor: Tensor, inverse_factor: Tensor, orders: Tensor) -> None:
-        """Set the box and the map.
+        """Set the box of x, and the map from v to x.
 
         Parameters
         ----------
-        edges : (2, D) of x, infinite where there are none.
+        edges : (2, D), lower and upper edge of the box per component of x; infinite where there is none.
         factor, inverse_factor : B⁻¹ and B (D, D).
-        orders : (K, D), the component that comes first, second, … in each member.
+        orders : (K, D), the component that comes first, second, … in each ensemble member.
         """
         self.there.copy_(edges.isfinite())
         self.edges.copy_(torch.where(self.there, edges, torch.zeros_like(edges)))
@@ -52,9 +56,9 @@ class BoxLimits(nn.Module):
             self.back[k].copy_(factor[order])
 
     def forward(self, v: Tensor, shift: Tensor, members: slice) -> tuple[Tensor, Tensor] | None:
-        """v (K, n, D) in each member's order, ``shift`` s (n, D) or (D,) -> low and high (K, n, D).
+        """v (K, n, D) in each member's order, ``shift`` s (n, D) or (D,) -> limits low, high of v (K, n, D).
 
-        None where nothing is limited.
+        Returns None if the box has no finite edge.
         """
         if not self.on:
             return None

@@ -13,14 +13,14 @@ ACTIVATION_MODULES = {
 }
 #: activations of ordinary fully connected networks
 ACTIVATIONS = ("relu", "silu", "elu", "gelu", "tanh")
-#: smooth activations, for networks whose Jacobian is needed; in contractions their slopes are at most one
+#: smooth activations, for networks whose Jacobian is needed, and those with slopes of at most one
 SMOOTH_ACTIVATIONS = ("silu", "elu", "tanh", "softplus")
 CONTRACTIVE_ACTIVATIONS = ("lipswish", "elu", "tanh", "softplus")
 
 #: embeddings of an observation
 EMBEDDINGS = ("none", "mlp", "convolution_1d", "deep_set", "phase_free")
 
-#: library of an equation learner -> functions of its units
+#: function library of an equation learner -> functions that its units compute
 LIBRARIES = {
     "polynomial": ("identity", "square", "product"),
     "trigonometric": ("identity", "sin"),

@@ -1,4 +1,4 @@
-"""Networks of the critics: functions u -> v of points (n, D), one logit (n, 1) for each.
+"""Critic networks: functions v(u) of points u (n, D), one logit (n, 1) per point.
 
 quadratic          v(u) = c + bᵀu + uᵀAu
 spectral norm      v = L · W_k σ(… σ(W_1 u)),  each W_i divided by its largest singular value:  Lip(v) <= L
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 ACTIVATIONS = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "silu": nn.SiLU, "tanh": nn.Tanh}
-#: Those of the spectral-norm network, 1-Lipschitz each; the leaky one keeps more of the slope.
+#: Activations of the spectral-norm network, each 1-Lipschitz; the leaky one has slope 0.2 below zero.
 LIPSCHITZ_ACTIVATIONS = {"relu": nn.ReLU, "leaky_relu": lambda: nn.LeakyReLU(0.2), "tanh": nn.Tanh}
 
 
@@ -40,7 +40,7 @@ class MultilayerPerceptron(nn.Sequential):
 
 
 class QuadraticFunction(nn.Module):
-    """v(u) = c + bᵀu + uᵀAu: (n, D) -> (n, 1)."""
+    """Quadratic critic v(u) = c + bᵀu + uᵀAu: (n, D) -> (n, 1)."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -75,7 +75,10 @@ class SpectralNormNetwork(nn.Module):
 
 
 class RkhsFunction(nn.Module):
-    """h(u) = Σ_i α_i k(c_i, u), scaled back into the ball |h|_k <= b at every pass: (n, D) -> (n, 1)."""
+    """Critic h(u) = Σ_i α_i k(c_i, u), k a Gaussian kernel of RKHS norm |h|_k: (n, D) -> (n, 1).
+
+    It is scaled back into the ball |h|_k <= ``radius`` at every forward pass.
+    """
 
     def __init__(self, centres: Tensor, weights: Tensor, decay: float, radius: float) -> None:
         super().__init__()
@@ -84,7 +87,7 @@ class RkhsFunction(nn.Module):
         self.weights = nn.Parameter(weights)
 
     def norm(self) -> Tensor:
-        """|h|_k before the scaling, a scalar."""
+        """RKHS norm |h|_k before the function is scaled back into the ball, a scalar."""
         quadratic = self.weights @ gaussian_kernel(self.centres, self.centres, self.decay) @ self.weights
         return quadratic.clamp_min(1e-24).sqrt()
 
@@ -95,13 +98,13 @@ class RkhsFunction(nn.Module):
 
 
 def gaussian_kernel(a: Tensor, b: Tensor, decay: float) -> Tensor:
-    """exp(-γ |a - b|²): (n, D), (m, D) -> (n, m)."""
+    """Gaussian kernel exp(-γ |a - b|²), γ = ``decay``, of all pairs of rows: (n, D), (m, D) -> (n, m)."""
     distances = a.square().sum(-1)[:, None] + b.square().sum(-1)[None, :] - 2 * a @ b.T
     return (-decay * distances.clamp_min(0)).exp()
 
 
 class RatioCritic(nn.Module):
-    """Optimal logit of a divergence at the log p/q (n, 1) of a classifier: (n, D) -> (n, 1)."""
+    """Optimal critic of a divergence, given the log p/q that a classifier estimates: (n, D) -> (n, 1)."""
 
     def __init__(self, classifier: nn.Module, optimal_logits: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
@@ -112,11 +115,11 @@ class RatioCritic(nn.Module):
 
 
 class FrozenCritic(nn.Module):
-    """Trained critic of standardised points, from points in data units (n, D) to logits (n,).
+    """Trained critic without gradients, as a function of points in data units: (n, D) -> logits (n,).
 
-    Its logits are clamped to their range on the critic's own samples ``p`` and ``q``, which are standardised:
-    outside that range it extrapolates, and one large exponential would dominate a mean. The clamped function
-    is still a critic, so that a lower bound stays one.
+    The points are standardised by ``shift`` and ``scale``. The logits are clamped to their range on the
+    standardised samples ``p`` and ``q``, since a critic extrapolates beyond it, and one large exponential
+    would dominate a mean. The clamped function is still a critic, so that a lower bound remains one.
     """
 
     def __init__(self, critic: nn.Module, shift: Tensor, scale: Tensor, p: Tensor, q: Tensor) -> None:

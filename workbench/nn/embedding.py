@@ -29,14 +29,14 @@ from zuko.nn import MLP
 
 #: a series of this length or less is not shortened any further
 _SHORT = 8
-#: products used per complex vector, on average: those of 14 coefficients
+#: products used per complex vector, on average: the 14² of 14 coefficients
 _PRODUCTS = 196
-#: rows of the training data that the statistics are computed from, and the standard deviation of a constant
+#: most rows of training data used for statistics; standard deviations up to the second number count as zero
 _ROWS, _CONSTANT = 20_000, 1e-12
 
 
 class DeepSet(nn.Module):
-    """y (n, L · C), element after element -> h (n, F), invariant to the order of the elements.
+    """Embedding of a set: y (n, L · C), element after element -> h (n, F), whatever the elements' order.
 
     Parameters
     ----------
@@ -58,13 +58,13 @@ class DeepSet(nn.Module):
 
 
 class Convolution1d(nn.Module):
-    """y (n, L · C), time after time -> h (n, F), by convolutions over time.
+    """Embedding of a series: y (n, L · C), one time after another -> h (n, F), by convolutions over time.
 
     Parameters
     ----------
     length, channels : L and C.
     features : F.
-    network : its hidden sizes are the channels of the layers.
+    network : hidden sizes, here the channels of the convolutions, and activation.
     """
 
     def __init__(self, length: int, channels: int, features: int, network: dict[str, Any]) -> None:
@@ -88,7 +88,7 @@ class GatedNetwork(nn.Module):
     """A residual network whose blocks multiply the input by gates: v (n, P) -> h (n, F).
 
     u ← A v + a, then u ← u + D ((B σ(N(u)) + b) ⊙ (C v + c)) + d block after block, h = E σ(u) + e; N is the
-    layer normalisation. There is a block for each hidden size of ``network``, all of the first one's width.
+    layer normalisation. There is one block per hidden size of ``network``; all have the first one's width.
     Every block reads v again through a gate that depends on u: where v holds products of a signal, a block
     can compare them with those of its current estimate.
     """
@@ -111,7 +111,9 @@ class GatedNetwork(nn.Module):
 
 
 class PhaseFree(nn.Module):
-    """y (n, 2 · L · C), complex vector after complex vector -> h (n, F), by products of coefficients of each.
+    """Phase-invariant embedding of complex vectors: y (n, 2 · L · C), one vector after another -> h (n, F).
+
+    The network's inputs are products of coefficients of the same vector.
 
     Parameters
     ----------
@@ -150,7 +152,7 @@ class PhaseFree(nn.Module):
         self.scale.copy_(torch.where(spread > _CONSTANT, spread, torch.ones_like(spread)))
 
     def products(self, y: Tensor) -> Tensor:
-        """Re c_i c̄_j + Im c_i c̄_j (n, P) of the selected pairs.
+        """Re c_i c̄_j + Im c_i c̄_j (n, P) for the selected pairs of coefficients (i, j) of the vectors in y.
 
         The real part is symmetric in i and j and the imaginary part antisymmetric, so that (i, j) and (j, i)
         together determine both.
@@ -171,12 +173,12 @@ class PhaseFree(nn.Module):
 def embedding_network(
     kind: str, context: int, *, channels: int, features: int, network: dict[str, Any]
 ) -> nn.Module | None:
-    """Build the embedding of y (n, M), or return None where there is nothing to embed.
+    """Build the embedding of y (n, M); returns None for ``kind`` "none" and for M = 0.
 
     Parameters
     ----------
-    kind : one of `EMBEDDINGS`.
-    context : M. ``channels`` must divide it (for ``mlp`` it is not used).
+    kind : one of `workbench.nn.choices.EMBEDDINGS`.
+    context : M. ``channels`` must divide it, and for ``phase_free`` twice that (``mlp`` does not use it).
     features : number of components of the embedding.
     network : hidden sizes and activation.
     """

@@ -1,15 +1,16 @@
 """Equation learner (EQL): a network of elementary functions, which can be read as a formula.
 
-layer     h = W u + b;  unit k gives identity(hₖ), hₖ², sin(hₖ), or the product of two such sums
+layer     h = W u + b;  unit k gives identity(hₖ), hₖ², sin(hₖ), or the product of two entries of h
 output    one more linear layer
 penalty   Σ over the weights of |w|^½, rounded within a of zero: (−w⁴/(8a³) + 3w²/(4a) + 3a/8)^½ for |w| < a,
           which has value and slope in common with |w|^½ at a; it drives weights to zero one by one
 pruning   weights below a threshold are set to zero and stay there
 merging   two sines (or squares) whose weights agree within `MERGING_TOLERANCE` become one unit at pruning:
-          the formula would hold the term twice
-start     small weights, but for the sines of the first layer after the first one: their frequencies |wₖ| are
-          spread evenly up to `HIGHEST_FREQUENCY`. A sine finds a frequency only if it starts near it: the fit
-          of sin(w u) to sin(ω u) for normal u has the slope of exp(−(w − ω)²/2) in w, which vanishes far away
+          otherwise the formula would contain the same term twice
+start     small weights, except for the sines of the first layer: from the second sine on, their frequencies
+          |wₖ| are spread evenly up to `HIGHEST_FREQUENCY`. A sine finds a frequency only if it starts near
+          it: for normal u, the error of the fit of sin(w u) to sin(ω u) has a slope in w like that of
+          exp(−(w − ω)²/2), which vanishes far from ω
 Source: Martius and Lampert 2016, Extrapolation and learning equations, arXiv:1610.02995; the penalty: Kim
 et al. 2020, Integration of neural network-based symbolic regression in deep learning, arXiv:1912.04825.
 """
@@ -31,7 +32,7 @@ UNITS = {"identity": 1, "square": 1, "sin": 1, "product": 2}
 HIGHEST_FREQUENCY = 4.0
 #: relative distance of the weights of two units up to which they are merged
 MERGING_TOLERANCE = 0.15
-#: magnitude below which the penalty is rounded
+#: magnitude a of a weight below which its penalty is rounded
 ROUNDED_BELOW = 0.01
 
 
@@ -59,26 +60,26 @@ class PrunedLinear(nn.Linear):
 
     @torch.no_grad()
     def prune(self, threshold: float) -> None:
-        """Zero the coefficients below the threshold, permanently."""
+        """Set weights and biases smaller in magnitude than the threshold to zero, permanently."""
         self.kept_weight.logical_and_(self.weight.abs() >= threshold)
         self.kept_bias.logical_and_(self.bias.abs() >= threshold)
         self.weight.mul_(self.kept_weight)
         self.bias.mul_(self.kept_bias)
 
     def coefficients(self) -> tuple[list[list[float]], list[float]]:
-        """Weights and biases as lists of numbers."""
+        """Weights, row by row, and biases as lists of numbers; pruned ones are 0."""
         weight, bias = self.weight * self.kept_weight, self.bias * self.kept_bias
         return weight.detach().cpu().double().tolist(), bias.detach().cpu().double().tolist()
 
 
 class EquationLearner(nn.Module):
-    """u (n, features) -> (n, outputs).
+    """Network of elementary functions that can be read as formulas: u (n, features) -> (n, outputs).
 
     Parameters
     ----------
     width : units in a hidden layer, to which the functions of ``library`` are assigned in turn.
     depth : hidden layers.
-    library : a key of `LIBRARIES`.
+    library : a key of `workbench.nn.choices.LIBRARIES`.
     """
 
     def __init__(self, features: int, outputs: int, *, width: int, depth: int, library: str) -> None:
@@ -92,14 +93,14 @@ class EquationLearner(nn.Module):
         self._spread_frequencies(features)
 
     def _rows(self, function: str) -> list[tuple[int, int]]:
-        """Number of each unit with this function, and the row of its last argument in the linear map."""
+        """Number of each unit with this function, and the row of the weights that gives its last argument."""
         ends = itertools.accumulate(UNITS[unit] for unit in self.units)
         pairs = enumerate(zip(self.units, ends, strict=True))
         return [(number, end - 1) for number, (unit, end) in pairs if unit == function]
 
     @torch.no_grad()
     def _spread_frequencies(self, features: int) -> None:
-        """Scale the weights of the first layer's sines, all but the first, to evenly spread frequencies."""
+        """Scale the weights of the first layer's sines, from the second on, to evenly spread frequencies."""
         rows = [row for _, row in self._rows("sin")] if features else []
         for number, row in enumerate(rows[1:], 1):
             weight = self.layers[0].weight[row]
@@ -114,7 +115,7 @@ class EquationLearner(nn.Module):
     def _apply_units(
         self, sums: Sequence[Any], square: Callable[[Any], Any], sin: Callable[[Any], Any]
     ) -> list[Any]:
-        """Values of the units, as tensors or expressions, given their arguments."""
+        """Values of a layer's units, given the entries of h = W u + b: tensors or sympy expressions."""
         rest, values = list(sums), []
         for unit in self.units:
             first = rest.pop(0)
@@ -125,7 +126,7 @@ class EquationLearner(nn.Module):
         return values
 
     def penalty(self) -> Tensor:
-        """Sum over all weights and biases of the smoothed |w|^½."""
+        """Sparsity penalty: the sum over all weights and biases of the smoothed |w|^½, a scalar."""
         return torch.stack([smoothed_half_norm(p).sum() for p in self.parameters()]).sum()
 
     def prune(self, threshold: float) -> None:
@@ -168,7 +169,7 @@ class EquationLearner(nn.Module):
             return
 
     def expressions(self, symbols: Sequence[Any]) -> list[Any]:
-        """The outputs as sympy expressions, given symbols or expressions of the inputs."""
+        """The outputs as sympy expressions, given sympy symbols or expressions for the inputs."""
         import sympy
 
         values = list(symbols)
@@ -178,7 +179,7 @@ class EquationLearner(nn.Module):
 
 
 def _linear(layer: PrunedLinear, values: Sequence[Any]) -> list[Any]:
-    """W v + b as expressions, without the pruned terms."""
+    """W v + b as sympy expressions, one per output, without the pruned terms."""
     import sympy
 
     weight, bias = layer.coefficients()

@@ -1,16 +1,16 @@
 """Test whether an observation is a set of exchangeable blocks, and features of such a set.
 
 question  has (x, y) the same distribution as (x, y with two blocks exchanged)? Tested for blocks of every
-          size that divides M, contiguous or interleaved, the smallest first
+          size that divides M, the number of components of y, contiguous or interleaved, the smallest first
 test      under exchangeability the paired differences r(x, y) − r(x, πy) have mean zero for every function r.
           The functions are products of one or two components and random waves cos(w·x + v·y + φ) of few
           components each; the largest z-score is compared with that of as many normal numbers. One
           significant difference for one exchange of neighbours rejects exchangeability
 features  c = (blocks sorted by their first component, s), s: means, log standard deviations and correlations
-          (Fisher's z) of a block's components over the blocks, as far as there is room. They do not depend on
-          the order of the blocks. Where the order matters: y itself, twice
+          (Fisher's z) of a block's components over the blocks, the last only if all fit into M numbers. They
+          do not depend on the order of the blocks. Where the order matters, c = (y, y)
 Source: de Finetti 1937 (exchangeability); Zaheer et al. 2017, Deep sets, arXiv:1703.06114 (features of sets);
-        the characteristic function as test: Epps & Singleton 1986. The combination is ours.
+        the characteristic function as test: Epps & Singleton 1986. The combination: this project.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-#: Rows and random waves of a test, and its significance level.
+#: Most rows and number of random waves of a test, and its significance level.
 _ROWS, _WAVES, _LEVEL = 10_000, 600, 1e-3
 _FEWEST_ROWS = 200
-#: Standard deviations within a set are floored at this share of the component's own.
+#: Added to standard deviations over the blocks, as a fraction of that over all blocks of all data.
 _FLOOR = 1e-4
 
 
@@ -55,7 +55,7 @@ class Exchangeable(nn.Module):
 
     @torch.no_grad()
     def prepare(self, x: Tensor, y: Tensor) -> None:
-        """Search for exchangeable blocks in x (n, D) and y (n, M), both standardised."""
+        """Test y (n, M) for exchangeable blocks, given x (n, D), both standardised; store their layout."""
         self.layout = find_blocks(x, y)
         if self.layout is not None:
             self.blocks.fill_(self.layout[0])
@@ -64,7 +64,10 @@ class Exchangeable(nn.Module):
             self.floor[: block.shape[2]].copy_(_FLOOR * block.flatten(0, 1).std(0))
 
     def forward(self, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Features to be read as they are (n, M), and features to be given normal scores (n, M)."""
+        """Sorted blocks (n, M) and statistics over the blocks, padded with zeros (n, M).
+
+        Blocks are for use unchanged, statistics as normal scores. Both are y where the order matters.
+        """
         if self.layout is None:
             return y, y
         blocks = as_blocks(y, *self.layout)
@@ -82,8 +85,8 @@ def as_blocks(y: Tensor, blocks: int, interleaved: bool) -> Tensor:
 def summary(blocks: Tensor, floor: Tensor, room: int) -> Tensor:
     """Statistics over the blocks (n, m, b): means, log standard deviations and correlations.
 
-    The correlations (Fisher's z) are left out unless there are at most ``room`` numbers in all. Standard
-    deviations are at least ``floor`` (b,).
+    The correlations (Fisher's z) are included only if there are at most ``room`` numbers per row with them.
+    ``floor`` (b,) is added to the standard deviations.
     """
     mean = blocks.mean(1)
     deviations = blocks - mean[:, None]
@@ -116,7 +119,7 @@ def find_blocks(x: Tensor, y: Tensor) -> tuple[int, bool] | None:
 
 
 def _exchangeable(x: Tensor, y: Tensor, blocks: int, interleaved: bool) -> bool:
-    """True unless the test rejects the exchange of two neighbouring blocks."""
+    """True unless, for some pair of neighbouring blocks, the test rejects that they can be exchanged."""
     generator = torch.Generator().manual_seed(1)
     places = as_blocks(torch.arange(y.shape[1])[None], blocks, interleaved)[0]
     count = (blocks - 1) * (_WAVES + _product_count(x, y[:, : places.shape[1]]))
@@ -138,7 +141,10 @@ def _product_count(x: Tensor, block: Tensor) -> int:
 
 
 def _differences(x: Tensor, original: Tensor, swap: Tensor, generator: torch.Generator) -> Tensor:
-    """r(x, y) − r(x, πy) (n, R), given two blocks side by side in y and in πy."""
+    """Differences r(x, y) − r(x, πy) (n, R) of the test functions r.
+
+    ``original`` (n, 2 b) holds two neighbouring blocks of y, and ``swap`` the same blocks exchanged.
+    """
     before, after = (_moments(part[:, : part.shape[1] // 2]) for part in (original, swap))
     factors = torch.cat([torch.ones(len(x), 1).to(x), x, x.square()], 1)
     products = ((before - after)[:, :, None] * factors[:, None, :]).flatten(1)
@@ -150,14 +156,14 @@ def _differences(x: Tensor, original: Tensor, swap: Tensor, generator: torch.Gen
 
 
 def _moments(block: Tensor) -> Tensor:
-    """Components of a block (n, b) with compressed tails, roots of their magnitudes, and their products."""
+    """Test functions of a block (n, b): asinh of the components, their products, and square roots |y|^½."""
     compact = torch.asinh(block)
     rows, columns = torch.triu_indices(block.shape[1], block.shape[1])
     return torch.cat([compact, block.abs().sqrt(), compact[:, rows] * compact[:, columns]], 1)
 
 
 def _sparse_frequencies(width: int, generator: torch.Generator) -> Tensor:
-    """Frequencies (width, R) on several scales, at most two of them nonzero in a wave."""
+    """Random frequencies (width, R) of R waves, on several scales; at most two entries per wave are not 0."""
     scale = 4 ** (2 * torch.rand(_WAVES, generator=generator, dtype=torch.float64) - 1)
     frequencies = torch.zeros(width, _WAVES, dtype=torch.float64)
     for _ in range(2):

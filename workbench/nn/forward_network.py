@@ -17,11 +17,11 @@ ACTIVATIONS = {"tanh": nn.Tanh, "silu": nn.SiLU, "relu": nn.ReLU}
 
 
 class ForwardNetwork(nn.Module):
-    """x (n, D) -> y (n, M), in data units.
+    """Perceptron x (n, D) -> y (n, M), both in data units.
 
     Attributes
     ----------
-    x, y, window : variables and window of the problem that it was trained on.
+    x, y, window : variables of the problem that it was trained on, and the plotted range of each x.
     held_out_error : (M,) root mean square error on pairs outside the training data, in the units of y.
     """
 

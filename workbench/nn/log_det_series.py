@@ -1,4 +1,4 @@
-"""log det(I + J) of a contraction as a power series: cut off, or ended at random so that it is unbiased.
+"""log det(I + J), J the Jacobian of a contraction, as a power series: cut off, or ended at random (unbiased).
 
 series    log det(I + J) = Σ_{k≥1} (−1)^{k+1}/k tr Jᵏ,  tr A = E vᵀ A v with v of mean zero and covariance I
 cut off   after n terms the error is at most −D [log(1 − L) + Σ_{k≤n} Lᵏ/k], L the Lipschitz constant
@@ -33,13 +33,16 @@ def power_series(product: Callable[[Tensor], Tensor], probes: Tensor, weights: S
 
 
 def basis_probes(rows: int, features: int, like: Tensor) -> Tensor:
-    """Return √D e_i for every i, (n, D, D): over these the mean of vᵀ A v is exactly the trace."""
+    """Return the probes √D e_i for i = 1 … D, (n, D, D): the mean of vᵀ A v over them is exactly tr A."""
     basis = torch.eye(features, dtype=like.dtype, device=like.device)
     return (math.sqrt(features) * basis).expand(rows, -1, -1)
 
 
 def roulette_weights(always: int, survival: float, generator: torch.Generator) -> list[float]:
-    """Draw the number of terms of one unbiased estimate, and return their weights."""
+    """Draw the number of terms of one unbiased estimate, and return the weight of each term.
+
+    The first ``always`` terms have weight 1. Another term follows with probability ``survival`` each time.
+    """
     weights = [1.0] * always
     while len(weights) < always + _MOST_TERMS and float(torch.rand((), generator=generator)) < survival:
         weights.append(weights[-1] / survival)

@@ -20,7 +20,7 @@ from torch.nn import functional
 
 
 class MaskedNetwork(nn.Module):
-    """x (n, D), c (n, C) -> (n, D, P): P parameters of each component, given those before it.
+    """MADE: x (n, D), c (n, C) -> (n, D, P), P parameters per component, given the components before it.
 
     Parameters
     ----------
@@ -74,7 +74,10 @@ class MaskedNetwork(nn.Module):
                 self.layers[layer].weight.requires_grad_(False)
 
     def _degrees(self, width: int, least: int, *, random: bool) -> Tensor:
-        """Degrees of a layer's units: each in turn, or drawn at random after the first of each."""
+        """Degrees of a hidden layer's units: the possible ones in turn, over and over.
+
+        With ``random``, every possible degree occurs once and the remaining units have random degrees.
+        """
         most = self.features - 1
         count = max(1, most - min(least, most) + 1)
         degrees = min(least, most) + torch.arange(width) % count
@@ -87,7 +90,7 @@ class MaskedNetwork(nn.Module):
         return len(self.places)
 
     def sequence(self, variant: int) -> Sequence[int]:
-        """The components in the order of a variant."""
+        """Indices of the components in the order of a variant."""
         # the natural order does not depend on a buffer, so that it can be traced
         return range(self.features) if self.natural else self.places[variant].argsort().tolist()
 
@@ -103,7 +106,7 @@ class MaskedNetwork(nn.Module):
 
 
 class NormalMixture:
-    """Distribution of one component: a mixture of K normals, or for ``K = 1`` a normal.
+    """Distribution of one component: a mixture of K normals, or one normal for K = 1.
 
     log p(x) = log Σ_k w_k N(x; μ_k, s_k²), log s within ±`REACH`.
     """
@@ -116,7 +119,7 @@ class NormalMixture:
         self.numbers = 1 if components == 1 else 2
 
     def _split(self, parameters: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """log w, μ, log s, each (…, K)."""
+        """Split parameters (…, P) into log w, μ and log s of the K normals, each (…, K)."""
         parts = parameters.unflatten(-1, (-1, self.components))
         log_weights = torch.log_softmax(parts[..., 2, :], -1) if self.components > 1 else 0 * parts[..., 0, :]
         return log_weights, parts[..., 0, :], self.REACH * torch.tanh(parts[..., 1, :] / self.REACH)
@@ -128,7 +131,7 @@ class NormalMixture:
         return torch.logsumexp(log_weights - log_scale - 0.5 * (white.square() + math.log(2 * math.pi)), -1)
 
     def draw(self, parameters: Tensor, z: Tensor) -> Tensor:
-        """Parameters (n, P), z (n, numbers) standard normal -> x (n,)."""
+        """Map standard normal z (n, numbers) to samples x (n,) of the mixture with parameters (n, P)."""
         log_weights, mean, log_scale = self._split(parameters)
         each = mean + log_scale.exp() * z[:, :1]
         if self.components == 1:
@@ -138,7 +141,7 @@ class NormalMixture:
 
 
 class Categories:
-    """Distribution of one component on 0, 1, … C − 1 by logits; two categories are the binary case."""
+    """Categorical distribution of one component on 0, 1, … C − 1, given by C logits; binary for C = 2."""
 
     numbers = 1
 
@@ -146,12 +149,12 @@ class Categories:
         self.outputs = categories
 
     def log_prob(self, parameters: Tensor, x: Tensor) -> Tensor:
-        """Parameters (…, C), x (…) whole numbers as floats -> log p(x) (…) in nats; −∞ for any other x."""
+        """Logits (…, C), x (…) whole numbers as floats -> log p(x) (…) in nats; −∞ for any other x."""
         category = functional.one_hot(x.round().clamp(0, self.outputs - 1).long(), self.outputs)
         log_prob = (torch.log_softmax(parameters, -1) * category).sum(-1)
         return log_prob.masked_fill(x != category.argmax(-1), -math.inf)
 
     def draw(self, parameters: Tensor, z: Tensor) -> Tensor:
-        """Parameters (n, C), z (n, 1) standard normal -> x (n,)."""
+        """Map standard normal z (n, 1) to samples x (n,) of the distribution with logits (n, C)."""
         below = torch.softmax(parameters, -1).cumsum(-1)[:, :-1] <= torch.special.ndtr(z)
         return below.sum(-1).to(z.dtype)

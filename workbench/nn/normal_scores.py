@@ -1,10 +1,10 @@
 """Features of y: y itself, and normal scores of the components with skewed or heavy-tailed distributions.
 
-forward   c = (y, s); s_j = 0, or where component j is far from normal
-          s_j = s₀ + Σ_k d_k max(y_j − t_k, 0): piecewise linear, from quantiles t_k of the data to those of
-          the standard normal distribution, linear beyond the outermost
-start     quantiles of the data; a component is far from normal when its skewness is above 1/2 in size or its
-          excess kurtosis above 1
+forward   c = (y, s); s_j = 0 for a component j close to normal, and otherwise
+          s_j = s₀ + a y_j + Σ_k d_k max(y_j − t_k, 0): piecewise linear, maps quantiles of the data to those
+          of the standard normal distribution, linear beyond the outermost
+fit       from quantiles of the data; a component is far from normal where its skewness is above 1/2 in
+          magnitude or its excess kurtosis above 1
 Source: rank-based normal scores (van der Waerden 1952), interpolated.
 """
 
@@ -22,7 +22,7 @@ _LEVELS = (
 
 
 class NormalScores(nn.Module):
-    """y (n, M) -> c (n, 2 M); the second half is zero until `prepare`. Nothing is learned."""
+    """y (n, M) -> c (n, 2 M), y and its normal scores, which are zero until `prepare`. Nothing is learned."""
 
     def __init__(self, context: int) -> None:
         super().__init__()
@@ -39,7 +39,10 @@ class NormalScores(nn.Module):
 
     @torch.no_grad()
     def prepare(self, y: Tensor, *, whole: bool = False) -> None:
-        """Fit the scores to y (n, M); with ``whole``, components close to normal are standardised, not 0."""
+        """Fit the scores to data y (n, M).
+
+        Components close to normal have the score 0, or with ``whole`` their standardised value.
+        """
         rows = y.double()
         unit = (rows - rows.mean(0)) / rows.std(0, unbiased=False).clamp(min=1e-12)
         far = (unit.pow(3).mean(0).abs() > _SKEW) | (unit.pow(4).mean(0) - 3 > _KURTOSIS)
@@ -53,7 +56,10 @@ class NormalScores(nn.Module):
             self._interpolate(j, torch.quantile(rows[:, j][:1_000_000], levels), heights)
 
     def _interpolate(self, j: int, places: Tensor, heights: Tensor) -> None:
-        """Interpolate (places, heights) linearly for component j; tied places, as in counts, are merged."""
+        """Store the linear interpolation of the points (places, heights) as the score of component j.
+
+        Equal places, as the quantiles of counts have, are merged; fewer than three points store nothing.
+        """
         where, which = torch.unique_consecutive(places, return_inverse=True)
         if len(where) < 3:
             return

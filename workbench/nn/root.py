@@ -1,7 +1,7 @@
 """Roots of increasing functions of one variable, elementwise, with gradients.
 
-search    Newton's steps, and halving of the bracket where a step leaves it or is not half as long as the one
-          before; ends when no root moves by more than 3e-5. It has no gradient
+search    Newton's steps, and halving of the bracket where a step leaves it or is more than half as long as
+          the previous one; ends when no root moves by more than 3e-5. It has no gradient
 polish    u = u₀ + (v − f(u₀)) / f'(u₀), one last Newton step, which squares the error; u₀ is a constant to
           autograd
 gradient  of that step at f(u₀) = v it is ∂u/∂v = 1/f', ∂u/∂θ = −(∂f/∂θ)/f': that of the implicit function
@@ -23,9 +23,9 @@ _TOLERANCE = 3e-5
 def search(
     function: Callable[[Tensor], tuple[Tensor, Tensor]], v: Tensor, low: Tensor, high: Tensor
 ) -> Tensor:
-    """Return u between ``low`` and ``high`` with function(u) ≈ v, or near an end where there is none.
+    """Return u between ``low`` and ``high`` with function(u) ≈ v; without a root, a u near one of the two.
 
-    ``function`` returns value and log-slope, elementwise; all shapes are those of ``v``.
+    ``function`` returns its value and the logarithm of its slope, elementwise; all tensors have v's shape.
     """
     u, last = 0.5 * (low + high), high - low
     for _ in range(_MOST_STEPS):
@@ -43,5 +43,5 @@ def search(
 
 
 def polish(u: Tensor, value: Tensor, log_slope: Tensor, v: Tensor) -> Tensor:
-    """Return the Newton iterate from ``u``, where the function has this value and slope, for target ``v``."""
+    """Return u + (v − f(u)) / f'(u), one Newton step towards f(u) = v, given f(u) and log f'(u)."""
     return u + (v - value) * (-log_slope).exp()

@@ -1,7 +1,7 @@
 """A fully connected network with its Jacobian: values and derivatives are propagated forward together.
 
 value     h_0 = W_0 x + V c + b_0,  h_l = W_l φ(h_{l−1}) + b_l,  g = the last h
-Jacobian  J v = W_L φ'(h_{L−1}) ⊙ … W_1 (φ'(h_0) ⊙ (W_0 v)): for any direction v two products a layer
+Jacobian  J v = W_L φ'(h_{L−1}) ⊙ … W_1 (φ'(h_0) ⊙ (W_0 v)): two products per layer for any direction v
 The Jacobian is made of matrix products alone; its gradient needs one backward pass like any other.
 Source: Griewank & Walther 2008, Evaluating Derivatives, chapter 3 (forward mode).
 """
@@ -65,7 +65,7 @@ _ACTIVATIONS = {
     "softplus": Activation(functional.softplus, _softplus),
     "tanh": Activation(torch.tanh, _tanh),
 }
-#: All are smooth, since log-determinants are made of slopes; slopes of the contractive ones are at most one.
+#: Smooth activations, since log-determinants are computed from slopes; contractive: slopes of at most one.
 CONTRACTIVE: dict[str, Activation] = {name: _ACTIVATIONS[name] for name in CONTRACTIVE_ACTIVATIONS}
 SMOOTH: dict[str, Activation] = {name: _ACTIVATIONS[name] for name in SMOOTH_ACTIVATIONS}
 
@@ -91,7 +91,7 @@ class Slope:
 
 
 class SmoothNetwork(nn.Module):
-    """g: x (n, D), c (n, M) -> (n, D).
+    """Fully connected network g with its Jacobian in x: x (n, D), c (n, M) -> (n, D).
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ class SmoothNetwork(nn.Module):
     def linearise(
         self, x: Tensor, c: Tensor | None, matrices: Sequence[Tensor], biases: Sequence[Tensor]
     ) -> tuple[Tensor, Slope]:
-        """g(x, c) and its Jacobian in x, for these matrices and biases, which may have been rescaled."""
+        """g(x, c) (n, D) and its Jacobian in x, with these matrices and biases, which may be rescaled."""
         h, derivatives = self._first(x, c, matrices, biases), []
         for matrix, bias in zip(matrices[1:], biases[1:], strict=True):
             value, derivative = self.activation(h)
@@ -123,7 +123,7 @@ class SmoothNetwork(nn.Module):
     def value(
         self, x: Tensor, c: Tensor | None, matrices: Sequence[Tensor], biases: Sequence[Tensor]
     ) -> Tensor:
-        """g(x, c) alone."""
+        """g(x, c) (n, D) without the Jacobian, with these matrices and biases."""
         return self.onwards(self._first(x, c, matrices, biases), matrices, biases)
 
     def onwards(self, h: Tensor, matrices: Sequence[Tensor], biases: Sequence[Tensor]) -> Tensor:
@@ -140,5 +140,5 @@ class SmoothNetwork(nn.Module):
 
 
 def _uniform(shape: tuple[int, ...], fan: int) -> nn.Parameter:
-    """Draw uniformly within ±1/√fan, as torch initialises its linear layers."""
+    """Parameter initialised uniformly within ±1/√fan, as in torch's linear layers."""
     return nn.Parameter((2 * torch.rand(shape) - 1) / math.sqrt(fan))

@@ -1,7 +1,8 @@
-"""Masked autoregressive networks of several ensemble members, evaluated in one batched product a layer.
+"""Masked autoregressive networks of several ensemble members, evaluated by one batched product per layer.
 
-network   for each member k: u_{<i} and c -> P parameters of component i, by masks on the weights
-          (see `masked_network`); small networks are bound by the number of calls, which batching divides by K
+network   for each of K members: u_{<i} and c -> P parameters of component i, by masks on the weights
+          (see `masked_network`). The number of calls limits the speed of small networks; batching divides it
+          by K
 linear    on request a masked linear map of the inputs is added to the output; it starts at zero
 Source: Germain et al. 2015, MADE, arXiv:1502.03509.
 """
@@ -15,15 +16,17 @@ from torch import Tensor, nn
 
 
 class StackedMaskedNetwork(nn.Module):
-    """u (K, n, D), c (n, C) or None -> (K, n, D, P): parameters of each component, given those before it.
+    """K MADEs at once: u (K, n, D), c (n, C) or None -> (K, n, D, P), P parameters per component.
+
+    The parameters of a component depend on the components before it and on c.
 
     Parameters
     ----------
-    orders : (K, D), the place 0 … D − 1 of each component in each member.
+    orders : (K, D), the place 0 … D − 1 of each component in each ensemble member's order.
     context, outputs : C (0 for none) and P.
     hidden, activation : sizes of the hidden layers, and the class of the module between them.
-    detail : factor on the initial slopes of the first layer, whose kinks are spread accordingly; with 0 both
-        are initialised as usual, with the kinks near the origin.
+    detail : factor on the initial weights of the first layer, whose kinks are then spread over the inputs'
+        range; 0 for the usual initialisation, with the kinks near the origin.
     linear : add a masked linear map of the inputs to the output.
     """
 

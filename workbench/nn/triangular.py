@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def solve_triangular(matrix: Tensor, rows: Tensor, *, upper: bool) -> Tensor:
-    """Return x (…, D) with matrix @ x = rows, for one triangular matrix (D, D) or one per row (…, D, D).
+    """Return x (…, D) with matrix @ x = row for each row, for one triangular matrix (D, D) or one per row.
 
     In a traced graph the substitution is written out, since ONNX has no triangular solver.
     """

@@ -1,10 +1,10 @@
-"""Mixtures of two-piece normal distributions of one number, truncated to an interval.
+"""Mixtures of two-piece normal distributions of a scalar, truncated to an interval.
 
 component  q(v) = √(2/π)/(σ₋ + σ₊) · exp(−½ ((v − m)/σ)²), σ = σ₋ below m and σ₊ above: a normal with two
            scales, and nearly an edge where one of them is close to zero
-mixture    p(v) = Σ_k π_k q_k(v) / Σ_k π_k M_k for low < v < high, M_k the mass of q_k in between
-draws      Φ(z) selects a component in proportion to its mass in the interval; the remainder is a uniform
-           number, to which the quantile function of the truncated component is applied
+mixture    p(v) = Σ_k π_k q_k(v) / Σ_k π_k M_k for low < v < high, M_k the probability of q_k in between
+draws      for standard normal z, Φ(z) selects a component in proportion to its probability in the interval;
+           the remainder is a uniform number, to which that component's truncated quantile function is applied
 start      modes 0.7 apart and scales of 0.6 approximate the standard normal distribution to 2e-5 nats
 Source: Fechner 1897; Wallis 2014 (Statistical Science 29, the two-piece normal); Bishop 1994 (mixture density
         networks).
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from workbench.nn.normal_quantile import lower_quantile
 
-#: Parameters of a component: log-share, mode, and both scales.
+#: Number of parameters of a component: logarithm of its weight, mode, and both scales.
 PARAMETERS = 4
 #: Distance of the modes and scales of the components at the start.
 _SPACING, _WIDTH = 0.7, 0.6
@@ -30,11 +30,11 @@ _HALF_LOG_TWO_OVER_PI, _ROOT_HALF, _FAR = 0.5 * math.log(2 / math.pi), math.sqrt
 
 @dataclass(frozen=True)
 class TwoPieceNormal:
-    """The mixture, for any number (…) of scalars at once.
+    """Mixture of K two-piece normal distributions, one mixture for each of any number (…) of scalars.
 
     Parameters
     ----------
-    log_share : log π (…, K) up to a constant.
+    log_share : logarithms of the weights, log π (…, K), up to a constant.
     middle : modes m (…, K).
     below, above : scales σ₋ and σ₊ (…, K).
     """
@@ -46,7 +46,7 @@ class TwoPieceNormal:
 
     @classmethod
     def read(cls, raw: Tensor) -> TwoPieceNormal:
-        """Mixture from the outputs of a network (…, 4 K); zeros give a standard normal distribution."""
+        """Mixture from a network's outputs (…, 4 K); zeros give nearly a standard normal distribution."""
         share, middle, below, above = raw.unflatten(-1, (PARAMETERS, -1)).unbind(-2)
         count = share.shape[-1]
         place = _SPACING * (torch.arange(count, device=raw.device, dtype=raw.dtype) - (count - 1) / 2)
@@ -55,7 +55,7 @@ class TwoPieceNormal:
         return cls(start + share, place + middle, *widths)
 
     def log_prob(self, v: Tensor, limits: tuple[Tensor, Tensor] | None) -> Tensor:
-        """log p(v) (…) in nats; v (…) lies within its ``limits``, which are finite."""
+        """log p(v) (…) in nats, for v (…) within finite ``limits`` (low, high); None for no truncation."""
         d = v[..., None] - self.middle
         z = d / torch.where(d < 0, self.below, self.above)
         each = self.log_share - torch.log(self.below + self.above) - 0.5 * z.square()
@@ -63,21 +63,21 @@ class TwoPieceNormal:
         return torch.logsumexp(each, -1) - torch.logsumexp(whole, -1) + _HALF_LOG_TWO_OVER_PI
 
     def _tails(self, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Mass of each component below and above v (…), both (…, K)."""
+        """Probability of each component below v and above v (…), both (…, K)."""
         d = v[..., None] - self.middle
         width = torch.where(d < 0, self.below, self.above)
         tail = width / (self.below + self.above) * torch.special.erfc(_ROOT_HALF * d.abs() / width)
         return torch.where(d < 0, tail, 1 - tail), torch.where(d < 0, 1 - tail, tail)
 
     def _mass(self, low: Tensor, high: Tensor) -> Tensor:
-        """M (…, K), computed in the tail that keeps the digits."""
+        """Probability M (…, K) of each component in (low, high), from the tail where no digits cancel."""
         (below_low, above_low), (below_high, above_high) = self._tails(low), self._tails(high)
         mass = torch.where(low[..., None] > self.middle, above_low - above_high, below_high - below_low)
         return mass.clamp(min=_LEAST_MASS)
 
     @torch.no_grad()
     def draw(self, z: Tensor, limits: tuple[Tensor, Tensor] | None) -> Tensor:
-        """Map standard normal z (…) to v (…) of this distribution, within the limits."""
+        """Map standard normal z (…) to samples v (…) of the mixture truncated to ``limits`` (low, high)."""
         far = torch.full_like(z, _FAR)
         low, high = (-far, far) if limits is None else limits
         edge = torch.softmax(self.log_share + self._mass(low, high).log(), -1).cumsum(-1)
@@ -91,7 +91,7 @@ class TwoPieceNormal:
         return torch.minimum(torch.maximum(one._within(share, low, high)[..., 0], low), high)
 
     def _within(self, share: Tensor, low: Tensor, high: Tensor) -> Tensor:
-        """Quantile v (…, K) of each component truncated to the limits, at level ``share``."""
+        """Quantile v (…, K) of each component truncated to (low, high), at level ``share``."""
         (under, _), (_, over) = self._tails(low), self._tails(high)
         mass = self._mass(low, high)
         below, above = under + share * mass, over + (1 - share) * mass

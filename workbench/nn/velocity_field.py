@@ -18,12 +18,12 @@ from workbench.nn.smooth_network import Activation, SmoothNetwork
 
 
 class VelocityField(nn.Module):
-    """The velocity field f.
+    """Velocity field f(x, t, c) of a flow in continuous time, with its divergence.
 
     Parameters
     ----------
-    features, context : D and the number of components of c (0 for none).
-    hidden, activation : of the network inside.
+    features, context : D and M, the number of components of x and of c (M = 0 for none).
+    hidden, activation : sizes of the network's hidden layers, and their activation.
     frequencies : number of Fourier features of time, which runs from 0 to 1.
     """
 
@@ -35,8 +35,9 @@ class VelocityField(nn.Module):
         self.register_buffer("waves", math.pi * torch.arange(1, frequencies + 1))
 
     def value(self, t: Tensor, x: Tensor, c: Tensor | None) -> Tensor:
-        """f (n, D); ``t`` is one time for all () or one per point (n,), c is (n, M) or one for all (1, M).
+        """Velocities f(x, t, c) (n, D).
 
+        ``t`` () is one time for all points or (n,) one per point; c is (n, M), or (1, M) for all points.
         The contribution of a common time and context is computed once, as a bias of the first layer.
         """
         if t.dim() > 0:
@@ -52,7 +53,7 @@ class VelocityField(nn.Module):
         return network.onwards(torch.addmm(bias, x, matrices[0].mT), matrices, biases)
 
     def velocity(self, t: Tensor, x: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
-        """f (n, D) and tr ∂f/∂x (n,)."""
+        """Velocities f(x, t, c) (n, D) and their divergence tr ∂f/∂x (n,)."""
         value, slope = self.network.linearise(x, self._inputs(t, x, c), *self._weights())
         return value, slope.matrix().diagonal(dim1=-2, dim2=-1).sum(-1)
 
