@@ -6,7 +6,6 @@ same name with a leading underscore. A member implements hooks and overrides no 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
@@ -249,22 +248,6 @@ def _sample_count(n: object, noun: str) -> int:
     if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
         raise DataError(f"Cannot draw {n!r} {noun}", expected="a whole number of at least 1")
     return int(n)
-
-
-def members_of(package: str) -> Callable[[str], type[Problem]]:
-    """Return the ``__getattr__`` of a subpackage that exports its registered members by class name.
-
-    The order of menus follows the imports in ``workbench/problems/__init__.py``, so that a subpackage imports
-    none of its members itself.
-    """
-
-    def __getattr__(name: str) -> type[Problem]:
-        for member in PROBLEMS:
-            if member.__name__ == name and member.__module__.startswith(package + "."):
-                return member
-        raise AttributeError(f"module '{package}' has no attribute '{name}'")
-
-    return __getattr__
 
 
 def one_line(error: WorkbenchError) -> str:

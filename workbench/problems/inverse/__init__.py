@@ -1,5 +1,1 @@
 """Inverse problems: unknowns x behind an observation y."""
-
-from workbench.problems.base import members_of
-
-__getattr__ = members_of(__name__)

@@ -1,5 +1,1 @@
 """Two-dimensional densities."""
-
-from workbench.problems.base import members_of
-
-__getattr__ = members_of(__name__)
