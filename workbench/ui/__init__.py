@@ -1,2 +1,2 @@
-"""Panel components, one a file. They talk to runs through the backends; no network ever lives in this
-process."""
+"""Panel components of the web pages, one per file. They control runs through `workbench.backends`; the server
+process itself never holds a neural network."""

@@ -1,4 +1,4 @@
-"""Badge: whether the network can still be inverted, as a colour, a word and the figures behind it."""
+"""Badge: a colour, a word and round-trip errors that tell if the network can be inverted numerically."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ SIGNS = {"green": "✓", "amber": "!", "red": "✗", "unknown": "–", "none": "
 
 
 class Badge(pn.viewable.Viewer):
-    """Errors of x → z → x and z → x → z, and the share of latents that a round trip loses."""
+    """Errors of x → z → x and z → x → z, and the fraction of points for which a round trip fails."""
 
     def __init__(self) -> None:
         super().__init__()
         self._pane = pn.pane.HTML(badge(None), margin=(4, 8, 4, 4), css_classes=["wb-badge-pane"])
 
     def show(self, snapshot: Snapshot | None, missing: str = "") -> None:
-        """``missing`` says why there is no round trip to measure, where there is none."""
+        """Update the badge to a snapshot; ``missing`` is the reason if the network has no inverse."""
         self._pane.object = badge(snapshot, missing)
 
     def __panel__(self):
@@ -33,7 +33,10 @@ class Badge(pn.viewable.Viewer):
 
 
 def badge(snapshot: Snapshot | None, missing: str = "") -> str:
-    """Format the badge as HTML, with the sentence as its tooltip."""
+    """Format a snapshot's round-trip errors as HTML, with a sentence on them as the tooltip.
+
+    ``missing`` is the reason if the network has no inverse; it then is the tooltip.
+    """
     if missing:
         return html("none", ("–", "–", "–"), missing)
     if snapshot is None or "invertibility_xzx" not in snapshot.arrays:
@@ -45,7 +48,7 @@ def badge(snapshot: Snapshot | None, missing: str = "") -> str:
 
 
 def html(verdict: str, figures: tuple[str, str, str], sentence: str) -> str:
-    """Format verdict and figures as HTML."""
+    """Format verdict and figures (error of x→z→x, error of z→x→z, fraction lost) as HTML with a tooltip."""
     there, back, lost_share = figures
     return (
         f'<div class="wb-badge {verdict}" title="{text.escape(sentence)}">'

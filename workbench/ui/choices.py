@@ -1,4 +1,4 @@
-"""Choices: the members and settings that a user has chosen, and which members fit them. No widgets."""
+"""The problem, architecture and objective that a user has chosen, and which alternatives fit. No widgets."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ START = {"problem": "two_moons", "architecture": "neural_spline_coupling", "obje
 
 
 class Choices:
-    """One Spec for each member, which survives changes of the selection, and the selected key of each kind.
+    """The selected problem, architecture and objective; Specs that are deselected keep their settings.
 
-    Every problem may be selected. Architectures have to fit the problem, objectives both; a member that no
-    longer fits after a change is replaced by the first that does, with a sentence to the user.
+    Every problem may be selected. Architectures have to fit the problem, objectives have to fit both. One
+    that no longer fits after a change is replaced by the first that does, with a sentence for the user.
+
+    ``kind`` is "problem", "architecture" or "objective"; ``key`` is an entry of the catalogue of that kind.
     """
 
     def __init__(self) -> None:
@@ -27,14 +29,14 @@ class Choices:
         self.training, self.steps, self.seed = Training(), 2000, 0
 
     def spec(self, kind: str, key: str | None = None) -> Spec:
-        """Return the Spec of a member, by default of the selected one."""
+        """Return the Spec of a catalogue entry with the user's settings, by default of the selected one."""
         key = key or self.selection[kind]
         if key not in self.members[kind]:
             self.members[kind][key] = CATALOGUES[kind].make(key)
         return self.members[kind][key]
 
     def experiment(self) -> Experiment:
-        """Return a new Experiment of the choices."""
+        """Return a new `Experiment` with copies of the chosen Specs."""
         return Experiment(
             **{kind: self.spec(kind) for kind in KINDS},
             training=self.training,
@@ -43,7 +45,7 @@ class Choices:
         ).copy()
 
     def load(self, experiment: Experiment) -> None:
-        """Replace the choices by those of an experiment."""
+        """Replace all choices, including steps and seed, by those of an experiment."""
         for kind in KINDS:
             spec = getattr(experiment, kind)
             self.members[kind][spec.key] = spec.copy()
@@ -59,17 +61,21 @@ class Choices:
 
     @property
     def recommendable(self) -> bool:
-        """True if there is a recommendation: for inverse problems with data."""
+        """True if `recommend` applies: the problem has an observation, and its data are available."""
         problem = self.spec("problem")
         return not problem.refusals() and Capability.OBSERVATION in problem.capabilities
 
     def select(self, kind: str, key: str) -> list[str]:
-        """Select a member; returns a sentence for each other member that was replaced."""
+        """Select a catalogue entry; returns a sentence per other choice that it makes impossible and
+        replaces."""
         self.selection[kind] = key
         return self.adapt(kind)
 
     def adapt(self, kind: str) -> list[str]:
-        """Replace members that no longer fit after a change of this kind; returns a sentence for each."""
+        """Replace what no longer fits after a change of ``kind``; returns a sentence per replacement.
+
+        A changed problem may replace architecture and objective, a changed architecture the objective.
+        """
         sentences = []
         for later in KINDS[KINDS.index(kind) + 1 :]:
             reasons = self.reasons(later)
@@ -82,11 +88,11 @@ class Choices:
         return sentences
 
     def reasons(self, kind: str) -> dict[str, str]:
-        """Return for each member the reason why it does not fit, or an empty text."""
+        """Return by key why each catalogue entry does not fit the other choices; empty where it does."""
         return {key: self.reason(kind, key) for key in CATALOGUES[kind].keys()}
 
     def reason(self, kind: str, key: str) -> str:
-        """Return the reason why a member does not fit the other choices, or an empty text."""
+        """Return why a catalogue entry does not fit the other choices, or an empty string if it does."""
         if kind == "problem":
             return CATALOGUES[kind][key].unavailable()
         problem = self.spec("problem")
@@ -105,15 +111,15 @@ class Choices:
         return first(common or reasons[0])
 
     def refusal(self) -> str:
-        """Return the reason why the choices cannot be run, or an empty text."""
+        """Return why the chosen experiment cannot be trained, or an empty string if it can."""
         return first(refusals(*(self.spec(kind) for kind in KINDS)))
 
 
 def first(sentences: list[str]) -> str:
-    """Return the first sentence, or an empty text."""
+    """Return the first sentence of a list, or an empty string for an empty list."""
     return sentences[0] if sentences else ""
 
 
 def titles(kind: str) -> dict[str, str]:
-    """Return the titles of a catalogue by key."""
+    """Return the titles of all problems, architectures or objectives by key."""
     return {member.key: member.title for member in CATALOGUES[kind]}

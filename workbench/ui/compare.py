@@ -1,4 +1,4 @@
-"""Compare: studies and runs side by side, as a table to sort and filter and as plots of the selected rows."""
+"""The comparison page: studies and runs in a table to sort and filter, and plots of the selected rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from workbench.ui.overlay import loss_data, overlay
 from workbench.ui.studio import detach_busy_state
 
 FILTER = {"type": "input", "func": "like", "placeholder": "filter"}
-#: Results that come with the repository; an installed package has none.
+#: Folder of the results that come with the repository; an installed package has none.
 RESULTS = Path(__file__).resolve().parents[2] / "datasets" / "results"
 SELECT = {"size": "small", "margin": (4, 6), "variant": "outlined"}
 SHEET = """
@@ -33,14 +33,14 @@ SHEET = """
     background-color: #2e7fcb26 !important; color: inherit !important; }
 """
 PLOTS = ("spread", "losses", "posterior")
-#: Pixels of a plot, and of a row in the spread.
+#: Height in pixels of a plot, and of a row in the plot of a metric.
 HEIGHT, ROW = 340, 24
-#: Rows that are selected when a source is opened: the reference and the best few.
+#: Number of rows that are selected at first: those with the smallest values in the first column of numbers.
 INITIAL_ROWS = 5
 
 
 class Compare(pn.viewable.Viewer):
-    """The comparison page. ``folders`` are searched for results in addition to the workbench's home."""
+    """Table and plots of the comparison page, with results in ``folders`` and in the workbench's home."""
 
     def __init__(self, folders: Iterable[str | Path] = ()) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class Compare(pn.viewable.Viewer):
             pn.state.onload(self._restore_selection)
 
     def _restore_selection(self) -> None:
-        """Set the selection again, since the browser misses one that is set before the table is there."""
+        """Select the same rows again after loading; the browser misses an earlier selection."""
         selection, self._busy = self.table.selection, True
         self.table.selection = []
         self.table.selection = selection
@@ -91,7 +91,7 @@ class Compare(pn.viewable.Viewer):
 
     # ---- sources and table
     def refresh(self) -> None:
-        """Read runs and results again; the choice of sources stays."""
+        """Read the available runs and study results from disk again; the chosen sources stay."""
         self.available = {source.title: source for source in sources(self._folders)}
         titles = [title for title in self.source.value if title in self.available]
         titles = titles or list(self.available)[:1]
@@ -134,12 +134,12 @@ class Compare(pn.viewable.Viewer):
 
     @property
     def selection(self) -> list[Entry]:
-        """The entries of the selected rows, in the order of the sources."""
+        """Results of the selected rows, in the order of the table's data."""
         return [self.entries[i] for i in sorted(self.table.selection) if i < len(self.entries)]
 
     # ---- plots
     def draw(self) -> None:
-        """Draw the selected rows into new plots."""
+        """Plot the chosen metric, losses and posteriors of the selected rows; every plot is built anew."""
         if self._busy:
             return
         column = next((c for c in self.columns if c.name == self.metric.value), None)
@@ -158,7 +158,7 @@ class Compare(pn.viewable.Viewer):
         self.note.object = f'<div class="wb-note">{text.escape(self._sentence())}</div>'
 
     def _put(self, name: str, plot: Any, height: int) -> None:
-        """Replace a plot; an update cannot change the scale of an axis or the entries of a legend."""
+        """Show a plot in a new pane; updates cannot change the scale of an axis or a legend's entries."""
         pane = pn.pane.HoloViews(
             plot,
             height=height,
@@ -198,19 +198,19 @@ class Compare(pn.viewable.Viewer):
 
 
 def _width(names: Iterable[str]) -> int:
-    """Return the width of a column in pixels for its longest name, within limits."""
+    """Return the width in pixels of a table column for its longest entry, between 190 and 430."""
     return min(max(190, 7 * max((len(str(name)) for name in names), default=0) + 20), 430)
 
 
 def _choose(widget: Any, options: Any) -> None:
-    """Set the options of a menu and keep its value if it is among them."""
+    """Set a menu's options; its value stays if it is among them, else the first is selected."""
     values = list(options.values()) if isinstance(options, dict) else list(options)
     value = widget.value if widget.value in values else (values[0] if values else None)
     widget.param.update(options=options, value=value)
 
 
 def _formatters(columns: Iterable[Column]) -> dict[str, Any]:
-    """Format numbers to three significant digits; sorting uses the numbers themselves."""
+    """Return a table formatter per column that shows three significant digits; sorting uses all digits."""
     template = (
         "<%= value === null || isNaN(value) ? '–' : (value !== 0 && (Math.abs(value) < 1e-3 || "
         "Math.abs(value) >= 1e5)) ? value.toExponential(1) : Number(value.toPrecision(3)).toString() %>"
@@ -241,7 +241,7 @@ def _table() -> pn.widgets.Tabulator:
 
 
 def compare() -> pmui.Page:
-    """Build the page for one browser session; called by the app script."""
+    """Build the comparison page for one browser session; called by ``apps/compare.py`` and `serve`."""
     pn.extension(
         "tabulator", notifications=True, throttled=True, raw_css=[style.SHEET], exception_handler=on_exception
     )

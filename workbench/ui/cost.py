@@ -10,7 +10,8 @@ from workbench.ui.choices import Choices
 
 
 class CostCard(pn.viewable.Viewer):
-    """Density, sampling, inverse and number of parameters of the chosen architecture."""
+    """Table of the chosen architecture: cost of density and sampling, kind of inverse, number of
+    parameters."""
 
     def __init__(self, choices: Choices) -> None:
         super().__init__()
@@ -19,7 +20,7 @@ class CostCard(pn.viewable.Viewer):
         self.refresh()
 
     def refresh(self, parameters: int | None = None) -> None:
-        """Update the card; ``parameters`` is known once a worker has built the network of these choices."""
+        """Update the table; ``parameters`` is None until a worker has built the chosen network."""
         spec = self.choices.spec("architecture")
         cost = spec.cost
         count = f"{parameters:,}".replace(",", " ") if parameters else "counted when the run starts"

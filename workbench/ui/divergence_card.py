@@ -21,7 +21,7 @@ class DivergenceCard(pn.viewable.Viewer):
         )
 
     def show(self, objective: Spec, problem: Problem, architecture: Architecture) -> None:
-        """Show the card of this objective's divergence for a problem and an architecture."""
+        """Show the properties of an objective's divergence, with warnings for problem and architecture."""
         rows = card(objective, problem, architecture)
         self._pane.visible = bool(rows)
         self._pane.object = table(rows)
@@ -31,7 +31,7 @@ class DivergenceCard(pn.viewable.Viewer):
 
 
 def card(objective: Spec, problem: Problem, architecture: Architecture) -> list[tuple[str, str]]:
-    """Return name and text of each row; empty without a divergence or with incompatible settings."""
+    """Return (name, text) per row of the card; empty without a divergence or with incompatible settings."""
     make = getattr(objective, "make_divergence", None)
     if make is None:
         return []
@@ -55,6 +55,6 @@ def card(objective: Spec, problem: Problem, architecture: Architecture) -> list[
 
 
 def table(rows: list[tuple[str, str]]) -> str:
-    """Format the rows as an HTML table."""
+    """Format (name, text) rows as an HTML table; rows without text are left out."""
     cells = "".join(f"<tr><th>{name}</th><td>{text.escape(value)}</td></tr>" for name, value in rows if value)
     return f'<table class="wb-table">{cells}</table>'

@@ -1,4 +1,4 @@
-"""Drawing: a canvas on which the user draws the data of the problem ``drawn``."""
+"""Drawing: a canvas on which the user draws the planar training data of the problem ``drawn``."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FRAME = {
 
 
 class Drawing(pn.viewable.Viewer):
-    """A canvas whose strokes become points; these points are the problem's only data."""
+    """A canvas whose freehand strokes are sampled as points, which are all data of the problem."""
 
     def __init__(
         self, spec: Spec, on_change: Callable[[str, Any], None], on_error: Callable[[SpecError], None]
@@ -69,7 +69,7 @@ class Drawing(pn.viewable.Viewer):
         self._show()
 
     def _fresh_canvas(self) -> None:
-        """Replace the canvas by an empty one; strokes exist only in the browser and cannot be removed."""
+        """Replace the canvas by one without strokes, which exist only in the browser and cannot be erased."""
         path = hv.Path([], AXES).opts(line_width=5, color=REFERENCE, active_tools=["freehand_draw"], **FRAME)
         self.stream = hv.streams.FreehandDraw(source=path, num_objects=200)
         self.stream.add_subscriber(self._on_stroke)
@@ -80,7 +80,7 @@ class Drawing(pn.viewable.Viewer):
         self.canvas.objects = [pane]
 
     def begin(self, points: list[list[float]]) -> None:
-        """Start from these points, without strokes."""
+        """Replace the problem's data by these points, and remove all strokes from the canvas."""
         self._base = points
         self._fresh_canvas()
         self.put(points)
@@ -92,7 +92,7 @@ class Drawing(pn.viewable.Viewer):
             self.put(self._base + fresh)
 
     def put(self, points: list[list[float]]) -> None:
-        """Set the points of the problem; if there are too many, every n-th is used."""
+        """Set the problem's data to these points; if there are too many, to every n-th."""
         every = max(1, math.ceil(len(points) / MAXIMUM_POINTS))
         try:
             self.spec.set("points", points[::every])
@@ -114,12 +114,12 @@ class Drawing(pn.viewable.Viewer):
 
 
 def dots(data: np.ndarray) -> hv.Points:
-    """Plot the points along the strokes."""
+    """Plot the problem's points (n, 2) as dots on the canvas."""
     return hv.Points(data, AXES).opts(size=4, color=MODEL, **FRAME)
 
 
 def along(xs: Any, ys: Any) -> list[list[float]]:
-    """Return points at equal distances along a stroke, inside the canvas."""
+    """Resample a stroke with coordinates ``xs`` and ``ys`` at equal distances, clipped to the canvas."""
     line = np.column_stack([np.asarray(xs, dtype=float), np.asarray(ys, dtype=float)])
     line = line[np.isfinite(line).all(1)]
     if not len(line):
@@ -132,7 +132,7 @@ def along(xs: Any, ys: Any) -> list[list[float]]:
 
 
 def heart() -> list[list[float]]:
-    """Return points on a heart, a closed curve with cusps that is hard to learn."""
+    """Return points on a heart-shaped curve, whose cusps make it hard to learn."""
     t = np.linspace(0, 2 * np.pi, 400)
     x, y = 16 * np.sin(t) ** 3, 13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)
     return along(0.16 * x, 0.16 * y + 0.3)

@@ -1,8 +1,8 @@
-"""Exploration: state of an open explorer page. No widgets; the page watches ``answer_count``.
+"""State of an open posterior explorer, without widgets; the page redraws when ``answer_count`` changes.
 
-While the observation moves, answers are quick: 2,000 draws, their regions, the physical view. At rest follow
-the expensive ones: the reference, the resimulation, and as many draws as the user chose, in parts, so that
-the page stays responsive.
+While the user moves the observation, each query returns 2,000 posterior draws, their regions of 50 % and 90 %
+and the physical view. Once it rests, expensive queries follow: the reference posterior, the resimulation and
+the number of draws that the user chose, in batches, so that the page stays responsive.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ MAX_VARIABLES = 6
 
 
 class Exploration(param.Parameterized):
-    """The model, an optional second one, the observation, and the latest answers."""
+    """State of an explorer page: model, optional second model, observation and latest posteriors."""
 
     observation = param.Parameter((), doc="The y whose posterior is shown, a tuple.")
     error = param.String("", doc="The error in place of an answer.")
@@ -66,7 +66,7 @@ class Exploration(param.Parameterized):
         self.other_info: ModelInfo | None = None
         self.draws = QUICK
         self.variables: tuple[int, ...] = ()  # on the axes of the pair plot
-        self.windows: tuple[tuple[float, float], ...] = ()  # empty: those of the problem
+        self.windows: tuple[tuple[float, float], ...] = ()  # plotted ranges; empty: the problem's
         self.picture = ""
         self.answers: dict[str, Answer] = {}
         self.reference: tuple[Query, xr.Dataset, xr.Dataset | None] | None = None
@@ -74,7 +74,7 @@ class Exploration(param.Parameterized):
         self.prior: xr.Dataset | None = None
         self.refined: RefinementSummary | None = None
         self._refined_histogram: xr.Dataset | None = None
-        self.truth: tuple[float, ...] = ()  # true parameters, of a row of the table or of the sliders
+        self.truth: tuple[float, ...] = ()  # true parameters: of a row of the data, or the sliders'
         self.simulating = False  # the observation is simulated from `truth`
         self.within: tuple[tuple[int, float, float], ...] = ()  # variable, low, high of the brush
         self._timer: Any = None
@@ -82,7 +82,7 @@ class Exploration(param.Parameterized):
 
     # ---- models
     def open(self, source: Path | str, observation: tuple[float, ...] = ()) -> None:
-        """Open a model, a run's folder or an exported file; its description arrives later."""
+        """Open the model in a run's folder or an exported file; its `ModelInfo` arrives later."""
         self._answer_queries["model"].cancel()
         # before watchers hear of the closed second model: nothing of the last model is drawn again
         self.info, self.answers, self.error = None, {}, ""
@@ -91,12 +91,12 @@ class Exploration(param.Parameterized):
         self._info_queries["model"].submit(str(source))
 
     def compare(self, source: Path | str) -> None:
-        """Show a second model beside the first."""
+        """Open a second model, in a run's folder or an exported file, to compare with the first."""
         self.sources["other"] = str(source)
         self._info_queries["other"].submit(str(source))
 
     def close_other(self) -> None:
-        """Remove the second model."""
+        """Remove the second model from the comparison."""
         self.sources.pop("other", None)
         self._answer_queries["other"].cancel()
         self.answers.pop("other", None)
@@ -134,7 +134,7 @@ class Exploration(param.Parameterized):
 
     # ---- the observation
     def observe(self, values: tuple[float, ...], truth: tuple[float, ...] = ()) -> None:
-        """Show the posterior of this observation; ``truth`` are its true parameters, where known.
+        """Query the posterior at this observation; ``truth`` are the parameters behind it, if known.
 
         Raises `DataError` for the wrong number of values or one that is not finite.
         """
@@ -145,41 +145,41 @@ class Exploration(param.Parameterized):
         self._on_move()
 
     def move_truth(self, values: tuple[float, ...]) -> None:
-        """Show the posterior of an observation that is simulated from these parameters."""
+        """Query the posterior at an observation that is simulated from these true parameters."""
         self.truth, self.simulating, self.within = tuple(float(v) for v in values), True, ()
         self._on_move()
 
     # ---- variables, draws and axes
     def choose_variables(self, variables: tuple[int, ...]) -> None:
-        """Draw these variables in the pair plot."""
+        """Show the variables with these indices in the pair plot, at most `MAX_VARIABLES`."""
         if variables and variables != self.variables:
             self.variables = tuple(variables)[:MAX_VARIABLES]
             self._on_move(axes=True)
 
     def set_draws(self, draws: int) -> None:
-        """Set the number of draws at rest."""
+        """Set the number of posterior draws that are requested once the observation rests."""
         self.draws = int(draws)
         self._on_move()
 
     def show_picture(self, key: str) -> None:
-        """Show this physical view."""
+        """Show the physical view with this key of `PHYSICAL`."""
         self.picture = key
         self._on_move()
 
     def fit_axes(self) -> None:
-        """Fit the axes to the current posterior; they stay fixed afterwards."""
+        """Set the plotted ranges to those of the current posterior; they stay fixed afterwards."""
         answer = self.answers.get("model")
         if answer is not None:
             self.windows = fit_windows(answer, self.info.window)
             self._on_move(axes=True)
 
     def whole_axes(self) -> None:
-        """Reset the axes to those of the problem, as wide as its prior."""
+        """Reset the plotted ranges to the problem's, which are as wide as its prior."""
         self.windows = ()
         self._on_move(axes=True)
 
     def brush(self, within: tuple[tuple[int, float, float], ...]) -> None:
-        """Show only the draws inside these bounds in the other views; without bounds, all of them."""
+        """Use only draws inside (variable, low, high) bounds for the physical view and the resimulation."""
         self.within = tuple(within)
         self._submit(at_rest=True)
         if self.reference is not None and self.reference[2] is not None:
@@ -188,7 +188,7 @@ class Exploration(param.Parameterized):
             )  # its physical view shows the draws inside
 
     def brush_mask(self) -> np.ndarray | None:
-        """Return a mask (n,) of the stored draws inside the brush, or None without one."""
+        """Return a boolean mask (n,) of the plotted draws inside the brush; None without a brush."""
         answer = self.answers.get("model")
         return (
             inside(answer.histogram["draw"].values, self.within)
@@ -198,7 +198,7 @@ class Exploration(param.Parameterized):
 
     # ---- queries
     def query(self, *, at_rest: bool = False, more: bool = False) -> Query:
-        """Return the query for the current state."""
+        """Return the `Query` for the current observation, variables, plotted ranges and brush."""
         return Query(
             observation=() if self.simulating else self.observation,
             truth=self.truth if self.simulating else (),
@@ -228,7 +228,7 @@ class Exploration(param.Parameterized):
         self.rest()
 
     def rest(self) -> None:
-        """Request the expensive answers."""
+        """Request all draws, the expensive views and the reference, once the observation rests."""
         self._submit(at_rest=True, more=True)
         if self.info is not None and "reference_posterior" in self.info.problem_capabilities:
             self._reference_query.submit(self.sources["model"], self.query())
@@ -260,7 +260,7 @@ class Exploration(param.Parameterized):
 
     @staticmethod
     def _complete(new: Answer, old: Answer | None) -> Answer:
-        """Fill in the expensive parts from the last answer, if that is of the same observation and brush."""
+        """Return ``new`` with missing views taken from ``old``, if observation and brush are the same."""
         if old is None or old.observation != new.observation or old.query.within != new.query.within:
             return new
         parts = {n: getattr(old, n) for n in ("picture", "resimulation") if getattr(new, n) is None}
@@ -281,13 +281,13 @@ class Exploration(param.Parameterized):
         self.answer_count += 1
 
     def show_refined(self, refined: RefinementSummary | None) -> None:
-        """Show the refined posterior beside the others; None removes it."""
+        """Show a refined posterior beside the network's; None removes it."""
         if refined is not self.refined:
             self.refined, self._refined_histogram = refined, None
             self.answer_count += 1
 
     def _histogram_of_refined(self, answer: Answer) -> xr.Dataset | None:
-        """Histogram of the refined posterior over an answer's windows; None at another observation."""
+        """Return the refined posterior's histogram on the plotted ranges; None at another observation."""
         if self.refined is None or self.refined.observation != answer.observation:
             return None
         windows = answer.query.windows or self.info.window
@@ -303,7 +303,8 @@ class Exploration(param.Parameterized):
     def histograms(self) -> dict[str, Any] | None:
         """Return the data of the pair plot and the marginals by name; None before the first answer.
 
-        Histograms over other windows or variables are left out, since new ones are on their way.
+        Datasets of ``model``, ``other``, ``reference``, ``prior`` and ``refined``, as far as they are
+        available on the same axes; the parameters ``truth``; and the brush mask ``within``.
         """
         answer = self.answers.get("model")
         if answer is None:
@@ -326,7 +327,7 @@ class Exploration(param.Parameterized):
         return histograms | {"truth": truth, "within": self.brush_mask()}
 
     def pictures(self) -> dict[str, Any] | None:
-        """Return the data of the physical view; None where there is none."""
+        """Return the Datasets and the reference line of the physical view; None without a view."""
         answer = self.answers.get("model")
         if answer is None or answer.picture is None:
             return None
@@ -339,12 +340,12 @@ class Exploration(param.Parameterized):
         }
 
     def _picture_with_reference(self) -> xr.Dataset | None:
-        """Physical view that includes the reference, if it belongs to the current view and brush."""
+        """Return the physical view that includes the reference; None for another view or brush."""
         query, _, picture = self.reference or (None, None, None)
         return picture if query and (query.picture, query.within) == (self.picture, self.within) else None
 
     def observation_plane(self) -> dict[str, Any] | None:
-        """Return the data of the plane of observations; None before the first answer."""
+        """Return the arrays for `workbench.plots.plane`; None before the first answer."""
         answer, info = self.answers.get("model"), self.info
         if answer is None or info is None:
             return None
@@ -359,26 +360,26 @@ class Exploration(param.Parameterized):
         self.on_error(error)  # looked up at each error: the page replaces it
 
     def on_error(self, error: BaseException) -> None:
-        """Handle an error of a query; the page replaces this method by its own."""
+        """Store the error of a query as text; the page replaces this method by one that shows it."""
         self.error = str(error)
 
     def close(self) -> None:
-        """Cancel all queries; the page is closed."""
+        """Cancel all queries when the page is closed."""
         queries = (*self._answer_queries.values(), *self._info_queries.values())
         for query in (*queries, self._reference_query, self._prior_query):
             query.cancel()
 
 
 def same_windows(histogram: xr.Dataset, other: xr.Dataset) -> bool:
-    """Return True if two histograms share their variables and windows."""
+    """Return True if two histograms have the same variables on their axes, with the same ranges."""
     same = list(histogram["shown"].values) == list(other["shown"].values)
     return same and list(histogram.attrs["windows"]) == list(other.attrs["windows"])
 
 
 def fit_windows(answer: Answer, windows: Iterable[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
-    """Return windows around nearly all stored draws of an answer, with a margin.
+    """Return (low, high) of each variable: the central 99.6 % of an answer's draws, with a margin.
 
-    A variable without spread keeps its window of ``windows``.
+    A variable without spread keeps its range in ``windows``.
     """
     draws = answer.histogram["draw"].values
     result = []

@@ -20,17 +20,17 @@ LOGARITHMIC_SPAN = 1e3
 WIDTH = 296
 HALF = {"width": 138, "margin": (5, 3), "size": "small"}
 FULL = {"width": 282, "margin": (5, 3), "size": "small"}
-#: Largest number of letters in a menu of half the width.
+#: Longest option, in characters, for which a menu has half the width.
 MAX_LETTERS = 20
-#: Titles of the members of catalogues that settings choose from.
+#: Titles of the divergences and critics that settings choose from, by key.
 TITLES = {member.key: member.title for catalogue in (DIVERGENCES, CRITICS) for member in catalogue}
 
 
 class OptionSlider(pmui.DiscreteSlider):
-    """A discrete slider whose ``value_throttled`` is an option, as its ``value`` is.
+    """Discrete slider whose ``value_throttled`` is one of the options, as ``value`` is, and not its index.
 
-    The browser sends positions in the list of options. Panel Material UI translates only that of ``value``,
-    and ``pn.config.throttled`` copies the other to ``value``, where a position is no option.
+    The browser sends indices into the list of options. Panel Material UI converts only that of ``value``, and
+    ``pn.config.throttled`` copies the other one unconverted to ``value``, where an index is not valid.
     """
 
     def _process_property_change(self, msg: dict[str, Any]) -> dict[str, Any]:
@@ -43,8 +43,11 @@ class OptionSlider(pmui.DiscreteSlider):
 
 
 class Form(pn.viewable.Viewer):
-    """One widget for each setting. Accepted values go to ``on_change``; refused ones are reset, and the error
-    goes to ``on_error``."""
+    """One widget per setting of a Spec, except those in ``skip``.
+
+    Valid input is stored in the Spec and passed to ``on_change`` as (name, value). Invalid input is reset,
+    and its `SpecError` passed to ``on_error``.
+    """
 
     def __init__(
         self,
@@ -80,7 +83,7 @@ class Form(pn.viewable.Viewer):
             self._on_change(name, value)
 
     def show_value(self, name: str) -> None:
-        """Set a widget to the value of the Spec."""
+        """Set the widget of a setting to its value in the Spec."""
         self._updating = True
         try:
             widget, content = self.widgets[name], to_widget(self.settings[name], getattr(self.spec, name))
@@ -91,7 +94,7 @@ class Form(pn.viewable.Viewer):
             self._updating = False
 
     def set(self, name: str, value: Any) -> None:
-        """Change a setting from code, with the Spec's checks, and update its widget."""
+        """Set a setting of the Spec from code, and its widget. Raises `SpecError` for an invalid value."""
         self.spec.set(name, value)
         self.show_value(name)
 
@@ -100,12 +103,12 @@ class Form(pn.viewable.Viewer):
 
 
 def wrapping(*objects: Any) -> pn.Row:
-    """Return a row that wraps onto further lines."""
+    """Return a row of Panel objects that wraps onto further lines where it is full."""
     return pn.Row(*objects, styles={"flex-wrap": "wrap"}, margin=0, width=WIDTH)
 
 
 def widget_for(setting: Setting, value: Any) -> pn.widgets.Widget:
-    """Return the widget that fits the kind and bounds of a setting."""
+    """Return a widget that fits the kind and bounds of a setting and shows ``value``."""
     common = {
         "label": text.label(setting.name) + (" ⚡" if setting.live else ""),
         "css_classes": [f"wb-set-{setting.name}"],
@@ -139,13 +142,13 @@ def widget_for(setting: Setting, value: Any) -> pn.widgets.Widget:
 
 
 def choices(options: Sequence[Any]) -> dict[str, Any]:
-    """Return label -> option; members of a catalogue have their titles as labels."""
+    """Return a menu's options by label; divergences and critics are labelled by their titles."""
     members = all(option in TITLES for option in options)
     return {TITLES[o] if members else text.label(str(o)): o for o in options}
 
 
 def is_logarithmic(setting: Setting) -> bool:
-    """Return True for learning rates and other positive numbers over several orders of magnitude."""
+    """Return True for learning rates, and positive numbers whose bounds span orders of magnitude."""
     if setting.kind != "number" or len(setting.bounds) != 2 or None in setting.bounds:
         return False
     low, high = setting.bounds
@@ -165,14 +168,14 @@ def logarithmic_steps(low: float, high: float) -> list[float]:
 
 
 def number_step(low: float | None, high: float | None) -> float:
-    """Return a step for a range: a power of ten near a twentieth of it."""
+    """Return the step of a number field: a power of ten near a twentieth of the range between the bounds."""
     if low is None or high is None or not math.isfinite(high - low):
         return 0.1
     return float(10 ** math.floor(math.log10((high - low) / 20)))
 
 
 def to_widget(setting: Setting, value: Any) -> Any:
-    """Return a setting's value as its widget holds it; a list is text with commas."""
+    """Convert a setting's value to the content of its widget; a list becomes text with commas."""
     if setting.kind == "list":
         return ", ".join(str(v) for v in value)
     if setting.kind == "text":
@@ -181,7 +184,7 @@ def to_widget(setting: Setting, value: Any) -> Any:
 
 
 def from_widget(setting: Setting, content: Any) -> Any:
-    """Return a setting's value from the content of its widget. Raises `SpecError` if it is unreadable."""
+    """Convert a widget's content to the setting's value. Raises `SpecError` for an unreadable list."""
     if setting.kind != "list":
         return content
     parts = [p.strip() for p in str(content).split(",") if p.strip()]

@@ -1,4 +1,4 @@
-"""The run that a page opens with: that of its address, or else the trained example."""
+"""The run that the studio opens with: the one in the page's address, or else the trained example."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ ARGUMENTS = {"run", "e"}
 
 
 def open_initial(session: Session, arguments: Mapping[str, list[bytes]]) -> None:
-    """Open the run or experiment of the address; warn of arguments that are ignored."""
+    """Open the run or experiment in the address' arguments ``run`` or ``e``, else the trained example.
+
+    Arguments that are unknown or cannot be opened are ignored with a warning.
+    """
     values = {key: texts[0].decode("utf-8", "replace") for key, texts in arguments.items() if texts}
     unknown = sorted(set(values) - ARGUMENTS)
     if unknown:
@@ -49,7 +52,7 @@ def _open_link(session: Session, link: str) -> bool:
 
 
 def show_example(session: Session) -> None:
-    """Show the trained example, which needs no worker; without its files, an untrained run."""
+    """Show the trained example, which needs no worker; if its files are missing, an untrained run."""
     if not example.exists():
         session.new_run(run=False)
         return

@@ -1,4 +1,4 @@
-"""The inversion page: search for inputs of a trained network that give a target, and replay the search."""
+"""The inversion page: search for inputs that a trained network maps to a target, and replay the search."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from workbench.ui.notifications import guard, on_exception, report_error
 if TYPE_CHECKING:
     import xarray as xr
 
-#: Problems for which a forward network is trained on request, and one whose formula is inverted.
+#: Problems for which a forward network is trained on request, and those whose exact formula is inverted.
 TRAINED = ("two_moons_posterior", "inverse_kinematics", "inverse_ballistics")
 EXACT = ("sine_wave",)
 #: Milliseconds between two frames of the replay.
@@ -38,7 +38,7 @@ PROGRESS = Heading("inversion", "Misfit", "Distance of the output from the targe
 
 
 def sources() -> dict[str, str]:
-    """Return the menu of networks: label -> source, as `process_pool.run_inversion` takes it."""
+    """Return the menu of networks and formulas: label -> source, as `process_pool.run_inversion` takes it."""
     result = {f"Network: {PROBLEMS[key].title}": f"trained:{key}" for key in TRAINED}
     result |= {f"Formula: {PROBLEMS[key].title}": f"exact:{key}" for key in EXACT}
     for info in Runs().list():
@@ -52,13 +52,13 @@ def sources() -> dict[str, str]:
 
 
 def problem_of(source: str) -> Problem:
-    """Return the problem whose y is the target."""
+    """Return the problem of a source; its y is what the inversion page takes as target."""
     kind, _, name = source.partition(":")
     return Runs().folder(name).experiment().problem if kind == "run" else PROBLEMS.make(name)
 
 
 class InversionPage(pn.viewable.Viewer):
-    """Choices on the left; the search over the level sets and its misfit on the right."""
+    """Page with network, target and method on the left; plots of search and misfit on the right."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -146,7 +146,7 @@ class InversionPage(pn.viewable.Viewer):
             self.start.loading = False
 
     def show(self, result: xr.Dataset) -> None:
-        """Show the result of a search at its last frame."""
+        """Show the Dataset of an inversion at its last frame."""
         self.result, self.plots.visible = result, True
         # a new one each time: the slider of an existing player does not shrink
         self.player = player(result.sizes["moment"] - 1)
@@ -193,7 +193,7 @@ class InversionPage(pn.viewable.Viewer):
 
 
 def player(last: int) -> pn.widgets.Player:
-    """Return a player of the frames 0 to ``last``, which starts at the end."""
+    """Return a Panel player of the frames 0 to ``last``, which starts at the last."""
     return pn.widgets.Player(
         start=0,
         end=last,
@@ -211,7 +211,7 @@ def player(last: int) -> pn.widgets.Player:
 
 
 def inverter() -> pmui.Page:
-    """Build the page for one browser session; called by the app script."""
+    """Build the inversion page for one browser session; called by ``apps/inversion.py`` and `serve`."""
     pn.extension(
         notifications=True,
         throttled=True,

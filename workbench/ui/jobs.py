@@ -1,7 +1,8 @@
-"""Jobs: the runs of this server, independent of the pages that show them. One registry a server process.
+"""Jobs: the runs of this server, independent of the pages that show them. One registry per server process.
 
-A job belongs to the server, not to a browser: a reload finds it again by its id, which is hard to guess and
-part of the address. A run that no page shows any more trains to its end, is saved, and frees its worker.
+A job belongs to the server, not to a browser: a reloaded page finds it again by the name of the run's folder,
+which is hard to guess and part of the page's address. A run that no page shows any more trains to its end, is
+saved, and frees its worker.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from workbench.training import Experiment, Record
 
 #: Seconds after which an idle job without watchers frees its worker.
 IDLE_SECONDS = 120.0
-#: Records kept in memory for the curves of a long run; the run's folder has them all.
+#: Largest number of records kept in memory for the curves of a run; the run's folder has them all.
 MAX_HISTORY = 6000
 
 
 class Job:
-    """A run's handle plus the history and watchers shared by every page that shows it."""
+    """A run's `Handle`, with its history and the set of pages that show it (watchers)."""
 
     def __init__(self, handle: Handle) -> None:
         self.handle, self.id = handle, handle.id
@@ -34,7 +35,7 @@ class Job:
 
     @property
     def experiment(self) -> Experiment:
-        """The experiment of the run."""
+        """The `Experiment` that the run trains."""
         return self.handle.experiment
 
     def _collect(self) -> None:
@@ -50,18 +51,21 @@ class Job:
             self.history = thin(self.history + [r for r in snapshot.records if r.iteration > last])
 
     def request(self, views: tuple[str, ...], observation: tuple[float, ...]) -> None:
-        """Request a snapshot with these views; the records since the last one come with it."""
+        """Request a snapshot with these views at an observation, and with the records since the last one."""
         history = self.history
         since = history[-1].iteration if history else 0
         fresh = self.handle.state != "running"  # while it trains, expensive views may be slightly outdated
         self.handle.request(SnapshotRequest(views=views, observation=observation, since=since, fresh=fresh))
 
     def latest(self) -> tuple[int, Snapshot | None]:
-        """Return the latest snapshot and its version number."""
+        """Return (version, snapshot): a counter and the latest snapshot; (0, None) before the first one."""
         return self.handle.latest()
 
     def watch(self, watcher: object, wake: Callable[[], None]) -> Callable[[], None]:
-        """Call ``wake`` when something is new; returns the function that ends this."""
+        """Have ``wake()`` called, from any thread, on each new status or snapshot of the run.
+
+        Returns a function that ends this; until it is called, ``watcher`` keeps the job from being released.
+        """
         self.watchers.add(watcher)
         unsubscribe = self.handle.subscribe(wake)
 
@@ -74,7 +78,7 @@ class Job:
 
 
 def thin(history: list[Record]) -> list[Record]:
-    """Drop every second record of the older half of a long history; those with a validation stay."""
+    """Drop every second record of the older half of a history over `MAX_HISTORY`; validations stay."""
     if len(history) <= MAX_HISTORY:
         return history
     half = len(history) // 2
@@ -82,7 +86,7 @@ def thin(history: list[Record]) -> list[Record]:
 
 
 class Jobs:
-    """All jobs by id; thread-safe. The backend limits how many there may be."""
+    """Thread-safe registry of the server's jobs by id. The backend limits their number."""
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
@@ -90,12 +94,12 @@ class Jobs:
         self._lock = threading.Lock()
 
     def start(self, experiment: Experiment, *, device: str = "auto") -> Job:
-        """Start a new run in a folder of its own, paused before its first step."""
+        """Start a run of an experiment in a new folder, paused before its first step; returns its job."""
         self.sweep()
         return self._add(self.backend.start(experiment, device=device))
 
     def open(self, folder: Path, *, device: str = "auto") -> Job:
-        """Return the job of the run in a folder; a new one goes on from the last checkpoint."""
+        """Return the job of the run in a folder, started at its latest checkpoint unless there is one."""
         self.sweep()
         return self._add(self.backend.start(folder=folder, device=device, resume=True))
 
@@ -105,17 +109,20 @@ class Jobs:
             return self._jobs.get(id)
 
     def live(self) -> list[Job]:
-        """Return the jobs whose worker is alive."""
+        """Return the jobs whose run takes commands, since its worker is alive."""
         with self._lock:
             return [job for job in self._jobs.values() if job.handle.live]
 
     def release(self, job: Job) -> None:
-        """Save a job and free its worker, unless another page still watches it."""
+        """Save a job's run and end its worker, unless a page still watches it."""
         if not job.watchers:
             job.handle.stop()
 
     def sweep(self) -> None:
-        """Stop idle jobs without watchers, and drop those that are over from the registry."""
+        """Free the workers of jobs that nobody has watched for `IDLE_SECONDS` and that are not training.
+
+        Those whose worker has ended are removed from the registry.
+        """
         now = time.monotonic()
         with self._lock:
             idle = [j for j in self._jobs.values() if not j.watchers and now - j.last_watched > IDLE_SECONDS]
@@ -127,7 +134,7 @@ class Jobs:
                 job.handle.stop()
 
     def close(self) -> None:
-        """Save and stop all jobs."""
+        """Save and stop all runs, and close the backend."""
         for job in self.live():
             job.handle.stop()
         self.backend.close()
@@ -145,7 +152,7 @@ _registry_lock = threading.Lock()
 
 
 def jobs() -> Jobs:
-    """Return the registry of this server process, created at first use and shared by all sessions."""
+    """Return the job registry of this server process, created at first use and shared by all sessions."""
     global _registry
     with _registry_lock:
         if _registry is None:

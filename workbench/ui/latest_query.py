@@ -1,6 +1,6 @@
 """Queries to a trained model in another process, of which only the latest is kept.
 
-A `LatestQuery` has at most one query in progress. While it runs, a new one replaces whatever was waiting, so
+A `LatestQuery` has at most one query in progress. While it runs, a new one replaces the one that waits, so
 that no queue can grow and a slow network gives fewer frames instead of late ones. The functions below run in
 the other process, which keeps the models it has loaded.
 """
@@ -27,20 +27,20 @@ if TYPE_CHECKING:
     from workbench.inference import FittedModel
     from workbench.problems import Problem
 
-#: Quick queries have a process of their own, which no export and no check keeps busy.
+#: Process for quick queries, separate so that no export and no diagnostic delays them.
 SAMPLER = ProcessPool(niceness=0)
-#: Largest number of models that the process keeps in memory.
+#: Largest number of models that a process keeps in memory.
 MAX_MODELS = 4
-#: A refinement may take minutes and has a process of its own; it is stopped after this many seconds.
+#: Process for refinements, which may take minutes, and the seconds after which one is stopped.
 REFINER, TIME_LIMIT = ProcessPool(niceness=5), 600
 _explorers: OrderedDict[tuple[str, int], PosteriorExplorer] = OrderedDict()
 
 
 class LatestQuery:
-    """Calls ``work`` in the pool with the latest arguments, and ``on_result`` in the page's own thread.
+    """Call ``work`` in another process, with the latest arguments only, and report the outcome.
 
-    ``document`` is the page's Bokeh document; without one (tests, notebooks) the callbacks run in the thread
-    in which the result arrives.
+    ``on_result`` or ``on_error`` is called on the event loop of ``document``, the page's Bokeh document;
+    without one (tests, notebooks) it is called in the thread in which the result arrives.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class LatestQuery:
         return not self._busy and self._waiting is None
 
     def submit(self, *arguments: Any) -> None:
-        """Request ``work(*arguments)`` and return at once."""
+        """Request ``work(*arguments)``, in place of a request that still waits, and return at once."""
         self.replacements += self._waiting is not None
         self._waiting = arguments
         if not self._busy:
@@ -80,7 +80,7 @@ class LatestQuery:
         future.add_done_callback(partial(self._on_done, self._generation))
 
     def _on_done(self, generation: int, future: Future) -> None:
-        """Schedule the result on the page's event loop; runs in the pool's own thread."""
+        """Schedule the callback on the page's event loop; runs in a thread of the pool."""
         if self._document is None:
             return self._deliver(generation, future)
         try:
@@ -101,19 +101,19 @@ class LatestQuery:
 # ---- functions that run in the other process
 # -----------------------------------------------------------------------------
 def model_info(source: str) -> ModelInfo:
-    """Describe a model for the page; ``source`` is a run's folder or an exported file."""
+    """Return the `ModelInfo` of a trained model; ``source`` is a run's folder or an exported file."""
     return _explorer(source).about()
 
 
 def answer(source: str, query: Query) -> Answer:
-    """Return the posterior that a query asks for."""
+    """Return the `Answer` to a query: the posterior's histogram, physical view and resimulation."""
     return _explorer(source).answer(query)
 
 
 def reference(source: str, query: Query) -> tuple[Query, xr.Dataset | str, xr.Dataset | None]:
-    """Return the query, the reference posterior and, where there is one, the physical view that shows it.
+    """Return the query, the reference posterior, and the physical view that includes it or None.
 
-    At an observation without a reference posterior, a sentence with the reason stands in its place.
+    Without a reference posterior at the observation, its place is taken by a sentence with the reason.
     """
     from workbench.core.errors import WorkbenchError
 
@@ -125,9 +125,9 @@ def reference(source: str, query: Query) -> tuple[Query, xr.Dataset | str, xr.Da
 
 
 def refine(source: str, observation: tuple[float, ...], method: str, lease: str) -> RefinementSummary:
-    """Refine the posterior at an observation.
+    """Refine the network's posterior at an observation by the refinement method with this key.
 
-    Raises `RunError` when the file ``lease`` is removed, which cancels the work, or after `TIME_LIMIT`.
+    Raises `RunError` after `TIME_LIMIT` seconds, or if the file ``lease`` is removed, which cancels the work.
     """
     from workbench.core.errors import RunError
 
@@ -147,14 +147,14 @@ def refine(source: str, observation: tuple[float, ...], method: str, lease: str)
 
 
 def prior(source: str, query: Query) -> xr.Dataset | None:
-    """Return the histograms of the prior over the windows of a query, or None without a known prior."""
+    """Return the prior's histogram on a query's variables and plotted ranges; None for an unknown prior."""
     return _explorer(source).prior(query)
 
 
 def check(source: str, key: str, budget: str = "fast", observation: tuple[float, ...] = ()) -> dict[str, Any]:
-    """Run one diagnostic of a model: title, summary, verdict, sentence, advice and scalar results.
+    """Run the diagnostic ``key`` on a model: title, summary, verdict, sentence, advice and scalar results.
 
-    Diagnostics that are local to an observation use ``observation``.
+    ``budget`` is one of `BUDGETS`; ``observation`` is for diagnostics that test the posterior at one.
     """
     from workbench.diagnostics import DIAGNOSTICS, diagnose
     from workbench.diagnostics.advice import advice
@@ -182,7 +182,7 @@ def check(source: str, key: str, budget: str = "fast", observation: tuple[float,
 
 
 def _explorer(source: str) -> PosteriorExplorer:
-    """Return the explorer of a model, loaded again when its file has changed."""
+    """Return the cached `PosteriorExplorer` of a model, loaded anew if its file has changed."""
     path = Path(source)
     file = path / "checkpoint.pt" if path.is_dir() else path
     key = source, file.stat().st_mtime_ns if file.exists() else 0
@@ -202,7 +202,7 @@ def _open(path: Path) -> PosteriorExplorer:
 
 
 def _open_file(path: Path) -> tuple[FittedModel, Problem | None, str]:
-    """Load an exported model with the problem that its manifest names, where that can be built here."""
+    """Return an exported model, its problem (None if that cannot be built here), and its title."""
     from workbench.core.errors import WorkbenchError
     from workbench.export import load
     from workbench.training import Experiment

@@ -9,13 +9,13 @@ import panel_material_ui as pmui
 
 from workbench.ui.session import Session
 
-#: Addresses of the pages that the server has, set at its start; empty where an app is served by itself.
+#: Paths of the pages on this server, set at its start; empty where a page is served on its own.
 SERVED_PAGES: set[str] = set()
 EXPLORER = "/posterior"
 
 
 class ExploreLink(pn.viewable.Viewer):
-    """A link from the studio to the posterior explorer with the run on display, for problems with y."""
+    """Link from the studio to the posterior explorer for the run on display; hidden without y."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class ExploreLink(pn.viewable.Viewer):
         self.refresh()
 
     def refresh(self) -> None:
-        """Update the link to the run on display."""
+        """Point the link to the run on display, and hide it for problems without y."""
         session = self.session
         has_y = session.experiment is not None and bool(session.experiment.problem.shapes.y)
         run = f"?run={session.job.handle.folder.name}" if session.job is not None else ""

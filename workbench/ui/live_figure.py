@@ -1,7 +1,7 @@
-"""LiveFigure: a plot that is built once, and then updated by replacing the columns of its data sources.
+"""LiveFigure: a HoloViews plot that is built once and updated through the data sources of its Bokeh figure.
 
-The usual update of a HoloViews plot costs some 30 ms of the server, which is too slow for a posterior that
-follows a slider. Layers may be empty, so their entries in the legend are shown and hidden.
+The usual update of a HoloViews plot takes some 30 ms on the server, which is too slow for a posterior that
+follows a slider. Legend entries of layers without data are hidden.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from bokeh.models import BoxSelectTool, ColumnDataSource, Legend
 from workbench import plots
 from workbench.ui.card import FONT
 
-#: Name of the column that holds an image.
+#: Name of the column of a plot or data source that holds an image.
 PICTURE = "image"
 
 
 class LiveFigure(pn.viewable.Viewer):
-    """A figure of ``plot``, a module of `workbench.plots` that defines ``columns`` and ``frame``."""
+    """Figure of ``plot``, the name of a module in `workbench.plots` with functions ``columns`` and
+    ``frame``."""
 
     def __init__(self, plot: str, *, min_height: int = 150) -> None:
         super().__init__()
@@ -40,11 +41,11 @@ class LiveFigure(pn.viewable.Viewer):
         )
 
     def on_tap(self, callback: Callable[[float, float], None]) -> None:
-        """Call back with the position of each tap, in the units of the axes."""
+        """Have ``callback(x, y)`` called on each tap, with its position in data units."""
         self._listeners.append((bokeh.events.Tap, lambda event: callback(float(event.x), float(event.y))))
 
     def on_box(self, callback: Callable[[dict[str, float]], None]) -> None:
-        """Call back with each box (x0, x1, y0, y1) that the user draws; needs `select`."""
+        """Have ``callback`` called with each box (x0, x1, y0, y1) that the user drags; needs `select`."""
 
         def on_geometry(event: Any) -> None:
             if event.final and event.geometry.get("type") == "rect":
@@ -54,7 +55,7 @@ class LiveFigure(pn.viewable.Viewer):
         self._boxes = True
 
     def select(self, on: bool) -> None:
-        """Let dragging draw a box, or not."""
+        """Enable or disable drawing a box by dragging."""
         self._selecting = on
         if self.figure is not None:
             tools = self.figure.toolbar.tools
@@ -62,7 +63,7 @@ class LiveFigure(pn.viewable.Viewer):
             self.figure.toolbar.active_drag = box if on else None
 
     def show(self, data: Mapping[str, Any]) -> None:
-        """Draw the data; the figure is rebuilt only if its axes or names change."""
+        """Plot the data; the figure is rebuilt only if the plot's ``frame`` has changed, such as its axes."""
         self.columns = self._plot.columns(data)
         frame = self._plot.frame(data)
         if frame != self._frame:
@@ -102,7 +103,7 @@ class LiveFigure(pn.viewable.Viewer):
 
 
 class PipedFigure(pn.viewable.Viewer):
-    """A figure of any plot of `workbench.plots`, with the usual, slower updates."""
+    """Figure of any plot of `workbench.plots`, updated through a HoloViews Pipe, which is slower."""
 
     def __init__(self, plot: str) -> None:
         super().__init__()
@@ -110,7 +111,7 @@ class PipedFigure(pn.viewable.Viewer):
         self._place = pn.Column(margin=0, sizing_mode="stretch_both", min_height=150)
 
     def show(self, data: Mapping[str, Any]) -> None:
-        """Draw the Dataset of the first model."""
+        """Plot ``data['model']``, a Dataset; other entries are ignored."""
         if self.pipe is not None:
             return self.pipe.send(data["model"])
         self.pipe = hv.streams.Pipe(data=data["model"])
@@ -131,7 +132,7 @@ class PipedFigure(pn.viewable.Viewer):
 
 
 def figure(plot: str) -> LiveFigure | PipedFigure:
-    """Return the fastest figure that a plot supports."""
+    """Return a `LiveFigure` if the plot's module supports it, else a `PipedFigure`."""
     return (
         LiveFigure(plot)
         if hasattr(import_module(f"workbench.plots.{plot}"), "columns")
@@ -140,7 +141,10 @@ def figure(plot: str) -> LiveFigure | PipedFigure:
 
 
 def _matched(elements: list[Any], plot: Any) -> list[tuple[Any, tuple[tuple, Any]]]:
-    """Return each element with its subplot; both have the same order within a group."""
+    """Return (element, (key, subplot)) for each HoloViews element and its Bokeh subplot.
+
+    Both have the same order within a group.
+    """
     pairs, subplots = [], dict(plot.subplots)
     for element in elements:
         key = next(key for key in subplots if key[0] == element.group)
@@ -149,7 +153,7 @@ def _matched(elements: list[Any], plot: Any) -> list[tuple[Any, tuple[tuple, Any
 
 
 def _as_source(columns: Mapping[str, Any], source: ColumnDataSource) -> dict[str, Any]:
-    """Return columns as the figure's data source has them; an image has its lowest row first."""
+    """Convert a plot's columns to data of a Bokeh source, whose images start with the lowest row."""
     if PICTURE not in columns:
         return {name: np.asarray(values) for name, values in columns.items()}
     return {**source.data, PICTURE: [np.ascontiguousarray(picture[::-1]) for picture in columns[PICTURE]]}

@@ -1,4 +1,4 @@
-"""Navigation: the pages behind the buttons in the header. A page is built when it is first opened."""
+"""Buttons in a page's header that switch between its subpages, each built when it is first opened."""
 
 from __future__ import annotations
 
@@ -32,7 +32,11 @@ SX = {
 
 
 class Navigation(pn.viewable.Viewer):
-    """One page at a time; ``factories`` build the others on their first visit, every visit refreshes them."""
+    """Buttons that show one of several pages: ``live``, which exists already, or one of ``factories``.
+
+    A factory builds its page on the first visit; every visit calls the page's ``refresh``. ``on_change`` gets
+    the name of each page that is opened.
+    """
 
     def __init__(
         self,
@@ -62,11 +66,11 @@ class Navigation(pn.viewable.Viewer):
 
     @property
     def main(self) -> list[pn.Column]:
-        """The place of every page; one of them is visible."""
+        """The containers of all pages, of which one is visible."""
         return list(self.places.values())
 
     def show(self, page: str) -> None:
-        """Open a page."""
+        """Show the page of this name and hide the others."""
         if page in self._factories:
             if page not in self._pages:
                 self._pages[page] = self._factories[page]()

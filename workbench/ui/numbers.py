@@ -1,4 +1,4 @@
-"""The posterior in numbers: medians, intervals, and the spread relative to the prior of each variable."""
+"""Table of a posterior's medians, central intervals, and spread relative to the prior's, per variable."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ def numbers(
     labels: Sequence[str] = (),
     refined: xr.Dataset | None = None,
 ) -> str:
-    """Format medians and intervals as an HTML table, one row per variable.
+    """Format medians, intervals and spread as an HTML table, one row per variable.
 
-    Rows of the refined posterior and of a second model stand below that of the model.
+    The arguments are histogram Datasets with ``quantile`` and ``sd``. Further rows for the refined posterior
+    and for a second model (``other``) stand below that of the model.
     """
     spread = prior["sd"].values if prior is not None else None
     rows = [

@@ -1,4 +1,4 @@
-"""Observation: fields for the y whose posterior is shown."""
+"""Number fields in the studio for the observation y whose posterior is shown."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from workbench.core.observation import checked_values, parse_values
 from workbench.core.variable import Variable
 from workbench.ui.session import Session
 
-#: Largest number of components with a field each; more share one field, with commas.
+#: Largest number of components with a field each; more of them share one text field, with commas.
 MAX_FIELDS = 4
 
 
 class Observation(pn.viewable.Viewer):
-    """A number field for each component of y, or one text field for many; hidden without y."""
+    """A number field per component of y, or one text field for many; hidden without y."""
 
     def __init__(self, session: Session, guard: Callable[[Callable[[], None]], None]) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class Observation(pn.viewable.Viewer):
             self._guard(lambda: self.session.observe(self._read()))
 
     def _read(self) -> tuple[float, ...]:
-        """Read the numbers of the line. Raises `DataError` if it has other text or another count."""
+        """Parse the text field. Raises `DataError` for other text or the wrong number of values."""
         return checked_values(
             parse_values(self.line.value, error=DataError), self._variables, error=DataError
         )

@@ -1,4 +1,4 @@
-"""Observations from an uploaded file: CSV, NPZ or NetCDF. Checked here, read in the helper process."""
+"""Observations from an uploaded CSV, NumPy or NetCDF file: checked here, read in the helper process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_ROWS = 1000
 
 
 def validate_file(data: bytes, name: str) -> str:
-    """Return the suffix of a file by its name and content. Raises `DataError` if it cannot be read."""
+    """Return the suffix of a file name. Raises `DataError` unless size and first bytes fit it."""
     ending = Path(name).suffix.lower()
     if ending not in SUFFIXES:
         raise DataError(
@@ -43,10 +43,11 @@ def validate_file(data: bytes, name: str) -> str:
 
 
 def read_observations(path: str, names: list[str]) -> list[tuple[float, ...]]:
-    """Read observations (M,) from a file, at most a thousand; they need not be finite.
+    """Return the observations (M,) in a file, at most `MAX_ROWS`; their values need not be finite.
 
-    They are the columns or arrays of these names, or else the only table of numbers, one observation per row
-    (or a single one as a column). Raises `DataError` for a file that cannot be read or does not fit.
+    They are the M columns or arrays called ``names``. A file without these must hold a single table of
+    numbers with one observation per row (or a single one as a column). Raises `DataError` for a file that
+    cannot be read or does not fit.
     """
     file = Path(path)
     try:

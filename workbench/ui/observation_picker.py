@@ -1,4 +1,4 @@
-"""Observation picker: choose the observation by sliders, a row of the data, numbers, a file, or the true
+"""Choose the observation of the explorer: by sliders, a row of the data, numbers, a file, or by the true
 parameters from which it is simulated."""
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from workbench.ui.observation_file import SUFFIXES, read_observations, validate_
 from workbench.ui.upload import clean_uploads
 
 MODES = {"Sliders": "sliders", "Row": "row", "Typed": "typed", "File": "file", "Truth": "truth"}
-#: Rows of the data in the table.
+#: Largest number of rows of the data in the table.
 TABLE_ROWS = 200
-#: Sliders on the screen at once, columns of the table, and the margin of a slider's range around the window
-#: of the data, as a share of it.
+#: Largest number of sliders on the screen and of columns in the table; margin of a slider's range on either
+#: side of the range of the data, as a fraction of that.
 MAX_SLIDERS, COLUMNS, MARGIN = 6, 4, 0.15
 WIDTH = 284
 SX = {
@@ -43,7 +43,7 @@ SHEET = """
 
 
 class ObservationPicker(pn.viewable.Viewer):
-    """One panel for each mode; only that of the chosen mode is shown."""
+    """One panel of controls per mode in `MODES`; only that of the chosen mode is shown."""
 
     def __init__(self, exploration: Exploration, guard: Callable[[Callable[[], None]], bool]) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class ObservationPicker(pn.viewable.Viewer):
 
     # ---- the controls
     def rebuild(self) -> None:
-        """Create the controls for the model that was opened."""
+        """Create the modes, sliders and table rows for the model that was opened."""
         info = self.exploration.info
         can_simulate = "simulate" in info.problem_capabilities
         modes = {label: mode for label, mode in MODES.items() if mode != "truth" or can_simulate}
@@ -153,7 +153,7 @@ class ObservationPicker(pn.viewable.Viewer):
             self._on_parameter_slider()
 
     def _fill(self) -> None:
-        """Show the panel of the chosen mode."""
+        """Show the controls of the chosen mode."""
         if self.exploration.info is None:  # no model yet
             return
         info, at = self.exploration.info, MAX_SLIDERS * self.part.options.index(self.part.value)
@@ -198,7 +198,7 @@ class ObservationPicker(pn.viewable.Viewer):
 
     @property
     def has_error(self) -> bool:
-        """True while an error is shown; the text stays until it is corrected."""
+        """True while an error is shown; the user's text then stays, to be corrected."""
         return "bad" in self.message.object
 
     # ---- what the user does
@@ -256,7 +256,7 @@ class ObservationPicker(pn.viewable.Viewer):
                 path.unlink(missing_ok=True)
 
     def load_rows(self, rows: list[tuple[float, ...]]) -> None:
-        """Show the first of these observations of a file, and offer the others."""
+        """Set the observation to the first of ``rows``, read from a file, and offer the others by number."""
         self._rows = rows
         self.row.param.update(visible=len(rows) > 1, end=max(0, len(rows) - 1), value=0)
         self._from_file(0)
@@ -276,7 +276,7 @@ class ObservationPicker(pn.viewable.Viewer):
 
 
 def _slider(variable: Variable, window: tuple[float, float], side: str) -> pmui.FloatSlider:
-    """Return a slider over the window of the data and a margin, which reports every movement."""
+    """Return a slider over the range ``window``, plus a margin for y, that reports every movement."""
     low, high = window
     margin = MARGIN * (high - low) if side == "y" else 0.0
     start, end = max(low - margin, variable.low), min(high + margin, variable.high)

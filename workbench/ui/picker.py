@@ -1,4 +1,4 @@
-"""Picker: a member of a catalogue and its settings; members that do not fit are disabled with a reason."""
+"""Menu of problems, architectures or objectives, with settings; those that do not fit are disabled."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ LONGEST_REASON = 84
 
 
 class Picker(pn.viewable.Viewer):
-    """A menu of the members, a sentence about the selected one, and the form of its settings.
+    """A menu of one catalogue, the summary of the selected entry, and the form of its settings.
 
     Parameters
     ----------
-    on_pick : called with (kind, key) when the user selects another member.
+    kind : "problem", "architecture" or "objective".
+    on_pick : called with (kind, key) when the user selects another entry.
     on_change : called with (name, value) after a setting has changed.
-    extra : returns an editor for members with data of the user's own (a table, a drawing), or None, and the
-        settings that it replaces.
+    on_error : called with the `SpecError` of a setting that is refused.
+    extra : for a Spec, returns an editor for the user's own data (a table, a drawing) or None, and the names
+        of the settings that the editor replaces.
     """
 
     def __init__(
@@ -73,7 +75,7 @@ class Picker(pn.viewable.Viewer):
             self._on_pick(self.kind, event.new)
 
     def _on_change(self, name: str, value: Any) -> None:
-        """Update the divergence card as well, since live settings refresh nothing else."""
+        """Report a changed setting, then update the divergence card, which live settings affect too."""
         self._notify_change(name, value)
         self._show_card()
 
@@ -83,7 +85,7 @@ class Picker(pn.viewable.Viewer):
             self.card.show(self.choices.spec(self.kind), *others)
 
     def refresh(self) -> None:
-        """Update menu, sentence and form to the current choices."""
+        """Update menu, summary and settings form to the current choices."""
         reasons, spec = self.choices.reasons(self.kind), self.choices.spec(self.kind)
         options = {
             option_label(member.title, reasons[member.key]): member.key for member in CATALOGUES[self.kind]
@@ -108,7 +110,7 @@ class Picker(pn.viewable.Viewer):
             self._settings.objects = [self.form] if extra is None else [extra, self.form]
 
     def _unused(self, spec: Spec) -> frozenset[str]:
-        """Return the settings without effect under the other choices or settings."""
+        """Return the names of settings that have no effect with the other choices, and get no widget."""
         if self.kind == "architecture":
             return spec.unused(self.choices.spec("problem").shapes)
         if self.kind == "objective":
@@ -120,7 +122,7 @@ class Picker(pn.viewable.Viewer):
 
 
 def option_label(title: str, reason: str) -> str:
-    """Return the line of a menu: the title, followed by the reason why it cannot be selected."""
+    """Return a menu label: the title and, if it cannot be selected, the (shortened) reason."""
     if not reason:
         return title
     short = reason if len(reason) <= LONGEST_REASON else reason[: LONGEST_REASON - 1].rsplit(" ", 1)[0] + " …"
@@ -128,7 +130,7 @@ def option_label(title: str, reason: str) -> str:
 
 
 def about(spec: Spec) -> str:
-    """Format the summary of a member as HTML, with its paper as a tooltip."""
+    """Format a problem's, architecture's or objective's summary as HTML, with its reference as a tooltip."""
     reference = (
         f' <span class="wb-source" title="{text.escape(spec.reference)}">source</span>'
         if spec.reference

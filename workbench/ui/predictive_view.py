@@ -1,5 +1,5 @@
-"""Predictive view: the posterior outside its parameter space, as the problem's physical view and as the
-observations that its draws predict."""
+"""Plots of the posterior outside parameter space: the problem's physical view, and the observations that its
+draws predict."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from workbench.ui.exploration import Exploration
 from workbench.ui.live_figure import LiveFigure, figure
 from workbench.ui.notifications import guard
 
-#: Largest number of components of y that are shown as a plane to tap.
+#: Largest number of components of y for which observations are plotted in a plane, to be chosen by a tap.
 MAX_PLANAR = 2
 
 
 class PredictiveView(pn.viewable.Viewer):
-    """A column of figures; those that do not apply to a problem are hidden."""
+    """Column of physical view and predicted observations; plots that do not apply are hidden."""
 
     def __init__(self, state: Exploration) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class PredictiveView(pn.viewable.Viewer):
         self._plot = ""
 
     def on_model(self) -> None:
-        """Show the figures that apply to the model that was opened."""
+        """Show the plots that apply to the model that was opened, and hide the others."""
         info = self.state.info
         planar = len(info.y) <= MAX_PLANAR
         can_simulate = Capability.SIMULATE in info.problem_capabilities
@@ -58,7 +58,7 @@ class PredictiveView(pn.viewable.Viewer):
         )
 
     def draw(self) -> None:
-        """Draw the latest answers."""
+        """Update the visible plots to the latest posterior."""
         pictures = self.state.pictures()
         if pictures is not None and self.places["physical"].visible:
             self._physical(pictures)
@@ -70,7 +70,7 @@ class PredictiveView(pn.viewable.Viewer):
             self.figures["band"].show(resimulations)
 
     def _physical(self, pictures: dict[str, Any]) -> None:
-        """Draw the physical view; each kind of plot has a figure of its own."""
+        """Update the physical view; each kind of plot keeps a figure of its own."""
         plot, data = pictures["model"].attrs["plot"], pictures["model"]
         if plot not in self.physical:
             self.physical[plot] = figure(plot)
@@ -81,13 +81,13 @@ class PredictiveView(pn.viewable.Viewer):
         self.heads["physical"].object = head(data.attrs["title"], str(data.attrs.get("about", "")))
 
     def on_plane_tap(self, x: float, y: float) -> None:
-        """Choose the observation at a point of the plane."""
+        """Set the observation to the tapped point of the plane."""
         info = self.state.info
         if info is not None and len(info.y) <= MAX_PLANAR:
             self.state.observe((x, y)[: len(info.y)])
 
     def on_band_tap(self, x: float, y: float) -> None:
-        """Set the tapped component of the observation to the tapped height, within its bounds."""
+        """Set the tapped component of the observation to the tapped value, within its bounds."""
         state, answer = self.state, self.state.answers.get("model")
         band, place = getattr(answer, "resimulation", None), round(x)
         if state.info is None or band is None or not 0 <= place < len(state.info.y):
@@ -102,6 +102,6 @@ class PredictiveView(pn.viewable.Viewer):
 
 
 def head(title: str, caption: str) -> str:
-    """Return a title with its caption as HTML."""
+    """Format the title and caption of a plot as HTML."""
     span = f'<span class="wb-caption">{text.escape(caption)}</span>'
     return f'<div class="wb-title">{text.escape(title)} {span}</div>'

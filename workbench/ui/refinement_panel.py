@@ -1,7 +1,7 @@
-"""Refinement of the posterior at the current observation, with a summary of the gain.
+"""Panel that refines the posterior at the current observation, and summarises what has changed.
 
 A refinement belongs to one observation: it is discarded when that changes, finished or not. It runs in a
-process of its own, which stops when a file that the page holds, the lease, is removed.
+separate process, which stops when the page removes a temporary file, the lease.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ CODE = "display:block;max-height:66px;overflow:auto;user-select:all;word-break:b
 
 
 class RefinementPanel(pn.viewable.Viewer):
-    """A menu of methods, a button to start and cancel, and a summary of the gain."""
+    """Menu of refinement methods, a button to start and cancel, and a summary of the result."""
 
     def __init__(
         self, state: Exploration, *, document: Document | None = None, pool: ProcessPool | None = None
@@ -85,7 +85,7 @@ class RefinementPanel(pn.viewable.Viewer):
 
     # ---- the methods
     def _on_model(self) -> None:
-        """Offer the methods that the model allows."""
+        """Offer the refinement methods that apply to the model that was opened."""
         self._end()
         self._at = ()
         self.state.show_refined(None)
@@ -97,7 +97,7 @@ class RefinementPanel(pn.viewable.Viewer):
         self._show_commands()
 
     def _reason(self) -> str:
-        """Return the reason why no method can run on this page."""
+        """Return why no refinement method can run on this page for the model."""
         info = self.state.info
         if info.problem_capabilities and Capability.LOG_JOINT not in info.problem_capabilities:
             return (
@@ -107,7 +107,7 @@ class RefinementPanel(pn.viewable.Viewer):
         return " ".join(["Not possible on this page.", *(o.reason for o in info.refinements[:1])])
 
     def _show_commands(self) -> None:
-        """Show the command lines for settings other than the defaults, and for methods that train."""
+        """Show shell commands for settings other than the defaults, and for methods that train a network."""
         info, observation = self.state.info, self.state.observation
         values = ",".join(f"{v:.9g}" for v in observation)
         source = shlex.quote(self.state.sources.get("model", ""))
@@ -154,7 +154,7 @@ class RefinementPanel(pn.viewable.Viewer):
             self._show_message(f"RefinementPanel … {text.duration(time.monotonic() - self._start_time)}")
 
     def _end(self) -> None:
-        """Cancel the refinement in progress, if any, and reset the controls."""
+        """Cancel the refinement in progress, if there is one, and reset the controls."""
         self._query.cancel()
         lease, self._lease = self._lease, None
         if lease is not None:
@@ -197,7 +197,7 @@ class RefinementPanel(pn.viewable.Viewer):
         self.message.object = f'<div class="wb-note">{text.escape(sentence)}</div>'
 
     def close(self) -> None:
-        """Cancel the refinement in progress; the page is closed."""
+        """Cancel the refinement in progress when the page is closed."""
         self._end()
 
     def __panel__(self) -> Any:
@@ -207,7 +207,7 @@ class RefinementPanel(pn.viewable.Viewer):
 def readout(summary: RefinementSummary, labels: list[str]) -> str:
     """Format a refinement as HTML: effective sample size, Pareto k̂, change of the posterior, and cost.
 
-    Amber if there are warnings; see `warnings_of`.
+    The colour is amber if there are warnings; `warnings_of` returns these.
     """
     gain = summary.gain
     lines = []
@@ -228,7 +228,7 @@ def readout(summary: RefinementSummary, labels: list[str]) -> str:
 
 
 def warnings_of(summary: RefinementSummary) -> list[str]:
-    """Return the warnings of a refinement, with methods under their titles in the menu."""
+    """Return a refinement's warnings, with methods named by their titles instead of their keys."""
     warnings = []
     for warning in summary.gain.warnings:
         for member in REFINEMENT:
@@ -238,7 +238,7 @@ def warnings_of(summary: RefinementSummary) -> list[str]:
 
 
 def reliability(pareto_k: float) -> str:
-    """Return in words how reliable importance weights with this tail shape are."""
+    """Return in words how reliable importance weights with this Pareto k̂ are."""
     if pareto_k == -math.inf:
         return "all draws have the same weight"
     if pareto_k <= 0.5:
@@ -249,7 +249,7 @@ def reliability(pareto_k: float) -> str:
 
 
 def change_sentence(summary: RefinementSummary, labels: list[str]) -> str:
-    """Return in a sentence how far means and standard deviations differ from the network's."""
+    """Return a sentence on how the refined means and standard deviations differ from the network's."""
     shift, ratio, chance = summary.mean_shift, summary.sd_ratio, summary.chance
     finite = np.isfinite(shift) & np.isfinite(ratio)
     if not finite.any():

@@ -1,4 +1,4 @@
-"""Runs: a table of all stored runs, to open, resume, delete and compare by their losses."""
+"""Table of all stored runs, to open, resume, delete and compare by their losses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from workbench.ui.session import Session
 
 COLUMNS = ["run", "state", "iteration", "steps", "started", "id"]
 MAX_CURVES = 8
-# pixels, not shares: a table that is filled before it is visible has no width to share
+# pixels, not percentages: a table that is filled before it is visible has no width to divide
 WIDTHS = {"run": 440, "state": 130, "iteration": 100, "steps": 90, "started": 140}
 
 
@@ -71,7 +71,7 @@ class RunsPanel(pn.viewable.Viewer):
         self.table.param.watch(lambda _: guard(self._on_selection), "selection")
 
     def refresh(self) -> None:
-        """Read the list of runs again."""
+        """Read the stored runs from disk again and clear the selection."""
         self.infos = self.runs.list()
         rows = [
             (run_title(i.title), state_text(i), i.iteration, i.steps or "", format_time(i.created), i.id)
@@ -82,7 +82,7 @@ class RunsPanel(pn.viewable.Viewer):
 
     @property
     def selection(self) -> list[RunInfo]:
-        """The selected runs."""
+        """The `RunInfo` of each run that is selected in the table."""
         ids = self.table.value["id"].tolist() if len(self.table.value) else []
         return [self.infos[i] for i in self.table.selection if i < len(ids)]
 
@@ -129,7 +129,7 @@ class RunsPanel(pn.viewable.Viewer):
 
 
 def empty_table() -> pn.widgets.Tabulator:
-    """Return an empty table of runs."""
+    """Return the Tabulator widget for the list of runs, without rows."""
     return pn.widgets.Tabulator(
         pd.DataFrame(columns=COLUMNS),
         selectable="checkbox",
@@ -149,7 +149,7 @@ def empty_table() -> pn.widgets.Tabulator:
 
 
 def action(label: str, icon: str, tooltip: str, css: str) -> pmui.Button:
-    """Return a small outlined button."""
+    """Return a small outlined button with an icon and a tooltip; ``css`` is a CSS class."""
     return pmui.Button(
         label=label,
         icon=icon,
@@ -162,13 +162,13 @@ def action(label: str, icon: str, tooltip: str, css: str) -> pmui.Button:
 
 
 def run_title(keys: str) -> str:
-    """Return the titles of problem, architecture and objective, whose keys a run's folder names."""
+    """Convert the keys of problem, architecture and objective, joined by " · ", into their titles."""
     parts = dict(zip(CATALOGUES, keys.split(" · "), strict=False))
     return " · ".join(CATALOGUES[k][v].title if v in CATALOGUES[k] else v for k, v in parts.items())
 
 
 def state_text(info: RunInfo) -> str:
-    """Return the state of a run in words; a run that was stopped after its last step is finished."""
+    """Return a run's state in words; a run that was stopped after its last step counts as finished."""
     is_complete = info.state == "stopped" and 0 < info.steps <= info.iteration
     return "finished" if is_complete else text.STATES.get(info.state, info.state).rstrip(" …")
 

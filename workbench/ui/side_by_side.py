@@ -1,7 +1,7 @@
-"""Side by side: the same problem, architecture and seed under two to four divergences, at equal iterations.
+"""Side by side: one problem, architecture and seed trained with two to four divergences, at equal iterations.
 
-Each is a run of its own. All train the same number of steps; once every run has done so and returned a
-snapshot, all are drawn and the next steps start.
+Each divergence has a run of its own. All train the same number of steps; once every run has done so and
+returned a snapshot, all are drawn and the next steps start.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from workbench.ui.jobs import Job
 from workbench.ui.session import Session, default_observation
 from workbench.ui.view_grid import CHOOSER_SX
 
-#: Numbers of divergences, and milliseconds between two polls.
+#: Smallest and largest number of divergences, and milliseconds between two polls.
 MIN_RUNS, MAX_RUNS, PULSE = 2, 4, 300
 #: Height in pixels of a row of plots and of the row of headings.
 PLOT_HEIGHT, HEADING_HEIGHT = 300, 26
@@ -33,7 +33,7 @@ _KEY = "variational"
 
 
 class RunColumn:
-    """The run under one divergence: its job, its cards and its latest snapshot."""
+    """The run with one divergence: its job, its cards (plots) by view, and its latest snapshot."""
 
     def __init__(self, key: str, job: Job) -> None:
         self.key, self.job = key, job
@@ -44,7 +44,7 @@ class RunColumn:
         self.leave = job.watch(self, lambda: None)
 
     def is_ready(self, iteration: int) -> bool:
-        """Return True if the snapshot shows what is requested at this iteration, or the run is over."""
+        """Return True if the run has ended, or the requested snapshot has reached ``iteration``."""
         handle = self.job.handle
         if handle.live and (handle.state == "running" or handle.status().iteration < iteration):
             return False
@@ -54,7 +54,7 @@ class RunColumn:
         return self.is_over or (self.fresh and self.snapshot.iteration >= iteration)
 
     def invalidate(self) -> None:
-        """Require a new snapshot, because the request has changed; the current one stays on the screen."""
+        """Require a new snapshot, since views or observation have changed; the old one stays shown."""
         self._outdated, self.fresh = self.job.latest()[0], False
 
     @property
@@ -64,7 +64,10 @@ class RunColumn:
 
 
 class SideBySide(pn.viewable.Viewer):
-    """The page. ``session`` has the choices and the server's jobs; ``guard`` reports errors to the user."""
+    """The page with one column of plots per divergence.
+
+    ``session`` has the choices and the server's jobs; ``guard`` reports errors to the user.
+    """
 
     def __init__(self, session: Session, guard: Callable[[Callable[[], None]], None]) -> None:
         super().__init__()
@@ -100,7 +103,11 @@ class SideBySide(pn.viewable.Viewer):
 
     # ---- the runs
     def experiments(self) -> dict[str, Experiment]:
-        """Return the chosen experiment under each divergence. Raises errors before any run starts."""
+        """Return the chosen experiment with each selected divergence, by the divergence's key.
+
+        Raises `SpecError` for too few or too many divergences, and `IncompatibleError` for one that does not
+        fit.
+        """
         keys = list(self.divergences.value)
         if not MIN_RUNS <= len(keys) <= MAX_RUNS:
             raise SpecError(
@@ -121,7 +128,7 @@ class SideBySide(pn.viewable.Viewer):
         return result
 
     def begin(self) -> None:
-        """Start new runs from the choices, and release those on display."""
+        """Start a new run per selected divergence, and release the runs on display."""
         experiments = self.experiments()
         self.close()
         for key, experiment in experiments.items():
@@ -138,13 +145,14 @@ class SideBySide(pn.viewable.Viewer):
         self._show_message(f"{len(self.columns)} runs are starting; plots appear when all are ready.")
 
     def toggle(self) -> None:
-        """Pause after the steps in progress, or continue."""
+        """Pause all runs after the steps in progress, or continue."""
         self.playing = not self.playing
         self.pause.label = "Pause" if self.playing else "Continue"
 
     # ---- snapshots and plots
     def tick(self) -> None:
-        """Draw once all runs have reached the same iteration, then start the next steps."""
+        """Draw if all runs have reached the target iteration, then start the next steps; called as a
+        timer."""
         if not self.columns or not self._all_ready():
             return
         if self._drawn_iteration != self.target:
@@ -171,7 +179,7 @@ class SideBySide(pn.viewable.Viewer):
         return self._observation or default_observation(column.job.experiment)
 
     def _on_tap(self, first: float, second: float) -> None:
-        """Set the observation of all runs to that chosen in one of them."""
+        """Set the observation of all runs to the one tapped in any of their plots."""
         current = self._observation_of(self.columns[0]) if self.columns else ()
         if current:
             self._observation = ((first, second) if len(current) > 1 else (first,)) + tuple(current[2:])
@@ -183,7 +191,7 @@ class SideBySide(pn.viewable.Viewer):
         self._drawn_iteration = -1
 
     def draw(self) -> None:
-        """Draw every card of every run, from snapshots of one iteration."""
+        """Update every plot of every run, from snapshots of the same iteration."""
         with pn.io.hold(freeze=True):
             self._feed()
         iterations = {column.snapshot.iteration for column in self.columns if column.snapshot is not None}
@@ -204,7 +212,7 @@ class SideBySide(pn.viewable.Viewer):
                 )
 
     def _place(self) -> None:
-        """Lay out a row of headings, then a row of cards for each view."""
+        """Lay out a row of headings, then a row of plots per view, one column per run."""
         width = f"calc({100 / max(len(self.columns), 1):.2f}% - 8px)"
         style = {"flex": f"0 0 {width}", "max-width": width}
         rows = [
@@ -237,7 +245,7 @@ class SideBySide(pn.viewable.Viewer):
         self._feed()  # plots that are moved in the layout start again with their first data
 
     def refresh(self) -> None:
-        """Announce what Start would train."""
+        """Say in a sentence what the Start button would train, while there are no runs."""
         if not self.columns:
             experiment = self.session.choices.experiment()
             self._show_message(
@@ -249,7 +257,7 @@ class SideBySide(pn.viewable.Viewer):
         self.message.object = f'<div class="wb-note">{text.escape(sentence)}</div>'
 
     def close(self) -> None:
-        """Release all runs; their folders stay."""
+        """Stop showing all runs and free their workers; the runs' folders stay."""
         for column in self.columns:
             column.leave()
             self.session.jobs.release(column.job)

@@ -1,4 +1,4 @@
-"""Studio: the main page, assembled from its parts; one instance for each browser session."""
+"""The studio: the main page, on which runs are chosen, trained and watched; one per browser session."""
 
 from __future__ import annotations
 
@@ -80,13 +80,13 @@ class Studio(pn.viewable.Viewer):
         }
 
     def _on_page(self, page: str) -> None:
-        """Draw the views only while their page is open."""
+        """Update the live views only while their page is open."""
         self.view_grid.active = page == "live"
         if self.view_grid.active:
             self.view_grid.draw()
 
     def _connect(self) -> None:
-        """Start polling once the browser has loaded the page; earlier plots would arrive incomplete."""
+        """Start polling once the browser has loaded the page; plots sent earlier would arrive incomplete."""
         document, session = self._document, self.session
         session.wake = lambda: WAKEUPS.wake(document)
         session.open_pages = lambda: max(1, len(WAKEUPS))
@@ -100,7 +100,7 @@ class Studio(pn.viewable.Viewer):
         self._update_address()
 
     def _update_address(self, *_events: Any) -> None:
-        """Put the run on display into the page's address, so that a reload comes back to it."""
+        """Put the folder name of the run on display into the page's address, for a reload."""
         job, location = self.session.job, pn.state.location
         search = f"?run={job.handle.folder.name}" if job is not None else ""
         if location is not None and location.search != search:
@@ -123,7 +123,7 @@ class Studio(pn.viewable.Viewer):
         self._poll()
 
     def close(self) -> None:
-        """Disconnect the session; may be called twice."""
+        """Detach the session from its run when the page is closed; may be called twice."""
         WAKEUPS.unregister(self._document)
         self.session.close()
 
@@ -132,7 +132,7 @@ class Studio(pn.viewable.Viewer):
 
 
 class NeverBusy(param.Parameterized):
-    """A busy state that is always False."""
+    """Stand-in for Panel's busy state that is always False."""
 
     busy = param.Boolean(False)
 
@@ -141,15 +141,15 @@ def detach_busy_state(page: pmui.Page) -> None:
     """Detach the page from Panel's busy state.
 
     Every callback of every open page sets and clears that state, and each change makes every page traverse
-    all of its models: about 40 ms twice a poll, also at rest. The reference also outlives the session, so
-    that the page with all its contents would never be freed.
+    all of its models: about 40 ms twice per poll, also while nothing happens. The reference also outlives the
+    session, so that the page with all its contents would never be freed.
     """
     with edit_readonly(page):
         page.busy = NeverBusy().param.busy  # only another reference replaces the first
 
 
 def studio() -> Studio:
-    """Build the page for one browser session; called by the app script."""
+    """Build the studio page for one browser session; called by ``apps/studio.py`` and `serve`."""
     pn.extension(
         "tabulator",
         notifications=True,

@@ -1,4 +1,4 @@
-"""Text of numbers, states and errors on the screen."""
+"""Format numbers, run states, settings and errors as text for the pages."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ STATES = {
 
 
 def counter(iteration: int) -> str:
-    """Format an iteration for the counter: zero-padded, grouped by threes."""
+    """Format an iteration as a zero-padded counter, grouped by threes: 1234 -> 001 234."""
     digits = f"{max(0, int(iteration)):06d}"
     return f"{digits[:-3]} {digits[-3:]}"
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """Format a number in few characters of about constant width; a dash for None."""
+    """Format a number in few characters of about constant width; None becomes a dash."""
     if value is None:
         return "–"
     value = float(value)
@@ -47,7 +47,7 @@ def superscript(exponent: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Format seconds as s, min and h."""
+    """Format a duration in seconds, minutes or hours: 75 -> 1 min 15 s."""
     seconds = max(0.0, float(seconds))
     if seconds < 60:
         return f"{seconds:.0f} s"
@@ -57,13 +57,13 @@ def duration(seconds: float) -> str:
 
 
 def label(name: str) -> str:
-    """Return the label of a setting in a form."""
+    """Return a setting's name as a form label: learning_rate -> Learning rate."""
     words = name.replace("_", " ")
     return words[:1].upper() + words[1:]
 
 
 def sentence(error: BaseException) -> str:
-    """Return the sentence for an error: the workbench's own errors in full, others without a traceback."""
+    """Return an error as a sentence: a `WorkbenchError` in full, others by type and first line."""
     if isinstance(error, WorkbenchError):
         return str(error)
     lines = str(error).strip().splitlines()
@@ -74,5 +74,5 @@ def sentence(error: BaseException) -> str:
 
 
 def escape(text: str) -> str:
-    """Escape text of a user or a file for HTML."""
+    """Escape text from a user or a file for use in HTML."""
     return html.escape(str(text), quote=True)

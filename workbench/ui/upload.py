@@ -1,7 +1,7 @@
-"""Upload: a table of the user's own, checked on the server, and the choice of its columns.
+"""Upload of a user's own table as training data, and the choice of its columns.
 
-Nothing that the browser sends is trusted: sizes and content are checked here, the file gets a new name, and
-the helper process parses it and copies only columns of numbers.
+Nothing that the browser sends is trusted: the server checks size and content and gives the file a new name,
+and the helper process parses it and copies only numeric columns.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from workbench.core.spec import Spec
 from workbench.ui import process_pool, text
 from workbench.ui.notifications import report_error
 
-#: Limits of one table and of all uploads, in bytes.
+#: Largest size of one table and of all uploads together, in bytes.
 MAX_TABLE_BYTES, QUOTA = 64 * 2**20, 2 * 2**30
 #: First bytes of each kind of file; a CSV is text without a zero byte.
 SIGNATURES = {".parquet": (b"PAR1",), ".nc": (b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF\r\n\x1a\n")}
@@ -29,7 +29,7 @@ ACCEPTED = ".csv,.tsv,.txt,.parquet,.pq,.nc,.nc4"
 
 
 class Upload(pn.viewable.Viewer):
-    """A file, its columns to infer (x) and its observed columns (y)."""
+    """File input for a table, and menus of its columns to infer (x) and its observed columns (y)."""
 
     def __init__(
         self, spec: Spec, on_change: Callable[[str, Any], None], on_error: Callable[[SpecError], None]
@@ -131,7 +131,10 @@ class Upload(pn.viewable.Viewer):
 
 
 def validate_table(data: bytes, name: str) -> str:
-    """Return the suffix of a table by its name and first bytes. Raises `DataError` if it is not one."""
+    """Return the suffix of an uploaded table, with variants unified (``.pq`` becomes ``.parquet``).
+
+    Raises `DataError` for a file that is too large, of another kind, or whose content does not fit its name.
+    """
     if len(data) > MAX_TABLE_BYTES:
         raise DataError(
             "The table is too large for the browser",
@@ -161,7 +164,7 @@ def validate_table(data: bytes, name: str) -> str:
 
 
 def clean_uploads(folder: Path, coming: int) -> None:
-    """Delete old uploads. Raises `DataError` if ``coming`` more bytes would exceed the quota."""
+    """Delete uploads over a day old. Raises `DataError` if ``coming`` more bytes would exceed `QUOTA`."""
     total, now = coming, time.time()
     for path in folder.iterdir():
         stat = path.stat()

@@ -1,4 +1,4 @@
-"""View grid: the live views of the run on display, in a grid that fits on one screen."""
+"""The studio's grid of live plots of the run on display, sized to fit on one screen."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ CHOOSER_SX = {
 
 
 class ViewGrid(pn.viewable.Viewer):
-    """Cards for the views that apply, the badge, and the choice of variables, observation and views."""
+    """Cards of the views that apply to a run, the badge, and menus of variables, observation and views."""
 
     def __init__(self, session: Session, guard: Callable[[Callable[[], None]], None]) -> None:
         super().__init__()
         self.session, self._guard, self.active = session, guard, True
         self._silent, self._pairs, self._warning = False, None, ""
-        self._problem: Problem | None = None  # that the cards show
+        self._problem: Problem | None = None  # problem of the data in the cards
         self._applicable: tuple[str, ...] | None = None
         self.visible_names: tuple[str, ...] = ()
         self.pair, self._reserved = (0, 1), 0
@@ -97,7 +97,7 @@ class ViewGrid(pn.viewable.Viewer):
 
     # ---- which views
     def refresh(self) -> None:
-        """Offer the views that apply to the run on display."""
+        """Offer the views and pairs of variables of the run on display, and redraw."""
         experiment = self.session.experiment
         if experiment is None:
             return
@@ -125,7 +125,7 @@ class ViewGrid(pn.viewable.Viewer):
             self.pairs.param.update(options=pairs or {"x": (0, 1)}, value=(0, 1), visible=len(x) > 2)
 
     def _toggle_chooser(self, _event: param.parameterized.Event) -> None:
-        """Show or hide the choice of views, and the reasons why some are missing from it."""
+        """Show or hide the choice of views, and the reasons why some are not available."""
         self.chooser.visible = not self.chooser.visible
         self.missing.visible = self.chooser.visible and bool(self.missing.object)
 
@@ -141,7 +141,7 @@ class ViewGrid(pn.viewable.Viewer):
             self.draw()
 
     def place_cards(self) -> None:
-        """Put the cards of the chosen views into the grid, and request their data."""
+        """Lay out the cards of the chosen views, and have the session request their data."""
         experiment = self.session.experiment
         names = tuple(n for n in self._applicable if n in self.chooser.value)
         self.session.views = requested_parts(names, experiment)
@@ -155,7 +155,7 @@ class ViewGrid(pn.viewable.Viewer):
         self.grid.objects = [self.cards[name] for name in names]
 
     def reserve(self, pixels: int) -> None:
-        """Reserve height for a line above the grid, so that the last row stays on the screen."""
+        """Reserve height for a line above the grid, so that the last row of plots stays on the screen."""
         if pixels != self._reserved:
             self._reserved = pixels
             self._size()
@@ -170,7 +170,7 @@ class ViewGrid(pn.viewable.Viewer):
 
     # ---- drawing
     def draw(self) -> None:
-        """Update every visible card and the badge."""
+        """Update every visible card and the badge to the session's snapshot."""
         session = self.session
         if session.experiment is None or not self.active:
             return
@@ -198,7 +198,7 @@ class ViewGrid(pn.viewable.Viewer):
         )
 
     def _warn(self, snapshot: Snapshot | None) -> None:
-        """Show a warning above the cards if the observation is unlike the training data."""
+        """Show a warning above the cards if the observation is unlike the training data, else hide it."""
         warning = snapshot.notes.get("observation", "") if snapshot is not None else ""
         if warning != self._warning:
             self._warning = warning
@@ -220,7 +220,7 @@ class ViewGrid(pn.viewable.Viewer):
 
 
 def place_style(columns: int, rows: int, above: int) -> dict[str, str]:
-    """Return width and height of a card in a grid that fits below bars of ``above`` pixels."""
+    """Return the CSS of a card in a grid that fills the screen below ``above`` pixels of other content."""
     return {
         "flex": f"1 1 calc({100 / columns:.2f}% - 8px)",
         "max-width": f"calc({100 / columns:.2f}% - 4px)",

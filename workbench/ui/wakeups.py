@@ -1,7 +1,7 @@
-"""Wake-ups from other threads to browser sessions, which then read the new state themselves.
+"""Notify browser sessions from other threads that there is new state, which they then read themselves.
 
-Nothing but the wake-up crosses threads, and a session that has a wake-up pending gets no second one. So no
-queue can grow, and a slow session gets fewer frames instead of late ones.
+Only this wake-up crosses threads, and a session with a pending wake-up gets no second one. So no queue can
+grow, and a slow session gets fewer frames instead of late ones.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Wakeups:
-    """The documents of the open sessions, each with the function to call after a wake-up."""
+    """Bokeh documents of the open browser sessions, each with the callback that a wake-up runs."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -31,18 +31,18 @@ class Wakeups:
             self._documents[document] = [tick, False]
 
     def unregister(self, document: Document) -> None:
-        """Remove a document; unknown ones are ignored, so that it may be called twice."""
+        """Remove a document; does nothing for an unknown one, so that it may be called twice."""
         with self._lock:
             self._documents.pop(document, None)
 
     def rearm(self, document: Document) -> None:
-        """Clear a pending wake-up that may have been lost, since a document can drop callbacks."""
+        """Clear a document's pending wake-up, which Bokeh may have dropped, so that it can be woken again."""
         with self._lock:
             if document in self._documents:
                 self._documents[document][1] = False
 
     def wake(self, document: Document | None = None) -> None:
-        """Wake one session, or all without a document, unless a wake-up is pending. Safe from any thread."""
+        """Wake the session of a document, or all sessions for None, unless one is pending. Thread-safe."""
         with self._lock:
             due = [
                 (d, entry) for d, entry in self._documents.items() if not entry[1] and document in (None, d)
