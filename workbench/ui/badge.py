@@ -18,7 +18,7 @@ SIGNS = {"green": "✓", "amber": "!", "red": "✗", "unknown": "–", "none": "
 
 
 class Badge(pn.viewable.Viewer):
-    """Errors of x → z → x and z → x → z, and the fraction of points for which a round trip fails."""
+    """Pane with the errors of x → z → x and z → x → z (z: latents) and the fraction of points lost."""
 
     def __init__(self) -> None:
         super().__init__()

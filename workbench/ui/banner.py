@@ -1,4 +1,4 @@
-"""Banner: one line above the views when the user has to decide something, with the button to do so."""
+"""Banner: one line above the views for what the user has to decide, with the button to do so."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from workbench.ui.session import Session
 
 
 class Banner(pn.viewable.Viewer):
-    """Announces that a worker was killed or has failed, or that the choices are for a new run.
+    """Line that says that the choices do not fit, that a worker has ended, or that a new run is needed.
 
-    Where only the objective differs, it offers to continue the run with that.
+    Where the choices differ from the run in the objective alone, a button continues it with the chosen one.
     """
 
     #: Height of the visible line in pixels.
@@ -73,7 +73,7 @@ class Banner(pn.viewable.Viewer):
 
 
 def message(session: Session) -> tuple[str, str, bool]:
-    """Return kind, sentence, and True if the run can be resumed."""
+    """Return the banner's CSS class, its sentence (empty: no banner), and True if the run can be resumed."""
     status = session.status
     refusal = session.choices.refusal()
     if refusal:

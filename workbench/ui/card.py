@@ -1,4 +1,4 @@
-"""ViewCard: a titled live plot that is built once and then updated."""
+"""Cards: titled live plots that are built once and then updated."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from workbench.snapshots import Snapshot, View, empty
 from workbench.training import Experiment, Record
 from workbench.ui import style, text
 
-#: The page's theme sizes the texts of a plot relative to this; legends have a size of their own.
+#: Base font size of a plot, which the page's theme scales for its text; legends have a size of their own.
 FONT = ".bk-Canvas { font-size: 11px !important; }"
 
 
 @dataclass(frozen=True)
 class Heading:
-    """Name of a plot with its title and tooltip, for a card that does not show a view."""
+    """Key, title and tooltip of a card whose plot is not a registered view."""
 
     key: str
     title: str
     summary: str
 
     def caption(self, data: xr.Dataset) -> str:
-        """Return no caption."""
+        """Return an empty caption; views have one that depends on the data."""
         return ""
 
 
 class ViewCard(pn.viewable.Viewer):
-    """A titled plot with its Pipe. Nothing is built before it is shown, or drawn while it is hidden."""
+    """A titled HoloViews plot of one view, updated through a Pipe. It is built when first shown."""
 
     def __init__(self, view: View | Heading) -> None:
         super().__init__()
@@ -55,29 +55,29 @@ class ViewCard(pn.viewable.Viewer):
         )
 
     def tools(self) -> list[Any]:
-        """Return the widgets right of the title."""
+        """Return the widgets to the right of the title; none by default."""
         return []
 
     def below(self) -> list[Any]:
-        """Return the panes between the title and the plot."""
+        """Return the panes between title and plot; none by default."""
         return []
 
     def draw(self, data: xr.Dataset) -> hv.Overlay:
-        """Turn a Dataset into a HoloViews element; called by the DynamicMap."""
+        """Plot the view's Dataset as a HoloViews element; called by the DynamicMap."""
         return PLOTS[self.view.key](data).relabel("")  # the card has a title of its own
 
     def streams(self) -> list[hv.streams.Stream]:
-        """Make the streams that trigger a redraw."""
+        """Create the HoloViews streams whose events redraw the plot."""
         self.pipe = hv.streams.Pipe(data=self.data)
         return [self.pipe]
 
     def wait(self, *, hidden: bool) -> None:
-        """Show that new numbers are on their way; ``hidden`` hides the plot of another problem meanwhile."""
+        """Mark the plot as outdated by an ellipsis in its title; ``hidden`` hides it until `show`."""
         self.body.visible = not hidden
         self.heading.object = self._heading("…")
 
     def show(self, data: xr.Dataset) -> None:
-        """Draw this Dataset; the first one builds the plot."""
+        """Update the plot to this Dataset of the view; the first one builds it."""
         self.data, self.body.visible = data, True
         if self.plot is None:
             self.plot = hv.DynamicMap(self.draw, streams=self.streams())
@@ -96,7 +96,7 @@ class ViewCard(pn.viewable.Viewer):
         self.heading.object = self._heading(self.caption(data))
 
     def caption(self, data: xr.Dataset) -> str:
-        """Return the words beside the title."""
+        """Return the caption beside the title for a Dataset of the view."""
         return self.view.caption(data)
 
     def _heading(self, caption: str) -> str:
@@ -109,7 +109,7 @@ class ViewCard(pn.viewable.Viewer):
 
 
 class LayerCard(ViewCard):
-    """The warped lattice with a slider through the layers."""
+    """Card of the lattice that the network warps layer by layer, with a slider over the layers."""
 
     def tools(self) -> list[Any]:
         self.slider = pmui.IntSlider(
@@ -150,7 +150,7 @@ class LayerCard(ViewCard):
 
 
 class ObservationCard(ViewCard):
-    """Observations; a tap chooses the one whose posterior is shown."""
+    """Card of the observations, of which a tap chooses the one whose posterior is shown."""
 
     def __init__(self, view: View | Heading, on_tap: Callable[[float, float], None]) -> None:
         super().__init__(view)
@@ -175,7 +175,7 @@ class ObservationCard(ViewCard):
 
 
 class SentenceCard(ViewCard):
-    """A view whose Dataset has a verdict and a sentence, which stands under the title."""
+    """Card of a view with a verdict and a sentence in its Dataset's attributes, shown below the title."""
 
     def below(self) -> list[Any]:
         self.sentence = pn.pane.HTML("", margin=(0, 8, 0, 10), sizing_mode="stretch_width")
@@ -188,7 +188,7 @@ class SentenceCard(ViewCard):
 
 
 def make_card(view: View, on_tap: Callable[[float, float], None]) -> ViewCard:
-    """Make the card of a view; ``on_tap`` receives the place of a tap on the observations."""
+    """Return the card of a view; ``on_tap`` receives (x, y) of a tap on the plot of observations."""
     if view.key == "grid":
         return LayerCard(view)
     if view.key == "resimulation":
@@ -203,7 +203,10 @@ def dataset(
     records: Sequence[Record],
     pair: tuple[int, int],
 ) -> xr.Dataset:
-    """Return the Dataset of a view; before the first snapshot an empty one on the problem's axes."""
+    """Return the Dataset of a view; before the first snapshot an empty one on the problem's axes.
+
+    ``pair`` has the indices of the two variables on the axes, for views that take them.
+    """
     settings: dict[str, Any] = {"steps": experiment.steps} if view.over_time else {}
     if view.takes_pair:
         settings["pair"] = pair

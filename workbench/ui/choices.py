@@ -66,8 +66,7 @@ class Choices:
         return not problem.refusals() and Capability.OBSERVATION in problem.capabilities
 
     def select(self, kind: str, key: str) -> list[str]:
-        """Select a catalogue entry; returns a sentence per other choice that it makes impossible and
-        replaces."""
+        """Select a catalogue entry; returns a sentence per other choice that had to be replaced."""
         self.selection[kind] = key
         return self.adapt(kind)
 
@@ -121,5 +120,5 @@ def first(sentences: list[str]) -> str:
 
 
 def titles(kind: str) -> dict[str, str]:
-    """Return the titles of all problems, architectures or objectives by key."""
+    """Return the titles of all problems, architectures or objectives (``kind``) by key."""
     return {member.key: member.title for member in CATALOGUES[kind]}

@@ -29,8 +29,7 @@ FIRST_SETTINGS = ("learning_rate", "batch_size", "samples")
 
 
 class Controls(pn.viewable.Viewer):
-    """Pickers for problem, architecture and objective with their settings, the cost card, training and
-    device."""
+    """The sidebar: problem, architecture, objective and training with settings, cost card and device."""
 
     def __init__(
         self,
@@ -87,7 +86,7 @@ class Controls(pn.viewable.Viewer):
         return session.snapshot.parameters if session.snapshot is not None and not session.dirty else None
 
     def _extra(self, kind: str, spec: Spec) -> tuple[Any, frozenset[str]]:
-        """Return the editor of a problem with the user's own data, and the settings that it replaces."""
+        """Return the editor for a user's own data, None for most problems, and the settings it replaces."""
         editor, skip = EDITORS.get(spec.key if kind == "problem" else "", (None, frozenset()))
         if editor is None:
             return None, skip
@@ -122,7 +121,7 @@ class Controls(pn.viewable.Viewer):
 
     # ---- updates
     def refresh(self) -> None:
-        """Update all controls to the choices, after a selection, a link or an opened run."""
+        """Update all controls to the choices, which a selection, a link or an opened run has changed."""
         for picker in self.pickers.values():
             picker.refresh()
         self.recommend.visible = self.choices.recommendable
@@ -195,7 +194,7 @@ class Controls(pn.viewable.Viewer):
 
 
 def device_reason(name: str) -> str:
-    """Return the reason why a device is not available here, or an empty text."""
+    """Return why a device is not available here, or an empty string if it is."""
     try:
         pick_device(name)
     except WorkbenchError as error:

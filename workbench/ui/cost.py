@@ -10,8 +10,7 @@ from workbench.ui.choices import Choices
 
 
 class CostCard(pn.viewable.Viewer):
-    """Table of the chosen architecture: cost of density and sampling, kind of inverse, number of
-    parameters."""
+    """Table of the chosen architecture: cost of density, sampling and inverse, number of parameters."""
 
     def __init__(self, choices: Choices) -> None:
         super().__init__()

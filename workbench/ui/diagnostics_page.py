@@ -1,6 +1,6 @@
 """Diagnostics of a model in plain words: what was checked, what failed, and what to do about it.
 
-The checks are those of the catalogue; they run one after the other, and each appears as soon as it is done.
+All of `DIAGNOSTICS` run one after the other, and each result appears as soon as it is available.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ HEADINGS = {
 
 
 class DiagnosticsPage(pn.viewable.Viewer):
-    """A heading with the worst verdict, and one line for each check."""
+    """A heading with the worst verdict, and one line per diagnostic.
+
+    ``source()`` and ``observation()`` return the path of the model and the observation to check.
+    """
 
     def __init__(
         self,
@@ -65,7 +68,7 @@ class DiagnosticsPage(pn.viewable.Viewer):
         self.clear()
 
     def clear(self) -> None:
-        """Remove all results, which belong to another model."""
+        """Cancel the diagnostics and remove all results, since another model has been opened."""
         self._query.cancel()
         self.results, self._pending, self._checked_source = {}, [], ""
         self.start.loading = False
@@ -75,16 +78,16 @@ class DiagnosticsPage(pn.viewable.Viewer):
         self.lines.object = ""
 
     def close(self) -> None:
-        """Cancel the check in progress; the page is closed."""
+        """Cancel the diagnostic in progress when the page is closed."""
         self._query.cancel()
 
     def refresh(self) -> None:
-        """Run the checks when this page is first opened."""
+        """Run all diagnostics when the page is opened, unless the results are the current model's."""
         if self._checked_source != self._source():
             self.check()
 
     def check(self) -> None:
-        """Run all checks again."""
+        """Run all diagnostics again; does nothing while they run or without a model."""
         source = self._source()
         if not source or self._pending:
             return
@@ -140,7 +143,7 @@ class DiagnosticsPage(pn.viewable.Viewer):
 
 
 def line(result: dict[str, Any]) -> str:
-    """Format one check as HTML: name and verdict, purpose, result and advice."""
+    """Format the result of one diagnostic as HTML: title and verdict, purpose, result and advice."""
     verdict, escape = result["verdict"], text.escape
     colour = verdict if verdict in ("green", "amber", "red") else ""
     advice = (

@@ -35,14 +35,14 @@ def exists() -> bool:
 
 
 def read() -> tuple[Experiment, Snapshot, list[Record]]:
-    """Read experiment, last snapshot and history of the example, without its network."""
+    """Read experiment, final snapshot and history of the example, without its network."""
     experiment = Experiment.from_json((FOLDER / EXPERIMENT).read_text(encoding="utf-8"))
     lines = (FOLDER / HISTORY).read_text(encoding="utf-8").splitlines()
     return experiment, unpack((FOLDER / SNAPSHOT).read_bytes()), [Record.from_json(line) for line in lines]
 
 
 def pack(snapshot: Snapshot) -> bytes:
-    """Compress a snapshot without its records into bytes, with arrays in single precision."""
+    """Return a snapshot without its records as compressed bytes, with arrays in single precision."""
     about = {name: getattr(snapshot, name) for name in _PLAIN}
     about |= {side: [v.to_dict() for v in getattr(snapshot, side)] for side in "xy"}
     arrays = {
@@ -54,7 +54,7 @@ def pack(snapshot: Snapshot) -> bytes:
 
 
 def unpack(data: bytes) -> Snapshot:
-    """Read a snapshot from the bytes of `pack`; nothing in them is executed."""
+    """Read a snapshot from the bytes that `pack` returns; nothing in them is executed."""
     with np.load(io.BytesIO(data), allow_pickle=False) as archive:
         about = json.loads(archive["about"].tobytes())
         arrays = {

@@ -340,12 +340,12 @@ class Exploration(param.Parameterized):
         }
 
     def _picture_with_reference(self) -> xr.Dataset | None:
-        """Return the physical view that includes the reference; None for another view or brush."""
+        """Return the physical view that includes the reference; None if view or brush has changed."""
         query, _, picture = self.reference or (None, None, None)
         return picture if query and (query.picture, query.within) == (self.picture, self.within) else None
 
     def observation_plane(self) -> dict[str, Any] | None:
-        """Return the arrays for `workbench.plots.plane`; None before the first answer."""
+        """Return data, observation and resimulations for `plots.plane`; None before the first answer."""
         answer, info = self.answers.get("model"), self.info
         if answer is None or info is None:
             return None

@@ -25,7 +25,7 @@ from workbench.ui.studio import detach_busy_state
 
 DRAWS = {"2 000": 2000, "20 000": 20_000, "200 000": 200_000, "1 000 000": 1_000_000}
 PAGES = {"Posterior": "live", "Marginals": "marginals", "Diagnostics": "diagnostics"}
-#: Milliseconds that the browser gets to render the page after loading it.
+#: Milliseconds that the browser gets to render the page after loading, before the model is opened.
 RENDER_DELAY = 300
 #: Height of the plots below the header and the status line.
 HEIGHT = {"height": "calc(100vh - 108px)", "min-height": "420px"}
@@ -33,9 +33,9 @@ HALF = {"size": "small", "width": 138, "margin": (8, 4)}
 
 
 class ExplorerPage(pn.viewable.Viewer):
-    """Sidebar with model and observation; the plots of the posterior on the right.
+    """Sidebar with model and observation on the left; plots of the posterior on the right.
 
-    ``run`` and ``observation`` come from the address; ``pool`` runs the queries.
+    ``run`` and ``observation`` come from the page's address; ``pool`` runs the queries.
     """
 
     def __init__(self, *, run: str = "", observation: str = "", pool: ProcessPool | None = None) -> None:
@@ -72,7 +72,7 @@ class ExplorerPage(pn.viewable.Viewer):
             pn.state.onload(lambda: document.add_timeout_callback(self._begin, RENDER_DELAY))
 
     def _begin(self) -> None:
-        """Open the model once the browser has rendered the page; what is sent earlier is lost in part."""
+        """Open the model once the browser has rendered the page, as earlier updates may be lost."""
         guard(self.models.start)
 
     def _widgets(self) -> None:
@@ -130,14 +130,14 @@ class ExplorerPage(pn.viewable.Viewer):
             self.state.brush(())
 
     def on_box(self, box: dict[str, float]) -> None:
-        """Brush with a box from the pair plot: the other views show the draws inside."""
+        """Restrict the other plots to the draws inside a box that was drawn in the pair plot."""
         answer = self.state.answers.get("model")
         if answer is not None and self.brush.value:
             self.state.brush(box_within(box, answer.histogram, self.state.variables))
 
     # ---- drawing
     def draw(self) -> None:
-        """Draw the latest answers on the page that is open."""
+        """Update status line and plots of the open page (posterior or marginals) to the latest posterior."""
         histograms, page = self.state.histograms(), self.navigation.buttons.value
         if histograms is None or self.state.info is None:
             return  # a model is being opened: the plots still show the last one
@@ -235,7 +235,7 @@ class ExplorerPage(pn.viewable.Viewer):
         ]
 
     def close(self) -> None:
-        """Cancel all work; the page is closed."""
+        """Cancel all queries, diagnostics and refinements when the page is closed."""
         self.refinement_panel.close()
         self.state.close()
         self.diagnostics_page.close()
@@ -245,7 +245,7 @@ class ExplorerPage(pn.viewable.Viewer):
 
 
 class StaticPage(pn.viewable.Viewer):
-    """A page that needs no refresh when it is opened."""
+    """A page of `Navigation` that needs no refresh when it is opened."""
 
     def __init__(self, content: Any) -> None:
         super().__init__()
@@ -275,7 +275,7 @@ def _small(label: str, icon: str, tooltip: str, css: str) -> Any:
 
 
 def explorer() -> ExplorerPage:
-    """Build the page for one browser session; called by the app script."""
+    """Build the posterior explorer for one browser session; called by ``apps/posterior.py`` and `serve`."""
     # not throttled: the posterior follows every movement of a slider
     pn.extension(
         "tabulator",

@@ -1,4 +1,4 @@
-"""Import and export: the model on display as a file, and an exported model as a run."""
+"""Export of the model on display to a file, and import of an exported model as a run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_MODEL_BYTES = 64 * 2**20
 
 
 class ImportExport(pn.viewable.Viewer):
-    """A row for each export format, disabled with the reason where it is refused, and an upload."""
+    """One row per export format, disabled with the reason where refused, and an upload of exported models."""
 
     def __init__(self, session: Session, on_open: Callable[[], None]) -> None:
         super().__init__()
@@ -56,11 +56,14 @@ class ImportExport(pn.viewable.Viewer):
         )
 
     def refresh(self) -> None:
-        """Rebuild the rows for the model on display."""
+        """Rebuild the rows of export formats for the model on display."""
         self._rows.objects = [FormatRow(self, key, export) for key, export in FORMATS.items()]
 
     def source(self) -> Path:
-        """Return the path of the model to export: the run's folder, or the exported file it came from."""
+        """Return the path of the model to export: a run's folder, or the exported file it came from.
+
+        Raises `ExportError` if no model is on display.
+        """
         if self.session.job is not None:
             return self.session.job.handle.folder
         if self.session.source is not None:
@@ -100,7 +103,7 @@ class ImportExport(pn.viewable.Viewer):
 
 
 class FormatRow(pn.viewable.Viewer):
-    """One format: a button that writes the file, then a link to download it."""
+    """Row of one export format: a button that writes the file, then a link to download it."""
 
     def __init__(self, owner: ImportExport, key: str, export: ExportFormat) -> None:
         super().__init__()
@@ -154,7 +157,7 @@ class FormatRow(pn.viewable.Viewer):
             self.button.loading = False
 
     async def _save(self) -> None:
-        """Let a live run write a checkpoint, and wait for it."""
+        """Have a live run write a checkpoint, and wait for that for at most ten seconds."""
         job = self.owner.session.job
         if job is None or not job.handle.live:
             return
@@ -170,12 +173,12 @@ class FormatRow(pn.viewable.Viewer):
 
 
 def heading(words: str) -> pn.pane.HTML:
-    """Return a heading."""
+    """Return a pane with a section heading."""
     return pn.pane.HTML(f'<div class="wb-heading">{words}</div>', margin=(12, 10, 4, 10))
 
 
 def describe(export: ExportFormat, refusal: str) -> str:
-    """Format a format's title and summary as HTML, with the reason where it is refused."""
+    """Format an export format's title and summary as HTML, and the reason where it is refused."""
     reason = f'<div class="wb-reason">Not available: {text.escape(refusal)}</div>' if refusal else ""
     summary = f'<span class="wb-note">{text.escape(export.summary)}</span>'
     return f"<div><b>{text.escape(export.title)}</b> {summary}{reason}</div>"

@@ -13,7 +13,7 @@ ARGUMENTS = {"run", "e"}
 
 
 def open_initial(session: Session, arguments: Mapping[str, list[bytes]]) -> None:
-    """Open the run or experiment in the address' arguments ``run`` or ``e``, else the trained example.
+    """Open the run or experiment in the address's arguments ``run`` or ``e``, else the trained example.
 
     Arguments that are unknown or cannot be opened are ignored with a warning.
     """

@@ -52,7 +52,7 @@ def sources() -> dict[str, str]:
 
 
 def problem_of(source: str) -> Problem:
-    """Return the problem of a source; its y is what the inversion page takes as target."""
+    """Return the problem of a source (see `sources`); its y is the target of the inversion."""
     kind, _, name = source.partition(":")
     return Runs().folder(name).experiment().problem if kind == "run" else PROBLEMS.make(name)
 

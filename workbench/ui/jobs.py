@@ -64,7 +64,8 @@ class Job:
     def watch(self, watcher: object, wake: Callable[[], None]) -> Callable[[], None]:
         """Have ``wake()`` called, from any thread, on each new status or snapshot of the run.
 
-        Returns a function that ends this; until it is called, ``watcher`` keeps the job from being released.
+        Returns a function that unsubscribes; before it is called, ``watcher`` keeps the job from being
+        released.
         """
         self.watchers.add(watcher)
         unsubscribe = self.handle.subscribe(wake)
@@ -99,7 +100,7 @@ class Jobs:
         return self._add(self.backend.start(experiment, device=device))
 
     def open(self, folder: Path, *, device: str = "auto") -> Job:
-        """Return the job of the run in a folder, started at its latest checkpoint unless there is one."""
+        """Return the job of the run in a folder; without one, it is started at the latest checkpoint."""
         self.sweep()
         return self._add(self.backend.start(folder=folder, device=device, resume=True))
 

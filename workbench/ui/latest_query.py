@@ -113,7 +113,7 @@ def answer(source: str, query: Query) -> Answer:
 def reference(source: str, query: Query) -> tuple[Query, xr.Dataset | str, xr.Dataset | None]:
     """Return the query, the reference posterior, and the physical view that includes it or None.
 
-    Without a reference posterior at the observation, its place is taken by a sentence with the reason.
+    Where the observation has no reference posterior, a sentence with the reason takes its place.
     """
     from workbench.core.errors import WorkbenchError
 
@@ -154,7 +154,7 @@ def prior(source: str, query: Query) -> xr.Dataset | None:
 def check(source: str, key: str, budget: str = "fast", observation: tuple[float, ...] = ()) -> dict[str, Any]:
     """Run the diagnostic ``key`` on a model: title, summary, verdict, sentence, advice and scalar results.
 
-    ``budget`` is one of `BUDGETS`; ``observation`` is for diagnostics that test the posterior at one.
+    ``budget`` is one of `BUDGETS`; ``observation`` is used by diagnostics that are local to an observation.
     """
     from workbench.diagnostics import DIAGNOSTICS, diagnose
     from workbench.diagnostics.advice import advice

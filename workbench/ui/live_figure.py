@@ -24,8 +24,7 @@ PICTURE = "image"
 
 
 class LiveFigure(pn.viewable.Viewer):
-    """Figure of ``plot``, the name of a module in `workbench.plots` with functions ``columns`` and
-    ``frame``."""
+    """Figure of ``plot``, the name of a module of `workbench.plots` with ``columns`` and ``frame``."""
 
     def __init__(self, plot: str, *, min_height: int = 150) -> None:
         super().__init__()
@@ -45,7 +44,7 @@ class LiveFigure(pn.viewable.Viewer):
         self._listeners.append((bokeh.events.Tap, lambda event: callback(float(event.x), float(event.y))))
 
     def on_box(self, callback: Callable[[dict[str, float]], None]) -> None:
-        """Have ``callback`` called with each box (x0, x1, y0, y1) that the user drags; needs `select`."""
+        """Have ``callback`` called with each box (x0, x1, y0, y1) that the user drags, see `select`."""
 
         def on_geometry(event: Any) -> None:
             if event.final and event.geometry.get("type") == "rect":

@@ -1,5 +1,4 @@
-"""Models: the choice of the trained model to explore and of a second one to compare it with. Runs, exported
-files, the example."""
+"""Choice of the trained model to explore and of a second one: runs, exported files or the example."""
 
 from __future__ import annotations
 
@@ -29,12 +28,12 @@ PRESET_MODELS: dict[str, str] = {}
 
 
 def offer(path: str) -> None:
-    """Put a model, a run's folder or an exported file, at the top of every page's menu."""
+    """Add a model, in a run's folder or an exported file, to the top of every page's menu."""
     PRESET_MODELS[Path(path).name] = str(Path(path).resolve())
 
 
 def models() -> dict[str, str]:
-    """Return the menu of models: label -> a run's folder or a file."""
+    """Return the menu of models to explore: label -> path of a run's folder or an exported file."""
     example_file = example.FOLDER / example.POSTERIOR
     menu = dict(PRESET_MODELS)
     if example_file.is_file():
@@ -50,7 +49,10 @@ def models() -> dict[str, str]:
 
 
 class Models(pn.viewable.Viewer):
-    """Two menus and an upload for exported files; ``show_message`` shows a sentence on the page."""
+    """Menus of the model and of a second one to compare, and an upload for exported files.
+
+    ``show_message`` shows a sentence on the page.
+    """
 
     def __init__(self, state: Exploration, show_message: Callable[..., None]) -> None:
         super().__init__()
@@ -87,7 +89,7 @@ class Models(pn.viewable.Viewer):
         self.refresh()
 
     def refresh(self) -> None:
-        """Read the list of runs again; uploaded files stay."""
+        """Read the list of stored runs again; uploaded files stay in the menus."""
         files = {label: path for label, path in self.model.options.items() if label.startswith("File: ")}
         self._offer(files | models())
 
@@ -96,12 +98,12 @@ class Models(pn.viewable.Viewer):
         self.second.options = {NONE: "", **options}
 
     def begin(self, run: str, observation: str) -> None:
-        """Open the model of the address, or the first in the menu; report errors of the address."""
+        """Open the run that the page's address names, or the first model; report errors in the address."""
         self.choose(run, observation)
         self.start()
 
     def choose(self, run: str, observation: str) -> None:
-        """Select the model of the address in the menu; `start` opens it and reports errors."""
+        """Select, in the menu, the run that the page's address names; `start` opens it and reports errors."""
         source, self._address_errors = "", []
         try:
             self.initial_observation = parse_values(observation, noun="observation in the address")
@@ -128,7 +130,7 @@ class Models(pn.viewable.Viewer):
             self._waiting = False
 
     def start(self) -> None:
-        """Open the selected model."""
+        """Open the selected model, and report errors in the page's address."""
         for error in self._address_errors:
             report_error(error)
         if not self.model.options:
@@ -136,7 +138,7 @@ class Models(pn.viewable.Viewer):
         self.open(self.model.value)
 
     def open(self, source: str) -> None:
-        """Open a model of the menu."""
+        """Open the model at a path of the menu. Raises `WorkbenchError` for any other path."""
         if self._waiting or not source or self.state.sources.get("model") == source:
             return
         if source not in self.model.options.values():  # a browser may send anything
@@ -180,7 +182,7 @@ class Models(pn.viewable.Viewer):
 
 
 def check_export(path: str) -> None:
-    """Load an exported model, which runs all its checks; called in the helper process."""
+    """Load an exported model, which raises if one of its checks fails; runs in the helper process."""
     from workbench.export import load
 
     load(path)

@@ -1,4 +1,4 @@
-"""Notifications: errors and news as sentences, never as tracebacks."""
+"""Notifications on a page: errors and news as sentences, never as tracebacks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def notify(kind: str, sentence: str) -> None:
 
 
 def guard(action: Callable[[], None]) -> bool:
-    """Call ``action`` and report its error on the page; returns True if there was none."""
+    """Call ``action`` and show its error on the page; returns True if there was none."""
     try:
         action()
     except Exception as error:
@@ -41,5 +41,5 @@ def report_error(error: BaseException) -> str:
 
 
 def on_exception(error: BaseException) -> None:
-    """Report an error that no `guard` caught; for `pn.config.exception_handler`."""
+    """Show and log an error that no `guard` caught; for ``pn.config.exception_handler``."""
     report_error(error)

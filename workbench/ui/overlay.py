@@ -1,4 +1,4 @@
-"""The losses of several runs in one plot."""
+"""The loss curves of several runs in one plot."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from workbench.studies.results_table import Entry
 
 
 def curves(runs: Iterable[tuple[str, Iterable[Any]]]) -> xr.Dataset:
-    """Return the total loss of each run as a Dataset like that of the view ``losses``, one part per run."""
+    """Return the total loss of each run (name, records) as a Dataset for the plot of losses.
+
+    It has the form of the view ``losses``, with one part per run.
+    """
     records: dict[int, SimpleNamespace] = {}
     names = []
     for name, history in runs:
@@ -35,18 +38,18 @@ def curves(runs: Iterable[tuple[str, Iterable[Any]]]) -> xr.Dataset:
 
 
 def overlay(data: xr.Dataset) -> hv.Overlay:
-    """Plot the losses: solid for training, dashed for validation, a colour per run."""
+    """Plot the losses: solid for training, dashed for validation, one colour per run."""
     return plots.losses(data).relabel("")
 
 
 def loss_data(entries: Sequence[Entry]) -> xr.Dataset:
-    """Return training and validation loss over the iterations, one part per entry."""
+    """Return the losses of the first `MOST` table entries with a stored curve, in the form of `curves`."""
     with_curve = [e for e in entries if e.curve.shape[1]][:MOST]
     return curves([(name, _records(e.curve)) for name, e in zip(named(with_curve), with_curve, strict=True)])
 
 
 def _records(curve: np.ndarray) -> list[SimpleNamespace]:
-    """Return a stored curve as records, as `curves` reads them."""
+    """Convert a stored curve (3, n) of iteration, training and validation loss to records for `curves`."""
     return [
         SimpleNamespace(
             iteration=int(iteration),

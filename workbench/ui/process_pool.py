@@ -1,4 +1,4 @@
-"""A helper process for short work on networks and on uploaded files, which the server never does itself.
+"""A helper process that evaluates networks and parses uploads, which the server itself never does.
 
 The functions below run in that process; `ProcessPool.submit` hands one over and returns a Future.
 """
@@ -30,18 +30,21 @@ if TYPE_CHECKING:
 
 #: Limit of the helper process's address space in bytes, as a guard against malicious files.
 MAX_MEMORY = 16 * 2**30
-#: Exports and uploads older than this are removed.
+#: Exports and uploads older than this many seconds are removed.
 RETENTION_SECONDS = 24 * 3600.0
 
 
 class ProcessPool:
-    """One process, started at the first task and again after it has died. ``niceness`` is its priority."""
+    """One process, started at the first task and restarted after a crash. ``niceness`` is its priority."""
 
     def __init__(self, *, niceness: int = 5) -> None:
         self._lock, self._pool, self._niceness = threading.Lock(), None, niceness
 
     def submit(self, work: Callable[..., Any], *arguments: Any) -> Future:
-        """Run ``work(*arguments)`` there. The Future raises its error, or `RunError` if the process dies."""
+        """Run ``work(*arguments)`` in the process and return its Future.
+
+        The Future raises the error of ``work``, or `RunError` if the process dies.
+        """
         outer: Future = Future()
 
         def forward(inner: Future) -> None:
@@ -71,7 +74,7 @@ class ProcessPool:
             pool.shutdown(wait=False)
 
     def close(self) -> None:
-        """End the process."""
+        """Shut the process down without waiting for it."""
         self._drop()
 
 
@@ -79,14 +82,14 @@ POOL = ProcessPool()
 
 
 def transfer_folder(name: str) -> Path:
-    """Return the folder of temporary files: ``exports`` or ``uploads``."""
+    """Return the folder of temporary files, ``exports`` or ``uploads``; it is created if need be."""
     path = home() / name
     path.mkdir(parents=True, exist_ok=True)
     return path
 
 
 def new_name(suffix: str) -> str:
-    """Return a random file name that cannot be guessed."""
+    """Return a random file name with this suffix that cannot be guessed."""
     return secrets.token_hex(12) + suffix
 
 
@@ -104,9 +107,9 @@ def _start(niceness: int) -> None:
 
 
 def _exit_with_server() -> None:
-    """End this process when the server ends.
+    """End this helper process when the server ends.
 
-    A server that is terminated or killed closes no pool, and the process would wait for work for ever, since
+    A server that is terminated or killed closes no pool, and the helper would wait for work for ever, since
     it holds both ends of the pipe that it reads from.
     """
     parent_process().join()
@@ -114,7 +117,7 @@ def _exit_with_server() -> None:
 
 
 def open_model(source: str) -> FittedModel:
-    """Load the model of an exported file, or of a run's folder at its last checkpoint, read-only."""
+    """Load an exported model, or the model of a run's folder at its latest checkpoint, read-only."""
     from workbench.export import load
     from workbench.training import RunFolder
 
@@ -123,10 +126,10 @@ def open_model(source: str) -> FittedModel:
 
 
 def export_to(source: str, key: str, target: str, observation: tuple[float, ...] = ()) -> Path:
-    """Write an export that is checked against the model, and return its path.
+    """Export a model to ``target`` in the format ``key``, check it against the model, and return its path.
 
-    ``observation`` is that of an exported posterior. A format that needs a run gets one that is rebuilt from
-    an exported file and the history beside it.
+    ``source`` is a run's folder or an exported file; ``observation`` is that of an exported posterior. A
+    format that needs a run gets one that is rebuilt from an exported file and the history beside it.
     """
     from workbench.export import FORMATS, export
 
@@ -143,7 +146,7 @@ def export_to(source: str, key: str, target: str, observation: tuple[float, ...]
 def import_model(file: str, root: str, history: str = "") -> str:
     """Store an exported model as a finished run under ``root`` and return the run's id.
 
-    Raises `RefusedError` for a file that fails its checks, and `WorkbenchError` without its problem.
+    Raises `RefusedError` for a file that fails its checks, and `WorkbenchError` if its problem is missing.
     """
     from workbench.export import load
     from workbench.training import Run, RunFolder
@@ -169,10 +172,10 @@ def import_model(file: str, root: str, history: str = "") -> str:
 
 
 def _experiment_of(model: FittedModel, root: Path) -> Experiment:
-    """Return the experiment of an exported model.
+    """Return the experiment on which an exported model was trained.
 
-    An exported file carries no data. Those of a table are searched for among the runs under ``root``, and are
-    the right ones if they give the standardisation that the model was trained with.
+    An exported file contains no data. A user's table is taken from a run under ``root`` whose table gives the
+    same standardisation; raises `WorkbenchError` if there is none.
     """
     from workbench.training import Experiment, Run, Runs
 
@@ -203,9 +206,10 @@ def _experiment_of(model: FittedModel, root: Path) -> Experiment:
 def run_inversion(
     source: str, target: list[float], method: str, settings: dict[str, Any], pair: list[int]
 ) -> xr.Dataset:
-    """Search for inputs whose image is the target.
+    """Search for inputs that a network or formula maps to ``target``; returns the search as a Dataset.
 
-    ``source`` is ``trained:`` or ``exact:`` followed by the key of a problem, or ``run:`` and a run's id.
+    ``source`` is ``trained:`` or ``exact:`` followed by the key of a problem, or ``run:`` and a run's id;
+    ``pair`` has the indices of the two plotted variables.
     """
     from workbench.diagnostics import invert
     from workbench.inversion import INVERSION
@@ -222,7 +226,7 @@ def run_inversion(
 
 @cache
 def _forward_network(problem: str) -> ForwardNetwork:
-    """Train a network for the forward map of a problem, once a process; takes seconds."""
+    """Return a network for a problem's forward map, trained in seconds, at most once per process."""
     from workbench.inversion import train_forward
     from workbench.problems import PROBLEMS
 
@@ -230,7 +234,11 @@ def _forward_network(problem: str) -> ForwardNetwork:
 
 
 def import_table(upload: str, target: str) -> list[dict[str, Any]]:
-    """Read an uploaded table, write its numeric columns as Parquet to ``target``, and describe all."""
+    """Read an uploaded table and write its numeric columns as Parquet to ``target``.
+
+    Returns a dict per column with name, unit, number of rows, and the reason if it is not usable
+    (``refusal``).
+    """
     from dataclasses import asdict
 
     from workbench.problems.user.readers import read_table

@@ -1,4 +1,4 @@
-"""Panel that refines the posterior at the current observation, and summarises what has changed.
+"""Panel that refines the posterior at the current observation with the problem's exact density.
 
 A refinement belongs to one observation: it is discarded when that changes, finished or not. It runs in a
 separate process, which stops when the page removes a temporary file, the lease.
@@ -107,7 +107,7 @@ class RefinementPanel(pn.viewable.Viewer):
         return " ".join(["Not possible on this page.", *(o.reason for o in info.refinements[:1])])
 
     def _show_commands(self) -> None:
-        """Show shell commands for settings other than the defaults, and for methods that train a network."""
+        """Show shell commands for refining with other settings, or with methods that train a network."""
         info, observation = self.state.info, self.state.observation
         values = ",".join(f"{v:.9g}" for v in observation)
         source = shlex.quote(self.state.sources.get("model", ""))

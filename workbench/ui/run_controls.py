@@ -14,7 +14,7 @@ COLOURS = {"running": "running", "failed": "bad", "killed": "bad", "finished": "
 
 
 class RunControls(pn.viewable.Viewer):
-    """Buttons that act on the session through ``guard``, which reports errors to the user."""
+    """Buttons and readout of the run on display; ``guard`` reports errors of the actions to the user."""
 
     def __init__(self, session: Session, guard: Callable[[Callable[[], None]], None]) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class RunControls(pn.viewable.Viewer):
         self.refresh()
 
     def refresh(self) -> None:
-        """Update labels, enabled buttons and the readout."""
+        """Update labels, enabled buttons and the readout to the session's state."""
         session, state = self.session, self.session.status.state
         running = state == "running"
         label = (
@@ -81,7 +81,7 @@ class RunControls(pn.viewable.Viewer):
 
 
 def button(icon: str, tooltip: str, css: str, label: str = "") -> pmui.Button:
-    """Return a small outlined button."""
+    """Return a small outlined button with an icon and a tooltip; ``css`` is a CSS class."""
     return pmui.Button(
         label=label,
         icon=icon,
@@ -95,12 +95,12 @@ def button(icon: str, tooltip: str, css: str, label: str = "") -> pmui.Button:
     )
 
 
-#: Short names of loss parts, so that the line fits on a small screen.
+#: Short labels of loss parts by name, so that the readout fits on a small screen.
 SHORT = {"negative_log_likelihood": "−log p"}
 
 
 def readout(session: Session) -> str:
-    """Format state, iteration, loss parts, speed and device as HTML that screen readers can read."""
+    """Format the run's state, iteration, loss parts, speed and device as accessible HTML."""
     status, parts = session.status, {}
     if session.history:
         parts = session.history[-1].parts
@@ -123,6 +123,6 @@ def readout(session: Session) -> str:
 
 
 def cell(name: str, value: str, kind: str = "", place: str = "") -> str:
-    """Format one name and its value as HTML."""
+    """Format a name and its value as HTML; ``kind`` and ``place`` are CSS classes."""
     span = f'<span class="wb-value {kind}">{value}</span>'
     return f'<div class="wb-cell {place}"><span class="wb-name">{name}</span>{span}</div>'

@@ -1,4 +1,4 @@
-"""Section: a heading with collapsible content. Collapsed content is built but hidden."""
+"""Section: a heading button with collapsible content, which is built even while collapsed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import panel_material_ui as pmui
 
 
 class Section(pn.viewable.Viewer):
-    """A button that collapses and expands its content, which exists from the start."""
+    """A button that collapses and expands its content."""
 
     def __init__(self, title: str, content: pn.viewable.Viewable, *, open: bool = False) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Serve the pages, by default on this machine only."""
+"""Serve the web pages of the workbench, by default to browsers on this machine only."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ def serve(
     origins: tuple[str, ...] = (),
     explore: str | None = None,
 ) -> None:
-    """Serve the studio until it is interrupted.
+    """Serve all pages until interrupted, and print the studio's address.
 
     Parameters
     ----------
     address : the interface to listen on; the default is reached from this machine only.
+    show : open a browser.
     origins : further ``host:port`` from which a browser may connect.
     explore : announce and open the posterior explorer instead of the studio, with this trained model (a
         run's folder or an exported file; empty: the first in the menu).

@@ -1,7 +1,7 @@
-"""Session: the run that one open page shows, and its choices. No widgets; components watch its parameters.
+"""Session: the run that one open page shows, and the choices for the next. Components watch its parameters.
 
-The session never receives data from another thread. A job wakes it, it then reads the job's status and
-latest snapshot, and requests the next one after the last has been drawn.
+The session has no widgets and never receives data from another thread. A job wakes it; it then reads the
+job's status and latest snapshot, and requests the next one after the last has been drawn.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from workbench.training.live_changes import summarise
 from workbench.ui.choices import KINDS, Choices
 from workbench.ui.jobs import Job, Jobs
 
-#: Shortest time between two snapshots of a running run in seconds, and the upper bound on the share of the
-#: server's time that all open pages together spend on drawing.
+#: Shortest time between two snapshots of a running run in seconds, and the largest fraction of the server's
+#: time that all open pages together spend on drawing.
 REFRESH, DRAWING_SHARE = 0.5, 0.3
 #: Seconds after which a request for a snapshot that was not answered is repeated.
 REQUEST_TIMEOUT = 8.0
 
 
 class Session(param.Parameterized):
-    """State of a page: the choices, the job that it shows, its status and the snapshot on the screen."""
+    """State of a page: the user's choices, the job on display, its status, and the snapshot on the screen."""
 
     status = param.ClassSelector(
         class_=Status, default=Status(state="none"), doc="The latest status of the job."
@@ -59,7 +59,7 @@ class Session(param.Parameterized):
 
     # ---- the run on display
     def attach(self, job: Job, *, title: str = "") -> None:
-        """Show this job from now on."""
+        """Show the run of a job on this page, in place of the current one."""
         self.detach()
         self.job, self.job_factory, self.source = job, None, None
         self._version, self._request_time, self._next_request = 0, 0.0, 0.0
@@ -85,7 +85,10 @@ class Session(param.Parameterized):
         title: str,
         job_factory: Callable[[], Job] | None,
     ) -> None:
-        """Show a finished run without a worker, such as the example."""
+        """Show a finished run without a worker, such as the example.
+
+        ``job_factory`` starts a job when the run is to be trained further; None if that is not possible.
+        """
         self.detach()
         self.job, self.job_factory, self.history = None, job_factory, list(records)
         status = Status(
@@ -118,7 +121,10 @@ class Session(param.Parameterized):
             self.jobs.release(job)
 
     def close(self) -> None:
-        """Stop watching the job, which goes on; an idle one keeps its worker a while, in case of a reload."""
+        """Stop watching the job when the page is closed.
+
+        Its training goes on; an idle job keeps its worker a while, in case the page is reloaded.
+        """
         if self._leave:
             self._leave()
         self.job, self._leave, self.wake = None, None, lambda: None
@@ -128,7 +134,10 @@ class Session(param.Parameterized):
 
     # ---- commands
     def new_run(self, *, run: bool = True) -> None:
-        """Start a new run from the choices. The run that was on display is saved and released."""
+        """Start a new run from the choices; the run that was on display is saved and released.
+
+        Without ``run``, the new run waits before its first step.
+        """
         experiment = self.choices.experiment()
         experiment.check()
         previous = self.job
@@ -155,13 +164,16 @@ class Session(param.Parameterized):
             self.job.handle.pause()
 
     def step(self, n: int) -> None:
-        """Train exactly n steps."""
+        """Train exactly ``n`` steps of the run on display, or of a new one if the choices differ."""
         if self.dirty:
             self.new_run(run=False)
         self.ensure_job().handle.step(n)
 
     def resume(self) -> None:
-        """Continue from the last checkpoint of a run whose worker has ended."""
+        """Continue a run whose worker has ended from its latest checkpoint.
+
+        Raises `RunError` if no run is on display.
+        """
         if self.job is None:
             raise RunError("There is no run to resume")
         folder, title = self.job.handle.folder, self.title
@@ -169,7 +181,7 @@ class Session(param.Parameterized):
         self.job.handle.run()
 
     def open(self, folder: Path) -> None:
-        """Show the run in a folder, and load its experiment into the form."""
+        """Show the run in a folder, and set the choices to its experiment."""
         job = self.jobs.open(folder, device=self.device)
         self.choices.load(job.experiment)
         self.attach(job)
@@ -187,7 +199,10 @@ class Session(param.Parameterized):
             self.param.update(status=Status(state="none"), title="")
 
     def ensure_job(self) -> Job:
-        """Return the job of the run on display, and start one where there is none yet."""
+        """Return the job of the run on display, started if need be.
+
+        Raises `RunError` for a model that cannot be trained.
+        """
         if self.job is None:
             if self.job_factory is None:
                 raise RunError("The model on display cannot be trained", suggestion="start a new run")
@@ -198,12 +213,15 @@ class Session(param.Parameterized):
         return self.job
 
     def set_live(self, name: str, value: Any) -> None:
-        """Change a live setting of the run on display."""
+        """Change a live setting of the run on display; ignored if the choices differ from that run."""
         if self.job is not None and not self.dirty:
             self.job.handle.set(name, value)
 
     def change_objective(self) -> None:
-        """Continue the run on display with the chosen objective: network, optimiser and history stay."""
+        """Continue the run on display with the chosen objective: network, optimiser and history stay.
+
+        Raises `RunError` if the choices differ in more than the objective.
+        """
         if not self.only_objective:
             raise RunError(
                 "The run can change its objective and nothing else", suggestion="start a new run instead"
@@ -220,7 +238,7 @@ class Session(param.Parameterized):
         self.notify("info", f"From here on the run minimises: {summarise(objective)}.")
 
     def observe(self, observation: tuple[float, ...]) -> None:
-        """Show the posterior of another observation. Raises `DataError` for values that are not finite."""
+        """Show the posterior at another observation. Raises `DataError` for values that do not fit y."""
         self.observation = checked_values(observation, self.experiment.problem.y, error=DataError)
         self.ensure_job()
         self.poll()
@@ -228,7 +246,7 @@ class Session(param.Parameterized):
     # ---- choices against the run on display
     @property
     def only_objective(self) -> bool:
-        """True if the choices differ from the run on display, which can continue, in the objective alone."""
+        """True if the run on display can continue, and the choices differ from it in the objective alone."""
         if not self.dirty or self.job is None or self.status.state not in ("paused", "running"):
             return False
         choices, current = fixed_values(self.choices.experiment()), fixed_values(self.experiment)
@@ -236,13 +254,13 @@ class Session(param.Parameterized):
 
     @property
     def can_continue(self) -> bool:
-        """True if play continues the run on display."""
+        """True if `play` continues the run on display instead of starting a new one."""
         return (
             not self.dirty and self.job is not None and self.status.state in ("paused", "running", "starting")
         )
 
     def compare_choices(self) -> None:
-        """Set `dirty`: the choices differ from the run on display in more than live settings."""
+        """Set `dirty`: True if the choices differ from the run on display in more than live settings."""
         dirty = self.experiment is None or fixed_values(self.choices.experiment()) != fixed_values(
             self.experiment
         )
@@ -253,7 +271,7 @@ class Session(param.Parameterized):
 
     # ---- snapshots
     def poll(self) -> None:
-        """Read the job's status and latest snapshot, and request the next. Cheap if nothing is new."""
+        """Read the job's status and latest snapshot, and request the next. Cheap if neither has changed."""
         job = self.job
         if job is None:
             return
@@ -284,14 +302,14 @@ class Session(param.Parameterized):
 
 
 def default_observation(experiment: Experiment) -> tuple[float, ...]:
-    """Return the observation that is shown first; empty for a problem without y."""
+    """Return the problem's default observation (M,), which is shown first; empty for a problem without y."""
     return (
         tuple(float(v) for v in experiment.problem.default_observation) if experiment.problem.shapes.y else ()
     )
 
 
 def fixed_values(experiment: Experiment) -> dict[str, Any]:
-    """Return all values of an experiment except live settings, which may change while it runs."""
+    """Return an experiment as a dict without live settings, which may change during training."""
     values = experiment.to_dict()
     for part in (*KINDS, "training"):
         spec = getattr(experiment, part)

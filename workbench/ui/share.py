@@ -1,4 +1,4 @@
-"""Share: the chosen experiment as a link, as Python, and as a notebook."""
+"""Share the chosen experiment as a link, Python code, a notebook or a JSON file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COPY = "navigator.clipboard && navigator.clipboard.writeText(source.value)"
 
 
 class Share(pn.viewable.Viewer):
-    """Link and Python code to copy and a notebook to download, of the current choices including the seed."""
+    """Link and Python code to copy, notebook and JSON file to download, of the choices including the seed."""
 
     def __init__(self, session: Session, guard: Callable[[Callable[[], None]], None]) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class Share(pn.viewable.Viewer):
 
 
 def copy_button(label: str, source: pn.widgets.Widget, css: str) -> pmui.Button:
-    """Return a button that copies the value of a widget, within the browser."""
+    """Return a button that copies a widget's value to the clipboard, within the browser."""
     button = pmui.Button(
         label=label, icon="content_copy", variant="outlined", css_classes=[css], margin=(8, 10)
     )
@@ -103,7 +103,7 @@ def copy_button(label: str, source: pn.widgets.Widget, css: str) -> pmui.Button:
 
 
 def address() -> str:
-    """Return the page's address without its arguments."""
+    """Return the page's address without query and fragment; empty outside a browser session."""
     location = pn.state.location
     if location is None or not location.href:
         return ""

@@ -44,7 +44,7 @@ class RunColumn:
         self.leave = job.watch(self, lambda: None)
 
     def is_ready(self, iteration: int) -> bool:
-        """Return True if the run has ended, or the requested snapshot has reached ``iteration``."""
+        """Return True if the run has ended, or its requested snapshot is at ``iteration`` or later."""
         handle = self.job.handle
         if handle.live and (handle.state == "running" or handle.status().iteration < iteration):
             return False
@@ -105,7 +105,7 @@ class SideBySide(pn.viewable.Viewer):
     def experiments(self) -> dict[str, Experiment]:
         """Return the chosen experiment with each selected divergence, by the divergence's key.
 
-        Raises `SpecError` for too few or too many divergences, and `IncompatibleError` for one that does not
+        Raises `SpecError` for too few or too many, and `IncompatibleError` for a divergence that does not
         fit.
         """
         keys = list(self.divergences.value)
@@ -151,8 +151,7 @@ class SideBySide(pn.viewable.Viewer):
 
     # ---- snapshots and plots
     def tick(self) -> None:
-        """Draw if all runs have reached the target iteration, then start the next steps; called as a
-        timer."""
+        """Draw if all runs are at the target iteration, then start the next steps; called periodically."""
         if not self.columns or not self._all_ready():
             return
         if self._drawn_iteration != self.target:

@@ -141,8 +141,8 @@ def detach_busy_state(page: pmui.Page) -> None:
     """Detach the page from Panel's busy state.
 
     Every callback of every open page sets and clears that state, and each change makes every page traverse
-    all of its models: about 40 ms twice per poll, also while nothing happens. The reference also outlives the
-    session, so that the page with all its contents would never be freed.
+    all of its models: about 40 ms twice per poll, also while nothing happens. The page's subscription to it
+    also outlives the session, so that the page with all its contents would never be freed.
     """
     with edit_readonly(page):
         page.busy = NeverBusy().param.busy  # only another reference replaces the first

@@ -1,4 +1,4 @@
-"""Palette, CSS rules and plot options that all parts share, for light and dark themes."""
+"""Palette, CSS rules and plot options that all pages share, for light and dark themes."""
 
 import functools
 
@@ -26,7 +26,7 @@ PAGE_SX = {
     "& .MuiTypography-h3": {"fontSize": "1.15rem"},
 }
 
-#: Reaches every shadow root through the stylesheets of the panes.
+#: CSS rules of all pages; as ``raw_css`` they reach the shadow root of every pane.
 SHEET = """
 :host { --wb-ink: var(--mui-palette-text-primary, inherit);
         --wb-soft: var(--mui-palette-text-secondary, #5a6572);
@@ -75,7 +75,7 @@ SHEET = """
 
 @functools.cache
 def dress_plots() -> None:
-    """Set the options of the pages for all plots, once, when the first page is built."""
+    """Set the pages' options for all plots, once per process, when the first page is built."""
     from workbench.plots.style import use_compact_figures
 
     use_compact_figures()

@@ -42,7 +42,8 @@ class Wakeups:
                 self._documents[document][1] = False
 
     def wake(self, document: Document | None = None) -> None:
-        """Wake the session of a document, or all sessions for None, unless one is pending. Thread-safe."""
+        """Wake a document's session, or all for None; those with a pending wake-up are skipped.
+        Thread-safe."""
         with self._lock:
             due = [
                 (d, entry) for d, entry in self._documents.items() if not entry[1] and document in (None, d)
