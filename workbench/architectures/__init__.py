@@ -1,4 +1,7 @@
-"""Invertible networks to choose from. A new member costs one file and one line here."""
+"""Catalogue of architectures: normalizing flows and other networks that represent p(x) or p(x | y).
+
+A new architecture costs one file and one line here.
+"""
 
 from __future__ import annotations
 

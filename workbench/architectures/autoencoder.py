@@ -1,11 +1,12 @@
-"""Autoencoder: an encoder that predicts y and keeps a code z of the rest, and a decoder.
+"""Autoencoder: an encoder that predicts y and encodes in z what y leaves open, and a decoder.
 
 forward   [ŷ, z] = e(x)
-inverse   x̂ = d(y, z): learned, so that d(e(x)) is x only as far as the training went
-          z ~ N(0, I) and the observed y give a draw of x
-Trained by loss (16): |y − ŷ|² + α MMD²([ŷ, z], [y, N(0, I)]) + β |x − x̂|²; without y, and with α = 0, it is
-the classical autoencoder, whose code may be narrower than x.
-Source: Kruse, Ardizzone, Rother & Köthe 2021, arXiv:2101.10763; Hinton & Salakhutdinov 2006, Science 313.
+inverse   x̂ = d(y, z): learned, so that d(e(x)) is only approximately x
+          z ~ N(0, I) and the observed y give a sample of x
+Trained by |y − ŷ|² + α MMD²([ŷ, z], [y, N(0, I)]) + β |x − x̂|²; without y, and with α = 0, it is the
+classical autoencoder, whose code z may have fewer components than x.
+Source: Kruse, Ardizzone, Rother & Köthe 2021, arXiv:2101.10763; Hinton & Salakhutdinov 2006, Science 313; the
+loss: Mehta et al., A review of invertible neural networks, eq. (16).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 @ARCHITECTURES.register
 class Autoencoder(CodeArchitecture):
-    """A baseline for invertibility: here the inverse is learned, not built in."""
+    """Autoencoder, a baseline for invertible networks: its inverse is learned, not built in."""
 
     key = "autoencoder"
     title = "Autoencoder"

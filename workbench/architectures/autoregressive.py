@@ -1,4 +1,4 @@
-"""Bases of the autoregressive flows: a masked network, the order of the components, one map for each."""
+"""Bases of the autoregressive flows: masked networks whose outputs parametrise one map per component."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 class AutoregressiveArchitecture(LayeredArchitecture):
-    """Flows that transform each component given those before it."""
+    """Base of flows that transform each component by a map which depends on the components before it."""
 
     order = param.Selector(
         default="reversed",
         objects=["reversed", "random"],
         doc="""
-        The order of the components: reversed from one layer to the next, or drawn anew for each layer.""",
+        The order of the components: reversed from one layer to the next, or a random one in each layer.""",
     )
 
     def autoregressive_layers(
@@ -37,11 +37,12 @@ class AutoregressiveArchitecture(LayeredArchitecture):
         *,
         numbers: Sequence[int] | None = None,
     ) -> list[LazyTransform]:
-        """Build one masked layer for each of ``transforms``, or for these ``numbers``.
+        """Build one masked layer per number in ``numbers``, by default 0 … ``transforms`` − 1.
 
-        ``univariate()`` returns a layer's constructor of the map of one component, and ``parameters`` are the
-        shapes of its parameters, which a masked network computes: all at once from x, one component after the
-        other in the inverse. A single component's parameters depend on y alone, or on nothing.
+        A layer's number determines its order of the components. ``univariate()`` returns a layer's
+        constructor of the map of one component, and ``parameters`` are the shapes of the parameters of this
+        map. A masked network computes them: all at once from x, one component after the other in the inverse.
+        If x has a single component, its parameters depend on y alone, or on nothing.
         """
         from zuko.flows.autoregressive import MaskedAutoregressiveTransform
 
@@ -65,14 +66,14 @@ class AutoregressiveArchitecture(LayeredArchitecture):
 
 
 class AffineAutoregressiveArchitecture(AutoregressiveArchitecture):
-    """Autoregressive flows that scale and shift."""
+    """Base of autoregressive flows that scale and shift each component."""
 
-    #: use the layers in their other direction, as the inverse autoregressive flow
+    #: x -> z inverts the masked layers, as in the inverse autoregressive flow
     inverse_direction: ClassVar[bool] = False
 
     clamp = param.Number(default=3.0, bounds=(0.1, 10.0), doc=CLAMP_DOC)
 
     def affine_layers(self, shapes: Shapes) -> list[LazyTransform]:
-        """Build the layers, with log-scales within ±``clamp``."""
+        """Build the autoregressive layers, which scale by factors within exp(±``clamp``) and shift."""
         layers = self.autoregressive_layers(shapes, lambda: affine_map(math.exp(-self.clamp)), ((), ()))
         return [layer.inv for layer in layers] if self.inverse_direction else layers

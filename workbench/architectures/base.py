@@ -27,15 +27,15 @@ ARCHITECTURES: Catalogue[Architecture] = Catalogue("architectures", "architectur
 
 
 def activation_module(name: str) -> type[nn.Module]:
-    """Return the torch class of an activation, given its name in a setting."""
+    """Return the ``torch.nn`` class of an activation, given its name, one of `ACTIVATION_MODULES`."""
     return getattr(torch.nn, ACTIVATION_MODULES[name])
 
 
 @dataclass(frozen=True)
 class CostCard:
-    """Costs of an architecture, as words for tables: in passes through its networks.
+    """Costs of a density, a sample and an inverse of an architecture, in passes through its networks.
 
-    ``warning`` is a sentence on the main pitfall, or empty.
+    Each is a short text for tables; ``warning`` is a sentence on the main pitfall, or empty.
     """
 
     density: str
@@ -45,9 +45,9 @@ class CostCard:
 
 
 class Architecture(Spec):
-    """Base of every architecture.
+    """Settings of a network, from which `build` makes a model: base of every architecture.
 
-    A member declares its capabilities, its costs and the export formats that do not work, and implements
+    A subclass declares its capabilities, its costs and the export formats that do not work, and implements
     `assemble`.
     """
 
@@ -55,18 +55,21 @@ class Architecture(Spec):
     cost: ClassVar[CostCard]
     #: export format -> "" where it works, or the reason why it does not; tests/architectures checks it
     formats: ClassVar[dict[str, str]] = {"graph": "", "onnx": ""}
-    #: largest error of a round trip and of the log-determinants in double precision, within about five
-    #: standard deviations, in standardised units and nats; infinite where the inverse is learned
+    #: largest error of x -> z -> x, in standardised units, and of log-determinants, in nats: in double
+    #: precision, for x within about five standard deviations; infinite where the inverse is learned
     inverse_tolerance: ClassVar[float] = 1e-9
-    #: least number of components of x where there is no observation
+    #: least number of components that x must have in problems without an observation
     least_features: ClassVar[int] = 1
 
     def unused(self, shapes: Shapes) -> frozenset[str]:
-        """Names of the settings without effect for these shapes and other settings; a form hides them."""
+        """Names of the settings without effect, given the shapes and the other settings; forms hide them."""
         return frozenset()
 
     def refusals(self, shapes: Shapes) -> list[str]:
-        """Reasons why this architecture cannot be built for these shapes, as sentences with a suggestion."""
+        """Reasons why this architecture cannot be built for data of these shapes; empty if it can.
+
+        One sentence each, with a suggestion.
+        """
         reasons = []
         if shapes.x < 1:
             reasons.append(
@@ -94,7 +97,10 @@ class Architecture(Spec):
         )
 
     def misfits(self, variables: Sequence[Variable]) -> list[str]:
-        """Reasons why it does not suit the kinds of these components of x, as in `refusals`."""
+        """Reasons why the architecture does not suit ``variables``, the components of x; empty if it does.
+
+        For instance since some are categories. One sentence each, with a suggestion.
+        """
         names = [v.name for v in variables if v.categories]
         if not names or Capability.DENSITY not in self.capabilities:
             return []
@@ -106,7 +112,8 @@ class Architecture(Spec):
     def build(self, shapes: Shapes) -> Model:
         """Build a model with random initial weights, which come from torch's global generator.
 
-        No model draws from that generator later. Raises `IncompatibleError` with the first of the `refusals`.
+        No model draws from that generator later. Raises `IncompatibleError` if there are `refusals`, with the
+        first of them.
         """
         reasons = self.refusals(shapes)
         if reasons:
@@ -115,23 +122,23 @@ class Architecture(Spec):
 
     @abstractmethod
     def assemble(self, shapes: Shapes) -> Model:
-        """Build the model, for shapes without refusals."""
+        """Build the model; `build` calls this where there are no `refusals`."""
 
 
 class _Layers(Architecture):
-    """The number of layers, in a class of its own: a base's settings come first in a form."""
+    """Setting ``transforms``, the number of layers; a mixin, so that it precedes other settings in a form."""
 
     transforms = param.Integer(
         default=6,
         bounds=(2, 64),
         doc="""
-        Number of invertible layers in a row. More layers bend space further and take proportionally
+        Number of invertible layers in a row. More layers are more flexible and take proportionally
         longer.""",
     )
 
 
 class NetworkArchitecture(Architecture):
-    """Architectures with small fully connected networks inside."""
+    """Base of architectures that contain fully connected networks: their width, depth and activation."""
 
     width = param.Integer(
         default=64,
@@ -161,4 +168,4 @@ class NetworkArchitecture(Architecture):
 
 
 class LayeredArchitecture(NetworkArchitecture, _Layers):
-    """Architectures that stack layers of one kind, each with a network inside."""
+    """Base of architectures that stack several layers of one kind, each with a network inside."""

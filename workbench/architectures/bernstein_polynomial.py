@@ -1,8 +1,9 @@
 """Bernstein polynomial flow (BPF): each component passes through an increasing Bernstein polynomial.
 
-forward   z_i = Σ_m θ_{im} b_m((x_i + B) / 2B),  θ_{i0} < θ_{i1} < … by x_{<i} and y; the identity beyond
+forward   z_i = Σ_m θ_{im} b_m((x_i + B) / 2B) for |x_i| < B, else z_i = x_i; b_m are Bernstein polynomials
+          and θ_{i0} < θ_{i1} < … functions of x_{<i} and y
 log-det   Σ_i log of the derivative at x_i, by automatic differentiation
-inverse   x_i by searching the root, one component after the other
+inverse   x_i by root finding, one component after the other
 Source: Sick, Hothorn & Dürr 2020, Deep transformation models, arXiv:2004.00464;
 Arpogaus et al. 2022, Short-Term Density Forecasting using Bernstein-Polynomial Normalizing Flows,
 arXiv:2204.13939.
@@ -23,13 +24,14 @@ from workbench.core.shapes import Shapes
 if TYPE_CHECKING:
     from workbench.architectures.models.zuko_flow import ZukoFlowModel
 
-#: Where zuko goes over to the identity, as a share of the interval; its own 1e-6 leaves a visible jump.
+#: Distance from the interval's ends, as a fraction of its length, at which zuko switches to the identity; the
+#: default 1e-6 makes a visible jump.
 _EDGE = 1e-9
 
 
 @ARCHITECTURES.register
 class BernsteinPolynomial(AutoregressiveArchitecture):
-    """A flow that is smooth and stable at high degree; points beyond its interval are not moved."""
+    """Bernstein polynomial flow: smooth, and stable at high degree; x beyond ±``bound`` is not moved."""
 
     key = "bernstein_polynomial"
     title = "Bernstein polynomial flow"

@@ -1,4 +1,4 @@
-"""Base of the autoencoders: settings and capabilities of networks with a code [ŷ, z]."""
+"""Base of the autoencoders: settings and capabilities of networks that encode x as [ŷ, z]."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ CODE_FEATURES_DOC = (
 
 
 class CodeArchitecture(NetworkArchitecture):
-    """An encoder of x to [ŷ, z] and a decoder; y is predicted only where there is one.
+    """Base of autoencoders: an encoder x -> [ŷ, z], or x -> z in problems without y, and a decoder.
 
-    A member declares the setting ``code_features``.
+    A subclass declares the setting ``code_features``, the number of components of z.
     """
 
     capabilities = frozenset(
@@ -36,5 +36,5 @@ class CodeArchitecture(NetworkArchitecture):
     depth = param.Integer(default=3)
 
     def code_size(self, shapes: Shapes) -> int:
-        """K: the setting ``code_features``; for 0 the components that x has over y, or all of x."""
+        """Number K of components of z: ``code_features`` or, if that is 0, D − M where D > M, else D."""
         return self.code_features or (shapes.x - shapes.y if shapes.x > shapes.y else shapes.x)

@@ -2,10 +2,10 @@
 
 forward   z = T(x; h(y));  u₁, u₂ the halves of a block's input:
           v₁ = u₁ ⊙ exp s₂(u₂, h) + t₂(u₂, h),  v₂ = u₂ ⊙ exp s₁(v₁, h) + t₁(v₁, h)
-          fixed random permutations between the blocks; h(y) = y, or an embedding that is trained along
+          fixed random permutations between the blocks; h(y) = y, or an embedding trained together with them
 log-det   Σ over the blocks of Σ s₂ + Σ s₁
-inverse   block after block in closed form, with the same h(y): T⁻¹(z; h(y)), z ~ N(0, I), is a draw of x
-          s = (2c/π) arctan(ŝ/c) stays within ±c, so that no single block can explode or collapse space
+inverse   block after block in closed form, with the same h(y): T⁻¹(z; h(y)), z ~ N(0, I), is a sample of x
+          s = (2c/π) arctan(ŝ/c) stays within ±c, so that no single block stretches or shrinks without bound
 Trained by maximum likelihood: E[ |z|²/2 − log|det ∂T/∂x| ].
 Source: Ardizzone et al. 2019, Guided Image Generation with Conditional Invertible Neural Networks,
 arXiv:1907.02392; Kruse et al. 2021, arXiv:2101.10763.
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @ARCHITECTURES.register
 class ConditionalINN(EmbeddedArchitecture, LayeredArchitecture):
-    """Conditional invertible neural network (cINN). The condition enters the networks inside."""
+    """Conditional invertible neural network (cINN): the networks in its couplings read y."""
 
     key = "conditional_inn"
     title = "Conditional INN"

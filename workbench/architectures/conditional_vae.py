@@ -1,11 +1,12 @@
 """Conditional variational autoencoder (cVAE): encoder and decoder also read the observation y.
 
 encoder   q(c | x, y) = N(c; μ(x, y), diag v(x, y))
-decoder   p(x | c, y) = N(x; d(c, y), diag σ²);  p(c) = N(0, I), whatever y
-inverse   z = (c, ε): x = d(c, y) + σ ε is a draw of x given y; an x has no single z
-Trained by loss (18): |x − d(c, y)|² − (α/2) Σ (1 + log v − μ² − v),  v the variance,  α = 2σ².
+decoder   p(x | c, y) = N(x; d(c, y), diag σ²);  the prior p(c) = N(0, I) does not depend on y
+inverse   z = (c, ε): x = d(c, y) + σ ε is a sample of x given y; no single z belongs to an x
+Trained by |x − d(c, y)|² − (α/2) Σ (1 + log v − μ² − v),  v the variance,  α = 2σ².
 Source: Sohn, Lee & Yan 2015, Learning Structured Output Representation using Deep Conditional Generative
-Models, NeurIPS; Kruse, Ardizzone, Rother & Köthe 2021, arXiv:2101.10763.
+Models, NeurIPS; Kruse, Ardizzone, Rother & Köthe 2021, arXiv:2101.10763; the loss: Mehta et al., A review of
+invertible neural networks, eq. (18).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 @ARCHITECTURES.register
 class ConditionalVAE(EmbeddedArchitecture, VaeArchitecture):
-    """For inverse problems."""
+    """Conditional variational autoencoder, for inverse problems: encoder and decoder read y."""
 
     key = "conditional_vae"
     title = "Conditional variational autoencoder"

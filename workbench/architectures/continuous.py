@@ -1,6 +1,6 @@
 """Continuous normalizing flow (CNF, FFJORD): points move along a learned velocity field.
 
-forward   z = x(1),  dx/dt = f(x, t, y),  x(0) = x, by an adaptive Dormand-Prince method; one field a layer
+forward   z = x(1),  dx/dt = f(x, t, y),  x(0) = x, by an adaptive Dormand-Prince method; one f per layer
 log-det   ∫₀¹ tr ∂f/∂x dt along the way; the trace is exact
 inverse   the same equation from t = 1 back to t = 0
 Source: Grathwohl et al. 2019, FFJORD, arXiv:1810.01367; Chen et al. 2018, Neural ODEs, arXiv:1806.07366.
@@ -28,7 +28,7 @@ _NO_GRAPH = (
 
 @ARCHITECTURES.register
 class Continuous(LayeredArchitecture):
-    """Any smooth field is allowed, so that its network is unrestricted; the price is computing time."""
+    """Continuous normalizing flow: its networks are unrestricted, at the price of computing time."""
 
     key = "continuous"
     title = "Continuous flow"
@@ -53,7 +53,7 @@ class Continuous(LayeredArchitecture):
         default="silu",
         objects=list(SMOOTH_ACTIVATIONS),
         doc="""
-        Non-linearity of the velocity fields. All of them are smooth: the trace is a derivative.""",
+        Non-linearity of the velocity fields. All are smooth, since the log-determinant needs derivatives.""",
     )
     frequencies = param.Integer(
         default=3,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch.distributions import Transform
     from zuko.lazy import LazyTransform
 
-#: every flow here has a density, an exact inverse that passes gradients, and works with and without a context
+#: capabilities of flows with a closed-form inverse; they work with and without an observation
 FLOW_CAPABILITIES = frozenset(
     {
         Capability.DENSITY,
@@ -30,16 +30,16 @@ FLOW_CAPABILITIES = frozenset(
         Capability.UNCONDITIONAL,
     }
 )
-#: the same for flows whose inverse is numerical, to a tolerance
+#: capabilities of flows whose inverse is numerical, accurate to a tolerance
 SEARCHED_CAPABILITIES = FLOW_CAPABILITIES - {Capability.EXACT_INVERSE}
 _NO_SEARCH = (
     "Its inverse is searched for until it is found, in a number of steps that depends on the data, "
     "which a traced graph cannot hold; export the weights."
 )
-#: export formats of flows whose inverse is a root search
+#: export formats of flows that are inverted by root finding: neither works, for the reason given
 SEARCHED_FORMATS = {"graph": _NO_SEARCH, "onnx": _NO_SEARCH}
 
-#: where the monotone maps with linear tails end, in standard deviations of the data
+#: default |x| beyond which a monotone map continues linearly, in standard deviations of the data
 TAILS = 10.0
 TAILS_DOC = (
     "Further out than this, in standard deviations of the data, the map of each component continues "
@@ -57,7 +57,7 @@ MIXING_DOC = (
 
 
 class CouplingArchitecture(LayeredArchitecture):
-    """Flows of couplings, each of which transforms one half of the components given the other half."""
+    """Base of flows of couplings; each transforms one half of the components given the other half."""
 
     capabilities = FLOW_CAPABILITIES
     cost: ClassVar[CostCard] = CostCard(density="1 pass", sampling="1 pass", inverse="exact, 1 pass")
@@ -70,11 +70,12 @@ class CouplingArchitecture(LayeredArchitecture):
         *,
         mixing: str = "none",
     ) -> list[LazyTransform]:
-        """Build the couplings; neighbours exchange the halves, so that two of them change every component.
+        """Build ``transforms`` couplings; the halves alternate, so that two couplings change every component.
 
-        ``univariate`` is the map of one component and ``parameters`` the shapes of its parameters, which a
-        network computes. A single component cannot be split: its parameters then depend on y alone, or on
-        nothing.
+        ``univariate`` constructs the map of one component and ``parameters`` are the shapes of its
+        parameters, which a network computes from the other half and y. ``mixing``, one of `MIXING`, selects
+        the map between two couplings. A single component cannot be split: its parameters depend on y alone,
+        or on nothing.
         """
         from zuko.flows.coupling import GeneralCouplingTransform
 
@@ -92,7 +93,7 @@ class CouplingArchitecture(LayeredArchitecture):
 
 
 class AffineCouplingArchitecture(CouplingArchitecture):
-    """Couplings that scale and shift."""
+    """Base of flows of affine couplings, which scale and shift half of the components."""
 
     least_features = 2
 
@@ -100,7 +101,7 @@ class AffineCouplingArchitecture(CouplingArchitecture):
     clamp = param.Number(default=3.0, bounds=(0.1, 10.0), doc=CLAMP_DOC)
 
     def affine_couplings(self, shapes: Shapes, *, mixing: str = "none") -> list[LazyTransform]:
-        """Build the couplings, with log-scales within ±``clamp``."""
+        """Build affine couplings, with log-scales within ±``clamp``, and ``mixing`` layers between them."""
         return self.couplings(shapes, affine_map(math.exp(-self.clamp)), ((), ()), mixing=mixing)
 
 
@@ -112,7 +113,10 @@ def affine_map(least_scale: float) -> Callable[..., Transform]:
 
 
 def mixing_layers(features: int, mixing: str) -> list[LazyTransform]:
-    """Layers between two couplings: learned maps start at the identity, permutations are drawn once."""
+    """Layers to put between two couplings for ``mixing``, one of `MIXING`; empty for "none".
+
+    Learned maps start at the identity; a permutation is drawn once.
+    """
     from zuko.lazy import UnconditionalTransform
     from zuko.transforms import LULinearTransform, RotationTransform
 

@@ -1,4 +1,4 @@
-"""Base of MAF and IAF with a decoder: a flow from x to [y, z], and a second network that leads back."""
+"""Base of MAF and IAF with a decoder: a flow from x to [y, z], and a second network from [y, z] to x."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class DecodedArchitecture(AffineAutoregressiveArchitecture):
-    """The network of [y, z] with affine autoregressive layers, in one of their two directions."""
+    """Base of autoregressive flows x -> [y, z] with a decoder [y, z] -> x in place of the exact inverse."""
 
     capabilities = frozenset(
         {
@@ -26,7 +26,7 @@ class DecodedArchitecture(AffineAutoregressiveArchitecture):
             Capability.DECODER,
         }
     )
-    #: the decoder is no inverse
+    #: infinite, since the decoder inverts the flow only approximately
     inverse_tolerance: ClassVar[float] = float("inf")
 
     decoder_width = param.Integer(

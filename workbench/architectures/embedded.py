@@ -1,4 +1,4 @@
-"""Base of the conditional networks that may read y through an embedding."""
+"""Base of conditional architectures whose networks read y, or an embedding of y."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 class EmbeddedArchitecture(NetworkArchitecture):
-    """An optional network between y and the networks that read it; a member builds it by `embedding_for`."""
+    """Base of architectures with an optional embedding network for y, which `embedding_for` builds."""
 
     embedding = param.Selector(
         default="none",
         objects=list(EMBEDDINGS),
         doc="""
-        A network that y passes before the others read it: none, a fully connected one, convolutions along a
-        series, a deep set, for which the order of the values does not matter, or a phase-free one, for
-        complex vectors whose phase does not matter.""",
+        The network that embeds y before other networks read it: none, a fully connected one, convolutions
+        along a series, a deep set, for which the order of the values does not matter, or a phase-free one,
+        for complex vectors whose phase does not matter.""",
     )
     embedding_features = param.Integer(
         default=16,
@@ -76,7 +76,10 @@ class EmbeddedArchitecture(NetworkArchitecture):
         return super().unused(shapes) | ({"embedding_channels"} if self.embedding == "mlp" else set())
 
     def embedding_for(self, shapes: Shapes) -> tuple[nn.Module | None, int]:
-        """Build the embedding of y (None where there is none); return it and its number of components."""
+        """Build the embedding of y; return it and the number of components that other networks read.
+
+        Where y is not embedded, these are None and the number of components of y.
+        """
         from workbench.nn.embedding import embedding_network
 
         sizes = [self.embedding_width or self.width] * (self.embedding_depth or self.depth)

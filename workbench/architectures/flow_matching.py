@@ -1,10 +1,10 @@
 """Flow matching: a velocity field that carries noise to data, learned without integrating it.
 
-forward   z = x(0), dx/dt = f(x, t, y) back from x(1) = x, in a fixed number of steps
-log-det   −∫₀¹ tr ∂f/∂x dt along the way to the data, exact trace; log p(x | y) = log N(z; 0, I) + that
-inverse   the same equation from x(0) = z on to t = 1; a step of the midpoint rule takes two evaluations
+forward   z = x(0), dx/dt = f(x, t, y) from x(1) = x back to t = 0, in a fixed number of steps
+log-det   −∫₀¹ tr ∂f/∂x dt along the path, with the exact trace; added to log N(z; 0, I) it gives log p(x | y)
+inverse   the same equation from x(0) = z to t = 1; a step of the midpoint rule takes two evaluations
 Trained by regression on straight paths x_t = (1 − t) z + t x, whose velocity is x − z (optimal transport
-between a point and its noise); what remains of the misfit is the variance of x − z at a given x_t, y.
+between a point and its noise); the least possible loss is the variance of x − z given x_t, y.
 Source: Lipman, Chen, Ben-Hamu, Nickel & Le 2023, Flow Matching for Generative Modeling, arXiv:2210.02747;
 Wildberger et al. 2023, Flow Matching for Scalable Simulation-Based Inference, arXiv:2305.17161.
 """
@@ -32,7 +32,7 @@ _NO_GRAPH = (
 
 @ARCHITECTURES.register
 class FlowMatching(EmbeddedArchitecture):
-    """Continuous flow trained by regression; sampling takes dozens of passes."""
+    """Flow matching: a continuous flow trained by regression; a sample takes dozens of passes."""
 
     key = "flow_matching"
     title = "Flow matching"
@@ -51,7 +51,7 @@ class FlowMatching(EmbeddedArchitecture):
             Capability.VELOCITY,
         }
     )
-    #: error of the discretisation
+    #: due to the discretisation in time
     inverse_tolerance = 3e-3
     cost: ClassVar[CostCard] = CostCard(
         density="an ODE, twice as many passes as steps",
@@ -67,20 +67,20 @@ class FlowMatching(EmbeddedArchitecture):
         default="silu",
         objects=list(SMOOTH_ACTIVATIONS),
         doc="""
-        Non-linearity of the velocity field. All of them are smooth: its divergence is a derivative.""",
+        Non-linearity of the velocity field. All are smooth, since the density needs derivatives.""",
     )
     solver = param.Selector(
         default="midpoint",
         objects=["euler", "midpoint", "rk4"],
         doc="""
-        How a step is made: Euler takes one evaluation, the midpoint rule two, and that of Runge and Kutta
-        four.""",
+        Method of integration: a step of Euler's method takes one evaluation of the field, of the midpoint
+        rule two, and of the fourth-order Runge-Kutta method (rk4) four.""",
     )
     steps = param.Integer(
         default=16,
         bounds=(1, 256),
         doc="""
-        Number of steps from noise to data. More are closer to the field's own flow and take longer.""",
+        Number of integration steps from noise to data. More are more accurate and take longer.""",
     )
     frequencies = param.Integer(
         default=3,

@@ -1,8 +1,8 @@
-"""Gaussianization flow (GF): rotations, and between them each component is made normal by itself.
+"""Gaussianization flow (GF): each component is mapped towards a normal one, then all are rotated, repeatedly.
 
-forward   v_i = Φ⁻¹( (1/K) Σ_k Φ(exp(a_{ik}(y)) x_i + b_{ik}(y)) );  then a rotation exp(A − Aᵀ)
-log-det   Σ_i of the logarithm of each derivative; a rotation has none
-inverse   Rᵀ, and x_i by searching the root: no component waits for another
+forward   v_i = Φ⁻¹( (1/K) Σ_k Φ(exp(a_{ik}(y)) x_i + b_{ik}(y)) );  then a rotation R = exp(A − Aᵀ)
+log-det   Σ_i log ∂v_i/∂x_i; that of a rotation is 0
+inverse   Rᵀ, and x_i by root finding, all components at once
 Source: Meng, Song, Song & Ermon 2020, Gaussianization Flows, arXiv:2003.01941.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @ARCHITECTURES.register
 class Gaussianization(LayeredArchitecture):
-    """Without y this flow has no network; width, depth and activation are those of the networks for y."""
+    """Gaussianization flow. Without y it contains no networks: width, depth and activation have no effect."""
 
     key = "gaussianization"
     title = "Gaussianization flow"
@@ -42,7 +42,7 @@ class Gaussianization(LayeredArchitecture):
         default=8,
         bounds=(1, 64),
         doc="""
-        Normal distributions in the mixture of each component and layer.""",
+        Number K of normal distributions in the mixture that maps a component, in each layer.""",
     )
 
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:

@@ -1,10 +1,10 @@
-"""Glow for vectors: actnorm, an invertible linear map and an affine coupling, over and over.
+"""Glow for vectors: repeated steps of actnorm, an invertible linear map and an affine coupling.
 
 forward   u = exp(a) ⊙ x + b;  v = P L U u;  z_a = v_a,  z_b = v_b ⊙ exp s(v_a, y) + t(v_a, y)
 log-det   Σ a_i + Σ d_i + Σ s(v_a, y), over the steps; exp(d) is the diagonal of U up to sign
 inverse   v_b = (z_b − t(z_a, y)) ⊙ exp(−s(z_a, y));  u = U⁻¹ L⁻¹ Pᵀ v;  x = (u − b) ⊙ exp(−a)
-          a and b are set by the first training batch, so that it leaves with mean 0 and variance 1
-          s = ŝ / (1 + |ŝ| / c) stays within ±c, so that no single step can explode or collapse space
+          a and b are set at the first training batch such that its u has mean 0 and variance 1
+          s = ŝ / (1 + |ŝ| / c) stays within ±c, so that no single step stretches or shrinks without bound
 Source: Kingma & Dhariwal 2018, Glow: Generative Flow with Invertible 1×1 Convolutions, arXiv:1807.03039.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @ARCHITECTURES.register
 class Glow(AffineCouplingArchitecture):
-    """RealNVP with learned linear maps between the couplings, unless there is a single component."""
+    """Glow: RealNVP with actnorm and learned linear maps (for two components or more) between couplings."""
 
     key = "glow"
     title = "Glow"

@@ -1,7 +1,7 @@
 """Inverse autoregressive flow (IAF): the masked autoregressive flow inverted, so that sampling is cheap.
 
-forward   z_i = (x_i − t_i(z_{<i}, y)) exp(−s_i(z_{<i}, y)), one component after the other: D passes a layer
-log-det   −Σ_i s_i(z_{<i}, y), over the layers
+forward   z_i = (x_i − t_i(z_{<i}, y)) exp(−s_i(z_{<i}, y)), one component after the other: D passes per layer
+log-det   −Σ_i s_i(z_{<i}, y), summed over the layers
 inverse   x_i = z_i exp s_i(z_{<i}, y) + t_i(z_{<i}, y): all components at once
           s = ŝ / (1 + |ŝ| / c) stays within ±c
 Source: Kingma et al. 2016, Improved Variational Inference with Inverse Autoregressive Flow, arXiv:1606.04934.
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @ARCHITECTURES.register
 class IAF(AffineAutoregressiveArchitecture):
-    """For objectives that draw from the model at each step; maximum likelihood trains it D times slower."""
+    """Inverse autoregressive flow: samples take one pass, densities, hence maximum likelihood, D passes."""
 
     key = "iaf"
     title = "Inverse autoregressive flow"

@@ -1,13 +1,13 @@
 """INN: one bijection from x to its observation y together with a latent z of what y leaves open.
 
 forward   T([x, pad_x]) = [y, z, pad_z];  two-sided affine couplings, fixed permutations between them
-log-det   Σ over the blocks of Σ s₁ + Σ s₂; a permutation has none
-inverse   T⁻¹([y, z, pad_z]) = [x, pad_x];  T⁻¹([y, z, 0]) with z ~ N(0, I) is a draw of x given y
+log-det   Σ over the blocks of Σ s₁ + Σ s₂; that of a permutation is 0
+inverse   T⁻¹([y, z, pad_z]) = [x, pad_x];  T⁻¹([y, z, 0]) with z ~ N(0, I) is a sample of x given y
 Layout    K = D − M where D > M, otherwise D; plus extra_latent.  W = max(D, M + K) + padding.
           input: x in columns 0 … D−1, padding after it;
           output: y in columns 0 … M−1, z in columns M … M+K−1, padding after it.
-Latent    normal, or ½ N(−m, ¼) + ½ N(m, ¼) along its first component: a last, fixed layer maps it to a normal
-          one (see mixture_latent), so that z is standard normal in both cases
+Latent    normal, or ½ N(−m, ¼) + ½ N(m, ¼) in its first component, which a last, fixed layer then maps to
+          N(0, 1) (see mixture_latent), so that z is standard normal in both cases
 Source: Ardizzone et al. 2019, Analyzing Inverse Problems with Invertible Neural Networks, arXiv:1808.04730;
 the mixture: Hagemann & Neumayer 2021, arXiv:2009.02994.
 """
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 
     from workbench.architectures.models.inn import InnModel
 
-#: standard deviation of a mode of the latent mixture
+#: standard deviation of each of the two modes of the latent mixture
 MODE_WIDTH = 0.5
 EXTRA_LATENT_DOC = "Latent components beyond the number that x has over y."
 PADDING_DOC = (
-    "More columns of padding on both sides. They give the network room; it must learn to ignore them."
+    "Additional padding columns at input and output. They widen the network, which must learn to ignore them."
 )
 
 
 @ARCHITECTURES.register
 class INN(LayeredArchitecture):
-    """Invertible neural network of Ardizzone et al."""
+    """Invertible neural network (INN) of Ardizzone et al.: a bijection between x and [y, z]."""
 
     key = "inn"
     title = "Invertible neural network"
@@ -76,8 +76,8 @@ class INN(LayeredArchitecture):
         default="normal",
         objects=["normal", "mixture"],
         doc="""
-        The distribution of the latent that the couplings lead to: standard normal, or with two modes along
-        its first component, which avoids steep slopes where posteriors have modes far apart.""",
+        The distribution to which the couplings map: standard normal, or with two modes in its first
+        component, which avoids steep slopes where posteriors have modes far apart.""",
     )
     latent_distance = param.Number(
         default=2.0,

@@ -1,12 +1,13 @@
 """Invertible autoencoder: the decoder has the encoder's weights, transposed, and its activation inverted.
 
-forward   h ← σ(W_l h + b_l), l = 1 … L;  [ŷ, z] = W_{L+1} h + b_{L+1};  σ(v) = v, for negative v: v / c
-inverse   h ← W_{L+1}ᵀ ([y, z] − b_{L+1});  h ← W_lᵀ (σ⁻¹(h) − b_l), l = L … 1;  σ⁻¹(v) = v, negative: c v
-          a matrix with orthonormal columns is undone by its transpose; one that is wider than high cannot be
-Trained by loss (16): |y − ŷ|² + α MMD²([ŷ, z], [y, N(0, I)]) + β |x − x̂|², and γ Σ_l ‖W_lᵀ W_l − I‖² if
-wanted (of the Gram matrix on the shorter side).
+forward   h = x;  h ← σ(W_l h + b_l), l = 1 … L;  [ŷ, z] = W_{L+1} h + b_{L+1};  σ(v) = v, or v / c for v < 0
+inverse   h ← W_{L+1}ᵀ ([y, z] − b_{L+1});  h ← W_lᵀ (σ⁻¹(h) − b_l), l = L … 1;  σ⁻¹(v) = v, or c v for v < 0
+          the transpose inverts a matrix with orthonormal columns; one with more columns than rows has none
+Trained by |y − ŷ|² + α MMD²([ŷ, z], [y, N(0, I)]) + β |x − x̂|², and optionally γ Σ_l ‖W_lᵀ W_l − I‖² (with
+the smaller of the two Gram matrices).
 Source: Teng & Choromanska 2019, Invertible Autoencoder for Domain Adaptation, Computation 7(2), 20;
-Kruse, Ardizzone, Rother & Köthe 2021, arXiv:2101.10763.
+Kruse, Ardizzone, Rother & Köthe 2021, arXiv:2101.10763; the loss: Mehta et al., A review of invertible neural
+networks, eq. (16).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 @ARCHITECTURES.register
 class InvertibleAutoencoder(CodeArchitecture):
-    """Half as many weights as an autoencoder of its width, and an inverse as good as they are orthogonal."""
+    """Invertible autoencoder: its decoder is an inverse as far as the encoder's matrices are orthogonal."""
 
     key = "invertible_autoencoder"
     title = "Invertible autoencoder"
@@ -47,13 +48,13 @@ class InvertibleAutoencoder(CodeArchitecture):
         default="leaky_relu",
         objects=["leaky_relu"],
         doc="""
-        The activation must have an inverse: values below zero are divided by the slope, others stay.""",
+        Invertible activation: values below zero are divided by the slope, others are unchanged.""",
     )
     slope = param.Number(
         default=2.0,
         bounds=(1.0, 10.0),
         doc="""
-        By how much values below zero are divided on the way to the code, and multiplied on the way back.""",
+        Factor c by which the encoder divides values below zero and the decoder multiplies them.""",
     )
     code_features = param.Integer(default=0, bounds=(0, 64), doc=CODE_FEATURES_DOC)
 

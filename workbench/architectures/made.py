@@ -1,11 +1,11 @@
-"""MADE: one masked network gives the distribution of every component, given those before it.
+"""MADE: a masked network gives the distribution of each component of x, given the components before it.
 
 density   p(x | y) = Π_d p(x_d | x_{<d}, y), all factors in one pass: output d depends on the inputs before d
-sampling  component after component in the order, D passes; each takes a standard normal number, and with a
-          mixture a second one, which selects the normal by its weight
-inverse   none: the component of a mixture that a point came from is unknown
-variants  training takes the random orders and connectivities in turn; the density is then the mean over all
-          of them, 1/S Σ_s p_s(x | y)
+sampling  component after component, D passes; each takes a standard normal number, and with a mixture a
+          second one, which selects one of its normals with probability equal to its weight
+inverse   none: it is unknown which component of a mixture a point came from
+variants  of the random order and connectivity: training uses them in turn; the density is the mean over all
+          S of them, 1/S Σ_s p_s(x | y)
 Trained by maximum likelihood.
 Source: Germain, Gregor, Murray & Larochelle 2015, MADE: Masked Autoencoder for Distribution Estimation,
 arXiv:1502.03509; the output mask is strict.
@@ -31,7 +31,7 @@ OUTPUTS = ("gaussian", "mixture", "binary", "categorical")
 
 @ARCHITECTURES.register
 class MADE(NetworkArchitecture):
-    """Masked autoencoder for distribution estimation."""
+    """Masked autoencoder for distribution estimation (MADE): an autoregressive density."""
 
     key = "made"
     title = "MADE"
@@ -52,8 +52,8 @@ class MADE(NetworkArchitecture):
         default="mixture",
         objects=list(OUTPUTS),
         doc="""
-        The distribution of a component given those before it: a normal, a mixture of normals, or, for x that
-        holds categories, the probabilities of 0 and 1, or of 0, 1, 2, ….""",
+        The distribution of a component given those before it: a normal, a mixture of normals, or, if x
+        consists of categories, the probabilities of 0 and 1, or of 0, 1, 2, ….""",
     )
     categories = param.Integer(
         default=8,
@@ -78,7 +78,7 @@ class MADE(NetworkArchitecture):
         default=1,
         bounds=(1, 16),
         doc="""
-        Number of random sets of connections for each order, used and averaged over likewise.""",
+        Number of random sets of connections per order; training and density use them as they use orders.""",
     )
 
     def misfits(self, variables: Sequence[Variable]) -> list[str]:

@@ -1,8 +1,8 @@
-"""Masked autoregressive flow (MAF): each component is scaled and shifted, given those before it.
+"""Masked autoregressive flow (MAF): each component is scaled and shifted, given the components before it.
 
 forward   z_i = x_i exp s_i(x_{<i}, y) + t_i(x_{<i}, y);  the order changes from layer to layer
-log-det   Σ_i s_i(x_{<i}, y), over the layers; the Jacobian of a layer is triangular in its order
-inverse   x_i = (z_i − t_i(x_{<i}, y)) exp(−s_i(x_{<i}, y)), one component after the other: D passes a layer
+log-det   Σ_i s_i(x_{<i}, y), summed over the layers; the Jacobian of a layer is triangular in its order
+inverse   x_i = (z_i − t_i(x_{<i}, y)) exp(−s_i(x_{<i}, y)), one component after the other: D passes per layer
           s = ŝ / (1 + |ŝ| / c) stays within ±c
 Source: Papamakarios, Pavlakou & Murray 2017, Masked Autoregressive Flow for Density Estimation,
 arXiv:1705.07057; the masks: Germain, Gregor, Murray & Larochelle 2015, MADE, arXiv:1502.03509.
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @ARCHITECTURES.register
 class MAF(AffineAutoregressiveArchitecture):
-    """The masked autoregressive flow; for a single component without y it can only fit a Gaussian."""
+    """Masked autoregressive flow; if x has one component and there is no y, it can only fit a Gaussian."""
 
     key = "maf"
     title = "Masked autoregressive flow"

@@ -1,9 +1,9 @@
 """Mixture density network: a network that reads y and gives a Gaussian mixture for x.
 
 density   p(x | y) = Σ_k w_k(y) N(x; μ_k(y), L_k(y) L_k(y)ᵀ),  L_k lower triangular with a positive diagonal
-sampling  z = (z₀, ε), all standard normal: z₀ selects k, the first with w₁ + … + w_k > Φ(z₀);
+sampling  z = (z₀, ε), all standard normal: z₀ selects the first k with w₁ + … + w_k > Φ(z₀);
           x = μ_k + L_k ε
-inverse   none: the component that a point came from is unknown, and there is no latent code
+inverse   none: it is unknown which component of the mixture a point came from
 Trained by maximum likelihood. Without y the mixture itself is learned.
 Source: Bishop 1994, Mixture Density Networks, NCRG/94/004; Kruse 2020, Technical report: Training Mixture
 Density Networks with full covariance matrices, arXiv:2003.05739.

@@ -1,10 +1,11 @@
-"""Neural autoregressive flow (NAF): a monotone network maps each component, given those before it.
+"""Neural autoregressive flow (NAF): a monotone network maps each component, given the components before it.
 
-forward   z_i = f(x_i; c_i(x_{<i}, y)); f is a network with positive weights and two-sided ELUs, c_i a signal
+forward   z_i = f(x_i; c_i(x_{<i}, y)), linear beyond ±B; f is a network with positive weights and two-sided
+          ELUs, which reads the signal c_i, the output of a masked network
 log-det   Σ_i log ∂f/∂x_i, by automatic differentiation
-inverse   x_i by searching the root, one component after the other; linear beyond ±B
-start     the last layer of each f is scaled and shifted such that f(±1; 0) = ±1: layers of positive weights
-          multiply their sums, so that otherwise they would shrink (narrow) or stretch (wide) by powers of ten
+inverse   x_i by root finding, one component after the other
+start     the last layer of each f is scaled and shifted such that f(±1; 0) = ±1: slopes multiply over layers
+          of positive weights, so that otherwise f would shrink (narrow) or stretch (wide) by powers of ten
 Source: Huang, Krueger, Lacoste & Courville 2018, Neural Autoregressive Flows, arXiv:1804.00779.
 """
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 @ARCHITECTURES.register
 class NeuralAutoregressive(AutoregressiveArchitecture):
-    """A universal density approximator in principle; its samples are the most expensive here."""
+    """Neural autoregressive flow: universal in principle; of all architectures the slowest to sample."""
 
     key = "neural_autoregressive"
     title = "Neural autoregressive flow"
@@ -73,7 +74,10 @@ class NeuralAutoregressive(AutoregressiveArchitecture):
 
 
 def standardise(network: MNN, signal: int) -> MNN:
-    """Scale a stack of monotone networks in place to f(±1) = ±1 for a ``signal`` of zeros, and return it."""
+    """Scale a stack of monotone networks f in place such that f(±1) = ±1, and return it.
+
+    ``signal`` is the size of the signal that each network reads, here zero.
+    """
     last = network.network[-1]  # weight (stack, 1, width), bias (stack, 1)
     with torch.no_grad():
         ends = last.bias.new_tensor([-1.0, 1.0])[:, None].expand(2, len(last.bias))

@@ -1,11 +1,11 @@
-"""Neural circular spline flow (NCSF): splines on the circle, for a variable that is laid around it.
+"""Neural circular spline flow (NCSF): real numbers are mapped to angles, and these by circular splines.
 
 forward   θ = π tanh(k x);  each layer turns by half a circle and maps θ_i by a circular monotone spline whose
           knots depend on θ_{<i} and y;  z = √2 erf⁻¹(θ / π)
 log-det   Σ_i of log(π k) − 2 log cosh(k x_i), the splines' log-slopes, and z_i²/2 − ½ log 2π
-inverse   backwards, each step in closed form; D passes a layer
+inverse   the steps in reverse order, each in closed form; D passes per layer
 Source: Rezende et al. 2020, Normalizing Flows on Tori and Spheres, arXiv:2002.02428, section 2.
-Our data are real numbers, not angles, hence the first map: −∞ and +∞ become the same point of the circle.
+The first map is added since data here are real numbers, not angles; −∞ and +∞ become the same angle.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @ARCHITECTURES.register
 class NeuralCircularSpline(AutoregressiveArchitecture):
-    """A bijection except at the point where the circle is cut: there the latent jumps from +∞ to −∞."""
+    """Neural circular spline flow: a bijection except at the angle ±π, where z jumps from +∞ to −∞."""
 
     key = "neural_circular_spline"
     title = "Neural circular spline flow"

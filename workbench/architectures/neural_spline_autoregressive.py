@@ -1,10 +1,10 @@
 """Autoregressive neural spline flow: monotone splines whose knots depend on the components before.
 
 forward   z_i = g(x_i; θ_i(x_{<i}, y)), a monotone rational-quadratic spline on [−B, B], the identity outside
-affine    on request a layer u_i = e^(s_i) x_i + t_i, (s_i, t_i)(x_{<i}, y), comes first: it moves and
-          stretches a narrow posterior to where the splines' pieces are
+affine    optional first layer u_i = e^(s_i) x_i + t_i, (s_i, t_i)(x_{<i}, y): it moves and stretches a narrow
+          posterior to the interval in which the splines act
 log-det   Σ_i log g'(x_i; θ_i)
-inverse   x_i = g⁻¹(z_i; θ_i(x_{<i}, y)), the root of a quadratic, one after the other: D passes a layer
+inverse   x_i = g⁻¹(z_i; θ_i(x_{<i}, y)), the root of a quadratic, one after the other: D passes per layer
 Source: Durkan, Bekasov, Murray & Papamakarios 2019, Neural Spline Flows, arXiv:1906.04032; Papamakarios,
 Pavlakou & Murray 2017, arXiv:1705.07057 (the affine layer).
 """
@@ -30,7 +30,7 @@ LEAST_SCALE = 1e-4
 
 @ARCHITECTURES.register
 class NeuralSplineAutoregressive(SplineArchitecture, AutoregressiveArchitecture):
-    """The same splines as in the couplings: more flexible a layer, and D times slower to sample."""
+    """Autoregressive neural spline flow: more flexible layers than couplings, D times as slow to sample."""
 
     key = "neural_spline_autoregressive"
     title = "Autoregressive neural spline flow"
@@ -44,7 +44,7 @@ class NeuralSplineAutoregressive(SplineArchitecture, AutoregressiveArchitecture)
     affine = param.Boolean(
         default=False,
         doc="""
-        A layer of shifts and scales before the splines: it moves a narrow posterior to where they act.""",
+        A layer of shifts and scales before the splines, which moves a narrow posterior to their interval.""",
     )
 
     def assemble(self, shapes: Shapes) -> ZukoFlowModel:

@@ -1,7 +1,7 @@
 """Neural spline flow (NSF): each component passes through a monotone rational-quadratic spline.
 
-forward   z_a = x_a,  z_b = g(x_b; θ(x_a, y));  g is monotone on [−B, B] and the identity outside;
-          in a bin with corners (u₀, v₀), (u₁, v₁) and slopes d₀, d₁ at them,
+forward   z_a = x_a,  z_b = g(x_b; θ(x_a, y)), a and b the halves of x;  g is monotone on [−B, B] and the
+          identity outside; in a bin with corners (u₀, v₀), (u₁, v₁) and slopes d₀, d₁ at them,
           σ = (v₁ − v₀)/(u₁ − u₀), ξ = (u − u₀)/(u₁ − u₀):
           g(u) = v₀ + (v₁ − v₀) [σ ξ² + d₀ ξ(1 − ξ)] / [σ + (d₀ + d₁ − 2σ) ξ(1 − ξ)]
 log-det   Σ log g'(x_b),  g' = σ² [d₁ ξ² + 2σ ξ(1 − ξ) + d₀ (1 − ξ)²] / [σ + (d₀ + d₁ − 2σ) ξ(1 − ξ)]²
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @ARCHITECTURES.register
 class NeuralSplineCoupling(SplineArchitecture, CouplingArchitecture):
-    """Spline couplings: as cheap to sample as RealNVP and far more flexible a layer."""
+    """Neural spline flow: couplings as cheap to sample as RealNVP's, each far more flexible."""
 
     key = "neural_spline_coupling"
     title = "Neural spline flow"

@@ -1,8 +1,8 @@
 """NICE: additive couplings, which preserve volume, and one learned scale at the end.
 
-forward   z_a = x_a,  z_b = x_b + t(x_a, y), a and b exchanging places from layer to layer;
+forward   z_a = x_a,  z_b = x_b + t(x_a, y), a and b the halves of x, which alternate from layer to layer;
           at the end z_i ← exp(a_i) z_i
-log-det   Σ a_i, the same for every point: before the scale the map preserves volume
+log-det   Σ a_i, the same for every point, since the couplings preserve volume
 inverse   x_b = z_b − t(z_a, y)
 Source: Dinh, Krueger & Bengio 2014, NICE: Non-linear Independent Components Estimation, arXiv:1410.8516.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @ARCHITECTURES.register
 class NICE(CouplingArchitecture):
-    """Non-linear independent components estimation; additive, while zuko's class of this name is affine."""
+    """Non-linear independent components estimation: additive couplings (zuko's ``NICE`` is affine)."""
 
     key = "nice"
     title = "NICE"

@@ -1,9 +1,9 @@
 """RealNVP: affine couplings, whose log-determinant is a sum of outputs of their networks.
 
-forward   z_a = x_a,  z_b = x_b ⊙ exp s(x_a, y) + t(x_a, y);  a and b exchange places from layer to layer
-log-det   Σ s(x_a, y), over the layers
+forward   z_a = x_a,  z_b = x_b ⊙ exp s(x_a, y) + t(x_a, y);  the halves a and b alternate from layer to layer
+log-det   Σ s(x_a, y), summed over the layers
 inverse   x_a = z_a,  x_b = (z_b − t(z_a, y)) ⊙ exp(−s(z_a, y))
-          s = ŝ / (1 + |ŝ| / c) stays within ±c, so that no single layer can explode or collapse space
+          s = ŝ / (1 + |ŝ| / c) stays within ±c, so that no single layer stretches or shrinks without bound
 Source: Dinh, Sohl-Dickstein & Bengio 2017, Density estimation using Real NVP, arXiv:1605.08803.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @ARCHITECTURES.register
 class RealNVP(AffineCouplingArchitecture):
-    """Real-valued non-volume-preserving flow."""
+    """Real-valued non-volume-preserving flow (RealNVP): affine couplings."""
 
     key = "realnvp"
     title = "RealNVP"

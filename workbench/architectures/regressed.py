@@ -1,4 +1,4 @@
-"""Base of the regressed ensembles: their common settings."""
+"""Base of the regressed ensembles, networks that refine a linear Gaussian posterior: common settings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from workbench.core.capability import Capability
 
 
 class RegressedArchitecture(NetworkArchitecture):
-    """K networks on top of a linear Gaussian posterior that is fitted to the training data."""
+    """Base of ensembles of K networks that refine a linear Gaussian posterior fitted to the training data."""
 
     capabilities = frozenset({Capability.DENSITY, Capability.CONDITIONAL, Capability.UNCONDITIONAL})
     cost: ClassVar[CostCard] = CostCard(
@@ -22,7 +22,7 @@ class RegressedArchitecture(NetworkArchitecture):
         default=3,
         bounds=(1, 32),
         doc="""
-        Number K of networks. The average of more of them overfits less.""",
+        Number K of networks whose densities are averaged. More of them overfit less.""",
     )
     width = param.Integer(default=128)
     activation = param.Selector(default="silu")

@@ -1,25 +1,25 @@
 """Ensemble of regressed mixtures: a linear Gaussian posterior fitted to the data, refined by mixtures.
 
 member    q_k: x → soft edges, where they raise the likelihood → whitened residuals of a regression on y → for
-          each residual a mixture of two-piece normals whose modes, scales and shares depend on y and on the
-          residuals before it. Where it fits x, a linear model with a scale mixture of normal errors,
-          truncated to a box, replaces edges and regression
-bounds    hard where they are not soft: each mixture is truncated to the range of its residual, so that almost
-          no mass lies outside the bounds of x (for up to a dozen components of x)
-density   p(x | y) = (1/K) Σ_k q_k(x | y); edges and regression are common to all members
+          each residual a mixture of two-piece normals whose modes, scales and weights depend on y and on the
+          residuals before it. Where its likelihood is higher, a linear model with a scale mixture of normal
+          errors, truncated to the bounds of x, replaces edges and regression
+bounds    without soft edges: each mixture is truncated to the range of its residual, so that the probability
+          outside the bounds of x is almost zero (for up to a dozen components of x)
+density   p(x | y) = (1/K) Σ_k q_k(x | y); edges and regression are common to the K members
 features  of y: as in the ensemble of regressed spline flows
 start     edges, regression and features are fitted to the training data and the mixtures are close to
           standard normal: training begins at the best linear Gaussian posterior
 order     of the residuals: ascending and descending in alternate members. Two members are trained for a few
           steps, one in each order; where held-out data are significantly more likely in one order, by a fifth
           of a nat at least, all members take it
-sampling  z = (z₀, ζ), all standard normal: Φ(z₀) selects the member, which maps ζ to residuals; draws outside
-          the bounds of x, where there are any, are rejected and drawn again
-inverse   none: the member that a point came from is unknown, and there is no latent code
+sampling  z = (z₀, ζ), all standard normal: Φ(z₀) selects the member, which maps ζ to residuals; samples
+          outside the bounds of x, if any, are rejected and replaced
+inverse   none: it is unknown which member a point came from
 Trained by maximum likelihood, each member on its own, as the ensemble of regressed spline flows. A mixture
 represents narrow modes and edges directly, where a spline needs steep slopes, and its steps are cheaper.
 Source: Bishop 1994, Mixture density networks; Germain et al. 2015, MADE, arXiv:1502.03509; Lakshminarayanan,
-Pritzel & Blundell 2017, Deep ensembles, arXiv:1612.01474. The combination is ours.
+Pritzel & Blundell 2017, Deep ensembles, arXiv:1612.01474. The combination: this project.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 @ARCHITECTURES.register
 class RegressedMixtures(RegressedArchitecture):
-    """Several masked networks on top of a common regression."""
+    """Ensemble of masked networks that give mixtures for the residuals of one common regression on y."""
 
     key = "regressed_mixtures"
     title = "Ensemble of regressed mixtures"
@@ -60,7 +60,7 @@ class RegressedMixtures(RegressedArchitecture):
         default=2.0,
         bounds=(0.1, 20.0),
         doc="""
-        Initial slopes of the networks' first layer, relative to the usual ones. Larger ones fit fine
+        Initial weights of the networks' first layer, relative to the usual ones. Larger ones fit fine
         structure sooner, and noise as well.""",
     )
 

@@ -1,9 +1,10 @@
-"""Residual flow (invertible residual network): x + g(x), block after block, each g a contraction.
+"""Residual flow (invertible residual network): blocks x + g(x) in a row, each g a contraction.
 
 forward   x ← x + g_j(x, y), j = 1 … M;  Lip(g_j) ≤ L < 1 in x, whatever the weights
 log-det   Σ_j log det(I + ∂g_j/∂x): exact, a power series, or an unbiased estimate of it
 inverse   each block's fixed point x ← z − g_j(x, y);  Lip(T) ≤ (1 + L)^M, Lip(T⁻¹) ≤ (1 − L)^{−M}
-bounded   g_j(x, y) = W₂ tanh(W₁ x + V y + b₁) + b₂, ‖W‖₂ ≤ s = √L, ‖b‖ ≤ B:  |T(x) − x| ≤ M (s √H + B)
+bounded   optional: g_j(x, y) = W₂ tanh(W₁ x + V y + b₁) + b₂ with H hidden units, ‖W_i‖₂ ≤ s = √L, ‖b_i‖ ≤ B;
+          then |T(x) − x| ≤ M (s √H + B)
 Source: Behrmann, Grathwohl, Chen, Duvenaud & Jacobsen 2019, Invertible Residual Networks, arXiv:1811.00995;
 Chen, Behrmann, Duvenaud & Jacobsen 2019, Residual Flows, arXiv:1906.02735; VINA, arXiv:2602.20480, Def. 3.1.
 """
@@ -31,7 +32,7 @@ _NO_GRAPH = (
 
 
 class ResidualArchitecture(LayeredArchitecture):
-    """Settings and blocks of the networks that are made of residual blocks."""
+    """Base of architectures made of residual blocks: their settings, and `blocks`, which builds them."""
 
     inverse_tolerance = 1e-8
     formats: ClassVar[dict[str, str]] = {"graph": _NO_GRAPH, "onnx": _NO_GRAPH}
@@ -54,14 +55,14 @@ class ResidualArchitecture(LayeredArchitecture):
         default="automatic",
         objects=["automatic", "exact", "series", "unbiased"],
         doc="""
-        The log-determinant in training: exact, the power series cut off (biased), or ended at random
-        (unbiased but noisy). Automatic is exact up to four components and unbiased beyond.""",
+        The log-determinant in training: exact, the power series cut off (series: biased), or ended at random
+        (unbiased: noisy). Automatic is exact up to four components and unbiased beyond.""",
     )
     terms = param.Integer(
         default=5,
         bounds=(1, 50),
         doc="""
-        Terms of the series; of the unbiased estimate, those that are always there.""",
+        Number of terms of the series, or of terms that the unbiased estimate always includes.""",
     )
     probes = param.Integer(
         default=1,
@@ -73,23 +74,24 @@ class ResidualArchitecture(LayeredArchitecture):
         default=1e-6,
         bounds=(1e-12, 1e-2),
         doc="""
-        How closely the fixed point of the inverse is met before the last, quadratic steps.""",
+        Tolerance of the fixed-point iteration of the inverse, before the last steps by Newton's method.""",
     )
     bounded = param.Boolean(
         default=False,
         doc="""
-        The class of VINA's Definition 3.1: one hidden layer, tanh and bounded biases, so that no point moves
-        further than a known distance. Depth and activation are then not used.""",
+        Restrict the networks to the class of Definition 3.1 of the VINA paper: one hidden layer, tanh and
+        bounded biases, so that no point moves further than a known distance. Depth and activation are then
+        not used.""",
     )
     bias_bound = param.Number(
         default=1.0,
         bounds=(0.01, 100.0),
         doc="""
-        Largest norm B of a bias where the class is bounded.""",
+        Largest norm B of a bias where the networks are bounded.""",
     )
 
     def blocks(self, features: int, context: int) -> list[Residual]:
-        """Build the residual blocks of this width, whose networks read a context of this size."""
+        """Build ``transforms`` residual blocks for x with ``features`` and y with ``context`` components."""
         from workbench.bijections.residual import Residual
         from workbench.nn.contraction import Contraction
         from workbench.nn.smooth_network import CONTRACTIVE
@@ -116,7 +118,7 @@ class ResidualArchitecture(LayeredArchitecture):
 
 @ARCHITECTURES.register
 class ResidualFlow(ResidualArchitecture):
-    """The only flow here whose stretching is bounded in both directions, by a setting."""
+    """Residual flow, the only flow here with a bound on its Lipschitz constants in both directions."""
 
     key = "residual_flow"
     title = "Residual flow"

@@ -1,9 +1,9 @@
-"""Residual INN: the invertible network of [y, z], made of residual blocks instead of couplings.
+"""Residual INN: an invertible network from x to [y, z], made of residual blocks instead of couplings.
 
 forward   T([x, pad_x]) = [y, z, pad_z] with u ← u + g_j(u), j = 1 … M;  Lip(g_j) ≤ L < 1
 log-det   Σ_j log det(I + ∂g_j/∂u), as in the residual flow; it is computed for every objective
 inverse   each block's fixed point;  Lip(T) ≤ (1 + L)^M, Lip(T⁻¹) ≤ (1 − L)^{−M}
-Layout    as in `inn`: x first and padding after it; y, then z, then padding
+Layout    as in `inn`: the input is x, then padding; the output is y, then z, then padding
 Source: Behrmann et al. 2019, Invertible Residual Networks, arXiv:1811.00995; the use with [y, z]: VINA,
 arXiv:2602.20480, section 4.1.2 and Definition 3.1 (there the bound is part of the class).
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @ARCHITECTURES.register
 class ResidualINN(ResidualArchitecture):
-    """VINA's i-ResNet, here with its Lipschitz bound enforced at every step, unlike the authors' program."""
+    """i-ResNet of the VINA paper; unlike in its authors' program, the Lipschitz bound holds at every step."""
 
     key = "residual_inn"
     title = "Residual invertible network"

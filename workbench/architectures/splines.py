@@ -1,4 +1,4 @@
-"""Base of the neural spline flows: rational-quadratic splines and their settings."""
+"""Base of the neural spline flows: monotone rational-quadratic splines and their settings."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from workbench.architectures.embedded import EmbeddedArchitecture
 if TYPE_CHECKING:
     from torch.distributions import Transform
 
-#: Slopes stay between this and its inverse. zuko's own 1e-3 loses the inverse of steep splines in float32
-#: (errors of 5, and not-a-numbers, for conditioner outputs around 10); this costs no measurable likelihood.
+#: Least slope of a spline; the largest is its inverse. zuko's default 1e-3 makes the inverse of steep splines
+#: useless in float32 (errors of 5, and NaN, for conditioner outputs around 10); 1e-2 costs no measurable
+#: likelihood.
 LEAST_SLOPE = 1e-2
 BINS_DOC = "Pieces of each spline. More pieces resolve finer detail."
 
 
 class SplineArchitecture(EmbeddedArchitecture):
-    """Flows of monotone splines on [−bound, bound], whose networks may read y through an embedding."""
+    """Base of flows of monotone splines on [−bound, bound], whose networks may read an embedding of y."""
 
     capabilities = FLOW_CAPABILITIES
 
@@ -35,7 +36,7 @@ class SplineArchitecture(EmbeddedArchitecture):
     )
 
     def spline(self) -> tuple[Callable[..., Transform], tuple[tuple[int], ...]]:
-        """Constructor of the map of one component, and the shapes of its parameters."""
+        """Constructor of the spline that maps one component, and the shapes of its parameters."""
         from zuko.transforms import MonotonicRQSTransform
 
         shapes = ((self.bins,), (self.bins,), (self.bins - 1,))

@@ -1,8 +1,9 @@
 """Sum-of-squares polynomial flow (SOSPF): each component is the integral of a positive polynomial.
 
-forward   z_i = β_i + ∫₀^{x_i} (ε + (1/K) Σ_k (1 + Σ_l a_{ikl} (u/10)^l)²) du,  a_i, β_i depend on x_{<i}, y
+forward   z_i = β_i + ∫₀^{x_i} (ε + (1/K) Σ_k (1 + Σ_l a_{ikl} (u/10)^l)²) du, linear beyond ±B; a_i and β_i
+          depend on x_{<i}, y
 log-det   Σ_i log of the integrand at x_i
-inverse   x_i by searching the root, one component after the other; linear beyond ±B
+inverse   x_i by root finding, one component after the other
 Source: Jaini, Selby & Yu 2019, Sum-of-Squares Polynomial Flow, arXiv:1905.02325.
 """
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 @ARCHITECTURES.register
 class SumOfSquaresPolynomial(AutoregressiveArchitecture):
-    """The flow by sums of squares; with two squares or more any positive polynomial can be represented."""
+    """Sum-of-squares polynomial flow; two squares suffice to represent any positive polynomial."""
 
     key = "sum_of_squares_polynomial"
     title = "Sum-of-squares polynomial flow"
@@ -49,7 +50,7 @@ class SumOfSquaresPolynomial(AutoregressiveArchitecture):
         default=3,
         bounds=(1, 16),
         doc="""
-        Number of squares in the sum; from two on every positive polynomial can be reached.""",
+        Number of squares in the sum; two suffice to represent any positive polynomial.""",
     )
     bound = param.Number(default=TAILS, bounds=(1.0, 100.0), doc=TAILS_DOC)
 

@@ -1,12 +1,11 @@
 """Invertible symbolic regression (ISR): couplings that can be read as formulas once they are trained.
 
-forward   z_a = x_a,  z_b = x_b ⊙ exp s(x_a, y) + t(x_a, y);  a and b exchange places from layer to layer
-log-det   Σ s(x_a, y), over the layers
+forward   z_a = x_a,  z_b = x_b ⊙ exp s(x_a, y) + t(x_a, y);  the halves a and b alternate from layer to layer
+log-det   Σ s(x_a, y), summed over the layers
 inverse   x_a = z_a,  x_b = (z_b − t(z_a, y)) ⊙ exp(−s(z_a, y))
           s and t are equation learners: sums, squares, products and sines of their inputs
-loss      the objective's + λ Σ |w|^½ (rounded at zero) in the middle of training. In its first quarter
-          there is no penalty; after three quarters the weights below a threshold are pruned, and the others
-          are trained without the penalty
+loss      that of the objective, + λ Σ |w|^½ (rounded at zero) in the second and third quarter of training.
+          Then the weights below a threshold are pruned, and the others are trained without the penalty
 Source: Tohme et al. 2024, ISR: Invertible Symbolic Regression, arXiv:2405.06848; phases after Sahoo et al.
 2018, Learning equations for extrapolation and control, arXiv:1806.07259.
 """
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
 @ARCHITECTURES.register
 class SymbolicRegression(Architecture):
-    """Invertible symbolic regression."""
+    """Invertible symbolic regression: affine couplings made of equation learners."""
 
     key = "symbolic_regression"
     title = "Invertible symbolic regression"
@@ -55,7 +54,7 @@ class SymbolicRegression(Architecture):
         default=8,
         bounds=(4, 256),
         doc="""
-        Units in each hidden layer of the equation learners; the functions take turns.""",
+        Units in each hidden layer of the equation learners; the functions are assigned to them in turn.""",
     )
     depth = param.Integer(
         default=1,

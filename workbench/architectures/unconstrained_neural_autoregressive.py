@@ -1,8 +1,9 @@
 """Unconstrained neural autoregressive flow (UNAF): each component is the integral of a positive network.
 
-forward   z_i = β_i(x_{<i}, y) + ∫₀^{x_i} g(u; c_i(x_{<i}, y)) du, by Gauss-Legendre quadrature at 32 points
-log-det   Σ_i log g(x_i; c_i);  g = exp(h / (1 + |h/7|)) lies between exp(−7) and exp(7)
-inverse   x_i by searching the root, one component after the other; linear beyond ±B
+forward   z_i = β_i(x_{<i}, y) + ∫₀^{x_i} g(u; c_i(x_{<i}, y)) du, by Gauss-Legendre quadrature at 32 points;
+          linear beyond ±B
+log-det   Σ_i log g(x_i; c_i);  g = exp(h / (1 + |h/7|)), h a network, lies between exp(−7) and exp(7)
+inverse   x_i by root finding, one component after the other
 Source: Wehenkel & Louppe 2019, Unconstrained Monotonic Neural Networks, arXiv:1908.05164.
 """
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 @ARCHITECTURES.register
 class UnconstrainedNeuralAutoregressive(AutoregressiveArchitecture):
-    """Its networks have unconstrained weights; the price is a quadrature instead of one evaluation."""
+    """Unconstrained neural autoregressive flow: weights of any sign, at the price of a quadrature."""
 
     key = "unconstrained_neural_autoregressive"
     title = "Unconstrained neural autoregressive flow"

@@ -1,13 +1,14 @@
-"""Variational autoencoder (VAE): an encoder that gives a distribution of codes, and a decoder.
+"""Variational autoencoder (VAE): an encoder that gives a distribution of latent codes c, and a decoder.
 
 encoder   q(c | x, y) = N(c; μ(x, y), diag v(x, y)),  log v within ±12
 decoder   p(x | c, y) = N(x; d(c, y), diag σ²),  σ learned or given;  p(c) = N(0, I)
-inverse   z = (c, ε), all standard normal: x = d(c, y) + σ ε is a draw; an x has a distribution of codes, no z
+inverse   z = (c, ε), all standard normal: x = d(c, y) + σ ε is a sample; no single z belongs to an x
 bound     log p(x | y) ≥ E_q log p(x | c, y) − KL( q ‖ N(0, I) ),  KL = −½ Σ (1 + log v − μ² − v)
-Trained by loss (17), for a conditional one loss (18), in which v is the variance: with a given σ it is
-|x − x̂|² + 2σ² KL, up to the factor 1/(2σ²) and a constant.
+Trained by the negative of this bound; with a given σ it is |x − x̂|² + 2σ² KL, up to the factor 1/(2σ²) and a
+constant.
 Source: Kingma & Welling 2014, Auto-Encoding Variational Bayes, arXiv:1312.6114; Sohn, Lee & Yan 2015,
-Learning Structured Output Representation using Deep Conditional Generative Models.
+Learning Structured Output Representation using Deep Conditional Generative Models; the losses: Mehta et al.,
+A review of invertible neural networks, eqs. (17) and (18).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class VaeArchitecture(NetworkArchitecture):
-    """Settings of both variational autoencoders."""
+    """Base of the variational autoencoders with and without an observation: their settings."""
 
     cost: ClassVar[CostCard] = CostCard(
         density="a lower bound, 1 pass",
@@ -54,7 +55,7 @@ class VaeArchitecture(NetworkArchitecture):
 
 @ARCHITECTURES.register
 class VAE(VaeArchitecture):
-    """For problems without an observation."""
+    """Variational autoencoder, for problems without an observation."""
 
     key = "vae"
     title = "Variational autoencoder"

@@ -61,7 +61,7 @@ class VelocityField(nn.Module):
         return list(self.network.matrices), list(self.network.biases)
 
     def _inputs(self, t: Tensor, x: Tensor, c: Tensor | None) -> Tensor:
-        """Inputs of the network besides the points (n, 2 · frequencies + M)."""
+        """Network inputs besides the points: Fourier features of time and c, (n, 2 · frequencies + M)."""
         inputs = self._in_time(t).expand(x.shape[0], -1)
         return inputs if c is None else torch.cat((inputs, c.expand(x.shape[0], -1)), dim=-1)
 

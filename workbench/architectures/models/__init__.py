@@ -1,1 +1,1 @@
-"""Networks of the architectures, which import them, and with them torch, only when they build."""
+"""Models that the architectures build. They import torch, and are imported only when one is built."""

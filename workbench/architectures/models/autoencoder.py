@@ -1,4 +1,4 @@
-"""The network of `autoencoder`."""
+"""Model of the autoencoder (`workbench.architectures.autoencoder`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from workbench.core.shapes import Shapes
 
 
 class AutoencoderModel(CodeModel):
-    """Two networks: e, x (n, D) -> [ŷ, z] (n, M + K), and d in the other direction."""
+    """Autoencoder of two networks: e, x (n, D) -> [ŷ, z] (n, M + K), and d, [y, z] -> x."""
 
     def __init__(
         self, shapes: Shapes, latent_features: int, network: dict[str, Any], capabilities: frozenset[str]

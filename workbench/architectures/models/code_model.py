@@ -15,9 +15,9 @@ from workbench.core.shapes import Shapes
 
 
 class CodeModel(Model):
-    """A member implements `encoder` and `decoder`; neither has a log-determinant.
+    """Base of models with an encoder x -> [ŷ, z] and a decoder [y, z] -> x, which a subclass implements.
 
-    Without an observation the code is z alone, and the model predicts no y.
+    Neither has a log-determinant. Without an observation the code is z alone, and the model predicts no y.
     """
 
     def __init__(self, shapes: Shapes, latent_features: int, capabilities: frozenset[str]) -> None:
@@ -26,35 +26,35 @@ class CodeModel(Model):
 
     @abstractmethod
     def encoder(self, x: Tensor) -> Tensor:
-        """x (n, D) -> [ŷ, z] (n, M + K)."""
+        """Encode x (n, D) -> [ŷ, z] (n, M + K)."""
 
     @abstractmethod
     def decoder(self, code: Tensor) -> Tensor:
-        """[y, z] (n, M + K) -> x (n, D)."""
+        """Decode [y, z] (n, M + K) -> x (n, D)."""
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """x (n, D) -> ŷ (n, M) and z (n, K)."""
+        """Encode x (n, D) -> ŷ (n, M), with M = 0 without an observation, and z (n, K)."""
         check_rows("x", x, self.features)
         return self.encoder(x).split((self.context, self.latent_features), dim=-1)
 
     def decode(self, y: Tensor | None, z: Tensor) -> Tensor:
-        """y (n, M) or None, z (n, K) -> x (n, D)."""
+        """Decode y (n, M) or None, z (n, K) -> x (n, D)."""
         return self.decoder(z if not self.context else torch.cat((y, z), dim=-1))
 
     def predict(self, x: Tensor) -> Tensor:
-        """Predicted observation ŷ: (n, D) -> (n, M)."""
+        """Predicted observation: x (n, D) -> ŷ (n, M). Raises `DataError` for a model without observation."""
         if not self.context:
             raise DataError("This model predicts no observation", found="one that was trained without y")
         return self.encode(x)[0]
 
     def latent(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, None]:
-        """x (n, D) -> z (n, K). y is not used: the encoder predicts its own."""
+        """x (n, D) -> z (n, K), and None for the log-determinant. Only the shape of y is checked."""
         if y is not None:
             check_context(y, self.context, x.shape[0])
         return self.encode(x)[1], None
 
     def inverse(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, None]:
-        """z (n, K) and y (n, M) -> x (n, D), decoded."""
+        """Decode z (n, K) and y (n, M) -> x (n, D), and None for the log-determinant."""
         check_rows("latent z", z, self.latent_features)
         check_context(y, self.context, z.shape[0])
         return self.decode(y, z), None

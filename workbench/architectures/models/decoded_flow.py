@@ -1,4 +1,4 @@
-"""The network of `maf_decoder` and `iaf_decoder`."""
+"""Model of MAF and IAF with a decoder (`workbench.architectures.maf_decoder` and ``iaf_decoder``)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from workbench.core.shapes import Shapes
 
 
 class DecodedFlowModel(InnModel):
-    """An INN of autoregressive blocks, with a decoder in the place of their slow inverse.
+    """Autoregressive flow x -> [y, z] in the layout of the INN, with a decoder in place of its slow inverse.
 
     Parameters
     ----------
@@ -40,15 +40,15 @@ class DecodedFlowModel(InnModel):
         return self.decoder(torch.cat((y, z), dim=-1))
 
     def inverse(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, None]:
-        """z (n, K), y (n, M) -> x (n, D) by the decoder, which is no bijection and has no log-determinant."""
+        """z (n, K), y (n, M) -> x (n, D) by the decoder; None for the log-determinant, which it lacks."""
         self.join(self._require(y), z)  # for its checks
         return self.decode(y, z), None
 
     def draw(self, z: Tensor, y: Tensor | None) -> Tensor:
-        """x (n, D) by the decoder."""
+        """z (n, K), y (n, M) or (1, M) -> x (n, D) by the decoder."""
         return Model.draw(self, z, y)
 
     def stages(self, z: Tensor, y: Tensor | None) -> list[Tensor]:
-        """[z, y] with the latent first, and x."""
+        """[z, y] (n, K + M), latent first, and x (n, D)."""
         x = self.inverse(z, y)[0]
         return [torch.cat((z, y), dim=-1), x]

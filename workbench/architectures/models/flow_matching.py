@@ -1,4 +1,4 @@
-"""The network of `flow_matching`."""
+"""Model of flow matching (`workbench.architectures.flow_matching`)."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from workbench.nn.velocity_field import VelocityField
 
 
 class FlowMatchingModel(Model):
-    """The velocity field and its solver.
+    """Flow along a velocity field, integrated by a solver with a fixed number of steps.
 
-    Both directions take the same number of steps; the error of a round trip is that of the discretisation.
-    Draws have no log-determinant, since it costs D times as much; `log_prob` integrates it.
+    Both directions take the same number of steps; x -> z -> x has the error of the discretisation. `latent`
+    and `inverse` return no log-determinant, since it costs D times as much; `log_prob` integrates it.
 
     Parameters
     ----------
@@ -50,12 +50,12 @@ class FlowMatchingModel(Model):
         return self._path(z, y, 0.0, 1.0)[-1], None
 
     def draw(self, z: Tensor, y: Tensor | None) -> Tensor:
-        """x (n, D); a common observation y (1, M) is embedded once."""
+        """z (n, D) -> x (n, D), given y (n, M), or (1, M) for one common to all, which is embedded once."""
         check_rows("latent z", z, self.latent_features)
         return self._path(z, y, 0.0, 1.0, common=y is not None and len(y) == 1)[-1]
 
     def stages(self, z: Tensor, y: Tensor | None) -> list[Tensor]:
-        """z, its position after each step, and x."""
+        """Positions (n, D) of points on their way from z to x: z, after each step, and x."""
         check_rows("latent z", z, self.latent_features)
         return list(self._path(z, y, 0.0, 1.0))
 
@@ -74,7 +74,7 @@ class FlowMatchingModel(Model):
     def _path(
         self, start: Tensor, y: Tensor | None, begin: float, end: float, *, common: bool = False
     ) -> Tensor:
-        """Points after every step, (steps + 1, n, D)."""
+        """Start and points after each step of the integration over time, (steps + 1, n, D)."""
         context = self._embed(y, 1 if common else start.shape[0])
         return odeint(
             lambda t, x: self.field.value(t, x, context),

@@ -1,4 +1,4 @@
-"""The network of `inn`: a bijection with its layout of x, y, latent and padding."""
+"""Model of the INN (`workbench.architectures.inn`): a bijection, and its columns for x, y, z and padding."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from workbench.core.shapes import Shapes
 
 
 def inn_layout(shapes: Shapes, extra_latent: int = 0, padding: int = 0) -> tuple[int, int]:
-    """Return K and W: the number of latent components, and the width with ``padding`` more columns."""
+    """Return the number K of latent components and the width W of the bijection, ``padding`` included."""
     latent_features = (shapes.x - shapes.y if shapes.x > shapes.y else shapes.x) + extra_latent
     return latent_features, max(shapes.x, shapes.y + latent_features) + padding
 
 
 class InnModel(Model):
-    """The bijection [x, pad_x] -> [y, z, pad_z] of width W.
+    """Invertible neural network (INN): the bijection [x, pad_x] -> [y, z, pad_z] of width W.
 
-    It has no density of x in the sense of `Model.log_prob`: maximum likelihood uses a density of
-    ``[y, z, pad_z]`` that the objective specifies. Log-determinants are those of the padded map.
+    It has no `Model.log_prob`: maximum likelihood uses a density of ``[y, z, pad_z]`` that the objective
+    specifies. Log-determinants are those of the padded map.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ class InnModel(Model):
         return u[:, : self.features], log_det
 
     def draw(self, z: Tensor, y: Tensor | None) -> Tensor:
-        """x (n, D), without the log-determinant."""
+        """z (n, K), y (n, M) or (1, M) -> x (n, D) as in `inverse`, without the log-determinant."""
         y = self._require(y)
         out = self.join(y.expand(z.shape[0], -1) if len(y) == 1 else y, z)
         for block in reversed(self.blocks):
@@ -124,7 +124,7 @@ class InnModel(Model):
         return out[:, : self.features]
 
     def stages(self, z: Tensor, y: Tensor | None) -> list[Tensor]:
-        """[z, y, pad_z] with the latent first, the result of each block's inverse (n, W), and x (n, D)."""
+        """[z, y, pad_z] (n, W), latent first, the output (n, W) of each block's inverse, and x (n, D)."""
         steps, _ = self._inverse_steps(self.join(self._require(y), z))
         y_part, z_part, padding = self.split(steps[0])
         return [torch.cat((z_part, y_part, padding), dim=-1), *steps[1:-1], steps[-1][:, : self.features]]

@@ -1,4 +1,4 @@
-"""Shape checks at the entry of every model: a message that names the argument, where torch names matrices."""
+"""Shape checks on the arguments of models: errors that name the argument, where torch's name matrices."""
 
 from __future__ import annotations
 

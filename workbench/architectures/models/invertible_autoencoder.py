@@ -1,4 +1,4 @@
-"""The network of `invertible_autoencoder`."""
+"""Model of the invertible autoencoder (`workbench.architectures.invertible_autoencoder`)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from workbench.core.shapes import Shapes
 
 
 class InvertibleAutoencoderModel(CodeModel):
-    """One list of matrices and biases, used in both directions.
+    """Autoencoder whose encoder and decoder share matrices and biases; the decoder uses their transposes.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class InvertibleAutoencoderModel(CodeModel):
         return h
 
     def off_orthogonal(self) -> Tensor:
-        """Σ_l ‖W_lᵀ W_l − I‖², of the Gram matrix on the shorter side: a scalar."""
+        """Deviation from orthogonal matrices, Σ_l ‖W_lᵀ W_l − I‖² with the smaller Gram matrix: a scalar."""
         deviations = []
         for matrix in self.matrices:
             gram = matrix.mT @ matrix if matrix.shape[0] >= matrix.shape[1] else matrix @ matrix.mT

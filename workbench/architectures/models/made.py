@@ -1,4 +1,4 @@
-"""The network of `made`."""
+"""Model of MADE (`workbench.architectures.made`)."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from workbench.nn.masked_network import Categories, MaskedNetwork, NormalMixture
 
 
 class MadeModel(Model):
-    """The masked network, and the distribution of a component.
+    """Autoregressive density: a masked network gives the parameters of each component's distribution.
 
-    A draw takes standard normal numbers for all components, and where there are several variants one more,
-    which selects the variant.
+    A sample takes one or two standard normal numbers per component and, if there are several variants of
+    order and connectivity, one more, which selects the variant.
 
     Parameters
     ----------
     network : x (n, D), y (n, M) -> parameters of the distribution of each component.
-    distribution : of one component; with `Categories` x are whole numbers and log p is the logarithm of a
-        probability.
+    distribution : family of the distribution of one component; with `Categories`, x consists of whole numbers
+        and log p is the logarithm of a probability.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class MadeModel(Model):
         self.register_buffer("turn", torch.tensor(0))
 
     def log_prob(self, x: Tensor, y: Tensor | None) -> Tensor:
-        """log p(x | y) (n,) in nats: in training mode of each variant in turn, otherwise of their mean."""
+        """log p(x | y) (n,) in nats, of the mean over the variants; in training mode of a variant in turn."""
         check_rows("x", x, self.features)
         check_context(y, self.context, x.shape[0])
         count = self.network.variants
@@ -53,11 +53,14 @@ class MadeModel(Model):
         return torch.logsumexp(log_probs, 0) - math.log(count)
 
     def variant_log_prob(self, x: Tensor, y: Tensor | None, variant: int) -> Tensor:
-        """log p_s(x | y) (n,) of one order and connectivity."""
+        """log p_s(x | y) (n,) in nats, of one variant s of order and connectivity."""
         return self.distribution.log_prob(self.network(x, y, variant), x).sum(-1)
 
     def inverse(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, None]:
-        """z (n, K) -> x (n, D); it jumps where a variant or a component changes, hence no log-determinant."""
+        """z (n, K) -> samples x (n, D), and None: x jumps where z selects another variant or normal.
+
+        Hence there is no log-determinant.
+        """
         check_rows("latent z", z, self.latent_features)
         check_context(y, self.context, z.shape[0])
         count = self.network.variants

@@ -1,4 +1,4 @@
-"""The network of `mixture_density_network`."""
+"""Model of the mixture density network (`workbench.architectures.mixture_density_network`)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from workbench.nn.triangular import solve_triangular
 
 
 class MixtureDensityModel(Model):
-    """The mixture. A draw takes D + 1 standard normal numbers, the first of which selects the component.
+    """Gaussian mixture p(x | y). A sample takes D + 1 standard normal numbers; one selects the component.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class MixtureDensityModel(Model):
         self.mixture, self.embedding = mixture, embedding
 
     def components(self, y: Tensor | None, rows: int) -> tuple[Tensor, Tensor, Tensor]:
-        """log w (n, K), μ (n, K, D) and L (n, K, D, D)."""
+        """Log-weights (n, K), means (n, K, D) and Cholesky factors (n, K, D, D) of the mixture given y."""
         check_context(y, self.context, rows)
         distribution = self.mixture(y if y is None or self.embedding is None else self.embedding(y))
         log_weights, normal = torch.log_softmax(distribution.logits, -1), distribution.base
@@ -50,7 +50,10 @@ class MixtureDensityModel(Model):
         return torch.logsumexp(log_weights + normal - factor.diagonal(dim1=-2, dim2=-1).log().sum(-1), -1)
 
     def inverse(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, None]:
-        """z (n, D + 1) -> x (n, D). It jumps where the component changes, hence no log-determinant."""
+        """z (n, D + 1) -> samples x (n, D), and None: x jumps where z selects another component.
+
+        Hence there is no log-determinant.
+        """
         check_rows("latent z", z, self.latent_features)
         log_weights, mean, factor = self.components(y, z.shape[0])
         below = log_weights.exp().cumsum(-1)[:, :-1] <= torch.special.ndtr(z[:, :1])

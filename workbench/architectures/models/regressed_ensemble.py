@@ -1,4 +1,4 @@
-"""The network of `regressed_ensemble`."""
+"""Model of the ensemble of regressed spline flows (`workbench.architectures.regressed_ensemble`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from workbench.core.shapes import Shapes
 
 
 class RegressedEnsembleModel(RegressedModel):
-    """A spline flow of the residuals for each member; ``layers`` hold those of all members."""
+    """Ensemble with one spline flow of the residuals per member; each of ``layers`` is one of all members."""
 
     def __init__(
         self, shapes: Shapes, layers: list[StackedSplines], members: int, capabilities: frozenset[str]

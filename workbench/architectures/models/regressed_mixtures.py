@@ -1,4 +1,4 @@
-"""The network of `regressed_mixtures`, with the trial of orders that precedes its training."""
+"""Model of the ensemble of regressed mixtures, and the trial of the residuals' orders before its training."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from workbench.nn.box_limits import BoxLimits
 from workbench.nn.stacked_masked_network import StackedMaskedNetwork
 from workbench.nn.two_piece_normal import TwoPieceNormal
 
-#: Trial of orders: steps, rows per step, learning rate, and most rows of the held-out part.
+#: Trial training in both orders: steps, rows per step, learning rate, and most held-out rows.
 _STEPS, _BATCH, _RATE, _HELD_OUT = 150, 256, 5e-3, 1000
-#: Advantage of an order for all members to take it: standard errors, and nats.
+#: Least advantage at which all members take the better order: in standard errors, and in nats per point.
 _ERRORS, _LEAST_GAIN = 3.0, 0.2
-#: With this many components or more, bounds are enforced by rejection: the cost of limits is quadratic.
+#: With this many components or more, bounds are enforced by rejection: limits cost of order D² per point.
 _MANY = 13
-#: Margin in standard deviations by which limits are widened to hold a point that rounding has put on them.
+#: Margin, in standardised units, by which limits are widened where rounding has put a point beyond them.
 _ROUNDING = 1e-5
 
 
 class RegressedMixturesModel(RegressedModel):
-    """Masked networks of all members; each gives a mixture for a residual, given those before it.
+    """Ensemble of masked networks; each gives a mixture for every residual, given the residuals before it.
 
     Parameters
     ----------
@@ -46,7 +46,10 @@ class RegressedMixturesModel(RegressedModel):
 
     @torch.no_grad()
     def prepare(self, x: Tensor, y: Tensor | None, bounds: Tensor) -> None:
-        """Fit the common parts, set limits where edges are not soft, and choose the residuals' order."""
+        """Fit edges, regression and features to the training data, set limits, choose the residuals' order.
+
+        x (n, D), y (n, M) and ``bounds`` (2, D) of x are in standardised units.
+        """
         super().prepare(x, y, bounds)
         edges = torch.full_like(bounds, torch.inf) * bounds.new_tensor([[-1.0], [1.0]])
         if not self.cut.on:
@@ -60,7 +63,7 @@ class RegressedMixturesModel(RegressedModel):
             self.limits.prepare(edges, self.regression.factor, self.regression.inverse_factor, self.orders)
 
     def _choose_order(self, x: Tensor, y: Tensor | None, edges: Tensor) -> None:
-        """Train two members briefly, one in each order; where one is clearly better, all take its order."""
+        """Train two members briefly, one in each order; if one is clearly better, all take its order."""
         held_out = min(_HELD_OUT, len(x) // 10)
         if self.features < 2 or self.members < 2 or held_out < 20:
             return
@@ -85,11 +88,11 @@ class RegressedMixturesModel(RegressedModel):
     def _mixtures(
         self, u: Tensor, c: Tensor | None, shift: Tensor, members: slice
     ) -> tuple[TwoPieceNormal, tuple[Tensor, Tensor] | None]:
-        """Mixture and limits of each residual u (m, n, D), which come in the members' orders."""
+        """Mixture of each residual, and its limits or None; u (m, n, D) is in the order of each member."""
         return TwoPieceNormal.read(self.network(u, c, members)), self.limits(u, shift, members)
 
     def log_probs(self, x: Tensor, y: Tensor | None, members: slice = slice(None)) -> Tensor:
-        """log q_k(x | y) (m, n) of each of the ``members``, in nats."""
+        """log q_k(x | y) (m, n) in nats, for the m ensemble members in ``members``."""
         check_rows("x", x, self.features)
         check_context(y, self.context, x.shape[0])
         # nothing before the network is learned

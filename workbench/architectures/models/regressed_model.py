@@ -1,8 +1,8 @@
-"""Base of the regressed ensembles: a linear Gaussian posterior fitted to the data, and K networks on top.
+"""Base of the regressed ensembles: a linear Gaussian posterior fitted to the data, refined by K networks.
 
 x → soft edges → residuals of a regression on features of y → one flow or mixture per member. Edges,
-regression and the features of y are common to all members; they are fitted to the training data and give the
-starting point. Where it fits, a truncated linear model takes the place of edges and regression.
+regression and the features of y are common to all members; they are fitted to the training data before
+training starts. Where its likelihood is higher, a truncated linear model replaces edges and regression.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ from workbench.nn.normal_scores import NormalScores
 
 
 class RegressedModel(Model):
-    """K members; their densities are averaged. A draw takes D + 1 standard normal numbers.
+    """Ensemble of K members, whose densities are averaged.
 
-    The first number selects the member, which inverts the others.
+    A sample takes D + 1 standard normal numbers: the first selects the member, which maps the others to x.
 
     Parameters
     ----------
-    learned_regression : train offset and slope of the regression together with the members.
+    learned_regression : train offset and slope of the regression together with the members; otherwise they
+        keep the values fitted by `prepare`.
     """
 
     def __init__(
@@ -47,11 +48,11 @@ class RegressedModel(Model):
 
     @abstractmethod
     def log_probs(self, x: Tensor, y: Tensor | None) -> Tensor:
-        """log q_k(x | y) (K, n) of each member, in nats."""
+        """log q_k(x | y) (K, n) in nats, for each of the K members."""
 
     @abstractmethod
     def invert_members(self, z: Tensor, c: Tensor | None, members: slice) -> Tensor:
-        """z (m, n, D), features c (n, C) of y -> residuals u (m, n, D), by each of the ``members``."""
+        """z (m, n, D), features c (n, C) of y -> residuals u (m, n, D), for the m members in ``members``."""
 
     @property
     def keeps_bounds(self) -> bool:
@@ -63,7 +64,7 @@ class RegressedModel(Model):
 
     @torch.no_grad()
     def prepare(self, x: Tensor, y: Tensor | None, bounds: Tensor) -> None:
-        """Fit the common parts to the training data x (n, D), y (n, M) and ``bounds`` (2, D)."""
+        """Fit edges, regression and features of y to training data: x (n, D), y (n, M), ``bounds`` (2, D)."""
         if self.embedding is not None:
             self.arrangement.prepare(x, y)
             whole = self.arrangement.layout is not None
@@ -75,29 +76,32 @@ class RegressedModel(Model):
             self.regression.prepare(self.edges()(x), c)
 
     def features_of(self, y: Tensor | None) -> Tensor | None:
-        """y (n, M) -> c (n, 2 M): y, or its sorted blocks, beside normal scores."""
+        """Features c (n, 2 M) of y (n, M): y, or its blocks sorted, and normal scores; None without y."""
         if self.embedding is None:
             return None
         beside, inputs = self.arrangement(y)
         return self.embedding(inputs, beside)
 
     def residuals(self, x: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor, Transform]:
-        """Residuals u (n, D), the log-determinant (n,) of x -> u, and the regression given c."""
+        """Residuals u (n, D) of x (n, D), the log-determinant (n,) of x -> u, and the regression given c."""
         x, truncation_log_det = self.cut(c).call_and_ladj(x)
         v, log_det = self.edges().call_and_ladj(x)
         regression = self.regression(c)
         return regression(v), log_det + truncation_log_det + regression.log_volume, regression
 
     def log_prob(self, x: Tensor, y: Tensor | None) -> Tensor:
-        """log p(x | y) (n,) in nats: of the mean of the members' densities."""
+        """log p(x | y) (n,) in nats: the logarithm of the mean of the members' densities."""
         return torch.logsumexp(self.log_probs(x, y), 0) - math.log(self.members)
 
     def log_prob_to_train(self, x: Tensor, y: Tensor | None) -> Tensor:
-        """The mean of the members' log-densities (n,)."""
+        """Mean of the members' log-densities (n,) in nats, by which each is trained on its own."""
         return self.log_probs(x, y).mean(0)
 
     def inverse(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, None]:
-        """z (n, D + 1) -> x (n, D). It jumps where the member changes, hence no log-determinant."""
+        """z (n, D + 1) -> samples x (n, D), and None: x jumps where z selects another member.
+
+        Hence there is no log-determinant.
+        """
         check_rows("latent z", z, self.latent_features)
         check_context(y, self.context, z.shape[0])
         c = self.features_of(y)

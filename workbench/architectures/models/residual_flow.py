@@ -1,4 +1,4 @@
-"""The network of `residual_flow`."""
+"""Model of the residual flow (`workbench.architectures.residual_flow`)."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from workbench.core.shapes import Shapes
 
 
 def lipschitz_bounds(blocks: Sequence[Residual]) -> tuple[float, float]:
-    """Bounds Π (1 + L) and Π 1 / (1 − L) of the Lipschitz constants of a stack of blocks and its inverse."""
+    """Bounds of the Lipschitz constants of a row of blocks, Π (1 + L), and its inverse, Π 1 / (1 − L)."""
     constants = [block.network.lipschitz for block in blocks]
     return math.prod(1 + c for c in constants), math.prod(1 / (1 - c) for c in constants)
 
 
 class ResidualFlowModel(ZukoFlowModel):
-    """A flow of residual blocks, with bounds that hold for any weights.
+    """Flow of residual blocks, with bounds on its stretching that hold for any weights.
 
     Attributes
     ----------
@@ -32,5 +32,5 @@ class ResidualFlowModel(ZukoFlowModel):
 
     @property
     def iterations(self) -> tuple[int, ...]:
-        """Evaluations of each block's network in the last inverse, in layer order."""
+        """Number of evaluations of each block's network in the latest inverse, one entry per block."""
         return tuple(layer.iterations for layer in self.layers)

@@ -1,4 +1,4 @@
-"""The network of `residual_inn`."""
+"""Model of the residual INN (`workbench.architectures.residual_inn`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from workbench.core.shapes import Shapes
 
 
 class ResidualInnModel(InnModel):
-    """An INN of residual blocks, with bounds that hold for any weights.
+    """INN of residual blocks, with bounds on its stretching that hold for any weights.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""The network of `symbolic_regression`."""
+"""Model of invertible symbolic regression (`workbench.architectures.symbolic_regression`)."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from workbench.architectures.models.zuko_flow import ZukoFlowModel
 from workbench.bijections.symbolic_coupling import SymbolicCoupling
 from workbench.core.shapes import Shapes
 
-#: Shares of the training after which the sparsity penalty begins, and after which the weights are pruned.
+#: Fractions of the training after which the sparsity penalty begins, and after which the weights are pruned.
 PENALTY_FROM, PRUNE_FROM = 0.25, 0.75
 
 
 class SymbolicFlowModel(ZukoFlowModel):
-    """A flow of symbolic couplings whose weights are penalised and then pruned while it is trained.
+    """Flow of symbolic couplings, whose weights are penalised and then pruned during training.
 
     Parameters
     ----------
     sparsity : weight λ of the penalty.
-    threshold : weights below it are pruned.
+    threshold : weights below it in magnitude are pruned.
     """
 
     def __init__(
@@ -39,29 +39,32 @@ class SymbolicFlowModel(ZukoFlowModel):
         self.register_buffer("cut", torch.zeros(1, dtype=torch.bool))
 
     def penalties(self, progress: float) -> dict[str, Tensor]:
-        """λ times the sum of the rounded |w|^½ in the middle of training; 0 before and after."""
+        """Sparsity penalty, λ Σ |w|^½ (rounded at zero), under the name "sparsity".
+
+        It is 0 before `PENALTY_FROM` and after `PRUNE_FROM`.
+        """
         value = torch.stack([layer.learner.penalty() for layer in self.layers]).sum()
         return {"sparsity": value * (self.sparsity if PENALTY_FROM <= progress < PRUNE_FROM else 0.0)}
 
     @property
     def settled(self) -> bool:
-        """True once the weights are pruned: the best weights before that are no short formulas."""
+        """True once the weights are pruned; validation selects no earlier ones, which are long formulas."""
         return bool(self.cut)
 
     @torch.no_grad()
     def after_step(self, progress: float) -> None:
-        """Prune the weights, once."""
+        """Prune the weights once, after the fraction `PRUNE_FROM` of training."""
         if progress >= PRUNE_FROM and not bool(self.cut):
             self.prune(self.threshold)
             self.cut.fill_(True)
 
     def prune(self, threshold: float) -> None:
-        """Zero the weights below the threshold, permanently."""
+        """Set weights below the threshold in magnitude to zero, permanently."""
         for layer in self.layers:
             layer.learner.prune(threshold)
 
     def expressions(self, x: list[Any], y: list[Any]) -> list[list[Any]]:
-        """The output of each layer as sympy expressions, one list (D,) a layer, given x (D,) and y (M,)."""
+        """The output of each layer as sympy expressions, one list (D,) per layer, given x (D,) and y (M,)."""
         outputs = []
         for layer in self.layers:
             x = layer.expressions(x, y)

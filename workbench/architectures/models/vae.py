@@ -1,4 +1,4 @@
-"""The network of `vae`."""
+"""Model of the variational autoencoders (`workbench.architectures.vae` and ``conditional_vae``)."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ _LARGEST_LOG_VARIANCE = 12.0
 
 
 class VaeModel(Model):
-    """Encoder, decoder and σ. A draw takes K + D standard normal numbers: the code and the decoder's noise.
+    """Variational autoencoder with a decoder of Gaussian noise σ.
+
+    A sample takes K + D standard normal numbers: the code and the decoder's noise.
 
     Parameters
     ----------
     code_features : K.
-    sigma : σ in standardised units, one for all components; 0 learns one for each.
+    sigma : σ in standardised units, the same for all components; 0 learns one per component.
     context : C, the number of features of y that both networks read.
     network : hidden sizes and activation of both networks.
     embedding : y (n, M) -> features (n, C); None where the networks read y itself.
@@ -53,19 +55,20 @@ class VaeModel(Model):
         return torch.cat((values, y if self.embedding is None else self.embedding(y)), dim=-1)
 
     def encode(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
-        """x (n, D) -> mean and log-variance of the code, each (n, K)."""
+        """x (n, D), y (n, M) -> mean and log-variance of the code's distribution, each (n, K)."""
         check_rows("x", x, self.features)
         mean, log_variance = self.encoder(self._with_context(x, y)).chunk(2, dim=-1)
         return mean, _LARGEST_LOG_VARIANCE * torch.tanh(log_variance / _LARGEST_LOG_VARIANCE)
 
     def decode(self, code: Tensor, y: Tensor | None) -> Tensor:
-        """Code (n, K) -> mean of x (n, D)."""
+        """Code (n, K), y (n, M) -> mean of x (n, D)."""
         return self.decoder(self._with_context(code, y))
 
     def evidence(self, x: Tensor, y: Tensor | None, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """log p(x | c, y) (n,) at the code c = μ + √v ⊙ noise, and the KL divergence (n,), in nats.
+        """Terms of the evidence lower bound of log p(x | y), each (n,) in nats.
 
-        Their difference is, on average over standard normal ``noise`` (n, K), a lower bound of log p(x | y).
+        They are log p(x | c, y) at the code c = μ + √v ⊙ ``noise``, and the KL divergence from N(0, I) of the
+        code's distribution. The bound is their mean difference over standard normal ``noise`` (n, K).
         """
         mean, log_variance = self.encode(x, y)
         divergence = -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum(-1)
@@ -75,7 +78,7 @@ class VaeModel(Model):
         return likelihood, divergence
 
     def inverse(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, None]:
-        """z (n, K + D) -> x (n, D): the decoded code plus the decoder's noise."""
+        """z (n, K + D) -> samples x (n, D), the decoded code plus noise, and None for the log-determinant."""
         check_rows("latent z", z, self.latent_features)
         code, noise = z.split((self.code_features, self.features), dim=-1)
         return self.decode(code, y) + self.log_sigma.exp() * noise, None

@@ -1,4 +1,4 @@
-"""A normalizing flow of zuko's lazy transforms, as a Model."""
+"""Normalizing flow made of zuko's lazy transforms, as a `Model`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from workbench.core.shapes import Shapes
 
 
 class ZukoFlowModel(Model):
-    """x -> z through ``layers``, in that order; y enters the networks inside those that have one.
+    """Normalizing flow: x -> z through ``layers`` in this order; y enters through the networks inside them.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class ZukoFlowModel(Model):
         self.embedding = embedding
 
     def prepare(self, x: Tensor, y: Tensor | None, bounds: Tensor) -> None:
-        """Initialise an embedding that starts from statistics of y (n, M)."""
+        """Initialise the embedding from statistics of y (n, M), if it needs them."""
         if y is not None and hasattr(self.embedding, "prepare"):
             self.embedding.prepare(y)
 
@@ -56,7 +56,10 @@ class ZukoFlowModel(Model):
         return steps[-1], total
 
     def draw(self, z: Tensor, y: Tensor | None) -> Tensor:
-        """x (n, D), without the log-determinant; a common observation y (1, M) is embedded once."""
+        """z (n, D) -> x (n, D), without the log-determinant.
+
+        ``y`` is (n, M), or (1, M) for one common to all, which is embedded once.
+        """
         check_rows("latent z", z, self.latent_features)
         common = y is not None and len(y) == 1
         check_context(y, self.context, 1 if common else z.shape[0])
@@ -66,11 +69,11 @@ class ZukoFlowModel(Model):
         return z
 
     def stages(self, z: Tensor, y: Tensor | None) -> list[Tensor]:
-        """z, the result of each layer's inverse, and x: tensors (n, D), one more than there are layers."""
+        """z and the output of each layer's inverse, the last of which is x: tensors (n, D)."""
         return self._inverse_steps(z, y)[0]
 
     def embed(self, y: Tensor | None) -> Tensor | None:
-        """y (n, M) -> features (n, C) that the layers read."""
+        """Features (n, C) of y (n, M) that the layers read: its embedding, or y itself; None without y."""
         return y if y is None or self.embedding is None else self.embedding(y)
 
     def _inverse_steps(self, z: Tensor, y: Tensor | None) -> tuple[list[Tensor], Tensor]:
