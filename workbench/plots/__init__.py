@@ -1,9 +1,9 @@
 """Datasets as HoloViews elements: ``hv.DynamicMap(plots.samples, streams=[hv.streams.Pipe(data=dataset)])``.
 
-The plot of a view or of a check is the function of its key in the module of its key; the module is imported
-when the plot is first used, as ``plots.samples`` or ``PLOTS["samples"]``. Every plot is a pure function of a
-Dataset (fresh, or read from a file), returns the same structure for any data, and keeps its axes where the
-attributes of the Dataset put them.
+A plot has the key of its snapshot view or diagnostic check as name: ``samples`` is drawn by the function
+`samples` of the module `workbench.plots.samples`, which is imported when ``plots.samples`` or
+``PLOTS["samples"]`` is first read. Every plot is a pure function of a Dataset (fresh, or read from a file),
+returns the same elements for any data, and takes its axis ranges from the Dataset's attributes.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from typing import Any
 
 from workbench.core.errors import unknown
 
-#: Functions of `workbench.plots.trends` beside the plot of its name.
+#: Functions of the module `workbench.plots.trends` that the package offers, besides the plot `trends`.
 _FROM_TRENDS = ("figure", "save_figure")
 
 
 class PlotTable(Mapping[str, Callable[..., Any]]):
-    """Every plot by its name: function NAME of ``workbench.plots.NAME``, or registered from elsewhere."""
+    """Mapping of plot names to functions: NAME of module ``workbench.plots.NAME``, or added by `register`."""
 
     def __init__(self) -> None:
         self._registered: dict[str, Callable[..., Any]] = {}
 
     def register(self, plot: Callable[..., Any]) -> Callable[..., Any]:
-        """Add a plot of another package under its function's name; a decorator."""
+        """Add a plot of another package under its function's name; use as a decorator."""
         self._registered[plot.__name__] = plot
         return plot
 
@@ -43,7 +43,7 @@ class PlotTable(Mapping[str, Callable[..., Any]]):
         return name in self._registered or (isinstance(name, str) and _plot_of_module(name) is not None)
 
     def __iter__(self) -> Iterator[str]:
-        """Go through all names; imports every module of the package."""
+        """Iterate over the names of all plots; imports every module of the package."""
         modules = (module.name for module in iter_modules(__path__))
         yield from dict.fromkeys([*(name for name in modules if name in self), *self._registered])
 
@@ -62,7 +62,7 @@ def _plot_of_module(name: str) -> Callable[..., Any] | None:
 
 
 PLOTS = PlotTable()
-#: The plots of checks: found by key like all others.
+#: Plots of the diagnostic checks: another name of `PLOTS`, which holds them by key like all others.
 JUDGED = PLOTS
 
 
@@ -80,7 +80,7 @@ def __dir__() -> list[str]:
 
 
 class _Package(ModuleType):
-    """Package whose attribute NAME is the plot, also after Python has bound the module NAME to it."""
+    """Class of this package's module object: ``plots.NAME`` stays the plot when its submodule is imported."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, ModuleType) and value.__name__ == f"{__name__}.{name}":

@@ -1,4 +1,4 @@
-"""Match with the measured field as colour, with the posterior's draws on it."""
+"""Plot of the Bartlett match of modelled and measured sound field over two seabed parameters, with draws."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from workbench.plots.style import (
     register,
 )
 
-#: From transparent to grey, since the draws on it have the colours.
+#: Colour map of the match, transparent (0) to grey (1): colours are left to the draws on top of it.
 _RAMP = [f"#6c7f8c{round(230 * i / 254):02x}" for i in range(255)]
 
 register(
@@ -30,7 +30,7 @@ register(
 
 
 def ambiguity_surface(data: xr.Dataset) -> hv.Overlay:
-    """Draw dark where a seabed matches, dots for the reference where there is one, crosses for the model."""
+    """Draw the match in shades of grey (dark: good), reference draws as dots, the model's as crosses."""
     axes = dimensions(data, "ambiguity_surface")
     limits = tuple(float(v) for v in data.attrs["color_limits"])
     match = hv.Dimension("ambiguity_match", label="Bartlett match", range=limits)

@@ -1,4 +1,7 @@
-"""The robot arm in every pose that the posterior proposes. Tap to move the target (hv.streams.Tap)."""
+"""Plot of a robot arm in the poses that the posterior proposes.
+
+A page may attach `hv.streams.Tap` to let the user move the target of the hand.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ register(
 
 
 def arm(data: xr.Dataset) -> hv.Overlay:
-    """Draw transparent arms of the model over dotted ones of the reference, their rail, and the target."""
+    """Draw the arms of the model (transparent) and of the reference (dotted), their rail, and the target."""
     axes = dimensions(data, "arm")
     return overlay(
         [

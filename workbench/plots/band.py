@@ -1,4 +1,4 @@
-"""Resimulated observations as a band over the components of y, with the observation."""
+"""Observations resimulated from the posterior: intervals of every component of y, and its observed value."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from bokeh.models import FixedTicker
 from workbench.plots.layers import OTHER, Columns, line_columns, points, segment_columns, segments
 from workbench.plots.style import FIGURE, LEGEND, MODEL, REFERENCE, axes, fix_axes, register
 
-#: Largest number of named components; more names would overlap.
+#: Largest number of components whose names are written along the axis; more would overlap.
 MOST_NAMED = 12
-#: The same in characters, with two of room beside each name.
+#: Largest number of characters of all these names together, counting two blanks for each.
 MOST_CHARACTERS = 60
 SHIFT = 0.18
 
@@ -30,7 +30,7 @@ register(
 
 
 def sides(data: Any) -> list[hv.Dimension]:
-    """Return the axes: components from left to right, their values upwards."""
+    """Return both axes: number of the component of y (horizontal) and its value (vertical)."""
     count = data.sizes["component"]
     return axes(
         "band", ("component of y", str(data.attrs["label"])), ((-0.6, count - 0.4), data.attrs["window"])
@@ -38,9 +38,10 @@ def sides(data: Any) -> list[hv.Dimension]:
 
 
 def band(datasets: Mapping[str, Any]) -> hv.Overlay:
-    """Draw the bands of ``model`` and perhaps ``other`` around the observation.
+    """Draw the central 50 % and 90 % intervals of every component of y, and the observation.
 
-    Both are Datasets with ``band`` (level, component) and ``observed`` (component).
+    ``datasets`` holds ``model`` and optionally ``other``, a second model of which only the 90 % interval is
+    drawn: Datasets with quantiles ``band`` (level, component) and ``observed`` (component,).
     """
     data = datasets["model"]
     both, numbers, names = sides(data), columns(datasets), list(data.attrs["names"])
@@ -62,7 +63,7 @@ def band(datasets: Mapping[str, Any]) -> hv.Overlay:
 
 
 def columns(datasets: Mapping[str, Any]) -> Columns:
-    """Return the numbers of the plot by the labels of its elements."""
+    """Return the plot's numbers as ``{element label: {dimension: values}}``, to update a figure in place."""
     data, other = datasets["model"], datasets.get("other")
     both, place = sides(data), np.arange(data.sizes["component"], dtype=float)
     low, quarter, _, three_quarters, high = data["band"].values
@@ -80,6 +81,6 @@ def columns(datasets: Mapping[str, Any]) -> Columns:
 
 
 def frame(datasets: Mapping[str, Any]) -> tuple:
-    """Return what a figure cannot change: a plot with another frame is built anew."""
+    """Return the labels and axis ranges; where they change, the figure must be built anew."""
     attrs = datasets["model"].attrs
     return tuple(attrs["names"]), attrs["label"], tuple(attrs["window"])

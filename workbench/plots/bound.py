@@ -1,4 +1,4 @@
-"""The terms of the bound as a table with bars: decimal logarithms, origin and number of each."""
+"""Terms of the bound on the posterior's error: a table with bars on a log₁₀ axis, values and their status."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from workbench.plots.style import (
     register,
 )
 
-#: Rows of the true error and not of the theorem; half the height of a bar; the axis' ends of the bars.
+#: Terms that hold the true error; half the height of a bar; ends of the log₁₀ axis of the bars.
 TRUE, HALF, LOW, HIGH = ("truth", "floor"), 0.32, -4.0, 4.0
-#: Texts of the rows: thirteen of them must fit a low card without touching.
+#: Font size of the rows: thirteen of them must fit into a low card.
 SMALL = "9px"
 _POWERS = {-3: "0.001", 0: "1", 3: "1000"}
 
 
 def _name_rows(plot: Any, element: Any) -> None:
-    """Hook: the terms stand where the numbers of the rows would, and powers of ten along the bottom."""
+    """HoloViews hook: label the rows with the names of the terms, the horizontal axis with powers of ten."""
     fix_axes(plot, element)
     state = plot.handles["workbench"]
     names = [str(n) for n in element.get(0).dimension_values("bound_name")]
@@ -58,9 +58,9 @@ register(
 
 
 def bound(data: xr.Dataset) -> hv.Overlay:
-    """Draw the true error in blue, measured terms in orange and declared ones in green.
+    """Draw a bar for each term: true error in blue, measured terms in orange, declared ones in green.
 
-    The dashed line is the true error, which the bound must reach.
+    A dashed line continues the true error down to the bar of the bound, which must reach it.
     """
     axes = dimensions(data, "bound")
     names = [str(n) for n in data["label"].values]
@@ -85,7 +85,7 @@ def bound(data: xr.Dataset) -> hv.Overlay:
 
 
 def _place(value: np.ndarray) -> np.ndarray:
-    """Return the end of each bar, NaN for a value that is not positive."""
+    """Return log10(value), clipped to the axis, as the end of a bar; NaN for a value that is not positive."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.clip(np.log10(np.where(value > 0, value, np.nan)), LOW, HIGH)
 

@@ -1,4 +1,4 @@
-"""Ranks of the truth among posterior draws: their distribution less the uniform one, in a band."""
+"""Calibration plot: empirical distribution of ranks minus the uniform one, in a simultaneous band."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import xarray as xr
 from workbench.plots.losses import swatches
 from workbench.plots.style import FIGURE, LEGEND, NEUTRAL, SERIES, axes, fix_axes, overlay, register
 
-#: Differences beyond this lie on the edge of the plot.
+#: Differences beyond ± this are drawn on the edge of the plot.
 HIGHEST = 0.3
 
 
 def _name_lines(plot: Any, element: Any) -> None:
-    """Hook: the legend names the quantities."""
+    """HoloViews hook: name the quantities of the lines in the legend."""
     fix_axes(plot, element)
     state, lines = plot.handles["workbench"], element.get(1)
     names = [str(n) for n in lines.dimension_values(2, expanded=False)]
@@ -39,15 +39,20 @@ register(
 
 
 def calibration(data: xr.Dataset) -> hv.Overlay:
-    """Draw one line per parameter; the grey band holds the lines of an exact posterior.
+    """Draw a line per parameter: distribution function of the ranks minus the uniform one.
 
-    An S means too narrow or too wide, a hump a shift.
+    Under the exact posterior all lines lie in the grey band. An S-shaped line means that the posterior is too
+    narrow or too wide, a hump that it is shifted.
     """
     return rank_lines(data, "calibration", "quantity", "rank of the truth among the draws")
 
 
 def rank_lines(data: xr.Dataset, prefix: str, dimension: str, label: str) -> hv.Overlay:
-    """Draw ``ecdf_difference`` (dimension, place) in the band from ``band_low`` to ``band_high``."""
+    """Draw lines ``ecdf_difference`` (dimension, place) over the band from ``band_low`` to ``band_high``.
+
+    ``dimension`` is the Dataset's dimension with one line per entry, ``label`` the horizontal axis label, and
+    ``prefix`` makes the names of the axes unique.
+    """
     sides = axes(prefix, (label, "share below − expected"), ((0.0, 1.0), (-HIGHEST, HIGHEST)))
     place = data["place"].values
     # before the first measurement the band is a line: a polygon without points cannot be drawn

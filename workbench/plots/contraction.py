@@ -1,4 +1,4 @@
-"""Posterior contraction against z-score, a dot for each pair and parameter."""
+"""Posterior contraction (1 − posterior variance / prior variance) against the z-score of the true value."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from workbench.plots.style import (
     register,
 )
 
-#: z-scores beyond this lie on the edge of the plot.
+#: z-scores beyond ± this are drawn on the edge of the plot.
 HIGHEST = 5.0
 
 register(
@@ -29,10 +29,10 @@ register(
 
 
 def contraction(data: xr.Dataset) -> hv.Overlay:
-    """Draw a dot for each pair and parameter, with one colour per parameter.
+    """Draw a dot for each pair (x, y) and parameter, in one colour per parameter.
 
-    Two thirds of the dots should lie between the dotted lines at ±1, as many above 0 as below. The further to
-    the right, the more was learned.
+    Of a calibrated posterior two thirds of the dots lie between the dotted lines at ±1, and as many above 0
+    as below. The further to the right, the more the observation has narrowed the prior.
     """
     labels = ("posterior contraction", "z-score of the truth")
     sides = axes("contraction", labels, ((-0.5, 1.02), (-HIGHEST, HIGHEST)))

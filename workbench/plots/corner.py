@@ -1,7 +1,7 @@
-"""Pair plot: regions that hold 50 % and 90 % of the draws for every pair, marginals on the diagonal.
+"""Corner plot: 50 % and 90 % highest-density regions of every pair of variables, marginals on the diagonal.
 
-All cells are one figure in units of cells, so that a live page redraws it at once: column c and row r of d
-variables cover [c, c + 1] × [d - 1 - r, d - r]. Tick labels are in the variables' own units.
+All cells share one figure whose unit is a cell, so that a live page redraws it at once: column c and row r of
+d variables cover [c, c + 1] × [d - 1 - r, d - r]. Tick labels are in the variables' own units.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ from workbench.plots.style import (
     register,
 )
 
-#: The upper right of a triangle is free, below the tools.
+#: Legend in the upper right, which is empty in a corner plot; the margin leaves room for the toolbar.
 INSIDE_LEGEND = {
     "legend_position": "top_right",
     "legend_opts": LEGEND["legend_opts"] | {"orientation": "vertical", "spacing": 4, "margin": 34},
 }
-#: Colour of brushed draws, neither the model's nor the reference's.
+#: Colour of the draws that a brush selects, distinct from model and reference.
 BRUSHED = "#1f9270"
-#: Height of the tallest marginal in its cell, and where the interval bar lies.
+#: Height of the tallest marginal, and of the interval bar above the foot of the cell, in cells.
 TALL, BAR = 0.8, 0.045
 NAMES = ("prior", "reference", "other", "model", "refined")
 GROUPS = {
@@ -87,18 +87,18 @@ register(
 
 
 def sides(count: int) -> list[hv.Dimension]:
-    """Return both axes in units of cells."""
+    """Return both axes of the figure, each from 0 to ``count`` cells."""
     return axes("corner", ("", ""), ((0, count), (0, count)))
 
 
 def corner(datasets: Mapping[str, Any]) -> hv.Overlay:
-    """Draw distributions by name.
+    """Draw the corner plot of one or more distributions of the same variables.
 
     Parameters
     ----------
-    datasets : ``model``, and optionally ``other``, ``refined``, ``reference``, ``prior``: Datasets with
-        ``single_density``, ``region_50``, ``region_90``; optionally ``truth`` (d,), and ``within`` (n,) bool,
-        the draws inside a brush.
+    datasets : ``model``, and optionally ``other`` (a second model), ``refined``, ``reference``, ``prior``:
+        Datasets with marginals ``single_density`` and outlines ``region_50``, ``region_90``; optionally the
+        true values ``truth`` (d,), and ``within`` (n,) bool, the draws that a brush selects.
     """
     model = datasets["model"]
     names, windows = list(model.attrs["labels"]), _windows(model)
@@ -144,7 +144,7 @@ def corner(datasets: Mapping[str, Any]) -> hv.Overlay:
 
 
 def columns(datasets: Mapping[str, Any]) -> Columns:
-    """Return the numbers of the plot by the labels of its elements."""
+    """Return the plot's numbers as ``{element label: {dimension: values}}``, to update a figure in place."""
     model = datasets["model"]
     count = len(model.attrs["labels"])
     both, windows = sides(count), _windows(model)
@@ -167,13 +167,13 @@ def columns(datasets: Mapping[str, Any]) -> Columns:
 
 
 def frame(datasets: Mapping[str, Any]) -> tuple:
-    """Return what a figure cannot change: a plot with another frame is built anew."""
+    """Return the labels and axis ranges; where they change, the figure must be built anew."""
     model = datasets["model"]
     return tuple(model.attrs["labels"]), tuple(np.ravel(model.attrs["windows"]))
 
 
 def mosaic(model: xr.Dataset, count: int) -> np.ndarray:
-    """Return the densities of all pairs as one picture, first row on top as in HoloViews; 0 elsewhere."""
+    """Join the densities of all pairs into one image, first row on top as in HoloViews; 0 in other cells."""
     density = model["pair_density"].values
     bins = density.shape[-1] if len(density) else 2
     whole = np.zeros((count * bins, count * bins), dtype=np.float32)
@@ -188,14 +188,14 @@ def _windows(model: xr.Dataset) -> np.ndarray:
 
 
 def _scale(distributions: Mapping[str, Any], count: int) -> np.ndarray:
-    """Return the height of a density of one in each diagonal cell, which the tallest density fills."""
+    """Return a factor per diagonal cell from density to height, so that the highest density fills it."""
     peaks = [d["single_density"].values.max(1, initial=0.0) for d in distributions.values() if d is not None]
     peak = np.max(peaks, axis=0) if peaks else np.ones(count)
     return TALL / np.where(peak > 0, peak, 1.0)
 
 
 def _outline(data: xr.Dataset | None, scale: np.ndarray, *, with_regions: bool) -> np.ndarray:
-    """Return marginals in the diagonal cells, and regions in the others, as one line with gaps."""
+    """Return marginals (diagonal cells) and regions' outlines (others) as one line (n, 2) with NaN gaps."""
     if data is None:
         return np.empty((0, 2))
     density, count = data["single_density"].values, len(scale)
@@ -209,7 +209,7 @@ def _outline(data: xr.Dataset | None, scale: np.ndarray, *, with_regions: bool) 
 
 
 def _intervals(model: xr.Dataset, windows: np.ndarray) -> np.ndarray:
-    """Return the central 90 % of every variable as a bar at the foot of its cell."""
+    """Return the central 90 % interval of every variable as a segment (d, 4) at the foot of its cell."""
     count, rows = len(windows), []
     quantile = model["quantile"].sel(variable=model["shown"].values).values
     for i, (low, high) in enumerate(windows):
@@ -220,7 +220,7 @@ def _intervals(model: xr.Dataset, windows: np.ndarray) -> np.ndarray:
 
 
 def _frame(count: int) -> list[tuple[float, float, float, float]]:
-    """Return the borders of the triangle's cells."""
+    """Return the borders of the cells of the triangle as segments (x0, y0, x1, y1)."""
     lines = []
     for i in range(count + 1):
         lines.append((0, count - i, min(i + 1, count), count - i))
@@ -229,7 +229,7 @@ def _frame(count: int) -> list[tuple[float, float, float, float]]:
 
 
 def _truth(truth: Any, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return lines in the diagonal cells and crosses in the others."""
+    """Return the true values as segments (d, 4) in the diagonal cells and as points (n, 2) in the others."""
     if truth is None:
         return np.empty((0, 4)), np.empty((0, 2))
     count = len(windows)
@@ -241,7 +241,7 @@ def _truth(truth: Any, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _clouds(model: xr.Dataset, within: Any, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the draws of every pair outside and inside a brush; none without a brush."""
+    """Return the draws of every pair outside and inside the brush, (n, 2) each; empty without a brush."""
     if within is None:
         return np.empty((0, 2)), np.empty((0, 2))
     draws, count = model["draw"].sel(variable=model["shown"].values).values, len(windows)
@@ -255,7 +255,7 @@ def _clouds(model: xr.Dataset, within: Any, windows: np.ndarray) -> tuple[np.nda
 
 
 def _tick_places(windows: np.ndarray) -> tuple[dict[float, str], dict[float, str]]:
-    """Return places in units of cells and their labels, for the columns and for all rows but the first."""
+    """Return {position in cells: tick label} for all columns, and for all rows but the first."""
     count = len(windows)
     columns, rows = dict[float, str](), dict[float, str]()
     for i, (low, high) in enumerate(windows):
@@ -268,7 +268,7 @@ def _tick_places(windows: np.ndarray) -> tuple[dict[float, str], dict[float, str
 
 
 def cell(x: float, y: float, count: int) -> tuple[int, int] | None:
-    """Return (column, row) of a point of the figure; None outside the triangle."""
+    """Return (column, row) of the cell in which a point of the figure lies; None outside the triangle."""
     column, row = int(np.floor(x)), count - 1 - int(np.floor(y))
     return (column, row) if 0 <= column <= row < count else None
 
@@ -276,10 +276,10 @@ def cell(x: float, y: float, count: int) -> tuple[int, int] | None:
 def box_within(
     box: Mapping[str, float], model: xr.Dataset, variables: tuple[int, ...]
 ) -> tuple[tuple[int, float, float], ...]:
-    """Convert a box (x0, x1, y0, y1) in the figure's units into (variable, low, high) of its variables.
+    """Convert a box (x0, x1, y0, y1) in the figure's units into limits (variable, low, high).
 
-    The box belongs to the cell in which its middle lies: two variables, one on the diagonal, none outside
-    the triangle. ``variables`` are the numbers of the plotted variables.
+    The box belongs to the cell in which its middle lies: two variables there, one on the diagonal, none
+    outside the triangle. ``variables`` are the numbers, within the problem, of the plotted variables.
     """
     windows, count = _windows(model), len(model.attrs["labels"])
     place = cell(0.5 * (box["x0"] + box["x1"]), 0.5 * (box["y0"] + box["y1"]), count)

@@ -1,7 +1,7 @@
-"""The learned critic and the optimal one.
+"""Plot of the learned critic beside the optimal one, as log-ratios of data and model density.
 
-For two variables side by side on one pair of axes, with one scale of colours; otherwise one against the other
-at points of both distributions.
+For two variables x: two images side by side on one pair of axes, with one colour scale. Otherwise: learned
+against optimal log-ratio at points of both distributions.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from workbench.plots.style import (
     signed_ramp,
 )
 
-#: Room between the two pictures and above them, as shares of a picture's side.
+#: Gap between the two images and room above them, as fractions of an image's side.
 BETWEEN, ABOVE = 0.08, 0.12
-#: Ticks below each picture, as shares of its window: evenly spaced across both pictures.
+#: Ticks below each image, as fractions of its range: evenly spaced across both images.
 PLACES = (0.15, 0.5, 0.85)
 NAMES = ("learned", "optimal")
 
 
 def _name_places(plot: Any, element: Any) -> None:
-    """Hook: label the ticks below each picture with values of its own window."""
+    """HoloViews hook: label the ticks below each of the two images with values of x."""
     fix_axes(plot, element)
     state = plot.handles["workbench"]
     low, high, width = (float(v) for v in element.get(2).dimension_values("critic_window"))
@@ -67,9 +67,10 @@ register(
 
 
 def critic(data: xr.Dataset) -> hv.Overlay:
-    """Draw blue where data exceed the model, orange where the model exceeds the data.
+    """Draw log data/model: blue where the data are denser than the model, orange where the model is denser.
 
-    Without a picture, dots are data and crosses draws; those of an optimal critic lie on the line.
+    Without images, dots are data and crosses draws of the model; those of an optimal critic lie on the
+    diagonal.
     """
     low, high = (float(v) for v in data.attrs["horizontal_window"])
     bottom, top = (float(v) for v in data.attrs["vertical_window"])

@@ -1,4 +1,4 @@
-"""Empirical distribution of a number over observations: the model's beside that of exact draws."""
+"""Empirical distribution function of a score over observations: the model's beside that of exact draws."""
 
 from __future__ import annotations
 
@@ -40,7 +40,11 @@ def cumulative_shares(
     window: tuple[float, float] | None = None,
     names: tuple[str, str] = ("model", "exact"),
 ) -> hv.Overlay:
-    """Draw the distribution functions of two samples (n,), which may be empty, and a dotted line."""
+    """Draw the empirical distribution functions of two samples (n,) of a score.
+
+    Either sample may be empty. ``mark`` is the place of a vertical dotted line, ``window`` the plotted range
+    (by default that of the values), ``prefix`` makes the names of the axes unique.
+    """
     values = np.concatenate([model, exact, [mark]])
     values = values[np.isfinite(values)]
     if window is None:
@@ -57,7 +61,7 @@ def cumulative_shares(
 
 
 def _steps(values: np.ndarray, window: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the empirical distribution function as a line of steps across the window."""
+    """Return horizontal and vertical coordinates of the empirical distribution function, as steps."""
     values = np.sort(values[np.isfinite(values)])
     if not len(values):
         return np.full(2, np.nan), np.full(2, np.nan)

@@ -1,4 +1,4 @@
-"""The model's density as colour, the target as contours."""
+"""Density of the model as an image, with contours of the target's 50 % and 90 % highest-density regions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from workbench.plots.style import (
 
 
 def colour_limits(plot: Any, element: Any) -> None:
-    """Hook: fix the axes, and set the colour scale to the range of the element's values."""
+    """HoloViews hook: fix the axes, and set the colour scale to the range of the value dimension."""
     fix_axes(plot, element)
     low, high = element.get(0).vdims[0].range
     for subplot in plot.subplots.values():
@@ -40,7 +40,10 @@ register(
 
 
 def density(data: xr.Dataset) -> hv.Overlay:
-    """Draw the density, with dashed lines around 50 % and 90 % of the target, which fixes the colours."""
+    """Draw the model's density, with dashed contours that hold 50 % and 90 % of the target's probability.
+
+    The attribute ``color_limits`` of the Dataset sets the ends of the colour scale.
+    """
     axes = dimensions(data, "density")
     height = hv.Dimension(
         "density_value", label="density", range=tuple(float(v) for v in data.attrs["color_limits"])

@@ -1,4 +1,4 @@
-"""Measured divergences over the iterations, on one logarithmic axis."""
+"""Divergences between data and model, measured during training, on one logarithmic axis."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from workbench.plots.style import FIGURE, LEGEND, SERIES, dimensions, fix_axes, 
 
 _POWERS = {-4: "≤ 0.0001", -3: "0.001", -2: "0.01", -1: "0.1", 0: "1", 1: "10"}
 
-#: Names that fit a legend.
+#: Short names of the divergences for the legend, by key.
 _SHORT = {
     "kl": "KL",
     "reverse_kl": "reverse KL",
@@ -34,12 +34,12 @@ _SHORT = {
     "sliced_wasserstein": "sliced W",
     "max_sliced_wasserstein": "max-sliced W",
 }
-#: Letters in one line of the legend, letters that a swatch counts for, and columns of a longer legend.
+#: Characters in a line of the legend, characters that a swatch counts for, columns of a longer legend.
 _LINE, _SWATCH, _COLUMNS = 50, 5, 2
 
 
 def _name_lines(plot: Any, element: Any) -> None:
-    """Hook: name the divergences in the legend, each with its last value."""
+    """HoloViews hook: name the divergences in the legend, each with its latest value."""
     fix_axes(plot, element)
     state, lines = plot.handles["workbench"], element.get(0)
     names = [str(n) for n in lines.dimension_values("divergences_name", expanded=False)]
@@ -63,7 +63,7 @@ register(
 
 
 def divergences(data: xr.Dataset) -> hv.Overlay:
-    """Draw one line per divergence; estimates below zero lie on the bottom."""
+    """Draw one line per divergence; values below the axis, also negative estimates, lie on its lower end."""
     axes = dimensions(data, "divergences")
     low, high = axes[1].range
     iteration, paths = data["iteration"].values, []

@@ -1,4 +1,4 @@
-"""Coverage of highest-density regions of the posterior over their credibility, in a simultaneous band."""
+"""Expected coverage of the posterior's highest-density regions against their credibility, with a band."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ register(
 
 
 def expected_coverage(data: xr.Dataset) -> hv.Overlay:
-    """Draw the coverage: below the diagonal overconfident, above it conservative."""
+    """Draw coverage against credibility: below the diagonal is overconfident, above it conservative."""
     return credibility_curve(data, "expected_coverage", "mass of the region of highest density")
 
 
 def credibility_curve(data: xr.Dataset, prefix: str, label: str) -> hv.Overlay:
-    """Draw ``coverage`` (credibility) in the band from ``low`` to ``high``."""
+    """Draw ``coverage`` (credibility,) over the band from ``low`` to ``high``, with the diagonal as ideal."""
     sides = axes(prefix, (label, "truths inside"), ((0.0, 1.0), (0.0, 1.0)))
     level = data["credibility"].values
     outline = {

@@ -1,4 +1,4 @@
-"""The latent lattice warped by the layers, coloured by the change of its area."""
+"""A latent lattice after a layer of the network, each cell coloured by the change of its area."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ register(
     )
 )
 
-#: One cell without a place, before the first snapshot.
+#: Corner coordinates of a single cell of NaN, which is drawn before the first snapshot.
 _NOWHERE = np.full((2, 2), np.nan)
 
 
 def grid(data: xr.Dataset, layer: int = -1) -> hv.QuadMesh:
     """Draw the lattice after ``layer`` (0: latent, -1: data): orange cells have shrunk (denser), blue grown.
 
-    A layer beyond the ends is replaced by the nearest.
+    A number beyond the first or last layer is clipped to it.
     """
     stages = data.sizes["stage"]
     stage = min(layer, stages - 1) if layer >= 0 else max(stages + layer, 0)

@@ -1,4 +1,4 @@
-"""The score of fresh data beside the best possible one and that of the model's own draws."""
+"""Mean log density of fresh data under the model, beside the best possible one and that of its own draws."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROWS = {2: "fresh data", 1: "model's own draws", 0: "best possible"}
 
 
 def _name_rows(plot: Any, element: Any) -> None:
-    """Hook: label the rows with words."""
+    """HoloViews hook: label the rows with the names of the three scores."""
     fix_axes(plot, element)
     plot.handles["yaxis"].update(ticker=FixedTicker(ticks=list(ROWS)), major_label_overrides=ROWS)
 
@@ -27,7 +27,10 @@ register(
 
 
 def held_out_density(data: xr.Dataset) -> hv.Overlay:
-    """Draw mean log densities in nats, the best possible one only if the target is known."""
+    """Draw mean log densities in nats: of fresh data, of the model's own draws, and the best possible one.
+
+    The best possible one is missing where the target density is not known.
+    """
     values = np.asarray([float(data[name]) for name in ("target_score", "own_score", "score")])
     finite = values[np.isfinite(values)]
     low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 1.0)

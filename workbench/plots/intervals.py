@@ -1,6 +1,6 @@
 """Marginals with their intervals, one row per variable: posterior, prior, and a reference where known.
 
-Thick bar: the central 50 %, thin bar: 90 %, ring: the median; those of a second model are below.
+Thick bar: the central 50 %, thin bar: 90 %, ring: the median. Bars of a second model lie below these.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from workbench.plots.layers import (
 )
 from workbench.plots.style import FIGURE, LEGEND, MODEL, NEUTRAL, REFERENCE, axes, fix_axes, register
 
-#: Foot and height of the curves of a row, and heights of the bars.
+#: Foot and largest height of the curves, and position of both models' bars, within a row of height 1.
 FOOT, TALL, BARS = 0.26, 0.66, {"model": 0.17, "other": 0.07}
 GROUPS = {
     "prior": "IntervalsPrior",
@@ -63,12 +63,12 @@ register(
 
 
 def sides(count: int) -> list[hv.Dimension]:
-    """Return the axes: across each window from 0 to 1, and one row per variable."""
+    """Return both axes: fraction of a variable's plotted range (horizontal), and rows, one per variable."""
     return axes("intervals", ("each variable across its own range", ""), ((-0.02, 1.02), (-0.08, count)))
 
 
 def intervals(datasets: Mapping[str, Any]) -> hv.Overlay:
-    """Draw the same Datasets as `workbench.plots.corner`."""
+    """Draw marginals and intervals of the Datasets that `workbench.plots.corner.corner` takes."""
     model = datasets["model"]
     names, windows = list(model.attrs["labels"]), _windows(model)
     count, numbers = len(names), columns(datasets)
@@ -103,7 +103,7 @@ def intervals(datasets: Mapping[str, Any]) -> hv.Overlay:
 
 
 def columns(datasets: Mapping[str, Any]) -> Columns:
-    """Return the numbers of the plot by the labels of its elements."""
+    """Return the plot's numbers as ``{element label: {dimension: values}}``, to update a figure in place."""
     windows = _windows(datasets["model"])
     count = len(windows)
     both, distributions = sides(count), {name: datasets.get(name) for name in GROUPS}
@@ -128,7 +128,7 @@ def columns(datasets: Mapping[str, Any]) -> Columns:
 
 
 def frame(datasets: Mapping[str, Any]) -> tuple:
-    """Return what a figure cannot change: a plot with another frame is built anew."""
+    """Return the labels and axis ranges; where they change, the figure must be built anew."""
     return tuple(datasets["model"].attrs["labels"]), tuple(np.ravel(datasets["model"].attrs["windows"]))
 
 
@@ -151,7 +151,7 @@ def _rows(data: Any, scale: np.ndarray) -> np.ndarray:
 
 
 def _bars(data: Any, windows: np.ndarray, height: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return ends (2, variable, 4) of the 90 % and 50 % bars, and the medians (variable, 2)."""
+    """Return the 90 % and 50 % intervals as segments (2, variable, 4), medians as points (variable, 2)."""
     if data is None:
         return np.empty((2, 0, 4)), np.empty((0, 2))
     quantile = data["quantile"].sel(variable=data["shown"].values).values

@@ -1,4 +1,4 @@
-"""Misfit during a search for inputs."""
+"""Misfit of the inputs over the iterations of a search that inverts a forward network."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ register(
     hv.opts.Overlay("Inversion", hooks=[fix_axes], logy=True, **FIGURE, **LEGEND),
 )
 
-#: Lower end of the axis of the misfit.
+#: Smallest misfit on the logarithmic axis; smaller ones are drawn there.
 _LEAST = 1e-6
 
 
 def inversion(data: xr.Dataset) -> hv.Overlay:
-    """Draw the smallest and the median misfit at each moment, and the tolerance."""
+    """Draw the smallest and the median misfit at every recorded step; the dotted line is the tolerance."""
     moments, misfit = data["moment"].values.astype(float), np.maximum(data["misfit"].values, _LEAST)
     best, median, tolerance = misfit.min(1), np.median(misfit, 1), float(data.attrs["tolerance"])
     least = max(_LEAST, min(float(best.min()), tolerance or 1.0)) / 2

@@ -1,4 +1,4 @@
-"""Distribution of the errors of round trips in both directions, and the threshold of a lost point."""
+"""Distribution functions of round-trip errors through the network, with the limit of a lost point."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ register(
 
 
 def invertibility(data: xr.Dataset) -> hv.Overlay:
-    """Draw x → z → x solid and z → x → z dashed; points right of the dotted line are lost."""
+    """Draw the errors of x → z → x (solid) and z → x → z (dashed); right of the dotted line: lost points."""
     axes = dimensions(data, "invertibility")
     labels = [str(v) for v in data["direction_label"].values]
     centre, share = data["log_error"].values, data["share"].values

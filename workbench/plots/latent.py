@@ -1,4 +1,4 @@
-"""The data's latent code on the rings of a standard normal."""
+"""Latents of the data beside a standard normal distribution and its probability rings."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _TURN = np.append(np.linspace(0, 2 * np.pi, 73), np.nan)
 
 
 def latent(data: xr.Dataset) -> hv.Overlay:
-    """Draw crosses for the code, dots for the reference, and rings around 50, 90 and 99 % of it."""
+    """Draw the data's latents as crosses, normal draws as dots, and circles around 50, 90, 99 % of these."""
     axes = dimensions(data, "latent")
     radii = data["ring_radius"].values[:, None]
     return overlay(

@@ -1,4 +1,4 @@
-"""Distance of each latent component from a standard normal, and its correlation with the observation."""
+"""Distance of each latent component from N(0, 1), and its correlation with the observation."""
 
 from __future__ import annotations
 
@@ -25,12 +25,16 @@ register(
     hv.opts.Curve("LatentNormalitySmall", color=NEUTRAL, line_width=1, line_dash="dotted"),
     hv.opts.Overlay("LatentNormality", hooks=[fix_axes], **FIGURE, **LEGEND),
 )
-#: Limit of a small value: the smaller of the two limits of the check.
+#: Height of the dotted line: the smaller of the check's limits of a small distance and correlation.
 SMALL = 0.05
 
 
 def latent_normality(data: xr.Dataset) -> hv.Overlay:
-    """Draw for each component a dot, its distance to N(0, 1), and a cross, its largest correlation with y."""
+    """Draw per latent component a dot and a cross.
+
+    The dot is its Kolmogorov-Smirnov distance from N(0, 1), the cross its largest absolute correlation with a
+    component of y.
+    """
     distance = np.nan_to_num(data["ks_distance"].values, nan=1.0)
     table = np.abs(data["correlation_with_y"].values)
     correlation = np.nan_to_num(table).max(1) if table.shape[1] else np.full(len(distance), np.nan)

@@ -1,4 +1,4 @@
-"""Steepest local slopes of the network, in both directions."""
+"""Steepest slopes of the network at single points (singular values of its Jacobian), in both directions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from workbench.plots.cumulative import cumulative_shares
 
 
 def lipschitz(data: xr.Dataset) -> hv.Overlay:
-    """Draw decimal logarithms of the slopes: solid from x to the latent, dashed back."""
+    """Draw distribution functions of log₁₀ slopes over points: x → z solid, z → x dashed."""
     with np.errstate(divide="ignore"):
         forward, back = (np.log10(data[f"{way}_slope"].values) for way in ("forward", "inverse"))
     names = ("x → z", "z → x")

@@ -1,4 +1,4 @@
-"""Distance of a classifier's probability from chance, over observations."""
+"""Local classifier two-sample test: distance of the class probability from 1/2, over observations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from workbench.plots.cumulative import cumulative_shares
 
 
 def local_c2st(data: xr.Dataset) -> hv.Overlay:
-    """Draw the distance from 1/2 at each observation, dashed for permuted labels."""
+    """Draw the distribution over observations of the mean |P − 1/2|; dashed: with swapped labels (chance)."""
     label = "mean |P − 1/2|"
     return cumulative_shares(
         data, "local_c2st", label, data["bias"].values, data["chance"].values, window=(0.0, 0.5)

@@ -1,4 +1,4 @@
-"""The parts of the loss over the iterations."""
+"""Terms of the loss over the iterations."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from bokeh.models import Legend, LegendItem
 
 from workbench.plots.style import FIGURE, FONT_SIZES, LEGEND, SERIES, dimensions, fix_axes, overlay, register
 
-#: Letters in one line of the legend; a longer legend is vertical.
+#: Characters in one line of the legend; a longer legend is vertical.
 LINE = 60
 
 
 def _name_lines(plot: Any, element: Any) -> None:
-    """Hook: write the legend, since the parts change with the objective."""
+    """HoloViews hook: name the terms in the legend; objectives differ in their terms."""
     fix_axes(plot, element)
     names = element.get(0).dimension_values("losses_part", expanded=False)
     state = plot.handles["workbench"]
@@ -33,7 +33,7 @@ def _name_lines(plot: Any, element: Any) -> None:
 
 
 def swatches(figure: Any) -> list[LegendItem]:
-    """Add a legend with an entry for each colour, whose lines have no points, and return the entries."""
+    """Add to a Bokeh figure a legend with one hidden entry per colour of `SERIES`; return the entries."""
     lines = [figure.line([np.nan], [np.nan], line_color=colour, line_width=2.5) for colour in SERIES]
     items = [
         LegendItem(label={"value": f"unused {i}"}, renderers=[line], visible=False)
@@ -55,7 +55,7 @@ register(
 
 
 def losses(data: xr.Dataset) -> hv.Overlay:
-    """Draw training solid and validation dashed, the total in the first colour."""
+    """Draw one colour per term of the loss, the total first: training solid, validation dashed."""
     axes = dimensions(data, "losses")
     return overlay(
         [_lines(data, "train", axes, "LossesTrain"), _lines(data, "validation", axes, "LossesValidation")],

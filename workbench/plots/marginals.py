@@ -1,4 +1,4 @@
-"""The marginal posterior of every variable, one row per variable, each across its own window."""
+"""The marginal posterior of every variable, one row per variable, each over its own plotted range."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HEIGHT = 0.7
 
 
 def _name_rows(plot: Any, element: Any) -> None:
-    """Hook: label the rows with the names of the variables."""
+    """HoloViews hook: label each row with its variable and range, the horizontal axis with low and high."""
     fix_axes(plot, element)
     names = [str(n) for n in element.get(0).dimension_values("marginals_variable", expanded=False)]
     state = plot.handles["workbench"]
@@ -40,7 +40,7 @@ register(
 
 
 def marginals(data: xr.Dataset) -> hv.Overlay:
-    """Draw the Dataset of the view posterior: model filled, reference dashed, on one scale per row."""
+    """Draw a Dataset of the view ``posterior``: model filled, reference dashed, one scale per row."""
     count = data.sizes["variable"]
     sides = axes(
         "marginals",
@@ -76,18 +76,18 @@ def marginals(data: xr.Dataset) -> hv.Overlay:
 
 
 def _outlines(heights: np.ndarray) -> np.ndarray:
-    """Return stepped outlines (variable, 2 · bins + 2), the first on top, cut where the next row begins."""
+    """Return stepped outlines (variable, 2 · bins + 2), first variable on top, clipped to the row height."""
     floor = np.arange(len(heights) - 1, -1, -1)[:, None]
     return floor + np.pad(np.repeat(np.minimum(heights, 0.97), 2, axis=1), ((0, 0), (1, 1)))
 
 
 def _with_gaps(place: np.ndarray, outlines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return all rows as one line with a gap after each."""
+    """Join the outlines of all rows into one line (horizontal, vertical), with NaN after each."""
     gap = np.full((len(outlines), 1), np.nan)
     return np.hstack([np.tile(place, (len(outlines), 1)), gap]).ravel(), np.hstack([outlines, gap]).ravel()
 
 
 def _names(data: xr.Dataset) -> list[str]:
-    """Return label and window of each variable, the name of its row."""
+    """Return a row label for each variable: its name, and below it its plotted range."""
     spans = [" to ".join(f"{v:.3g}".replace("-", "−") for v in bounds) for bounds in data["window"].values]
     return [f"{label}\n{span}" for label, span in zip(data["label"].values, spans, strict=True)]

@@ -1,4 +1,4 @@
-"""p values of fresh observations, beside that of the observation at hand."""
+"""Out-of-distribution test: p values of fresh observations, and that of the tested observation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from workbench.plots.cumulative import cumulative_shares
 
 
 def out_of_distribution(data: xr.Dataset) -> hv.Overlay:
-    """Draw the distribution of fresh p values, on or below the diagonal if all is well; dotted: this one."""
+    """Draw the distribution function of fresh p values; dotted: the p value of the tested observation.
+
+    If fresh observations are like those of the training, the function lies on or below the diagonal.
+    """
     grid = np.linspace(0, 1, 50)
     names, mark = ("fresh ones", "uniform"), float(data["p"])
     label = "p value of an observation"

@@ -1,4 +1,4 @@
-"""Measured velocities and the posterior's curves over the phase, folded at one period."""
+"""Measured velocities and the posterior's curves over the orbital phase, folded at one period."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ register_style("PhaseFolded")
 
 
 def phase_folded(data: xr.Dataset) -> hv.Overlay:
-    """Draw the same as `radial_velocity`, over one turn."""
+    """Draw the plot of `radial_velocity` over the phase, from −1/2 to 1/2 turn."""
     return measured_curve(data, "phase_folded", "phase", "PhaseFolded")

@@ -1,4 +1,4 @@
-"""The posterior as lines in physical space, one line per draw, with a band where lines are functions."""
+"""Posterior draws in physical space, such as poses or trajectories: one line per draw, or with a band."""
 
 from __future__ import annotations
 
@@ -25,9 +25,12 @@ register(
 
 
 def physical(datasets: Mapping[str, Any]) -> hv.Overlay:
-    """Draw the lines of ``model`` and ``other`` (Datasets of `workbench.diagnostics.posterior_explorer`).
+    """Draw one line per posterior draw in physical space, such as a pose, a trajectory or a curve over time.
 
-    ``reference`` and ``truth`` are arrays of lines (draw, point, side).
+    ``model`` and optionally ``other``, a second model, are Datasets of
+    `workbench.diagnostics.posterior_explorer.physical` with ``line``, fixed points ``mark``, and a quantile
+    ``band`` where all lines are functions of the same variable. ``reference`` and ``truth`` are arrays of
+    lines (draw, point, side), side 0 horizontal.
     """
     axes, numbers = dimensions(datasets["model"], "physical"), columns(datasets)
     elements = [
@@ -42,7 +45,7 @@ def physical(datasets: Mapping[str, Any]) -> hv.Overlay:
 
 
 def columns(datasets: Mapping[str, Any]) -> Columns:
-    """Return the numbers of the plot by the labels of its elements."""
+    """Return the plot's numbers as ``{element label: {dimension: values}}``, to update a figure in place."""
     model, other = datasets["model"], datasets.get("other")
     axes = dimensions(model, "physical")
     lines = {
@@ -61,7 +64,7 @@ def columns(datasets: Mapping[str, Any]) -> Columns:
 
 
 def frame(datasets: Mapping[str, Any]) -> tuple:
-    """Return what a figure cannot change: a plot with another frame is built anew."""
+    """Return the labels and axis ranges; where they change, the figure must be built anew."""
     attrs = datasets["model"].attrs
     return tuple(str(attrs[f"{s}_{w}"]) for s in ("horizontal", "vertical") for w in ("label", "window"))
 

@@ -1,6 +1,6 @@
-"""Observations in the plane: the data, the chosen observation, and simulations from its posterior.
+"""Two components of y as a scatter plot: data, the chosen observation, and simulations from its posterior.
 
-A tap (`hv.streams.Tap`) chooses another observation.
+A page may attach `hv.streams.Tap` to let the user choose another observation.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ register(
     ),
     hv.opts.Overlay("Plane", hooks=[fix_axes], **FIGURE, **LEGEND),
 )
-#: Height at which the points of a single component lie.
+#: Height of the observation where y has a single component.
 _MIDDLE = 0.5
 
 
 def sides(arrays: Mapping[str, Any]) -> list[hv.Dimension]:
-    """Return the axes of both components of y; for one component the second axis only spreads the points."""
+    """Return the axes of two components of y; if y has only one, the vertical axis spreads the points."""
     labels, windows = list(arrays["labels"]), list(arrays["windows"])
     if len(labels) == 1:
         labels, windows = [*labels, "spread for the eye"], [*windows, (0.0, 1.0)]
@@ -36,9 +36,10 @@ def sides(arrays: Mapping[str, Any]) -> list[hv.Dimension]:
 
 
 def plane(arrays: Mapping[str, Any]) -> hv.Overlay:
-    """Draw ``data`` (n, M), ``observation`` (M,) and resimulated draws (n, M) of ``model`` and ``other``.
+    """Draw observations: ``data`` (n, M), the chosen ``observation`` (M,), and simulations (n, M).
 
-    The draws may be None; ``labels`` and ``windows`` are those of y.
+    ``model`` holds simulations from the posterior, ``other`` those of a second model; both may be None.
+    ``labels`` and ``windows`` are labels and plotted ranges of the components of y.
     """
     both, numbers = sides(arrays), columns(arrays)
     elements = [
@@ -51,7 +52,7 @@ def plane(arrays: Mapping[str, Any]) -> hv.Overlay:
 
 
 def columns(arrays: Mapping[str, Any]) -> Columns:
-    """Return the numbers of the plot by the labels of its elements."""
+    """Return the plot's numbers as ``{element label: {dimension: values}}``, to update a figure in place."""
     both = sides(arrays)
     clouds = {
         "data": arrays.get("data"),
@@ -63,7 +64,7 @@ def columns(arrays: Mapping[str, Any]) -> Columns:
 
 
 def frame(arrays: Mapping[str, Any]) -> tuple:
-    """Return what a figure cannot change: a plot with another frame is built anew."""
+    """Return labels, axis ranges and the number of data; where they change, the figure must be built anew."""
     return tuple(arrays["labels"]), tuple(np.ravel(arrays["windows"])), len(arrays["data"])
 
 

@@ -25,7 +25,7 @@ register(
 
 
 def posterior(data: xr.Dataset) -> hv.Overlay:
-    """Draw dots for the reference where there is one, crosses for the model."""
+    """Draw the model's posterior as crosses and, where known, the reference posterior as dots."""
     axes = dimensions(data, "posterior")
     return overlay(
         [

@@ -9,6 +9,6 @@ from workbench.plots.cumulative import cumulative_shares
 
 
 def posterior_mmd(data: xr.Dataset) -> hv.Overlay:
-    """Draw MMD² of the model's posterior to the exact one, dashed of two exact samples."""
+    """Draw the distribution of MMD² over observations; dashed: MMD² between two exact samples."""
     model, exact = data["error_by_observation"].values, data["floor_by_observation"].values
     return cumulative_shares(data, "posterior_mmd", "MMD² to the exact posterior", model, exact)

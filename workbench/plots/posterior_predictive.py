@@ -1,4 +1,4 @@
-"""Ranks of a repeated measurement among its predictions: their distribution less the uniform one."""
+"""Posterior predictive check: distribution of a repeated measurement's ranks minus the uniform one."""
 
 from __future__ import annotations
 
@@ -9,5 +9,8 @@ from workbench.plots.calibration import rank_lines
 
 
 def posterior_predictive(data: xr.Dataset) -> hv.Overlay:
-    """Draw one line per observed quantity; the grey band holds the lines of exact predictions."""
+    """Draw a line per observed quantity: distribution function of the ranks minus the uniform one.
+
+    Under the exact posterior all lines lie in the grey band.
+    """
     return rank_lines(data, "posterior_predictive", "observed", "rank of the repetition among predictions")

@@ -1,4 +1,4 @@
-"""Posterior draws of several methods at one observation, on the same axes, over the exact ones."""
+"""Posterior draws of several methods at one observation, on the same axes, over exact draws."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import xarray as xr
 
 from workbench.plots.style import FIGURE, LEGEND, NEUTRAL, SERIES, dimensions, fix_axes, overlay, register
 
-#: Markers that go with the colours, which never stand alone.
+#: Markers of the methods, so that colour is never their only distinction.
 MARKERS = ("x", "circle", "triangle", "square", "diamond", "cross", "inverted_triangle", "asterisk")
 
 register(
@@ -26,7 +26,7 @@ register(
 
 
 def posteriors(data: xr.Dataset) -> hv.Overlay:
-    """Draw ``x`` (row, draw, side) with ``name`` and ``exact`` (row); exact rows are grey dots."""
+    """Draw points ``x`` (row, draw, side), a colour per row with label ``name``; ``exact`` rows are grey."""
     axes = dimensions(data, "posteriors")
     exact = data["exact"].values.astype(bool)
     # exact draws lie under the rest

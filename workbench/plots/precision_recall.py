@@ -1,4 +1,4 @@
-"""Precision against recall: by the known densities in blue, by a critic in orange."""
+"""Precision against recall of a generative model: by the known densities in blue, by a critic in orange."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ register(
 
 
 def precision_recall(data: xr.Dataset) -> hv.Overlay:
-    """Draw the curves, which a perfect model has in the corner, and a diamond at the objective's λ."""
+    """Draw the curves (a perfect model reaches the corner (1, 1)), and a diamond at the objective's λ."""
     axes = dimensions(data, "precision_recall")
     perfect = line([0, 1, 1], [1, 1, 0], axes, "PrecisionRecallPerfect", "perfect")
     curves = [

@@ -21,7 +21,7 @@ from workbench.plots.style import (
 
 
 def register_style(group: str) -> None:
-    """Register the options of one plot of this kind, whose groups begin with ``group``."""
+    """Register the style of a velocity plot, whose HoloViews groups all begin with ``group``."""
     register(
         hv.opts.Area(f"{group}Band", color=MODEL, alpha=0.22, line_alpha=0),
         hv.opts.Curve(f"{group}Draws", color=MODEL, line_width=0.8, alpha=0.55),
@@ -36,12 +36,12 @@ register_style("RadialVelocity")
 
 
 def radial_velocity(data: xr.Dataset) -> hv.Overlay:
-    """Draw band and single curves of the model, dashed edges of the reference's band, and measurements."""
+    """Draw the model's band and single curves, edges of the reference's band (dashed), and measurements."""
     return measured_curve(data, "radial_velocity", "time", "RadialVelocity")
 
 
 def measured_curve(data: xr.Dataset, name: str, measured_at: str, group: str) -> hv.Overlay:
-    """Draw the same over any axis: ``measured_at`` names the variable with the measurements' places."""
+    """Draw a velocity plot; ``measured_at`` names the variable with the measurements' times or phases."""
     axes = dimensions(data, name)
     at = data["at"].values
     there = np.isfinite(data["model_low"].values).all() and len(at) > 0
@@ -83,13 +83,13 @@ def measured_curve(data: xr.Dataset, name: str, measured_at: str, group: str) ->
 
 
 def _edges(data: xr.Dataset) -> np.ndarray:
-    """Return both edges of the reference's band (2, place), or (0, place)."""
+    """Return lower and upper edge of the reference's band (2, place); (0, place) without a reference."""
     edges = np.stack([data["reference_low"].values, data["reference_high"].values])
     return edges if np.isfinite(edges).all() else edges[:0]
 
 
 def _chain(at: np.ndarray, curves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return curves (k, place) as one line with gaps of NaN."""
+    """Join curves (k, place) into one line (horizontal, vertical), with NaN after each."""
     gap = np.full((len(curves), 1), np.nan)
     return np.concatenate([np.tile(at, (len(curves), 1)), gap], 1).ravel(), np.concatenate(
         [curves, gap], 1

@@ -1,4 +1,7 @@
-"""Resimulated observations around the chosen one. Tap it to choose another (hv.streams.Tap)."""
+"""Observations simulated from the posterior's draws, around the chosen observation.
+
+A page may attach `hv.streams.Tap` to let the user choose another one.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ register(
 
 
 def resimulation(data: xr.Dataset) -> hv.Overlay:
-    """Draw grey dots for the data, crosses for the resimulated posterior, a ring for the observation."""
+    """Draw data as grey dots, simulations from the posterior as crosses, the chosen observation as a ring."""
     axes = dimensions(data, "resimulation")
     return overlay(
         [

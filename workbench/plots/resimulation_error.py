@@ -1,4 +1,4 @@
-"""Distance of observations simulated from the posterior's draws, over observations."""
+"""Distance between the observation and simulations from its posterior, over observations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from workbench.plots.cumulative import NOTHING, cumulative_shares
 
 
 def resimulation_error(data: xr.Dataset) -> hv.Overlay:
-    """Draw the squared distances; dotted: the mean of an exact posterior."""
+    """Draw the distribution function of squared distances in y; dotted: the mean of an exact posterior."""
     model = data["error_by_observation"].values if "error_by_observation" in data else NOTHING
     mark = float(data["floor"]) if "floor" in data else np.nan
     return cumulative_shares(data, "resimulation_error", "squared distance in y", model, mark=mark)

@@ -25,7 +25,7 @@ register(
 
 
 def samples(data: xr.Dataset) -> hv.Overlay:
-    """Draw dots for the data, crosses for the model's samples."""
+    """Draw data as dots and samples of the model as crosses."""
     axes = dimensions(data, "samples")
     return overlay(
         [

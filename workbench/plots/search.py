@@ -20,7 +20,7 @@ from workbench.plots.style import (
     register,
 )
 
-#: From blue, where the misfit is small, to transparent.
+#: Colour map of the misfit, from blue (small) to transparent.
 RAMP = [f"{REFERENCE}{round(150 * (1 - i / 254) ** 1.5):02x}" for i in range(255)]
 
 register(
@@ -34,7 +34,10 @@ register(
 
 
 def search(data: xr.Dataset) -> hv.Overlay:
-    """Draw full dots at the target, rings on the way, and blue lines where one output is at its target."""
+    """Draw inputs that have reached the target as full dots, others as rings, and their trails.
+
+    Background: log₁₀ of the misfit, and blue contours where one output equals its target.
+    """
     axes = dimensions(data, "search")
     height = hv.Dimension(
         "search_misfit", label="log₁₀ misfit", range=tuple(float(v) for v in data.attrs["color_limits"])

@@ -1,5 +1,4 @@
-"""Sound speed over depth: band and single profiles of the model, edges of the reference's band, the
-array."""
+"""Sound speed over depth: profiles and band of the model, band of the reference, and the hydrophones."""
 
 from __future__ import annotations
 
@@ -30,9 +29,9 @@ register(
 
 
 def sound_speed_profile(data: xr.Dataset) -> hv.Overlay:
-    """Draw speeds over depth, which grows downwards.
+    """Draw sound speed (horizontal) against depth (downwards).
 
-    Thick lines hold 90 % of the model's speeds at each depth, dashed ones 90 % of the reference's.
+    Thick lines bound 90 % of the model's speeds at each depth, dashed ones 90 % of the reference's.
     """
     axes = dimensions(data, "sound_speed_profile")
     depth, array = data["depth"].values, data["array"].values
@@ -56,7 +55,7 @@ def _edges(data: xr.Dataset, name: str) -> np.ndarray:
 
 
 def _chain(curves: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return profiles (k, place) as one line with gaps of NaN."""
+    """Join profiles (k, place) into one line (horizontal, vertical), with NaN after each."""
     gap = np.full((len(curves), 1), np.nan)
     places = np.concatenate([np.tile(at, (len(curves), 1)), gap], 1)
     return np.concatenate([curves, gap], 1).ravel(), places.ravel()

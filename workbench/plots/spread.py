@@ -1,4 +1,4 @@
-"""A number of several methods: boxes for quartiles, dots for values, marks for published ones."""
+"""A score of several methods: boxes for quartiles, dots for values, other markers for published values."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from bokeh.models import FixedTicker
 
 from workbench.plots.style import FIGURE, LEGEND, MODEL, NEUTRAL, REFERENCE, dimensions, fix_axes, register
 
-#: Half the height of a box; rows are one apart.
+#: Half the height of a box, where rows have height 1.
 HALF = 0.3
 
 
 def _name_rows(plot: Any, element: Any) -> None:
-    """Hook: label the rows with names."""
+    """HoloViews hook: label the rows with the names of the methods."""
     fix_axes(plot, element)
     names = list(element.get(1).dimension_values("spread_name", expanded=False))
     rows = {len(names) - 1 - i: str(name) for i, name in enumerate(names)}
@@ -36,10 +36,11 @@ register(
 
 
 def spread(data: xr.Dataset, *, log: bool = False) -> hv.Overlay:
-    """Draw ``name`` (row), ``value`` (row, sample; NaN where missing), ``mean`` (row) and published values
-    ``figure`` (tag, row).
+    """Draw one row per method: box of the quartiles, single values, mean, and published values.
 
-    The window of the attributes is the horizontal axis; on a logarithmic one smaller values lie on its edge.
+    Variables: ``name`` (row), ``value`` (row, sample; NaN where missing), ``mean`` (row) and published values
+    ``figure`` (tag, row) with their sources ``tag``. The attribute ``horizontal_window`` is the plotted
+    range; with ``log`` the axis is logarithmic and values below the range lie on its edge.
     """
     horizontal, vertical = dimensions(data, "spread")
     names = [str(n) for n in data["name"].values]

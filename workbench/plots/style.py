@@ -1,13 +1,14 @@
 """Style of every plot: colours, sizes, and the hook that fixes the axes.
 
 Colours: blue for data, reference and target, orange for the model. Both have a contrast of at least 3 to 1
-against white and against a dark page, differ for every kind of colour vision, and never stand alone: the
-marker or the dash differs too. Backgrounds are transparent, and text has the colour of the page.
+against white and against a dark page, differ for every kind of colour vision, and are never the only
+distinction: the marker or the dash differs too. Backgrounds are transparent, and text has the colour of the
+page.
 
-Options are registered once for each plot's own group instead of being set on every frame: that halves the
-time of an update. Ranges, labels and titles travel in the elements' dimensions and label, and the hook
-writes them to the figure only when they have changed, so that a user's zoom survives an update and a new
-problem moves the axes.
+Options are registered once for each plot's own HoloViews group instead of being set at every update: that
+halves its time. Ranges, labels and titles are those of the elements' dimensions and label, and the hook
+writes them to the figure only when they have changed: a user's zoom survives an update, and another problem
+gets its own ranges.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ hv.Store.set_current_backend("bokeh")
 hv.renderer("bokeh").webgl = False
 
 REFERENCE, MODEL = "#2e7fcb", "#d4670c"
-#: Colours of more than two series, in this order.
+#: Colours of plots with more than two series, in order of use.
 SERIES = ("#d4670c", "#2e7fcb", "#1f9270", "#bd5fa5", "#8a7b1c", "#8673c8", "#c9524a", "#6c7f8c")
-#: Lines that belong to neither (rings, thresholds, frames): grey that shows on light and dark.
+#: Grey of rings, thresholds and frames, visible on light and dark pages.
 NEUTRAL = "#868686"
-#: From transparent to the model's orange.
+#: Colour map of densities, from transparent to the model's orange.
 DENSITY_RAMP = [f"#d4670c{round(255 * min(1.0, i / 254) ** 0.75):02x}" for i in range(255)]
-#: Dense blue-green over grey to thin orange-red, for signed changes.
+#: Colours of the map of signed values: negative, zero, positive.
 SIGNED_RAMP_ENDS = ("#d4670c", "#b9b4ac", "#2e7fcb")
 
 SIDES = ("horizontal", "vertical")
@@ -58,9 +59,9 @@ FIGURE = {
     "toolbar": "above",
     "autohide_toolbar": True,
 }
-#: Options of a figure in a card: tools inside the frame, where they take no room from the plot.
+#: Options of a low figure in a card: tools inside the frame, where they take no room from the plot.
 COMPACT = {"min_height": 150, "backend_opts": {"plot.toolbar_inner": True}}
-#: The same for a plot in which there is nothing to pan or zoom.
+#: Options of a low figure without a toolbar, where there is nothing to pan or zoom.
 COMPACT_WITHOUT_TOOLS = {"min_height": 150, "toolbar": None}
 _compact_options: list[hv.Options] = []
 _compact_figures = False
@@ -91,7 +92,7 @@ LEGEND = {
 
 
 def signed_ramp(steps: int = 255) -> list[str]:
-    """Return hex colours from orange over grey to blue, interpolated linearly."""
+    """Return ``steps`` hex colours from orange over grey to blue, interpolated linearly."""
     low, middle, high = (
         np.array([int(c[i : i + 2], 16) for i in (1, 3, 5)], dtype=float) for c in SIGNED_RAMP_ENDS
     )
@@ -101,10 +102,10 @@ def signed_ramp(steps: int = 255) -> list[str]:
 
 
 def register(*options: hv.Options, compact: Mapping[str, Any] = COMPACT) -> None:
-    """Set the default options of a plot's own groups, with the tools of every plot.
+    """Set default options of HoloViews groups, and give every figure the standard tools.
 
-    ``compact`` are options of the whole figure that `use_compact_figures` adds; empty for a plot that keeps
-    its size.
+    ``compact`` are further options of the whole figure that `use_compact_figures` sets; empty for a plot that
+    keeps its size.
     """
     for option in options:
         option.kwargs.setdefault("default_tools", TOOLS)
@@ -116,7 +117,7 @@ def register(*options: hv.Options, compact: Mapping[str, Any] = COMPACT) -> None
 
 
 def use_compact_figures() -> None:
-    """Put the tools of all plots, also of those imported later, inside the frame, and let figures be low."""
+    """Let all plots, also those imported later, be lower, with the toolbar inside the frame."""
     global _compact_figures
     _compact_figures = True
     hv.opts.defaults(*_compact_options)
@@ -129,7 +130,10 @@ def _options(key: str, options: Mapping[str, Any]) -> hv.Options:
 
 
 def dimensions(data: xr.Dataset, prefix: str) -> list[hv.Dimension]:
-    """Return both axes, named after the plot so that no two plots are linked; label and range from attrs."""
+    """Return horizontal and vertical axis of a plot, with label and range from the Dataset's attributes.
+
+    They are named after the plot, so that HoloViews links the axes of no two plots.
+    """
     return axes(
         prefix,
         [str(data.attrs[f"{side}_label"]) for side in SIDES],
@@ -138,7 +142,10 @@ def dimensions(data: xr.Dataset, prefix: str) -> list[hv.Dimension]:
 
 
 def axes(prefix: str, labels: Sequence[str], windows: Sequence[Sequence[float]]) -> list[hv.Dimension]:
-    """Return two dimensions; a blank tells equal labels apart, which HoloViews would confuse."""
+    """Return two HoloViews dimensions, named after the plot, with these labels and ranges.
+
+    A blank distinguishes equal labels, since HoloViews would take them for one axis.
+    """
     first, second = labels
     labels = (first or " ", (second or " ") + (" " if (second or " ") == (first or " ") else ""))
     return [
@@ -148,13 +155,13 @@ def axes(prefix: str, labels: Sequence[str], windows: Sequence[Sequence[float]])
 
 
 def points(data: xr.Dataset, name: str, axes: list[hv.Dimension], group: str, label: str) -> hv.Points:
-    """Return the points ``<name>_horizontal``, ``<name>_vertical``."""
+    """Return the Dataset's variables ``<name>_horizontal`` and ``<name>_vertical`` as points."""
     columns = {axis.name: data[f"{name}_{side}"].values for axis, side in zip(axes, SIDES, strict=True)}
     return hv.Points(columns, axes, group=group, label=label, datatype=["dictionary"])
 
 
 def line(horizontal: Any, vertical: Any, axes: list[hv.Dimension], group: str, label: str) -> hv.Curve:
-    """Return a line with gaps at NaN."""
+    """Return a curve that is interrupted at NaN."""
     columns = {
         axes[0].name: np.asarray(horizontal, dtype=float),
         axes[1].name: np.asarray(vertical, dtype=float),
@@ -163,12 +170,12 @@ def line(horizontal: Any, vertical: Any, axes: list[hv.Dimension], group: str, l
 
 
 def overlay(elements: Sequence[hv.Element], data: xr.Dataset, group: str) -> hv.Overlay:
-    """Return the elements on one pair of axes, with the title of the Dataset."""
+    """Lay the elements over each other on one pair of axes, with the title of the Dataset."""
     return hv.Overlay(list(elements), group=group, label=str(data.attrs["title"]))
 
 
 def fix_axes(plot: Any, element: Any) -> None:
-    """Hook: style the figure once, and set ranges, axis labels and title whenever they have changed."""
+    """HoloViews hook: style the figure once; set ranges, axis labels and title whenever they have changed."""
     figure = plot.state
     state = plot.handles.setdefault("workbench", {})
     if not state:
@@ -187,7 +194,7 @@ def fix_axes(plot: Any, element: Any) -> None:
 
 
 def hide_empty_entries(plot: Any, element: Any) -> None:
-    """Hook: hide the legend entries of elements without points."""
+    """HoloViews hook: hide the legend entries of elements without data."""
     visible = {part.label: len(part) > 0 for part in element}
     legend = plot.state.select_one(Legend)
     for item in legend.items if legend is not None else ():

@@ -1,4 +1,4 @@
-"""Coverage of balls around random points (TARP) over their credibility, in a simultaneous band."""
+"""TARP, tests of accuracy with random points: coverage of balls against their credibility, with a band."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from workbench.plots.expected_coverage import credibility_curve
 
 
 def tarp(data: xr.Dataset) -> hv.Overlay:
-    """Draw the coverage: any departure from the diagonal is an error."""
+    """Draw coverage against credibility: any departure from the diagonal is an error of the posterior."""
     return credibility_curve(data, "tarp", "mass of the ball around a random point")

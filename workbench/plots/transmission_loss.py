@@ -1,4 +1,4 @@
-"""Transmission loss over range and depth as colour, with the array, the source's depth and the seabed."""
+"""Acoustic transmission loss over range and depth as an image, with hydrophones, source depth and seabed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from workbench.plots.style import (
     register,
 )
 
-#: Loud is blue, quiet is the page.
+#: Colour map of the loss, from blue (little, loud) to transparent (much, quiet).
 _RAMP = [f"#2e7fcb{round(255 * (1 - i / 254)):02x}" for i in range(255)]
 
 register(
@@ -32,7 +32,7 @@ register(
 
 
 def transmission_loss(data: xr.Dataset) -> hv.Overlay:
-    """Draw the loss over range and depth, downwards; the source is at range 0, left of the figure."""
+    """Draw the loss over range and depth (downwards); the source is at range 0, left of the plotted range."""
     axes = dimensions(data, "transmission_loss")
     limits = tuple(float(v) for v in data.attrs["color_limits"])
     loss = hv.Dimension("transmission_value", label="loss [dB]", range=limits)

@@ -1,4 +1,4 @@
-"""A number against a varied setting: a line for each way to train, and crosses for published values."""
+"""A score against a varied setting: one line per series (a way to train), crosses for published values."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from bokeh.resources import INLINE
 from workbench.plots.posteriors import MARKERS
 from workbench.plots.style import FIGURE, LEGEND, SERIES, dimensions, fix_axes, line, overlay, register
 
-#: Letters of a name beyond which the names of places are rotated.
+#: Names longer than this many characters are rotated along the horizontal axis.
 _LONG = 6
 
 
 def _name_places(plot: Any, element: Any) -> None:
-    """Hook: label the places with names."""
+    """HoloViews hook: label the horizontal axis with the values of the varied setting."""
     fix_axes(plot, element)
     places = list(element.get(0).dimension_values("trends_place", expanded=False))
     names = {i: str(name) for i, name in enumerate(places)}
@@ -48,10 +48,12 @@ register(
 
 
 def trends(data: xr.Dataset) -> hv.Overlay:
-    """Draw ``mean``, ``low``, ``high`` and ``published`` (series, place) with names of both.
+    """Draw a line per series over the values of a setting, the places.
 
-    Attributes: ``connected`` 1 if the places have an order, ``log`` 1 for a logarithmic vertical axis (values
-    that are not positive then lie on its edge), labels and windows.
+    ``mean``, ``low``, ``high`` and ``published`` are (series, place), with both names as coordinates.
+    Attributes: ``connected`` is 1 if the places have an order and lines join them, ``log`` 1 for a
+    logarithmic vertical axis (values that are not positive then lie on its edge); labels and plotted ranges
+    of both axes.
     """
     axes = dimensions(data, "trends")
     log, in_order = bool(data.attrs["log"]), bool(data.attrs["connected"])
@@ -88,14 +90,14 @@ def trends(data: xr.Dataset) -> hv.Overlay:
 
 
 def figure(parts: Sequence[xr.Dataset], *, width: int = 560, height: int = 360) -> hv.Layout:
-    """Lay several trends one under the other, each of this many pixels."""
+    """Arrange one trend plot per Dataset in a column; ``width`` and ``height`` of each are in pixels."""
     size = {"responsive": False, "width": width, "height": height}
     plots = [trends(part).opts(hv.opts.Overlay("Trends", **size)) for part in parts]
     return hv.Layout(plots).cols(1).opts(shared_axes=False)
 
 
 def save_figure(parts: Sequence[xr.Dataset], path: str | Path) -> Path:
-    """Write the same as one HTML file that works offline, and return its path."""
+    """Write the trend plots of these Datasets to an HTML file that works offline; return its path."""
     path = Path(path)
     # not with hv.save, whose page loads icons from the network
     page = file_html(hv.render(figure(parts), backend="bokeh"), INLINE, title="Figure of a study")
