@@ -1,1 +1,1 @@
-"""Invertible transforms that zuko lacks, as its lazy transforms, one a file; and their inversion."""
+"""Invertible transforms that zuko lacks, as lazy transforms, one per file; and faster inversion of layers."""

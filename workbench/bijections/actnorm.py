@@ -1,14 +1,13 @@
-"""Activation normalisation (actnorm): a shift and a scale a component, which the first batch sets.
+"""Activation normalisation (actnorm): a shift and a scale per component, initialised by the first batch.
 
 forward   v = exp(a) ⊙ u + b
 log-det   Σ a_i
 inverse   u = (v − b) ⊙ exp(−a)
-start     the first training batch, whichever way it passes, leaves with mean 0 and variance 1;
-          from then on a and b are parameters like any other
+start     a and b are set such that the first training batch has mean 0 and variance 1 after the layer, in
+          whichever direction it passes; from then on they are ordinary parameters
 Source: Kingma & Dhariwal 2018, Glow, arXiv:1807.03039, section 3.1.
 
-Whether it has been initialised is a buffer and hence saved: a loaded model is never initialised again, and a
-resumed run continues with its own scale and shift.
+A buffer, saved with the weights, records the initialisation: a loaded model is never initialised again.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from workbench.bijections.transform import VectorTransform
 
 
 class ActNormTransform(VectorTransform):
-    """Shift and scale of the layer, which initialises itself from the first training batch that passes."""
+    """Transform v = exp(a) ⊙ u + b of an `ActNorm` layer; the first training batch initialises the layer."""
 
     def __init__(self, layer: ActNorm) -> None:
         super().__init__()
@@ -41,7 +40,7 @@ class ActNormTransform(VectorTransform):
 
 
 class ActNorm(LazyTransform):
-    """The layer; the identity until it is initialised. It does not depend on the context."""
+    """Actnorm layer; the identity until it is initialised. It does not depend on the context."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -54,7 +53,11 @@ class ActNorm(LazyTransform):
 
     @torch.no_grad()
     def start(self, rows: Tensor, *, backwards: bool) -> None:
-        """Initialise from mean and scale of ``rows`` (n, D), n ≥ 2: once, in training mode."""
+        """Initialise from mean and standard deviation of ``rows`` (n, D): once, in training mode, n ≥ 2.
+
+        ``backwards`` if the rows enter the inverse. Rows with a mean or deviation that is not finite have no
+        effect.
+        """
         if not self.training or rows.shape[0] < 2 or bool(self.started):
             return
         deviation, mean = torch.std_mean(rows, dim=0, correction=0)

@@ -1,11 +1,11 @@
 """Maps from the real line to the circle, and from the circle to a standard normal latent.
 
-onto      θ = π tanh(k u), k = π / (2√3): a logistic variable of variance one becomes uniform on the circle
+to circle θ = π tanh(k u), k = π / (2√3): a logistic variable of variance one becomes uniform on the circle
 log-det   log(π k) − 2 log cosh(k u)
 inverse   u = artanh(θ / π) / k
 to normal z = Φ⁻¹((1 + θ/π) / 2) = √2 erf⁻¹(θ / π);  log-det  ½ log(π/2) − log π + z²/2
 inverse   θ = π erf(z / √2)
-Source: ours; circular flows after Rezende et al. 2020, Flows on Tori and Spheres, arXiv:2002.02428.
+Source: this project; circular flows after Rezende et al. 2020, Flows on Tori and Spheres, arXiv:2002.02428.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ RATE = math.pi / (2 * math.sqrt(3))
 
 
 def _inside(part: Tensor) -> Tensor:
-    """Clamp a fraction of the half circle to the open interval: at ±1 both inverses are infinite."""
+    """Clamp θ/π to within (−1, 1), since atanh and erf⁻¹ are infinite at ±1."""
     end = 1.0 - torch.finfo(part.dtype).eps
     return part.clamp(-end, end)
 
 
 class OntoCircleTransform(ScalarTransform):
-    """Real line to circle, elementwise."""
+    """Map θ = π tanh(k u) from the real line to the angle on a circle, elementwise."""
 
     codomain = constraints.interval(-math.pi, math.pi)
 
@@ -45,7 +45,7 @@ class OntoCircleTransform(ScalarTransform):
 
 
 class CircleToNormalTransform(ScalarTransform):
-    """Uniform distribution on the circle to the standard normal one, elementwise."""
+    """Map z = √2 erf⁻¹(θ / π) from a uniform angle to a standard normal number, elementwise."""
 
     domain = constraints.interval(-math.pi, math.pi)
 

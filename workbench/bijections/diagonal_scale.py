@@ -1,4 +1,4 @@
-"""A learned factor for each component: the only layer of NICE that changes volume.
+"""Learned factor per component: the only layer of NICE that changes volume.
 
 forward   v_i = exp(a_i) u_i
 log-det   Σ a_i, the same for every point
@@ -17,7 +17,7 @@ from workbench.bijections.transform import VectorTransform
 
 
 class DiagonalScaleTransform(VectorTransform):
-    """``v = exp(a) u`` with ``log_scale`` a (D,)."""
+    """Transform v = exp(a) ⊙ u, where a (D,) is ``log_scale``."""
 
     def __init__(self, log_scale: Tensor) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class DiagonalScaleTransform(VectorTransform):
 
 
 class DiagonalScale(LazyTransform):
-    """The layer; it starts as the identity and does not depend on the context."""
+    """Layer that scales each component; it starts as the identity and does not depend on the context."""
 
     def __init__(self, features: int) -> None:
         super().__init__()

@@ -1,11 +1,11 @@
-"""Gaussianization: a component passes through a mixture's distribution function and then the normal quantile.
+"""Gaussianization: each component passes through the CDF of a mixture, then the quantile function of N(0, 1).
 
 forward   v = Φ⁻¹( (1/K) Σ_k Φ(exp(a_k) u + b_k) )
 log-det   log (1/K) Σ_k exp(a_k) φ(exp(a_k) u + b_k) − log φ(v)
 inverse   v lies between the smallest and the largest of exp(a_k) u + b_k, so that u lies between the smallest
-          and the largest (v − b_k) exp(−a_k): a root is searched there
+          and the largest (v − b_k) exp(−a_k), where root finding locates it
 Source: Meng, Song, Song & Ermon 2020, Gaussianization Flows, arXiv:2003.01941; Chen & Gopinath 2000.
-All of it in logarithms of the smaller tail, for 1 − Φ(6) is already zero in single precision.
+Computed with the logarithm of the smaller tail probability: 1 − Φ(6) is already zero in single precision.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from workbench.bijections.two_sided_coupling import soft_clamp
 from workbench.nn.normal_quantile import log_quantile
 from workbench.nn.root import polish, search
 
-#: Largest |a|: a mixture's component is at least exp(−5) wide.
+#: Largest |a|: the standard deviations of a mixture's components are at least exp(−5).
 LARGEST = 5.0
 
 
 class GaussianizationTransform(JointMixin, ScalarTransform):
-    """``shift`` b and ``log_scale`` a (…, D, K), the latter clamped softly; u is (…, D)."""
+    """Elementwise map of u (…, D), with ``shift`` b and ``log_scale`` a (…, D, K); a is softly clamped."""
 
     def __init__(self, shift: Tensor, log_scale: Tensor) -> None:
         super().__init__()

@@ -1,10 +1,10 @@
-"""The inverse of a coupling or autoregressive layer and its log-determinant, from one conditioner output.
+"""Inverse of a coupling or autoregressive layer with its log-determinant, without an extra conditioner pass.
 
 Coupling        u_a = v_a,  u_b = f⁻¹(v_b; θ(v_a))         log|det ∂u/∂v| = −Σ log|f'(u_b; θ(v_a))|
 Autoregressive  u_i = f⁻¹(v_i; θ_i(u_{<i})), D sweeps      log|det ∂u/∂v| = −Σ log|f'(u_i; θ_i(u_{<i}))|
 
-zuko's generic inverse runs the conditioner once more for the log-determinant alone; for a coupling this
-doubles the cost of a sample and of its gradient. The values are the same.
+zuko's generic inverse evaluates the conditioner θ once more for the log-determinant alone; for a coupling
+this doubles the cost of a sample and of its gradient. The values are the same.
 Source: Dinh, Sohl-Dickstein & Bengio 2017, arXiv:1605.08803 (couplings);
 Papamakarios, Pavlakou & Murray 2017, arXiv:1705.07057 (autoregressive).
 """
@@ -43,10 +43,11 @@ def inverse_alone(transform: Transform, v: Tensor) -> Tensor:
 
 
 def inverse_of_layer(layer: LazyTransform, context: Tensor | None, v: Tensor) -> Tensor:
-    """`inverse_alone` of a lazy layer; ``context`` is (n, C), or (1, C) where all rows of v (n, D) share it.
+    """Inverse u (n, D) of a lazy layer at v (n, D), without the log-determinant.
 
-    zuko's generic inverse of a masked layer evaluates the whole network D times. Here every hidden unit is
-    evaluated once, as soon as the components that it reads are known: D small steps that cost one pass.
+    ``context`` is (n, C), or (1, C) where all rows share it. zuko's generic inverse of a masked layer
+    evaluates the whole network D times. Here every hidden unit is evaluated once, as soon as the components
+    that it reads are known: D small steps that together cost one pass.
     """
     has_order = isinstance(layer, MaskedAutoregressiveTransform) and layer.order is not None
     # a univariate map with networks of its own has one per component: it is evaluated for all of them or none
@@ -101,7 +102,10 @@ def _inverse_by_component(layer: MaskedAutoregressiveTransform, context: Tensor 
 
 
 def _stops(ready: Tensor, passes: int) -> list[int]:
-    """Number of the sorted units that can be evaluated at each place."""
+    """For each number p < ``passes``: how many units can be evaluated once p components are known.
+
+    ``ready`` holds the number of components that each unit needs.
+    """
     return torch.bincount(ready, minlength=passes).cumsum(0).tolist()
 
 
@@ -123,7 +127,7 @@ def inverse_and_log_det(transform: Transform, v: Tensor) -> tuple[Tensor, Tensor
 
 
 def _split(transform: CouplingTransform, v: Tensor) -> tuple[Tensor, Tensor]:
-    """The components that a coupling leaves unchanged, and the others.
+    """Split v (n, D) into the components that a coupling leaves unchanged, and the others.
 
     Selecting columns is several times as fast as zuko's indexing, and so is its gradient.
     """
@@ -136,5 +140,5 @@ def _merge(transform: CouplingTransform, a: Tensor, b: Tensor) -> Tensor:
 
 
 def per_point(log_det: Tensor) -> Tensor:
-    """Sum the log-determinants (n, D) of an elementwise transform to one per point (n,)."""
+    """Log-determinant per point (n,): the sum over the second axis, where the transform gives (n, D)."""
     return log_det.sum(-1) if log_det.dim() > 1 else log_det

@@ -1,10 +1,10 @@
-"""A monotone map of one component, continued by straight lines outside an interval.
+"""Monotone map of one component, continued linearly outside an interval.
 
 forward   v = f(w) + f'(w) (u − w),  w = u clamped to ±B: f itself inside, its tangents at the ends outside
 log-det   log f'(w)
-inverse   outside [f(−B), f(B)] a straight line is inverted; inside, a root is searched
-Source: ours. The monotone maps of zuko are inverted within a fixed interval and clamp beyond it without a
-word; with tails each of them reaches every real number, so that no latent is without its point.
+inverse   outside [f(−B), f(B)] in closed form; inside by root finding
+Source: this project. zuko inverts its monotone maps within a fixed interval and silently clamps beyond it;
+with linear tails every real number has an inverse.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from workbench.nn.root import polish, search
 
 
 class LinearTailsTransform(JointMixin, ScalarTransform):
-    """``inner`` (elementwise, increasing) within ±``bound``, linear outside; any shape."""
+    """Elementwise transform: ``inner``, an increasing one, within ±``bound``, and its tangents outside."""
 
     def __init__(self, inner: Transform, bound: float) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class LinearTailsTransform(JointMixin, ScalarTransform):
 
     @torch.no_grad()
     def _start(self, v: Tensor) -> Tensor:
-        """Approximate root inside; for v in a tail the end of the interval, where a Newton step is exact."""
+        """Approximate inverse of v; in a tail the end of the interval, from which a Newton step is exact."""
         low, high = torch.full_like(v, -self.bound), torch.full_like(v, self.bound)
         root = search(self.inner.call_and_ladj, v, low, high)
         root = torch.where(v <= self.inner(low), low, root)
@@ -45,12 +45,12 @@ class LinearTailsTransform(JointMixin, ScalarTransform):
 
 
 class LinearTails(nn.Module):
-    """Constructor of ``univariate`` with linear tails: parameters -> transform.
+    """Constructor of monotone transforms with linear tails: parameters -> `LinearTailsTransform`.
 
     Parameters
     ----------
-    univariate : constructor of the monotone transform, or a module that is one.
-    bound : where the tails begin, in the unit of the input.
+    univariate : constructor of the monotone transform, parameters -> transform; may be a module.
+    bound : |u| at which the tails begin, in the unit of the input.
     """
 
     def __init__(self, univariate: Callable[..., Transform], bound: float) -> None:

@@ -1,4 +1,4 @@
-"""An invertible linear map by its LU factors, which cannot become singular.
+"""Invertible linear map, parametrised by LU factors that cannot become singular.
 
 forward   v = P L U u,  L unit lower triangular, U upper triangular with diagonal σ_i exp(d_i);
           the permutation P and the signs σ are fixed at the start, L, d and the rest of U are learned
@@ -24,7 +24,7 @@ from workbench.nn.triangular import solve_triangular
 
 
 class LULinearTransform(VectorTransform):
-    """``order`` (D,): component i of the image is row ``order[i]`` of ``lower @ upper @ u``; both (D, D)."""
+    """Transform v = P L U u, ``lower`` L and ``upper`` U (D, D); v_i is component ``order[i]`` of L U u."""
 
     def __init__(self, order: Tensor, lower: Tensor, upper: Tensor, log_diagonal: Tensor) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class LULinearTransform(VectorTransform):
 
 
 class LULinear(LazyTransform):
-    """The layer, for at least two features; it does not depend on the context."""
+    """Layer v = P L U u, for at least two features; it does not depend on the context."""
 
     def __init__(self, features: int) -> None:
         super().__init__()

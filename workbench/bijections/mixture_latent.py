@@ -2,9 +2,9 @@
 
 forward   v_c = Φ⁻¹( ½ Φ((u_c + m)/s) + ½ Φ((u_c − m)/s) ) for one column c, the others unchanged
 log-det   log ½ Σ_± N(u_c; ∓m, s²) − log φ(v_c)
-inverse   by a root search (see gaussianization): v_c ~ N(0, 1) becomes u_c ~ ½ N(−m, s²) + ½ N(m, s²)
-A network that must tear one mode into two needs slopes without bound; here a fixed formula does it, and the
-slopes of the network in front stay moderate.
+inverse   by root finding (see gaussianization): v_c ~ N(0, 1) becomes u_c ~ ½ N(−m, s²) + ½ N(m, s²)
+A network that maps one mode to two needs unbounded slopes; here a fixed formula separates the modes, and the
+slopes of the network before this layer stay moderate.
 Source: Hagemann & Neumayer 2021, Stabilizing Invertible Neural Networks Using Mixture Models,
 arXiv:2009.02994.
 """
@@ -23,12 +23,12 @@ from workbench.bijections.transform import JointMixin, VectorTransform
 
 
 class MixtureLatent(LazyTransform):
-    """The layer; it has no parameters and does not depend on the context.
+    """Layer that maps a bimodal column of the latent to a standard normal one; it has no parameters.
 
     Parameters
     ----------
-    column : c.
-    distance : m, of a mode from zero.
+    column : index c of this column.
+    distance : m, the distance of each mode from zero.
     scale : s, the standard deviation of a mode.
     """
 
@@ -45,7 +45,7 @@ class MixtureLatent(LazyTransform):
 
 
 class MixtureLatentTransform(JointMixin, VectorTransform):
-    """``inner`` applied to one column."""
+    """Transform that applies ``inner`` to one column of u and leaves the others unchanged."""
 
     def __init__(self, layer: MixtureLatent, inner: Transform) -> None:
         super().__init__()

@@ -1,13 +1,13 @@
-"""Residuals of a linear regression on y, made uncorrelated and of unit variance.
+"""Residuals of a linear regression on y, whitened: uncorrelated and of unit variance.
 
-forward   v = W (u − A c − b),  c the features of y; A and b are learned, W is fixed
+forward   v = W (u − A c − b),  c the features of y; A and b may be learned, W is fixed
 log-det   log|det W|
 inverse   u = W⁻¹ v + A c + b
 start     A, b by least squares; W from the covariance C of the residuals: its eigenvectors over the roots of
-          its eigenvalues, the smallest first, where two residuals are strongly correlated; the inverse
-          Cholesky factor elsewhere, which keeps the axes. Without data v = u − A c − b with A = 0.
-Source: the posterior of a linear Gaussian model is exactly this map of standard normal numbers; a flow on top
-        of it only has to learn the deviations from such a model.
+          its eigenvalues, the smallest first, where two residuals are strongly correlated; otherwise the
+          inverse Cholesky factor, which keeps the axes. Before the fit it is the identity.
+Source: the inverse of this map takes standard normal numbers to the posterior of a linear Gaussian model; a
+        flow of v only has to learn the deviations from such a model.
 """
 
 from __future__ import annotations
@@ -19,13 +19,17 @@ from zuko.lazy import LazyTransform
 
 from workbench.bijections.transform import VectorTransform
 
-#: Beyond this correlation the residuals are whitened along eigenvectors instead of axes.
+#: Correlation of two residuals beyond which they are whitened along eigenvectors instead of axes.
 _STRONG_CORRELATION = 0.5
 _RIDGE = 1e-6
 
 
 class RegressionTransform(VectorTransform):
-    """``shift`` (n, D) or (D,) is A c + b; ``factor`` is W (D, D) and ``inverse_factor`` its inverse."""
+    """Transform v = W (u − A c − b) for given c.
+
+    ``shift`` (n, D) or (D,) is A c + b, ``factor`` (D, D) is W, ``inverse_factor`` its inverse, and
+    ``log_volume`` log|det W|.
+    """
 
     def __init__(self, shift: Tensor, factor: Tensor, inverse_factor: Tensor, log_volume: Tensor) -> None:
         super().__init__()
@@ -43,9 +47,9 @@ class RegressionTransform(VectorTransform):
 
 
 class Regression(LazyTransform):
-    """The layer for D features and a context of C numbers (0: none).
+    """Layer of whitened regression residuals, for D ``features`` and a ``context`` of C numbers (0: none).
 
-    Unless ``learned``, A and b are buffers and keep the values of `prepare`.
+    A and b are parameters if ``learned``, and otherwise buffers that keep the values fitted by `prepare`.
     """
 
     def __init__(self, features: int, context: int, *, learned: bool = True) -> None:
@@ -63,7 +67,7 @@ class Regression(LazyTransform):
 
     @torch.no_grad()
     def prepare(self, u: Tensor, c: Tensor | None) -> None:
-        """Fit by least squares to u (n, D) and c (n, C)."""
+        """Fit A and b by least squares to u (n, D) and c (n, C), and W to the residuals."""
         rows, ones = u.double(), torch.ones(len(u), 1, dtype=torch.float64, device=u.device)
         design = ones if c is None else torch.cat([c.double(), ones], 1)
         gram = design.T @ design / len(rows) + _RIDGE * torch.eye(design.shape[1]).to(design)
@@ -81,7 +85,7 @@ class Regression(LazyTransform):
 
 
 def _whitening(covariance: Tensor) -> Tensor:
-    """W (D, D) with W C Wᵀ = I."""
+    """Matrix W (D, D) with W C Wᵀ = I, for a covariance matrix C."""
     scale = covariance.diagonal().sqrt()
     correlation = (covariance / scale / scale[:, None]).fill_diagonal_(0)
     if len(covariance) > 1 and float(correlation.abs().max()) > _STRONG_CORRELATION:

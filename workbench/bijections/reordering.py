@@ -1,9 +1,9 @@
-"""A fixed permutation of the components; its value and gradient are faster than those of zuko's own.
+"""Fixed permutation of the components, faster than zuko's, and so is its gradient.
 
 forward   v_i = u_{π(i)}
 log-det   0
 inverse   u_{π(i)} = v_i
-Source: ours; ``index_select`` takes a fifth of the time of indexing.
+Source: this project; ``index_select`` takes a fifth of the time of indexing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from zuko.transforms import PermutationTransform
 
 
 class Reordering(PermutationTransform):
-    """The permutation; ``order`` (D,) is π."""
+    """Permutation v_i = u_{π(i)}, where ``order`` (D,) is π."""
 
     def _call(self, x: Tensor) -> Tensor:
         return x.index_select(-1, self.order)

@@ -1,9 +1,10 @@
-"""Residual block: the identity plus a contraction, which is invertible, but not in closed form.
+"""Residual block: the identity plus a contraction; it is invertible, but not in closed form.
 
 forward   v = u + g(u, c),  Lip(g) ≤ L < 1
-log-det   log det(I + J_g): exact from the D × D Jacobian, by the series cut off, or unbiased (log_det_series)
-inverse   u ← v − g(u, c) until it converges, the error falling by a factor L at least; then Newton steps
-          u = u₀ + (I + J_g(u₀))⁻¹ (v − u₀ − g(u₀, c)), which carries the gradient of the implicit function
+log-det   log det(I + J_g), J_g = ∂g/∂u: exact from the D × D Jacobian, by a power series cut off, or by an
+          unbiased estimate of this series (see `workbench.nn.log_det_series`)
+inverse   u ← v − g(u, c) until it converges, the error falling at least by a factor L each time; then Newton
+          steps u = u₀ + (I + J_g(u₀))⁻¹ (v − u₀ − g(u₀, c)), whose gradient is that of the implicit function
 Source: Behrmann et al. 2019, Invertible Residual Networks, arXiv:1811.00995;
 Chen et al. 2019, Residual Flows for Invertible Generative Modeling, arXiv:1906.02735.
 """
@@ -22,29 +23,29 @@ from workbench.nn.contraction import Contraction
 from workbench.nn.log_det_series import power_series, roulette_weights
 from workbench.nn.smooth_network import Slope
 
-#: The log-determinant is exact up to this many components where the method is automatic.
+#: Largest number of components for which the method "automatic" computes the exact log-determinant.
 EXACT_UP_TO = 4
 
 
 class Residual(LazyTransform):
-    """The block as a layer.
+    """Residual block v = u + g(u, c) as a layer.
 
     Parameters
     ----------
     network : g.
     method : exact, series, unbiased, or automatic: exact up to four components and unbiased beyond.
         Estimates are used in training mode only; in evaluation mode the log-determinant is exact.
-    terms : of the series; of the unbiased estimate, the terms that are never dropped.
-    probes : random directions for the traces.
-    tolerance : the fixed-point iteration stops when no component moves by more than this, relative to the
-        largest.
+    terms : number of terms of the series, or of those that the unbiased estimate always includes.
+    probes : number of random directions that estimate the traces.
+    tolerance : the fixed-point iteration stops when no component changes by more than this, relative to one
+        plus the largest component.
 
-    The random directions depend on nothing but a seed and a counter that are saved with the weights: a
-    resumed run draws the same ones.
+    The random directions follow from a seed and a counter that are saved with the weights, so that a resumed
+    run draws the same ones.
 
     Attributes
     ----------
-    iterations : evaluations of g in the last inverse.
+    iterations : number of evaluations of g in the latest fixed-point iteration.
     """
 
     def __init__(
@@ -69,12 +70,12 @@ class Residual(LazyTransform):
 
     @property
     def most_iterations(self) -> int:
-        """Number of fixed-point iterations after which the contraction guarantees the tolerance."""
+        """Number of fixed-point iterations after which the Lipschitz bound guarantees the tolerance."""
         lipschitz = self.network.lipschitz
         return math.ceil(math.log(self.tolerance * (1 - lipschitz)) / math.log(lipschitz)) + 1
 
     def log_det(self, slope: Slope) -> Tensor:
-        """log det(I + J) (n,), or its estimate."""
+        """log det(I + J) (n,), or its estimate, given the Jacobian J of g in factored form."""
         if self.exact:
             jacobian = slope.matrix()
             identity = torch.eye(self.features, dtype=jacobian.dtype, device=jacobian.device)
@@ -90,12 +91,12 @@ class Residual(LazyTransform):
 
 
 def _mixed_seed(seed: int, count: int) -> int:
-    """A different seed for every draw of every block."""
+    """Seed for the ``count``-th use of the block with this ``seed``, different for every pair."""
     return (seed * 1_000_003 + count * 7_919) % 2**63
 
 
 class ResidualTransform(ReversibleTransform):
-    """The block for a given context; ``weights`` are those of its network within their bounds."""
+    """Transform of a `Residual` block for a given context; ``weights`` are the network's, bounded in norm."""
 
     layer: Residual
 

@@ -1,14 +1,14 @@
-"""A map from an interval to the real line that is linear inside and logarithmic near an edge, with a width.
+"""Map from an interval to the real line: the identity inside, logarithmic within a width w of an edge.
 
 forward   v = u + w log(1 − e^{−a}) − w log(1 − e^{−b}),  a = (u − low)/w,  b = (high − u)/w
 log-det   Σ log(1 + 1/(e^a − 1) + 1/(e^b − 1))
 inverse   u = low + w log(1 + e^{(v − low)/w}) − w log(1 + e^{(v − high)/w})
 limits    w small: u itself; w large: the logarithm (one edge) or the logit (two); an infinite edge drops out
-start     w of each component by maximum likelihood among multiples of its interval (or spread), the residuals
+fit       w of each component by maximum likelihood among multiples of its interval (or spread), the residuals
           of a linear regression on y being modelled as jointly normal: the likelihood of Box & Cox 1964
           (J. R. Stat. Soc. B 26) with this family in place of powers. Where the gain is less than a tenth of
-          a nat, the component is left as it is.
-Source: ours; the inverse with one edge is the softplus.
+          a nat per point, the component is not transformed.
+Source: this project; the inverse with one edge is the softplus.
 """
 
 from __future__ import annotations
@@ -21,26 +21,29 @@ from zuko.lazy import LazyTransform
 
 from workbench.bijections.transform import JointMixin, VectorTransform
 
-#: Candidate widths, as multiples of the interval, or of four standard deviations where it is infinite.
+#: Candidate widths w, as multiples of the interval, or of four standard deviations where it is infinite.
 WIDTHS = (0.01, 0.03, 0.1, 0.3, 1.0, 10.0)
 #: Least distance of a point from an edge, in widths; closer points are moved to it.
 _EDGE_DISTANCE = 1e-8
-#: Multiple that stands for no soft edge, and the least gain in nats per point for a soft edge to be used: a
-#: flow on top has to undo the bending near it.
+#: Multiple that stands for no soft edge, and the least gain in nats per point for a soft edge to be used,
+#: since the flow that follows has to undo the bending near an edge.
 _NO_WIDTH, _LEAST_GAIN = 1e-7, 0.1
-#: Rows of the training data that the widths are chosen from.
+#: Most rows of the training data by which the widths are chosen.
 _ROWS = 5000
 
 
 class SoftEdgesTransform(JointMixin, VectorTransform):
-    """``low``, ``high``, ``width`` (D,), finite; ``has_low``, ``has_high``: 1 for an edge, else 0."""
+    """Soft-edge transform, with edges ``low``, ``high`` and widths ``width``, each (D,) and finite.
+
+    ``has_low`` and ``has_high`` (D,) are 1 where the edge exists, else 0.
+    """
 
     def __init__(self, low: Tensor, high: Tensor, width: Tensor, has_low: Tensor, has_high: Tensor) -> None:
         super().__init__()
         self.low, self.high, self.width, self.has_low, self.has_high = low, high, width, has_low, has_high
 
     def _distances(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        """a and b (n, D); 50 widths where there is no edge."""
+        """Distances a and b (n, D) of u from the lower and upper edges, in widths; 50 without an edge."""
         a = ((u - self.low) / self.width).clamp(min=_EDGE_DISTANCE)
         b = ((self.high - u) / self.width).clamp(min=_EDGE_DISTANCE)
         return torch.where(self.has_low > 0, a, 50.0), torch.where(self.has_high > 0, b, 50.0)
@@ -61,7 +64,7 @@ class SoftEdgesTransform(JointMixin, VectorTransform):
 
 
 class SoftEdges(LazyTransform):
-    """The layer; the identity until `prepare` gives it edges. It is not learned and ignores the context."""
+    """Layer of soft edges; the identity until `prepare` sets them. Not learned, and independent of y."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -73,7 +76,10 @@ class SoftEdges(LazyTransform):
 
     @torch.no_grad()
     def prepare(self, x: Tensor, c: Tensor | None, bounds: Tensor) -> None:
-        """Take edges from ``bounds`` (2, D); choose widths by x (n, D) and the features c (n, C) of y."""
+        """Set edges to the finite ``bounds`` (2, D), and widths by the likelihood of x (n, D) given c (n, C).
+
+        c are features of y. Components without a gain in likelihood get no edges.
+        """
         for name, edge in zip(("low", "high"), bounds, strict=True):
             getattr(self, name).copy_(torch.where(edge.isfinite(), edge, 0.0))
             getattr(self, f"has_{name}").copy_(edge.isfinite())
@@ -105,7 +111,10 @@ class SoftEdges(LazyTransform):
         self.width.copy_((unit * torch.tensor(factors).to(unit)).clamp(min=1e-9))
 
     def _log_likelihood(self, x: Tensor, basis: Tensor) -> float:
-        """Log-likelihood per row, up to a constant, of x under normal residuals of a regression on y."""
+        """Mean log-likelihood of the rows of x (n, D), up to a constant, if transformed by the current edges.
+
+        The residuals of a regression on y are modelled as normal; ``basis`` spans the regressors.
+        """
         buffers = [t.double() for t in (self.low, self.high, self.width, self.has_low, self.has_high)]
         v, log_det = SoftEdgesTransform(*buffers).call_and_ladj(x)
         residual = v - basis @ (basis.T @ v)

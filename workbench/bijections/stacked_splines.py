@@ -1,8 +1,8 @@
-"""Autoregressive spline layers of several ensemble members, evaluated as one.
+"""Autoregressive spline layers of several ensemble members, evaluated at once.
 
-forward   for each member k on its own: v_i = g(u_i; θ_ki(u_{<i}, c)), a monotone rational-quadratic spline
+forward   v_i = g(u_i; θ_ki(u_{<i}, c)) for each member k on its own, g a monotone rational-quadratic spline
 log-det   Σ_i log g'(u_i; θ_ki), one number per member and point
-inverse   component after component, for all members or for some of them
+inverse   component after component, for all members at once, or for a slice of them
 networks  one masked network per member (see `stacked_masked_network`)
 Source: Durkan et al. 2019, arXiv:1906.04032 (splines); Germain et al. 2015, arXiv:1502.03509 (masks).
 """
@@ -22,15 +22,15 @@ from workbench.nn.stacked_masked_network import StackedMaskedNetwork
 
 
 class StackedSplines(LazyTransform):
-    """One spline layer of every member.
+    """One autoregressive spline layer for each of K ensemble members.
 
     Parameters
     ----------
-    orders : (K, D), the place 0 … D − 1 of each component in each member.
+    orders : (K, D), the place 0 … D − 1 of each component in each member's order.
     context : C (0 for none).
-    bins, bound, slope : of the splines, which act within ±bound; their slopes lie between ``slope`` and its
-        inverse.
-    hidden, activation : of the masked networks.
+    bins, bound, slope : number of pieces of a spline; it acts within ±bound; its slopes lie between ``slope``
+        and the inverse of ``slope``.
+    hidden, activation : sizes of the masked networks' hidden layers, and their activation.
     """
 
     def __init__(
@@ -52,13 +52,13 @@ class StackedSplines(LazyTransform):
         return StackedSplinesTransform(self, c, members)
 
     def splines(self, u: Tensor, c: Tensor | None, members: slice) -> Transform:
-        """Elementwise splines whose knots depend on u (m, n, D) and c (n, C)."""
+        """Elementwise splines of the m ``members``, whose knots depend on u (m, n, D) and c (n, C)."""
         widths, heights, slopes = self.network(u, c, members).split([self.bins, self.bins, self.bins - 1], -1)
         return MonotonicRQSTransform(widths, heights, slopes, bound=self.bound, slope=self.slope)
 
 
 class StackedSplinesTransform(JointMixin, VectorTransform):
-    """The layer for a given context (n, C) and some of the members: u (m, n, D) -> v (m, n, D)."""
+    """Splines of a layer for a given context (n, C) and m of the members: u (m, n, D) -> v (m, n, D)."""
 
     def __init__(self, layer: StackedSplines, context: Tensor | None, members: slice) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Affine coupling whose scale and shift are formulas of the half that stays unchanged.
+"""Affine coupling whose scale and shift are given by formulas, as functions of the unchanged half.
 
 forward   v_a = u_a,  v_b = u_b ⊙ exp s(u_a, y) + t(u_a, y),   s = c tanh(ŝ/c),  (ŝ, t) an equation learner
 log-det   Σ s(u_a, y)
@@ -22,7 +22,7 @@ from workbench.nn.equation_learner import EquationLearner
 
 
 class SymbolicCouplingTransform(ReversibleTransform):
-    """The coupling for a given context. Both directions cost the same."""
+    """Transform of a `SymbolicCoupling` for a given context. Both directions cost the same."""
 
     layer: SymbolicCoupling
 
@@ -38,7 +38,7 @@ class SymbolicCouplingTransform(ReversibleTransform):
 
 
 class SymbolicCoupling(LazyTransform):
-    """The coupling with its equation learner.
+    """Affine coupling layer with an equation learner in place of a network.
 
     Parameters
     ----------
@@ -61,11 +61,11 @@ class SymbolicCoupling(LazyTransform):
         return SymbolicCouplingTransform(self, c)
 
     def split(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        """u (…, D) -> u_a, which the coupling leaves unchanged, and u_b."""
+        """Split u (…, D) into u_a, which the coupling leaves unchanged, and u_b."""
         return u.index_select(-1, self.kept), u.index_select(-1, self.changed)
 
     def merge(self, a: Tensor, b: Tensor) -> Tensor:
-        """Inverse of `split`."""
+        """Combine u_a and u_b to u (…, D): the inverse of `split`."""
         return torch.cat((a, b), dim=-1).index_select(-1, self.order)
 
     def scale_and_shift(self, a: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -75,7 +75,7 @@ class SymbolicCoupling(LazyTransform):
         return self.clamp * torch.tanh(log_scale / self.clamp), shift
 
     def expressions(self, u: Sequence[Any], y: Sequence[Any]) -> list[Any]:
-        """The image of u as sympy expressions, given expressions of u (D,) and of y (M,)."""
+        """The output v (D,) as sympy expressions, given expressions for u (D,) and y (M,)."""
         import sympy
 
         columns = self.changed.tolist()

@@ -1,7 +1,7 @@
-"""Bases of the transforms here: value and log-determinant come from one evaluation.
+"""Bases of the transforms of `workbench.bijections`: value and log-determinant from one evaluation.
 
-torch asks a `Transform` for its value and for its log-determinant separately, zuko for both at once by
-``call_and_ladj``. A map that computes both together implements that one method.
+torch calls two methods of a `Transform` for its value and its log-determinant, zuko one for both,
+``call_and_ladj``. A subclass that computes both together implements only the latter.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch.distributions import Transform, constraints
 
 
 class VectorTransform(Transform):
-    """A bijection of vectors (…, D) with one log-determinant per vector (…)."""
+    """Base of bijections of vectors (…, D), with one log-determinant per vector (…)."""
 
     domain = constraints.real_vector
     codomain = constraints.real_vector
@@ -22,7 +22,7 @@ class VectorTransform(Transform):
 
 
 class ScalarTransform(Transform):
-    """An increasing bijection of the real line, applied elementwise; log-determinants are elementwise too."""
+    """Base of increasing bijections of the real line, applied elementwise; so are log-determinants."""
 
     domain = constraints.real
     codomain = constraints.real
@@ -31,11 +31,11 @@ class ScalarTransform(Transform):
 
 
 class JointMixin:
-    """Derives value and log-determinant from `call_and_ladj`."""
+    """Mixin of transforms that define `call_and_ladj`, from which value and log-determinant are taken."""
 
     @abstractmethod
     def call_and_ladj(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        """u -> v and log|det ∂v/∂u|."""
+        """Map u to v; return v and log|det ∂v/∂u|."""
 
     def _call(self, u: Tensor) -> Tensor:
         return self.call_and_ladj(u)[0]
@@ -45,7 +45,7 @@ class JointMixin:
 
 
 class ReversibleTransform(JointMixin, VectorTransform):
-    """A layer's map for a given context, whose two directions are written out.
+    """Base of a layer's transform for a given context; a subclass writes out both directions.
 
     Parameters
     ----------
@@ -64,11 +64,11 @@ class ReversibleTransform(JointMixin, VectorTransform):
 
     @abstractmethod
     def _forward(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        """u (n, D) -> v (n, D) and log|det ∂v/∂u| (n,)."""
+        """Map u (n, D) -> v (n, D), not inverted, and log|det ∂v/∂u| (n,)."""
 
     @abstractmethod
     def _backward(self, v: Tensor) -> tuple[Tensor, Tensor]:
-        """v (n, D) -> u (n, D) and log|det ∂u/∂v| (n,)."""
+        """Inverse of `_forward`: v (n, D) -> u (n, D) and log|det ∂u/∂v| (n,)."""
 
     def call_and_ladj(self, u: Tensor) -> tuple[Tensor, Tensor]:
         return self._backward(u) if self.inverted else self._forward(u)

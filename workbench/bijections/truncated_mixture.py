@@ -1,17 +1,17 @@
-"""A map from a box to standard normal numbers, by a linear Gaussian mixture model truncated to the box.
+"""Map from a box to standard normal numbers: the CDFs of a linear Gaussian mixture truncated to the box.
 
 density   p(u | y) ∝ Σ_k p_k Π_i N(u_i; m_i, σ_ik²) inside the box low ≤ u ≤ high, zero outside; m = A c + b,
           c the features of y. Normalised it is Σ_k π_k Π_i p_ik(u_i), with p_ik the truncated normal density,
-          M_ik its mass in the box and π_k ∝ p_k Π_i M_ik
-forward   w_i = Φ⁻¹(F_i), F_i = Σ_k γ_ik F_ik(u_i), γ_ik ∝ π_k Π_{j<i} p_jk(u_j): the conditional distribution
-          function of each component given those before it (Rosenblatt's transform)
+          M_ik the normal's probability inside the box and π_k ∝ p_k Π_i M_ik
+forward   w_i = Φ⁻¹(F_i), F_i = Σ_k γ_ik F_ik(u_i), γ_ik ∝ π_k Π_{j<i} p_jk(u_j), F_ik the CDF of p_ik: the
+          conditional CDF of each component given the components before it (Rosenblatt's transform)
 log-det   Σ_i log Σ_k γ_ik p_ik(u_i) − log φ(w_i)
 inverse   component after component, each by bisection
-start     maximum likelihood: expectation-maximisation without the box over a grid of scales, then a search
+fit       maximum likelihood: expectation-maximisation without the box over a grid of scales, then L-BFGS
           with it. The fit is used where σ is small against the box and where it gains at least a tenth of a
           nat per point over one normal distribution; nothing is learned afterwards
 Source: Hausman & Wise 1977 (truncated regression); Andrews & Mallows 1974 and Dempster, Laird & Rubin 1980
-        (scale mixtures of normals); Rosenblatt 1952. Its use as a layer is ours.
+        (scale mixtures of normals); Rosenblatt 1952. The use as a layer: this project.
 """
 
 from __future__ import annotations
@@ -27,23 +27,24 @@ from zuko.lazy import LazyTransform
 from workbench.bijections.transform import ReversibleTransform
 from workbench.nn.normal_quantile import log_quantile
 
-#: Least gain in nats per point for the fit to be used, and the largest overall σ as a share of the box.
+#: Least gain in nats per point for the fit to be used, and the largest residual σ as a fraction of the box.
 _LEAST_GAIN, _LARGEST_SPREAD = 0.1, 1 / 6
-#: Expectation-maximisation: relative scales, rounds, ridge; components with a smaller share are dropped, and
-#: at most this many are left.
+#: Expectation-maximisation: relative scales, iterations, ridge, least weight of a component (others are
+#: dropped) and most components.
 _SCALES = torch.logspace(-2, 1, 25, dtype=torch.float64)
 _ROUNDS, _RIDGE, _LEAST_SHARE, _MOST_COMPONENTS = 60, 1e-6, 0.02, 8
-#: Search inside the box: iterations of L-BFGS, and rows of the training data.
+#: Fit inside the box: iterations of L-BFGS, and most rows of the training data.
 _ITERATIONS, _ROWS = 40, 10_000
-#: Residuals of different components that are correlated more strongly than this exclude the model.
+#: Largest correlation of two residuals with which the model is used.
 _LARGEST_CORRELATION = 0.5
-#: Distance of a point from an edge at least, in lengths of the box; how far outside m may lie; bisections.
+#: Least distance of a point from an edge, and largest distance of m outside the box, both as fractions of the
+#: box; number of bisections.
 _EDGE_DISTANCE, _OUTSIDE, _BISECTIONS = 1e-7, 0.25, 45
 _HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 
 
 def log_mass(low: Tensor, high: Tensor) -> Tensor:
-    """Return log[Φ(high) − Φ(low)] for low < high, computed in the tail that keeps the digits."""
+    """Return log[Φ(high) − Φ(low)] for low < high, computed in the tail where no digits cancel."""
     in_upper_tail = low > 0
     low, high = torch.where(in_upper_tail, -high, low), torch.where(in_upper_tail, -low, high)
     upper = log_ndtr(high)
@@ -51,9 +52,9 @@ def log_mass(low: Tensor, high: Tensor) -> Tensor:
 
 
 class TruncatedMixture(LazyTransform):
-    """The transform for D features and a context of C numbers; the identity until `prepare` fits it.
+    """Layer of a truncated mixture for D features and a context of C; the identity until `prepare` fits it.
 
-    Nothing is learned by gradient.
+    Nothing is learned by gradient descent.
     """
 
     def __init__(self, features: int, context: int) -> None:
@@ -77,10 +78,10 @@ class TruncatedMixture(LazyTransform):
         return TruncatedMixtureTransform(self, c)
 
     def components(self, c: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Means, standardised edges and log-masses of the components.
+        """Means of the mixture's components, edges of the box, and log-probabilities inside it, given c.
 
-        Returns m (n, D) or (D,); both edges of the box in units of σ from m, each (…, K, D); and log M of the
-        same shape.
+        Returns m (n, D) or (D,); the lower and the upper edge of the box, as distances from m in units of σ,
+        each (…, K, D); and log M of the same shape.
         """
         mean = self.offset if c is None else self.offset + c @ self.slope.mT
         low, high = self.edges
@@ -91,7 +92,10 @@ class TruncatedMixture(LazyTransform):
 
     @torch.no_grad()
     def prepare(self, x: Tensor, c: Tensor | None, bounds: Tensor) -> None:
-        """Fit to x (n, D) and c (n, C) within ``bounds`` (2, D); no effect unless all bounds are finite."""
+        """Fit to x (n, D) and c (n, C) within ``bounds`` (2, D).
+
+        Remains the identity unless all bounds are finite and the fit gains enough likelihood.
+        """
         if not bounds.isfinite().all():
             return
         u, ones = x.double(), torch.ones(len(x), 1, dtype=torch.float64, device=x.device)
@@ -126,7 +130,10 @@ class TruncatedMixture(LazyTransform):
 
 
 class TruncatedMixtureTransform(ReversibleTransform):
-    """The transform for a given context: u (n, D) in the box -> w (n, D). The inverse has no gradient."""
+    """Transform of a `TruncatedMixture` for a given context: u (n, D) in the box -> w (n, D).
+
+    The inverse has no gradient.
+    """
 
     layer: TruncatedMixture
 
@@ -161,7 +168,7 @@ class TruncatedMixtureTransform(ReversibleTransform):
 
     @torch.no_grad()
     def _solve(self, w: Tensor) -> Tensor:
-        """w (n, D) -> u (n, D) in the box."""
+        """Invert by bisection: w (n, D) -> u (n, D) in the box."""
         layer = self.layer
         if not layer.on:
             return w
@@ -192,7 +199,7 @@ class TruncatedMixtureTransform(ReversibleTransform):
 
 
 def _weighted_regression(design: Tensor, u: Tensor, importance: Tensor) -> tuple[Tensor, Tensor]:
-    """Coefficients (C + 1, D) and residual scales (D,) of a regression with a weight per row."""
+    """Coefficients (C + 1, D) and residual scales (D,) of a linear regression with weights (n,) per row."""
     rows = design * importance[:, None]
     ridge = _RIDGE * importance.mean() * torch.eye(design.shape[1]).to(u)
     weights = torch.linalg.solve(rows.T @ design / len(u) + ridge, rows.T @ u / len(u))
@@ -200,7 +207,7 @@ def _weighted_regression(design: Tensor, u: Tensor, importance: Tensor) -> tuple
 
 
 def _fit_without_box(design: Tensor, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Coefficients (C + 1, D), scales (K, D) and shares (K,) by expectation-maximisation."""
+    """Coefficients (C + 1, D), scales (K, D) and mixture weights (K,) by expectation-maximisation."""
     grid, importance = _SCALES.to(u.device), torch.ones(len(u)).to(u)
     shares = torch.full((len(grid),), 1 / len(grid)).to(u)
     for _ in range(_ROUNDS):
@@ -218,7 +225,10 @@ def _fit_without_box(design: Tensor, u: Tensor) -> tuple[Tensor, Tensor, Tensor]
 def _fit_within_box(
     bounds: Tensor, design: Tensor, u: Tensor, weights: Tensor, widths: Tensor, shares: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Maximise the likelihood inside ``bounds`` by L-BFGS, starting from these parameters."""
+    """Maximise the likelihood truncated to ``bounds`` by L-BFGS, starting from the parameters passed in.
+
+    Returns coefficients (C + 1, D), scales (K, D) and weights (K,) of the mixture.
+    """
     least = (bounds[1] - bounds[0]) / 500
     shift = torch.zeros(weights.shape).to(weights).requires_grad_()
     log_stretch = torch.zeros(len(widths), 1).to(widths).requires_grad_()

@@ -1,9 +1,9 @@
-"""Two-sided affine coupling: both halves change in one block, each by what a network computes from the other.
+"""Two-sided affine coupling: a block that scales and shifts each half as networks compute from the other.
 
 forward   v₁ = u₁ ⊙ exp s₂(u₂) + t₂(u₂),   v₂ = u₂ ⊙ exp s₁(v₁) + t₁(v₁)
 log-det   Σ s₂(u₂) + Σ s₁(v₁)
 inverse   u₂ = (v₂ − t₁(v₁)) ⊙ exp(−s₁(v₁)),   u₁ = (v₁ − t₂(u₂)) ⊙ exp(−s₂(u₂))
-          s = (2c/π) arctan(ŝ/c) stays within ±c, so that no single block can explode or collapse space
+          s = (2c/π) arctan(ŝ/c) stays within ±c, so that no single block stretches or shrinks without bound
 Source: Ardizzone et al. 2019, Analyzing Inverse Problems with Invertible Neural Networks, arXiv:1808.04730,
 equations (7) and (8); the couplings are those of Dinh et al. 2017, arXiv:1605.08803.
 """
@@ -23,12 +23,12 @@ from workbench.bijections.transform import ReversibleTransform
 
 
 def soft_clamp(values: Tensor, limit: float) -> Tensor:
-    """Clamp to ±limit by a smooth, increasing function."""
+    """Clamp ``values`` to within ±``limit`` by a smooth, increasing function, elementwise."""
     return (2 * limit / math.pi) * torch.atan(values / limit)
 
 
 class TwoSidedCouplingTransform(ReversibleTransform):
-    """The block for a given context. Both directions cost the same."""
+    """Transform of a `TwoSidedCoupling` for a given context. Both directions cost the same."""
 
     layer: TwoSidedCoupling
 
@@ -44,7 +44,7 @@ class TwoSidedCouplingTransform(ReversibleTransform):
         return u, -(s_2.sum(-1) + s_1.sum(-1))
 
     def _couple(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """u -> v, s₂ and s₁."""
+        """Map u (n, D) forward; return v (n, D) and the log-scales s₂ and s₁."""
         u_1, u_2 = self.layer.split(u)
         s_2, t_2 = self.layer.scale_and_shift(self.layer.second, u_2, self.context)
         v_1 = u_1 * s_2.exp() + t_2
@@ -53,7 +53,7 @@ class TwoSidedCouplingTransform(ReversibleTransform):
         return torch.cat((v_1, v_2), dim=-1), s_2, s_1
 
     def _uncouple(self, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """v -> u, s₂ and s₁."""
+        """Map v (n, D) backward; return u (n, D) and the log-scales s₂ and s₁."""
         v_1, v_2 = self.layer.split(v)
         s_1, t_1 = self.layer.scale_and_shift(self.layer.first, v_1, self.context)
         u_2 = (v_2 - t_1) * (-s_1).exp()
@@ -63,7 +63,7 @@ class TwoSidedCouplingTransform(ReversibleTransform):
 
 
 class TwoSidedCoupling(LazyTransform):
-    """The block with its two networks.
+    """Two-sided affine coupling layer with its two networks.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ class TwoSidedCoupling(LazyTransform):
         return TwoSidedCouplingTransform(self, c)
 
     def split(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        """u (…, W) -> its two halves u₁ and u₂."""
+        """Split u (…, D) into its halves u₁ and u₂."""
         return u[..., : self.sizes[0]], u[..., self.sizes[0] :]
 
     def scale_and_shift(self, network: MLP, half: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
