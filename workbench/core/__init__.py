@@ -1,1 +1,1 @@
-"""Building blocks of every other package: specs, catalogues, variables, capabilities and errors."""
+"""Base classes of all other packages: specs, catalogues, variables, capabilities, models and errors."""

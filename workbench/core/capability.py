@@ -1,4 +1,4 @@
-"""Capabilities that architectures and problems give and that other members need."""
+"""Capabilities: properties that models and problems declare and that objectives, views and checks require."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import ClassVar
 
 
 class Capability(StrEnum):
-    """One capability. Its value stands in files; its ``sentence`` completes "needs a model that …"."""
+    """A property that a model or a problem declares.
+
+    The value is its identifier in files; ``sentence`` completes "needs a model that …" in messages.
+    """
 
     sentence: str
 
@@ -45,22 +48,34 @@ class Capability(StrEnum):
 
 
 class Needs:
-    """Mixin for members that need capabilities of a model and of a problem."""
+    """Mixin for catalogue entries (objectives, views, checks) that work only with certain capabilities.
+
+    ``needs_model`` and ``needs_problem`` are those that the model and the problem must have.
+    """
 
     title: ClassVar[str]
     needs_model: ClassVar[frozenset[Capability]] = frozenset()
     needs_problem: ClassVar[frozenset[Capability]] = frozenset()
 
     def unmet_by_model(self, capabilities: Collection[str], name: str = "") -> list[str]:
-        """List the needs that the model ``name`` does not meet: one sentence each, without a full stop."""
+        """List the required capabilities that a model called ``name``, with these capabilities, lacks.
+
+        One sentence each, without a full stop.
+        """
         return [unmet_need(self.title, need, name) for need in sorted(self.needs_model - set(capabilities))]
 
     def unmet_by_problem(self, capabilities: Collection[str], name: str = "") -> list[str]:
-        """List the needs that the problem ``name`` does not meet: one sentence each, without a full stop."""
+        """List the required capabilities that a problem called ``name``, with these capabilities, lacks.
+
+        One sentence each, without a full stop.
+        """
         unmet = sorted(self.needs_problem - set(capabilities))
         return [unmet_need(self.title, need, name, of="problem") for need in unmet]
 
 
 def unmet_need(title: str, need: Capability, name: str = "", *, of: str = "model") -> str:
-    """Say ``TITLE needs a model that …; NAME does not``, without a full stop."""
+    """Return the sentence ``TITLE needs a model that …; NAME does not``, without a full stop.
+
+    ``of`` is "model" or "problem".
+    """
     return f"{title} needs a {of} that {need.sentence}" + (f"; {name} does not" if name else "")

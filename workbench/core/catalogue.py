@@ -1,4 +1,4 @@
-"""Registries of Spec classes: a decorator adds a member, and every menu, table and test finds it there."""
+"""Registries of Spec classes: a decorator adds a class, and menus, tables and tests list the registry."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Registered = TypeVar("Registered", bound=Spec)
 
 
 class Described(Protocol):
-    """Class attributes that every member of a registry has."""
+    """Protocol of the classes in a registry: identifier, title and a summary of one sentence."""
 
     key: ClassVar[str]
     title: ClassVar[str]
@@ -23,11 +23,11 @@ class Described(Protocol):
 
 
 class Registry(Generic[Entry]):
-    """Ordered entries by key, each made from a class that describes itself.
+    """Entries by key, in the order of registration, each made from a class with key, title and summary.
 
     Parameters
     ----------
-    name, noun : plural and singular, for menus and messages.
+    name, noun : what the entries are, in the plural and in the singular, for menus and messages.
     """
 
     def __init__(self, name: str, noun: str) -> None:
@@ -36,8 +36,10 @@ class Registry(Generic[Entry]):
         self._classes: dict[str, type] = {}
 
     def _add(self, member: type[Described], entry: Callable[[], Entry]) -> None:
-        """Add the entry of a class. Raises `SpecError` without key, title and summary, or for a key that
-        another class has."""
+        """Register a class, with the entry that ``entry()`` returns for it.
+
+        Raises `SpecError` for a class without key, title or summary, or for a key that another class has.
+        """
         if not (member.key and member.title and member.summary):
             raise SpecError(
                 f"{member.__name__} cannot join the catalogue of {self.name}",
@@ -68,7 +70,7 @@ class Registry(Generic[Entry]):
         return list(self._entries)
 
     def remove(self, key: str) -> None:
-        """Take out a member, for instance before its class is defined anew. Raises `SpecError`."""
+        """Remove an entry, for instance before its class is defined anew. Raises `SpecError` without one."""
         if key not in self._entries:
             raise unknown(self.noun, key, self._entries)
         del self._entries[key], self._classes[key]
@@ -78,20 +80,22 @@ class Catalogue(Registry[type[Member]]):
     """An ordered registry of Spec classes by key."""
 
     def register(self, member: type[Registered]) -> type[Registered]:
-        """Add a class; used as a decorator. Raises `SpecError` without key, title and summary, or for a key
-        that another member has."""
+        """Register a class and return it; used as a decorator.
+
+        Raises `SpecError` for a class without key, title or summary, or for a key that another class has.
+        """
         self._add(member, lambda: cast(type[Member], member))
         return member
 
     def make(self, key: str, **values: Any) -> Member:
-        """Build the member ``key`` with these settings. Raises `SpecError` for an unknown key or setting."""
+        """Instantiate the class with this key. Raises `SpecError` for an unknown key or setting."""
         return self[key].from_values(values)
 
     def resolve(self, choice: str | Spec | dict[str, Any], **arguments: Any) -> Member:
-        """Build a member from a key or from ``{"key": …, "settings": {…}}``; a Spec of it is returned as is.
+        """Return the Spec that is meant by a key, by ``{"key": …, "settings": {…}}`` or by the Spec itself.
 
-        ``arguments`` are passed to the member's ``from_values`` where a table is given. Raises `SpecError`
-        for anything else.
+        ``arguments`` are passed on to the class's ``from_values``, for a dict only. Raises `SpecError` for
+        any other choice, and for a Spec whose class is not registered here.
         """
         if isinstance(choice, Spec):
             if choice.key in self and isinstance(choice, self[choice.key]):
@@ -115,7 +119,7 @@ class Catalogue(Registry[type[Member]]):
         return self[choice["key"]].from_values(choice.get("settings", {}), **arguments)
 
     def cards(self) -> list[dict[str, Any]]:
-        """Describe each member in a JSON-ready dict, for tables and ``workbench list``."""
+        """Describe each class and its settings in a JSON-ready dict, for tables and ``workbench list``."""
         return [
             {
                 "key": m.key,

@@ -47,11 +47,11 @@ class SpecError(WorkbenchError, ValueError):
 
 
 class IncompatibleError(WorkbenchError, ValueError):
-    """Parts that cannot be used together, such as a problem and an objective."""
+    """Choices that cannot be used together, such as a problem and an objective."""
 
 
 class DataError(WorkbenchError, ValueError):
-    """Data, or a simulator, that cannot be used as it is."""
+    """Data, observation or simulator that cannot be used, such as a table with too few rows."""
 
 
 class NonFiniteError(WorkbenchError, ArithmeticError):
@@ -63,7 +63,7 @@ class RunError(WorkbenchError, RuntimeError):
 
 
 class ExportError(WorkbenchError, RuntimeError):
-    """An export that is impossible for this model, or that did not match it."""
+    """An export that this model does not allow, or whose output differs from the model's."""
 
 
 class RefusedError(WorkbenchError, ValueError):
@@ -71,7 +71,7 @@ class RefusedError(WorkbenchError, ValueError):
 
 
 def did_you_mean(name: str, options: Iterable[str]) -> str:
-    """Ask whether the closest option was meant; an empty string where none is close."""
+    """Return "did you mean 'OPTION'?" with the option closest to ``name``; "" where none is close."""
     close = difflib.get_close_matches(str(name), [str(o) for o in options], n=1, cutoff=0.5)
     return f"did you mean '{close[0]}'?" if close else ""
 
@@ -86,11 +86,13 @@ def unknown(
     expected: str = "",
     suggestion: str = "",
 ) -> WorkbenchError:
-    """Make the error to raise for a name that is not among the options, with the closest one suggested.
+    """Return, and do not raise, the error for a name that is not among the options; it suggests the closest.
 
     Parameters
     ----------
-    owner : what has the options, where it is worth saying: "OWNER has no NOUN 'NAME'".
+    noun : what the options are, such as "setting".
+    error : class of the error.
+    owner : what the options belong to; the message is then "OWNER has no NOUN 'NAME'".
     expected : the options in words; by default their list.
     suggestion : what to try where no option is close.
     """

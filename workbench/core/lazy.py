@@ -1,16 +1,16 @@
 """Import modules on first use.
 
-Catalogues describe their members (settings, texts, refusals) to menus, forms and the command line, which
-need no network. A file that holds a member therefore takes torch from here, and uses its types in
-annotations only:
+Menus, forms and the command line read the settings and descriptions of catalogue entries, and should not
+have to import torch for it. A file that defines an entry therefore takes torch from here, and uses its types
+in annotations only:
 
     from workbench.core.lazy import torch
 
     if TYPE_CHECKING:
         from torch import Tensor
 
-Classes that derive from ``nn.Module`` need torch when they are defined; they stand in files of their own,
-which the member imports inside the method that builds them.
+Subclasses of ``nn.Module`` need torch when they are defined; they have files of their own, which the entry
+imports inside its method that builds the network.
 """
 
 from __future__ import annotations

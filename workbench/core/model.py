@@ -29,7 +29,7 @@ class Model(nn.Module, ABC):
 
     `inverse` maps standard normal z to draws of x; a model that declares LATENT also maps x to z. A
     log-determinant is always that of the map just applied, in nats, or ``None`` where it is not known; models
-    that declare BIJECTION have both.
+    that declare BIJECTION return it from both maps.
 
     Parameters
     ----------
@@ -45,7 +45,10 @@ class Model(nn.Module, ABC):
         self.capabilities = capabilities
 
     def latent(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """``T``: x (n, D) -> z (n, K) and log|det ∂z/∂x| (n,)."""
+        """Map data x (n, D) to latents z (n, K) and log|det ∂z/∂x| (n,).
+
+        Raises `IncompatibleError` for a model that does not declare LATENT.
+        """
         raise IncompatibleError(
             "The latent code of data was asked for",
             expected=f"a model that {Capability.LATENT.sentence}",
@@ -54,21 +57,27 @@ class Model(nn.Module, ABC):
 
     @abstractmethod
     def inverse(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """``T⁻¹``: z (n, K) -> x (n, D) and log|det ∂x/∂z| (n,)."""
+        """Map latents z (n, K) to data x (n, D) and log|det ∂x/∂z| (n,)."""
 
     def draw(self, z: Tensor, y: Tensor | None) -> Tensor:
-        """z (n, K) -> x (n, D) as in `inverse`, without the log-determinant.
+        """Map latents z (n, K) to data x (n, D), as `inverse` does, without the log-determinant.
 
         ``y`` is (n, M), or (1, M) for an observation common to all draws.
         """
         return self.inverse(z, _expand_observation(y, len(z)))[0]
 
     def stages(self, z: Tensor, y: Tensor | None) -> list[Tensor]:
-        """The latent, the output of each layer of the inverse, and x; plots show their first two columns."""
+        """Return the stages of `inverse` for plots of their first two columns: z, layers' outputs, and x.
+
+        A model without layers of its own returns z and x only.
+        """
         return [z, self.inverse(z, y)[0]]
 
     def log_prob(self, x: Tensor, y: Tensor | None) -> Tensor:
-        """log p(x | y) (n,) in nats by the change of variables, for models that have a density."""
+        """Return log p(x | y) (n,) in nats by the change of variables.
+
+        Raises `TypeError` for a model without a tractable density or a log-determinant.
+        """
         if Capability.DENSITY not in self.capabilities:
             raise TypeError(f"{type(self).__name__} has no tractable density")
         z, log_det = self.latent(x, y)
@@ -77,26 +86,35 @@ class Model(nn.Module, ABC):
         return standard_normal_log_density(z) + log_det
 
     def log_prob_to_train(self, x: Tensor, y: Tensor | None) -> Tensor:
-        """Objective of maximum likelihood (n,): `log_prob`, unless members are trained separately."""
+        """Return the values (n,) whose mean maximum likelihood maximises: by default `log_prob`.
+
+        An ensemble whose networks are trained separately returns the mean of their log-densities instead.
+        """
         return self.log_prob(x, y)
 
     def penalties(self, progress: float) -> dict[str, Tensor]:
-        """Weighted terms that the model adds to every loss, by name; ``progress`` runs from 0 to 1."""
+        """Return weighted regularisation terms that are added to every loss, by name.
+
+        ``progress`` is the fraction of the planned steps that are done.
+        """
         return {}
 
     @property
     def settled(self) -> bool:
-        """True where validation may select the best weights: not while scheduled changes are to come."""
+        """True once validation may select the best weights.
+
+        False while a change of the network is scheduled that these must include, such as pruning.
+        """
         return True
 
     @property
     def keeps_bounds(self) -> bool:
-        """True where draws outside the bounds of x are rejected and drawn again."""
+        """True for a model whose samples outside the bounds of x are rejected and drawn again."""
         return False
 
     @property
     def starts_from_data(self) -> bool:
-        """True where `prepare` fits the model to the data, so that it is useful before the first step."""
+        """True for a model that `prepare` fits to the data, so that it is useful before the first step."""
         return False
 
     def prepare(self, x: Tensor, y: Tensor | None, bounds: Tensor) -> None:  # noqa: B027 most models do nothing
@@ -106,7 +124,10 @@ class Model(nn.Module, ABC):
         """
 
     def after_step(self, progress: float) -> None:  # noqa: B027 most models do nothing
-        """Update the model's own state; called after each optimiser step, does nothing by default."""
+        """Update the model's own state; called after each optimiser step, does nothing by default.
+
+        ``progress`` is the fraction of the planned steps that are done.
+        """
 
     def parameter_count(self) -> int:
         """Number of trainable scalars."""

@@ -1,7 +1,7 @@
-"""Check the values of one observation, or of any other row of variables, in one place and in one wording.
+"""Check the values of one observation, or of any other row of variables.
 
-Every entry point (Python calls, command line, address of a page, files) hands what it was given to
-`checked_values` and gets plain floats back, or an error that names the variables and the first bad value.
+Every entry point (Python calls, command line, address of a page, files) passes its input to `checked_values`
+and gets floats back, or an error that names the variables and the first invalid value.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from workbench.core.variable import Variable, named
 def parse_values(
     text: str, *, noun: str = "observation", suggestion: str = "", error: type[WorkbenchError] = SpecError
 ) -> tuple[float, ...]:
-    """Numbers written with commas, semicolons or blanks between them, such as ``1.5,0``.
+    """Parse numbers that are separated by commas, semicolons or blanks, such as ``1.5,0``.
 
-    Raises ``error`` for a part that is no number; ``suggestion`` is what to try in that place.
+    Raises ``error`` for a part that is no number; its message contains ``noun`` and ``suggestion``.
     """
     try:
         return tuple(float(part) for part in text.replace(",", " ").replace(";", " ").split())
@@ -40,14 +40,14 @@ def checked_values(
     owner: str = "",
     error: type[WorkbenchError] = SpecError,
 ) -> tuple[float, ...]:
-    """The values as finite floats (M,), one for each variable.
+    """Convert values to a tuple of M finite floats, one for each variable, or raise ``error``.
 
     Parameters
     ----------
     values : a sequence, array or tensor of M numbers, in any shape.
     variables : the M variables, in the order of the values.
-    noun : what the values are, for the messages.
-    owner : what the values belong to (a problem, a model), for the messages; empty where it is obvious.
+    noun : what the values are, for the error message.
+    owner : what the values belong to (a problem, a model), for the error message; may be empty.
     error : class of the error to raise.
 
     Raises ``error`` for values that are not numbers, for a wrong number of them, and for the first one that
@@ -73,7 +73,7 @@ def checked_values(
 
 
 def _floats(values: Any) -> tuple[float, ...] | None:
-    """All entries as floats, or None where one of them is no number."""
+    """Flatten a sequence, array or tensor to a tuple of floats; None where an entry is no number."""
     import numpy as np
 
     if values is None:

@@ -1,4 +1,4 @@
-"""Shapes of the data, which a model is built for."""
+"""Numbers of components of x and y, which the layers of a model are built for."""
 
 from __future__ import annotations
 

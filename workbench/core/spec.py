@@ -1,7 +1,8 @@
-"""Spec: the settings of a member of a catalogue, as `param` parameters with real defaults.
+"""Spec: base class of all catalogue entries (architectures, problems, objectives, …) and of their settings.
 
-A Spec holds a user's choices; shapes and statistics come from the data, and both together build a module.
-Forms, tooltips, the command line, links and files read everything they need from the parameters.
+Settings are `param` parameters with defaults, from which forms, tooltips, the command line, links and files
+are made. A Spec holds a user's choices only; shapes and statistics of the data are added when it builds a
+module.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ _KINDS = (
 
 @dataclass(frozen=True)
 class Setting:
-    """Description of one parameter for a form; ``kind`` is boolean, integer, number, choice, list or text."""
+    """Description of one setting of a Spec, for forms, tables and the command line.
+
+    ``kind`` is boolean, integer, number, choice, list or text; ``live`` settings may change during a run.
+    """
 
     name: str
     kind: str
@@ -53,10 +57,11 @@ class Setting:
 
 
 class Spec(param.Parameterized):
-    """Base of every member of a catalogue. Two specs are equal when their classes and values are.
+    """Base of every catalogue entry. Two specs are equal when their classes and values are.
 
-    A member gives ``key`` (never changes: it stands in files and links), ``title``, ``summary`` (one
-    sentence), ``reference`` (the source) and ``live``, the settings that may change during a run.
+    A subclass defines ``key`` (its identifier in files and links, which never changes), ``title``,
+    ``summary`` (one sentence), ``reference`` (the source) and ``live``, the names of the settings that may
+    change during a run; its settings are `param` parameters.
     """
 
     key: ClassVar[str] = ""
@@ -83,7 +88,7 @@ class Spec(param.Parameterized):
 
     @classmethod
     def _refusal(cls, values: dict[str, Any], error: Exception) -> SpecError:
-        """Turn param's error into one that says which values are allowed."""
+        """Return the `SpecError` for an error that param raised; it says which values are allowed."""
         for setting in cls.settings():
             if setting.name in values and f".{setting.name}'" in str(error) and setting.allowed:
                 value = values[setting.name]
@@ -95,7 +100,7 @@ class Spec(param.Parameterized):
 
     @classmethod
     def settings(cls) -> tuple[Setting, ...]:
-        """Describe every public parameter, in the order of definition."""
+        """Describe every public parameter by a `Setting`, in the order of definition."""
         settings = []
         for name in cls.param:
             parameter = cls.param[name]
@@ -120,11 +125,11 @@ class Spec(param.Parameterized):
         return tuple(settings)
 
     def values(self) -> dict[str, Any]:
-        """All settings as JSON-ready values."""
+        """Return all settings by name, as JSON-ready values."""
         return {s.name: _plain(getattr(self, s.name)) for s in self.settings()}
 
     def changed(self) -> dict[str, Any]:
-        """The settings that differ from their defaults, JSON-ready."""
+        """Return the settings that differ from their defaults by name, as JSON-ready values."""
         return {
             s.name: _plain(getattr(self, s.name))
             for s in self.settings()
@@ -133,7 +138,7 @@ class Spec(param.Parameterized):
 
     @classmethod
     def from_values(cls, values: dict[str, Any]) -> Self:
-        """Build from a table of settings. Unknown names and values out of bounds raise `SpecError`."""
+        """Build from a dict of settings. Unknown names and values out of bounds raise `SpecError`."""
         if not isinstance(values, dict):
             raise SpecError(
                 f"The settings of {cls._label()} must be a table of names and values",
@@ -142,7 +147,7 @@ class Spec(param.Parameterized):
         return cls(**values)
 
     def set(self, name: str, value: Any) -> None:
-        """Change one setting, with the constructor's checks; a refused change leaves the spec as it was."""
+        """Change one setting. Raises `SpecError`, and changes nothing, for an unknown name or a bad value."""
         names = [s.name for s in self.settings()]
         if name not in names:
             raise unknown("setting", name, names, owner=self._label())
@@ -174,9 +179,9 @@ def _plain(value: Any) -> Any:
 
 
 def parse_setting(spec: type[Spec], name: str, text: str) -> Any:
-    """Convert text of a command line or link (``"8"``, ``"true"``, ``"a,b"``) to the type of a setting.
+    """Convert a string from a command line or link (``"8"``, ``"true"``, ``"a,b"``) to the setting's type.
 
-    Raises `SpecError` for an unknown setting and for text that is no value of its type.
+    Raises `SpecError` for a setting that ``spec`` lacks and for a string that is no value of its type.
     """
     setting = next((s for s in spec.settings() if s.name == name), None)
     if setting is None:

@@ -19,7 +19,7 @@ class Variable:
     Parameters
     ----------
     name : identifier in data sets, files and on the command line.
-    symbol : how it is written in a plot (defaults to the name).
+    symbol : label in plots (defaults to the name).
     unit : SI or domain unit; empty for a pure number.
     low, high : bounds that a value must lie in (infinite where there are none).
     description : one sentence for tooltips.
@@ -47,12 +47,12 @@ class Variable:
 
     @property
     def label(self) -> str:
-        """Symbol and unit, as an axis shows them."""
+        """Axis label: symbol, and unit in brackets."""
         symbol = self.symbol or self.name
         return f"{symbol} [{self.unit}]" if self.unit else symbol
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-ready table; infinite bounds are left out."""
+        """Return the fields as a JSON-ready dict; infinite bounds are left out."""
         values: dict[str, Any] = {
             "name": self.name,
             "symbol": self.symbol,
@@ -69,7 +69,7 @@ class Variable:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Variable:
-        """Build from the table that `to_dict` gives. Raises `SpecError` for unknown keys."""
+        """Build from a dict as `to_dict` returns it. Raises `SpecError` for unknown keys."""
         for key in values:
             if key not in _KEYS:
                 raise unknown("key", key, _KEYS, owner="The description of a variable")
@@ -77,6 +77,6 @@ class Variable:
 
 
 def named(variables: Sequence[Variable], most: int = 6) -> str:
-    """List their names for a sentence; of more than ``most``, only the first ones and the last."""
+    """Return the variables' names in one string; of more than ``most``, the first few and the last."""
     names = [v.name for v in variables]
     return ", ".join(names if len(names) <= most else [*names[: most - 1], "…", names[-1]])
