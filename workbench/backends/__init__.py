@@ -1,4 +1,4 @@
-"""Backends, which execute runs behind one interface: in the caller's thread, or in a worker process."""
+"""Backends, which execute training runs behind one interface: in the caller's thread or a worker process."""
 
 from workbench.backends.base import LIVE, OVER, Backend, Handle, Status
 from workbench.backends.inline import InlineBackend, InlineHandle

@@ -1,8 +1,8 @@
-"""Interface to runs: a `Backend` starts a run, a `Handle` controls it and gives access to its results.
+"""Interface to training runs: a `Backend` starts a run, a `Handle` controls it and returns its results.
 
-Clients pull, nothing is pushed to them. Commands return at once, and their outcome is in `Handle.status`. A
+Clients pull, no data are pushed to them. Commands return at once, and their outcome is in `Handle.status`. A
 snapshot is requested with `Handle.request`, at most one at a time (a credit, not a queue), and read with
-`Handle.latest` when its version has changed. `Handle.subscribe` only notifies that something is new.
+`Handle.latest` when its version has changed. `Handle.subscribe` only notifies of a new status or snapshot.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from workbench.training import Experiment, RunFolder
 STARTING, PAUSED, RUNNING, FINISHED = "starting", "paused", "running", "finished"
 FAILED, KILLED, STOPPED = "failed", "killed", "stopped"
 
-#: States of a run that takes commands, and states of which only the folder remains.
+#: LIVE: states in which a run takes commands. OVER: states of a run that has ended; only its folder remains.
 LIVE = frozenset({STARTING, PAUSED, RUNNING, FINISHED})
 OVER = frozenset({FAILED, KILLED, STOPPED})
 
@@ -36,9 +36,9 @@ class Status:
     """State of a run at one moment.
 
     ``iteration`` of ``steps`` steps are done; ``steps_per_second`` is an average over about a second;
-    ``loss`` is the last one (nan before the first step); ``message`` is the reply to the last command or the
-    reason of the state, one sentence or empty; ``saved`` is the iteration of the checkpoint in the folder
-    (-1 without one).
+    ``loss`` is that of the latest step (nan before the first); ``message`` is the reply to the latest command
+    or the reason for the state, one sentence or empty; ``saved`` is the iteration of the checkpoint in the
+    folder (-1 without one).
     """
 
     state: str = STARTING
@@ -56,7 +56,7 @@ class Status:
         return self.state in LIVE
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields JSON-ready, with None for numbers that are not finite."""
+        """Return the fields as a JSON-ready dict, with None for numbers that are not finite."""
         return {
             name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in asdict(self).items()
@@ -64,13 +64,13 @@ class Status:
 
 
 class Handle(ABC):
-    """Control of one run. Commands report failures in the status and return at once, except inline, where
-    the caller does the training.
+    """Control of one training run.
 
-    ``experiment`` is the run's experiment and ``folder`` its folder; ``id`` cannot be guessed. Methods may be
-    called from any thread. A subclass implements `_command` (deliver a command) and `_give_time` (let the run
-    proceed while waiting), and calls `_publish_status`, `_publish_snapshot`, `_return_credit` and
-    `_acknowledge` with the run's replies.
+    Commands return at once and report failures in the status; only those of an `InlineHandle` return after
+    the training that they ask for. ``experiment`` is the run's experiment and ``folder`` its folder; ``id``
+    cannot be guessed. Methods may be called from any thread. A subclass implements `_command` (deliver a
+    command) and `_give_time` (let the run proceed while waiting), and calls `_publish_status`,
+    `_publish_snapshot`, `_return_credit` and `_acknowledge` with the run's replies.
     """
 
     def __init__(self, experiment: Experiment, folder: Path) -> None:
@@ -91,7 +91,7 @@ class Handle(ABC):
         self._send("run")
 
     def pause(self) -> None:
-        """Stop after the current step, and save."""
+        """Pause after the current step, and write a checkpoint."""
         self._send("pause")
 
     def step(self, n: int = 1) -> None:
@@ -99,7 +99,7 @@ class Handle(ABC):
         self._send("step", int(n))
 
     def set(self, name: str, value: Any) -> None:
-        """Change a live setting, such as ``learning_rate``. The status' message confirms or refuses."""
+        """Change a live setting, such as ``learning_rate``; `Status.message` says if it was accepted."""
         self._send("set", str(name), value)
 
     def save(self) -> None:
@@ -113,8 +113,8 @@ class Handle(ABC):
     def request(self, request: SnapshotRequest) -> None:
         """Request a snapshot. While one is being taken, further requests are merged into one that waits.
 
-        The merged request has the views of both, the newer observation, and the records since the earlier
-        one.
+        The merged request asks for the views of all, at the newest observation, and for the training records
+        since the earliest iteration that any of them names.
         """
         self.last_access = time.monotonic()
         with self._lock:
@@ -126,30 +126,30 @@ class Handle(ABC):
 
     # ---- state
     def status(self) -> Status:
-        """Return the last status; a new object after every change."""
+        """Return the latest status; a new object after every change."""
         self.last_access = time.monotonic()
         return self._status
 
     def latest(self) -> tuple[int, Snapshot | None]:
-        """Return the last snapshot and its version, a counter; 0 and None before the first one."""
+        """Return the version, a counter, and the latest snapshot; (0, None) before the first one."""
         self.last_access = time.monotonic()
         return self._latest
 
     @property
     def live(self) -> bool:
-        """True while the run takes commands. Does not count as an access."""
+        """True while the run takes commands. Reading it does not postpone the idle time-out."""
         return self._status.live
 
     @property
     def state(self) -> str:
-        """Name of the state. Does not count as an access."""
+        """Name of the state, as in `Status.state`. Reading it does not postpone the idle time-out."""
         return self._status.state
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Have ``callback()`` called, from any thread, on a new status or snapshot.
+        """Call ``callback()``, from any thread, whenever there is a new status or snapshot.
 
         Returns a function that unsubscribes. The callback gets no data and must be quick: it should schedule
-        an update and not do it. One that raises is removed.
+        an update and not do it. A callback that raises is removed.
         """
         key = object()
         with self._lock:
@@ -163,10 +163,10 @@ class Handle(ABC):
 
     # ---- waiting: for tests, scripts and notebooks; a server never calls these
     def wait(self, *states: str, timeout: float = 60.0) -> Status:
-        """Wait until all commands so far are executed and the state is one of ``states``.
+        """Wait until all commands so far are executed and the state is one of ``states``; return the status.
 
-        Without ``states``: until nothing is being trained. Raises `RunError` after ``timeout`` seconds, or at
-        once when the run has ended in another state.
+        Without ``states``: until the run is neither starting nor training. Raises `RunError` after
+        ``timeout`` seconds, or at once when the run has ended in another state.
         """
         targets = frozenset(states) or (LIVE | OVER) - {STARTING, RUNNING}
         return self.wait_for(
@@ -176,7 +176,11 @@ class Handle(ABC):
     def wait_for(
         self, condition: Callable[[Status], bool], *, timeout: float = 60.0, what: str = "there"
     ) -> Status:
-        """Wait until all commands so far are executed and ``condition(status)`` holds; ``what`` names it."""
+        """Wait until all commands so far are executed and ``condition(status)`` holds; return the status.
+
+        Raises `RunError` after ``timeout`` seconds, or when the run has ended without fulfilling it; ``what``
+        names the condition in that message.
+        """
         deadline = time.monotonic() + timeout
         while True:
             with self._lock:
@@ -190,7 +194,7 @@ class Handle(ABC):
             self._give_time(min(0.02, timeout))
 
     def wait_snapshot(self, request: SnapshotRequest, *, timeout: float = 60.0) -> Snapshot:
-        """Request a snapshot and wait for it."""
+        """Request a snapshot, wait for it and return it. Raises `RunError` after ``timeout`` seconds."""
         version = self.latest()[0]
         self.request(request)
         self.wait_for(lambda status: self._latest[0] > version, timeout=timeout, what="looked at")
@@ -206,7 +210,7 @@ class Handle(ABC):
 
     @abstractmethod
     def _give_time(self, seconds: float) -> None:
-        """Let the run proceed while waiting: sleep, or train where no other process does."""
+        """Let the run proceed while waiting: sleep, or do a training step where no other process does."""
 
     def _send(self, name: str, *arguments: Any) -> None:
         self.last_access = time.monotonic()
@@ -250,7 +254,7 @@ class Handle(ABC):
 
 
 class Backend(ABC):
-    """A place of execution for runs."""
+    """Starts training runs, each with a `Handle`: in the caller's thread or in worker processes."""
 
     @abstractmethod
     def start(
@@ -276,7 +280,10 @@ class Backend(ABC):
 def prepare(
     experiment: Experiment | None, folder: Path | str | None, *, resume: bool
 ) -> tuple[Experiment, RunFolder]:
-    """Return experiment and folder of a run that is about to start, after the checks without a network."""
+    """Return experiment and folder of a run that is about to start, after all checks that need no network.
+
+    Raises a `WorkbenchError` for an impossible experiment and for a folder that cannot be used.
+    """
     if resume:
         return _prepare_old(folder)
     if experiment is None:
@@ -317,7 +324,7 @@ def _prepare_old(folder: Path | str | None) -> tuple[Experiment, RunFolder]:
 
 
 def refuse_functions(experiment: Experiment) -> None:
-    """Raise `IncompatibleError` for a problem made of functions, which cannot go to another process."""
+    """Raise `IncompatibleError` for a problem defined by Python functions: no other process can load it."""
     problem = experiment.problem
     if problem.unavailable():
         raise IncompatibleError(

@@ -26,7 +26,7 @@ class InlineHandle(Handle):
         self._publish()
 
     def advance(self, n: int = 1) -> int:
-        """Train at most ``n`` of the steps that `run` or `step` asked for; returns their number."""
+        """Do at most ``n`` of the steps that `run` or `step` asked for; returns the number done."""
         steps = 0
         while steps < n and self._operator.training:
             self._operator.train_step()
@@ -37,7 +37,7 @@ class InlineHandle(Handle):
 
     @property
     def training_run(self) -> Run | None:
-        """The Run itself, for uses beyond a handle; None where it could not be built."""
+        """The `Run` object itself, for what a handle does not offer; None where it could not be built."""
         return self._operator.run
 
     def _command(self, name: str, *arguments: Any) -> None:
@@ -103,4 +103,4 @@ class InlineBackend(Backend):
         return InlineHandle(own_experiment, run_folder, make, eager=self._eager)
 
     def close(self) -> None:
-        """Do nothing: there are no resources to release."""
+        """Do nothing: inline runs train only while their handle is called, and hold no other resources."""

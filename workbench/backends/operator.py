@@ -1,4 +1,4 @@
-"""Execution of a handle's commands on a Run, for worker processes and notebooks alike."""
+"""Execution of the commands of a `Handle` on a `Run`, for worker processes and notebooks alike."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 #: Seconds of training between two checkpoints (at most 10 s may be lost), and between two heartbeats on disk.
 SAVE_EVERY, BEAT_EVERY = 8.0, 3.0
-#: Upper bound on the share of time spent on snapshots while training, and on the delay of a snapshot (s).
+#: Upper bounds on the fraction of time spent on snapshots while training, and on a snapshot's delay (s).
 SNAPSHOT_SHARE, SNAPSHOT_PATIENCE = 0.02, 3.0
 
 
@@ -34,9 +34,9 @@ class Operator:
 
     Parameters
     ----------
-    make : builds or resumes the run.
+    make : function that builds or resumes the run.
     wall_clock : seconds of training after which the run is paused.
-    patience : longest delay of a snapshot in seconds.
+    patience : longest time in seconds by which a requested snapshot is delayed.
     """
 
     def __init__(
@@ -76,12 +76,15 @@ class Operator:
 
     @property
     def busy(self) -> bool:
-        """True while there is something to do without a further command."""
+        """True while there are steps left to train or a snapshot to take."""
         return self.training or self.snapshot_due
 
     # ---- commands
     def apply(self, name: str, *arguments: Any) -> None:
-        """Execute one command; a refusal becomes the status' message."""
+        """Execute one command, such as "run" or "set".
+
+        A refused command only changes `Status.message`; an unexpected exception ends the run as failed.
+        """
         if not self.status.live:
             return
         try:
@@ -168,10 +171,10 @@ class Operator:
                 self._update(message=news)
 
     def take_snapshot(self) -> Snapshot | None:
-        """Take the requested snapshot, if it is due.
+        """Take the requested snapshot; None where none is requested, it is postponed, or it fails.
 
-        While training, snapshots get a small share of the time, so that they do not slow learning down. A
-        request unlike the last few ones (other views or observation) is served at once.
+        While training, snapshots are postponed so that they take a small fraction of the time. A request for
+        other views or another observation than the last few ones is served at once.
         """
         request, now = self._request, time.monotonic()
         if request is None or not self.status.live:
@@ -192,13 +195,13 @@ class Operator:
             self._snapshot_cost = self._snapshot_at - now
 
     def interrupt(self) -> None:
-        """Pause after an interrupted step; the folder holds the state before it."""
+        """Pause after an exception interrupted a step (Ctrl-C); the folder keeps the latest checkpoint."""
         if self.training:
             self._rest("Interrupted. Resume from the last checkpoint, or run on from where it is.")
 
     @property
     def snapshot_due(self) -> bool:
-        """True while a requested snapshot has not been taken."""
+        """True while a requested snapshot has not been taken yet."""
         return self._request is not None
 
     def maintain(self) -> None:
@@ -251,7 +254,10 @@ class Operator:
 
 
 class _Guard:
-    """Context in which an exception ends the run as failed: message in the status, trace in error.txt."""
+    """Context manager in which an exception is not raised, but ends the run as failed.
+
+    The message goes into the status, and the traceback into error.txt in the run's folder.
+    """
 
     def __init__(self, operator: Operator, what: str) -> None:
         self._operator, self._what = operator, what
@@ -269,7 +275,7 @@ class _Guard:
 
 
 class _Rate:
-    """Steps per second, averaged over about a second, with the time of snapshots and checkpoints."""
+    """Steps per second, averaged over about a second that includes the time of snapshots and checkpoints."""
 
     def __init__(self) -> None:
         self._since, self._first, self._value = 0.0, 0, 0.0
@@ -279,7 +285,7 @@ class _Rate:
         self._since, self._first, self._value = time.monotonic(), iteration, 0.0
 
     def at(self, iteration: int, now: float) -> float:
-        """Return the rate at this iteration and time."""
+        """Return the steps per second, given the iteration and the time ``now``."""
         span = now - self._since
         if self._value == 0.0 and span > 0:  # within the first second, the average so far
             return (iteration - self._first) / span if span < 1.0 else self._renew(iteration, now, span)

@@ -1,4 +1,4 @@
-"""Runs in worker processes, one each, which isolates the server from networks, CUDA and crashes.
+"""Training in worker processes, one per run, which isolates the server from torch, CUDA and crashes.
 
 A worker is a fresh interpreter (never a fork, which would inherit threads and CUDA), started with its own
 command line. `multiprocessing` with spawn would import the server's ``__main__`` again in each worker: under
@@ -46,14 +46,14 @@ PATIENCE = 15.0
 #: Delay in seconds before the next idle worker is started, so that the starting run has priority.
 REFILL_AFTER = 3.0
 _SWEEP_EVERY = 5.0
-#: Seconds without an access after which a run counts as unattended: an open page polls four times a second.
+#: Seconds without an access after which a run counts as unattended (an open page polls four times a second).
 _UNATTENDED_AFTER = 10.0
 _CODE = "import os; os.nice(5); from workbench.backends.worker import main; main()"
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of one server.
+    """Limits of one server on its runs.
 
     ``workers`` is the largest number of live workers, ``idle`` the seconds without access after which a
     paused or finished run is saved and stopped, ``wall_clock`` the seconds of training after which a run is
@@ -92,7 +92,7 @@ def _number(name: str, default: float) -> float:
 
 
 class _Worker:
-    """An idle worker process and the pipe to it."""
+    """A worker process that waits for a run, and the pipe to it."""
 
     def __init__(self) -> None:
         if not hasattr(os, "getppid") or os.name != "posix":
@@ -114,18 +114,18 @@ class _Worker:
         return self.process.poll() is None
 
     def dismiss(self) -> None:
-        """End a worker without a run: it has nothing to save."""
+        """Kill a worker that has no run, and so nothing to save."""
         self.connection.close()
         self.process.kill()
         self.process.wait()
 
 
 def _environment() -> dict[str, str]:
-    """Return the server's environment with the package importable and the worker's number of threads.
+    """Return the environment variables of a worker: the server's, with import path and number of threads.
 
-    One thread by default: two threads that share their cores with other work train small networks ten times
-    slower (they spin while they wait for each other), and gain a fifth otherwise. ``WORKBENCH_THREADS`` sets
-    the number, for wide networks on many cores.
+    One thread by default: on cores shared with other work, two threads train small networks ten times slower
+    (they spin while they wait for each other), and on free cores only a fifth faster. ``WORKBENCH_THREADS``
+    sets the number, for wide networks on many cores.
     """
     package = str(Path(workbench.__file__).resolve().parent.parent)
     path = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -136,8 +136,8 @@ def _environment() -> dict[str, str]:
 class ProcessHandle(Handle):
     """A handle to a run in a worker process.
 
-    It has two threads: one writes commands, so that no caller waits for the pipe; the other reads replies and
-    is the only one that replaces status and snapshot.
+    It has two threads: one writes commands, so that no caller waits for the pipe; the other reads the
+    worker's replies and is the only one that replaces status and snapshot.
     """
 
     def __init__(
@@ -159,7 +159,7 @@ class ProcessHandle(Handle):
         return self._process.pid
 
     def stop_because(self, reason: str) -> None:
-        """Save and end the run; the status' message gives the reason."""
+        """Save and end the run; ``reason`` goes into `Status.message`."""
         self._send("stop", reason)
 
     def kill(self) -> None:
@@ -203,7 +203,10 @@ class ProcessHandle(Handle):
             self._publish_snapshot(content)
 
     def _conclude(self) -> None:
-        """Publish the final status after the pipe has ended, once the process has exited."""
+        """After the pipe was closed, wait for the process to exit and publish the run's final status.
+
+        A run whose worker sent no final status has the state "killed".
+        """
         try:
             code = self._process.wait(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
@@ -238,7 +241,10 @@ class ProcessHandle(Handle):
 
 
 class ProcessBackend(Backend):
-    """Execution in worker processes, one a run, within limits; one idle worker is kept in reserve."""
+    """Execution in worker processes, one per run, within limits.
+
+    With ``warm`` one idle worker is kept in reserve, so that the next run starts at once.
+    """
 
     def __init__(self, *, warm: bool = True, limits: Limits | None = None) -> None:
         self.limits = limits or Limits.from_environment()
@@ -263,9 +269,10 @@ class ProcessBackend(Backend):
         device: str = "auto",
         resume: bool = False,
     ) -> ProcessHandle:
-        """Start a run as `Backend.start` does; a folder whose run is live here gives the existing handle.
+        """Start or resume a run as `Backend.start` does; for a run that is live here, return its handle.
 
-        Raises `RunError` when all workers that the limits allow are busy or attended.
+        When all workers that the limits allow are taken, the longest unattended run at rest is saved and
+        stopped; raises `RunError` where every run is training or attended.
         """
         with self._lock:
             existing = self._of(folder) if resume and folder is not None else None
@@ -292,12 +299,15 @@ class ProcessBackend(Backend):
             return handle
 
     def get(self, id: str) -> ProcessHandle | None:
-        """Return the handle with this id, for a while also after its run has ended; None for other ids."""
+        """Return the handle with this id, or None.
+
+        The handle of a run that has ended is kept until nobody has used it for `Limits.idle` seconds.
+        """
         with self._lock:
             return self._handles.get(id)
 
     def handles(self) -> list[ProcessHandle]:
-        """Return all handles, oldest first."""
+        """Return all handles in the order of their start, those of runs that ended lately included."""
         with self._lock:
             return list(self._handles.values())
 

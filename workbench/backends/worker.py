@@ -1,9 +1,10 @@
 """Worker process: executes one run, controlled over a pipe. Started by `workbench.backends.process`.
 
-Messages to the worker: first the order (a dict), then ``(name, *arguments)``; ``seen`` acknowledges a status.
-Messages from it: ``("status", status, handled)``, ``("snapshot", snapshot or None, handled)`` and at the end
-``("over", status, handled)``; ``handled`` is the number of executed commands. A status without news is sent
-only after the one before has been acknowledged, so that nothing accumulates in the pipe.
+Messages to the worker: first the order (a dict with folder, device and limits), then commands
+``(name, *arguments)``; ``seen`` acknowledges a status. Messages from it: ``("status", status, handled)``,
+``("snapshot", snapshot or None, handled)`` and at the end ``("over", status, handled)``; ``handled`` is the
+number of executed commands. A status that differs from the previous one in iteration, loss or speed only is
+sent after that one has been acknowledged, so that messages do not accumulate in the pipe.
 """
 
 from __future__ import annotations
@@ -22,13 +23,16 @@ from workbench.backends.base import STARTING, Status
 from workbench.backends.operator import Operator
 from workbench.training import Experiment, Run, RunFolder
 
-#: Seconds between two polls of the pipe at rest, between two statuses without news, and of grace for saving
-#: after the server has exited.
+#: Seconds between two polls of the pipe at rest, between two statuses that differ in iteration, loss or speed
+#: only, and of grace for saving after the server has exited.
 IDLE, REPORT_EVERY, GRACE = 0.2, 0.2, 15.0
 
 
 def main() -> None:
-    """Wait for an order, execute it and exit. Arguments: the pipe's descriptor, the server's process id."""
+    """Wait for the order of a run, execute the run and exit the process.
+
+    Command-line arguments are the pipe's file descriptor and the server's process id.
+    """
     descriptor, parent = int(sys.argv[1]), int(sys.argv[2])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which then says stop
     connection = Connection(descriptor)
@@ -43,7 +47,7 @@ def main() -> None:
 
 
 class Service:
-    """Serves the pipe and trains the run in turns."""
+    """Main loop of a worker: alternates between messages on the pipe and training steps of its run."""
 
     def __init__(self, connection: Connection, order: dict[str, Any]) -> None:
         self._connection, self._handled = connection, 0
@@ -57,7 +61,7 @@ class Service:
         self._operator = Operator(lambda: _make(folder, order), folder, wall_clock=order["wall_clock"])
 
     def serve(self) -> None:
-        """Work until the run has ended, the server has exited or the process receives SIGTERM."""
+        """Loop until the run has ended, the server has exited or the process receives SIGTERM."""
         operator = self._operator
         try:
             while operator.status.live:
@@ -112,14 +116,17 @@ def _make(folder: RunFolder, order: dict[str, Any]) -> Run:
 
 
 def _warm_up(connection: Connection) -> None:
-    """Do a first step while idle: it makes torch import its parts, which takes a second or more."""
+    """Train a small network for one step, unless an order waits already: torch then imports all its parts.
+
+    This takes a second or more, which the first run would otherwise wait for.
+    """
     if not connection.poll(0):
         with suppress(Exception):
             Run(Experiment("two_moons", "realnvp", training={"samples": 256}, steps=1), device="cpu").step()
 
 
 def _log_into(folder: RunFolder) -> None:
-    """Redirect all output of this process, crashes in C included, to the run's folder."""
+    """Redirect this process's output, tracebacks of crashes in C included, to worker.log in the folder."""
     log = os.open(folder.path / "worker.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
@@ -129,7 +136,7 @@ def _log_into(folder: RunFolder) -> None:
 
 
 def _exit_with_parent(parent: int) -> None:
-    """Exit after the server has exited, even where a hanging step keeps the end of the pipe unnoticed."""
+    """Exit `GRACE` seconds after the server, even where a hanging step keeps the main thread busy."""
     while os.getppid() == parent:
         time.sleep(1.0)
     time.sleep(GRACE)
