@@ -1,12 +1,12 @@
 """Calibration of a posterior from the ranks of truths among its draws: coverage, rank test and verdict.
 
 Ranks        u (n, K) in (0, 1) for K quantities, uniform under the exact posterior (Talts et al. 2018).
-Coverage     for q = 1/101, …, 100/101: e_cal(q) = share of truths inside the central interval of mass q,
+Coverage     for q = 1/101, …, 100/101: e_cal(q) = fraction of truths inside the central interval of mass q,
              minus q; the calibration error of a quantity is the median of |e_cal| over q. Negative e_cal:
              overconfident.
 Verdict      green: no corrected p value of the simultaneous rank test below the level. Amber: one is, but
-             every calibration error is under 0.03 and every distance between empirical and uniform
-             distribution under 0.05. Red otherwise.
+             every calibration error is under 0.03, and every distance between the distribution functions of
+             the ranks and of the uniform distribution under 0.05. Red otherwise.
 Source: Säilynoja, Bürkner & Vehtari 2022, arXiv 2103.10522; Ardizzone et al. 2019, arXiv 1808.04730.
 """
 
@@ -49,7 +49,7 @@ class RankCalibration:
 
     @property
     def verdict(self) -> str:
-        """green, amber or red."""
+        """Verdict "green", "amber" or "red" by the rule of this module: calibrated, slightly off, or not."""
         if self.corrected_p.min() >= self.level:
             return "green"
         small = self.error.max() < SMALL_ERROR and self.distance.max() < SMALL_DISTANCE
@@ -61,13 +61,16 @@ class RankCalibration:
         return int(self.corrected_p.argmin())
 
     def fault(self, quantity: int) -> str:
-        """Kind of miscalibration of one quantity, in words."""
+        """Return the kind of miscalibration: overconfident, too cautious, or shifted or misshapen.
+
+        ``quantity`` is the index of the quantity.
+        """
         lean = float(np.median(self.coverage_error[quantity]))
         return "overconfident" if lean < -0.01 else "too cautious" if lean > 0.01 else "shifted or misshapen"
 
 
 def rank_calibration(ranks: np.ndarray, level: float) -> RankCalibration:
-    """Test ranks (n, K), n ≥ 2, of K quantities together at ``level``."""
+    """Test ranks (n, K) in (0, 1), n ≥ 2, for uniformity: all K quantities jointly at ``level``, say 0.01."""
     tests = tuple(uniformity(column, level / ranks.shape[1]) for column in ranks.T)
     coverage_error = (np.abs(ranks[..., None] - 0.5) <= LEVELS / 2).mean(0) - LEVELS
     return RankCalibration(

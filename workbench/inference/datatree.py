@@ -1,12 +1,12 @@
 """Conversion of draws to xarray: labelled Datasets, and a posterior's DataTree in the groups of ArviZ.
 
-posterior             the draws, (chain, draw); they are independent, and divided into chains only so that
-                      ArviZ can compare these
+posterior             the draws, (chain, draw); they are independent, and divided into chains only because
+                      ArviZ's diagnostics compare chains
 sample_stats          lp: log density of each draw under the network, in nats; where the problem knows its
                       joint density: log_joint, and log_weight = log_joint − lp, the log importance weight
 prior                 the same number of draws of x without the observation
 posterior_predictive  each posterior draw passed through the simulator, with its noise
-prior_predictive      the prior's own observations
+prior_predictive      the observations that belong to the draws of the prior
 observed_data         the observation
 
 A group that the problem cannot give is left out, and the attributes of the tree give the reason. Every
@@ -43,7 +43,10 @@ CHAINS = 4
 
 
 def to_dataset(x: Tensor, variables: Sequence[Variable]) -> xr.Dataset:
-    """Label draws (n, D): one variable a column along ``draw``, with unit, symbol and description."""
+    """Convert draws (n, D) to a Dataset with one data variable per column, along the dimension ``draw``.
+
+    Unit, symbol and description of each variable are its attributes.
+    """
     values = x.detach().cpu().double().numpy()
     return xr.Dataset(
         {v.name: ("draw", values[:, i], _attributes(v)) for i, v in enumerate(variables)},
@@ -52,7 +55,7 @@ def to_dataset(x: Tensor, variables: Sequence[Variable]) -> xr.Dataset:
 
 
 def to_datatree(posterior: Posterior, n: int = 1000, *, chains: int = CHAINS, seed: int = 0) -> xr.DataTree:
-    """Draw ``n`` samples of a `Posterior` and return all groups, in ``chains`` of equal length.
+    """Draw ``n`` samples of a posterior, in ``chains`` of equal length; returns them with all other groups.
 
     Raises `SpecError` where ``n`` is not a multiple of ``chains``.
     """
@@ -86,7 +89,7 @@ def to_datatree(posterior: Posterior, n: int = 1000, *, chains: int = CHAINS, se
 
 
 def provenance(fitted: FittedModel, seed: int) -> dict[str, Any]:
-    """Return time, library, experiment and seed as attributes that every file format can hold."""
+    """Return time, library version, experiment, iteration and seed as strings and integers, for ``attrs``."""
     table = fitted.manifest.get("experiment")
     return {
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -102,7 +105,7 @@ def provenance(fitted: FittedModel, seed: int) -> dict[str, Any]:
 
 
 def _problem(fitted: FittedModel) -> Problem | None:
-    """Return the problem that the model was trained on, if it is available and usable."""
+    """Return the problem that the model was trained on; None where it is not available or not usable."""
     problem = fitted.known_problem
     if problem is None and "experiment" in fitted.manifest:
         try:
@@ -113,7 +116,10 @@ def _problem(fitted: FittedModel) -> Problem | None:
 
 
 def _labelled(values: Tensor, variables: Sequence[Variable], chains: int) -> xr.Dataset:
-    """Label (chains · draws, D): one variable (chain, draw) a column, with unit, symbol, description."""
+    """Convert values (chains · draws, D) to a Dataset with one data variable (chain, draw) per column.
+
+    Unit, symbol and description of each variable are its attributes.
+    """
     table = values.detach().cpu().double().numpy().reshape(chains, -1, len(variables))
     return xr.Dataset(
         {v.name: (("chain", "draw"), table[..., i], _attributes(v)) for i, v in enumerate(variables)},
@@ -159,7 +165,10 @@ def _sample_stats(
 def _from_problem(
     problem: Problem, x: Tensor, chains: int, seed: int, left_out: dict[str, str]
 ) -> dict[str, xr.Dataset]:
-    """Draw from the prior and simulate from the posterior draws x (n, D)."""
+    """Return the groups prior, prior_predictive and posterior_predictive, for posterior draws x (n, D).
+
+    ``left_out`` receives the reason where posterior_predictive is missing.
+    """
     generator = torch.Generator().manual_seed(913_000_031 + seed)
     groups = {}
     prior = problem.draw(len(x), generator)

@@ -23,18 +23,20 @@ if TYPE_CHECKING:
     from workbench.inference.standardisation import Standardisation
     from workbench.problems.base import Problem
 
-#: Values of the widest layer, for all draws of a pass, that fit into a processor's cache beside the weights.
-#: Passes of that size are up to twice as fast as passes of tens of thousands of draws.
+#: Activations of the widest layer, over all draws of a forward pass, that fit into a processor's cache beside
+#: the weights. Passes of that size are up to twice as fast as passes of tens of thousands of draws.
 _IN_CACHE = 2**18
 _LEAST_CHUNK, _MOST_CHUNK = 1024, 16_384
-#: Draws a pass on an accelerator, where each pass costs a launch.
+#: Draws per forward pass on an accelerator, where each pass costs kernel launches.
 _LARGE_CHUNK = 32_768
-#: Number of times that draws outside the bounds are drawn again.
+#: Number of times that samples outside the bounds are drawn again before they are clipped.
 _TRIES = 100
 
 
 class FittedModel:
-    """A trained network with its units. Tensors in and out are in data units and on the model's device.
+    """A trained network with its standardisation: x and y go in and come out in data units.
+
+    Returned tensors are on the model's device.
 
     Parameters
     ----------
@@ -68,7 +70,10 @@ class FittedModel:
         return self.model.capabilities
 
     def _tensor(self, values: Any, variables: Sequence[Variable], noun: str) -> Tensor:
-        """Return finite values (n, columns) as a tensor of the model. Raises `SpecError`."""
+        """Convert values to a tensor (n, columns) in the model's precision and on its device.
+
+        Raises `SpecError` for a wrong number of columns and for values that are not finite.
+        """
         columns = len(variables)
         tensor = torch.as_tensor(values, dtype=self.model.dtype, device=self.model.device)
         if tensor.ndim == 1:
@@ -90,7 +95,7 @@ class FittedModel:
         return tensor
 
     def standardised_observation(self, y: Any, n: int) -> Tensor | None:
-        """Return y as standardised rows (n, M), with a single row repeated; None for a model without y.
+        """Return y as standardised rows (n, M), a single row repeated n times; None for a model without y.
 
         Raises `SpecError` where y does not fit the model.
         """
@@ -110,8 +115,8 @@ class FittedModel:
     def latent(self, x: Any, y: Any = None) -> tuple[Tensor, Tensor | None]:
         """Map x (n, D) to z (n, K) and log|det ∂z/∂x| (n,), the change of units included.
 
-        The log-determinant is None where the model has no known one. Raises `SpecError` for a model without a
-        latent code.
+        The log-determinant is None where the model has no known one. Raises `SpecError` for a model that does
+        not map data to latents.
         """
         if Capability.LATENT not in self.capabilities:
             raise SpecError(
@@ -124,7 +129,10 @@ class FittedModel:
         return z, None if log_det is None else log_det - self.standardisation.scale_x.log().sum()
 
     def inverse(self, z: Tensor, y: Any = None) -> tuple[Tensor, Tensor | None]:
-        """Map z (n, K) to x (n, D) and log|det ∂x/∂z| (n,), or None where the model has no known one."""
+        """Map z (n, K) to x (n, D) in data units and log|det ∂x/∂z| (n,).
+
+        The log-determinant is None where the model has no known one.
+        """
         x, log_det = self.model.inverse(z, self.standardised_observation(y, len(z)))
         volume = None if log_det is None else log_det + self.standardisation.scale_x.log().sum()
         return self.standardisation.x_out(x), volume
@@ -144,7 +152,8 @@ class FittedModel:
     def evidence_lower_bound(self, x: Any, y: Any, noise: Tensor) -> Tensor:
         """Return one-sample estimates of a lower bound on log p(x | y) (n,), in nats and data units.
 
-        ``noise`` (n, K) is standard normal and samples the encoder's codes; further columns are ignored.
+        ``noise`` is standard normal, one row for each x; the encoder's latents are sampled with its first
+        columns, as many as there are latents.
         Raises `SpecError` for a model without an encoder.
         """
         if Capability.EVIDENCE not in self.capabilities:
@@ -157,7 +166,7 @@ class FittedModel:
         return likelihood - divergence - self.standardisation.scale_x.log().sum()
 
     def predict(self, x: Any) -> Tensor:
-        """Predict y (n, M) from x (n, D). Raises `SpecError` for a model that does not."""
+        """Predict y (n, M) from x (n, D). Raises `SpecError` for a model that only infers x."""
         if Capability.FORWARD not in self.capabilities:
             raise SpecError("A prediction of y was asked for", found="a model that does not predict y")
         model = cast("Any", self.model)  # a model with FORWARD predicts
@@ -174,8 +183,9 @@ class FittedModel:
     ) -> Tensor:
         """Draw n samples of x (n, D), given one observation (M,) or one for each draw (n, M).
 
-        A model that ``keeps_bounds`` repeats draws outside the bounds of x unless ``within_bounds`` is false;
-        `log_prob` is the density of all draws. Raises `SpecError`.
+        A model that ``keeps_bounds`` rejects draws outside the bounds of x unless ``within_bounds`` is false;
+        `log_prob` is the density before this rejection. Raises `SpecError` for an ``n`` that is not a
+        positive whole number and for an observation that does not fit the model.
         """
         if not isinstance(n, int) or n < 1:
             raise SpecError("The number of draws must be a positive whole number", found=repr(n))
@@ -197,7 +207,10 @@ class FittedModel:
         return self.standardisation.x_out(self.model.draw(z, self.standardised_observation(y, 1)))
 
     def _within_bounds(self, x: Tensor, y: Tensor | None, generator: torch.Generator) -> Tensor:
-        """Repeat draws outside the bounds, a hundred times at most, and move the rest to the bounds."""
+        """Redraw samples outside the bounds of x, a hundred times at most, and clip those still outside.
+
+        Returns x as it is for a model that does not keep bounds.
+        """
         if not self.model.keeps_bounds:
             return x
         low, high = (x.new_tensor([getattr(v, side) for v in self.x]) for side in ("low", "high"))
@@ -212,8 +225,8 @@ class FittedModel:
     def concerns(self, observation: Sequence[float]) -> tuple[str, ...]:
         """List reasons to doubt the posterior at an observation (M,), as sentences; empty without any.
 
-        A component far outside the training's values (is the unit right?), or an observation that as a whole
-        is unlike any of the training.
+        Reasons are a component far outside the training data (perhaps given in another unit), or an
+        observation that as a whole is unlike any in the training data.
         """
         units = self.standardisation
         shift, scale = (t.detach().to("cpu", torch.float64) for t in (units.shift_y, units.scale_y))
@@ -237,9 +250,10 @@ class FittedModel:
 
 
 def chunk_size(model: Model) -> int:
-    """Return the number of draws that pass through a network together.
+    """Return the number of draws per forward pass.
 
-    A power of two, so that it divides into blocks of sixteen and the random numbers do not depend on it.
+    It is a power of two from 1024 on, so a multiple of the sixteen numbers that torch generates at a time:
+    the random numbers do not depend on it.
     """
     if model.device.type != "cpu":
         return _LARGE_CHUNK

@@ -4,11 +4,12 @@ Scores       Mahalanobis distance from the mean, which responds to outliers in a
              to the fifth nearest reference observation in whitened units, which responds to holes and to
              points off a curved set.
 Calibration  both scores of observations that are not among the reference ones. p value of a new observation:
-             share of those that score at least as high, the smaller of the two doubled. For an observation
-             from the training's distribution, P(p ≤ α) ≤ α for every α, whatever that distribution.
+             fraction of calibration observations that score at least as high, for each of the two scores;
+             the smaller fraction, doubled. For an observation from the training's distribution, P(p ≤ α) ≤ α
+             for every level α, whatever that distribution.
 Unit         an observation ten standard deviations out in one component that would lie inside after
              multiplication by a power of ten is reported as a possible error of the unit.
-Reach        smallest and largest value of every component among all rows.
+Reach        smallest and largest value of every component among all reference and calibration observations.
 Source: Mahalanobis 1936; Vovk, Gammerman and Shafer 2005 (conformal prediction); Knorr and Ng 1998 (distance
 to neighbours).
 """
@@ -28,16 +29,18 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 NEIGHBOUR, MOST_REFERENCE, MOST_CALIBRATION, MOST_WHITENED = 5, 1000, 2000, 200
-#: Largest number of values in the reference rows: long observations have fewer rows.
+#: Largest number of values in all reference observations together: of long observations, fewer are kept.
 MOST_NUMBERS = 250_000
-#: Number of quantiles that replace the calibration scores of private rows.
+#: Number of quantiles that replace the calibration scores in a file from which no row may be recovered.
 QUANTILES = 32
-#: Names of `Typicality.state`.
+#: Names of the tensors that `Typicality.state` returns.
 STATE = ("mean", "whiten", "reference", "calibrated", "reach")
-#: Standard deviations: beyond FAR a component is far outside, within INSIDE it is like the training's.
+#: Standard deviations from the training's mean beyond which a component is an outlier (FAR), and within which
+#: it is typical (INSIDE); largest exponent of the powers of ten that are tried as an error of the unit.
 FAR, INSIDE, POWERS = 10.0, 4.0, 9
-#: Tolerance on scores, in whitened units, and the least scale of them. Equal labels differ by rounding
-#: errors, which whitening magnifies a thousand times along a direction without variance.
+#: Tolerance when scores are compared, in whitened units, and the least score that others are divided by.
+#: Equal observations differ by rounding errors, which whitening magnifies a thousand times along a direction
+#: without variance.
 ROUNDING, LEAST = 1e-3, 1e-2
 #: Ratio to the largest calibration score beyond which a warning is issued.
 BEYOND = 1.25
@@ -67,7 +70,11 @@ class Typicality:
 
     @classmethod
     def split(cls, rows: Tensor, held_out: Tensor) -> Typicality | None:
-        """Build from training rows and held-out rows (n, M), which calibrate; None for too few."""
+        """Build from standardised training observations ``rows`` and held-out ones, (n, M) each.
+
+        Up to half of ``rows`` are the reference; the others and those held out calibrate the scores. None for
+        fewer than 20 observations or for observations without components.
+        """
         if len(rows) + len(held_out) < 20 or not rows.shape[1]:
             return None
         count = min(MOST_REFERENCE, len(rows) // 2)
@@ -125,7 +132,10 @@ class Typicality:
         return deviation * self._whiten if self._whiten.ndim == 1 else deviation @ self._whiten
 
     def _scores(self, y: Tensor) -> Tensor:
-        """Score (n, M) -> (2, n), or (1, n) without reference rows."""
+        """Return Mahalanobis and neighbour distances (2, n) of standardised observations (n, M).
+
+        Without reference rows only the Mahalanobis distances: (1, n).
+        """
         white = self._whitened(y)
         far = white.norm(dim=1)
         if self._reference is None:
@@ -135,13 +145,16 @@ class Typicality:
         return torch.stack([far, near])
 
     def p_value(self, y: Tensor) -> Tensor:
-        """Return the p values (n,) of standardised observations (n, M)."""
+        """Return the conformal p values (n,) of standardised observations (n, M); small ones are atypical."""
         count = self._scores_sorted.shape[1]
         above = count - torch.searchsorted(self._scores_sorted, self._scores(y) - ROUNDING, side="left")
         return (len(self._scores_sorted) * (1 + above.double()) / (1 + count)).amin(0).clamp(max=1.0)
 
     def distance(self, y: Tensor) -> Tensor:
-        """Return the scores of (n, M) relative to the largest of the calibration, the larger one: (n,)."""
+        """Return how far out standardised observations (n, M) are: the larger of two ratios (n,).
+
+        Each ratio is a score over the largest one of the calibration observations.
+        """
         farthest = self._scores_sorted[:, -1:].clamp(min=LEAST)
         return (self._scores(y) / farthest).amax(0)
 
@@ -152,7 +165,10 @@ class Typicality:
 
 
 def _whitening(centred: Tensor) -> Tensor:
-    """Return the matrix (M, M) that whitens rows (n, M), or scales (M,) for very many components."""
+    """Return the matrix (M, M) that whitens centred rows (n, M).
+
+    Beyond `MOST_WHITENED` components, the reciprocal standard deviations (M,) instead.
+    """
     if centred.shape[1] > MOST_WHITENED:
         return 1 / centred.std(0).clamp(min=1e-9)
     covariance = centred.T @ centred / max(1, len(centred) - 1)
@@ -163,7 +179,7 @@ def _whitening(centred: Tensor) -> Tensor:
 
 
 def _consistent(tensors: Mapping[str, Tensor], components: int) -> bool:
-    """Test whether tensors of `Typicality.state` have shapes and sizes that belong together."""
+    """Test whether tensors of `Typicality.state` have fitting shapes, for this number of components."""
     side = (components,) if components > MOST_WHITENED else (components, components)
     scores, reference = tensors["calibrated"], tensors.get("reference")
     if tuple(tensors["mean"].shape) != (components,) or tuple(tensors["whiten"].shape) != side:
@@ -179,11 +195,10 @@ def _consistent(tensors: Mapping[str, Tensor], components: int) -> bool:
 def unit_doubts(
     values: Sequence[float], variables: Sequence[Variable], shift: Tensor, scale: Tensor
 ) -> list[str]:
-    """Report components that lie far outside the training's and may be in another unit, one sentence a unit.
+    """Report components far outside the training data that may be given in another unit, as sentences.
 
-    Several outliers in the same unit share a sentence, with the power of ten that would bring all values in
-    this unit inside. ``shift`` and ``scale`` (M,) are the training's means and standard deviations in data
-    units.
+    There is one sentence per unit, with the power of ten that would make all values in this unit typical, if
+    there is one. ``shift`` and ``scale`` (M,) are the training's means and standard deviations in data units.
     """
     parts = [_Part(*row) for row in zip(values, variables, shift.tolist(), scale.tolist(), strict=True)]
     outliers = [part for part in parts if part.deviation > FAR]
@@ -197,7 +212,7 @@ def unit_doubts(
 
 @dataclass(frozen=True)
 class _Part:
-    """One component of an observation, with the training's mean and standard deviation of it."""
+    """One component of an observation, with its mean and standard deviation in the training data."""
 
     value: float
     variable: Variable
@@ -212,12 +227,12 @@ class _Part:
 
     @property
     def text(self) -> str:
-        """Name, value and unit."""
+        """Name, value and unit, as in "depth = 20 m"."""
         return f"{self.variable.name} = {self.value:.4g}{self._unit}"
 
     @property
     def usual(self) -> str:
-        """Range of the training's values, in words."""
+        """Range of typical values in words: `INSIDE` standard deviations on both sides of the mean."""
         low, high = (self.mean + side * INSIDE * self.spread for side in (-1, 1))
         return f"about {low:.3g} to {high:.3g}{self._unit}"
 
@@ -226,7 +241,7 @@ class _Part:
         return f" {self.variable.unit}" if self.variable.unit else ""
 
     def inside(self, power: int) -> bool:
-        """Test whether the value, multiplied by this power of ten, is like the training's."""
+        """Test whether the value times 10^power is within `INSIDE` standard deviations of the mean."""
         return abs(self.value * 10.0**power - self.mean) <= INSIDE * self.spread
 
 
@@ -251,7 +266,7 @@ def _several(outside: Sequence[_Part], same_unit: Sequence[_Part]) -> str:
 
 
 def _power(parts: Sequence[_Part]) -> int | None:
-    """Return the smallest power of ten that brings all of them inside, if there is any."""
+    """Return the exponent k ≠ 0 of smallest magnitude for which 10ᵏ times every value is typical, or None."""
     powers = sorted((k for k in range(-POWERS, POWERS + 1) if k), key=abs)
     return next((k for k in powers if all(part.inside(k) for part in parts)), None)
 
@@ -269,7 +284,8 @@ def concerns(
 ) -> tuple[str, ...]:
     """List reasons to doubt the posterior at an observation (M,) in data units, as sentences.
 
-    ``shift`` and ``scale`` are those of `unit_doubts`; without a ``typicality`` test only units are checked.
+    ``shift`` and ``scale`` (M,) are the training's means and standard deviations in data units. Without a
+    ``typicality`` test, only components far outside the training data are reported.
     """
     sentences = unit_doubts(values, variables, shift, scale)
     if not sentences and typicality is not None and all(math.isfinite(v) for v in values):

@@ -1,4 +1,4 @@
-"""Posterior: the answer of a trained network to one observation."""
+"""Posterior: the distribution p(x | y) of a trained network at one observation y: samples and density."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Posterior:
     fitted : the network in data units.
     observation : the M values of y, in the order of its variables.
 
-    ``concerns`` lists reasons to doubt it, as sentences. Raises `SpecError` for a wrong number of values or
-    values that are not finite.
+    ``concerns`` lists reasons to doubt this posterior, as sentences. Raises `SpecError` for a wrong number of
+    values or values that are not finite.
     """
 
     def __init__(self, fitted: FittedModel, observation: Any) -> None:
@@ -35,7 +35,7 @@ class Posterior:
         self.concerns = fitted.concerns(self.observation)
 
     def sample(self, n: int = 1000, *, seed: int = 0) -> xr.Dataset:
-        """Draw n samples: dimension ``draw``, one variable a parameter, units in the attributes."""
+        """Draw n samples as a Dataset: dimension ``draw``, one data variable per parameter, with its unit."""
         generator = torch.Generator(device=self.fitted.model.device).manual_seed(seed)
         draws = to_dataset(self.fitted.sample(n, [self.observation], generator), self.fitted.x)
         return draws.assign_attrs(

@@ -1,7 +1,7 @@
-"""Draws of exact reference posteriors, cached: some problems take seconds to produce them.
+"""Cached samples of exact reference posteriors, which some problems take seconds to produce.
 
-A problem's reference posterior may be missing at an observation far out in a tail; the error is then part of
-the result, and is cached as well.
+A problem's reference posterior may be missing at an observation far out in a tail; the error is then cached
+in place of the samples.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ def reference_sets(
     *,
     limit: int | None = None,
 ) -> dict[int, Tensor]:
-    """``n`` draws (n, D) of the exact posterior at each observation, by the observation's index.
+    """Draw ``n`` samples (n, D) of the exact posterior at each observation; returns them by its index.
 
-    Observations without a reference posterior (`DataError`) are left out. The loop ends once ``limit`` sets
-    have been drawn. All draws come from ``generator``, in the order of the observations.
+    Observations without a reference posterior (`DataError`) are left out, and at most ``limit`` sets are
+    drawn. All random numbers come from ``generator``, in the order of the observations.
     """
     sets: dict[int, Tensor] = {}
     for index, observation in enumerate(observations):
@@ -46,9 +46,9 @@ def reference_sets(
 
 
 class ReferenceCache:
-    """Reference posteriors by problem, settings, observations, number of draws and seed.
+    """Cache of reference-posterior samples by problem, settings, observations, number of samples and seed.
 
-    At most ``size`` results of at most ``numbers`` floating-point numbers together are kept; the least
+    At most ``size`` results, with at most ``numbers`` floating-point numbers in total, are kept; the least
     recently used are dropped first.
     """
 
@@ -58,10 +58,10 @@ class ReferenceCache:
         self._lock = Lock()
 
     def draws(self, problem: Problem, observation: Iterable[float], n: int, seed: int) -> Tensor:
-        """``n`` draws (n, D) at one observation (M,).
+        """Return ``n`` samples (n, D) of the exact posterior at one observation (M,).
 
-        Raises the `WorkbenchError` of a problem without a reference posterior there; the search for one is
-        not repeated.
+        Raises the `WorkbenchError` of a problem without a reference posterior at this observation; the error
+        is cached, so that a repeated call fails at once.
         """
         row = torch.as_tensor(observation, dtype=torch.float64)
         key = ("one", *_problem_key(problem), tuple(row.tolist()), int(n), int(seed))
@@ -77,7 +77,7 @@ class ReferenceCache:
         return result[0].clone()
 
     def sets(self, problem: Problem, observations: Tensor, n: int, seed: int) -> dict[int, Tensor]:
-        """`reference_sets` at observations (k, M) from a generator with this seed."""
+        """Return the cached `reference_sets` at observations (k, M), drawn with a generator of this seed."""
         rows = tuple(map(tuple, observations.tolist()))
         key = ("many", *_problem_key(problem), rows, int(n), int(seed))
         result = self._lookup(key)
@@ -87,7 +87,7 @@ class ReferenceCache:
         return {index: draws.clone() for index, draws in result.items()}
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Drop all cached results."""
         with self._lock:
             self._results.clear()
 
@@ -111,7 +111,7 @@ class ReferenceCache:
         return sum(draws.numel() for result in sets for draws in result.values())
 
 
-#: Shared by the views, checks and pages of one process.
+#: The cache that views, checks and pages of one process share.
 REFERENCES = ReferenceCache()
 
 

@@ -36,11 +36,13 @@ class Standardisation(nn.Module):
     ) -> Standardisation:
         """Estimate shift and scale from training data x (n, D) and y (n, M), in float64.
 
+        A constant column gets the scale 1.
+
         Parameters
         ----------
-        categorical : columns of x that are not standardised. A constant column gets the scale 1.
-        phase_free : length of the complex vectors that y consists of, where their phases carry no
-            information: they are divided by their root mean square and not shifted. 0 for other data.
+        categorical : indices of columns of x that are not standardised.
+        phase_free : where y consists of complex vectors whose phases carry no information, their number of
+            components: each vector is divided by its root mean square and not shifted. 0 for other data.
         """
         standardisation = cls(Shapes(x.shape[1], y.shape[1])).to(torch.float64)
         for name, values in (("x", x), ("y", y)):

@@ -1,7 +1,7 @@
 """Tests of uniformity and corrections for multiple tests, in NumPy.
 
 Rank test    ranks r of a truth among L exact posterior draws are uniform on {0, …, L}; u = (r + U) / (L +
-             1) with U uniform is uniform on (0, 1) exactly (Talts et al. 2018).
+             1) with U uniform on (0, 1) is uniform on (0, 1) exactly (Talts et al. 2018).
 Band         counts c_k = #{u ≤ t_k} are binomial; the smallest two-sided tail probability over the grid
              t_1, …, t_G, compared with its own distribution under uniformity, gives one p value and one band
              for the whole curve (Säilynoja, Bürkner and Vehtari 2022).
@@ -20,7 +20,10 @@ SIMULATIONS, GRID = 10_000, 49
 
 
 def uniform_ranks(truth: np.ndarray, others: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Return u (n, …) of truths (n, …) among L draws each (n, L, …); ties are broken at random."""
+    """Return the ranks u (n, …) in (0, 1) of truths (n, …) among L draws for each (n, L, …).
+
+    Ties are broken at random.
+    """
     below = (others < truth[:, None]).sum(1)
     equal = (others == truth[:, None]).sum(1)
     rank = below + generator.integers(0, equal + 1)
@@ -29,9 +32,10 @@ def uniform_ranks(truth: np.ndarray, others: np.ndarray, generator: np.random.Ge
 
 @dataclass(frozen=True)
 class Uniformity:
-    """Result of the test: p value, and ``difference`` of the empirical distribution from the uniform one.
+    """Result of a test for uniformity on (0, 1): p value, and deviation of the distribution function.
 
-    ``grid``, ``difference`` and the limits ``low`` and ``high`` of the band have shape (G,).
+    ``difference`` (G,) is the empirical minus the uniform distribution function at the points of ``grid``
+    (G,); ``low`` and ``high`` (G,) limit the simultaneous band around 0.
     """
 
     p: float
@@ -42,12 +46,16 @@ class Uniformity:
 
     @property
     def distance(self) -> float:
-        """Largest distance of the empirical distribution from the uniform one, on the grid."""
+        """Largest distance between the empirical and the uniform distribution function on the grid."""
         return float(np.abs(self.difference).max())
 
 
 def uniformity(u: np.ndarray, level: float) -> Uniformity:
-    """Test u (n,), n ≥ 2, against the uniform distribution; the band covers with probability ``level``."""
+    """Test u (n,), n ≥ 2, for uniformity on (0, 1).
+
+    Under uniformity, the whole empirical distribution function stays inside the band with probability
+    1 − ``level``.
+    """
     n = len(u)
     from scipy.stats import binom
 
@@ -62,7 +70,11 @@ def uniformity(u: np.ndarray, level: float) -> Uniformity:
 
 @lru_cache(maxsize=8)
 def _null(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return grid, two-sided tail probabilities (G, n + 1) of every count, and draws of their minimum."""
+    """Return the binomial null distribution of n counts.
+
+    The grid (G,), the two-sided tail probability of every count at every grid point (G, n + 1), and
+    simulated smallest tail probabilities under uniformity (SIMULATIONS,).
+    """
     from scipy.stats import binom
 
     grid = np.arange(1, GRID + 1) / (GRID + 1)
@@ -76,7 +88,7 @@ def _null(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def holm(p: np.ndarray) -> np.ndarray:
-    """Correct p values, in the order given; NaN (not tested) stays and does not count."""
+    """Apply Holm's correction to p values; NaN (not tested) stays NaN and does not count as a test."""
     p = np.asarray(p, dtype=np.float64)
     result, mask = np.full(p.shape, np.nan), np.isfinite(p)
     order = np.argsort(p[mask])
@@ -88,11 +100,11 @@ def holm(p: np.ndarray) -> np.ndarray:
 
 
 def sign_flip(differences: np.ndarray, generator: np.random.Generator, flips: int = 4999) -> float:
-    """Return the one-sided p value of a positive mean under random signs of the differences."""
+    """Return the p value of a one-sided sign-flip test that differences (n,) have a positive mean."""
     signs = generator.choice((-1.0, 1.0), size=(flips, len(differences)))
     return float((1 + ((signs * differences).mean(1) >= differences.mean()).sum()) / (1 + flips))
 
 
 def percent(share: float) -> str:
-    """Format a share as a percentage: ``0.0123`` -> ``1.23 %``."""
+    """Format a fraction as a percentage: ``0.0123`` -> ``1.23 %``."""
     return f"{100 * share:.3g} %"
