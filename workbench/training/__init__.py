@@ -1,4 +1,4 @@
-"""Experiments and runs: what is trained and with which settings, training itself, and the folders of runs.
+"""Experiments (what is trained, with which settings), runs (the training itself) and run folders on disk.
 
 Run, FittedModel and Posterior need torch and are imported on first use.
 """

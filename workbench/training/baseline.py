@@ -1,4 +1,4 @@
-"""Significance of an improvement over a model that starts from statistics of the data.
+"""Significance of a network's improvement over its initial weights, where these are fitted to the data.
 
 Validation is repeated many times, and the best of many noisy measurements exceeds an unbeatable baseline by
 chance. A network is accepted when its held-out log-likelihood exceeds the baseline's by two standard errors
@@ -33,9 +33,9 @@ def held_out_log_prob(run: Run) -> Tensor | None:
 
 
 def exceeds_baseline(run: Run) -> bool:
-    """Test whether the current weights are better than the run's baseline.
+    """Test whether the current weights have a significantly higher held-out likelihood than the initial ones.
 
-    True as well without a baseline, and once better weights have been found.
+    True as well for a run without such a baseline, and once weights better than it have been found.
     """
     if run.baseline is None or run.best_iteration > 0 or run.best_state is None:
         return True

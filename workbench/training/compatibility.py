@@ -1,6 +1,7 @@
-"""Compatibility of problem, architecture and objective: the only place where needs meet capabilities.
+"""Compatibility of problem, architecture and objective.
 
-A form greys out a choice with the sentence that an experiment is refused with.
+Required and available capabilities are compared only here, so that a form greys out a choice for the same
+reason that `Experiment.check` raises with.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def refusals(problem: Problem, architecture: Architecture, objective: Objective) -> list[str]:
-    """List the reasons why the three cannot run together, as sentences; empty when they can."""
+    """List the reasons why problem, architecture and objective do not fit together; empty when they do."""
     reasons = [_clause(r) for r in problem.refusals()]
     if reasons:
         return reasons
@@ -33,11 +34,11 @@ def refusals(problem: Problem, architecture: Architecture, objective: Objective)
 
 
 def fits(part: str, key: str, experiment: Experiment) -> str:
-    """Give the reason why member ``key`` cannot replace ``part`` of this experiment; empty when it can.
+    """Return the reason why the entry ``key`` cannot replace ``part`` of this experiment; "" when it can.
 
-    Another member than the present one is tried with its default settings. A problem is refused only for
-    reasons of its own, and an architecture only if no objective trains it on the problem, since choosing them
-    may change the parts that follow.
+    ``part`` is "problem", "architecture" or "objective". An entry other than the present one is tried with
+    its default settings. A problem is refused only for reasons of its own, and an architecture only if no
+    objective trains it on the problem, since architecture and objective may be chosen anew after it.
     """
     member = _candidate(part, key, experiment)
     if isinstance(member, str):
@@ -54,7 +55,10 @@ def fits(part: str, key: str, experiment: Experiment) -> str:
 
 
 def _candidate(part: str, key: str, experiment: Experiment) -> Any:
-    """Return the experiment's own member or one with default settings, or say why there is none."""
+    """Return the Spec to try as ``part``: the experiment's own, if it has this key, or one with defaults.
+
+    A string with the reason where it cannot be built.
+    """
     catalogues: dict[str, Catalogue[Any]] = {
         "problem": PROBLEMS,
         "architecture": ARCHITECTURES,

@@ -1,4 +1,4 @@
-"""The critic's updates within one training step."""
+"""Updates of the critic of a variational objective within one training step."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def critic_steps(run: Run, factor: float) -> str:
-    """Update the critic before the model, at ``factor`` times its peak learning rate.
+    """Do the critic's updates that precede the model's, at ``factor`` times its peak learning rate.
 
     Returns the name of a quantity that was not finite, or an empty string.
     """

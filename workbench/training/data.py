@@ -28,7 +28,8 @@ class RunData:
 
     Parameters
     ----------
-    problem, settings : source of the samples, and the number, split, batch size and noise of them.
+    problem : source of the pairs (x, y).
+    settings : number of pairs, held-out fraction, batch size and noise.
     samples : pairs to use instead of draws from the problem.
     """
 
@@ -76,7 +77,7 @@ class RunData:
         self._epoch, self._permutation = -1, torch.empty(0, dtype=torch.int64)
 
     def pairs(self, *, held_out: bool | None = None) -> Samples:
-        """Return x (n, D) and y (n, M) in data units, float64 on the CPU, at the precision of the run.
+        """Return x (n, D) and y (n, M) in data units, as float64 on the CPU, rounded to the run's precision.
 
         ``held_out`` selects the held-out part (True), the training part (False) or both (None).
         """
@@ -87,25 +88,28 @@ class RunData:
         return Samples(s.x_out(x), s.y_out(y))
 
     def context(self) -> Context:
-        """Return the problem, the shapes and the units of the data, which a loss is built with."""
+        """Return the problem with shapes, shift and scale of the data, for building a loss."""
         s = self.standardisation
         units = [t.to(self.bounds) for t in (s.shift_x, s.scale_x, s.shift_y, s.scale_y)]
         return Context(self._problem, self._problem.shapes, *units)
 
     @cached_property
     def typicality(self) -> Typicality | None:
-        """Summary of the observations in the data, built on first use; None without observations."""
+        """Test for observations unlike those of the data, built on first use.
+
+        None for data without observations or with too few.
+        """
         return Typicality.split(self.train_y, self.held_out_y) if self.has_y else None
 
     @property
     def batches(self) -> int:
-        """Number of whole batches in an epoch; the permutations of other epochs reach the remainder."""
+        """Number of whole batches in an epoch; rows left over get their turn in other epochs."""
         return max(1, len(self.train_x) // self.batch_size)
 
     def batch(self, index: int, progress: float, part: float = 0.0) -> Batch:
-        """Return the ``index``-th batch since the start of the run.
+        """Return the ``index``-th batch since the start of the run, at the training progress (0 to 1).
 
-        ``part`` (0 to 1) selects another batch of the same epoch, at that distance along it.
+        ``part`` (0 to 1) selects another batch instead, this fraction of an epoch further in the same epoch.
         """
         epoch, position = divmod(index, self.batches)
         position = (position + round(part * self.batches)) % self.batches
@@ -118,7 +122,7 @@ class RunData:
         return Batch(self.train_x[rows], y, progress)
 
     def _recorded(self, rows: Tensor, index: int) -> Tensor:
-        """Return y (n, M) of these rows, with new noise on their signals where the settings ask for it."""
+        """Return standardised y (n, M) of training rows; with ``fresh_noise``, its noise is drawn anew."""
         if self._signals is None:
             return self.train_y[rows]
         generator = torch.Generator().manual_seed((self.seed * 1_000_037 + 7_907 * index + 11) % 2**63)
@@ -127,7 +131,10 @@ class RunData:
         return self.standardisation.y_in(fresh).to(self.device, self.train_y.dtype)
 
     def _noisy(self, y: Tensor, number: int) -> Tensor:
-        """Add the noise of the settings to y (n, M); it follows from the seed and ``number`` alone."""
+        """Add normal noise of ``noise_y`` standard deviations to y (n, M).
+
+        It follows from the run's seed and ``number`` alone.
+        """
         if self.noise_y == 0:
             return y
         generator = torch.Generator(device=self.device)
@@ -136,13 +143,13 @@ class RunData:
         return y + self.noise_y * noise
 
     def held_out(self, limit: int, progress: float) -> Batch:
-        """Return the first ``limit`` held-out points, with the same noise in every call."""
+        """Return the first ``limit`` held-out pairs as a batch, with the same added noise in every call."""
         y = self._noisy(self.held_out_y[:limit], 0) if self.has_y else None
         return Batch(self.held_out_x[:limit], y, progress)
 
 
 def _with_signals(problem: Problem, n: int, generator: torch.Generator) -> tuple[Samples, Tensor]:
-    """Draw pairs, and return them with the noiseless signals of their observations in single precision."""
+    """Draw n pairs, and return them with the noiseless signals of their observations in single precision."""
     source = cast("SignalProblem", problem)
     if hasattr(problem, "signal_draws"):
         x, signals = problem.signal_draws(n, generator)

@@ -7,7 +7,10 @@ from workbench.core.lazy import torch
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """Return the torch device for a name. A missing device raises `RunError`; there is no fall-back."""
+    """Return the torch device for a name; "auto" prefers cuda to mps to cpu.
+
+    Raises `RunError` for an unknown name and for a device that this machine lacks.
+    """
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")

@@ -1,4 +1,4 @@
-"""Evaluation of a run without side effects on its training."""
+"""Evaluation of a run's model without side effects on the training."""
 
 from __future__ import annotations
 

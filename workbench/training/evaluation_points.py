@@ -1,7 +1,7 @@
-"""Fixed points at which a run is evaluated, so that changes between snapshots come from learning alone.
+"""Fixed data and latents at which a run is evaluated for its snapshots, drawn once from the seed.
 
-They are drawn once from the seed. Results of expensive views are cached, so that a live page does not slow
-the training down.
+Changes between snapshots then come from learning alone. Results of expensive views are cached, so that a live
+page does not slow the training down.
 """
 
 from __future__ import annotations
@@ -23,15 +23,16 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 POINTS, PROBED, LATTICE, GRID, ARMS = 1000, 128, 21, 64, 60
-#: Upper bound on the share of wall time spent on expensive views while a page is live.
+#: Upper bound on the fraction of wall time spent on expensive views while a page is live.
 _SHARE = 0.2
 
 
 class EvaluationPoints:
-    """Data, latents and grids of all snapshots of a run, drawn once from its seed.
+    """Data, latents and grids that all snapshots of a run share, drawn once from its seed.
 
-    ``x`` (n, D), ``y`` (n, M) or None and ``z`` (n, K) are in the network's units, ``window`` and
-    ``observation_window`` in data units; ``lattice`` (LATTICE², K) covers the first two latent dimensions.
+    ``x`` (n, D), ``y`` (n, M) or None and ``z`` (n, K) are in the network's units. ``window`` and
+    ``observation_window`` are the plotted ranges of x and y, in data units; ``lattice`` (LATTICE², K) is a
+    grid over the first two latent dimensions.
     """
 
     def __init__(self, run: Run) -> None:
@@ -61,9 +62,10 @@ class EvaluationPoints:
         self._cache: dict[str, tuple[int, float, float, Any]] = {}
 
     def reference(self, problem: Problem, observation: tuple[float, ...], seed: int) -> np.ndarray:
-        """Draw from the reference posterior at an observation (data units): (POINTS, D), cached.
+        """Return samples (POINTS, D) of the reference posterior at an observation in data units, cached.
 
-        Raises the `WorkbenchError` of a problem that has none there; the failure is cached as well.
+        Raises the `WorkbenchError` of a problem that has no reference posterior at this observation; the
+        error is cached as well.
         """
         from workbench.inference.reference_posteriors import REFERENCES
 
@@ -78,7 +80,7 @@ class EvaluationPoints:
         return axes[0], axes[1]
 
     def target_density(self, problem: Problem, points: torch.Tensor) -> np.ndarray:
-        """Return the problem's density (GRID, GRID) at the grid's points (GRID², D), cached."""
+        """Return the problem's density (GRID, GRID) at points (GRID², D) of the density grid, cached."""
         if self._target is None:
             self._target = problem.log_density(points).exp().reshape(GRID, GRID).numpy()
         return self._target
@@ -86,10 +88,10 @@ class EvaluationPoints:
     def cached_expensive(
         self, view: str, iteration: int, measure: Callable[[], Result], *, fresh: bool
     ) -> Result:
-        """Return ``measure()``, or its last result where that is recent enough.
+        """Return ``measure()`` for a view, or its latest result where that is recent enough.
 
-        The last result is reused at the same iteration and, unless ``fresh``, while a new one would take more
-        than its share of the time.
+        The latest result is reused at the same iteration and, unless ``fresh``, as long as measuring anew
+        would take more than the fraction `_SHARE` of the wall time.
         """
         if view in self._cache:
             last, end, cost, result = self._cache[view]

@@ -1,4 +1,7 @@
-"""Experiment: a problem, an architecture, an objective, training settings and a seed, as a short text."""
+"""Experiment: a problem, an architecture, an objective, training settings, a number of steps and a seed.
+
+It is converted to and from a dict, JSON and a link, and to a Python script.
+"""
 
 from __future__ import annotations
 
@@ -30,12 +33,13 @@ _LONGEST_LINK, _LONGEST_TEXT = 20_000, 400_000
 
 
 class Experiment:
-    """The specification of a run. A part is a key, a Spec, or ``{"key": …, "settings": {…}}``.
+    """The specification of a run: everything that its results depend on.
 
     Parameters
     ----------
-    problem, architecture, objective : members of the catalogues.
-    training : a `Training`, or a table of its settings.
+    problem, architecture, objective : each a key of its catalogue, a Spec or
+        ``{"key": …, "settings": {…}}``.
+    training : a `Training`, or a dict of its settings.
     steps : planned number of optimiser steps (the schedule's length).
     seed : source of all random numbers of the run.
     """
@@ -80,7 +84,7 @@ class Experiment:
         return self.objective.warnings(self.problem, self.architecture)
 
     def check(self) -> None:
-        """Raise `IncompatibleError` when the parts do not fit together."""
+        """Raise `IncompatibleError` when problem, architecture and objective do not fit together."""
         reasons = self.refusals()
         if reasons:
             raise IncompatibleError(
@@ -92,7 +96,10 @@ class Experiment:
 
     # ---- changes
     def replace(self, **changes: Any) -> Experiment:
-        """Return a copy with other parts, steps or seed. Raises `SpecError` for an unknown name."""
+        """Return a copy with another problem, architecture, objective, training, number of steps or seed.
+
+        Raises `SpecError` for other names.
+        """
         values: dict[str, Any] = {
             "problem": self.problem,
             "architecture": self.architecture,
@@ -109,8 +116,9 @@ class Experiment:
     def with_setting(self, name: str, value: Any) -> Experiment:
         """Return a copy with one setting changed, such as ``"architecture.transforms"``.
 
-        The part may be left out where only one has the setting. A text is converted to the setting's type, as
-        on a command line. Raises `SpecError`.
+        The prefix may be left out where only one part of the experiment has the setting. A string is
+        converted to the setting's type, as on a command line. Raises `SpecError` for an unknown or ambiguous
+        name and for an invalid value.
         """
         part, setting = self._locate(name)
         if part == "":
@@ -123,7 +131,10 @@ class Experiment:
         return self.replace(**{part: copy})
 
     def _locate(self, name: str) -> tuple[str, str]:
-        """Split the name of a setting into its part ("" for steps and seed) and the setting."""
+        """Split a setting's name into part of the experiment ("" for steps and seed) and name in that part.
+
+        Raises `SpecError` for an unknown name and for one that several parts have.
+        """
         if name in ("steps", "seed"):
             return "", name
         parts = ("problem", "architecture", "objective", "training")
@@ -147,7 +158,7 @@ class Experiment:
 
     # ---- texts
     def to_dict(self) -> dict[str, Any]:
-        """Return all values and the format version, as a file holds them."""
+        """Return all values and the format version as a JSON-ready dict, the content of experiment.json."""
         return {
             "version": VERSION,
             **{p: {"key": getattr(self, p).key, "settings": getattr(self, p).values()} for p in _PARTS},
@@ -158,7 +169,7 @@ class Experiment:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], *, folder: Path | None = None) -> Experiment:
-        """Build from the table of `to_dict`. ``folder`` is a run folder with data of the problem.
+        """Build from a dict as `to_dict` returns it. ``folder`` is a run folder with the problem's data.
 
         Raises `SpecError` for an unknown key, version or value.
         """
@@ -186,12 +197,12 @@ class Experiment:
         return cls(**arguments)
 
     def to_json(self) -> str:
-        """Return the table of `to_dict` as JSON."""
+        """Return the dict of `to_dict` as JSON."""
         return json.dumps(self.to_dict(), indent=2)
 
     @classmethod
     def from_json(cls, text: str) -> Experiment:
-        """Build from the text of `to_json`. Raises `SpecError`."""
+        """Build from the string that `to_json` returns. Raises `SpecError` for any other string."""
         try:
             values = json.loads(text)
         except json.JSONDecodeError as error:
@@ -199,7 +210,10 @@ class Experiment:
         return cls.from_dict(values)
 
     def to_link(self) -> str:
-        """Return a short text for an address, with the settings that differ from their defaults."""
+        """Encode as a short string for a URL, with only the settings that differ from their defaults.
+
+        Raises `SpecError` for a problem made of the user's own data or functions.
+        """
         _refuse_travel(self.problem)
         values: dict[str, Any] = {"version": VERSION}
         for part in _PARTS:
@@ -213,7 +227,10 @@ class Experiment:
 
     @classmethod
     def from_link(cls, link: str) -> Experiment:
-        """Build from the text of `to_link`, or from an address with it as ``e=``; the text is not trusted."""
+        """Build from the string of `to_link`, or from a URL with it as ``e=``.
+
+        The link is not trusted: raises `SpecError` for a damaged one and for problems that read files.
+        """
         text = link.strip()
         if "=" in text or "://" in text:
             text = (parse_qs(urlparse(text).query).get("e") or [""])[0]
@@ -269,7 +286,7 @@ class Experiment:
 
     @property
     def title(self) -> str:
-        """Titles of the three parts, for lists."""
+        """Titles of problem, architecture and objective, for lists of runs."""
         return f"{self.problem.title} · {self.architecture.title} · {self.objective.title}"
 
     def copy(self) -> Experiment:
@@ -294,7 +311,7 @@ class Experiment:
 
 
 def _refuse_travel(problem: Problem | type[Problem]) -> None:
-    """Raise `SpecError` for a problem that a link cannot carry, or must not."""
+    """Raise `SpecError` for a problem made of data files or functions, which a link must not refer to."""
     if getattr(problem, "reads_files", False) or problem.key == "simulator":
         raise SpecError(
             f"A link cannot carry the problem '{problem.key}'",

@@ -1,8 +1,8 @@
 """Run folders, which outlive browser, server and worker, and the list of all runs.
 
-experiment.json   all settings, with a version          history.jsonl   one record a step
+experiment.json   all settings, with a version          history.jsonl   one record per step
 status.json       state, iteration, process, heartbeat  events.jsonl    recoveries, early stops
-checkpoint.pt     tensors and numbers, no code          data/           what the problem brought along
+checkpoint.pt     tensors and numbers, no code          data/           data files of the problem
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class RunFolder:
 
     # ---- the experiment
     def write_experiment(self, experiment: Experiment) -> None:
-        """Write the experiment, and data of its problem that the settings do not hold."""
+        """Write experiment.json, and those data of the problem that are not among its settings."""
         self.path.mkdir(parents=True, exist_ok=True)
         experiment.problem.save_data(self.path)
         write_whole(self.path / "experiment.json", experiment.to_json().encode())
@@ -99,12 +99,16 @@ class RunFolder:
 
     # ---- status
     def write_status(self, state: str, **values: Any) -> None:
-        """Write the state with further JSON-ready values; machine, process id and time are added."""
+        """Write status.json: the state, further JSON-ready values, machine, process id and time."""
         here = {"host": platform.node(), "pid": os.getpid(), "time": time.time()}
         write_whole(self.path / "status.json", json.dumps({"state": state, **here, **values}).encode())
 
     def status(self) -> dict[str, Any]:
-        """Read the last status; the state of a run whose process died without writing it is "killed"."""
+        """Read the latest status.
+
+        The state is "killed" for a run whose process ended without writing another, and "stopped" for a
+        folder without a readable status.
+        """
         try:
             status = json.loads((self.path / "status.json").read_text())
         except (FileNotFoundError, json.JSONDecodeError):
@@ -118,13 +122,13 @@ class RunFolder:
 
     # ---- checkpoint and history
     def write_checkpoint(self, state: dict[str, Any]) -> None:
-        """Write tensors, numbers and texts as the last checkpoint."""
+        """Write a dict of tensors, numbers and strings as the checkpoint, in place of the previous one."""
         buffer = io.BytesIO()
         torch.save(state, buffer)
         write_whole(self.path / "checkpoint.pt", buffer.getvalue())
 
     def checkpoint(self) -> dict[str, Any]:
-        """Read the last checkpoint, without executing anything in it.
+        """Read the latest checkpoint, without executing any code in it.
 
         Raises `RunError` where it is missing or damaged.
         """
@@ -142,10 +146,10 @@ class RunFolder:
             raise RunError(f"The checkpoint of run '{self.id}' is damaged", found=str(error)[:200]) from error
 
     def open(self, *, device: str = "auto") -> Run:
-        """Load the run at its last checkpoint, with its history, for evaluation.
+        """Load the run at its latest checkpoint, with its history, for evaluation.
 
-        The run is not attached to this folder: another process may be training in it, and nothing here is
-        written. `Run.resume` takes the folder over. Raises `RunError` without a usable checkpoint.
+        The run is not attached to this folder and never writes to it, since another process may be training
+        the run; `Run.resume` takes the folder over. Raises `RunError` without a usable checkpoint.
         """
         from workbench.training.run import Run
 
@@ -161,7 +165,7 @@ class RunFolder:
         return run
 
     def fitted(self, *, device: str = "auto") -> FittedModel:
-        """The trained network of the last checkpoint, in data units; see `open`."""
+        """Return the trained network of the latest checkpoint as a `FittedModel`; errors as in `open`."""
         return self.open(device=device).fitted
 
     @property
@@ -175,7 +179,7 @@ class RunFolder:
             stream.writelines(record.to_json() + "\n" for record in records)
 
     def history(self, until: int | None = None) -> History:
-        """Read the history, up to iteration ``until`` if given; damaged lines, as of a crash, are skipped."""
+        """Read the history, up to iteration ``until`` if given; lines damaged by a crash are skipped."""
         records: dict[int, Record] = {}
         path = self.path / "history.jsonl"
         if path.exists():
@@ -201,8 +205,8 @@ class RunFolder:
 def _alive(status: dict[str, Any]) -> bool:
     """Test whether the process that wrote this status still exists.
 
-    Process ids are reused, so the process must be older than the status. On another machine that shares the
-    folder they mean nothing; there the heartbeat counts.
+    Process ids are reused, so the process must be older than the status. For a status written on another
+    machine that shares the folder, the age of the heartbeat decides.
     """
     write_time = float(status.get("time", 0.0))
     if status.get("host", platform.node()) != platform.node():
@@ -221,7 +225,7 @@ def _alive(status: dict[str, Any]) -> bool:
 
 @dataclass(frozen=True)
 class RunInfo:
-    """Summary of a run for a list."""
+    """Summary of a run in the list of all runs; ``created`` is in seconds since the epoch."""
 
     id: str
     path: Path
@@ -240,7 +244,7 @@ class Runs:
         self.root = Path(root) if root is not None else home() / "runs"
 
     def folder(self, run_id: str) -> RunFolder:
-        """Return the folder of a run. Raises `RunError` for an id that is not there or that is a path."""
+        """Return the folder of a run. Raises `RunError` for an unknown id, or a path in place of one."""
         if not _RUN_ID.fullmatch(run_id) or not (self.root / run_id).is_dir():
             raise RunError(f"There is no run '{run_id[:64]}'", suggestion="look at the list of runs")
         return RunFolder(self.root / run_id)

@@ -7,17 +7,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import overload
 
-#: Prefix of a divergence's key in ``Record.validation`` where it was only measured, not trained with.
+#: Prefix of the keys of validation metrics in ``Record.validation``, beside the parts of the loss.
 MEASURED = "measured."
 
 
 @dataclass(frozen=True)
 class Record:
-    """One optimiser step.
+    """Losses of one optimiser step.
 
-    ``parts`` holds ``loss`` (the weighted sum) and every unweighted part by name. ``validation`` is empty
-    but at steps with a validation: there it holds the same for held-out data, and the divergences of the
-    validation metrics (``measured.`` before their key). ``seconds`` is training time so far.
+    ``parts`` holds ``loss`` (the weighted sum) and every unweighted part of the loss by name. ``validation``
+    holds the same parts on held-out data, and validation metrics (``measured.`` before their key); it is
+    empty at steps without validation. ``seconds`` is the training time so far.
     """
 
     iteration: int
@@ -28,7 +28,7 @@ class Record:
 
     @property
     def loss(self) -> float:
-        """The weighted sum of all parts."""
+        """The training loss: the weighted sum of all parts."""
         return self.parts["loss"]
 
     @property
@@ -69,7 +69,7 @@ class History:
         return tuple(self._records[low:])
 
     def columns(self) -> dict[str, list[float]]:
-        """Return iterations and all training parts as lists of the same length."""
+        """Return iterations and all parts of the training loss by name, as lists of the same length."""
         names = list(self._records[-1].parts) if self._records else []
         return {
             "iteration": [r.iteration for r in self._records],

@@ -20,7 +20,8 @@ LIVE_PARTS = ("training", "objective")
 def change_setting(run: Run, name: str, value: Any) -> None:
     """Change a live setting of the run, its planned ``steps``, or its ``objective`` as a whole.
 
-    Settings are named as in ``learning_rate`` or ``objective.weight_z``; an objective is a key or a table.
+    Settings are named as in ``learning_rate`` or ``objective.weight_z``; an objective is given as a key, a
+    Spec or ``{"key": …, "settings": {…}}``.
     Raises `SpecError` for anything that cannot change during a run.
     """
     if name == "objective":
@@ -86,7 +87,7 @@ def change_objective(run: Run, objective: str | Spec | dict[str, Any]) -> None:
 
 
 def restore_objective(run: Run, state: dict[str, Any]) -> None:
-    """Rebuild the loss that a state was saved with, before the state is loaded."""
+    """Rebuild the loss that a checkpoint's state was saved with, before the state is loaded."""
     run.objectives = state.get("objectives", 0)
     objective = state.get("objective")
     if objective and objective != to_table(run.experiment.objective):
@@ -96,18 +97,18 @@ def restore_objective(run: Run, state: dict[str, Any]) -> None:
 
 
 def to_table(objective: Objective) -> dict[str, Any]:
-    """Return key and settings, as an experiment's file holds them."""
+    """Return ``{"key": …, "settings": {…}}`` of an objective, as in experiment.json."""
     return {"key": objective.key, "settings": objective.values()}
 
 
 def summarise(objective: Objective) -> str:
-    """Return the title with the settings that differ from their defaults, for a message."""
+    """Return an objective's title with the settings that differ from their defaults, for a message."""
     changes = ", ".join(f"{name} {value}" for name, value in objective.changed().items())
     return f"{objective.title} ({changes})" if changes else objective.title
 
 
 def build_loss(run: Run) -> None:
-    """Build loss, critic and critic optimiser of the run's objective, and have the guard copy them.
+    """Build loss, critic and critic optimiser of the run's objective, and register them with its guard.
 
     The initial weights of a critic follow from the seed and the number of changes of the objective.
     """
@@ -124,7 +125,7 @@ def build_loss(run: Run) -> None:
 
 
 def make_critic_optimiser(run: Run) -> torch.optim.Optimizer | None:
-    """Build the optimiser of the loss's critic; None without a critic."""
+    """Build the optimiser of the critic in the run's loss; None without a critic."""
     if run.loss.critic is None:
         return None
     objective = cast("Variational", run.experiment.objective)

@@ -16,7 +16,7 @@ _SLOWER = 0.5
 
 @dataclass
 class Guard:
-    """Copies of the last state that was finite, to roll back to.
+    """Keeps a copy of the latest finite state of a run, and rolls back to it.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class Guard:
     good_iteration: int = -1
 
     def keep(self, iteration: int) -> None:
-        """Copy the state every few steps, if all weights are finite."""
+        """Copy the state if all weights are finite; most iterations are skipped, to save time."""
         if self.good and iteration % _KEEP_EVERY:
             return
         if all(torch.isfinite(p).all() for p in self.parts["model"].parameters()):
@@ -40,9 +40,9 @@ class Guard:
             self.good_iteration = iteration
 
     def recover(self, iteration: int, quantity: str) -> dict[str, Any]:
-        """Roll back and halve the learning rate; returns the event to record.
+        """Roll back and halve the learning rate; returns the event for the run's list of events.
 
-        Raises `NonFiniteError` after too many recoveries.
+        ``quantity`` is the name of what was not finite. Raises `NonFiniteError` after too many recoveries.
         """
         if self.recoveries >= self.most_recoveries:
             raise NonFiniteError(
@@ -75,7 +75,7 @@ class Guard:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
+        """Restore the state that `state_dict` returned."""
         self.factor, self.recoveries = state["factor"], state["recoveries"]
         self.good, self.good_iteration = state["good"], state["good_iteration"]
 

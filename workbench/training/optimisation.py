@@ -19,7 +19,7 @@ _FLOOR = 0.01
 def make_optimiser(
     parameters: Iterable[nn.Parameter], settings: Training, *, learning_rate: float | None = None
 ) -> torch.optim.Optimizer:
-    """Build Adam or AdamW from the settings; the objective sets the betas at every step."""
+    """Build Adam or AdamW from the settings. Its betas are set by the run at every step."""
     parameters, rate = list(parameters), settings.learning_rate if learning_rate is None else learning_rate
     if settings.optimiser == "adam":
         return torch.optim.Adam(parameters, lr=rate, weight_decay=settings.weight_decay)
@@ -59,7 +59,7 @@ class Average:
         self.state = {k: v.detach().clone() for k, v in module.state_dict().items()}
 
     def update(self, module: nn.Module, factor: float = 1.0) -> None:
-        """Include the module's state after a step at ``factor`` times the peak learning rate."""
+        """Move the average towards the module's state after a step at ``factor`` times the peak rate."""
         self.updates += 1
         decay = min(1 - factor * (1 - self.decay), (1 + self.updates) / (10 + self.updates))
         with torch.no_grad():
@@ -74,12 +74,12 @@ class Average:
         return {"updates": self.updates, "state": self.state}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
+        """Restore the number of updates and the average that `state_dict` returned."""
         self.updates = saved["updates"]
         for name, value in saved["state"].items():
             self.state[name].copy_(value)
 
 
 def make_average(module: nn.Module, decay: float) -> Average | None:
-    """Start a moving average at the module's state; None for a decay of 0."""
+    """Return a moving average that starts at the module's state; None for a decay of 0."""
     return Average(module, decay) if decay > 0 else None

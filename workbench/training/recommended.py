@@ -1,10 +1,11 @@
 """Recommended experiment for an inverse problem, derived from the problem and the number of simulations.
 
-network     ensemble of regressed mixtures, which starts from the best linear fit, treats sets as sets and
-            respects bounds
-width       grows with the number of simulations, and shrinks with the number of unknowns they are shared by
-members     many narrow networks, or few wide ones
-detail      grows with the density of the simulations, which separates structure from chance
+network     ensemble of regressed mixtures, which starts from the best linear fit, treats exchangeable blocks
+            of y as sets and respects the bounds of x
+width       units per layer: more for more simulations, fewer for more unknowns
+members     networks in the ensemble: many narrow ones, or few wide ones
+detail      scale of the first layer's initial weights, larger ones fit finer structure: grows with the
+            density of the simulations, since few of them cannot tell structure from chance
 steps       a number of passes over the simulations, within limits on both sides
 stopping    validation from the start on; the best weights are kept, and the initial ones where none are
             significantly better
@@ -25,14 +26,15 @@ if TYPE_CHECKING:
     from workbench.problems.base import Problem
 
 _FEWEST_STEPS, _MOST_STEPS, _PASSES = 600, 20_000, 52
-#: Simulations per unit of a layer and unknown; limits of a layer's width; units of all members; members.
+#: Simulations for each unit of a layer and each unknown; least and largest width of a layer; sum of the
+#: networks' widths; largest number of networks.
 _ROWS, _LEAST_WIDTH, _MOST_WIDTH, _UNITS, _MOST_MEMBERS = 40, 64, 128, 640, 6
-#: Initial detail of the networks per simulation along each dimension, and its limits.
+#: Ratio of the setting ``detail`` to the number of simulations along each dimension, and its limits.
 _DETAIL, _LEAST_DETAIL, _MOST_DETAIL = 0.4, 1.0, 3.0
 
 
 def recommended(problem: Problem, simulations: int) -> dict[str, Any]:
-    """Return architecture, objective, training and steps of an `Experiment` on ``problem``.
+    """Return the arguments architecture, objective, training and steps of an `Experiment` on ``problem``.
 
     Raises `IncompatibleError` for a problem without an observation.
     """

@@ -1,4 +1,4 @@
-"""Run: the training of one experiment. It takes a copy of the experiment and is the only mutable object."""
+"""Run: the training of one experiment, with its network, data, history and checkpoints."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ class Run:
 
     Parameters
     ----------
-    experiment : what to train; a copy is taken, so that later changes to it do not affect this run.
+    experiment : specification of the run; it is copied, so that later changes to it do not affect this run.
     device : auto, cpu, cuda, cuda:N or mps.
-    folder : where `save` puts checkpoint, history and status; without one nothing is written.
+    folder : folder to which `save` writes checkpoint, history and status; without one nothing is written.
     samples : pairs to train on in place of draws from the problem; they rule out resuming from a folder.
 
     Same seed, same run: batches, latents and initial weights follow from ``experiment.seed`` alone. A run
@@ -116,7 +116,7 @@ class Run:
 
     # ---- stepping
     def __iter__(self) -> Iterator[Record]:
-        """Train to the planned number of steps, or until validation stops improving."""
+        """Train to the planned number of steps, or until validation stops improving; yields each record."""
         while not self.finished:
             yield self.step()
 
@@ -149,7 +149,7 @@ class Run:
 
     @property
     def averaging(self) -> float:
-        """Decay of the moving average of the weights: the larger of the training's and the objective's."""
+        """Decay of the moving average of the weights: the larger one of training settings and objective."""
         return max(self.settings.averaging, self.experiment.objective.model_averaging)
 
     def _attempt(self, batch: Batch) -> tuple[dict[str, float], str]:
@@ -211,7 +211,7 @@ class Run:
             return validation | self.validation_metrics.measure(self)
 
     def _update_best(self, value: float) -> None:
-        """Store the weights in evaluation if they are the best so far; otherwise count towards stopping."""
+        """Keep the evaluated weights if ``value`` is the least loss so far; else count to early stopping."""
         if value < self.best_loss and exceeds_baseline(self):
             self.best_loss, self.best_iteration, self._stale = value, self.iteration, 0
             self.best_state = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
@@ -237,15 +237,15 @@ class Run:
         self.events.append({"kind": "finished", "iteration": self.iteration, "message": f"{message}."})
 
     def evaluation_mode(self) -> EvaluationMode:
-        """Return a context in which ``model`` is in evaluation mode and has the averaged weights, if any."""
+        """Return a context manager: inside, ``model`` is in evaluation mode with averaged weights, if any."""
         return EvaluationMode(self)
 
     # ---- changes while it runs
     def set(self, name: str, value: Any) -> None:
         """Change a live setting such as ``learning_rate`` or ``objective.weight_z``.
 
-        ``steps`` plans a longer or shorter run; ``objective`` is `change_objective`. Raises `SpecError` for a
-        setting that is not live.
+        ``steps`` changes the planned number of steps; ``objective`` calls `change_objective`. Raises
+        `SpecError` for a setting that is not live.
         """
         live_changes.change_setting(self, name, value)
 
@@ -253,7 +253,7 @@ class Run:
         """Continue training with another objective: a key, a Spec, or ``{"key": …, "settings": {…}}``.
 
         Network, optimiser, schedule and history stay; a critic starts anew, and so does the search for the
-        best validation loss. Raises `IncompatibleError`, and changes nothing, where it does not fit.
+        best validation loss. Raises `IncompatibleError`, and changes nothing, for an unsuitable objective.
         """
         live_changes.change_objective(self, objective)
 
@@ -299,7 +299,7 @@ class Run:
 
     # ---- state
     def state_dict(self) -> dict[str, Any]:
-        """Return everything that the next step depends on, as tensors, numbers and texts."""
+        """Return everything that the next step depends on, as tensors, numbers and strings."""
         return {
             "iteration": self.iteration,
             "seconds": self.seconds,
@@ -323,7 +323,7 @@ class Run:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a state of the same experiment, whose objective may have been changed since."""
+        """Restore a state of the same experiment; its objective may be another one than the present."""
         live_changes.restore_objective(self, state)
         state = {"average": {"updates": 0, "state": state["model"]}} | state  # an older state has none
         for name in ("iteration", "seconds", "finished", "stopped_early"):
@@ -343,7 +343,7 @@ class Run:
 
     # ---- on disk
     def attach(self, folder: str | Path | RunFolder) -> RunFolder:
-        """Set the run's folder and write the experiment into it."""
+        """Set the run's folder and write the experiment to it. Raises `RunError` for a run on given pairs."""
         if self._from_samples:
             raise RunError(
                 "A run on pairs that were handed to it cannot be resumed from a folder, so it has none",
@@ -356,7 +356,7 @@ class Run:
     def save(self, folder: str | Path | None = None, *, state: str = "") -> RunFolder:
         """Write checkpoint, history and status into the run's folder.
 
-        ``state`` goes into the status; by default "finished" or "stopped".
+        ``state`` is that of the status; default "finished" or "stopped". Raises `RunError` without a folder.
         """
         if folder is not None:
             self.attach(folder)
@@ -376,7 +376,7 @@ class Run:
         return self.folder
 
     def brief(self) -> dict[str, Any]:
-        """Return the numbers of a status line, JSON-ready."""
+        """Return iteration, device, speed, loss and latest message as a JSON-ready dict, for status.json."""
         return {
             "iteration": self.iteration,
             "steps": self.experiment.steps,
@@ -390,7 +390,7 @@ class Run:
 
     @classmethod
     def resume(cls, folder: str | Path | RunFolder, *, device: str = "auto") -> Run:
-        """Continue a saved run from its last checkpoint, in the same folder."""
+        """Continue a saved run from its latest checkpoint, in the same folder."""
         folder = folder if isinstance(folder, RunFolder) else RunFolder(folder)
         run = folder.open(device=device)
         run.folder = folder

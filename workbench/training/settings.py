@@ -12,7 +12,7 @@ from workbench.divergences import DIVERGENCES
 
 
 class _Divergences(param.List):
-    """A list of keys of divergences; assigning an unknown one raises `SpecError`."""
+    """Parameter that is a list of keys of divergences; assigning an unknown key raises `SpecError`."""
 
     def _validate(self, val: Any) -> None:
         super()._validate(val)
@@ -22,7 +22,7 @@ class _Divergences(param.List):
 
 
 class Training(Spec):
-    """Optimiser, schedule, data split and guards of a run."""
+    """Settings of a run: optimiser, schedule, data split, validation and guards."""
 
     key = "training"
     title = "Training"
@@ -34,8 +34,8 @@ class Training(Spec):
     samples = param.Integer(
         20_000,
         bounds=(64, 50_000_000),
-        doc="Points drawn from the problem, or at most used of "
-        "a table, for training and validation together.",
+        doc="Pairs drawn from the problem, for training and validation together; from a table, at most so "
+        "many rows are used.",
     )
     optimiser: param.Selector[str] = param.Selector(
         default="adam", objects=["adam", "adamw"], doc="Adam, or AdamW with decoupled weight decay."
@@ -46,7 +46,7 @@ class Training(Spec):
     schedule: param.Selector[str] = param.Selector(
         default="cosine",
         objects=["cosine", "constant"],
-        doc="How the learning rate falls over the planned steps.",
+        doc="Decrease of the learning rate over the planned steps.",
     )
     warm_up = param.Integer(
         50, bounds=(0, 1_000_000), doc="Steps over which the learning rate rises to its peak."
@@ -54,19 +54,19 @@ class Training(Spec):
     noise_y = param.Number(
         0.0,
         bounds=(0, 1),
-        doc="Normal noise that is added to y anew in every batch, in standard deviations of y. A y without "
-        "noise leaves p(x | y) no density; this gives it the width that the network may reach.",
+        doc="Normal noise that is added to y anew in every batch, in standard deviations of y. Where y is an "
+        "exact function of x, p(x | y) has no density; noise gives it a width that a network can fit.",
     )
     fresh_noise = param.Boolean(
         False,
-        doc="Where a problem tells signal and noise apart, noise is drawn anew in every batch: it cannot "
-        "be learned by heart; other problems are not changed by it.",
+        doc="Draw the noise of the observations anew in every batch, so that it cannot be memorised; only "
+        "for problems that separate signal and noise.",
     )
     gradient_clip = param.Number(
         5.0, bounds=(0, 1e6), doc="Largest norm of the gradient; 0 switches clipping off."
     )
     validation_fraction = param.Number(
-        0.1, bounds=(0.01, 0.5), doc="Share of the data held out for validation."
+        0.1, bounds=(0.01, 0.5), doc="Fraction of the data held out for validation."
     )
     validate_every = param.Integer(50, bounds=(1, 1_000_000), doc="Steps between two validations.")
     early_stopping = param.Boolean(
@@ -79,7 +79,7 @@ class Training(Spec):
         0.0,
         bounds=(0, 0.99999),
         doc="Decay of the exponential moving average (EMA) of the "
-        "weights that are looked at and exported; 0 switches it off.",
+        "weights that are evaluated and exported; 0 switches it off.",
     )
     precision: param.Selector[str] = param.Selector(
         default="float32", objects=["float32", "float64"], doc="Floating point type."

@@ -1,8 +1,9 @@
 """Validation metrics: divergences measured while a run trains, whatever its objective.
 
-Held-out data (x, y) are compared with the model's (T⁻¹(y', z), y') for other held-out y', in standardised
-units; without y, the data with T⁻¹(z). Points and latents are drawn once from the seed, so that changes come
-from learning; no random number of the training is used. Estimators are unbiased where that is possible.
+Held-out data (x, y) are compared with (T⁻¹(y', z), y'), samples of the model at other held-out y', in
+standardised units; without y, the data x with T⁻¹(z). T⁻¹ maps latents z to x. Data and latents are drawn
+once from the seed, so that changes come from learning, and no random number of the training is used.
+Estimators are unbiased where that is possible.
 """
 
 from __future__ import annotations
@@ -19,16 +20,16 @@ if TYPE_CHECKING:
 
     from workbench.training.run import Run
 
-#: Points a side; enough to see a difference of a tenth of a standard deviation, at little cost.
+#: Points in each of the two compared samples: a difference of a tenth of a standard deviation is seen.
 POINTS = 256
-#: Critics need this many points a side, and get this many steps, since they are trained anew each time.
+#: Fewest points in each sample for a divergence with a critic, and steps for which its critic is trained.
 _FEWEST_POINTS, _STEPS = 40, 150
-#: A model that is inverted by search is measured at one validation in this many.
+#: A model without an exact inverse is measured only at every tenth validation.
 _EVERY = 10
 
 
 class ValidationMetrics:
-    """The divergences named in the training's ``measured``, on held-out data."""
+    """Computes the divergences listed in the training setting ``measured`` on held-out data."""
 
     def __init__(self, run: Run) -> None:
         data = run.data
@@ -43,7 +44,10 @@ class ValidationMetrics:
         self._every = 1 if Capability.EXACT_INVERSE in run.model.capabilities else _EVERY
 
     def measure(self, run: Run) -> dict[str, float]:
-        """Return the divergences by name; the run must be in evaluation mode."""
+        """Return the divergences by key, with the prefix `MEASURED`; the run must be in evaluation mode.
+
+        Empty where none is due at this validation or the model's samples are not finite.
+        """
         due = run.iteration // run.settings.validate_every % self._every == 0
         if not run.settings.measured or len(self.x) < 2 or not due:
             return {}
