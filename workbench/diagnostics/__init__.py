@@ -1,7 +1,7 @@
 """Checks of a trained model with a verdict, the inversion of networks, and the views of a snapshot.
 
-``diagnostics.NAME(snapshot)`` is the Dataset of the view NAME. Most names are looked up on first use: titles
-and settings of the checks need no network library.
+``diagnostics.NAME(snapshot)`` returns the Dataset of the view called NAME. Most names are imported on first
+use, so that titles and settings of the checks can be listed without importing torch.
 """
 
 from __future__ import annotations

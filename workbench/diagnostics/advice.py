@@ -1,7 +1,6 @@
-"""Remedies for a check that is not green, and a summary of all checks, in plain words.
+"""Remedies for a check whose verdict is not green, and a summary of all checks, in plain words.
 
-Checks bring their own texts (``purpose``, ``remedy``); a check without a remedy gets a sentence that is
-always true.
+Checks define their own ``purpose`` and ``remedy``; a check without a remedy gets general advice.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import Any
 from workbench.diagnostics.checks import DIAGNOSTICS, VERDICTS
 
 _TRAIN = "Train longer or on more draws; watch whether the validation loss still falls."
-#: For a check without a remedy of its own.
+#: Advice for a check without a remedy of its own.
 GENERAL = f"{_TRAIN} If that does not help, take a more expressive architecture, and compare both here."
 _UNMEASURED = "Nothing is wrong: this could not be checked here, so that nothing follows from it."
 
@@ -25,7 +24,10 @@ MEANINGS = {
 
 
 def advice(key: str, verdict: str) -> str:
-    """Remedy for a check with this verdict; empty where nothing has to be done."""
+    """Return the remedy for the check ``key``; empty for the verdict "green".
+
+    For a verdict other than green, amber and red it says that the check did not apply.
+    """
     if verdict not in VERDICTS:
         return _UNMEASURED
     if verdict == "green":
@@ -34,9 +36,10 @@ def advice(key: str, verdict: str) -> str:
 
 
 def plain_summary(results: Mapping[str, Mapping[str, Any]]) -> tuple[str, str]:
-    """The worst verdict and a summary in plain words.
+    """Return the worst verdict of all checks and a summary in plain words.
 
-    ``results`` hold ``title`` and ``verdict`` of each check, by key. Without any verdict: "" and the reason.
+    ``results`` holds a mapping with ``title`` and ``verdict`` for each key of a check. Where no check has a
+    verdict, returns "" and a sentence that says so.
     """
     verdicts = {key: result for key, result in results.items() if result["verdict"] in VERDICTS}
     if not verdicts:

@@ -1,4 +1,4 @@
-"""Inverting a trained network, with names and units on what goes in and on what comes out."""
+"""Inversion of trained forward networks: inputs x with a given image y, with names and units."""
 
 from __future__ import annotations
 
@@ -26,15 +26,18 @@ if TYPE_CHECKING:
 
 #: Points along each side of the plane on which the network is evaluated for plots.
 CELLS = 81
-#: Window of a trained model around the mean of its data, in standard deviations.
+#: Half width of the searched and plotted range of x, in standard deviations about the mean of the data.
 _WINDOW = 3.0
-#: Draws that give the scale of y of a problem.
+#: Number of draws from a problem whose standard deviation is the scale of y.
 _SCALE_DRAWS = 2000
 
 
 @dataclass(frozen=True)
 class _ForwardMap:
-    """A forward map with its variables, the window of its inputs and the scale (M,) of its outputs."""
+    """A forward map x -> y with its variables.
+
+    ``window`` (D, 2) is the searched and plotted range of x, ``scale`` (M,) the unit of misfits in y.
+    """
 
     function: Callable[[Tensor], Tensor]
     x: tuple[Variable, ...]
@@ -60,17 +63,20 @@ def invert(
     ----------
     model : a `ForwardNetwork`; a run or a `FittedModel` that predicts y (an INN); a `Problem` that simulates
         without noise, which is then inverted itself; or, with ``problem``, any callable (n, D) -> (n, M).
-    method : a key of the catalogue with ``settings``, or a method that has its settings.
-    pair : two inputs; the network is evaluated on their plane through the best point.
-    seed : same seed, same search.
+    method : key of an inversion method, with ``settings``; or an instance of `InversionMethod`.
+    pair : indices of two inputs; on the plane of both through the best point the network is evaluated for
+        plots.
+    seed : seed of the search.
 
     Returns
     -------
-    A Dataset with ``x`` (moment, point, input) and ``misfit`` (moment, point); at the last moment ``y``
-    (point, output), ``reached`` and ``at_rest`` (point); ``surface`` (vertical, horizontal, output) is the
-    network on the plane of the pair. ``verdict`` and ``sentence`` are attributes.
+    A Dataset with ``x`` (moment, point, input) and ``misfit`` (moment, point), where moments are the recorded
+    iterations; for the final x, ``y`` (point, output), ``reached`` (the misfit is within tolerance) and
+    ``at_rest`` (no nearby point has a smaller one); ``surface`` (vertical, horizontal, output) is the
+    network's output on the plane of the pair. ``verdict`` and ``sentence`` are attributes.
 
-    Raises `SpecError`, `DataError` or `IncompatibleError` where the parts do not fit.
+    Raises `SpecError` for a bad method, pair or model, `DataError` for an observation that does not fit, and
+    `IncompatibleError` for a model or problem that does not predict y.
     """
     from workbench.inversion import INVERSION, Question
 
@@ -177,7 +183,10 @@ def _dataset(
 def _surface(
     forward: _ForwardMap, result: Found, pair: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The network on a grid of the pair's window through the best point; empty for a single input."""
+    """Evaluate the network on a grid over the pair's window, with the other inputs those of the best point.
+
+    Returns both axes (CELLS,) and y (CELLS, CELLS, M); empty arrays for a network with a single input.
+    """
     window = result.question.window
     if len(forward.x) < 2:
         return np.empty(0), np.empty(0), np.empty((0, 0, len(forward.y)))
@@ -193,7 +202,10 @@ def _surface(
 
 
 def distances(inversion: xr.Dataset) -> np.ndarray:
-    """Distance (point,) of each answer of `invert` to the nearest other one, in half widths of the window."""
+    """Return the distance (point,) of each x found by `invert` to the nearest other one.
+
+    The unit is half the width of the searched range of each input.
+    """
     half = 0.5 * (inversion["window"][:, 1] - inversion["window"][:, 0]).values
     x = inversion["x"].values[-1] / half
     separation = np.sqrt(((x[:, None] - x[None]) ** 2).sum(-1))

@@ -1,4 +1,4 @@
-"""diagnose: run every check that applies to a trained model, and give reasons for the others."""
+"""Function `diagnose`: run every check that applies to a trained model, and report why the others do not."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ HEADINGS = {
 
 
 class Report(dict):
-    """Datasets by the key of their check, in the catalogue's order. Printed, it is a table."""
+    """Result of `diagnose`: a dict of Datasets by the key of their check. Printed, it is a table."""
 
     @property
     def verdict(self) -> str:
-        """The worst of all verdicts; "not applicable" where there is none."""
+        """The worst of all verdicts; "not applicable" where no check applies."""
         verdicts = [d.attrs["verdict"] for d in self.values() if d.attrs["verdict"] in VERDICTS]
         return max(verdicts, key=VERDICTS.index, default=NOT_APPLICABLE)
 
     def summary(self) -> dict[str, Any]:
-        """JSON-ready: the verdict, and for each check its verdict, sentence and single numbers."""
+        """Return a JSON-ready dict: overall verdict, and verdict, sentence and scalars of each check."""
         return {
             "verdict": self.verdict,
             "diagnostics": {key: _summary(data) for key, data in self.items()},
         }
 
     def plain(self) -> str:
-        """The report in words: failed checks with their remedies first, then the others."""
+        """Return the report in words: failed checks with their remedies first, then the others."""
         groups = {
             verdict: [d for d in self.values() if d.attrs["verdict"] == verdict] for verdict in HEADINGS
         }
@@ -68,7 +68,7 @@ class Report(dict):
 
 
 def _remedy(data: xr.Dataset) -> str:
-    """The remedy of a check that found a fault; otherwise empty."""
+    """Return the remedy in the attributes of a check's Dataset if its verdict is amber or red, else ""."""
     return data.attrs.get("remedy", "") if data.attrs["verdict"] in ("amber", "red") else ""
 
 
@@ -92,22 +92,22 @@ def diagnose(
     only: Iterable[str] = (),
     observation: Sequence[float] = (),
 ) -> Report:
-    """Run all checks that apply.
+    """Run all checks that apply to a trained model.
 
     Parameters
     ----------
     fitted : a Run or a FittedModel.
     problem : the problem that it was trained on; by default the run's own, or that of the experiment that
         the model carries.
-    seed : same seed, same verdicts.
+    seed : seed of held-out data and draws; same seed, same verdicts.
     budget : "fast" (seconds) or "thorough" (minutes).
-    only : keys of the checks to run (none: all); unknown ones raise `SpecError`.
-    observation : the observation of local checks (none: the problem's own, and fresh ones).
+    only : keys of the checks to run (empty: all). Raises `SpecError` for unknown ones.
+    observation : observation (M,) for checks at a single one (empty: the problem's own, and fresh ones).
 
     Returns
     -------
-    A dict of Datasets by key. A check that does not apply has the verdict "not applicable" and the reason as
-    its sentence.
+    A dict of Datasets by the check's key. A check that does not apply has the verdict "not applicable" and
+    the reason as its sentence.
     """
     import xarray as xr
 
@@ -139,7 +139,7 @@ def diagnose(
 
 
 def _problem(model: FittedModel) -> Problem:
-    """The problem of the experiment that a model carries. Raises `SpecError` where there is none."""
+    """Return the problem of the experiment in a model's manifest. Raises `SpecError` where there is none."""
     from workbench.training import Experiment
 
     manifest = getattr(model, "manifest", {}) or {}

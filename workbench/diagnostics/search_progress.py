@@ -1,4 +1,4 @@
-"""Progress of a search for the inputs of a network, over the level sets of its output."""
+"""Progress of a network's inversion: points in the plane of two inputs, over level sets of the output."""
 
 from __future__ import annotations
 
@@ -11,26 +11,29 @@ from workbench.core.errors import SpecError
 if TYPE_CHECKING:
     import xarray as xr
 
-#: log₁₀ of the misfits at full colour and without colour.
+#: log₁₀ of the misfit at full colour, and of that at which the colour vanishes.
 COLOUR_LIMITS = (-1.5, 0.5)
-#: Length of a trail, in moments.
+#: Number of recorded iterations in the trail behind a point.
 TRAIL = 12
 
 
 def search(inversion: xr.Dataset, *, frame: int = -1) -> xr.Dataset:
-    """One moment of a search, as a Dataset for its plot.
+    """Return one recorded iteration of an inversion as a Dataset for its plot.
 
     Parameters
     ----------
-    inversion : the Dataset of `invert`.
-    frame : number of the moment; negative ones count from the end.
+    inversion : the Dataset that `invert` returns.
+    frame : index of the recorded iteration; negative ones count from the end.
 
     Returns
     -------
-    ``near_*`` are points that have reached the target, ``away_*`` the others; ``trail_*`` the last steps of
-    methods whose points move, with NaN between trails; ``level_*`` the lines on which one component of the
-    network's output equals its target; ``closeness`` (vertical, horizontal) is log₁₀ of the misfit. With more
-    than two inputs the lines are those of the plane through the best point only.
+    A Dataset with horizontal and vertical positions: ``near_*`` of points that have reached the target,
+    ``away_*`` of the others, ``trail_*`` of the preceding steps of methods whose points move (NaN between
+    trails), ``level_*`` of the lines on which one component of the network's output equals its target;
+    ``closeness`` (vertical, horizontal) is log₁₀ of the misfit. With more than two inputs, lines and misfit
+    are those on the plane through the best point.
+
+    Raises `SpecError` for a network with one input and for an index out of range.
     """
     import xarray as xr
 
@@ -72,13 +75,16 @@ def search(inversion: xr.Dataset, *, frame: int = -1) -> xr.Dataset:
 
 
 def _trails(path: np.ndarray) -> np.ndarray:
-    """Paths (T, n, 2) of n points as lines (n (T + 1), 2), with a NaN row after each."""
+    """Convert the paths (T, n, 2) of n points to one line (n (T + 1), 2), with a NaN row after each path."""
     lines = np.concatenate([path, np.full((1, *path.shape[1:]), np.nan)])
     return lines.transpose(1, 0, 2).reshape(-1, 2)
 
 
 def _levels(inversion: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """log₁₀ of the misfit on the plane, and the level lines (k, 2) with NaN between them."""
+    """Return log₁₀ of the misfit on the plane, and the level lines (k, 2) with NaN rows between them.
+
+    On a level line, one component of the output equals its target.
+    """
     import contourpy
 
     surface, gap = inversion["surface"].values, np.full((1, 2), np.nan)

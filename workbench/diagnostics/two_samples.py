@@ -1,14 +1,16 @@
 """Two-sample distances: the classifier two-sample test (C2ST) and the exact Wasserstein distance W2.
 
 C2ST         held-out accuracy of a classifier that is trained to tell two sets of draws apart, both
-             standardised by mean and deviation of the first, five folds. 0.5: indistinguishable, 1: separate.
-network      two hidden layers of 10 D ReLU units, as the simulation-based inference benchmark defines it.
-             Five trainings: about a second for a thousand draws in two dimensions, longer in more
-neighbours   a vote of the k = √n nearest of n training points, as in the paper that named the test.
-             Milliseconds, but blind to structure finer than the distance to those neighbours: a surface and a
-             thin layer around it, which a network separates, look alike to it
+             standardised by mean and standard deviation of the first, in five-fold cross-validation.
+             0.5: indistinguishable, 1: separate.
+network      classifier with two hidden layers of 10 D ReLU units for D dimensions, as in the simulation-based
+             inference benchmark. It is trained five times: about a second for a thousand draws in two
+             dimensions, longer in more
+neighbours   classifier by a vote of the k = √n nearest of n training points, as in Lopez-Paz and Oquab 2017.
+             It takes milliseconds, but is blind to structure finer than the distance to these neighbours: it
+             does not tell a surface from a thin layer around it, which a network does
 Bias         few draws cannot show small differences: the accuracy grows with their number, so that only
-             numbers from equally many draws compare. Values a little below 0.5 happen.
+             values from equally many draws can be compared. Values a little below 0.5 occur.
 W2           root of the least mean squared distance over all pairings of equally many draws: exact for the
              two sets, by linear assignment. Biased upwards: two sets of one distribution differ by chance,
              more so in more dimensions. n³ at worst; 0.02 s for 500 draws.
@@ -33,7 +35,7 @@ CLASSIFIERS = ("network", "neighbours")
 
 
 def exact_wasserstein(first: Tensor | np.ndarray, second: Tensor | np.ndarray) -> float:
-    """2-Wasserstein distance between two empirical distributions: draws (n, D) each, in the units of x.
+    """Return the 2-Wasserstein distance between two sets of draws (n, D), in their units.
 
     Raises `DataError` for tables of different shape, without rows or with numbers that are not finite.
     Source: Kantorovich 1942; for equal weights an optimal plan is a pairing (Birkhoff 1946).
@@ -63,14 +65,15 @@ def c2st(
     seed: int = 1,
     iterations: int = 10_000,
 ) -> float:
-    """Classifier two-sample test: the held-out accuracy, 0.5 for equal distributions.
+    """Return the held-out accuracy of a classifier two-sample test: 0.5 for equal distributions.
 
     Parameters
     ----------
-    reference, model : draws (n, D) and (m, D) in any units; the reference's mean and deviation scale both.
-    classifier : "network", the benchmark's, or "neighbours".
+    reference, model : draws (n, D) and (m, D) in any units; both are standardised by mean and standard
+        deviation of the reference.
+    classifier : "network" (that of the simulation-based inference benchmark) or "neighbours".
     folds, seed, iterations : number of folds, seed, and largest number of epochs of the network; the defaults
-        are the benchmark's. For few draws a hundred epochs give the same answer as thousands, in which the
+        are the benchmark's. For few draws a hundred epochs give the same accuracy as thousands, in which the
         network only overfits.
 
     Raises `SpecError` for another classifier, `DataError` for sets of different width, fewer than ``folds``

@@ -1,4 +1,4 @@
-"""Diagnostics that pass a verdict on a trained model. A new member costs one file and one line here."""
+"""Diagnostics, each with a verdict on a trained model. A new one takes one file and one import here."""
 
 # ruff: noqa: I001  (the order of these lines is the order of every table)
 from workbench.diagnostics.checks.base import BUDGETS, DIAGNOSTICS, VERDICTS, Diagnostic

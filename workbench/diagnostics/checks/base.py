@@ -1,8 +1,7 @@
-"""Diagnostic: a check of a trained model, with ``refusals``, ``measure`` and a verdict.
+"""Diagnostic: base class of the checks of a trained model, each of which measures a Dataset with a verdict.
 
-Verdicts: green (no fault found, at the stated error rate), amber (a fault, but small in the stated sense),
-red. A member writes ``_measure`` (and ``_refusals`` where its needs are not capabilities); nothing public is
-overridden.
+Verdicts: green (no fault found; the setting ``level`` bounds the rate of false alarms), amber (a fault, but
+one below the check's stated thresholds), red (a larger fault). A subclass implements ``_measure`` only.
 """
 
 from __future__ import annotations
@@ -29,12 +28,12 @@ if TYPE_CHECKING:
     from workbench.training import Experiment, Run
 
 DIAGNOSTICS: Catalogue[Diagnostic] = Catalogue("diagnostics", "diagnostic")
-#: From harmless to alarming; "not applicable" is neither.
+#: Verdicts from best to worst; "not applicable" is none of them.
 VERDICTS = ("green", "amber", "red")
 BUDGETS = ("fast", "thorough")
-#: A larger share of non-finite draws is red, whatever the test says.
+#: A larger fraction of non-finite draws makes the verdict red, whatever the test says.
 NON_FINITE_SHARE = 1e-3
-#: Faults of a posterior that a check may be made to notice.
+#: Kinds of faults of a posterior, for `Diagnostic.notices`.
 WRONG_WIDTH, WRONG_PLACE, MISSING_MODE = "wrong width", "wrong place", "missing mode"
 
 
@@ -42,7 +41,7 @@ WRONG_WIDTH, WRONG_PLACE, MISSING_MODE = "wrong width", "wrong place", "missing 
 class HeldOutPairs:
     """Pairs that the model has not been trained on: ``x`` (n, D), ``y`` (n, M), float64 on the CPU.
 
-    ``in_sample`` is True where they could not be separated from the training data.
+    ``in_sample`` is True where the pairs may be training data, because these are not known.
     """
 
     x: Tensor
@@ -50,19 +49,19 @@ class HeldOutPairs:
     in_sample: bool
 
     def observation(self) -> Tensor | None:
-        """``y``, or None for a problem without an observation."""
+        """Return ``y``, or None for a problem without an observation (M = 0)."""
         return self.y if self.y.shape[1] else None
 
 
 class Diagnostic(Needs, Spec):
-    """Base of every check."""
+    """Base of every check of a trained model; `measure` returns numbers and a verdict."""
 
-    #: The property that is checked, and the remedy where it fails: a sentence each.
+    #: One sentence each: the property that is checked, and the remedy where the check is amber or red.
     purpose: ClassVar[str] = ""
     remedy: ClassVar[str] = ""
-    #: Settings of the larger budget; the defaults are the fast one.
+    #: Settings for the budget "thorough"; the defaults are those for "fast".
     thorough: ClassVar[dict[str, Any]] = {}
-    #: Faults of a posterior that this check notices; empty for a check of something else.
+    #: Faults of a posterior that this check can detect; empty for checks of other properties.
     notices: ClassVar[frozenset[str]] = frozenset({WRONG_WIDTH, WRONG_PLACE, MISSING_MODE})
 
     level = param.Number(
@@ -73,19 +72,19 @@ class Diagnostic(Needs, Spec):
 
     @classmethod
     def within(cls, budget: str) -> Diagnostic:
-        """The member with the settings of a budget: "fast" or "thorough"."""
+        """Return the check with the settings of a budget: "fast" or "thorough". Raises `SpecError`."""
         if budget not in BUDGETS:
             raise unknown("budget", budget, BUDGETS)
         return cls(**(cls.thorough if budget == "thorough" else {}))
 
     def at_observation(self, observation: list[float]) -> Diagnostic:
-        """This check at one observation, in data units; unchanged for a check of many at once."""
+        """Return this check for one observation, in data units; unchanged if it has no such setting."""
         if "observation" not in self.values():
             return self
         return type(self).from_values(self.values() | {"observation": observation})
 
     def refusals(self, fitted: FittedModel | Run, problem: Problem | None) -> list[str]:
-        """Reasons why this cannot be measured, one sentence each; empty when it can."""
+        """List the reasons why this check does not apply, one sentence each; empty when it applies."""
         model = cast("FittedModel", getattr(fitted, "fitted", fitted))
         reasons = [f"{reason}." for reason in self.unmet_by_model(model.capabilities)]
         if problem is None:
@@ -96,15 +95,17 @@ class Diagnostic(Needs, Spec):
         return [*reasons, *unready, *(f"{reason}." for reason in unmet)]
 
     def measure(self, fitted: FittedModel | Run, problem: Problem, *, seed: int = 0) -> xr.Dataset:
-        """Numbers and a verdict: attributes ``verdict``, ``sentence``, ``level``, ``in_sample``.
+        """Run the check; returns its numbers, with ``verdict`` and ``sentence`` among the attributes.
+
+        Further attributes are ``level``, ``seed`` and ``in_sample``, among others.
 
         Parameters
         ----------
         fitted : a FittedModel or a Run.
         problem : the problem that it was trained on.
-        seed : same seed, same verdict. Held-out data are drawn from it, never the training data.
+        seed : seed of the held-out data and of the draws; same seed, same verdict.
 
-        Raises `IncompatibleError` with the first of `refusals`.
+        Raises `IncompatibleError` where `refusals` is not empty, with its first sentence.
         """
         reasons = self.refusals(fitted, problem)
         if reasons:
@@ -123,7 +124,7 @@ class Diagnostic(Needs, Spec):
         )
 
     def _measure(self, fitted: FittedModel, problem: Problem, seed: int) -> xr.Dataset:
-        """The Dataset with the attributes ``verdict`` and ``sentence``."""
+        """Return the check's numbers, with the attributes ``verdict`` and ``sentence``; for subclasses."""
         raise NotImplementedError
 
 
@@ -133,10 +134,11 @@ def _data_seed(seed: int) -> int:
 
 
 def held_out_pairs(fitted: FittedModel, problem: Problem, n: int, seed: int) -> HeldOutPairs:
-    """At most ``n`` pairs that the model has not been trained on.
+    """Return at most ``n`` pairs that the model has not been trained on.
 
-    Fresh draws where the problem can be drawn from. Of a problem made of rows the validation part of the run,
-    rebuilt from the experiment that the model carries; without it all rows, marked ``in_sample``.
+    They are simulated anew where the problem can be. For a problem that is a table, they are the validation
+    rows of the run, found again from the experiment that the model carries; without this experiment any rows,
+    marked ``in_sample``.
     """
     experiment = _experiment(fitted) if hasattr(problem, "rows") else None
     if experiment is None:
@@ -166,14 +168,17 @@ def _experiment(fitted: FittedModel) -> Experiment | None:
 
 
 def on_cpu(values: Tensor) -> Tensor:
-    """Detached, float64, on the CPU: statistics are not computed in float32."""
+    """Return values detached, as float64 on the CPU: statistics are not computed in float32."""
     return values.detach().to("cpu", torch.float64)
 
 
 def posterior_draws(
     fitted: FittedModel, observations: Tensor | None, count: int, each: int, seed: int
 ) -> Tensor:
-    """``each`` draws for each of ``count`` observations (None: without one): (count, each, D), float64."""
+    """Draw ``each`` samples for each of ``count`` observations: (count, each, D), float64 on the CPU.
+
+    ``observations`` (count, M) is None for a model without an observation.
+    """
     device = getattr(getattr(fitted, "model", None), "device", "cpu")
     generator = torch.Generator(device=device).manual_seed(seed + 1)
     rows = None if observations is None else observations.repeat_interleave(each, 0)
@@ -181,27 +186,30 @@ def posterior_draws(
 
 
 def log_density_of_draws(fitted: FittedModel, samples: Tensor, y: Tensor | None) -> Tensor:
-    """log q(x̃ | y) (n, L) of draws (n, L, D) at observations y (n, M); non-finite draws count as zero."""
+    """Return the model's log density (n, L) of draws (n, L, D), given observations y (n, M).
+
+    Non-finite values of draws are replaced by zero before.
+    """
     count, each = samples.shape[:2]
     rows = None if y is None else y.repeat_interleave(each, 0)
     return on_cpu(fitted.log_prob(finite(samples).reshape(count * each, -1), rows)).reshape(count, each)
 
 
 def finite(values: Tensor) -> Tensor:
-    """Values with zeros in the place of non-finite ones."""
+    """Return values with zeros in the place of non-finite ones."""
     return values.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def non_finite_share(values: Tensor) -> float:
-    """Share of draws (…, D) that are not finite."""
+    """Return the fraction of draws (…, D) that are not finite."""
     return float((~values.isfinite().all(-1)).double().mean())
 
 
 def verdict_of(p: float, level: float, *, small: bool, non_finite: float = 0.0) -> str:
-    """Verdict of a test.
+    """Return the verdict of a test with p value ``p``.
 
-    red for too many non-finite draws; otherwise green for ``p`` of at least ``level``, amber for a ``small``
-    deviation, and red for any other.
+    Red if the fraction ``non_finite`` of draws is too large; otherwise green for ``p`` of at least ``level``,
+    amber for a ``small`` deviation, and red for any other.
     """
     if non_finite > NON_FINITE_SHARE:
         return "red"
@@ -213,7 +221,10 @@ def verdict_of(p: float, level: float, *, small: bool, non_finite: float = 0.0) 
 def dataset(
     variables: dict[str, Any], *, verdict: str, sentence: str, data: HeldOutPairs, **coords: Any
 ) -> xr.Dataset:
-    """The Dataset of a check, with its verdict in the attributes."""
+    """Return the Dataset of a check, with verdict, sentence and ``in_sample`` as attributes.
+
+    The sentence warns where ``data`` may be training data.
+    """
     import xarray as xr
 
     if data.in_sample:
@@ -224,5 +235,5 @@ def dataset(
 
 
 def variable_names(variables: tuple[Variable, ...]) -> np.ndarray:
-    """Names of variables, as a coordinate."""
+    """Return the names of variables as an array, for a coordinate."""
     return np.asarray([v.name for v in variables])

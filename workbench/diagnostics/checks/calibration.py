@@ -1,10 +1,10 @@
 """Simulation-based calibration: is the truth distributed like one of the posterior's draws?
 
 Ranks        x ~ prior, y ~ simulator, x̃_1 … x̃_L ~ model(· | y): under the exact posterior the rank of x_i
-             among its draws is uniform for every parameter (and for any function, here the model's own log
-             density as well, which sees wrong dependence between parameters).
+             among its draws is uniform for every parameter (and for any function, here also the model's own
+             log density, which responds to wrong dependence between parameters).
 Coverage, test and verdict: see `workbench.inference.calibration`.
-Blind to     a model that answers every observation with the prior: it is calibrated, and useless.
+Blind to     a model whose posterior is the prior at every observation: it is calibrated, and useless.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 @DIAGNOSTICS.register
 class Calibration(Diagnostic):
-    """Ranks and coverage of the posterior over many observations."""
+    """Check of the posterior's ranks and coverage over many observations."""
 
     key = "calibration"
     title = "Calibration"

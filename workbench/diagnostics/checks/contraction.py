@@ -1,15 +1,17 @@
 """Posterior contraction, and the z-score of the truth under the posterior.
 
-Contraction  1 − posterior variance / prior variance, of each parameter and pair: 0 nothing learned, 1 all.
+Contraction  1 − posterior variance / prior variance, for each parameter and pair (x, y): 0 where y says
+             nothing about the parameter, 1 where it determines it.
 z-score      (truth − posterior mean) / posterior standard deviation. Under the exact posterior its mean is 0
              and the mean of its square 1, whatever the shape.
-Test         with mean m and variance v of one half of the L draws, and the deviation s of the other half,
-             (x − m)/s and ((x − m)² − (1 + 2/L) v)/s² have the mean 0 exactly, whatever the shape: t tests of
-             both for every parameter, corrected together by Holm. Heavy tails make them approximate.
+Test         with mean m and variance v of one half of the L draws, and the standard deviation s of the other
+             half, (x − m)/s and ((x − m)² − (1 + 2/L) v)/s² have the mean 0 exactly, whatever the shape:
+             t tests of both for every parameter, corrected together by Holm. Heavy tails make them
+             approximate.
 Verdict      green: no corrected p below the level. Amber: some, but every mean is under 0.1 away from 0 and
              every mean square within 0.15 of 1. Red otherwise. Contraction is reported without a verdict: how
              much can be learned depends on the problem.
-Blind to     shape: skewness, a wrong dependence, and an answer that ignores y (contraction 0 shows it).
+Blind to     shape (skewness, wrong dependence), and a posterior that ignores y (contraction 0 shows it).
 """
 
 from __future__ import annotations
@@ -43,13 +45,13 @@ if TYPE_CHECKING:
     from workbench.problems import Problem
 
 SMALL_MEAN, SMALL_SQUARE = 0.1, 0.15
-#: Parameters whose contraction is part of the sentence, at most.
+#: Largest number of parameters whose contraction is part of the sentence.
 _MOST_NAMED = 4
 
 
 @DIAGNOSTICS.register
 class Contraction(Diagnostic):
-    """Posterior contraction and z-scores."""
+    """Check of posterior z-scores, with posterior contraction."""
 
     key = "contraction"
     title = "Contraction and z-score"
@@ -107,9 +109,9 @@ class Contraction(Diagnostic):
 
 
 def _p_values(truth: Tensor, samples: Tensor, tiny: Tensor) -> np.ndarray:
-    """p values of mean and mean square of every parameter (2 D,), the mean first.
+    """Return p values (2 D,) of t tests: for each parameter that of the mean, then that of the mean square.
 
-    ``truth`` (n, D), ``samples`` (n, L, D), ``tiny`` (D,) is the smallest standard deviation.
+    ``truth`` (n, D), ``samples`` (n, L, D); ``tiny`` (D,) is a lower bound for standard deviations.
     """
     from scipy.stats import ttest_1samp
 

@@ -1,14 +1,14 @@
-"""Do the model's regions of highest density hold the truth as often as they claim?
+"""Expected coverage: do the model's highest-density regions hold the truth as often as they claim?
 
-Region       HPD(c | y): the region of highest posterior density that holds the share c of the posterior.
-             The smallest c whose region holds the truth is the share of the model's own draws that are
-             denser than the truth, log q(x̃ | y) > log q(x | y).
-Coverage     share of fresh pairs whose truth lies in HPD(c | y); equals c for every c if the posterior is
+Region       HPD(c | y): the region of highest posterior density with probability mass c. The smallest c whose
+             region holds the truth is the fraction of the model's own draws x̃ with a higher density than the
+             truth x, log q(x̃ | y) > log q(x | y).
+Coverage     fraction of fresh pairs whose truth lies in HPD(c | y); equals c for every c if the posterior is
              exact. Below: overconfident. Above: conservative.
 Test         one simultaneous test of uniformity for the whole curve.
 Verdict      green: p at least the level. Amber: below, but coverage is off by less than 0.05 everywhere. Red
              otherwise.
-Blind to     anything that preserves the order of the densities, and to an answer that ignores y.
+Blind to     errors that preserve the order of the densities, and a posterior that ignores y.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ SMALL = 0.05
 
 @DIAGNOSTICS.register
 class ExpectedCoverage(Diagnostic):
-    """Expected coverage of the regions of highest density."""
+    """Check of the expected coverage of highest-density regions."""
 
     key = "expected_coverage"
     title = "Expected coverage"

@@ -1,10 +1,10 @@
 """Log density of held-out data, against the best possible one and against the model's own draws.
 
 Score        mean of log q(x | y) over fresh pairs, in nats.
-Gap          where the target is known: mean of log p − log q = KL(p ‖ q). log p(x | y) is the density of
-             the problem, or its joint density over the evidence, log p(y) ≈ log mean_l p(x̃_l, y) / q(x̃_l
-             | y) with x̃ ~ q, which is exact for an exact model and makes the gap of a bad one too large,
-             never too small on average.
+Gap          where the exact density p is known: mean of log p − log q, an estimate of KL(p ‖ q). log p(x | y)
+             is the density of the problem, or its joint density over the evidence,
+             log p(y) ≈ log mean_l p(x̃_l, y) / q(x̃_l | y) with x̃ ~ q; this is exact for an exact model and
+             makes the gap of a bad one too large, never too small on average.
 Test         under the exact model the rank of log q(x | y) among log q of the model's own draws is uniform:
              too low means that the data are improbable under the model, too high that the model is wider
              than the data.
@@ -47,7 +47,7 @@ GREEN_GAP, AMBER_GAP, SMALL_DISTANCE = 0.05, 0.3, 0.1
 
 @DIAGNOSTICS.register
 class HeldOutDensity(Diagnostic):
-    """Logarithmic score of fresh data, with the best possible one where it is known."""
+    """Check of the mean log density of fresh data, against the best possible one where that is known."""
 
     key = "held_out_density"
     title = "Held-out density"
@@ -109,9 +109,9 @@ class HeldOutDensity(Diagnostic):
 
 
 def _target(problem: Problem, data: HeldOutPairs, samples: Tensor, own: Tensor) -> Tensor:
-    """log p(x | y) (n,) of the fresh data where the problem knows it, otherwise NaN.
+    """Return the exact log p(x | y) (n,) of the fresh data, NaN where the problem does not know it.
 
-    ``samples`` (n, L, D) are draws of the model and ``own`` (n, L) their log densities.
+    ``samples`` (n, L, D) are draws of the model and ``own`` (n, L) their log densities under the model.
     """
     capabilities, (count, each) = problem.capabilities, own.shape
     if not data.y.shape[1] and Capability.LOG_DENSITY in capabilities:

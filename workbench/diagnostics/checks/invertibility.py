@@ -1,8 +1,8 @@
-"""Round trips through the network on fresh data and fresh latents.
+"""Invertibility: errors of round trips through the network on fresh data and fresh latents.
 
 x → z → x    error max_i |x̂_i − x_i| in standard deviations of x; z → x → z: max_i |ẑ_i − z_i|.
-A point whose error exceeds 1e-3, or is not finite, is lost. Green: none lost, medians at most 1e-4. Amber:
-at most 1 % lost. Red otherwise. A network that predicts y comes back to x from the y that it predicted.
+A point whose error exceeds 1e-3, or is not finite, counts as lost. Green: none lost, and medians at most
+1e-4. Amber: at most 1 % lost. Red otherwise. A network that predicts y is inverted at the y that it predicts.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @DIAGNOSTICS.register
 class Invertibility(Diagnostic):
-    """Round-trip errors in both directions."""
+    """Check of the round-trip errors x → z → x and z → x → z."""
 
     key = "invertibility"
     title = "Invertibility"

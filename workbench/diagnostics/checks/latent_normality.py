@@ -1,4 +1,4 @@
-"""Latent normality: is the code of fresh data standard normal, and independent of the observation?
+"""Latent normality: are the latents z of fresh data standard normal, and independent of the observation?
 
 If the model is exact, z = T(x, y) is N(0, I) and independent of y. Tested, each on fresh data:
   marginals     Kolmogorov-Smirnov and Cramér-von Mises of every z_k against N(0, 1)
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
     from workbench.problems import Problem
 
 SMALL_DISTANCE, SMALL_CORRELATION = 0.05, 0.1
-#: A larger share of non-finite codes is red.
+#: A larger fraction of non-finite latents makes the verdict red.
 _NON_FINITE_SHARE = 0.01
 _CELLS = 5
 
 
 @DIAGNOSTICS.register
 class LatentNormality(Diagnostic):
-    """Standard normal codes that are independent of y."""
+    """Check that the latents of fresh data are standard normal and independent of y."""
 
     key = "latent_normality"
     title = "Latent normality"
@@ -109,9 +109,10 @@ class LatentNormality(Diagnostic):
 
 
 def _normality(z: np.ndarray) -> np.ndarray:
-    """(K, 4) Kolmogorov-Smirnov distance and p value, Cramér-von Mises statistic and p value.
+    """Test each column of latents z (n, K) against N(0, 1).
 
-    NaN where ``z`` (n, K) has fewer than two rows.
+    Returns (K, 4): Kolmogorov-Smirnov distance and p value, Cramér-von Mises statistic and p value; NaN for
+    fewer than two rows.
     """
     from scipy.stats import cramervonmises, kstest
 
@@ -122,7 +123,12 @@ def _normality(z: np.ndarray) -> np.ndarray:
 
 
 def _dependence(first: np.ndarray, second: np.ndarray, *, upper: bool = False) -> np.ndarray:
-    """(K, M, 3): rank correlation, its p value, the quantile table's; NaN for pairs that are not tested."""
+    """Test every pair of columns of two tables (n, K) and (n, M) for independence.
+
+    Returns (K, M, 3): rank correlation, its p value, and the p value of the quantile table. NaN for pairs
+    that are not tested: with ``upper`` those on and below the diagonal, and those with constant columns or
+    few rows.
+    """
     from scipy.stats import spearmanr
 
     result = np.full((first.shape[1], second.shape[1], 3), np.nan)
@@ -137,7 +143,10 @@ def _dependence(first: np.ndarray, second: np.ndarray, *, upper: bool = False) -
 
 
 def _table_p(a: np.ndarray, b: np.ndarray) -> float:
-    """χ² test of independence on a table of quantile cells; few distinct values make fewer cells."""
+    """Return the p value of a χ² test of independence of two columns (n,), on a table of quantile cells.
+
+    Columns with few distinct values have fewer cells; NaN where the table is too sparse.
+    """
     from scipy.stats import chi2_contingency
 
     rows, columns = (_cells(values) for values in (a, b))

@@ -1,4 +1,4 @@
-"""Lipschitz constants of the network and of its inverse, and the loss of precision that they cause.
+"""Lipschitz constants of the network T: x → z and of its inverse, and the precision lost by them.
 
 Constants    the largest singular value of ∂z/∂x and the reciprocal of the smallest, over fresh points, with x
              in standard deviations: lower bounds of the Lipschitz constants of T and of T⁻¹.
@@ -32,7 +32,7 @@ GREEN, AMBER = 1e-4, 1e-2
 
 @DIAGNOSTICS.register
 class Lipschitz(Diagnostic):
-    """Lower bounds of the Lipschitz constants of the network and of its inverse."""
+    """Check of the Lipschitz constants of the network and of its inverse, estimated from below."""
 
     key = "lipschitz"
     title = "Lipschitz constants"

@@ -1,19 +1,21 @@
 """Local classifier two-sample test: is the posterior right at one particular observation?
 
-Pairs        (x, y) from the problem against (x̃, y), x̃ ~ model(· | y), at the same fresh y. A model that maps
-             onto standard normal codes is compared in them: (T(x; y), y) against (ε, y), ε ~ N(0, I). Others
-             are compared in x minus its linear prediction from y, in standard deviations of the residuals.
+Pairs        (x, y) from the problem against (x̃, y), x̃ ~ model(· | y), at the same fresh y. A model with
+             latents and a density is compared in latent space: (T(x; y), y) against (ε, y), ε ~ N(0, I).
+             Others are compared in x minus its linear prediction from y, in standard deviations of the
+             residuals.
 Classifier   least squares on the labels ±1 (kernel ridge regression with a Gaussian kernel of the median
-             distance), so that f = 2 P(problem | ·) − 1.
-Statistic    at an observation: mean of (f/2)² over draws of the model there, the mean squared distance of the
-             class probability from ½.
+             distance), whose prediction f estimates 2 P(problem | ·) − 1.
+Statistic    at an observation: mean of (f/2)² over the model's draws at this observation, which is the mean
+             squared distance of the class probability from ½.
 Test         under an exact model the two members of each pair are exchangeable: labels are swapped within
              pairs, at random, and all classifiers of the swapped labels are solved for at once. One p value
              for each observation; over the observations the smallest, against its own distribution under the
              swaps.
 Verdict      green: p at least the level. Amber: below, but |P − ½| is on average less than 0.05 above its
-             value for swapped labels. Red otherwise. Exact where the model is right everywhere; one that is
-             wrong elsewhere may be flagged here too, since one classifier serves all observations.
+             value for swapped labels. Red otherwise. The p value is exact for a model that is right
+             everywhere; a model that is wrong at other observations may be flagged too, since one classifier
+             serves all of them.
 """
 
 from __future__ import annotations
@@ -48,13 +50,13 @@ if TYPE_CHECKING:
     from workbench.problems import Problem
 
 SMALL, RIDGE = 0.05, 1.0
-#: Points whose distances give the width of the kernel.
+#: Number of points whose median distance is the width of the kernel.
 _DISTANCES = 400
 
 
 @DIAGNOSTICS.register
 class LocalC2st(Diagnostic):
-    """Local classifier two-sample test (L-C2ST)."""
+    """Check by a local classifier two-sample test (L-C2ST)."""
 
     key = "local_c2st"
     title = "Local C2ST"
@@ -68,9 +70,9 @@ class LocalC2st(Diagnostic):
     pairs = param.Integer(600, bounds=(50, 5000), doc="Fresh pairs that the classifier learns from.")
     swaps = param.Integer(499, bounds=(99, 10_000), doc="How often the labels are swapped for the test.")
     draws = param.Integer(150, bounds=(20, 5000), doc="Draws at which the classifier is evaluated.")
-    places = param.Integer(4, bounds=(0, 100), doc="Fresh observations at which it is evaluated.")
+    places = param.Integer(4, bounds=(0, 100), doc="Fresh observations at which the posterior is tested.")
     observation = param.List(
-        [], item_type=float, doc="The only one tested; empty: the problem's own and fresh ones."
+        [], item_type=float, doc="The only observation tested; empty: the problem's own and fresh ones."
     )
 
     def _measure(self, fitted: FittedModel, problem: Problem, seed: int) -> xr.Dataset:
@@ -101,7 +103,7 @@ class LocalC2st(Diagnostic):
         )
 
     def _observations(self, problem: Problem, data: HeldOutPairs) -> Tensor:
-        """Observations (P, M) at which the posterior is tested."""
+        """Return the P observations (P, M) at which the posterior is tested."""
         fresh = data.y[: self.places]
         own = self.observation or list(problem.default_observation)
         if self.observation or (own and not data.in_sample):
@@ -111,7 +113,11 @@ class LocalC2st(Diagnostic):
 
 
 class Points(NamedTuple):
-    """Points of the classifier: ``real`` and ``model`` (n, K) in pairs, ``places`` (P, draws, K)."""
+    """Inputs of the classifier, without y.
+
+    ``real`` and ``model`` (n, K) are pairs of truths and model draws to train on; ``places`` (P, draws, K)
+    are the model draws at the P tested observations, to evaluate it at.
+    """
 
     real: Tensor
     model: Tensor
@@ -138,7 +144,11 @@ def _codes(
     seed: int,
     generator: torch.Generator,
 ) -> tuple[Points, float]:
-    """Codes of truths, standard normal ones, ``count`` more for each place; and the non-finite share."""
+    """Return the classifier's points in latent space, and the fraction of truths with non-finite latents.
+
+    Latents of the truths x (n, D) are paired with standard normal ones; ``count`` further standard normal
+    latents stand for the model's draws at every tested observation in ``places`` (P, M).
+    """
     real = on_cpu(fitted.latent(x, y)[0])
     model = torch.randn(real.shape, generator=generator, dtype=torch.float64)
     own = torch.randn(count, real.shape[1], generator=generator, dtype=torch.float64)
@@ -154,7 +164,11 @@ def _residuals(
     seed: int,
     generator: torch.Generator,
 ) -> tuple[Points, float]:
-    """The same in x minus its linear prediction from y, in standard deviations of the residuals."""
+    """Return the classifier's points as x minus its linear prediction from y, and the non-finite fraction.
+
+    Truths x (n, D) are paired with model draws at the same y; ``count`` draws are made at each observation
+    in ``places`` (P, M). The unit is the standard deviation of the residuals.
+    """
     model = posterior_draws(fitted, y, len(y), 1, seed)[:, 0]
     own = posterior_draws(fitted, places, len(places), count, seed + 1)
     non_finite = max(non_finite_share(model), non_finite_share(own))
@@ -175,7 +189,11 @@ def _residuals(
 def _test(
     points: Points, y: Tensor, places: Tensor, swaps: int, generator: np.random.Generator
 ) -> dict[str, np.ndarray | float]:
-    """By name: statistic, local_p, bias, chance (P,) and p, at places (P, M)."""
+    """Train the classifier with true and with swapped labels, and test it at observations ``places`` (P, M).
+
+    Returns by name ``statistic``, ``local_p``, ``bias`` (mean |P − ½|) and ``chance`` (the same for swapped
+    labels), (P,) each, and ``p``, the p value over all observations.
+    """
     from sklearn.kernel_ridge import KernelRidge
 
     middle, scale = y.mean(0), y.std(0).clamp(min=1e-12)

@@ -4,9 +4,9 @@ Scores       Mahalanobis distance and distance to the fifth nearest reference ob
              `workbench.inference.out_of_distribution`; a conformal p value from held-out observations.
 Tested       the problem's own observation, or the one given; and fresh observations of the problem, whose p
              values must be as large as chance makes them (if not, the training data are not the problem's).
-Verdict      green: p of the observation at least the level, and not too many fresh ones below it (binomial
-             test). Amber: p below the level. Red: the observation is farther out than 1.25 times the
-             farthest compared, or too many fresh ones are below the level.
+Verdict      green: p of the observation at least the level, and not too many fresh observations with a p
+             below it (binomial test). Amber: p below the level. Red: the observation is farther out than 1.25
+             times the farthest calibration observation, or too many fresh ones have a p below the level.
 Blind to     the posterior: only y is tested.
 """
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @DIAGNOSTICS.register
 class OutOfDistribution(Diagnostic):
-    """Observations unlike the training's."""
+    """Check of the observation: is it typical of the training data?"""
 
     key = "out_of_distribution"
     title = "Out of distribution"
@@ -54,9 +54,9 @@ class OutOfDistribution(Diagnostic):
 
     observations = param.Integer(300, bounds=(20, 100_000), doc="Number of fresh observations tested.")
     draws = param.Integer(
-        2000, bounds=(40, 100_000), doc="Drawn for comparison where the training's are not at hand."
+        2000, bounds=(40, 100_000), doc="Observations simulated to compare with, if the model stores none."
     )
-    observation = param.List([], item_type=float, doc="The one that is tested; empty: the problem's own.")
+    observation = param.List([], item_type=float, doc="The observation tested; empty: the problem's own.")
 
     def _measure(self, fitted: FittedModel, problem: Problem, seed: int) -> xr.Dataset:
         from scipy.stats import binom
@@ -101,7 +101,10 @@ class OutOfDistribution(Diagnostic):
     def _training_observations(
         self, fitted: FittedModel, problem: Problem, seed: int
     ) -> tuple[Typicality, Tensor, Tensor]:
-        """Observations of the training in standardised units, with shift and scale (M,) of these units."""
+        """Return the test for typical observations, and shift and scale (M,) of its standardised units.
+
+        It is the test that the model carries, or one built from fresh observations of the problem.
+        """
         from workbench.inference.out_of_distribution import Typicality
 
         typicality = getattr(fitted, "typicality", None)

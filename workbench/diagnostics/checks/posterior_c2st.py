@@ -1,8 +1,9 @@
 """C2ST: how well does a classifier tell the model's posterior from the exact one?
 
-C2ST         held-out accuracy of the benchmark's classifier at each of a few fresh observations: 0.5 for
-             equal distributions, 1 for separate ones. Few draws show only large differences: compare numbers
-             of equally many. The small budget trains it more briefly than the benchmark does.
+C2ST         held-out accuracy of the classifier of the simulation-based inference benchmark, at each of a few
+             fresh observations: 0.5 for equal distributions, 1 for separate ones. Few draws show only large
+             differences: compare values from equally many draws only. The fast budget trains the classifier
+             more briefly than the benchmark does.
 Test         for equal distributions every held-out answer is a coin: the right answers at all observations
              together are binomial (one-sided). Folds that are not balanced push the accuracy a little below
              0.5, so that the test is cautious.
@@ -36,7 +37,7 @@ SMALL = 0.55
 
 @DIAGNOSTICS.register
 class PosteriorC2st(Diagnostic):
-    """Classifier two-sample test (C2ST) against a reference posterior."""
+    """Check by a classifier two-sample test (C2ST) against the exact posterior."""
 
     key = "posterior_c2st"
     title = "C2ST"

@@ -1,9 +1,10 @@
 """Distance of the model's posterior to the reference posterior, over many observations.
 
 Err_post     mean over fresh y of the unbiased MMD² between draws of the model and of the reference, with
-             the kernel Σ_h 1 / (1 + d²/h²), h in {0.05, 0.2, 0.9}, in raw units of x as published; also
-             biased, and unbiased with x in standard deviations of the prior, on which the verdict is based.
-Floor        the same between two reference sets: what an exact posterior would score.
+             the kernel Σ_h 1 / (1 + d²/h²) of the distance d, h in {0.05, 0.2, 0.9}, in raw units of x as
+             published; also biased, and unbiased with x in standard deviations of the prior, on which the
+             verdict is based.
+Floor        the same between two reference sets: the value for an exact posterior.
 Test         under the exact posterior model and second reference are exchangeable, so that the sign of
              MMD²(model, first) − MMD²(second, first) is a coin for every observation: exact sign-flip test.
 Verdict      green: p at least the level. Amber: below, but the mean above the floor is under 0.01. Red
@@ -36,13 +37,13 @@ if TYPE_CHECKING:
     from workbench.problems import Problem
 
 SMALL = 0.01
-#: Fewer observations than this allow no sign-flip test.
+#: Fewest observations for a sign-flip test.
 _FEWEST = 8
 
 
 @DIAGNOSTICS.register
 class PosteriorMmd(Diagnostic):
-    """Err_post with its floor."""
+    """Check of Err_post, the mean MMD² between the model's posterior and the exact one."""
 
     key = "posterior_mmd"
     title = "Posterior distance"
@@ -100,7 +101,10 @@ def _mean(values: np.ndarray) -> float:
 
 
 def _distances(part: DrawSets, scale: Tensor) -> list[float]:
-    """Raw: unbiased, biased, floor; in standard deviations: unbiased, floor."""
+    """Return five MMD² at one observation.
+
+    In raw units of x: unbiased, biased and (unbiased) floor; with x in units of ``scale``: unbiased, floor.
+    """
     from workbench.divergences import mmd_squared
 
     model, first, second = part.model, part.first, part.second

@@ -1,15 +1,15 @@
 """Posterior predictive check: does a repetition of the measurement come out as the posterior predicts?
 
-Prediction   y' of a draw: x̃ ~ model(· | y), y' ~ simulator(· | x̃), in each observed quantity.
-Repetition   y″ ~ simulator(· | x) of the same truth x that made y. Given y, it is one more draw of the exact
-             posterior predictive distribution: its rank among the predictions is uniform. (The rank of y
-             itself is not: y has been used.)
+Prediction   y': x̃ ~ model(· | y), y' ~ simulator(· | x̃), for each component of y.
+Repetition   y″ ~ simulator(· | x) from the same truth x that y was simulated from. Given y, it is one more
+             draw from the exact posterior predictive distribution: its rank among the predictions is uniform.
+             (The rank of y itself is not, since the posterior is conditioned on y.)
 Error        root mean square of (y' − y″), in standard deviations of y; with noise it is not 0.
-Test         simultaneous test of uniformity of every observed quantity, corrected together by Holm.
+Test         simultaneous test of uniformity of the ranks for every component of y, with Holm's correction.
 Verdict      green: no corrected p below the level. Amber: some, but the ranks of every quantity are under
              0.05 away from uniform, or every error is under 0.02. Red otherwise. A simulator without noise
              repeats exactly: only rounding counts as equal.
-Blind to     everything that the simulator does not see, such as a missing one of two equivalent modes.
+Blind to     errors in x that do not change y, such as one missing mode of two equivalent ones.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ ROUNDING = 1e-9
 
 @DIAGNOSTICS.register
 class PosteriorPredictive(Diagnostic):
-    """Posterior predictive ranks of a repeated measurement."""
+    """Check of the rank of a repeated measurement among posterior predictions."""
 
     key = "posterior_predictive"
     title = "Posterior predictive"

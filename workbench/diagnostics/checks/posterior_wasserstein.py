@@ -1,12 +1,13 @@
 """Wasserstein distance of the model's posterior to the exact one, over many observations.
 
 W2           root of the least mean squared distance over all pairings of the model's draws with exact ones
-Sliced W2    the same on a line, root of the mean of its square over random directions
+Sliced W2    root mean square, over random directions, of W2 between projections of both sets on a line
 Units        standard deviations of the exact posterior at that observation (of the first exact set)
-Floor        the same between two exact sets: what an exact model would score, and in many dimensions not
-             small
-Test         as for the posterior distance: the sign of W2²(model, first) − W2²(second, first) is a coin for
-             every observation when the model is exact; of both distances the smaller p value, doubled
+Floor        the same between two exact sets: the value for an exact model, which is not small in many
+             dimensions
+Test         sign-flip test: when the model is exact, W2²(model, first) − W2²(second, first) is positive or
+             negative with equal probability at every observation; the smaller p value of W2 and sliced W2,
+             doubled
 Verdict      green: p at least the level. Amber: below, but the excess of W2² over the floor is under 0.02 per
              dimension (a shift of a seventh of a standard deviation). Red otherwise.
 """
@@ -37,13 +38,13 @@ if TYPE_CHECKING:
     from workbench.problems import Problem
 
 SMALL = 0.02
-#: Fewer observations than this allow no sign-flip test.
+#: Fewest observations for a sign-flip test.
 _FEWEST = 8
 
 
 @DIAGNOSTICS.register
 class PosteriorWasserstein(Diagnostic):
-    """Exact and sliced W2 with their floors."""
+    """Check of the Wasserstein distance W2 between the model's posterior and the exact one."""
 
     key = "posterior_wasserstein"
     title = "Transport distance"
@@ -99,7 +100,7 @@ class PosteriorWasserstein(Diagnostic):
 
 
 def _squared_distances(part: DrawSets, divergence: SampleDivergence) -> list[float]:
-    """W2² of the model and its floor, then the sliced ones."""
+    """Return four squared distances at one observation: W2² of the model and its floor, the same sliced."""
     from workbench.diagnostics.two_samples import exact_wasserstein
 
     scale = part.first.std(0).clamp(min=1e-12)

@@ -1,8 +1,8 @@
-"""Draws of a model beside draws of the exact posterior, observation by observation.
+"""Samples of a model and of the exact posterior at the same observations.
 
-Two sets of exact draws are made: the first is compared with the model, and the second with the first, which
-is what an exact model would score. Under the exact posterior the model's draws and the second set are
-exchangeable given the first.
+There are two sets of exact samples: the model is compared with the first, and so is the second, which gives
+the value for an exact model. If the model is exact, its samples and the second set are exchangeable given the
+first.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DrawSets:
-    """At observation number ``row``: draws of the model and two exact sets, (n, D) each."""
+    """Samples at the observation with index ``row``: of the model and two exact sets, (n, D) each.
+
+    Non-finite samples of the model are left out.
+    """
 
     row: int
     model: Tensor
@@ -37,10 +40,10 @@ class DrawSets:
 
 @dataclass(frozen=True)
 class ReferenceComparison:
-    """Draws at all observations.
+    """Samples of the model and of the exact posterior at all observations.
 
-    ``non_finite`` is the share of the model's draws that are not finite, ``scale`` (D,) the prior's standard
-    deviation.
+    ``non_finite`` is the fraction of the model's samples that are not finite, ``scale`` (D,) the prior's
+    standard deviation.
     """
 
     data: HeldOutPairs
@@ -50,14 +53,17 @@ class ReferenceComparison:
 
     @property
     def skipped(self) -> int:
-        """Number of observations in a far tail, where exact draws take too long."""
+        """Number of observations without exact samples, which take too long in a far tail."""
         return len(self.data.y) - len(self.sets)
 
 
 def model_and_reference_draws(
     fitted: FittedModel, problem: Problem, observations: int, count: int, seed: int
 ) -> ReferenceComparison:
-    """``count`` draws of each kind at each of ``observations`` fresh observations, float64 on the CPU."""
+    """Draw ``count`` samples of the model, and of each exact set, at each of ``observations`` fresh y.
+
+    All are float64 on the CPU. Observations without a reference posterior are left out.
+    """
     from workbench.inference.reference_posteriors import REFERENCES
 
     data = held_out_pairs(fitted, problem, observations, seed)
@@ -72,5 +78,5 @@ def model_and_reference_draws(
 
 
 def skipped_sentence(comparison: ReferenceComparison) -> str:
-    """Sentence on observations without a reference, after a space; empty if there are none."""
+    """Return a sentence on the number of observations without a reference posterior, after a space; or ""."""
     return f" {comparison.skipped} observations had no reference." if comparison.skipped else ""

@@ -1,15 +1,16 @@
 """Resimulation error: does the posterior, passed through the simulator, land on the observation?
 
-Error        Err_resim = E ‖s(x̃) − y‖² over fresh y and x̃ ~ model(· | y), in squared units of y; as
-             published the mean of an observation is clamped at 10.
-Floor        the same for the x that made y: that x is itself a draw of the exact posterior. With noise it
-             is not 0.
-Baseline     the same for x of other observations: an answer that ignores y.
+Error        Err_resim = E ‖s(x̃) − y‖² over fresh y and x̃ ~ model(· | y), with the simulator s, in squared
+             units of y; as published, the mean at each observation is clamped at 10.
+Floor        the same with x̃ = x, from which y was simulated: x is a draw from the exact posterior. With noise
+             it is not 0.
+Baseline     the same with x̃ from another pair: the error of a posterior that ignores y.
 Share        (error − floor) / (baseline − floor): 0 exact, 1 useless, negative too narrow.
-Test         under the exact posterior the mean of (error − floor) of an observation is zero (t test), and the
-             rank of the truth's own error among those of the draws is uniform; the smaller p value, doubled.
+Test         under the exact posterior the mean of error − floor is zero (t test over the observations), and
+             the rank of the truth's own error among those of the draws is uniform; the smaller p value,
+             doubled.
 Verdict      green: p at least the level, or |share| under 0.002. Amber: |share| under 0.05. Red otherwise.
-Blind to     a missing mode, and to everything else that the simulator does not see.
+Blind to     a missing mode, and other errors in x that do not change y.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ GREEN_SHARE, AMBER_SHARE, CLAMP = 0.002, 0.05, 10.0
 
 @DIAGNOSTICS.register
 class ResimulationError(Diagnostic):
-    """Err_resim with its floor and its baseline."""
+    """Check of Err_resim, the mean squared error of resimulated observations."""
 
     key = "resimulation_error"
     title = "Resimulation error"
@@ -119,7 +120,7 @@ class ResimulationError(Diagnostic):
 
 
 def _paired_p(excess: np.ndarray, tiny: float) -> float:
-    """Two-sided p value of a mean of zero; 1 for mere rounding errors."""
+    """Return the p value of a two-sided t test for a mean of zero; 1 where all values are within ``tiny``."""
     from scipy.stats import ttest_1samp
 
     if np.abs(excess).max() <= tiny:

@@ -1,4 +1,4 @@
-"""Simulations from posterior draws, shared by the checks that need the simulator."""
+"""Helpers of the checks that pass posterior draws through the simulator."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def within_bounds(problem: Problem, samples: Tensor) -> Tensor:
-    """Draws (n, L, D) as rows (n L, D) inside the bounds of x.
+    """Reshape draws (n, L, D) to rows (n L, D), clipped to the bounds of x, where the simulator is defined.
 
-    Outside its bounds a simulator need not answer: the nearest point inside stands for such a draw.
+    NaN becomes 0 before.
     """
     low, high = (torch.tensor([getattr(v, end) for v in problem.x]).double() for end in ("low", "high"))
     inside = torch.minimum(torch.maximum(samples.nan_to_num(), low), high)
@@ -25,7 +25,7 @@ def within_bounds(problem: Problem, samples: Tensor) -> Tensor:
 
 
 def no_simulations(data: HeldOutPairs, non_finite: float) -> xr.Dataset:
-    """Result of a check for which the simulator answers hardly any draw."""
+    """Return the red result of a check for which hardly any draw has a finite simulation."""
     return dataset(
         {"non_finite_share": ((), non_finite)},
         verdict="red",

@@ -1,14 +1,14 @@
-"""TARP: do balls around random points hold as much of the posterior as they should?
+"""TARP (tests of accuracy with random points): do balls around random points cover the truth as they should?
 
-Test         for a fresh pair (x, y) and a point r, the share of posterior draws that are nearer to r than x
-             is uniform on (0, 1) when the posterior is exact; one simultaneous test for the curve.
-Points       r = a linear prediction of x from y, plus noise with the standard deviation of its residuals: a
-             point that depends on y but not on x, without which an answer that ignores y would pass. The
+Test         for a fresh pair (x, y) and a point r, the fraction of posterior draws that are nearer to r than
+             x is uniform on (0, 1) when the posterior is exact; one simultaneous test for the curve.
+Points       r = a linear prediction of x from y, plus noise with the standard deviation of its residuals: r
+             depends on y but not on x. With r independent of y, a posterior that ignores y would pass. The
              prediction for one half of the pairs is fitted to the other half.
 Distances    Euclidean, with every x in standard deviations of the prior.
 Verdict      green: p at least the level. Amber: below, but coverage is off by less than 0.05 everywhere. Red
              otherwise.
-Blind to     little: every part of the posterior moves the distances, but only through one number at a time.
+Blind to     little: every error of the posterior affects the distances, but many only weakly.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ SMALL = 0.05
 
 @DIAGNOSTICS.register
 class Tarp(Diagnostic):
-    """Expected coverage of random balls."""
+    """Check of the expected coverage of balls around random points (TARP)."""
 
     key = "tarp"
     title = "Coverage of random balls"
@@ -95,7 +95,7 @@ class Tarp(Diagnostic):
 
 
 def _points(data: HeldOutPairs, generator: torch.Generator) -> Tensor:
-    """One point for each pair, (n, D), that depends on y but not on x."""
+    """Draw one point for each pair, (n, D): given y, it is independent of x."""
     design = torch.cat([torch.ones(len(data.y), 1, dtype=torch.float64), data.y], 1)
     half = torch.arange(len(design)) % 2 == 0
     points = torch.empty_like(data.x)

@@ -1,4 +1,4 @@
-"""Interactive posteriors: histograms with regions of highest density, physical views and resimulation."""
+"""Interactive posteriors: histograms with highest-density regions, physical views and resimulation."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""PosteriorExplorer: answers repeated queries for the posterior of a trained model.
+"""PosteriorExplorer: evaluates the posterior of a trained model for interactive pages.
 
-It lives in the process of the network. Its answers are labelled arrays, so that it can be queried from
-another process. The noise behind the draws is the same for every observation: when the observation moves,
-only the posterior moves.
+It is in the same process as the network, and returns labelled arrays that can be sent to another process. All
+observations use the same random numbers, so that draws change smoothly with the observation.
 """
 
 from __future__ import annotations
@@ -28,15 +27,15 @@ if TYPE_CHECKING:
     from workbench.inference.fitted_model import FittedModel
     from workbench.problems import Problem
 
-#: While the observation moves, views that last took longer than this (seconds) are skipped.
+#: While the observation moves, views whose latest evaluation took more seconds than this are skipped.
 EXPENSIVE = 0.02
-#: Draws that a physical view is made of.
+#: Number of draws that are passed to a physical view.
 _PICTURE_DRAWS = 200
 _SEED = 7
 
 
 class PosteriorExplorer:
-    """Queries for the posterior of a fitted model.
+    """Answers queries for the posterior of a fitted model, see `answer`.
 
     ``problem`` may be None for an imported model whose problem is not available. Raises `SpecError` for a
     model that takes no observation.
@@ -59,7 +58,7 @@ class PosteriorExplorer:
         self._picture_windows: dict[str, dict[str, list[float]]] = {}
 
     def about(self) -> ModelInfo:
-        """Variables, windows, and example rows."""
+        """Return the static description of the model: variables, plotted ranges, example rows, options."""
         training = self.training
         return ModelInfo(
             title=self.title,
@@ -78,19 +77,22 @@ class PosteriorExplorer:
         )
 
     def prior(self, query: Query) -> xr.Dataset | None:
-        """Histogram of the prior in the windows of a query; None where the prior is unknown."""
+        """Return the histogram of the prior over the plotted ranges of a query; None for an unknown prior."""
         return self._histogram_of(self.training.x, query) if len(self.training.x) else None
 
     def observation(self, query: Query) -> tuple[float, ...]:
-        """The observation (M,) of a query. Raises `SpecError` for one that does not fit."""
+        """Return the observation (M,) of a query, simulated where the query gives true parameters.
+
+        Raises `SpecError` for an observation or parameters that do not fit the model.
+        """
         if query.truth:
             return self._simulate(query.truth)
         return Posterior(self.fitted, query.observation).observation
 
     def answer(self, query: Query) -> Answer:
-        """The posterior at one observation, see `Query`.
+        """Draw from the posterior at the observation of a query, and evaluate the views it asks for.
 
-        Raises `SpecError` for an observation that does not fit.
+        Raises `SpecError` for an observation that does not fit the model.
         """
         start = time.perf_counter()
         observation = self.observation(query)
@@ -116,9 +118,10 @@ class PosteriorExplorer:
         return Answer(query, observation, posterior, picture, predictive, warnings, seconds)
 
     def reference(self, query: Query, n: int = 2000) -> xr.Dataset:
-        """Histogram of the problem's reference posterior.
+        """Return the histogram of n samples of the problem's reference posterior.
 
-        Raises the `WorkbenchError` of a problem that has none at this observation.
+        For a physical view that shows the reference as separate lines, these are in ``reference_line``.
+        Raises the `WorkbenchError` of a problem without a reference posterior at this observation.
         """
         observation = self.observation(query)
         draws = self._reference_draws(observation, n)
@@ -132,10 +135,10 @@ class PosteriorExplorer:
     def refine(
         self, observation: tuple[float, ...], method: str, callback: Callable[[], None] = lambda: None
     ) -> refinement_summary.RefinementSummary:
-        """Refine the posterior at one observation by a method of the catalogue.
+        """Refine the posterior at one observation by the refinement method with this key.
 
-        ``callback`` is called repeatedly; an error that it raises ends the refinement. Raises as
-        `workbench.refine` does.
+        ``callback`` is called repeatedly; an error that it raises ends the refinement. Raises the errors of
+        `workbench.refine`, and `WorkbenchError` for a model without its problem.
         """
         observation = Posterior(self.fitted, observation).observation
         if self.problem is None:
@@ -146,9 +149,9 @@ class PosteriorExplorer:
         )
 
     def view_with_reference(self, query: Query) -> xr.Dataset | None:
-        """The physical view with model and reference in one picture.
+        """Return the physical view of a query with model and reference posterior in one plot.
 
-        None for a view that draws the reference separately, or not at all. Raises as `reference` does.
+        None for a view that cannot show both in one. Raises as `reference` does.
         """
         view = physical.PHYSICAL.get(query.picture)
         if view is None or not view.beside:
@@ -166,7 +169,7 @@ class PosteriorExplorer:
         return histogram(draws, self.fitted.x, self._axes(query), query.windows or self.training.window)
 
     def _draws(self, observation: tuple[float, ...], n: int, offset: int) -> np.ndarray:
-        """``n`` posterior draws (n, D); ``offset`` is the number of draws that were made before."""
+        """Return ``n`` posterior draws (n, D); ``offset``, the number of earlier draws, changes the seed."""
         device = self.fitted.model.device
         generator = torch.Generator(device=device).manual_seed(_SEED + offset)
         return self.fitted.sample(n, [observation], generator).double().cpu().numpy()
@@ -179,7 +182,7 @@ class PosteriorExplorer:
         return REFERENCES.draws(self.problem, observation, n, _SEED + 1).numpy()
 
     def _simulate(self, truth: tuple[float, ...]) -> tuple[float, ...]:
-        """An observation (M,) simulated from parameters (D,)."""
+        """Simulate an observation (M,) from parameters (D,). Raises `SpecError` where that is impossible."""
         if Capability.SIMULATE not in self.problem_capabilities:
             raise SpecError("An observation was to be simulated", found="a problem that cannot simulate")
         x = torch.as_tensor(truth, dtype=torch.float64).reshape(1, -1)
@@ -195,7 +198,7 @@ class PosteriorExplorer:
     def _unless_expensive(
         self, name: str, query: Query, evaluate: Callable[[], xr.Dataset | None]
     ) -> xr.Dataset | None:
-        """``evaluate()``; None while the observation moves and the last evaluation was expensive."""
+        """Return ``evaluate()``, or None while the observation moves if its latest evaluation was slow."""
         if not query.at_rest and self._cost.get(name, 0.0) > EXPENSIVE:
             return None
         start = time.perf_counter()
@@ -210,7 +213,7 @@ class PosteriorExplorer:
         observation: tuple[float, ...],
         reference: np.ndarray | None = None,
     ) -> xr.Dataset | None:
-        """The physical view on fixed axes, which cover the prior's draws."""
+        """Return the physical view of draws, on axes that cover the prior and stay the same; None without."""
         key = query.picture
         if key and key not in self._picture_windows:
             prior = physical.physical(

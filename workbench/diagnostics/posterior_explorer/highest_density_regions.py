@@ -1,11 +1,12 @@
-"""Bin counts of draws, and the regions of highest density that hold a given share of them.
+"""Bin counts of draws, and the highest-density regions that hold a given fraction of them.
 
-Counts       of every variable and every pair of variables over fixed windows. Counts of parts add up, and
-             plotting a million draws costs the same as plotting a thousand.
-Region       R_m = {x : p(x) >= t_m}, with the largest t_m for which R_m holds the share m of the draws. p is
-             the histogram blurred by a Gaussian: it orders the bins; the share is counted and not blurred.
-Blur         the bandwidth s n^(-1/6) of a kernel estimate in the plane, s the spread of the draws; never
-             more than a fixed number of bins, so that modes stay apart, and never less than half a bin.
+Counts       for every variable and every pair of variables, over fixed plotted ranges (windows). Counts of
+             several batches of draws are added, and plotting a million draws costs no more than a thousand.
+Region       R_m = {x : p(x) >= t_m}, with the largest t_m for which R_m holds the fraction m of the draws. p
+             is the histogram blurred by a Gaussian; it orders the bins, whose draws are counted unblurred.
+Blur         standard deviation s n^(-1/6), the bandwidth of a kernel density estimate in two dimensions from
+             n draws of spread s; never more than a fixed number of bins, so that modes stay apart, and never
+             less than half a bin.
 Source       highest-density regions: Hyndman (1996), Computing and graphing highest density regions,
              The American Statistician 50(2). Bandwidth: Silverman (1986), Density Estimation, 4.3.2.
 """
@@ -20,11 +21,11 @@ import numpy as np
 
 if TYPE_CHECKING:
     from contourpy import ContourGenerator
-#: Bins along each side of a pair, and of a single variable (a multiple).
+#: Bins per variable in the histogram of a pair, and in that of a single variable (a multiple of it).
 BINS, FINE = 64, 256
-#: Shares of the draws inside the plotted regions.
+#: Fractions of the draws inside the plotted regions.
 SHARES = (0.9, 0.5)
-#: Largest blur in bins at this number of draws, and the smallest one.
+#: Largest blur in bins, at this number of draws (it shrinks with more), and smallest blur in bins.
 _BLUR, _BLUR_DRAWS = 1.6, 2000
 _LEAST_BLUR = 0.5
 #: Distance between the quartiles of a normal distribution, in standard deviations.
@@ -32,12 +33,12 @@ _QUARTILES = 1.349
 
 
 def pairs(count: int) -> tuple[tuple[int, int], ...]:
-    """All (column, row) with column < row of a corner plot of ``count`` variables."""
+    """Return all (column, row) with column < row: the cells below the diagonal of a corner plot."""
     return tuple(combinations(range(count), 2))
 
 
 def bin_indices(draws: np.ndarray, windows: Sequence[Sequence[float]], bins: int) -> np.ndarray:
-    """Bin index (n, d) of each coordinate; -1 outside its window or not finite."""
+    """Return the bin index (n, d) of each coordinate of draws (n, d); -1 outside its window or not finite."""
     low, high = np.asarray(windows, dtype=np.float64).reshape(-1, 2).T
     position = (draws - low) * (bins / (high - low))
     inside = (position >= 0) & (position < bins)
@@ -45,9 +46,9 @@ def bin_indices(draws: np.ndarray, windows: Sequence[Sequence[float]], bins: int
 
 
 def bin_counts(draws: np.ndarray, windows: Sequence[Sequence[float]]) -> tuple[np.ndarray, np.ndarray]:
-    """Counts of pairs (pair, row, column) and of single variables (variable, fine bin), int64.
+    """Count draws (n, d) in bins, int64: for pairs (pair, row, column), for variables (variable, fine bin).
 
-    ``draws`` (n, d), one window (low, high) for each variable. Draws outside are not counted.
+    ``windows`` are the binned ranges (low, high) of the variables; draws outside are not counted.
     """
     fine = bin_indices(draws, windows, FINE)
     coarse = np.where(fine < 0, -1, fine // (FINE // BINS))
@@ -61,9 +62,10 @@ def bin_counts(draws: np.ndarray, windows: Sequence[Sequence[float]]) -> tuple[n
 
 
 def spreads(draws: np.ndarray, windows: Sequence[Sequence[float]]) -> np.ndarray:
-    """Spread (d,) of draws (n, d) in units of their windows; infinite without draws.
+    """Return the spread (d,) of draws (n, d), each in units of the width of its window.
 
-    The standard deviation, or that of the normal distribution with the same quartiles where it is smaller.
+    It is the smaller one of the standard deviation and that of the normal distribution with the same
+    quartiles; infinite without draws.
     """
     if not len(draws):
         return np.full(draws.shape[1], np.inf)
@@ -73,16 +75,20 @@ def spreads(draws: np.ndarray, windows: Sequence[Sequence[float]]) -> np.ndarray
 
 
 def blur(total: int, spread: np.ndarray, bins: int) -> np.ndarray:
-    """Standard deviation (d,) of the blur, in bins of a window with ``bins`` of them."""
+    """Return the standard deviation (d,) of the blur in bins, for windows with ``bins`` bins.
+
+    ``total`` is the number of draws, ``spread`` (d,) as from `spreads`.
+    """
     shrink = max(total, 1) ** (-1 / 6)
     most = _BLUR * _BLUR_DRAWS ** (1 / 6) * shrink * bins / BINS
     return np.clip(spread * bins * shrink, _LEAST_BLUR, max(most, _LEAST_BLUR))
 
 
 def smooth(counts: np.ndarray, total: int, spread: np.ndarray) -> np.ndarray:
-    """Blur counts of pairs (pair, row, column) or of single variables (variable, bin).
+    """Blur counts of pairs (pair, row, column) or of single variables (variable, bin) with a Gaussian.
 
-    The sum stays the same but for the loss at the rim. ``spread`` (d,) is in units of the windows.
+    The sum is preserved, except for the loss at the edges. ``total`` is the number of draws, ``spread`` (d,)
+    as from `spreads`.
     """
     from scipy.ndimage import gaussian_filter
 
@@ -96,17 +102,17 @@ def smooth(counts: np.ndarray, total: int, spread: np.ndarray) -> np.ndarray:
 
 
 def relative_density(counts: np.ndarray, total: int, spread: np.ndarray) -> np.ndarray:
-    """Density of every pair (pair, row, column) relative to its peak, float32."""
+    """Return the blurred density of every pair (pair, row, column) relative to its peak, float32."""
     densities = smooth(counts, total, spread)
     peak = densities.max((1, 2), keepdims=True, initial=0.0)
     return (densities / np.where(peak > 0, peak, 1.0)).astype(np.float32)
 
 
 def levels(density: np.ndarray, counts: np.ndarray, shares: Sequence[float], total: int) -> list[float]:
-    """Density thresholds of the regions that hold the given shares of ``total`` draws.
+    """Return the density thresholds of the regions that hold these fractions of ``total`` draws.
 
-    For each share the largest t for which the bins with ``density`` >= t hold it. Where the window holds
-    fewer draws, the smallest density of a bin that is not empty; infinite where all bins are empty.
+    For each fraction, the largest t for which the bins with ``density`` >= t hold it. Where the window holds
+    fewer draws than that, the smallest density of a bin that is not empty; infinite where all are empty.
     """
     order = np.argsort(density, axis=None)[::-1]
     heights, contents = density.reshape(-1)[order], counts.reshape(-1)[order]
@@ -121,9 +127,10 @@ def levels(density: np.ndarray, counts: np.ndarray, shares: Sequence[float], tot
 def outlines(
     counts: np.ndarray, total: int, spread: np.ndarray, shares: Sequence[float] = SHARES
 ) -> list[list[np.ndarray]]:
-    """Outlines of the region of every pair and share, in units of the window.
+    """Return the outline of the region for every pair of variables and every fraction of the draws.
 
-    Each is a (k, 2) array with columns horizontal and vertical between 0 and 1, and NaN between outlines.
+    Each is an array (k, 2) of horizontal and vertical positions in units of the window, between 0 and 1, with
+    a NaN row between separate closed lines.
     """
     from contourpy import contour_generator
 

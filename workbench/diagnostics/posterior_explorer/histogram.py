@@ -1,4 +1,4 @@
-"""Posterior draws as a Dataset: histograms, regions of highest density, quantiles and some of the draws."""
+"""Posterior draws as a Dataset: histograms, highest-density regions, quantiles and some of the draws."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from workbench.core.variable import Variable
 
-#: Draws that are stored as points, for brushing and for physical views; more would only hide each other.
+#: Most draws that are kept as points, for brushing and for physical views; more would hide each other.
 STORED = 2000
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 #: Quantiles are computed from at most this many draws: their error is far below a pixel.
@@ -22,13 +22,13 @@ _QUANTILE_DRAWS = 100_000
 
 
 class RunningHistogram:
-    """Histogram of draws that arrive in parts.
+    """Histograms of draws that are added in several batches.
 
     Parameters
     ----------
     x : the D variables.
     axes : indices of the variables that are plotted against each other.
-    windows : (low, high) of every variable.
+    windows : plotted range (low, high) of every variable.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class RunningHistogram:
         self.parts: list[np.ndarray] = []
 
     def add(self, draws: np.ndarray) -> None:
-        """Count draws (n, D) of all variables; non-finite ones only towards ``non_finite``."""
+        """Add draws (n, D) of all variables; non-finite ones are counted in ``non_finite`` only."""
         finite = np.isfinite(draws).all(1)
         self.non_finite += int((~finite).sum())
         valid = draws if finite.all() else draws[finite]
@@ -55,7 +55,7 @@ class RunningHistogram:
             self.stored += len(valid)
 
     def dataset(self, **attrs: Any) -> xr.Dataset:
-        """The draws so far, see `histogram`."""
+        """Return the Dataset that `histogram` describes, for all draws so far, with further attributes."""
         import xarray as xr
 
         features = len(self.x)
@@ -93,7 +93,7 @@ class RunningHistogram:
         )
 
     def _densities(self, usable: int, spread: np.ndarray) -> np.ndarray:
-        """Density of each plotted variable over the fine bins of its window, in 1/unit."""
+        """Return the density (variable, fine bin) of each plotted variable, per unit of the variable."""
         width = np.asarray([(high - low) / regions.FINE for low, high in self.windows])
         return regions.smooth(self.singles, usable, spread) / (max(usable, 1) * width[:, None])
 
@@ -105,19 +105,21 @@ def histogram(
     windows: Sequence[Sequence[float]],
     **attrs: Any,
 ) -> xr.Dataset:
-    """Draws (n, D) of x as a Dataset.
+    """Summarise draws (n, D) of x in a Dataset for plots.
 
     Parameters
     ----------
+    x : the D variables.
     axes : indices of the variables that are plotted against each other.
-    windows : (low, high) of every variable.
+    windows : plotted range (low, high) of every variable.
+    attrs : further attributes.
 
     Returns
     -------
-    ``draw`` (the first few), ``quantile``, ``mean``, ``sd`` of every variable; of the plotted ones
-    ``pair_density`` (1 at its peak), ``single_density`` in 1/unit and the outlines ``region_50``,
-    ``region_90`` in the units of the corner plot (each cell is one by one, columns to the right, the first
-    row on top).
+    A Dataset with ``draw`` (the first few), ``quantile``, ``mean`` and ``sd`` of every variable; for the
+    plotted ones ``pair_density`` (1 at its peak), ``single_density`` (per unit of the variable), and
+    ``region_50`` and ``region_90``, the outlines of highest-density regions in a corner plot whose cells are
+    unit squares (columns to the right, first row on top).
     """
     counts = RunningHistogram(x, axes, windows)
     counts.add(np.asarray(draws, dtype=np.float64))
@@ -125,7 +127,10 @@ def histogram(
 
 
 def _offset(lines: list[np.ndarray], count: int) -> np.ndarray:
-    """Outlines of all cells as one line with gaps, in the units of the corner plot."""
+    """Join the outlines of all cells to one line (k, 2) with NaN gaps, in the plane of the corner plot.
+
+    ``count`` is the number of variables.
+    """
     cells = [
         line + (column, count - 1 - row)
         for line, (column, row) in zip(lines, regions.pairs(count), strict=True)

@@ -1,18 +1,18 @@
 """Physical views of posterior draws: poses of an arm, flights of a ball, curves over time or depth.
 
-A view applies to the problems that have the methods it needs:
+A view applies to the problems that have the method it needs:
 
-figure(x)    (n, D) -> (lines (n, points, 2), attributes): any problem may have it. The attributes name the
-             axes: ``title``, ``horizontal_label``, ``vertical_label``; ``function`` True where all lines
-             share their horizontals, so that a band can be drawn; ``marks`` (k, 2) for fixed points
-             (optional), instead of which ``observed_points(observation)`` (k, 2) may give the points of the
-             observation in the figure.
+figure(x)    (n, D) -> (lines (n, points, 2), attributes), for problems in general. The attributes are
+             ``title``, ``horizontal_label``, ``vertical_label``; ``function``, True where all lines have the
+             same horizontal positions, so that quantile bands can be drawn; and optionally ``marks`` (k, 2),
+             fixed points. A method ``observed_points(observation)`` -> (k, 2) replaces these by the
+             observation's points.
 arm(x)       (n, D) -> (n, joints, 2) poses in m
 flight(x)    (n, D) -> (n, points, 2) in m
-curve(…)     needed by the snapshot views ``radial_velocity`` and ``phase_folded``
+curve(…)     used by the snapshot views ``radial_velocity`` and ``phase_folded``
 
-A view of another kind is one more `Physical` in `PHYSICAL`. A snapshot view that is made of the arrays of
-`workbench.snapshots` is one line: ``_snapshot_view(name, title, method)``.
+To add a view, add a `Physical` to `PHYSICAL`; for a view of `workbench.snapshots`,
+``_snapshot_view(name, title, method)``.
 """
 
 from __future__ import annotations
@@ -32,19 +32,21 @@ if TYPE_CHECKING:
 
     from workbench.problems import Problem
 
-#: Lines that are plotted at most; more would hide each other.
+#: Largest number of plotted lines; more would hide each other.
 LINES = 60
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 @dataclass(frozen=True)
 class Physical:
-    """One kind of physical view.
+    """One kind of physical view of posterior draws.
 
+    plot : name of the function in `workbench.plots` that plots the Dataset.
     applies : problem -> bool.
-    make : (problem, x (n, D), observation) -> Dataset; with ``beside`` also draws of the reference, for the
-        same picture.
-    plot : name of the function of `workbench.plots` that draws the Dataset.
+    make : (problem, x (n, D), observation) -> Dataset; with ``beside``, it takes draws of the reference
+        posterior as a fourth argument.
+    about : explanation of the view in a few words.
+    beside : True for a view that shows posterior and reference in the same plot.
     """
 
     key: str
@@ -63,7 +65,11 @@ def _lines(
     marks: Sequence[Sequence[float]] | np.ndarray = (),
     function: bool = False,
 ) -> xr.Dataset:
-    """Lines (draw, point, side) with their quantiles where they are functions of the horizontal."""
+    """Return the Dataset of a physical view made of lines (draw, point, side), side 0 horizontal, 1 vertical.
+
+    ``marks`` (k, 2) are further points. With ``function``, all lines have the same horizontal positions, and
+    quantiles of the vertical ones are added as ``band``.
+    """
     import xarray as xr
 
     lines = np.asarray(lines, dtype=np.float64)
@@ -91,7 +97,7 @@ def _lines(
 
 
 def _window(lines: np.ndarray, marks: np.ndarray) -> list[tuple[float, float]]:
-    """Axes limits that hold 99 % of the points and all marks, with a margin."""
+    """Return limits of both axes that hold 99 % of the lines' points and all marks, with a margin."""
     points = lines.reshape(-1, 2)
     points = points[np.isfinite(points).all(1)]
     if not len(points):
@@ -150,9 +156,9 @@ def _snapshot_view(
     arrays_of: Callable[[Problem, dict[str, np.ndarray]], dict[str, np.ndarray]] = _standard_arrays,
     about: str = "",
 ) -> Physical:
-    """The snapshot view ``name``, for problems that have ``method``.
+    """Make a `Physical` of the snapshot view ``name``, for problems that have the method ``method``.
 
-    ``arrays_of(problem, draws)`` computes the arrays that the view reads.
+    ``arrays_of(problem, draws)`` computes the arrays that the snapshot view reads.
     """
 
     def make(
@@ -174,12 +180,12 @@ def _snapshot_view(
 
 
 def _within_bounds(problem: Problem, x: np.ndarray) -> Tensor:
-    """Draws clipped to the problem's bounds: a network may place some outside."""
+    """Clip draws x (n, D) to the problem's bounds, since a network may place some outside."""
     x = np.clip(x, [v.low for v in problem.x], [v.high for v in problem.x])
     return torch.as_tensor(np.asarray(x, dtype=np.float64))
 
 
-#: Views by key, the most telling first; a problem gets the first that applies, and a choice of the others.
+#: Physical views by key, in order of preference: the first that applies to a problem is its default.
 PHYSICAL = {
     view.key: view
     for view in (
@@ -217,7 +223,7 @@ PHYSICAL = {
 
 
 def views(problem: Problem | None) -> tuple[str, ...]:
-    """Keys of the physical views that apply to a problem, the most telling first; empty without one."""
+    """Return the keys of the physical views that apply to a problem, in order of preference."""
     return tuple(key for key, view in PHYSICAL.items() if problem is not None and view.applies(problem))
 
 
@@ -228,9 +234,10 @@ def physical(
     observation: tuple[float, ...],
     reference: np.ndarray | None = None,
 ) -> xr.Dataset | None:
-    """The view ``key`` of the finite ones of draws x (n, D); None where the problem cannot draw them.
+    """Return the physical view ``key`` of posterior draws x (n, D); non-finite draws are left out.
 
-    ``reference`` (n, D) are draws of the exact posterior, for views that show both in one picture.
+    ``reference`` (n, D) are draws of the exact posterior, for views that show both in one plot. None for an
+    unknown key, without finite draws, and where the problem raises a `WorkbenchError`.
     """
     x = np.asarray(x, dtype=np.float64)
     x = x[np.isfinite(x).all(1)]

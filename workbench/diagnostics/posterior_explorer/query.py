@@ -1,4 +1,4 @@
-"""Questions to a `PosteriorExplorer` and its answers: plain numbers with labels that cross processes."""
+"""Queries to a `PosteriorExplorer` and its answers, in types that can be sent to another process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from workbench.core.variable import Variable
     from workbench.diagnostics.posterior_explorer.refinement_summary import RefinementOption
 
-#: Draws of a first answer, and of each further part of a longer one.
+#: Number of draws in a first answer, and number that each further query with ``more`` adds.
 QUICK, PART = 2000, 20_000
 
 
@@ -27,11 +27,12 @@ class Query:
     truth : (D,) parameters; where given, the observation is simulated from them.
     draws : number of posterior draws in total.
     axes : indices of the variables that are plotted against each other; empty: the first four.
-    windows : (low, high) of every variable; empty: the problem's.
+    windows : plotted range (low, high) of every variable; empty: the problem's.
     picture : key of a physical view; empty: none.
-    at_rest : also evaluate expensive views, which are skipped while the observation moves.
-    more : add draws to those of the last answer, up to ``draws``.
-    within : (variable, low, high) of a brush; physical view and resimulation use the draws inside only.
+    at_rest : the observation has stopped moving: also evaluate expensive views, which are skipped before.
+    more : add draws to those of the previous answer, up to ``draws``.
+    within : brushed intervals (index of the variable, low, high); physical view and resimulation use only the
+        draws inside.
     """
 
     observation: tuple[float, ...] = ()
@@ -45,13 +46,18 @@ class Query:
     within: tuple[tuple[int, float, float], ...] = ()
 
     def sampling_key(self) -> tuple:
-        """Part of the query that must stay the same for draws to be added to earlier ones."""
+        """Return the fields that must be the same as before if draws are to be added to earlier ones."""
         return self.observation, self.truth, self.axes, self.windows
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """Static description of a model: variables, windows, and example rows to choose observations from."""
+    """Static description of a model for a page.
+
+    ``x`` and ``y`` are its variables, ``window`` and ``observation_window`` their plotted ranges,
+    ``pictures`` the keys of its physical views; ``rows`` (n, M) are example observations and ``truths``
+    (n, D) their true parameters; ``note`` says why some of this is missing.
+    """
 
     title: str
     x: tuple[Variable, ...]
@@ -70,10 +76,10 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class Answer:
-    """The posterior at one observation: histogram, physical view and resimulation.
+    """The posterior at one observation: histogram, physical view (``picture``) and resimulation.
 
     The latter two are None where they were not requested or are not available. ``warnings`` are sentences,
-    ``seconds`` is the time that the answer took.
+    ``seconds`` is the time of the evaluation.
     """
 
     query: Query
@@ -86,12 +92,12 @@ class Answer:
 
 
 def brush(draws: np.ndarray, within: tuple[tuple[int, float, float], ...]) -> np.ndarray:
-    """Draws (n, D) whose variables lie inside every (variable, low, high)."""
+    """Return the rows of draws (n, D) that lie inside every interval (index of the variable, low, high)."""
     return draws[inside(draws, within)]
 
 
 def inside(draws: np.ndarray, within: tuple[tuple[int, float, float], ...]) -> np.ndarray:
-    """Boolean mask (n,) of the draws (n, D) inside every (variable, low, high)."""
+    """Return a mask (n,) of the draws (n, D) inside every interval (index of the variable, low, high)."""
     mask = np.ones(len(draws), dtype=bool)
     for variable, low, high in within:
         mask &= (draws[:, variable] >= low) & (draws[:, variable] <= high)

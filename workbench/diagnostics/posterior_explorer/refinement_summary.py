@@ -1,4 +1,4 @@
-"""Refinement methods that the explorer offers for a model, and their results as plain numbers.
+"""Refinement methods that the `PosteriorExplorer` offers for a model, and their results as arrays.
 
 Methods that train a network are listed but not run here: they take too long for an interactive page.
 """
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from workbench.problems import Problem
     from workbench.refinement import Gain
 
-#: Methods that run interactively: exact ones that call the simulator least come first.
+#: Keys of the methods that run interactively, in order of preference: exact ones with few simulations first.
 ORDER = ("signal_model", "markov_chain", "importance")
 #: Number of draws of the refined posterior in a summary.
 DRAWS = 4000
-#: Effective number of draws of a Markov chain, which are not independent.
+#: Assumed effective sample size of draws from a Markov chain, which are not independent.
 _CHAIN_EFFECTIVE = 1000
 #: A difference of means below this many of its standard errors is attributed to chance.
 _STANDARD_ERRORS = 3.0
@@ -28,10 +28,10 @@ _STANDARD_ERRORS = 3.0
 
 @dataclass(frozen=True)
 class RefinementOption:
-    """A refinement method for one model.
+    """A refinement method and its availability for one model.
 
     ``reason`` says why it cannot be used (empty: it can). ``trains`` is True for a method that trains a
-    network, which the explorer leaves to the command line.
+    network, which is not run interactively.
     """
 
     key: str
@@ -43,12 +43,13 @@ class RefinementOption:
 
 @dataclass(frozen=True)
 class RefinementSummary:
-    """The refined posterior of one observation, compared with the network's.
+    """The refined posterior at one observation, compared with the network's posterior.
 
-    draws : (n, D) of equal weight, float64.
+    draws : (n, D) draws from the refined posterior, of equal weight, float64.
     mean_shift : (D,) shift of the means, in standard deviations of the network's posterior.
-    sd_ratio : (D,) standard deviations as multiples of the network's.
-    chance : difference of two means that this many draws leave to chance, in the same unit.
+    sd_ratio : (D,) standard deviations as multiples of those of the network's posterior.
+    chance : shift of a mean that may be due to the finite number of draws alone, in the unit of
+        ``mean_shift``.
     """
 
     observation: tuple[float, ...]
@@ -62,7 +63,7 @@ class RefinementSummary:
 
 
 def options(fitted: FittedModel, problem: Problem | None) -> tuple[RefinementOption, ...]:
-    """Every method of the catalogue, the preferred ones first."""
+    """List all refinement methods with their availability for a model, the interactive ones first."""
     from workbench.refinement import REFINEMENT
 
     result = []
@@ -85,9 +86,10 @@ def refine_and_compare(
     draws: np.ndarray,
     callback: Callable[[], None],
 ) -> RefinementSummary:
-    """Refine with the method's default settings, and compare with ``draws`` (n, D) of the network.
+    """Refine with the method's default settings, and compare with posterior draws (n, D) of the network.
 
-    Raises as `workbench.refine` does, and whatever ``callback`` raises.
+    ``callback`` is called repeatedly; an error that it raises ends the refinement. Raises the errors of
+    `workbench.refine`.
     """
     from workbench.refinement import REFINEMENT, refine
 

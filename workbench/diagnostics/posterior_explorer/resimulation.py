@@ -1,8 +1,8 @@
-"""Posterior predictive band: posterior draws passed through the simulator, around the observation.
+"""Posterior predictive band: quantiles of observations simulated from posterior draws, per component of y.
 
-Band      quantiles of every component of y, in its own unit; in units of its spread over the training data
-          where the components have different units.
-Verdict   none: a wide band may be right (noise), a narrow one beside the observation never is.
+The band is in the unit of y; where the components have different units, each is standardised with the mean
+and standard deviation of the training data. There is no verdict: a wide band may be right (noise), but a
+narrow one that misses the observation never is.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from workbench.diagnostics.posterior_explorer.training_summary import TrainingSummary
     from workbench.problems import Problem
 
-#: Simulated draws while the observation moves, and at rest.
+#: Number of draws that are simulated from: while the observation moves, and once it has stopped.
 FEW, MOST = 200, 400
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -28,13 +28,14 @@ LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 def resimulate(
     problem: Problem, draws: np.ndarray, observation: tuple[float, ...], training: TrainingSummary
 ) -> xr.Dataset | None:
-    """Simulate an observation from each of draws (n, D).
+    """Simulate an observation from each of posterior draws (n, D), clipped to the bounds of x.
 
     Returns
     -------
-    ``again`` (again_draw, component) in data units; ``band`` (level, component) and ``observed``
-    (component) in the plot's units, where v stands for ``middle`` + ``scale`` v in data units; ``outside``,
-    the share of components whose observation leaves the 90 % band. None where the simulator refuses.
+    A Dataset: ``again`` (again_draw, component), the simulated observations in data units; ``band`` (level,
+    component), their quantiles, and ``observed`` (component), both after subtraction of ``middle`` and
+    division by ``scale``; ``outside``, the fraction of components whose observed value is outside the 90 %
+    band. None where the simulator raises a `WorkbenchError` or returns no finite values.
     """
     import xarray as xr
 

@@ -1,4 +1,4 @@
-"""Summary of a model's training data: example pairs, the range of observations, and windows for x."""
+"""Summary of a model's training data: example pairs, the range of observations, and plotted ranges."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 
     Windows = tuple[tuple[float, float], ...]
 
-#: Pairs that represent the training data.
+#: Number of pairs (x, y) that represent the training data.
 _PAIRS = 2000
 _PAIR_SEED = 20_011
-#: Components that are named in a warning, at most.
+#: Largest number of components that are named in a warning.
 _MOST_NAMED = 3
-#: Margin on the range of observations, as a share of its length.
+#: Margin on both sides of the range of observations, as a fraction of its length.
 _MARGIN = 0.05
 
 
 class TrainingSummary:
-    """Pairs x (n, D), y (n, M) distributed like the training data, in data units.
+    """Pairs x (n, D), y (n, M) distributed like the training data, in data units, and ranges of both.
 
-    Fresh draws of a problem that can be drawn from, the held-out rows of a table; empty where the problem is
-    not available (``note`` then says why).
+    The pairs are simulated anew, or the held-out rows of a table; empty where the problem is not available
+    (``note`` then says why). ``window`` and ``observation_window`` are plotted ranges (low, high) of x and y.
     """
 
-    #: Rows that are offered as example observations.
+    #: Number of pairs whose observations are offered as examples.
     ROWS = 1000
 
     def __init__(self, fitted: FittedModel, problem: Problem | None) -> None:
@@ -64,7 +64,7 @@ class TrainingSummary:
             self.default_observation = tuple(float(v) for v in problem.default_observation)
 
     def warnings(self, observation: tuple[float, ...]) -> list[str]:
-        """One sentence for each way in which an observation is unlike the training data."""
+        """List the ways in which an observation is unlike the training data, one sentence each."""
         from workbench.inference.out_of_distribution import concerns
 
         shift, scale = torch.from_numpy(self._shift), torch.from_numpy(self._scale)
@@ -80,7 +80,10 @@ class TrainingSummary:
         return typicality or Typicality.split(rows[:half], rows[half:])
 
     def _observation_range(self) -> tuple[np.ndarray, np.ndarray]:
-        """Smallest and largest value of every component of y (M,) in the training, in data units."""
+        """Return the least and largest value (M,) of each component of y in training, with a margin.
+
+        In data units; estimated from mean and standard deviation where no training observations are known.
+        """
         if len(self.y):
             low, high = self.y.min(0), self.y.max(0)
         elif self._typicality is not None:
@@ -108,7 +111,7 @@ class TrainingSummary:
 
 
 def _around(middle: np.ndarray, scale: np.ndarray) -> Windows:
-    """Windows of four standard deviations to both sides."""
+    """Return ranges (low, high) of four standard deviations ``scale`` on both sides of ``middle``."""
     return tuple((float(m - 4 * s), float(m + 4 * s)) for m, s in zip(middle, scale, strict=True))
 
 
