@@ -1,6 +1,6 @@
-"""Snapshots: what a running network shows of itself, as arrays and as labelled Datasets.
+"""Snapshots of a training run: arrays computed from the network, and views that label them as Datasets.
 
-A new view costs one file and one line here; its plot is found by its key in `workbench.plots`.
+A new view costs one file and one line here; its plot is the function of its key in `workbench.plots`.
 """
 
 # ruff: noqa: I001  (the order of these lines is the order of reports and tables)

@@ -1,4 +1,4 @@
-"""Bartlett match of seabeds with the measured field, over two unknowns, with the posterior on the map."""
+"""Bartlett match of modelled and measured sound field over two seabed parameters, with posterior draws."""
 
 from __future__ import annotations
 
@@ -14,18 +14,22 @@ if TYPE_CHECKING:
     from workbench.snapshots.labelling import SnapshotLike
     from workbench.training import Experiment
 
-#: Largest number of draws of each kind on the map.
+#: Largest number of draws of the model, and of the reference.
 POINTS = 400
 _CELLS = 33
 
 
 @VIEWS.register
 class AmbiguitySurface(View):
-    """Reads ambiguity, ambiguity_0, ambiguity_1, ambiguity_pair, ambiguity_posterior, ambiguity_reference."""
+    """View of the Bartlett match over two unknowns.
+
+    Reads the arrays ambiguity, ambiguity_0, ambiguity_1, ambiguity_pair, ambiguity_posterior and
+    ambiguity_reference.
+    """
 
     key = "ambiguity_surface"
     title = "Match"
-    summary = "How well seabeds match what was heard (Bartlett), with the posterior on it."
+    summary = "Bartlett match of modelled and measured sound field for two unknowns, with posterior draws."
     parts = ("ocean", "posterior")
     position = 51
 
@@ -34,10 +38,10 @@ class AmbiguitySurface(View):
         return bool(experiment.problem.shapes.y) and hasattr(experiment.problem, "speed_profiles")
 
     def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
-        """Return ``match`` (vertical, horizontal) between 0 and 1, and draws ``model_*`` and ``reference_*``
-        of both unknowns.
+        """Return ``match`` (vertical, horizontal) between 0 and 1, and posterior draws of both unknowns.
 
-        ``pair`` is ignored: the match was computed for the pair of the snapshot.
+        ``model_*`` are draws of the network, ``reference_*`` those of the reference posterior. ``pair`` is
+        ignored: the snapshot holds the match for one pair of unknowns.
         """
         columns = rows(snapshot, "ambiguity_pair").reshape(-1)
         last = max(0, len(snapshot.x) - 1)

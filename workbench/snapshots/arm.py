@@ -1,4 +1,4 @@
-"""The robot arm of the inverse kinematics problem, in every pose that the posterior proposes."""
+"""The robot arm of the inverse kinematics problem in the poses that the posterior proposes."""
 
 from __future__ import annotations
 
@@ -14,19 +14,23 @@ if TYPE_CHECKING:
     from workbench.snapshots.labelling import SnapshotLike
     from workbench.training import Experiment
 
-#: Largest number of poses; more would hide each other.
+#: Largest number of poses that are shown; more would hide each other.
 ARMS = 100
-#: Metres: the published horizontal range, and vertically room for most targets of the prior.
+#: Plotted ranges in metres: the published one horizontally, room for most targets of the prior vertically.
 WINDOW = ((-0.35, 2.25), (-1.9, 1.9))
 
 
 @VIEWS.register
 class Arm(View):
-    """Reads arm and, where known, arm_reference: (poses, joints, 2) with horizontal, vertical."""
+    """View of a robot arm in the poses that the posterior proposes.
+
+    Reads the arrays arm and, where known, arm_reference: (poses, joints, 2), horizontal and vertical
+    position.
+    """
 
     key = "arm"
     title = "Arm"
-    summary = "Every pose that the posterior proposes."
+    summary = "The robot arm in the poses that the posterior proposes."
     parts = ("posterior",)
     position = 30
 
@@ -35,8 +39,9 @@ class Arm(View):
         return bool(experiment.problem.shapes.y) and hasattr(experiment.problem, "arm")
 
     def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
-        """Return joints ``model_*`` and ``reference_*`` (arm, joint) from the rail to the hand, and the
-        target of the hand. ``pair`` is ignored.
+        """Return joint positions ``model_*`` and ``reference_*`` (pose, joint), rail to hand, and the target.
+
+        ``target`` is where the hand should be. ``pair`` is ignored.
         """
         # other problems have observations too, and no arm
         target = rows(snapshot, "observation" if "arm" in snapshot.arrays else "arm").reshape(-1)[:2]

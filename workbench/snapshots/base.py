@@ -1,4 +1,4 @@
-"""Views: the catalogue of everything that a running network can show of itself.
+"""Base classes and catalogue of views, the things that can be shown of a network during training.
 
 A view is one class in one file. It may compute arrays from a run (``arrays``, which needs torch), and it
 turns the arrays of a snapshot into a labelled Dataset (``dataset``, NumPy and xarray only). The plot of a
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SnapshotContext:
-    """Settings of one snapshot that every view of it shares.
+    """Settings of one snapshot that all its views share.
 
     observation : (M,) in data units, empty for a problem without one.
-    fresh : recompute expensive arrays even where recent ones are at hand.
+    fresh : recompute expensive arrays even where recent ones are cached.
     far : the observation is far from all of the training data.
-    notes : a sentence by the key of a view; views add to it.
+    notes : sentences for the user by key of the view; views add to it.
     """
 
     observation: tuple[float, ...] = ()
@@ -39,7 +39,7 @@ class SnapshotContext:
 
 
 class SnapshotPart(ABC):
-    """Arrays of a snapshot, under a key by which they can be requested."""
+    """A group of arrays of a snapshot, requested by its key."""
 
     key: ClassVar[str]
     title: ClassVar[str]
@@ -48,23 +48,23 @@ class SnapshotPart(ABC):
 
     @abstractmethod
     def arrays(self, run: Run, context: SnapshotContext) -> dict[str, np.ndarray]:
-        """Compute the arrays, by name; empty where this run has none."""
+        """Compute the group's arrays by name; empty where they do not apply to this run."""
 
     @classmethod
     def settings(cls) -> tuple[()]:
-        """Return no settings: a view has none."""
+        """Return no settings: unlike the entries of other catalogues, views have none."""
         return ()
 
 
 class View(SnapshotPart):
-    """A part of a snapshot that can be shown: a title, when it applies, and its Dataset.
+    """A snapshot part that can be shown, with a title, the experiments that it applies to, and a Dataset.
 
-    parts : keys of the members whose arrays the Dataset is made of, its own included.
+    parts : keys of the snapshot parts whose arrays the Dataset is made of, its own included.
     needs_model, needs_problem : capabilities without which there is nothing to show.
-    position : place on a page; views with small numbers come first.
+    position : place on a page; smaller numbers come first.
     takes_pair : ``dataset`` shows the two variables of its argument ``pair``.
     over_time : ``dataset`` takes ``records`` and ``steps`` and shows the whole history.
-    has_sentence : a page shows the attributes ``verdict`` and ``sentence`` of the Dataset.
+    has_sentence : the Dataset has attributes ``verdict`` and ``sentence`` that a page shows.
     """
 
     parts: ClassVar[tuple[str, ...]] = ()
@@ -81,10 +81,10 @@ class View(SnapshotPart):
 
     @abstractmethod
     def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
-        """Label the arrays of a snapshot.
+        """Return the arrays of a snapshot as a labelled Dataset.
 
-        The variables are always the same: those that the snapshot does not hold have length zero, so that a
-        plot can be built before the first step and fed later.
+        It always has the same variables: those that the snapshot does not hold have length zero, so that a
+        plot can be built before the first step and filled later.
         """
 
     def __call__(self, snapshot: SnapshotLike, **settings: Any) -> xr.Dataset:
@@ -97,32 +97,32 @@ class View(SnapshotPart):
         return self.needs_model <= architecture.capabilities and self.needs_problem <= problem.capabilities
 
     def position_for(self, experiment: Experiment) -> int:
-        """Return the position on the page of this experiment."""
+        """Return the view's position on the page of this experiment; smaller numbers come first."""
         return self.position
 
     def parts_for(self, experiment: Experiment) -> tuple[str, ...]:
-        """Return the keys of the parts that a snapshot of this experiment needs for the Dataset."""
+        """Return the keys of the snapshot parts that the Dataset needs for this experiment."""
         return self.parts
 
     def caption(self, data: xr.Dataset) -> str:
-        """Return a few words to stand beside the title of a Dataset's plot."""
+        """Return a few words to be shown beside the title of the plot; by default none."""
         return ""
 
 
-#: A class that is being registered: the decorator returns it with its own type.
+#: Type of a class that is registered: the decorator returns it unchanged.
 Registered = TypeVar("Registered", bound=SnapshotPart)
 
 
 class ViewCatalogue(Registry[SnapshotPart]):
-    """Catalogue that holds one instance of each member, since views have no settings."""
+    """Catalogue of snapshot parts and views, one instance of each class, since they have no settings."""
 
     def register(self, member: type[Registered]) -> type[Registered]:
-        """Add a class; used as a decorator."""
+        """Add a class; use as a decorator."""
         self._add(member, member)
         return member
 
     def shown(self) -> dict[str, View]:
-        """Return the members that have a Dataset, by key."""
+        """Return the views by key, without the snapshot parts that only hold arrays."""
         return {key: view for key, view in self._entries.items() if isinstance(view, View)}
 
 
@@ -130,5 +130,5 @@ VIEWS = ViewCatalogue("views", "view")
 
 
 def computes_arrays(part: SnapshotPart) -> bool:
-    """Return True if the part computes arrays of its own."""
+    """Return True if the snapshot part computes arrays of its own instead of reading those of others."""
     return type(part).arrays is not View.arrays

@@ -1,9 +1,10 @@
-"""The bound of Theorem 3.1 from measured quantities, term by term, beside the true distance if known.
+"""Bound on the posterior's error, VINA Theorem 3.1 (arXiv:2602.20480), measured term by term.
 
-Everything is in standardised units. Arrays: bound_value and bound_status (one per member of `theory.TERMS`;
-1 declared, 2 measured, 3 not checkable), bound_figures (iteration, order a, 1 where the bound holds, 0
-where it is broken, else NaN; and the bound with the steepest measured slope in place of a declared J).
-Where the theorem does not apply they are absent, and the note says why.
+Beside it the true distance where it is known; everything is in standardised units. Arrays: bound_value and
+bound_status, one number per term of `theory.TERMS` (status 1 declared, 2 measured, 3 not checkable), and
+bound_figures: iteration, moment order a, 1 where the bound holds and 0 where it is broken (NaN: unknown), and
+the bound with the steepest measured slope in place of a declared Lipschitz constant J. Where the theorem does
+not apply the arrays are absent, and the note says why.
 """
 
 from __future__ import annotations
@@ -36,15 +37,16 @@ if TYPE_CHECKING:
     from workbench.snapshots.labelling import SnapshotLike
     from workbench.training import Run
 
-#: Steps of the fresh critic, points at which slopes are measured, and sizes of the true distance's samples.
+#: Steps and batch size of the fresh critic; points at which slopes are measured; observations and draws for
+#: the true distance, and draws where there is no y.
 _STEPS, _BATCH, _SLOPES, _OBSERVATIONS, _DRAWS, _FLAT_DRAWS = 200, 256, 64, 12, 200, 500
-#: Beyond this width slopes are measured at fewer points: each costs a backward pass per component.
+#: Beyond this number of variables slopes are measured at fewer points: a backward pass per variable each.
 _WIDE = 16
 _STATUS = {"declared": 1, "measured": 2, "not checkable": 3}
 _VERDICTS = {"holds": 1.0, "broken": 0.0, "unknown": math.nan}
-#: The divergence of objectives that have none of their own.
+#: Divergence that is measured where the objective has none.
 _DEFAULT = "jensen_shannon"
-#: Labels of the terms, in the order of the arrays.
+#: Labels of the terms by name, in the order of the arrays.
 TERMS = {
     "truth": "true error",
     "floor": "two exact samples",
@@ -61,19 +63,19 @@ TERMS = {
     "realisable": "an exact T exists",
 }
 STATUSES = ("", "declared", "measured", "not checkable")
-#: The axis: decimal logarithms, with room for the numbers as text on the right.
+#: Ends of the log₁₀ axis, and its extension to the right, where values are written as text.
 LOW, HIGH, TEXT = -4.0, 4.0, 9.0
 
 
 @VIEWS.register
 class Bound(View):
-    """Terms of the bound, and the true error that they bound."""
+    """Terms of the bound on the posterior's error, and the true error."""
 
     key = "bound"
     title = "Bound"
     summary = (
-        "Theorem 3.1 at work: what was measured bounds the posterior's error. Blue is the true error, "
-        "orange measured, green declared by the architecture."
+        "Upper bound on the posterior's error by Theorem 3.1 of the VINA paper, term by term. Blue is the "
+        "true error, orange a measured term, green one that the architecture declares."
     )
     parts = ("bound",)
     needs_model = frozenset({Capability.BIJECTION})
@@ -81,7 +83,7 @@ class Bound(View):
     has_sentence = True
 
     def arrays(self, run: Run, context: SnapshotContext) -> dict[str, np.ndarray]:
-        """Measure the terms; they take at most a fifth of the time of a live page."""
+        """Measure the terms; on a live page this takes at most a fifth of the time."""
         from workbench.divergences import DIVERGENCES
 
         if Capability.BIJECTION not in run.model.capabilities:
@@ -108,9 +110,9 @@ class Bound(View):
     def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
         """Return ``value`` and ``status`` of each term; lengths in standard deviations of the training data.
 
-        ``moment`` is R^(1/(1+a)) with the a of the attribute ``order``. ``verdict``: green where the bound
-        lies above the true distance, red where it does not (then a term is wrong), amber where the true
-        distance is not known, "unknown" before the first measurement and where the theorem does not apply;
+        ``moment`` is R^(1/(1+a)), with a the attribute ``order``. ``verdict``: green where the bound lies
+        above the true distance, red where it does not (then a term is wrong), amber where the true distance
+        is not known, "unknown" before the first measurement and where the theorem does not apply;
         ``sentence`` explains it. ``pair`` is ignored.
         """
         arrays = snapshot.arrays
@@ -160,7 +162,7 @@ def _sentence(value: dict[str, float], figures: np.ndarray, note: str) -> str:
 
 
 def _terms(run: Run, divergence: Divergence) -> tuple[dict[str, np.ndarray], str]:
-    """Measure the terms; without enough finite points return no arrays and a sentence."""
+    """Measure the terms; return arrays and an empty string, or for too few finite points none and why."""
     from workbench.divergences import estimate
 
     points, model = run.evaluation_points, run.model
@@ -204,10 +206,10 @@ def _gap(estimation: Estimate, true_value: tuple[float, float] | None) -> theory
 
 
 def true_distance(run: Run) -> tuple[float, float]:
-    """Return E_Y W1(P_{X|Y}, T⁻¹(Y,·)#P_Z) from samples, and the same between two samples of the true
-    posterior.
+    """Estimate E_Y W1(P_{X|Y}, T⁻¹(Y,·)#P_Z) from samples: the distance of true and learned posterior.
 
-    NaN where the posterior is not known. Without y it is W1 between data and samples.
+    The second number is the same between two samples of the true posterior. Both are NaN where the posterior
+    is not known. Without y they are distances between data and samples, and between two sets of data.
     """
     points = run.evaluation_points
     if points.y is None:
@@ -246,7 +248,10 @@ def _standardised(run: Run, x: np.ndarray) -> Tensor:
 
 
 def _misfit(run: Run) -> float | None:
-    """Return E|T_y(X) - Y|² and, for a padded network, E|T_pad(X)|²: 0 where T⁻¹(y, z) is x."""
+    """Return L_y = E|T_y(X) - Y|², plus E|T_pad(X)|² for a padded network; None if it predicts no y.
+
+    Where it is 0, T⁻¹(y, z) is x.
+    """
     model: Any = run.model
     points = run.evaluation_points
     if Capability.FORWARD not in model.capabilities:
@@ -264,9 +269,9 @@ def _declared(model: Any) -> theory.LipschitzConstants | None:
 
 
 def _slopes(run: Run) -> theory.LipschitzConstants:
-    """Return the steepest slopes at data and at draws.
+    """Measure the Lipschitz constants of T and T⁻¹: the steepest slopes at data and at draws.
 
-    A network with [y, z] is one bijection of both; the others are bijections of x at fixed y.
+    A network with outputs [y, z] is one bijection of x to both; the others are bijections of x at fixed y.
     """
     model: Any = run.model
     points = run.evaluation_points

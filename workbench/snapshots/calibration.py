@@ -1,8 +1,8 @@
-"""Ranks of held-out truths among posterior draws, on a small budget while the run goes on.
+"""Simulation-based calibration during training: ranks of held-out true values among posterior draws.
 
 rank u of a truth x_i among L draws of the model at its own y_i: uniform on (0, 1) under the exact
-posterior. Pairs and latents are the run's evaluation points, so that only learning moves the ranks. The
-number of pairs is bounded by ``PAIRS`` and by the time ``SECONDS``.
+posterior. Pairs and latents are fixed for the run, so that only learning moves the ranks. The number of pairs
+is bounded by ``PAIRS`` and by the time ``SECONDS``.
 
 Arrays: calibration_rank (pairs, D); calibration_figures (iteration, draws per pair).
 Source: Talts et al. 2018, arXiv 1804.06788; Säilynoja et al. 2022, arXiv 2103.10522.
@@ -29,23 +29,23 @@ if TYPE_CHECKING:
     from workbench.training import Run
 
 PAIRS, DRAWS, CHUNK = 200, 40, 25
-#: No further chunk of pairs is begun after this many seconds.
+#: No further chunk of pairs is started after this many seconds.
 SECONDS = 0.5
-#: Probability that the curve of an exact posterior leaves the band.
+#: Probability that the curve of an exact posterior leaves the band somewhere.
 LEVEL = 0.01
-#: Smallest number of pairs that are tested.
+#: With fewer pairs than this there is no verdict.
 _FEWEST = 20
 
 
 @VIEWS.register
 class Calibration(View):
-    """The live form of the check of this name."""
+    """Calibration during training: a cheap form of the diagnostic check ``calibration``."""
 
     key = "calibration"
     title = "Calibration"
     summary = (
-        "Ranks of held-out truths among the posterior's draws; in the grey band all is as chance makes "
-        "it, an S says too narrow or too wide, a hump a shift."
+        "Ranks of held-out true values among posterior draws. Lines of a calibrated posterior stay in the "
+        "grey band; an S-shaped line means too narrow or too wide, a hump a shift."
     )
     reference = "Talts et al. 2018, arXiv 1804.06788; Säilynoja et al. 2022, arXiv 2103.10522"
     parts = ("calibration",)
@@ -54,7 +54,7 @@ class Calibration(View):
     has_sentence = True
 
     def arrays(self, run: Run, context: SnapshotContext) -> dict[str, np.ndarray]:
-        """Compute the ranks; empty without an observation."""
+        """Compute the ranks; empty for a problem without y."""
         points = run.evaluation_points
         if points.y is None:
             return {}
@@ -64,10 +64,11 @@ class Calibration(View):
         )
 
     def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
-        """Return the variables of the check of this name, from the ranks of the snapshot.
+        """Return the variables of the diagnostic check ``calibration``, from the snapshot's ranks.
 
-        ``ecdf_difference`` (quantity, place) in the simultaneous band ``band_low`` to ``band_high``
-        (place,), ``calibration_error`` (quantity,). ``pair`` is ignored.
+        ``ecdf_difference`` (quantity, place) is the distribution of the ranks minus the uniform one,
+        ``band_low`` and ``band_high`` (place,) its simultaneous band; ``calibration_error`` (quantity,).
+        ``pair`` is ignored.
         """
         from workbench.inference.calibration import rank_calibration
 
@@ -105,7 +106,7 @@ class Calibration(View):
 
 
 def _ranks(run: Run, x: Tensor, y: Tensor) -> dict[str, np.ndarray]:
-    """Compute the ranks of truths x (n, D) at their observations y (n, M), in chunks until time is up."""
+    """Compute the ranks of true x (n, D) among draws at their y (n, M), in chunks until time is up."""
     generator = torch.Generator().manual_seed(run.experiment.seed + 8)
     ranks, end = [], time.monotonic() + SECONDS
     for start in range(0, len(x), CHUNK):

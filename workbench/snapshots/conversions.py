@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def to_numpy(tensor: Tensor) -> np.ndarray:
-    """Return a float64 array."""
+    """Convert a tensor to a float64 array."""
     return tensor.detach().cpu().double().numpy()
 
 
 def repeat_observation(run: Run, observation: Sequence[float], n: int) -> Tensor | None:
-    """Return the observation as n standardised rows (n, M) on the run's device; None without one."""
+    """Return the standardised observation n times, (n, M) on the run's device; None without y."""
     if not run.data.has_y:
         return None
     row = run.data.standardisation.y_in(torch.tensor([observation], dtype=torch.float64))
@@ -28,5 +28,5 @@ def repeat_observation(run: Run, observation: Sequence[float], n: int) -> Tensor
 
 
 def to_data_units(run: Run, x: Tensor) -> np.ndarray:
-    """Return standardised x (n, D) in data units."""
+    """Convert standardised x (n, D) to an array in data units."""
     return run.data.standardisation.x_out(x.detach().cpu().double()).numpy()

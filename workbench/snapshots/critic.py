@@ -1,11 +1,11 @@
 """The learned critic beside the optimal one where both densities are known, and the accuracy of its value.
 
-Arrays: for planar problems critic_x0, critic_x1 (G,) in data units, critic_learned and critic_optimal (G,
-G) with rows along x1, log p(x | y) - log q(x | y) at the observation, NaN where neither distribution has
-mass; for others critic_at_data and critic_at_model (n, 2), the optimal and the learned log-ratio at points
-of both distributions; critic_figures (value on the critic's own samples, held out, true, standard errors of
-the last two, value at equal distributions). Empty where it does not apply; the note has the divergence's
-title.
+Both are log p(x | y) - log q(x | y), p of the data and q of the model. Arrays for two variables x: critic_x0,
+critic_x1 (G,) in data units, critic_learned and critic_optimal (G, G) with rows along x1, at the chosen
+observation, NaN where neither distribution has mass. Otherwise: critic_at_data and critic_at_model (n, 2),
+the optimal and the learned log-ratio at points of both distributions. Always: critic_figures (the critic's
+divergence on its own samples, on held-out ones, the true one, standard errors of the last two, value at equal
+distributions). Empty where it does not apply; the note has the divergence's title.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ if TYPE_CHECKING:
     from workbench.snapshots.labelling import SnapshotLike
     from workbench.training import Experiment, Run
 
-#: Where both densities are below this share of their peak, the ratio is left out.
+#: Where both densities are below this fraction of their peak, the log-ratio is NaN.
 _MASS = 3e-3
-#: Points of each distribution at which the two are compared beyond the plane.
+#: Points of each distribution at which both critics are compared unless x has two variables.
 _POINTS = 300
-#: Ends of the colour scale of log-ratios.
+#: Log-ratios are clipped to ± this, the ends of the colour scale.
 LIMIT = 4.0
-#: Tolerance of a difference, the largest of: standard errors, share of the true value, nats.
+#: Tolerance of a difference of divergences, the largest of: standard errors, share of the true value, nats.
 ERRORS, SHARE, NATS = 3.0, 0.25, 0.02
 _EDGE = 1.05 * LIMIT
-#: Axes beyond the plane.
+#: Axes of the scatter plot that replaces the images unless x has two variables.
 _RATIOS = (
     Axis(0, "optimal", "log data/model by the densities", "", -_EDGE, _EDGE),
     Axis(1, "learned", "by the critic", "", -_EDGE, _EDGE),
@@ -51,13 +51,13 @@ _RATIOS = (
 
 @VIEWS.register
 class Critic(View):
-    """Learned and optimal log-ratio of data and model."""
+    """Log-ratio of data and model density, learned by the critic and optimal."""
 
     key = "critic"
     title = "Critic"
     summary = (
-        "What the critic has learned, log data/model, beside what it should say (beyond two variables: "
-        "the dotted line); and whether the number that it gives can be trusted."
+        "The log-ratio log data/model that the critic has learned, beside the exact one (for other than two "
+        "variables: the dotted line); and whether the critic's divergence can be trusted."
     )
     parts = ("critic", "posterior")
     position = 130
@@ -75,7 +75,7 @@ class Critic(View):
         return has_known_densities(problem, experiment.architecture.capabilities) and not marginal
 
     def arrays(self, run: Run, context: SnapshotContext) -> dict[str, np.ndarray]:
-        """Compute log-ratios and figures: one pass over some thousand points, in every snapshot."""
+        """Compute log-ratios and divergence values; cheap enough for every snapshot."""
         probe = critic_probe(run)
         if probe is None or not has_known_densities(run.problem, run.model.capabilities):
             return {}
@@ -85,17 +85,17 @@ class Critic(View):
         return ratios | {"critic_figures": np.array(_figures(run, probe))}
 
     def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
-        """Return ``learned`` and ``optimal`` (vertical, horizontal): log p/q of data over model, clipped to
-        ±`LIMIT` and NaN where neither has mass.
+        """Return ``learned`` and ``optimal`` (vertical, horizontal): log data/model within ±`LIMIT`.
 
-        Where x has another number of variables than two there is no picture: then ``at_data`` and
-        ``at_model`` (point, 2) hold the optimal and the learned log p/q at points of both distributions, and
-        the axes are these.
+        Both are NaN where neither distribution has mass. Unless x has two variables there is no image: then
+        ``at_data`` and ``at_model`` (point, 2) hold the optimal and the learned log p/q at points of both
+        distributions, which are the plot's horizontal and vertical axis.
 
-        ``value`` (figure) holds the divergence on the critic's own samples, on held-out ones, and by the
-        known densities. ``verdict``: red when the held-out number misses the true one, or the training one,
-        by more than `SHARE` of the true value and `ERRORS` standard errors; amber above half of that; green
-        below; "unknown" without numbers. ``pair`` is ignored.
+        ``value`` (figure) holds the critic's divergence on its own samples, that on held-out ones, and the
+        true one by the known densities. ``verdict``: red when the held-out value differs from either of the
+        others by more than the tolerance, the largest of `ERRORS` standard errors, `SHARE` of the true value
+        and `NATS`; amber above half of that and where the true value is not finite; green below; "unknown"
+        without numbers. ``pair`` is ignored.
         """
         arrays = snapshot.arrays
         planar = len(snapshot.x) == 2
@@ -160,7 +160,7 @@ def _grid(run: Run, context: SnapshotContext, probe: CriticProbe) -> dict[str, n
 
 
 def _points(run: Run, probe: CriticProbe) -> dict[str, np.ndarray]:
-    """Return the log-ratios at held-out data and at draws, each with its own y."""
+    """Return the optimal and the learned log-ratio at held-out data and at draws, each with its own y."""
     points, arrays = run.evaluation_points, {}
     y = None if points.y is None else points.y[:_POINTS]
     samples = run.model.inverse(points.z[:_POINTS], y)[0]

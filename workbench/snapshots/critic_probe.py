@@ -1,8 +1,8 @@
-"""The critic of a run as an estimate of log data/model, for any direction and order of its arguments.
+"""A run's critic as an estimate of log data/model, whatever its inputs and the order of its arguments.
 
 Inputs of the critic:  backward_joint (x, y) · backward_marginal x · forward_true_y and forward_full (y, z)
-Output:                its logit estimates log P/Q, with P and Q data and model, or exchanged; here it is
-                       always converted into L = log data/model of x given y
+Output:                its logit estimates log P/Q, where P is the data and Q the model, or the other way
+                       round; here it is always converted into L = log data/model of x given y
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class CriticProbe:
     """A run's critic with its conventions.
 
-    forward : it compares distributions of (y, z) and not of (x, y).
+    forward : the critic compares distributions of (y, z) and not of (x, y).
     data_first : P is the distribution of the data.
     """
 
@@ -34,16 +34,16 @@ class CriticProbe:
 
     @property
     def sign(self) -> float:
-        """The factor that turns log P/Q into L: the latent side and the order change the sign."""
+        """Factor ±1 from log P/Q to L: the latent side and the order of P and Q each change the sign."""
         return 1.0 if self.data_first_in_x else -1.0
 
     @property
     def data_first_in_x(self) -> bool:
-        """True if P, brought to the side of x, is the distribution of the data."""
+        """True if P, mapped to the space of x, is the distribution of the data."""
         return self.forward != self.data_first
 
     def inputs(self, x: Tensor, y: Tensor | None) -> Tensor:
-        """Return the critic's inputs at standardised points."""
+        """Return the critic's input rows for standardised x (n, D) and y (n, M)."""
         return self._latent_inputs(self.run.model.latent(x, y)[0], y) if self.forward else self._pair(x, y)
 
     def _latent_inputs(self, z: Tensor, y: Tensor | None) -> Tensor:
@@ -53,7 +53,7 @@ class CriticProbe:
         return x if y is None or self.direction == "backward_marginal" else torch.cat([x, y], -1)
 
     def logits(self, points: Tensor) -> Tensor:
-        """Return the logits (n,) that the model descends, averaged and clamped as configured."""
+        """Return the critic's logits (n,) as the model's loss uses them: with moving average and clamp."""
         loss: Any = self.run.loss
         moving_average = getattr(loss, "averaged", None)
         logits = (loss.critic if moving_average is None else moving_average)(points)[:, 0]
@@ -61,13 +61,13 @@ class CriticProbe:
         return logits.clamp(-limit, limit) if limit > 0 else logits
 
     def log_ratio(self, x: Tensor, y: Tensor | None) -> Tensor:
-        """Return the critic's L (n,), float64 on the CPU; for divergences with a ratio."""
+        """Return the critic's estimate of L (n,), float64 on the CPU; for divergences with a ratio."""
         loss: Any = self.run.loss
         log_ratio = loss.divergence.log_ratio(self.logits(self.inputs(x, y)))
         return self.sign * log_ratio.detach().cpu().double()
 
     def logits_of_both(self, x: Tensor, y: Tensor | None, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the logits at points of P and of Q, from data x (n, D), y (n, M) and latents z (n, K)."""
+        """Return the logits at points of P and of Q, from data x (n, D), y (n, M) and latents z (n, …)."""
         draws = self._latent_inputs(z, y) if self.forward else self._pair(self.run.model.inverse(z, y)[0], y)
         at_data, at_draws = self.logits(self.inputs(x, y)), self.logits(draws)
         # the fixed distribution counts as the data: on the latent side that of the draws

@@ -1,4 +1,4 @@
-"""The model's density on the window, with the regions that hold half and nine tenths of the target."""
+"""The model's density over a pair of variables, with the target's 50 % and 90 % highest-density regions."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from workbench.snapshots.labelling import SnapshotLike
     from workbench.training import Experiment, Run
 
-#: Cells along each side when the density is a histogram, and the width of its blur in cells.
+#: Cells along each side of a histogram, and the standard deviation of its Gaussian blur in cells.
 CELLS, BLUR = 96, 1.6
-#: Shares of the target inside the contours.
+#: Probability of the target inside the contours.
 SHARES = (0.5, 0.9)
 _TITLES = {
     "density": "Density",
@@ -31,28 +31,31 @@ _TITLES = {
 
 @VIEWS.register
 class Density(View):
-    """Arrays density_x0, density_x1 (G,), density (G, G) with rows along x1, density_target if known."""
+    """View of the model's density.
+
+    Arrays density_x0, density_x1 (G,), density (G, G) with rows along x1, density_target if known.
+    """
 
     key = "density"
     title = "Density"
-    summary = "The network's density; the lines hold 50 % and 90 % of the target."
+    summary = "The network's density; the lines enclose 50 % and 90 % of the target's probability."
     parts = ("density", "samples")
     takes_pair = True
 
     def applies(self, experiment: Experiment) -> bool:
-        """Return True for two variables or more."""
+        """Return True for two or more variables x."""
         return experiment.problem.shapes.x >= 2
 
     def position_for(self, experiment: Experiment) -> int:
-        """Return the second place, or for an inverse problem one behind its posterior."""
+        """Return the position on a page: second, or for an inverse problem after views of the posterior."""
         return 100 if experiment.problem.shapes.y else 1
 
     def parts_for(self, experiment: Experiment) -> tuple[str, ...]:
-        """Return the parts; an inverse problem shows the density of its posterior."""
+        """Return the keys of the snapshot parts, with ``posterior`` for an inverse problem."""
         return (*self.parts, "posterior") if experiment.problem.shapes.y else self.parts
 
     def arrays(self, run: Run, context: SnapshotContext) -> dict[str, np.ndarray]:
-        """Evaluate model and target on the grid; only for two variables and a tractable density."""
+        """Evaluate both densities on a grid; only for two variables x and a tractable density."""
         if run.model.features != 2 or Capability.DENSITY not in run.model.capabilities:
             return {}
         axis0, axis1 = run.evaluation_points.density_axes()
@@ -83,7 +86,7 @@ class Density(View):
 
         Parameters
         ----------
-        of : "auto", or "samples" or "posterior" for a histogram of these in any case.
+        of : "auto" as above; "samples" or "posterior": always a histogram of samples or of posterior draws.
         """
         axes = pair_axes(snapshot.x, snapshot.window, pair, "x")
         density = _evaluated_density(snapshot, axes) if of == "auto" else None
@@ -113,12 +116,12 @@ class Density(View):
         )
 
 
-#: Source of the density, model and target (vertical, horizontal); None without a target.
+#: Key of `_TITLES` for the source, density of the model, and of the target or None (vertical, horizontal).
 Densities = tuple[str, np.ndarray, np.ndarray | None]
 
 
 def _evaluated_density(snapshot: SnapshotLike, axes: tuple[Axis, Axis]) -> Densities | None:
-    """Return the densities that were evaluated on the grid, or None where the snapshot has none."""
+    """Return the densities on the snapshot's grid; None where it has none for this pair of variables."""
     if "density" not in snapshot.arrays or {a.column for a in axes} != {0, 1}:
         return None
     model = np.nan_to_num(np.asarray(snapshot.arrays["density"], dtype=np.float64))
@@ -161,7 +164,7 @@ def _centres(axis: Axis, cells: int) -> np.ndarray:
 
 
 def _contours(first: np.ndarray, second: np.ndarray, target: np.ndarray | None) -> np.ndarray:
-    """Return lines (n, 2) around the highest-density regions, each followed by a row of NaN."""
+    """Return the outlines (n, 2) of the highest-density regions, each followed by a row of NaN."""
     import contourpy
 
     if target is None or not target.max() > 0:

@@ -2,9 +2,8 @@
 
 data    (x, y) from the held-out data; on the latent side (y, T_z(x))
 model   (T⁻¹(y, z), y) at the same y; on the latent side (y, z)
-L       log p(x | y) - log q(x | y), data over model. A bijection does not change a ratio of densities, so
-        that on the latent side the ratio of the distribution of the draws to that of the codes at T(x) is
-        -L.
+L       log p(x | y) - log q(x | y), p of the data and q of the model. A bijection does not change a ratio of
+        densities: on the latent side the log-ratio of the distribution of z to that of T_z(x) is -L.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
     from workbench.problems import Problem
     from workbench.training import Run
 
-#: Cells along each side of the window over which the evidence of planar problems is summed, and the share by
-#: which that window is wider than the problem's.
+#: Cells along each side of the grid over which p(y) is summed for two variables x, and the margin around the
+#: problem's plotted range that it covers, as a fraction of that range.
 _CELLS, _WIDER = 48, 0.2
 #: Number of blocks from which the standard error of a Monte Carlo value is estimated.
 _BLOCKS = 10
@@ -33,7 +32,7 @@ _BLOCKS = 10
 
 @dataclass(frozen=True)
 class LogDensities:
-    """Log-densities of data and model in data units (n,): at data points and at points of the model."""
+    """Log-densities (n,) of data and model, in data units, at points of the data and of the model."""
 
     data_at_data: Tensor
     model_at_data: Tensor
@@ -42,19 +41,20 @@ class LogDensities:
 
     @property
     def log_ratios(self) -> tuple[Tensor, Tensor]:
-        """L at data points and at points of the model."""
+        """L = log p - log q at data points and at points of the model."""
         return self.data_at_data - self.model_at_data, self.data_at_model - self.model_at_model
 
 
 def joint_table(*parts: Tensor | None) -> Tensor:
-    """Concatenate the columns of the parts that are not None, float64 on the CPU."""
+    """Concatenate tensors (n, …) along the columns, float64 on the CPU; None is left out."""
     return torch.cat([p for p in parts if p is not None], -1).detach().cpu().double()
 
 
 def has_known_densities(problem: Problem, capabilities: Collection[str]) -> bool:
-    """Return True if p(x), or p(x | y), can be computed for the problem and a model with these capabilities.
+    """Return True if both densities of x, or of x given y, can be computed.
 
-    The evidence p(y) is then given by the problem or summed in the plane.
+    That of the model by its ``capabilities``; that of the problem with an evidence p(y) that the problem
+    knows, or that is summed over a grid for two variables x.
     """
     if Capability.DENSITY not in capabilities:
         return False
@@ -75,7 +75,7 @@ def evaluated_densities(run: Run) -> LogDensities | None:
 
 
 def log_densities(run: Run, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Return log p(x | y) of data and model (n,) at standardised points, in data units, float64."""
+    """Return log p(x | y) under data and model, (n,) each, at standardised points, in data units, float64."""
     s, problem = run.data.standardisation, run.problem
     raw = s.x_out(x.detach().cpu().double())
     if y is None:
@@ -87,7 +87,7 @@ def log_densities(run: Run, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor
 
 
 def _evidence(run: Run, y: Tensor) -> Tensor:
-    """Return log p(y) (n,); that of the evaluation points is computed once."""
+    """Return log p(y) (n,) for standardised y; cached for the run's evaluation points."""
     points = run.evaluation_points
     is_fixed = y is points.y
     if is_fixed and points.evidence is not None:
@@ -99,7 +99,7 @@ def _evidence(run: Run, y: Tensor) -> Tensor:
 
 
 def log_evidence(problem: Problem, y: Tensor) -> Tensor:
-    """Return log p(y) (n,) from the problem, or by a sum over a planar window."""
+    """Return log p(y) (n,) as the problem knows it, or summed over a grid for two variables x."""
     if hasattr(problem, "log_evidence"):
         return problem.log_evidence(y)
     axes, cell = [], 1.0
@@ -122,7 +122,7 @@ def divergence_from_densities(
 ) -> tuple[float, float] | None:
     """Return D(data, model), or with the arguments exchanged, by Monte Carlo with its standard error.
 
-    None where it is not finite, or the divergence has no such formula.
+    None where it is not finite, or the divergence has no formula in terms of log-densities.
     """
     function: Any = getattr(divergence, "from_log_densities", None)
     if function is None:
@@ -137,12 +137,12 @@ def divergence_from_densities(
 
 
 def block_error(function: Callable[..., Tensor], *samples: Tensor) -> float:
-    """Return the standard error of a function of equally long samples, from its values on blocks of them."""
+    """Return the standard error of ``function(*samples)``, from its values on blocks of the samples."""
     blocks = zip(*(sample.chunk(_BLOCKS) for sample in samples), strict=True)
     values = torch.stack([function(*block) for block in blocks])
     return float(values.std()) / math.sqrt(len(values))
 
 
 def finite_rows(*tables: Tensor | None) -> Tensor:
-    """Return a mask (n,) of the rows that are finite in all tables."""
+    """Return a mask (n,) of the rows that are finite in all tensors; None is left out."""
     return torch.stack([t.isfinite().all(-1) for t in tables if t is not None]).all(0)

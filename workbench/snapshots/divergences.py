@@ -1,4 +1,4 @@
-"""Divergences that are measured on held-out data while a run trains, over the iterations."""
+"""Divergences between held-out data and model, measured during training, over the iterations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from workbench.snapshots.labelling import SnapshotLike
     from workbench.training import Experiment, Record
 
-#: Smallest and largest value of the axis.
+#: Ends of the logarithmic axis.
 LOWEST, HIGHEST = 1e-4, 1e1
 #: Largest number of points of a curve.
 POINTS = 500
@@ -24,7 +24,7 @@ POINTS = 500
 
 @VIEWS.register
 class Divergences(View):
-    """Reads the records of the history and no arrays."""
+    """View of the measured divergences; it reads the records of the history and no arrays."""
 
     key = "divergences"
     title = "Divergences"
@@ -33,7 +33,7 @@ class Divergences(View):
     over_time = True
 
     def applies(self, experiment: Experiment) -> bool:
-        """Return True if the training measures divergences."""
+        """Return True if the training settings name divergences to measure."""
         return bool(getattr(experiment.training, "measured", ()))
 
     def dataset(
@@ -44,10 +44,10 @@ class Divergences(View):
         records: Sequence[Record] | None = None,
         steps: int = 0,
     ) -> xr.Dataset:
-        """Return ``value`` (divergence, point) with their iterations; NaN where one was not measured.
+        """Return ``value`` (divergence, point) over ``iteration`` (point,); NaN where one was not measured.
 
-        Parameters as in `Losses.dataset`. An unbiased estimate may be below zero: the plot draws it at the
-        bottom.
+        Parameters as in `Losses.dataset`. An unbiased estimate may be negative: the plot draws it at the
+        lower end.
         """
         records = snapshot.records if records is None else records
         evaluations = [

@@ -1,4 +1,4 @@
-"""A square lattice of the latent space as each layer of the network warps it into the data."""
+"""A square lattice in latent space, and its images after each layer of the network, up to the data space."""
 
 from __future__ import annotations
 
@@ -16,30 +16,33 @@ if TYPE_CHECKING:
     from workbench.snapshots.labelling import SnapshotLike
     from workbench.training import Experiment, Run
 
-#: Ends of the colour scale in nats: the log-ratio of a cell's area to its area in the latent space.
+#: The colour scale ends at ± this log(area of a cell / its area in latent space), in nats.
 LOG_AREA_LIMIT = 3.0
-#: Half width of the latent window over that of the lattice.
+#: Plotted range of the latents divided by the width of the lattice.
 MARGIN = 1.4
 _EITHER = frozenset({Capability.LATENT, Capability.EVIDENCE})
 
 
 @VIEWS.register
 class Grid(View):
-    """Array grid (L, G, G, 2): the lattice after each layer, latent first, data (data units) last."""
+    """View of a latent lattice that the layers warp.
+
+    Array grid (L, G, G, 2): the lattice after each layer, latent first, data (in data units) last.
+    """
 
     key = "grid"
     title = "Layers"
-    summary = "A latent lattice, warped layer by layer into the data."
+    summary = "A latent lattice, and how each layer of the network warps it towards the data."
     parts = ("grid",)
     needs_model = frozenset({Capability.LATENT})  # or an encoder, see `applies`
     position = 70
 
     def applies(self, experiment: Experiment) -> bool:
-        """Return True for two variables or more and a model with a latent code or an encoder."""
+        """Return True for two or more variables x and a model with latents or an encoder."""
         return experiment.problem.shapes.x >= 2 and bool(_EITHER & experiment.architecture.capabilities)
 
     def arrays(self, run: Run, context: SnapshotContext) -> dict[str, np.ndarray]:
-        """Send the lattice through the layers, the first two variables of each."""
+        """Map the lattice through the layers; keep the first two variables of each."""
         model = run.model
         if model.features < 2 or model.latent_features < 2 or not _EITHER & model.capabilities:
             return {}
@@ -50,14 +53,14 @@ class Grid(View):
         return {"grid": np.stack(layers).reshape(len(layers), side, side, 2)}
 
     def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
-        """Return corners ``horizontal``/``vertical`` (stage, row, column) and ``log_area`` (stage, cell_row,
-        cell_column).
+        """Return the lattice at every stage, and how much each of its cells has grown.
 
-        Stage 0 is latent, the last is data in its own units, those between are in standardised units.
-        ``window`` (stage, axis, bound) is the range of each stage's axes. Areas are shares of that window,
-        so that units drop out: ``log_area`` = log(area of the cell / its area at stage 0) in nats; for two
-        variables, the loss in log-density of the cell. ``pair`` is ignored: a lattice always shows the first
-        two variables.
+        Corners ``horizontal`` and ``vertical`` (stage, row, column), and ``log_area`` (stage, cell_row,
+        cell_column). Stage 0 is latent, the last is data in its own units, those between are in standardised
+        units. ``window`` (stage, axis, bound) is the plotted range of each stage. Areas are fractions of that
+        range, so that units drop out: ``log_area`` = log(area of the cell / its area at stage 0) in nats; for
+        two variables, the loss in log-density of the cell. ``pair`` is ignored: a lattice always shows the
+        first two variables.
         """
         corners = np.asarray(snapshot.arrays.get("grid", np.empty((1, 0, 0, 2))), dtype=np.float64)
         stages = len(corners)
@@ -91,7 +94,7 @@ class Grid(View):
 
 
 def _log_area(corners: np.ndarray, window: np.ndarray) -> np.ndarray:
-    """Return the log-ratio of each cell's share of the window to that at stage 0, (stage, row, column)."""
+    """Return log(area of a cell / its area at stage 0), (stage, row, column), as fractions of the range."""
     if corners.shape[1] < 2:
         return np.empty((len(corners), 0, 0))
     ring = np.stack([corners[:, :-1, :-1], corners[:, :-1, 1:], corners[:, 1:, 1:], corners[:, 1:, :-1]])

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from workbench.snapshots.labelling import SnapshotLike
     from workbench.training import Run
 
-#: Number of points that are sent through the network.
+#: Number of points that are sent through the network in each direction.
 POINTS = 128
 #: Error of a round trip (standardised units) beyond which a point counts as lost.
 LOST = 1e-3
@@ -32,17 +32,21 @@ DIRECTIONS = {"xzx": "x → z → x", "zxz": "z → x → z"}
 
 @VIEWS.register
 class Invertibility(View):
-    """Arrays invertibility_xzx and invertibility_zxz (N,): largest error of each point, standardised."""
+    """View of the errors of x → z → x and z → x → z.
+
+    Arrays invertibility_xzx and invertibility_zxz (N,): largest component of each point's error,
+    standardised.
+    """
 
     key = "invertibility"
     title = "Round trips"
-    summary = "How far a round trip through the network misses."
+    summary = "Errors of round trips through the network: x → z → x and z → x → z."
     parts = ("invertibility",)
     needs_model = frozenset({Capability.LATENT})
     position = 90
 
     def arrays(self, run: Run, context: SnapshotContext) -> dict[str, np.ndarray]:
-        """Send held-out data to the latent space and back, and latent points to the data space and back."""
+        """Map held-out data to latents and back, and latents to data and back; return the errors."""
         if Capability.LATENT not in run.model.capabilities:
             return {}
         points = run.evaluation_points
@@ -60,8 +64,8 @@ class Invertibility(View):
     def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
         """Return the errors of both round trips as numbers, a histogram over log10(error) and a verdict.
 
-        ``largest``, ``median`` and ``lost_share`` (direction) are in standardised units; an error that is
-        not finite counts as lost. ``verdict``: green when no point is lost (error over 1e-3) and the median
+        ``largest`` and ``median`` error (direction) are in standardised units; ``lost_share`` is the share of
+        points with an error over 1e-3 or not finite. ``verdict``: green when no point is lost and the median
         is at most 1e-4; amber when at most 1 % are lost; red otherwise; "unknown" without numbers. ``pair``
         is ignored.
         """
@@ -73,13 +77,16 @@ class Invertibility(View):
 
 
 def _own_y(run: Run, x: Tensor, y: Tensor | None) -> Tensor | None:
-    """Return the y from which the code of x comes back: a network with [y, z] predicts its own."""
+    """Return the y with which T⁻¹ recovers x: predicted if the network outputs [y, z], else the data's."""
     model: Any = run.model
     return model.predict(x) if Capability.FORWARD in model.capabilities else y
 
 
 def round_trips(errors: Sequence[np.ndarray], attrs: dict[str, Any]) -> xr.Dataset:
-    """Return the Dataset of two samples of errors, x → z → x first; the check of this name shares it."""
+    """Return the Dataset for two samples of errors, x → z → x first.
+
+    The view and the diagnostic check ``invertibility`` share it.
+    """
     statistics = np.asarray([_statistics(e) for e in errors])
     verdict = _verdict(statistics)
     share = np.asarray([_histogram(e) for e in errors])
@@ -121,7 +128,7 @@ def round_trips(errors: Sequence[np.ndarray], attrs: dict[str, Any]) -> xr.Datas
 
 
 def _statistics(error: np.ndarray) -> tuple[float, float, float]:
-    """Return the largest and the median error, and the share of lost points."""
+    """Return the largest error, the median error and the share of lost points; NaN without errors."""
     if not error.size:
         return np.nan, np.nan, np.nan
     full = np.where(np.isfinite(error), error, np.inf)

@@ -1,4 +1,4 @@
-"""Labels of the Datasets: axes of a pair of variables, clouds of points, rounded numbers."""
+"""Labels of the views' Datasets: axes for a pair of variables, point clouds, rounded numbers."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 #: Largest number of points of a cloud; more would hide each other.
 POINTS = 2000
-#: Range of an axis without variables.
+#: Plotted range of an axis for which the problem gives none.
 UNKNOWN_WINDOW = (-3.0, 3.0)
 
 
 @dataclass(frozen=True)
 class Blank:
-    """Placeholder of a snapshot, for views before the first step or of arrays without a run."""
+    """Stand-in for a snapshot: for views before the first step, or of arrays that come without a run."""
 
     x: tuple[Variable, ...] = ()
     y: tuple[Variable, ...] = ()
@@ -43,7 +43,7 @@ class Blank:
 
 
 def blank(problem: Problem | Snapshot | None = None) -> Blank:
-    """Return a placeholder without arrays, with the variables and windows of ``problem``."""
+    """Return a stand-in for a snapshot, without arrays, with variables and plotted ranges of ``problem``."""
     if problem is None:
         return Blank()
     return Blank(
@@ -56,7 +56,7 @@ def blank(problem: Problem | Snapshot | None = None) -> Blank:
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis of a plot: column of the data (None: points are spread evenly), label and range."""
+    """One axis of a plot: column of the data (None: points are spread evenly), label, unit and range."""
 
     column: int | None
     name: str
@@ -66,7 +66,7 @@ class Axis:
     high: float
 
 
-#: Vertical axis of a single variable: its points are spread along it, so that they can be told apart.
+#: Vertical axis where there is a single variable: it only spreads the points, so that fewer overlap.
 SPREAD = Axis(None, "spread", "spread for the eye", "", 0.0, 1.0)
 
 
@@ -76,7 +76,10 @@ def subscript(number: int) -> str:
 
 
 def axis(variables: tuple[Variable, ...], windows: Windows, column: int, letter: str) -> Axis:
-    """Return the axis of one column, a neutral one without variables. Raises `SpecError` out of range."""
+    """Return the axis of variable number ``column``; a neutral one where ``variables`` is empty.
+
+    Raises `SpecError` for a number out of range.
+    """
     if not variables:
         return Axis(column, f"{letter}{column + 1}", letter + subscript(column + 1), "", *UNKNOWN_WINDOW)
     if not 0 <= column < len(variables):
@@ -93,7 +96,7 @@ def axis(variables: tuple[Variable, ...], windows: Windows, column: int, letter:
 def pair_axes(
     variables: tuple[Variable, ...], windows: Windows, pair: tuple[int, int], letter: str
 ) -> tuple[Axis, Axis]:
-    """Return both axes; a single variable lies along the horizontal, its points spread along the vertical."""
+    """Return the axes of a pair of variables; a single one is horizontal, its points spread vertically."""
     horizontal = axis(variables, windows, 0 if len(variables) == 1 else pair[0], letter)
     if len(variables) == 1:
         return horizontal, SPREAD
@@ -101,7 +104,7 @@ def pair_axes(
 
 
 def axis_attrs(horizontal: Axis, vertical: Axis) -> dict[str, Any]:
-    """Return labels and ranges as attributes that every file format can hold."""
+    """Return labels and ranges of both axes as Dataset attributes that every file format can hold."""
     return {
         "horizontal_label": horizontal.label,
         "vertical_label": vertical.label,
@@ -111,7 +114,7 @@ def axis_attrs(horizontal: Axis, vertical: Axis) -> dict[str, Any]:
 
 
 def rows(snapshot: SnapshotLike, name: str, limit: int | None = POINTS) -> np.ndarray:
-    """Return the first ``limit`` rows of an array as (n, columns) float64; (0, 0) where there is none."""
+    """Return the first ``limit`` rows of a snapshot's array, (n, columns) float64; (0, 0) if it has none."""
     if name not in snapshot.arrays:
         return np.empty((0, 0))
     table = np.asarray(snapshot.arrays[name], dtype=np.float64)
@@ -120,7 +123,7 @@ def rows(snapshot: SnapshotLike, name: str, limit: int | None = POINTS) -> np.nd
 
 
 def column(table: np.ndarray, axis: Axis) -> np.ndarray:
-    """Return one column (n,); for the spread axis a van der Corput sequence, which is even and fixed."""
+    """Return the values (n,) along an axis; for `SPREAD` a van der Corput sequence, even and fixed."""
     if axis.column is not None:
         return table[:, axis.column] if table.shape[1] > axis.column else np.empty(0)
     value, weight, index = np.zeros(len(table)), 0.5, np.arange(len(table))
@@ -130,7 +133,7 @@ def column(table: np.ndarray, axis: Axis) -> np.ndarray:
 
 
 def cloud(prefix: str, table: np.ndarray, horizontal: Axis, vertical: Axis) -> dict[str, Any]:
-    """Return variables ``<prefix>_horizontal`` and ``<prefix>_vertical`` over ``<prefix>_draw``."""
+    """Return a point cloud: variables ``<prefix>_horizontal`` and ``<prefix>_vertical`` (<prefix>_draw,)."""
     dimension = f"{prefix}_draw"
     return {
         f"{prefix}_{side}": (dimension, column(table, a), {"long_name": a.label, "units": a.unit or "1"})
@@ -139,12 +142,12 @@ def cloud(prefix: str, table: np.ndarray, horizontal: Axis, vertical: Axis) -> d
 
 
 def common_attrs(snapshot: SnapshotLike, view: str, title: str) -> dict[str, Any]:
-    """Return the attributes that every view has."""
+    """Return the attributes of every view's Dataset: key of the view, title and iteration."""
     return {"view": view, "title": title, "iteration": int(snapshot.iteration)}
 
 
 def round_up(value: float) -> float:
-    """Return the next of 1, 2, 5, 10 times a power of ten, so that a scale moves in rare, visible steps."""
+    """Round up to 1, 2, 5 or 10 times a power of ten, so that the range of a live axis rarely changes."""
     if not (math.isfinite(value) and value > 0):
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
@@ -152,7 +155,7 @@ def round_up(value: float) -> float:
 
 
 def number_text(values: np.ndarray) -> str:
-    """Return a point as text for a title, ``1.5`` or ``(1.5, 0)``, at most three components."""
+    """Format a point for a title, ``1.5`` or ``(1.5, 0)``, with at most three components."""
     components = [f"{v:.3g}".replace("-", "−") for v in np.atleast_1d(values)[:3]]
     text = ", ".join(components) + (", …" if np.size(values) > 3 else "")
     return text if np.size(values) == 1 else f"({text})"

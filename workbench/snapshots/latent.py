@@ -1,4 +1,4 @@
-"""The data's latent code beside draws of the standard normal distribution that it should follow."""
+"""Latents of held-out data beside draws of the standard normal distribution that they should follow."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ if TYPE_CHECKING:
     from workbench.snapshots.labelling import SnapshotLike
     from workbench.training import Run
 
-#: Range of both axes: it holds all but one in thousands of the points of a standard normal distribution.
+#: Plotted range of both axes, in standard deviations of the normal distribution.
 WINDOW = (-4.2, 4.2)
-#: Shares of a two-dimensional standard normal distribution inside the rings.
+#: Probability of a two-dimensional standard normal distribution inside the rings.
 RING_SHARES = (0.5, 0.9, 0.99)
 
 
 @VIEWS.register
 class Latent(View):
-    """Arrays latent_z and latent_reference (N, K)."""
+    """View of the latents of held-out data. Arrays latent_z and latent_reference (N, latent features)."""
 
     key = "latent"
     title = "Latent"
-    summary = "The data's code; it should fill the rings like a standard normal."
+    summary = "Latents of the data; they should fill the rings like a standard normal."
     parts = ("latent",)
     needs_model = frozenset({Capability.LATENT})
     position = 60
     takes_pair = True
 
     def arrays(self, run: Run, context: SnapshotContext) -> dict[str, np.ndarray]:
-        """Compute the latent code of the held-out data."""
+        """Compute the latents of the held-out data; the reference is the run's fixed normal draws."""
         if Capability.LATENT not in run.model.capabilities:
             return {}
         z, _ = run.model.latent(run.evaluation_points.x, run.evaluation_points.y)
         return {"latent_z": to_numpy(z), "latent_reference": to_numpy(run.evaluation_points.z)}
 
     def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
-        """Return codes ``latent_*``, reference draws ``reference_*`` and radii of the 50, 90, 99 % rings."""
+        """Return latents ``latent_*``, normal draws ``reference_*`` and radii of the 50, 90, 99 % rings."""
         code = rows(snapshot, "latent_z")
         axes = _axes(pair, single=code.shape[1] == 1 or len(snapshot.x) == 1)
         radii = np.sqrt(-2.0 * np.log1p(-np.asarray(RING_SHARES)))

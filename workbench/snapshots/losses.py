@@ -1,4 +1,4 @@
-"""Every part of the loss over the iterations, on the training and on the validation data."""
+"""Every term of the loss over the iterations, on the training and on the validation data."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 #: Largest number of points of a curve.
 POINTS = 1000
-#: Interquartile ranges beyond the quartiles where spikes begin; largest extension of the axis by a part, in
-#: spans of the total loss.
+#: Spikes begin this many interquartile ranges beyond the quartiles; a term extends the axis by at most this
+#: many ranges of the total loss.
 FENCE, STRETCH = 4.0, 8.0
 
 
 @VIEWS.register
 class Losses(View):
-    """Reads the records of the history and no arrays."""
+    """View of the loss; it reads the records of the history and no arrays."""
 
     key = "losses"
     title = "Loss"
@@ -45,8 +45,9 @@ class Losses(View):
     ) -> xr.Dataset:
         """Return ``train`` and ``validation`` (part, point) with their iterations, at most 1000 points each.
 
-        Each bucket of a long curve keeps its lowest and its highest value, so that no spike is lost. The
-        total "loss" is the first part; curves are padded with NaN. ``pair`` is ignored.
+        A part is a term of the loss; the total "loss" is the first. A longer curve is thinned to the lowest
+        and the highest value of each bucket of iterations, so that no spike is lost; shorter ones are padded
+        with NaN. ``pair`` is ignored.
 
         Parameters
         ----------
@@ -76,12 +77,12 @@ class Losses(View):
         )
 
     def caption(self, data: xr.Dataset) -> str:
-        """Return the meaning of dashed lines once there are some."""
+        """Return "validation dashed" once there are validation values."""
         return "validation dashed" if bool(data["validation"].notnull().any()) else ""
 
 
 def _names(records: Sequence[Record]) -> list[str]:
-    """Return the parts of the loss, the total first, without those that equal it and measured divergences."""
+    """Return the names of the loss terms, total first, without its duplicates and measured divergences."""
     # the last record has every part
     names = dict.fromkeys(
         name
@@ -104,7 +105,7 @@ def _curve(records: Sequence[Record], kind: str, name: str) -> Curve:
 
 
 def _shortened(iteration: np.ndarray, value: np.ndarray, limit: int = POINTS) -> Curve:
-    """Return lowest and highest value of each of ``limit / 2`` buckets, in the order of the iterations."""
+    """Thin a curve to the lowest and the highest value of each of ``limit / 2`` buckets of iterations."""
     if len(value) <= limit:
         return iteration, value
     edges = np.linspace(0, len(value), limit // 2 + 1).astype(int)
@@ -135,10 +136,10 @@ def _table(kind: str, curves: list[Curve]) -> dict[str, Any]:
 
 
 def _limits(total: list[np.ndarray], others: list[np.ndarray]) -> tuple[float, float]:
-    """Return robust limits in rounded steps.
+    """Return ends of the vertical axis that outliers do not move, in rounded steps.
 
-    The steep start of a curve and spikes may leave the axis, later noise may not, and no part stretches the
-    axis so far that the loss itself becomes a flat line.
+    The steep start of a curve and spikes may leave the axis, later noise may not, and no term stretches the
+    axis so far that the total loss becomes a flat line.
     """
     extents = [_extent(v) for v in total if np.isfinite(v).any()]
     parts = [_extent(v) for v in others if np.isfinite(v).any()]

@@ -1,10 +1,11 @@
 """Sound speeds of the posterior's seabeds, their match with the measured field, and the transmission loss.
 
 For problems with ``speed_profiles``, ``bartlett`` and ``transmission_loss``. Arrays: ocean_depths (P,) and
-ocean_speeds, ocean_speeds_reference (draws, P); ocean_array (hydrophones,); ocean_place (range and depth of
-the source, depth of the water, tilt) of the median; ocean_ranges (R,), ocean_levels (Z,) and ocean_loss (Z,
-R) in dB; ambiguity_0 and ambiguity_1 (G,), ambiguity (G, G) with rows along the second, ambiguity_pair
-(2,): the columns of x; ambiguity_posterior and ambiguity_reference (draws, 2).
+ocean_speeds, ocean_speeds_reference (draws, P); ocean_array, depths of the hydrophones; ocean_place (range
+and depth of the source, depth of the water, tilt of the array) for the posterior's median; ocean_ranges (R,),
+ocean_levels (Z,), the depths, and ocean_loss (Z, R) in dB; ambiguity_0 and ambiguity_1 (G,), ambiguity (G,
+G), the match, with rows along the second, ambiguity_pair (2,): their columns of x; ambiguity_posterior and
+ambiguity_reference (draws, 2).
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ if TYPE_CHECKING:
 
     from workbench.training import Run
 
-#: Number of draws whose profiles are drawn, and of cells along each side of the match.
+#: Number of draws whose sound speeds are computed, and of cells along each side of the map of the match.
 DRAWS, GRID = 300, 33
 
 
 @VIEWS.register
 class Ocean(SnapshotPart):
-    """The arrays that sound_speed_profile, ambiguity_surface and transmission_loss share."""
+    """Arrays that the views sound_speed_profile, ambiguity_surface and transmission_loss share."""
 
     key = "ocean"
     title = "Ocean acoustics"
@@ -63,10 +64,10 @@ class Ocean(SnapshotPart):
 def ocean_arrays(
     problem: Any, arrays: dict[str, np.ndarray], *, expensive: bool = True
 ) -> dict[str, np.ndarray]:
-    """Compute the same arrays without a run.
+    """Compute the arrays of the part ``ocean`` without a run.
 
     ``arrays`` has ``observation`` (M,), ``posterior_x`` (n, D) and, where it is known, ``reference_x``;
-    ``expensive`` False leaves out match and loss.
+    ``expensive`` False leaves out match and transmission loss.
     """
     names = {"": "posterior_x", "_reference": "reference_x"}
     draws = {name: _inside(problem, arrays[key]) for name, key in names.items() if key in arrays}
@@ -92,7 +93,7 @@ def _profiles(problem: Any, draws: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _inside(problem: Any, x: np.ndarray) -> Tensor:
-    """Return draws moved to the nearest point inside the bounds of the variables."""
+    """Return draws (n, D) clipped to the bounds of the variables, as a tensor."""
     low, high = ([getattr(v, end) for v in problem.x] for end in ("low", "high"))
     return torch.as_tensor(np.clip(np.nan_to_num(x), low, high))
 

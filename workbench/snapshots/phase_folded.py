@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 @VIEWS.register
 class PhaseFolded(View):
-    """Reads the arrays fold_* and curve_errors."""
+    """View of velocity curves folded at one period; reads the arrays fold_* and curve_errors."""
 
     key = "phase_folded"
     title = "Folded curve"
-    summary = "All orbits laid on one, at the period of most draws."
+    summary = "Measurements and predicted curves over the orbital phase, at the period of most draws."
     parts = ("posterior",)
     position = 41
 
@@ -31,11 +31,11 @@ class PhaseFolded(View):
         return bool(experiment.problem.shapes.y) and hasattr(experiment.problem, "curve")
 
     def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
-        """Return velocity ``observed`` less the systemic one, with its ``error``, at ``phase`` (turns, 0: the
-        middle of the nights).
+        """Return velocity ``observed`` minus the systemic one, with its ``error``, over ``phase``.
 
-        Bands and curves as in `radial_velocity`, of the draws whose period stays in step with ``period`` (d)
-        over all the nights; ``model_share`` and ``reference_share`` are their shares. ``pair`` is ignored.
+        Phase is in turns, 0 at the middle of the measured nights. Bands and curves as in `radial_velocity`,
+        of the draws whose period stays in step with ``period`` (d) over all the nights; ``model_share`` and
+        ``reference_share`` are the fractions of draws for which it does. ``pair`` is ignored.
         """
         at, phases = (rows(snapshot, name, None).reshape(-1) for name in ("fold_at", "fold_phases"))
         velocity = rows(snapshot, "fold_observed", None).reshape(-1)

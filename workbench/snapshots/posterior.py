@@ -1,4 +1,4 @@
-"""The posterior at the chosen observation beside the reference, as a pair and as all marginals."""
+"""The posterior at the chosen observation beside the reference: draws of two variables, and marginals."""
 
 from __future__ import annotations
 
@@ -29,16 +29,18 @@ if TYPE_CHECKING:
     from workbench.snapshots.labelling import SnapshotLike
     from workbench.training import Run
 
-#: Bins of a marginal across its window.
+#: Bins of a marginal across its plotted range.
 BINS = 60
-#: Number of poses of an arm.
+#: Number of poses of a robot arm, for problems with one.
 ARMS = 60
 
 
 @VIEWS.register
 class Posterior(View):
-    """Arrays observation (M,), posterior_x (N, D), and where they exist reference_x (N, D) or reference_needs
-    (a text: the reason for its absence), resimulated_y (N, M) and those of `physical_arrays`.
+    """View of the posterior at the chosen observation.
+
+    Arrays observation (M,), posterior_x (N, D), and where they exist reference_x (N, D) or reference_needs (a
+    string: the reason for its absence), resimulated_y (N, M) and those of `physical_arrays`.
     """
 
     key = "posterior"
@@ -72,10 +74,10 @@ class Posterior(View):
         return arrays | physical_arrays(problem, arrays)
 
     def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
-        """Return draws ``posterior_*`` and ``reference_*`` of a pair, and the marginals of every variable.
+        """Return draws ``posterior_*`` and ``reference_*`` of a pair of variables, and all marginals.
 
         ``marginal_posterior`` and ``marginal_reference`` (variable, bin) are densities in 1/unit over the
-        bins of the window with edges ``marginal_edge``. The reference is empty where none is known.
+        bins of each plotted range, with edges ``marginal_edge``. The reference is empty where none is known.
         """
         axes = pair_axes(snapshot.x, snapshot.window, pair, "x")
         draws, reference = rows(snapshot, "posterior_x", None), rows(snapshot, "reference_x", None)
@@ -114,15 +116,15 @@ class Posterior(View):
         )
 
     def caption(self, data: xr.Dataset) -> str:
-        """Return the observation, and why there is no reference."""
+        """Return the observation, and the reason where there is no reference."""
         return str(data.attrs["title"]).removeprefix(self.title).strip()
 
 
 def physical_arrays(problem: Problem, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Compute poses and curves of the posterior, where the problem has a method for them.
+    """Compute poses of an arm and velocity curves from posterior draws, for problems that have them.
 
-    ``arrays`` has ``observation`` (M,), ``posterior_x`` (n, D) and, where it is known, ``reference_x``.
-    The result has arm and arm_reference (A, joints, 2), and the arrays of `velocity_curves`.
+    ``arrays`` has ``observation`` (M,), ``posterior_x`` (n, D) and, where it is known, ``reference_x``. The
+    result has arm and arm_reference (A, joints, 2), and the arrays of `velocity_curves`.
     """
     results: dict[str, np.ndarray] = {}
     if hasattr(problem, "arm"):
@@ -135,7 +137,7 @@ def physical_arrays(problem: Problem, arrays: dict[str, np.ndarray]) -> dict[str
 
 
 def _marginals(draws: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Return the density of each column over its bins (variable, bin); all zero without draws."""
+    """Return histogram densities (variable, bin) of the columns of draws; all zero without draws."""
     if not len(draws):
         return np.zeros((len(edges), BINS))
     counts = np.asarray([np.histogram(draws[:, i], bins=e)[0] for i, e in enumerate(edges)], dtype=np.float64)

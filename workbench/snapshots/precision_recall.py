@@ -1,10 +1,11 @@
 """Precision and recall of the model against the data, at every trade-off λ between them.
 
-precision α_λ = ∫ min(λp, q) = E_q min(λr, 1) = E_p min(λ, 1/r),  recall β_λ = α_λ/λ,  r = p/q of (x, y)
+precision α_λ = ∫ min(λp, q) = E_q min(λr, 1) = E_p min(λ, 1/r),  recall β_λ = α_λ/λ
+with p of the data, q of the model, and r = p/q as a function of (x, y)
 
-r comes from the known densities, and from a critic: the run's own where it estimates the ratio; without
-both, one that is trained on half of the held-out points and evaluated on the other half. Both means are
-computed and averaged.
+r comes from the known densities, and from a critic: the run's own where it estimates the ratio; without both,
+one that is trained on half of the held-out points and evaluated on the other half. Both means, over q and
+over p, are computed and averaged.
 
 Arrays: precision_recall_known and precision_recall_critic (λ, 2), recall first, where they exist;
 precision_recall_figures (iteration, own critic 1 or fresh one 0, the objective's λ or NaN).
@@ -33,15 +34,15 @@ if TYPE_CHECKING:
     from workbench.snapshots.labelling import SnapshotLike
     from workbench.training import Experiment, Run
 
-#: λ at which the sentence reads off precision, and 1/λ for recall.
+#: λ at which the sentence for the user reports precision; it reports recall at 1/λ.
 EXTREME = 20.0
-#: Budget of the fresh critic, and the smallest number of points to train it on.
+#: Steps and batch size of the fresh critic, and the smallest number of points to train it on.
 _STEPS, _BATCH, _FEWEST = 200, 256, 100
 
 
 @VIEWS.register
 class PrecisionRecall(View):
-    """Curve of the best pairs of precision and recall."""
+    """View of the curve of precision against recall."""
 
     key = "precision_recall"
     title = "Precision and recall"
@@ -59,7 +60,7 @@ class PrecisionRecall(View):
         return Capability.REPARAMETERISED in experiment.architecture.capabilities
 
     def arrays(self, run: Run, context: SnapshotContext) -> dict[str, np.ndarray]:
-        """Compute the curves; a fresh critic is trained at most a fifth of the time of a live page."""
+        """Compute the curves; training a fresh critic takes at most a fifth of the time of a live page."""
         points, model, iteration = run.evaluation_points, run.model, run.iteration
         arrays, densities = {}, evaluated_densities(run)
         if densities is not None:
@@ -83,11 +84,10 @@ class PrecisionRecall(View):
         return arrays | {"precision_recall_figures": figures}
 
     def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
-        """Return ``known_*`` from densities and ``critic_*`` from a critic's ratio, (trade-offs,), which
-        may be empty.
+        """Return ``known_*`` and ``critic_*``: recall and precision by the densities and by a critic.
 
-        ``mark_*`` is the objective's own trade-off, where it has one. The point (1, 1) is a perfect model.
-        ``pair`` is ignored.
+        Either curve may be empty. ``mark_*`` is the point at the objective's own λ, where it has one. The
+        point (1, 1) is a perfect model. ``pair`` is ignored.
         """
         curves = {kind: _curve(snapshot, kind) for kind in ("known", "critic")}
         figures = np.asarray(
@@ -119,12 +119,12 @@ class PrecisionRecall(View):
 
 @cache
 def slopes() -> Tensor:
-    """Return the trade-offs λ as slopes of lines through the origin at even angles, (101,) float64."""
+    """Return the trade-offs λ (101,), float64: slopes of lines through the origin at evenly spaced angles."""
     return torch.linspace(0, math.pi / 2, 103, dtype=torch.float64)[1:-1].tan()
 
 
 def curve(at_data: Tensor, at_model: Tensor) -> np.ndarray:
-    """Return (λ, 2) recall and precision from L = log p/q at data points and at points of the model."""
+    """Return recall and precision (λ, 2) from log p/q at data points and at points of the model."""
     data, model = (ratios[~ratios.isnan()] for ratios in (at_data, at_model))
     level = slopes().log()[:, None]
     by_model = (level + model).clamp_max(0).exp().mean(-1)
@@ -134,7 +134,7 @@ def curve(at_data: Tensor, at_model: Tensor) -> np.ndarray:
 
 
 def _fresh_curve(run: Run) -> np.ndarray | None:
-    """Return the curve by a critic that is trained on one half of the held-out points, on the other half."""
+    """Train a critic on half of the held-out points; return the curve on the others, None with too few."""
     from workbench.divergences import estimate
 
     points = run.evaluation_points
@@ -165,7 +165,7 @@ def _curve(snapshot: SnapshotLike, kind: str) -> np.ndarray:
 
 
 def _nearest(curve: np.ndarray, trade_off: float) -> np.ndarray:
-    """Return the point of the curve on the line precision = λ recall: (1, 2), or none."""
+    """Return the curve's point (1, 2) nearest to the line precision = λ recall; (0, 2) without either."""
     if not len(curve) or not math.isfinite(trade_off):
         return np.empty((0, 2))
     angle = np.arctan2(curve[:, 1], curve[:, 0])

@@ -14,13 +14,16 @@ if TYPE_CHECKING:
     from workbench.snapshots.labelling import SnapshotLike
     from workbench.training import Experiment
 
-#: Share of the draws inside the band at each place, and number of single curves.
+#: Fraction of the draws' curves inside the band at each place, and number of single curves.
 BAND, CURVES = 0.9, 15
 
 
 @VIEWS.register
 class RadialVelocity(View):
-    """Reads curve_at, curve, curve_reference, curve_times, curve_errors and observation."""
+    """View of measured and predicted radial velocities.
+
+    Reads the arrays curve_at, curve, curve_reference, curve_times, curve_errors and observation.
+    """
 
     key = "radial_velocity"
     title = "Velocity curve"
@@ -33,12 +36,11 @@ class RadialVelocity(View):
         return bool(experiment.problem.shapes.y) and hasattr(experiment.problem, "curve")
 
     def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
-        """Return velocity ``observed`` with its ``error`` at ``time``, and bands and curves of model and
-        reference.
+        """Return velocity ``observed`` with its ``error`` at ``time``, and bands of model and reference.
 
-        ``model_low``, ``model_middle``, ``model_high`` (place) hold 5, 50 and 95 % of the draws' curves at
-        each place, ``model_curve`` (model_draw, place) are some of them; the same with ``reference``.
-        ``pair`` is ignored.
+        ``model_low``, ``model_middle``, ``model_high`` (place) are the 5, 50 and 95 % quantiles of the draws'
+        curves, ``model_curve`` (model_draw, place) some of the curves; ``reference_*`` likewise. ``pair`` is
+        ignored.
         """
         at, times = _line(snapshot, "curve_at"), _line(snapshot, "curve_times")
         velocity = _line(snapshot, "observation")[: len(times)]
@@ -63,7 +65,7 @@ class RadialVelocity(View):
 
 
 def symmetric_range(values: np.ndarray) -> list[float]:
-    """Return a range around zero with room for all values."""
+    """Return axis ends [-v, v] with room for all values."""
     edge = round_up(1.3 * float(np.abs(values).max())) if len(values) else 1.0
     return [-edge, edge]
 
@@ -71,8 +73,10 @@ def symmetric_range(values: np.ndarray) -> list[float]:
 def bands(
     snapshot: SnapshotLike, name: str, places: int, *, single: str = "curve", n: int = CURVES
 ) -> dict[str, Any]:
-    """Return quantiles and n single curves of the arrays ``name`` (model) and ``name_reference``, both
-    (draw, place), as variables ``model_*`` and ``reference_*``; ``single`` names the single curves.
+    """Return quantiles and ``n`` single curves of model and reference as variables of a Dataset.
+
+    The arrays ``name`` (model) and ``name_reference``, both (draw, place), become ``model_*`` and
+    ``reference_*``; ``single`` is the name of the variable of single curves.
     """
     variables: dict[str, Any] = {}
     levels = {"low": 0.5 - BAND / 2, "middle": 0.5, "high": 0.5 + BAND / 2}

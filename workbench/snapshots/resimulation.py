@@ -1,4 +1,4 @@
-"""Observations simulated from draws of the posterior, around the observation that they should return to."""
+"""Observations simulated from posterior draws, around the chosen observation, which they should reproduce."""
 
 from __future__ import annotations
 
@@ -17,21 +17,20 @@ if TYPE_CHECKING:
 
 @VIEWS.register
 class Resimulation(View):
-    """Reads resimulated_y, observation and data_y."""
+    """View of simulated observations; reads the arrays resimulated_y, observation and data_y."""
 
     key = "resimulation"
     title = "Observations"
-    summary = "Tap to choose the observation; resimulated draws of its posterior should land on it."
+    summary = "Tap to choose the observation; simulations from its posterior should land on it."
     parts = ("posterior", "samples")
     needs_problem = frozenset({Capability.OBSERVATION})
     position = 10
 
     def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
-        """Return all observations ``data_*``, the posterior's ``resimulated_*`` and the chosen
-        ``observation_*``.
+        """Return observations: the data's ``data_*``, simulated ``resimulated_*``, and ``observation_*``.
 
-        ``error`` is the root mean squared distance of the resimulated to the chosen observation in the units
-        of y (NaN where the problem cannot simulate). ``pair`` selects the components of y.
+        ``error`` is the root mean squared distance of the simulated to the chosen observation in the units of
+        y (NaN where the problem cannot simulate). ``pair`` selects the components of y.
         """
         axes = pair_axes(snapshot.y, snapshot.observation_window, pair, "y")
         again, target = rows(snapshot, "resimulated_y"), rows(snapshot, "observation").reshape(-1)

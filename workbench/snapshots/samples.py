@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 @VIEWS.register
 class Samples(View):
-    """Arrays data_x (N, D), data_y (N, M) and samples_x (N, D), all in data units."""
+    """View of data and samples.
+
+    Arrays data_x (N, D), data_y (N, M) and samples_x (N, D), all in data units.
+    """
 
     key = "samples"
     title = "Samples"
@@ -27,11 +30,11 @@ class Samples(View):
     takes_pair = True
 
     def position_for(self, experiment: Experiment) -> int:
-        """Return the first place, or for an inverse problem one behind its posterior."""
+        """Return the position on a page: first, or for an inverse problem after views of the posterior."""
         return 110 if experiment.problem.shapes.y else 0
 
     def arrays(self, run: Run, context: SnapshotContext) -> dict[str, np.ndarray]:
-        """Compute the samples at the fixed latent points and observations."""
+        """Compute samples of the model at the run's fixed latents and observations, and return the data."""
         points = run.evaluation_points
         x, _ = run.model.inverse(points.z, points.y)
         y = (
@@ -42,7 +45,7 @@ class Samples(View):
         return {"data_x": to_data_units(run, points.x), "data_y": y, "samples_x": to_data_units(run, x)}
 
     def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
-        """Return ``data_*`` (over ``data_draw``) and the model's ``model_*`` (over ``model_draw``)."""
+        """Return a pair of variables of the data, ``data_*``, and of the model's samples, ``model_*``."""
         axes = pair_axes(snapshot.x, snapshot.window, pair, "x")
         return xr.Dataset(
             {

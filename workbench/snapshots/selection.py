@@ -1,4 +1,4 @@
-"""Selection of views: those that apply to an experiment, and the parts of a snapshot that they need."""
+"""Selection of views: those that apply to an experiment, and the snapshot parts that they need."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 #: Number of views that a page shows before the user chooses.
 MOST_AT_ONCE = 6
-#: Part of every snapshot of a page: the badge shows the errors of round trips.
+#: Snapshot part that every page needs: its badge shows the errors of round trips.
 ALWAYS = "invertibility"
 
 
@@ -30,7 +30,7 @@ def at_first(experiment: Experiment) -> tuple[str, ...]:
 
 
 def missing(experiment: Experiment) -> tuple[str, ...]:
-    """Return a sentence for each capability that the model lacks, with the views that need it."""
+    """Return one sentence per capability that the model lacks, with the views that need it."""
     architecture, titles = experiment.architecture, dict[Capability, list[str]]()
     for view in VIEWS.shown().values():
         if not view.applies(experiment):
@@ -44,7 +44,7 @@ def missing(experiment: Experiment) -> tuple[str, ...]:
 
 
 def requested_parts(keys: Iterable[str], experiment: Experiment) -> tuple[str, ...]:
-    """Return the parts of a snapshot that these views need, and those that every page needs."""
+    """Return the keys of the snapshot parts that these views need, and the one that every page needs."""
     views = VIEWS.shown()
     parts: dict[str, None] = {}
     for key in keys:

@@ -1,7 +1,7 @@
 """Snapshots: frozen arrays of a run at one iteration.
 
-Latent points, data points, lattice and grid are drawn once from the run's seed, so that only learning moves
-what is shown. A snapshot holds NumPy arrays; the views label them.
+Latent points, data points, lattice and grid are drawn once from the run's seed, so that only learning changes
+the arrays. A snapshot holds NumPy arrays; the views label them.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
     from workbench.training import Record, Run
 
-#: Views of a default request: those that are cheap.
+#: Views of a default request: the cheap ones.
 USUAL = ("samples", "latent", "density", "grid", "posterior", "invertibility")
 
 
 @dataclass(frozen=True)
 class SnapshotRequest:
-    """Request of a snapshot.
+    """Contents that a snapshot should have.
 
     Parameters
     ----------
     views : keys of `VIEWS`; a view without arrays of its own stands for the parts that it reads.
     observation : in data units; empty: the problem's own.
-    since : only records after this iteration.
-    fresh : False lets expensive views (calibration, bound, precision_recall, ocean) repeat recent arrays,
-        so that they take at most a fifth of the time of a live page; each says at which iteration it was
-        measured.
+    since : only records of the history after this iteration.
+    fresh : False lets expensive views (calibration, bound, precision_recall, ocean) reuse recent arrays, so
+        that they take at most a fifth of the time of a live page; all but ocean store the iteration at which
+        they were measured.
     """
 
     views: tuple[str, ...] = USUAL
@@ -48,7 +48,7 @@ class SnapshotRequest:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """Keys of the members that compute the arrays, each once."""
+        """Keys of the snapshot parts that compute the requested arrays, each once."""
         keys: dict[str, None] = {}
         for key in self.views:
             member = VIEWS[key]
@@ -61,8 +61,9 @@ class SnapshotRequest:
 class Snapshot:
     """State of a run at one iteration, with arrays by name (see the classes of the views).
 
-    Arrays are in data units unless their name says ``latent``, ``grid`` or ``invertibility``. ``notes`` has a
-    sentence by the key of a view, and by ``observation`` if the observation is unusual.
+    Arrays are in data units unless their name says ``latent``, ``grid``, ``invertibility`` or ``bound``.
+    ``notes`` holds sentences for the user by key of the view, and under ``observation`` if the observation is
+    unusual.
     """
 
     iteration: int
@@ -109,7 +110,7 @@ def take_snapshot(run: Run, request: SnapshotRequest) -> Snapshot:
 
 
 def _context(run: Run, request: SnapshotRequest) -> SnapshotContext:
-    """Return the context of a request, with a note on an unusual observation."""
+    """Return the settings that the views share, with a note if the observation is unlike the training's."""
     from workbench.inference.out_of_distribution import concerns, unit_doubts
 
     observation = _observation(run, request)

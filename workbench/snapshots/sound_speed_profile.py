@@ -1,4 +1,4 @@
-"""Speed of sound over depth: the water, the array in it, and the seabeds that the posterior proposes."""
+"""Speed of sound over depth: the water, hydrophones in it, and the seabeds that the posterior proposes."""
 
 from __future__ import annotations
 
@@ -14,19 +14,22 @@ if TYPE_CHECKING:
     from workbench.snapshots.labelling import SnapshotLike
     from workbench.training import Experiment
 
-#: Number of single profiles.
+#: Number of single profiles that are shown.
 PROFILES = 20
-#: m/s and m; depth grows downwards.
+#: Plotted ranges of speed in m/s and depth in m, which grows downwards.
 WINDOW = ((1470.0, 1920.0), (290.0, 0.0))
 
 
 @VIEWS.register
 class SoundSpeedProfile(View):
-    """Reads ocean_depths, ocean_speeds, ocean_speeds_reference and ocean_array."""
+    """View of sound speed over depth.
+
+    Reads the arrays ocean_depths, ocean_speeds, ocean_speeds_reference and ocean_array.
+    """
 
     key = "sound_speed_profile"
     title = "Sound speed"
-    summary = "Speed of sound over depth: water, array, and the seabeds that the posterior proposes."
+    summary = "Speed of sound over depth: water, hydrophones, and the seabeds that the posterior proposes."
     parts = ("ocean",)
     position = 50
 
@@ -35,9 +38,11 @@ class SoundSpeedProfile(View):
         return bool(experiment.problem.shapes.y) and hasattr(experiment.problem, "speed_profiles")
 
     def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
-        """Return ``model_low``, ``model_middle``, ``model_high`` (place): 5, 50 and 95 % of the speeds at
-        each ``depth``; ``model_profile`` (model_draw, place) some of them; the same with ``reference``;
-        depths ``array`` (hydrophone). ``pair`` is ignored.
+        """Return bands and single profiles of sound speed over ``depth``, for model and reference.
+
+        ``model_low``, ``model_middle``, ``model_high`` (place) are the 5, 50 and 95 % quantiles of the speeds
+        at each depth, ``model_profile`` (model_draw, place) single profiles; ``reference_*`` likewise.
+        ``array`` (hydrophone) holds the depths of the hydrophones. ``pair`` is ignored.
         """
         depth = rows(snapshot, "ocean_depths", None).reshape(-1)
         array = rows(snapshot, "ocean_array", None).reshape(-1)

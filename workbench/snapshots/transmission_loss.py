@@ -14,18 +14,21 @@ if TYPE_CHECKING:
     from workbench.snapshots.labelling import SnapshotLike
     from workbench.training import Experiment
 
-#: km, m (depth grows downwards) and dB.
+#: Plotted ranges of range in km and depth in m, which grows downwards; colour scale of the loss in dB.
 WINDOW, LIMITS = ((0.3, 3.4), (230.0, 0.0)), (45.0, 90.0)
 _SHAPE = (53, 124)
 
 
 @VIEWS.register
 class TransmissionLoss(View):
-    """Reads ocean_loss, ocean_ranges, ocean_levels, ocean_array and ocean_place."""
+    """View of the acoustic transmission loss.
+
+    Reads the arrays ocean_loss, ocean_ranges, ocean_levels, ocean_array and ocean_place.
+    """
 
     key = "transmission_loss"
     title = "Transmission loss"
-    summary = "How much quieter the tone is over range and depth, for the posterior's median."
+    summary = "Transmission loss of the tone over range and depth, for the posterior's median."
     parts = ("ocean",)
     position = 52
 
@@ -34,8 +37,10 @@ class TransmissionLoss(View):
         return bool(experiment.problem.shapes.y) and hasattr(experiment.problem, "speed_profiles")
 
     def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
-        """Return ``loss`` (level, range) in dB, the depth of the ``source`` at range 0, hydrophones
-        ``array_range`` and ``array_depth``, and the depth of the ``seabed``. ``pair`` is ignored.
+        """Return ``loss`` (level, range) in dB over depth and range, with source, hydrophones and seabed.
+
+        ``source`` is the depth of the source, at range 0, ``array_range`` and ``array_depth`` (hydrophone,)
+        the places of the hydrophones, ``seabed`` the depth of the seabed. ``pair`` is ignored.
         """
         loss = rows(snapshot, "ocean_loss", None)
         at = [rows(snapshot, name, None).reshape(-1) for name in ("ocean_ranges", "ocean_levels")]

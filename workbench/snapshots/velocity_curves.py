@@ -1,4 +1,4 @@
-"""Curves that the posterior predicts at the times of a measurement, and the same curves folded at one period.
+"""Velocity curves of posterior draws over the time of the measurements, and folded at one orbital period.
 
 For a problem that has ``curve(x, times)`` and ``nights`` (times, error bars), and whose ``physical(x)`` has
 the period in column 0 and the systemic velocity in column 5.
@@ -15,17 +15,18 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-#: Number of draws whose curves are computed, and of places along a curve.
+#: Number of draws whose curves are computed, and of points along a curve.
 CURVES, PLACES = 300, 240
-#: Room before the first and after the last measurement, as a share of the time between them.
+#: Margin before the first and after the last measurement, as a fraction of the time between them.
 _MARGIN = 0.04
-#: Periods are the same answer if they differ by less than this many turns over all the nights.
+#: Two periods count as equal if they differ by less than this many turns over the time of the measurements.
 _IN_STEP = 0.5
 
 
 def velocity_curves(problem: Any, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Compute the arrays ``curve_*`` and ``fold_*`` from ``observation``, ``posterior_x`` and perhaps
-    ``reference_x``.
+    """Compute the arrays ``curve_*`` (over time) and ``fold_*`` (over phase) of posterior draws.
+
+    ``arrays`` has ``observation`` (M,), ``posterior_x`` (n, D) and, where it is known, ``reference_x``.
     """
     times, errors = (torch.tensor(part, dtype=torch.float64) for part in problem.nights)
     margin = _MARGIN * float(times[-1] - times[0])
@@ -42,7 +43,8 @@ def velocity_curves(problem: Any, arrays: dict[str, np.ndarray]) -> dict[str, np
 def _folded(problem: Any, draws: dict[str, Tensor], observation: Tensor, times: Tensor) -> dict[str, Tensor]:
     """Fold all curves at one period: that of the most probable draw in the largest group of like periods.
 
-    The period comes from the reference where there is one, so that it does not move while the network learns.
+    The group is one of reference draws where there are any, so that the period does not move while the
+    network learns.
     """
     candidates = draws.get("_reference", draws[""])
     turns = (times[-1] - times[0]) / problem.physical(candidates)[:, 0]
