@@ -1,5 +1,6 @@
 """Forms: every setting of every member gets a widget that agrees with it."""
 
+import panel as pn
 import param
 import pytest
 
@@ -62,6 +63,15 @@ def test_a_value_between_the_steps_can_be_shown():
     form = Form(Example())
     form.set("rate", 1.7e-4)
     assert form.widgets["rate"].value == 1.7e-4
+
+
+@pytest.mark.parametrize("throttled", [True, False])
+def test_a_moved_slider_gives_an_option_and_not_its_position(throttled):
+    spec = Example()
+    slider = Form(spec).widgets["rate"]
+    with pn.config.set(throttled=throttled):
+        slider._process_events({"value": 14, "value_throttled": 14})  # as the browser sends it
+    assert slider.value == slider.value_throttled == spec.rate == slider.options[14] != 14
 
 
 def test_members_of_a_catalogue_are_chosen_by_their_titles():

@@ -10,6 +10,7 @@ import pytest
 from workbench.backends import InlineBackend
 from workbench.snapshots import VIEWS
 from workbench.ui import badge, drawing
+from workbench.ui.devices import device_reasons
 from workbench.ui.jobs import Jobs
 from workbench.ui.overlay import curves, overlay
 from workbench.ui.studio import Studio
@@ -104,6 +105,16 @@ def test_a_disabled_architecture_has_a_reason(studio):
     picker = studio.controls.pickers["architecture"]
     assert "inn" in picker.select.disabled_options
     assert any(label.startswith("Invertible") and "—" in label for label in picker.select.options)
+
+
+def test_a_device_that_is_not_there_is_disabled_with_its_reason(studio):
+    assert not studio.controls.device.disabled_options
+    reasons = device_reasons()
+    assert reasons["auto"] == reasons["cpu"] == ""
+    studio.controls.show_devices(reasons | {"mps": "not available (needs a Mac with Metal)"})
+    device = studio.controls.device
+    assert "mps" in device.disabled_options and device.value == "auto" and studio.session.device == "auto"
+    assert "Apple GPU — not available (needs a Mac with Metal)" in device.options
 
 
 def test_settings_of_an_embedding_are_shown_where_there_is_one(studio):

@@ -63,7 +63,7 @@ class Compare(pn.viewable.Viewer):
             pn.state.onload(self._restore_selection)
 
     def _restore_selection(self) -> None:
-        """Select the same rows again after loading; the browser misses an earlier selection."""
+        """Select the same rows again after loading; the browser ignores a selection made before."""
         selection, self._busy = self.table.selection, True
         self.table.selection = []
         self.table.selection = selection
@@ -86,12 +86,12 @@ class Compare(pn.viewable.Viewer):
         self.source.param.watch(lambda _: guard(self._on_source), "value")
         self.reload.on_click(lambda _: guard(self.refresh))
         self.table.param.watch(lambda _: guard(self.draw), "selection")
-        for widget in (self.metric, self.log, self.observation, self.horizontal, self.up):
+        for widget in (self.metric, self.log, self.observation, self.horizontal, self.vertical):
             widget.param.watch(lambda _: guard(self.draw), "value")
 
     # ---- sources and table
     def refresh(self) -> None:
-        """Read the available runs and study results from disk again; the chosen sources stay."""
+        """Read the available runs and study results from disk again; the chosen sources stay chosen."""
         self.available = {source.title: source for source in sources(self._folders)}
         titles = [title for title in self.source.value if title in self.available]
         titles = titles or list(self.available)[:1]

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import panel as pn
 import panel_material_ui as pmui
 
-from workbench.core.errors import SpecError, WorkbenchError
+from workbench.core.errors import SpecError
 from workbench.core.spec import Spec
-from workbench.training.device import pick_device
 from workbench.ui.choices import KINDS
 from workbench.ui.cost import CostCard
+from workbench.ui.devices import DEVICES, probe_devices
 from workbench.ui.drawing import Drawing
 from workbench.ui.form import HALF, Form, wrapping
 from workbench.ui.picker import Picker
@@ -20,7 +23,9 @@ from workbench.ui.section import Section
 from workbench.ui.session import Session
 from workbench.ui.upload import Upload
 
-DEVICES = {"auto": "Automatic", "cpu": "CPU", "cuda": "CUDA GPU", "mps": "Apple GPU"}
+if TYPE_CHECKING:
+    from bokeh.document import Document
+
 EDITORS = {
     "drawn": (Drawing, frozenset({"points"})),
     "table": (Upload, frozenset({"path", "x_columns", "y_columns"})),
@@ -171,32 +176,36 @@ class Controls(pn.viewable.Viewer):
             self.session.compare_choices()
 
     def _device_picker(self) -> pmui.Select:
-        reasons = {name: device_reason(name) for name in DEVICES}
-        options = {
-            f"{title} — {reasons[name]}" if reasons[name] else title: name for name, title in DEVICES.items()
-        }
         picker = pmui.Select(
             label="Device",
-            options=options,
+            options={title: name for name, title in DEVICES.items()},
             value="auto",
             size="small",
             width=282,
             margin=(5, 3),
-            disabled_options=[name for name, reason in reasons.items() if reason],
             description="Where a new run is trained.",
             css_classes=["wb-device"],
         )
         picker.param.watch(lambda event: setattr(self.session, "device", event.new), "value")
+        document = pn.state.curdoc
+        if document is not None:  # the answer comes from another process
+            probe_devices().add_done_callback(partial(_on_next_tick, document, self.show_devices))
         return picker
+
+    def show_devices(self, reasons: dict[str, str]) -> None:
+        """Disable the devices with a reason in ``reasons``, and show it in the menu."""
+        options = {
+            f"{title} — {reasons[name]}" if reasons[name] else title: name for name, title in DEVICES.items()
+        }
+        unavailable = [name for name, reason in reasons.items() if reason]
+        self.device.param.update(options=options, disabled_options=unavailable)
 
     def __panel__(self):
         return self._layout
 
 
-def device_reason(name: str) -> str:
-    """Return why a device is not available here, or an empty string if it is."""
-    try:
-        pick_device(name)
-    except WorkbenchError as error:
-        return f"not available (needs {error.expected})" if error.expected else "not available"
-    return ""
+def _on_next_tick(document: Document, action: Callable[[Any], None], future: Future) -> None:
+    """Call ``action`` with the result of a future on the event loop of a document."""
+    if future.exception() is None:
+        with suppress(Exception):  # the page was closed in the meantime
+            document.add_next_tick_callback(partial(action, future.result()))

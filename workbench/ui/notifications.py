@@ -11,14 +11,14 @@ from workbench.core.errors import WorkbenchError
 from workbench.ui import text
 
 log = logging.getLogger("workbench.studio")
-SECONDS = {"info": 6000, "success": 5000, "warning": 9000, "error": 12000}
+MILLISECONDS = {"info": 6000, "success": 5000, "warning": 9000, "error": 12000}
 
 
 def notify(kind: str, sentence: str) -> None:
     """Show a notification in the corner of the page; ``kind`` is info, success, warning or error."""
     notifications = pn.state.notifications
     if notifications is not None:
-        getattr(notifications, kind)(sentence, duration=SECONDS[kind])
+        getattr(notifications, kind)(sentence, duration=MILLISECONDS[kind])
 
 
 def guard(action: Callable[[], None]) -> bool:

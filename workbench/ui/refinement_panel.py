@@ -151,7 +151,7 @@ class RefinementPanel(pn.viewable.Viewer):
 
     def _tick(self) -> None:
         if self.busy:
-            self._show_message(f"RefinementPanel … {text.duration(time.monotonic() - self._start_time)}")
+            self._show_message(f"Refining … {text.duration(time.monotonic() - self._start_time)}")
 
     def _end(self) -> None:
         """Cancel the refinement in progress, if there is one, and reset the controls."""
