@@ -1,8 +1,8 @@
-"""Inversion of a trained forward network: the question, the base of the methods, and their result.
+"""Inversion of a trained forward network y = f(x): target, base class of the search methods, and result.
 
-misfit    e(x) = √( mean over i of ((fᵢ(x) − tᵢ) / sᵢ)² ), a pure number; s is the scale of y
+misfit    e(x) = √( mean over i of ((fᵢ(x) − tᵢ) / sᵢ)² ), a pure number; t is the target, s the scale of y
 reached   e(x) ≤ tolerance
-at rest   no point about a hundredth of the window away has a misfit smaller by more than a thousandth
+at rest   no random neighbour, 1 % of half the window's width away, has a misfit smaller by more than 0.1 %
 The network's weights are never changed: only inputs move.
 """
 
@@ -27,19 +27,20 @@ if TYPE_CHECKING:
 
 INVERSION: Catalogue[InversionMethod] = Catalogue("inversion methods", "inversion method")
 
-#: Largest number of iterations of a search that are recorded for plots.
+#: Largest number of iterations that a search records for plots.
 FRAMES = 60
-#: Test for a point at rest: number of random neighbours, their distance, and the least relative improvement.
+#: Test for a point at rest: number of random neighbours, their distance in half widths of the window, and the
+#: smallest relative improvement that counts.
 _NEIGHBOURS, _NEARBY, _NEARER = 64, 0.01, 1e-3
 
 
 @dataclass(frozen=True)
 class Question:
-    """A target, and where to search for inputs with this image.
+    """A target output, and where to search for inputs that the network maps to it.
 
     Parameters
     ----------
-    target : (M,) the image that the inputs should have.
+    target : (M,) the output that the inputs should have.
     window : (D, 2) low and high of each input, where searches start; half its width is the unit of steps.
     bounds : (D, 2) limits of each input; infinite where there are none.
     scale : (M,) unit of the misfit of each component of y.
@@ -73,7 +74,7 @@ class Question:
 
     @property
     def start_window(self) -> Tensor:
-        """The part of the window within the bounds, (D, 2)."""
+        """The part of the window within the bounds, (D, 2), where searches start."""
         return torch.stack(
             [
                 torch.maximum(self.window[:, 0], self.bounds[:, 0]),
@@ -103,18 +104,18 @@ class Question:
         return torch.minimum(torch.maximum(x, self.bounds[:, 0]), self.bounds[:, 1])
 
     def misfit(self, y: Tensor) -> Tensor:
-        """Return the misfit e (n,) of images y (n, M)."""
+        """Return the misfit (n,) of outputs y (n, M): root mean square of (y − target) / scale."""
         return ((y - self.target) / self.scale).square().mean(1).sqrt()
 
 
 @dataclass(frozen=True)
 class Found:
-    """The result of a search: n inputs and their way there.
+    """The result of a search: n inputs and their paths.
 
     Attributes
     ----------
-    x, y, misfit : (n, D), (n, M) and (n,), the inputs at the end, their images and misfits.
-    reached, at_rest : (n,) the misfit is within the tolerance; no neighbour has a smaller one.
+    x, y, misfit : (n, D), (n, M) and (n,), the inputs at the end, their outputs and misfits.
+    reached, at_rest : (n,) bool; the misfit is within the tolerance; no neighbour has a smaller one.
     path, path_misfit : (T, n, D) and (T, n), inputs and misfits at the iterations ``moments`` (T,), the first
         of which is the start.
     evaluations : number of inputs that were put through the network.
@@ -134,7 +135,7 @@ class Found:
 
     @property
     def best(self) -> int:
-        """Row of the input with the smallest misfit."""
+        """Index of the input with the smallest misfit."""
         return int(self.misfit.argmin())
 
     @property
@@ -146,7 +147,7 @@ class Found:
 
     @property
     def sentence(self) -> str:
-        """The verdict as a sentence."""
+        """The verdict as a sentence for the user."""
         n, nearest = len(self.x), float(self.misfit.min())
         if self.verdict == "reached":
             share = f"{int(self.reached.sum())} of {n} points"
@@ -163,7 +164,7 @@ class Found:
 
 
 class Trace:
-    """Record of a search: the number of evaluations, and the points at some iterations."""
+    """Record of a search in progress: number of network evaluations, and the points at some iterations."""
 
     def __init__(self, function: Function, question: Question, iterations: int) -> None:
         self.function, self.question, self.evaluations = function, question, 0
@@ -173,7 +174,7 @@ class Trace:
         self.moments: list[int] = []
 
     def image(self, x: Tensor) -> Tensor:
-        """Evaluate and count images y (n, M) of x (n, D); raises `DataError` for a wrong shape."""
+        """Return the network's outputs y (n, M) at x (n, D), counting them; `DataError` for a wrong shape."""
         self.evaluations += len(x)
         y = self.function(x)
         shape = (len(x), len(self.question.target))
@@ -185,7 +186,7 @@ class Trace:
         return y
 
     def keep(self, iteration: int, x: Tensor, misfit: Tensor) -> None:
-        """Record points (n, D) and misfits (n,), if this iteration is one of those that are recorded."""
+        """Store points (n, D) and misfits (n,), if this iteration is one of those that are recorded."""
         if iteration % self.every == 0 or iteration == self.last:
             self.path.append(x.detach().clone())
             self.misfits.append(misfit.detach().clone())
@@ -193,9 +194,9 @@ class Trace:
 
 
 class InversionMethod(Spec):
-    """Base of the methods that invert a trained network. A member implements `_search` and `iterations`."""
+    """Base class of the inversion methods. A subclass implements `_search` and `iterations`."""
 
-    #: points move step by step, so that their paths may be drawn as lines
+    #: True if points move step by step, so that their paths can be plotted as lines.
     moves: ClassVar[bool] = False
     needs_gradient: ClassVar[bool] = False
 
@@ -206,10 +207,10 @@ class InversionMethod(Spec):
     )
 
     def search(self, function: Function, question: Question, *, seed: int = 0) -> Found:
-        """Search inputs whose image is the target; ``function`` maps (n, D) to (n, M), row by row.
+        """Search for inputs whose output is the target; ``function`` maps (n, D) to (n, M), row by row.
 
-        Raises `DataError` where shapes do not fit or the network gives no finite number at the starts, and
-        `IncompatibleError` where gradients are needed and there are none.
+        Raises `DataError` where shapes do not fit or no input at the end has a finite output, and
+        `IncompatibleError` where the method needs gradients and the function has none.
         """
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
             raise SpecError("The seed must be a whole number from 0", found=repr(seed))
@@ -244,7 +245,7 @@ class InversionMethod(Spec):
 
     @abstractmethod
     def _search(self, trace: Trace, question: Question, generator: torch.Generator) -> Tensor:
-        """Return the points (n, D) at the end, and record iterations in ``trace``."""
+        """Move the points; return them (n, D) at the end, and record iterations in ``trace``."""
 
 
 def require_gradient(y: Tensor) -> None:
@@ -260,7 +261,7 @@ def require_gradient(y: Tensor) -> None:
 def _at_rest(
     function: Function, question: Question, x: Tensor, misfit: Tensor, generator: torch.Generator
 ) -> Tensor:
-    """Return a mask (n,) of the points without a random neighbour whose misfit is smaller by a thousandth.
+    """Return a mask (n,) of the points whose random neighbours have no misfit smaller by more than 0.1 %.
 
     Values are compared, not gradients: at the kinks of a piecewise linear network a minimum has no gradient.
     """

@@ -1,11 +1,11 @@
 """Boundary marking: a population of points spreads along the whole set f(x) = target of a trained network.
 
-rank       by the misfit e(x); the M worst are replaced (misfits below the tolerance count as equal, and of
-           equals the most crowded is replaced first, which makes the marks even)
+rank       by the misfit e(x); the worst are replaced (misfits below the tolerance count as equal, and of
+           equals the most crowded is replaced first, which spaces the points evenly)
 parents    drawn among the fifth of the points that is least crowded: largest mean distance to m neighbours
 child      x + κ n, n ~ N(0, V), V the square of half the window's width; it replaces a point
            κ falls from one generation to the next
-coverage   the spread of the distances between nearest marks over their mean: 0 where they are equal
+coverage   standard deviation of the distances between nearest points over their mean: 0 where they are equal
 Source: Jensen et al. 1999, Inversion of feedforward neural networks, Proc. IEEE 87(9); Reed and Marks 1995.
 """
 
@@ -21,13 +21,13 @@ from workbench.inversion.base import INVERSION, InversionMethod, Question, Trace
 if TYPE_CHECKING:
     from torch import Tensor
 
-#: Parents are drawn among this share of the points.
+#: Parents are drawn among this share of the points, the least crowded ones.
 _PARENTS = 0.2
 
 
 @INVERSION.register
 class BoundaryMarking(InversionMethod):
-    """Marks of a level set, evenly spread over all of it."""
+    """A population of points that spreads evenly over the level set f(x) = target."""
 
     key = "boundary_marking"
     title = "Boundary marking"
@@ -42,14 +42,14 @@ class BoundaryMarking(InversionMethod):
         bounds=(0.0, 10.0),
         doc="Misfits below this, in units of the scale of y, count as equal. 0 ranks by the misfit alone.",
     )
-    marks = param.Integer(default=150, bounds=(10, 5_000), doc="Points that mark the set.")
+    marks = param.Integer(default=150, bounds=(10, 5_000), doc="Number of points on the level set.")
     generations = param.Integer(
         default=400, bounds=(1, 100_000), doc="How often the worst points are replaced."
     )
     replaced = param.Number(
         default=0.05,
         bounds=(0.001, 0.8),
-        doc="Share of the points that each generation replaces. A large share tears holes.",
+        doc="Share of the points that each generation replaces. A large share leaves gaps.",
     )
     neighbours = param.Integer(
         default=2,
@@ -91,7 +91,7 @@ class BoundaryMarking(InversionMethod):
 
 
 def _replacement_order(excess: Tensor, space: Tensor) -> Tensor:
-    """Return the rows (n,) by falling excess (n,), and among equals by rising space (n,) around them."""
+    """Return row numbers (n,) in order of replacement: largest misfit first, of equals the most crowded."""
     by_space = space.argsort(stable=True)
     return by_space[excess[by_space].argsort(descending=True, stable=True)]
 
@@ -103,6 +103,6 @@ def mean_neighbour_distance(points: Tensor, neighbours: int) -> Tensor:
 
 
 def unevenness(points: Tensor) -> float:
-    """Return the coefficient of variation of the nearest-neighbour distances: 0 for even marks."""
+    """Return the coefficient of variation of nearest-neighbour distances: 0 for evenly spaced points."""
     nearest = mean_neighbour_distance(points, 1)
     return float(nearest.std(unbiased=False) / nearest.mean())

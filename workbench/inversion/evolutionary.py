@@ -2,7 +2,8 @@
 
 fitness    the smaller the misfit e(x), the fitter
 selection  tournament: the fittest of k drawn at random becomes a parent
-crossover  blend: each gene is uniform on the parents' interval, widened by α of its length on both sides
+crossover  blend: each gene (component of x) is uniform on the parents' interval, widened on both sides by a
+           share α of its length, the setting ``blend``
 mutation   each gene with some probability gets normal noise, whose size falls from one generation to the next
 elitism    the fittest few pass unchanged, so that the best misfit never grows
 Known      the population tends to gather at one preimage; other seeds find others
@@ -22,13 +23,13 @@ from workbench.inversion.base import INVERSION, InversionMethod, Question, Trace
 if TYPE_CHECKING:
     from torch import Tensor
 
-#: Mutation ends at this share of its first size.
+#: Size of the last mutations as a fraction of that of the first.
 _LAST_MUTATION = 1e-3
 
 
 @INVERSION.register
 class EvolutionarySearch(InversionMethod):
-    """Real-coded genetic search for inputs."""
+    """Real-coded genetic algorithm that searches for inputs."""
 
     key = "evolutionary"
     title = "Evolutionary inversion"
@@ -38,7 +39,7 @@ class EvolutionarySearch(InversionMethod):
         "IEEE 87(9); Eshelman & Schaffer (1993), Real-coded genetic algorithms and interval schemata"
     )
 
-    population = param.Integer(default=100, bounds=(4, 10_000), doc="Inputs that live at the same time.")
+    population = param.Integer(default=100, bounds=(4, 10_000), doc="Number of inputs in a generation.")
     generations = param.Integer(
         default=80, bounds=(1, 100_000), doc="How often the population is replaced by its children."
     )
@@ -86,7 +87,7 @@ class EvolutionarySearch(InversionMethod):
     def _children(
         self, x: Tensor, misfit: Tensor, question: Question, generation: int, generator: torch.Generator
     ) -> Tensor:
-        """Return a whole new generation (n, D)."""
+        """Return the next generation (n, D) by tournament selection, crossover and mutation."""
 
         def uniform() -> Tensor:
             return torch.rand(x.shape, generator=generator, dtype=torch.float64).to(x)
@@ -103,7 +104,7 @@ class EvolutionarySearch(InversionMethod):
         return question.inside(torch.where(mutates, children + size * question.half * noise, children))
 
     def _parents(self, misfit: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the rows (n,) of the winners of n tournaments."""
+        """Return the row numbers (n,) of the winners of n tournaments."""
         candidates = torch.randint(len(misfit), (len(misfit), self.tournament), generator=generator).to(
             misfit.device
         )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @INVERSION.register
 class GradientInversion(InversionMethod):
-    """Iterative inversion by the gradient with respect to the input."""
+    """Iterative inversion by the gradient of the misfit with respect to the input, weights fixed."""
 
     key = "gradient"
     title = "Gradient inversion"
@@ -41,7 +41,7 @@ class GradientInversion(InversionMethod):
     starts = param.Integer(
         default=64,
         bounds=(1, 10_000),
-        doc="Points that start at once, at random in the window. Each finds at most one preimage.",
+        doc="Number of starting points, random in the window. Each finds at most one preimage.",
     )
     steps = param.Integer(default=300, bounds=(1, 100_000), doc="Gradient steps of each point.")
     optimiser = param.Selector(
@@ -91,7 +91,7 @@ class GradientInversion(InversionMethod):
         return best
 
     def _step(self, iteration: int, gradient: Tensor, first: Tensor, second: Tensor) -> Tensor:
-        """Return the step to subtract from u (n, D); Adam's moments ``first``, ``second`` change in place."""
+        """Return the step to subtract from scaled inputs u (n, D); update Adam's moments in place."""
         if self.optimiser == "descent":
             return self.learning_rate * gradient
         first.mul_(0.9).add_(gradient, alpha=0.1)

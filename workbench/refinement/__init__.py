@@ -1,4 +1,4 @@
-"""Refinement: improve the posterior of one observation beyond the trained network's answer."""
+"""Refinement: improve the posterior at one observation beyond the trained network's answer."""
 
 # ruff: noqa: I001  (the order of these lines is the order of every menu and table)
 from workbench.refinement.base import Gain, REFINEMENT, RefinedPosterior, Refinement

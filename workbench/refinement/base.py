@@ -1,4 +1,4 @@
-"""Base of the refinements: the network's posterior of one observation, the refined one, and the gain.
+"""Base classes of the refinements of a trained network's posterior at one observation.
 
 A trained network q(x | y) answers every observation at once, each of them with a small error. For one
 observation the answer can be corrected: with the exact joint density p(x, y), or with more simulations.
@@ -30,22 +30,22 @@ if TYPE_CHECKING:
 REFINEMENT: Catalogue[Refinement] = Catalogue("refinements", "refinement")
 
 _CHUNK = 20_000
-#: The exact density may cost milliseconds a row: chunks this small let a refinement be stopped in time.
+#: Rows per call of the exact density, which may cost milliseconds each: between calls a refinement can stop.
 _EXPENSIVE_CHUNK = 2000
-#: Above this Pareto k̂ importance weights are not to be relied on (Vehtari et al. 2024).
+#: Above this Pareto k̂, the shape of their tail, importance weights are unreliable (Vehtari et al. 2024).
 UNRELIABLE = 0.7
 NAN = float("nan")
 
 
 class AmortisedPosterior:
-    """The network's posterior of one observation, float64 on the CPU.
+    """The network's posterior at one observation, float64 on the CPU.
 
     Parameters
     ----------
     fitted : the trained network.
     problem : the problem that it was trained on.
     observation : (M,) in the units of y.
-    run : the run of the network, where there is one; it brings its simulations along.
+    run : the run that trained the network, where there is one; it holds the simulations of the training.
     callback : called repeatedly during a refinement; an error that it raises ends the refinement.
     """
 
@@ -73,19 +73,19 @@ class AmortisedPosterior:
         return Capability.DENSITY in self.fitted.capabilities
 
     def draw(self, n: int, generator: torch.Generator) -> Tensor:
-        """n draws (n, D) of q(x | y)."""
+        """Return n draws (n, D) of q(x | y), the network's posterior."""
         self.callback()
         seed = int(torch.randint(2**62, (1,), generator=generator))
         own = torch.Generator(device=self.fitted.model.device).manual_seed(seed)
         return self.fitted.sample(n, [self.observation.tolist()], own, within_bounds=False).double().cpu()
 
     def log_density(self, x: Tensor) -> Tensor:
-        """log q(x | y) (n,) in nats for x (n, D)."""
+        """Return log q(x | y) (n,) in nats for x (n, D)."""
         rows = [self.observation.tolist()]
         return self._in_chunks(lambda chunk: self.fitted.log_prob(chunk, rows), x)
 
     def log_joint(self, x: Tensor) -> Tensor:
-        """log p(x, y) (n,) in nats; −∞ where it cannot be computed."""
+        """Return the problem's exact log p(x, y) (n,) in nats; −∞ where it cannot be computed."""
 
         def one(chunk: Tensor) -> Tensor:
             return self.problem.log_joint(chunk, self.observation.expand(len(chunk), -1))
@@ -104,7 +104,7 @@ class AmortisedPosterior:
 
 @dataclass(frozen=True)
 class Gain:
-    """The effect of a refinement in numbers. NaN: not measured by this method.
+    """The effect of a refinement in numbers; NaN where the method does not measure it.
 
     draws : number of draws of the proposal that were weighted.
     effective_sample_size : number of independent draws of the exact posterior that they are worth.
@@ -112,10 +112,10 @@ class Gain:
     acceptance : share of Markov chain moves that were accepted.
     log_evidence, log_evidence_error : log p(y) in nats and its standard error.
     simulations : number of further simulations.
-    prior_share : share of the prior that the last round simulated from.
+    prior_share : prior probability of the region from which the last round simulated.
     improvement : mean increase of the log density of fresh simulations, in nats.
     evaluations : number of evaluations of the exact joint density.
-    proposal : the distribution of the weighted draws.
+    proposal : name of the distribution of the weighted draws.
     """
 
     method: str
@@ -135,12 +135,12 @@ class Gain:
     warnings: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """All numbers and warnings by name."""
+        """Return all numbers and warnings by name."""
         return asdict(self)
 
     @property
     def sentence(self) -> str:
-        """The gain in words, with the warnings at the end."""
+        """The numbers as a text for the user, with the warnings at the end."""
         parts = []
         if not math.isnan(self.effective_sample_size):
             share = self.effective_sample_size / max(self.draws, 1)
@@ -166,11 +166,11 @@ class Gain:
 
 
 class RefinedPosterior:
-    """The refined posterior of one observation: ``sample`` as for a posterior, and its ``gain``.
+    """The refined posterior at one observation: ``sample`` as for any posterior, and its ``gain``.
 
     Parameters
     ----------
-    draw : (n, generator) -> x (n, D), float64.
+    draw : function (n, generator) -> x (n, D), float64.
     amortised : the posterior that was refined.
     gain : effect of the refinement.
     weighted : x (N, D) and normalised log weights (N,), for methods that have them.
@@ -192,13 +192,13 @@ class RefinedPosterior:
         self.observation = tuple(amortised.observation.tolist())
 
     def sample(self, n: int = 1000, *, seed: int = 0) -> xr.Dataset:
-        """n draws of equal weight: a variable for each parameter, with the gain in the attributes."""
+        """Return n equally weighted draws: one variable per parameter, with the gain in the attributes."""
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise SpecError("The number of draws must be a positive whole number", found=repr(n))
         return self._dataset(self._draw(n, torch.Generator().manual_seed(seed)))
 
     def weighted(self) -> xr.Dataset:
-        """The proposal's draws with normalised ``log_weight``; `SpecError` for methods without weights."""
+        """Return the proposal's draws with normalised ``log_weight``; `SpecError` if the method has none."""
         if self._weighted is None:
             raise SpecError(
                 "This refinement has no weights", suggestion="use sample, or the importance method"
@@ -222,10 +222,10 @@ class RefinedPosterior:
 
 
 class Refinement(Needs, Spec):
-    """Base of every refinement. A member writes ``_refine``; nothing public is overridden."""
+    """Base class of every refinement. A subclass implements ``_refine``; it overrides nothing public."""
 
     def refusals(self, fitted: FittedModel | Run, problem: Problem) -> list[str]:
-        """Reasons why this cannot be done, one sentence each; empty when it can."""
+        """Return the reasons why this refinement cannot be done, one sentence each; empty when it can."""
         model = cast("FittedModel", getattr(fitted, "fitted", fitted))
         unready = list(problem.refusals())
         if unready:
@@ -237,11 +237,14 @@ class Refinement(Needs, Spec):
         return [f"{reason}." for reason in unmet] + self._refusals(model, problem)
 
     def _refusals(self, fitted: FittedModel, problem: Problem) -> list[str]:
-        """Further reasons, which are not capabilities."""
+        """Return further reasons, beyond missing capabilities; by default none."""
         return []
 
     def refine(self, amortised: AmortisedPosterior, *, seed: int = 0) -> RefinedPosterior:
-        """The refined posterior. Same seed, same draws. Raises `IncompatibleError` with the first refusal."""
+        """Return the refined posterior. Same seed, same draws.
+
+        Raises `IncompatibleError` with the first of `refusals`, if there is one.
+        """
         reasons = self.refusals(amortised.fitted, amortised.problem)
         if reasons:
             raise IncompatibleError(reasons[0])
@@ -249,4 +252,4 @@ class Refinement(Needs, Spec):
 
     @abstractmethod
     def _refine(self, amortised: AmortisedPosterior, generator: torch.Generator) -> RefinedPosterior:
-        """Refine; all random numbers come from ``generator``."""
+        """Compute the refined posterior; all random numbers come from ``generator``."""

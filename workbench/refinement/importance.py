@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @REFINEMENT.register
 class ImportanceSampling(Refinement):
-    """Weights p(x, y) / q(x | y), Pareto-smoothed; `sample` resamples by them."""
+    """Importance sampling with Pareto-smoothed weights p(x, y) / q(x | y); `sample` resamples by them."""
 
     key = "importance"
     title = "Importance sampling"
@@ -69,7 +69,7 @@ class ImportanceSampling(Refinement):
 
 
 def tail_warnings(pareto_k: float, proposal: str = "the network") -> tuple[str, ...]:
-    """Warnings for weights with this tail, of draws of a proposal."""
+    """Return a warning if k̂, the shape of the weights' tail, is above `UNRELIABLE`; else an empty tuple."""
     if pareto_k <= UNRELIABLE:
         return ()
     return (

@@ -1,8 +1,8 @@
 """Sequential Monte Carlo from the network's posterior to the exact one, with Markov chain moves.
 
 stages    π_β(x) ∝ q(x | y)^(1−β) p(x, y)^β, 0 = β₀ < β₁ < … < 1. Draws of one stage are weighted and
-          resampled for the next, whose β is as large as leaves half of them effective, and moved under its
-          density. For a network that is nearly right one stage is enough: sampling-importance-resampling.
+          resampled for the next, whose β is the largest that leaves half of them effective, and moved under
+          its density. For a network that is nearly right one stage is enough: sampling-importance-resampling.
 evidence  log p(y) = Σ over the stages of the log mean weight
 draws     the ensemble after its last moves, stored every few moves until there are enough
 Source: Del Moral, Doucet & Jasra 2006, Sequential Monte Carlo samplers; Chopin 2002.
@@ -34,18 +34,18 @@ from workbench.refinement.base import (
 if TYPE_CHECKING:
     from torch import Tensor
 
-#: Draws of the network for each walker: the first stage selects from them.
+#: Draws of the network for each walker: the first stage resamples from them.
 _CANDIDATES = 10
 _MOST_STAGES = 200
 #: Below this acceptance rate a warning is given.
 _LOW_ACCEPTANCE = 0.05
-#: Fewer draws of positive density than this are too few to start from.
+#: Smallest number of draws with a positive exact density to start from.
 _FEWEST_POSSIBLE = 50
 
 
 @dataclass
 class _Progress:
-    """Measurements of the stages so far."""
+    """Measurements of the stages so far: their number, log evidence, and the weights' quality."""
 
     stages: int = 0
     log_evidence: float = 0.0
@@ -57,7 +57,7 @@ class _Progress:
 
 @REFINEMENT.register
 class MarkovChain(Refinement):
-    """Tempered from the network to the exact posterior, with Markov chain moves at each stage."""
+    """Sequential Monte Carlo from the network's posterior to the exact one, with Markov chain moves."""
 
     key = "markov_chain"
     title = "Resampling and Markov chain moves"
@@ -90,7 +90,7 @@ class MarkovChain(Refinement):
         5,
         bounds=(1, 1000),
         doc="""
-        Moves between two times that the walkers are stored, and at each stage.""",
+        Moves after which the walkers are stored again, and moves at each stage.""",
     )
 
     def _refine(self, amortised: AmortisedPosterior, generator: torch.Generator) -> RefinedPosterior:
@@ -134,7 +134,7 @@ class MarkovChain(Refinement):
     def _approach(
         self, amortised: AmortisedPosterior, generator: torch.Generator, progress: _Progress
     ) -> Tensor:
-        """Walkers (N, D) distributed like the exact posterior, before the final moves."""
+        """Return walkers (N, D) distributed like the exact posterior, before the final moves."""
         from workbench.problems.ensemble_sampler import resample
         from workbench.refinement.moves import WalkerEnsemble
         from workbench.refinement.weights import importance_weights
@@ -188,7 +188,7 @@ def _warnings(progress: _Progress, acceptance: float, has_density: bool) -> tupl
 
 
 def _possible(x: Tensor, amortised: AmortisedPosterior) -> Tensor:
-    """The rows of x (n, D) with a positive density."""
+    """Return the rows of x (n, D) with a positive exact density; `DataError` for too few."""
     possible = x[amortised.log_joint(x).isfinite()]
     if len(possible) < _FEWEST_POSSIBLE:
         raise DataError(
@@ -199,7 +199,7 @@ def _possible(x: Tensor, amortised: AmortisedPosterior) -> Tensor:
 
 
 def _tempered(amortised: AmortisedPosterior, beta: float) -> Callable[[Tensor], Tensor]:
-    """log π_β; −∞ where the exact density is zero."""
+    """Return the function log π_β, (1 − β) log q(x | y) + β log p(x, y); −∞ where p is zero."""
 
     def log_target(x: Tensor) -> Tensor:
         log_p = amortised.log_joint(x)
@@ -210,7 +210,7 @@ def _tempered(amortised: AmortisedPosterior, beta: float) -> Callable[[Tensor], 
 
 
 def _step(log_ratio: Tensor, most: float, enough: float) -> float:
-    """The largest power up to ``most`` whose weights leave ``enough`` draws effective, by bisection."""
+    """Return the largest increase of β, up to ``most``, whose weights leave ``enough`` effective draws."""
     from workbench.refinement.weights import effective_size
 
     if not log_ratio.isfinite().any():

@@ -3,8 +3,8 @@
 Each draw is moved along differences of others, so that the shape of the ensemble sets length and direction
 of the moves, and a difference between two modes leads from one to the other.
 Source: ter Braak 2006 (differential evolution Markov chain), Statistics and Computing 16, as implemented
-        in emcee (Foreman-Mackey et al. 2013, arXiv 1202.3665). Its snooker moves divide by distances between
-        draws, which are zero after resampling.
+        in emcee (Foreman-Mackey et al. 2013, arXiv 1202.3665). emcee's snooker moves are not used: they
+        divide by distances between draws, which are zero after resampling.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class WalkerEnsemble:
-    """Walkers at x (N, D), float64, and their random numbers.
+    """Ensemble of walkers at x (N, D), float64, with its own state of random numbers.
 
     The unit of each component is its standard deviation over the walkers at the start.
     """

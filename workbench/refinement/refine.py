@@ -1,4 +1,4 @@
-"""refine: the public function."""
+"""The public function `refine`: a better posterior at one observation."""
 
 from __future__ import annotations
 
@@ -28,20 +28,21 @@ def refine(
     alive: Callable[[], None] = lambda: None,
     **settings: Any,
 ) -> RefinedPosterior:
-    """Refine the posterior of one observation beyond the trained network's answer.
+    """Refine the posterior at one observation beyond the trained network's answer.
 
     Parameters
     ----------
     trained : a Run or a FittedModel.
     observation : (M,) in the units of y.
-    method : "importance" (weights), "markov_chain" (resampling and moves), "signal_model" (weights of a local
-        model), "truncated" (further rounds of simulation), a `Refinement`, or "automatic": moves where the
-        joint density is known, rounds elsewhere.
+    method : "importance" (weights), "markov_chain" (resampling and Markov chain moves), "signal_model"
+        (weights of draws from a local model of the signal), "truncated" (further rounds of simulation and
+        training), a `Refinement`, or "automatic": "markov_chain" where the joint density is
+        known, else "truncated".
     problem : the problem that the network was trained on; by default the run's own, or that of the experiment
         that the model carries.
     seed : same seed, same draws.
     alive : called repeatedly; an error that it raises ends the refinement.
-    settings : of the method.
+    settings : settings of the method.
 
     Returns
     -------
@@ -78,7 +79,7 @@ def _member(
 
 
 def _problem(fitted: FittedModel) -> Problem:
-    """The problem of the experiment that a model carries. Raises `SpecError` where there is none."""
+    """Return the problem of the experiment that a model carries; `SpecError` where it carries none."""
     from workbench.training import Experiment
 
     manifest = getattr(fitted, "manifest", {}) or {}

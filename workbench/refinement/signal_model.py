@@ -2,7 +2,8 @@
 
 table     points x_i with their exact signals s(x_i) and log densities; it begins with draws of the network
 model     ŝ(x), a polynomial of degree 2 for each number of the signal, in decorrelated x; fitted by least
-          squares with weights p(x_i, y)^(1/T), with the lowest T that leaves enough of them effective
+          squares with weights p(x_i, y)^(1/T), with the lowest T that leaves enough of them effective;
+          p̂(x, y) is the joint density with ŝ in place of s
 rounds    draws of the model's posterior at that T are added to the table, with exact signals; then the model
           is fitted again: T falls to 1 as the table gathers around the posterior
 end       many draws x_j of the model's posterior, weighted by p(x_j, y) / p̂(x_j, y), exact and
@@ -16,7 +17,7 @@ the exact distribution of the noise on top, is valid further than one of the log
 Source: Sacks, Welch, Mitchell & Wynn 1989, Statistical Science 4 (models of computer experiments);
         Cappé, Guillin, Marin & Robert 2004, Population Monte Carlo, J. Comput. Graph. Stat. 13 (rounds and
         weights); Owen & Zhou 2000, Safe and Effective Importance Sampling, J. Am. Stat. Assoc. 95 (a proposal
-        that leaves nothing out). The combination is ours.
+        that leaves nothing out). Their combination: this project.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     class SignalProblem(Protocol):
-        """A problem with the capability SIGNAL: methods that the model of the signal calls."""
+        """A problem with the capability SIGNAL, as far as the model of the signal calls its methods."""
 
         def signals(self, x: Tensor) -> Tensor: ...
 
@@ -50,28 +51,28 @@ if TYPE_CHECKING:
         def log_prior(self, x: Tensor) -> Tensor: ...
 
 
-#: Effective points of the fit for each of its coefficients, their least number; and the ridge penalty.
+#: Effective points that a fit needs for each of its coefficients, and at least; ridge penalty of the fit.
 _ENOUGH, _LEAST, _RIDGE = 2.0, 60, 1e-3
-#: Temperature of the draws for the table, as a multiple of that of the fit.
+#: Temperature of the draws that are added to the table, as a multiple of that of the fit.
 _COOLING = 0.4
-#: Region in which the model is valid: a + b D in squared standard deviations from the table's mean.
+#: Region in which the model is valid: squared Mahalanobis distance from the table's mean below a + b D.
 _REACH = (16.0, 3.0)
-#: Share of effective weights from which the model is good enough.
+#: Share of effective draws above which the model is good enough.
 _GOOD = 0.5
-#: How often draws are added at the end, where too few are effective.
+#: How often draws are added at the end, at most, while too few are effective.
 _PASSES = 4
-#: Fewer possible draws of the network than this are too few to start from.
+#: Smallest number of the network's draws with a positive prior density to start from.
 _FEWEST = 30
-#: Signals that are computed at once: between two chunks the work can be stopped.
+#: Signals that are computed at once: a refinement can be stopped between two chunks.
 _CHUNK = 500
-#: Draws of the network at once, in the search for draws outside the region, and the number that is enough.
+#: Chunk of the network's draws in the search for draws outside the region, and how many of these are enough.
 _NETWORK_CHUNK, _OUTSIDE_DRAWS = 2000, 400
-#: Effective draws of the network that estimate the integral of the model: the fewest, and enough.
+#: Effective draws of the network for an estimate of ∫ p̂: the fewest, and the number that is enough.
 _INTEGRAL_DRAWS = (30.0, 1000.0)
 
 
 class _Model:
-    """ŝ(x), fitted to a weighted table, and the log density that follows from it."""
+    """The polynomial ŝ(x) of the signal, fitted to a weighted table, and the joint density p̂(x, y) by it."""
 
     def __init__(
         self, problem: SignalProblem, y: Tensor, x: Tensor, numbers: Tensor, weights: Tensor
@@ -97,7 +98,7 @@ class _Model:
         return torch.cat([torch.ones(len(u), 1).to(u), u, u[:, first] * u[:, second]], 1)
 
     def log_joint(self, x: Tensor) -> Tensor:
-        """log p̂(x, y) (n,); −∞ outside the region of the model."""
+        """Return log p̂(x, y) (n,), with the polynomial as signal; −∞ outside the region of the model."""
         with torch.no_grad():
             numbers = self._terms(self._units(x)) @ self.coefficients
             values = self.problem.log_likelihood_of(numbers, self.y)
@@ -105,12 +106,12 @@ class _Model:
             return torch.where(self.in_region(x), values, -math.inf)
 
     def in_region(self, x: Tensor) -> Tensor:
-        """Boolean mask (n,) of the rows of x (n, D) for which the model is valid."""
+        """Return a mask (n,) of the rows of x (n, D) for which the model is valid."""
         return self._units(x).square().sum(1) < _REACH[0] + _REACH[1] * x.shape[1]
 
 
 class _Table:
-    """Points with their exact signals as numbers, and their exact log densities."""
+    """Points with their exact signals as real numbers, and their exact log p(x, y)."""
 
     def __init__(
         self, problem: SignalProblem, y: Tensor, callback: Callable[[], None] = lambda: None
@@ -122,7 +123,7 @@ class _Table:
         return len(self.x)
 
     def add(self, x: Tensor) -> Tensor:
-        """Add the rows of x (n, D) that are possible under the prior; return their exact log p(x, y)."""
+        """Add the rows of x (n, D) that the prior allows; return the exact log p(x, y) of these."""
         with torch.no_grad():
             prior = self.problem.log_prior(x)
             x, prior = x[prior.isfinite()], prior[prior.isfinite()]
@@ -140,7 +141,7 @@ class _Table:
         return self.problem.signal_numbers(self.problem.signals(x), self.y)
 
     def temperature(self, enough: float) -> float:
-        """The lowest T ≥ 1 whose weights p^(1/T) leave ``enough`` points effective."""
+        """Return the lowest T ≥ 1 whose weights p^(1/T) leave ``enough`` points effective."""
         if effective_size(self.logs) >= enough:
             return 1.0
         low, high = 0.0, 1.0
@@ -151,10 +152,10 @@ class _Table:
 
 
 class _OutsideDraws(NamedTuple):
-    """Draws x (k, D) of the network outside the region of the model.
+    """Draws x (k, D) of the network outside the region of the signal's model.
 
-    ``logs`` (k,) are the logarithms of their contributions to p(y), ``log_integral`` is log ∫ p̂, and
-    ``effective`` the number of effective draws that estimate it.
+    ``logs`` (k,) are the logarithms of their contributions to p(y), ``log_integral`` is log ∫ p̂ with the
+    model's density p̂, and ``effective`` the number of effective draws that estimate it.
     """
 
     x: Tensor
@@ -165,7 +166,7 @@ class _OutsideDraws(NamedTuple):
 
 @REFINEMENT.register
 class SignalModel(Refinement):
-    """Draws of a model of the signal around this observation, with exact weights."""
+    """Draws from a polynomial model of the signal near this observation, weighted by the exact density."""
 
     key = "signal_model"
     title = "Local model of the signal"
@@ -192,19 +193,19 @@ class SignalModel(Refinement):
         600,
         bounds=(100, 1_000_000),
         doc="""
-        Draws of the network to begin with.""",
+        Draws of the network in the first table of signals.""",
     )
     batch = param.Integer(
         200,
         bounds=(50, 100_000),
         doc="""
-        Signals that each round adds.""",
+        Exact signals that each round computes.""",
     )
     rounds = param.Integer(
         20,
         bounds=(1, 1000),
         doc="""
-        Rounds at most; it stops when the model's weights leave half of its draws effective.""",
+        Rounds at most; they end when the model's weights leave half of its draws effective.""",
     )
     moves = param.Integer(
         60,
@@ -260,7 +261,7 @@ class SignalModel(Refinement):
         return RefinedPosterior(draw, amortised, gain, weighted=(x, weights.log))
 
     def _approach(self, table: _Table, generator: torch.Generator) -> tuple[_Model, int]:
-        """Extend the table in rounds until the model is good enough; the model and the number of rounds."""
+        """Extend the table in rounds until the model is good enough; return the model and their number."""
         stage = 0
         while stage < self.rounds:
             stage += 1
@@ -283,7 +284,10 @@ class SignalModel(Refinement):
     def _final_draws(
         self, model: _Model, table: _Table, generator: torch.Generator
     ) -> tuple[_Model, Tensor, Tensor]:
-        """The model, its draws x (n, D), and log p(x, y) / p̂(x, y) (n,), effective enough if possible."""
+        """Return the model, its draws x (n, D), and their log weights (n,).
+
+        Where too few draws are effective, the model is fitted once more or draws are added.
+        """
         x, ratio = self._weighted_draws(model, table, generator)
         if effective_size(ratio) >= self.effective:
             return model, x, ratio
@@ -302,7 +306,7 @@ class SignalModel(Refinement):
     def _outside_draws(
         self, model: _Model, table: _Table, amortised: AmortisedPosterior, generator: torch.Generator
     ) -> _OutsideDraws | None:
-        """Draws of the network outside the model's region; None where too few draws estimate its integral."""
+        """Draw from the network outside the model's region; None where too few draws estimate ∫ p̂."""
         outside, densities, ratios, draws_searched, effective = [], [], [], 0, 0.0
         while (n := sum(map(len, ratios))) < self.network_draws and (
             effective < _INTEGRAL_DRAWS[1] or not draws_searched
@@ -326,14 +330,14 @@ class SignalModel(Refinement):
     def _weighted_draws(
         self, model: _Model, table: _Table, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """Draws (n, D) of the model's posterior and log p(x, y) / p̂(x, y) (n,)."""
+        """Return draws (n, D) of the model's posterior and log weights log p(x, y) / p̂(x, y) (n,)."""
         x = self._model_draws(model, table, self.draws, 1.0, generator, between=max(1, self.moves // 3))
         x = x[table.problem.log_prior(x).isfinite()]
         return x, table.add(x) - model.log_joint(x)
 
     @staticmethod
     def _enough(table: _Table) -> float:
-        """Number of effective points for a fit."""
+        """Return the number of effective points that a fit of the polynomial needs."""
         columns = table.x.shape[1]
         enough = max(_ENOUGH * (1 + columns + columns * (columns + 1) // 2), _LEAST)
         return min(enough, 0.5 * len(table))
@@ -353,7 +357,7 @@ class SignalModel(Refinement):
         *,
         between: int,
     ) -> Tensor:
-        """n draws of the model's posterior at a temperature, by moves from the table's points."""
+        """Return n draws of the model's posterior at a temperature, by moves from the table's points."""
         from workbench.problems.ensemble_sampler import resample
         from workbench.refinement.moves import WalkerEnsemble
 

@@ -3,8 +3,8 @@
 region    R = {x in the prior: log q(x | y) ≥ τ}, τ the ε-quantile of log q over its own draws; each region
           lies within the one before
 round     draws of the prior that fall into R are simulated. With all earlier ones in R they are draws of the
-          prior cut off at R, whose posterior given y is the old one as long as R holds it: no correction of
-          the loss is needed, and the network that is trained on them is again a posterior.
+          prior truncated to R, whose posterior given y is the old one as long as R holds it: no
+          correction of the loss is needed, and the network that is trained on them is again a posterior.
 limits    a region that an earlier round has cut away cannot come back: ε is small
 Source: Deistler, Gonçalves & Macke 2022, Truncated proposals for scalable and hassle-free simulation-based
         inference, arXiv 2210.04815.
@@ -31,24 +31,24 @@ if TYPE_CHECKING:
     from workbench.problems import Problem
     from workbench.problems.base import Samples
 
-#: Draws of the network that define a region; draws of the prior in a batch, and batches at most.
+#: Draws of the network that define a region; draws of the prior per batch, and largest number of batches.
 _REGION_DRAWS, _PRIOR_BATCH, _MOST_BATCHES = 10_000, 100_000, 400
-#: Fewer draws of the network than this inside the region cannot define the next one.
+#: Smallest number of the network's draws inside a region from which the next region can be defined.
 _FEWEST_INSIDE = 100
-#: Margin of the box around the draws, as a share of its width. Most of the prior lies outside the box, and
+#: Margin of the box around the draws, as a fraction of its width. Most of the prior lies outside the box, and
 #: needs no evaluation of the network.
 _MARGIN = 0.1
 
 
 @dataclass
 class _Region:
-    """The set where log q ≥ τ for each network so far, inside a box (2, D)."""
+    """Truncated support of the prior: log q ≥ τ for each network so far, inside a box (2, D)."""
 
     box: Tensor
     levels: list[tuple[AmortisedPosterior, float]]
 
     def contains(self, x: Tensor) -> Tensor:
-        """Boolean mask (n,) of the rows of x (n, D) inside."""
+        """Return a mask (n,) of the rows of x (n, D) inside the region."""
         inside = ((x >= self.box[0]) & (x <= self.box[1])).all(1)
         for posterior, level in self.levels:
             rows = inside.nonzero()[:, 0]
@@ -57,7 +57,7 @@ class _Region:
         return inside
 
     def intersect(self, amortised: AmortisedPosterior, epsilon: float, generator: torch.Generator) -> _Region:
-        """The part of it inside the region of one more network."""
+        """Return the part of this region that lies in the region of one more network."""
         x = amortised.draw(_REGION_DRAWS, generator)
         x = x[self.contains(x)]
         if len(x) < _FEWEST_INSIDE:
@@ -77,7 +77,7 @@ class _Region:
 
 @REFINEMENT.register
 class TruncatedProposals(Refinement):
-    """A few rounds: cut the prior off outside the posterior, simulate there, train again."""
+    """A few rounds: truncate the prior to the posterior's region, simulate there, train again."""
 
     key = "truncated"
     title = "Truncated proposals"
@@ -156,7 +156,7 @@ class TruncatedProposals(Refinement):
         return RefinedPosterior(_draws_inside(current, region), amortised, gain, fitted=current.fitted)
 
     def _propose(self, problem: Problem, region: _Region, generator: torch.Generator) -> tuple[Tensor, float]:
-        """Draws of the prior inside the region, enough for one round, and the region's prior mass."""
+        """Draw from the prior inside the region, enough for a round; return the region's prior mass too."""
         batches, count, total = [], 0, 0
         for _ in range(_MOST_BATCHES):
             x = problem.prior(_PRIOR_BATCH, generator)
@@ -167,7 +167,7 @@ class TruncatedProposals(Refinement):
         return torch.cat(batches)[: self.simulations], count / total
 
     def _train(self, amortised: AmortisedPosterior, pairs: Samples, number: int) -> AmortisedPosterior:
-        """A new network, trained on these pairs."""
+        """Train a new network on pairs (x, y); return its posterior at the same observation."""
         from workbench.training import Experiment, Run
 
         experiment = amortised.run.experiment if amortised.run else None
@@ -186,7 +186,7 @@ class TruncatedProposals(Refinement):
 
 
 def _training_pairs(amortised: AmortisedPosterior) -> Samples:
-    """The pairs that the run was trained on, in data units; none for a model without a run."""
+    """Return the pairs that the run was trained on, in data units; none for a model without a run."""
     from workbench.problems.base import Samples
 
     if amortised.run is None:
@@ -196,7 +196,7 @@ def _training_pairs(amortised: AmortisedPosterior) -> Samples:
 
 
 def _improvement(before: AmortisedPosterior, after: AmortisedPosterior) -> float:
-    """Mean log q_after − log q_before, in nats, on the held-out simulations of the last round."""
+    """Return the mean log q_after − log q_before, in nats, on the last network's held-out simulations."""
     held_out = after.run.data.pairs(held_out=True)
     with torch.no_grad():
         old, new = (a.fitted.log_prob(held_out.x, held_out.y).double().mean() for a in (before, after))
@@ -204,7 +204,7 @@ def _improvement(before: AmortisedPosterior, after: AmortisedPosterior) -> float
 
 
 def _draws_inside(amortised: AmortisedPosterior, region: _Region) -> Callable[[int, torch.Generator], Tensor]:
-    """A function that draws from the last network inside the last region, which is its prior."""
+    """Return a function that draws from the last network inside the last region, its truncated prior."""
 
     def draw(n: int, generator: torch.Generator) -> Tensor:
         batches, count = [], 0

@@ -1,12 +1,12 @@
 """Importance weights of draws of q for a target p: effective sample size, evidence and reliability.
 
 weights   w_i = p(x_i, y) / q(x_i | y), x_i ~ q;  the largest √N·3 replaced by quantiles of a fitted
-          generalised Pareto distribution, whose shape k̂ says whether their variance (k̂ < 1/2) and their mean
-          (k̂ < 1) exist at all
+          generalised Pareto distribution, whose shape k̂ says whether their variance (k̂ < 1/2) and their
+          mean (k̂ < 1) exist at all
 size      1 / Σ w̄_i², w̄ the normalised weights: the effective number of independent draws of p
 evidence  p(y) ≈ (1/N) Σ w_i, relative error √(1/size − 1/N)
 Source: Vehtari, Simpson, Gelman, Yao & Gabry 2024, Pareto smoothed importance sampling, arXiv 1507.02646;
-        the smoothing is ArviZ's.
+        ArviZ's implementation of the smoothing.
 """
 
 from __future__ import annotations
@@ -22,13 +22,16 @@ from workbench.core.lazy import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
-#: Fewer positive weights than this say nothing about their tail.
+#: Smallest number of positive weights from which the tail's shape k̂ is estimated; with fewer it is infinite.
 _FEWEST = 50
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Normalised log weights (N,), smoothed; k̂; log evidence of the unsmoothed ones and its error."""
+    """Normalised, Pareto-smoothed log weights (N,), and the shape k̂ of their tail.
+
+    The log evidence and its standard error are those of the weights before smoothing.
+    """
 
     log: Tensor
     pareto_k: float
@@ -42,12 +45,12 @@ class Weights:
 
 
 def effective_size(log_weights: Tensor) -> float:
-    """Effective sample size (Σ w)² / Σ w² of weights (N,) that need not be normalised."""
+    """Return the effective sample size (Σ w)² / Σ w² from log weights (N,), normalised or not."""
     return float(torch.exp(2 * log_weights.logsumexp(0) - (2 * log_weights).logsumexp(0)))
 
 
 def importance_weights(log_ratio: Tensor) -> Weights:
-    """Weights from log p(x, y) − log q(x | y) (N,), −∞ where the draw is impossible."""
+    """Return the weights of log p(x, y) − log q(x | y) (N,), which is −∞ where a draw is impossible."""
     log_weights = log_ratio - torch.logsumexp(log_ratio, 0)
     if int(log_ratio.isfinite().sum()) < _FEWEST:
         if log_weights.isfinite().any():

@@ -1,4 +1,4 @@
-"""Theory of the paper as functions: constants, bounds, Lipschitz constants, moments, gaps, assumptions."""
+"""Theory of VINA (arXiv:2602.20480): constants, bounds, Lipschitz constants, moments, gaps, assumptions."""
 
 from workbench.theory.assumptions import Assumption, assumptions
 from workbench.theory.bounds import (

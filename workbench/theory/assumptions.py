@@ -1,4 +1,4 @@
-"""The assumptions of Theorem 3.1, each marked: declared, measured or not checkable.
+"""The assumptions of VINA Theorem 3.1 (arXiv:2602.20480), each marked: declared, measured or not checkable.
 
 declared        implied by the class of networks, whatever the weights
 measured        a number from samples or from this network's weights; an estimate, not a proof
@@ -23,7 +23,7 @@ DECLARED, MEASURED, NOT_CHECKABLE = "declared", "measured", "not checkable"
 
 @dataclass(frozen=True)
 class Assumption:
-    """One assumption: name, status, number (NaN where it has none), and a sentence."""
+    """One assumption of the theorem: name, status, number (NaN where it has none), and an explanation."""
 
     name: str
     status: str
@@ -39,10 +39,10 @@ def assumptions(
     misfit: float,
     gap: VariationalGap,
 ) -> tuple[Assumption, ...]:
-    """Return the assumptions with their present status, for a live panel.
+    """Return all assumptions of the theorem with their status for these measurements.
 
-    ``moments`` are those of (Y, Z) and of (Y, T_z(X)), ``misfit`` is the held-out L_y. Raises
-    `IncompatibleError` for a divergence to which the theorem does not apply.
+    ``moments`` are those of (Y, Z) and of (Y, T_z(X)), ``misfit`` is the held-out L_y = E|T_y(X) - Y|².
+    Raises `IncompatibleError` for a divergence to which the theorem does not apply.
     """
     constant, nan = pinsker_constant(divergence), float("nan")
     has_gap = gap.gap == gap.gap  # it is NaN where the true divergence is unknown

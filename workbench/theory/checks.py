@@ -1,4 +1,4 @@
-"""Checks of the arguments of bounds, which raise `SpecError` for values without a meaning."""
+"""Checks of the arguments of bounds: each returns a float, or raises `SpecError` for an impossible value."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from workbench.core.errors import IncompatibleError, SpecError
 
 
 def number(name: str, value: float) -> float:
-    """Return ``value`` as a float; it must be finite. ``name`` stands in the error."""
+    """Return ``value`` as a float; raise `SpecError`, which names ``name``, unless it is finite."""
     value = float(value)
     if not math.isfinite(value):
         raise SpecError(f"A bound needs {name} as a number", expected="a finite number", found=str(value))
@@ -16,7 +16,7 @@ def number(name: str, value: float) -> float:
 
 
 def inside(name: str, value: float, low: float, high: float, *, open_low: bool = False) -> float:
-    """Return ``value`` as a float in [low, high], or in (low, high] with ``open_low``."""
+    """Return ``value`` as a float; raise `SpecError` outside [low, high], with ``open_low`` (low, high]."""
     value = number(name, value)
     if value < low or value > high or (open_low and value == low):
         bracket = "(" if open_low else "["
@@ -29,7 +29,7 @@ def inside(name: str, value: float, low: float, high: float, *, open_low: bool =
 
 
 def positive(name: str, value: float) -> float:
-    """Return ``value`` as a finite float above 0."""
+    """Return ``value`` as a float; raise `SpecError` unless it is finite and above 0."""
     value = number(name, value)
     if value <= 0:
         raise SpecError(f"A bound needs {name} above 0", expected="a positive number", found=f"{value:g}")
@@ -37,7 +37,7 @@ def positive(name: str, value: float) -> float:
 
 
 def not_negative(name: str, value: float, tolerance: float = 0.0) -> float:
-    """Return ``value`` as a finite float of at least 0, up to rounding by ``tolerance``."""
+    """Return ``value`` as a float; raise `SpecError` unless it is finite and at least -``tolerance``."""
     value = number(name, value)
     if value < -tolerance:
         raise SpecError(f"A bound needs {name} of at least 0", expected="0 or more", found=f"{value:g}")
@@ -45,7 +45,7 @@ def not_negative(name: str, value: float, tolerance: float = 0.0) -> float:
 
 
 def at_least_one(name: str, value: float) -> float:
-    """Return ``value`` as a finite float of at least 1."""
+    """Return ``value`` as a float; raise `SpecError` unless it is finite and at least 1."""
     value = number(name, value)
     if value < 1:
         raise SpecError(f"A bound needs {name} of at least 1", expected="1 or more", found=f"{value:g}")
@@ -53,5 +53,5 @@ def at_least_one(name: str, value: float) -> float:
 
 
 def refuse(asked: str, reason: str) -> IncompatibleError:
-    """Return the error for a divergence to which a theorem does not apply."""
+    """Return an `IncompatibleError` that a theorem does not apply to a divergence; the caller raises it."""
     return IncompatibleError(asked, found=reason, suggestion="take an f-divergence with a Pinsker constant")

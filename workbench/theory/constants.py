@@ -7,7 +7,8 @@ lemma   E|U|^(1+a) <= M under both distributions  =>  W1 <= C_a M^(1/(1+a)) TV^(
 The lemma: by Kantorovich-Rubinstein W1 = sup of E_μ h - E_ν h over 1-Lipschitz h with h(0) = 0. Cut h off at
 ±K: the cut part differs by at most 2K TV, the rest by at most 2 M K^(-a); then the best K. Its rate is sharp:
 for μ = δ_0 and ν = (1-t) δ_0 + t δ_L the distance is W1 = tL = M^(1/(1+a)) TV^(a/(1+a)).
-Source: derived for this project, after VINA Theorem 3.1, whose own constants stand in an appendix.
+Source: derived for this project, after VINA Theorem 3.1 (arXiv:2602.20480), whose own constants stand in the
+paper's appendix.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def pinsker_constant(divergence: Divergence) -> float:
-    """Return c_f of a divergence.
+    """Return the constant c_f of Pinsker's inequality TV <= c_f sqrt(D_f) for a divergence.
 
     Raises `IncompatibleError`, with the divergence's own reason, where there is none: Theorem 3.1 does not
     apply.
@@ -33,10 +34,10 @@ def pinsker_constant(divergence: Divergence) -> float:
 
 
 def total_variation_bound(divergence: Divergence, value: float) -> float:
-    """Return the largest TV, at most 1, that a value of the divergence allows.
+    """Return the largest total variation, at most 1, that a value of the divergence allows.
 
-    For the total variation (also as precision-recall at λ = 1) it is the value itself, which is sharper than
-    what the square root gives.
+    For the total variation itself (also as precision-recall at λ = 1) it is that value, which is sharper than
+    what Pinsker's inequality gives.
     """
     constant = pinsker_constant(divergence)
     excess = max(
@@ -51,13 +52,16 @@ def total_variation_bound(divergence: Divergence, value: float) -> float:
 
 
 def moment_constant(a: float) -> float:
-    """Return C_a for a > 0."""
+    """Return C_a = 2 (a^(1/(1+a)) + a^(-a/(1+a))), the constant of the lemma, for a > 0."""
     a = positive("the moment's order a", a)
     return 2 * (a ** (1 / (1 + a)) + a ** (-a / (1 + a)))
 
 
 def wasserstein_from_total_variation(total_variation: float, moment: float, a: float) -> float:
-    """Bound W1, in the units of U, from TV and a moment M >= E|U|^(1+a) of both distributions: the lemma."""
+    """Bound W1 by C_a M^(1/(1+a)) TV^(a/(1+a)), the lemma, in the units of U.
+
+    ``moment`` is M >= E|U|^(1+a) under both distributions.
+    """
     total_variation = inside("TV", total_variation, 0, 1)
     moment = not_negative("the moment M", moment)
     return moment_constant(a) * moment ** (1 / (1 + a)) * total_variation ** (a / (1 + a))

@@ -1,7 +1,8 @@
 """Variational gap η and overfit r of a critic, on held-out samples.
 
-η    D_f - L_z: what the critic's class misses; it needs the true divergence, and is otherwise not checkable
-r    L̂_z on the critic's training samples less L_z on others
+η    D_f - L_z: how far the critic's value L_z stays below the divergence D_f; it needs the true divergence,
+     and is otherwise not checkable
+r    L̂_z, the critic's value on its training samples, less that on others
 
 On finite samples both carry the sampling error of the held-out value.
 """
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class VariationalGap:
-    """Gap and overfit; ``gap`` is NaN where the true divergence is not known."""
+    """Gap and overfit of a critic, and an explanation; ``gap`` is NaN if the true divergence is unknown."""
 
     gap: float
     overfit: float
@@ -28,7 +29,7 @@ class VariationalGap:
 
 
 def variational_gap(estimate: Estimate, true_value: float | None = None) -> VariationalGap:
-    """Compare a held-out estimate of a divergence with the true value, where that is known."""
+    """Compare a critic's held-out value with its training value and with the true divergence, if known."""
     held_out, train = (
         number("the held-out value", estimate.value),
         number("the training value", estimate.train_value),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LinearGaussian:
-    """A problem: Σ (D, D), A (M, D) with M < D, and the map B (D-M, D) that completes A."""
+    """A linear-Gaussian inverse problem: Σ (D, D), A (M, D) with M < D, and B (D-M, D) that completes A."""
 
     covariance: Tensor
     observe: Tensor
@@ -32,7 +32,7 @@ class LinearGaussian:
 
     @classmethod
     def random(cls, features: int, observed: int, seed: int = 0) -> LinearGaussian:
-        """Draw a well-conditioned problem in double precision."""
+        """Draw a well-conditioned problem with ``features`` D and ``observed`` M, in double precision."""
         if not 0 < observed < features:
             raise SpecError(
                 "A linear inverse problem observes some of its unknowns", found=f"{observed} of {features}"
@@ -44,45 +44,48 @@ class LinearGaussian:
 
     @classmethod
     def of(cls, covariance: Tensor, observe: Tensor) -> LinearGaussian:
-        """Complete A: with Σ = RRᵀ the rows of B R are an orthonormal basis of the kernel of A R."""
+        """Return the problem of ``covariance`` Σ and ``observe`` A, with a B that completes A.
+
+        With Σ = RRᵀ the rows of B R are an orthonormal basis of the kernel of A R.
+        """
         root = torch.linalg.cholesky(covariance)
         basis = torch.linalg.svd(observe @ root).Vh[len(observe) :]
         return cls(covariance, observe, torch.linalg.solve_triangular(root, basis, upper=False, left=False))
 
     @property
     def joint(self) -> Tensor:
-        """The exact map T* as a matrix (D, D)."""
+        """The exact map T* = [A; B] as a matrix (D, D)."""
         return torch.cat([self.observe, self.complete])
 
     def gain(self) -> Tensor:
-        """Return K (D, M), so that the posterior's mean is K y."""
+        """Return K (D, M), with which the posterior's mean is K y."""
         cross = self.covariance @ self.observe.T
         return cross @ torch.linalg.inv(self.observe @ cross)
 
     def posterior_covariance(self) -> Tensor:
-        """Return Σ - K A Σ (D, D)."""
+        """Return the covariance of the posterior, Σ - K A Σ (D, D)."""
         return self.covariance - self.gain() @ self.observe @ self.covariance
 
 
 @dataclass(frozen=True)
 class Perturbed:
-    """A learned map M̂ (D, D) for a problem, with the exact quantities of the bounds."""
+    """A learned linear map M̂ (D, D) for a problem, with exact values of all quantities in the bounds."""
 
     problem: LinearGaussian
     matrix: Tensor
 
     @property
     def observed(self) -> int:
-        """Number M of observed quantities."""
+        """Number M of components of y."""
         return len(self.problem.observe)
 
     def misfit(self) -> float:
-        """Return L_y = E|T_y(X) - Y|²."""
+        """Return L_y = E|T_y(X) - Y|² of the learned map."""
         error = self.matrix[: self.observed] - self.problem.observe
         return float((error @ self.problem.covariance @ error.T).trace())
 
     def laws(self) -> tuple[MultivariateNormal, MultivariateNormal]:
-        """Return P_{Y,Z} and P_{Y,T_z(X)}."""
+        """Return the normal distributions P_{Y,Z} and P_{Y,T_z(X)}."""
         m, sigma = self.observed, self.problem.covariance
         prior = torch.eye(len(sigma), dtype=sigma.dtype)
         prior[:m, :m] = self.problem.observe @ sigma @ self.problem.observe.T
@@ -98,7 +101,7 @@ class Perturbed:
         return float(0.5 * (ratio.trace() - len(ratio) - ratio.logdet()))
 
     def total_variation(self, n: int = 200_000, seed: int = 0) -> float:
-        """Estimate TV between the two distributions: the mean of (1 - q/p)⁺ over n draws of p."""
+        """Estimate TV(P_{Y,Z}, P_{Y,T_z(X)}) from ``n`` draws of the first, p: mean of max(1 - q/p, 0)."""
         p, q = self.laws()
         noise = torch.randn(n, len(p.loc), generator=torch.Generator().manual_seed(seed), dtype=p.loc.dtype)
         draws = noise @ p.scale_tril.T
@@ -109,7 +112,10 @@ class Perturbed:
         return float(torch.linalg.matrix_norm(torch.linalg.inv(self.matrix), ord=2))
 
     def moment(self, a: int) -> float:
-        """Return R for a = 1 or 3, from E|u|² = tr S and E|u|⁴ = (tr S)² + 2 tr S²."""
+        """Return R, the larger moment of order 1 + a of both distributions, for a = 1 or 3.
+
+        For covariance S: E|u|² = tr S and E|u|⁴ = (tr S)² + 2 tr S².
+        """
         if a not in (1, 3):
             raise SpecError(
                 "The moments of a Gaussian are written down for a = 1 and a = 3", found=f"a = {a}"
@@ -120,7 +126,7 @@ class Perturbed:
         return max(float(s.trace() ** 2 + 2 * (s @ s).trace()) for s in covariances)
 
     def posterior_distance(self, n: int = 4000, seed: int = 0) -> float:
-        """Return E_Y W2(exact posterior, learned posterior) >= E_Y W1, over n draws of Y."""
+        """Estimate E_Y W2(exact posterior, learned posterior) >= E_Y W1 from ``n`` draws of Y."""
         inverse = torch.linalg.inv(self.matrix)
         gain, spread = inverse[:, : self.observed], inverse[:, self.observed :]
         exact, estimate = self.problem.posterior_covariance(), spread @ spread.T
@@ -134,7 +140,7 @@ class Perturbed:
 
 
 def perturbed(problem: LinearGaussian, size: float, direction: Tensor) -> Perturbed:
-    """Return M̂ = [A; B] + ε E for ε = ``size`` and E = ``direction`` (D, D)."""
+    """Return the learned map M̂ = [A; B] + ε E, with ε = ``size`` and E = ``direction`` (D, D)."""
     return Perturbed(problem, problem.joint + size * direction)
 
 

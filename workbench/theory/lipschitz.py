@@ -1,13 +1,13 @@
 """Lipschitz constants of a bijection and its inverse: declared by its class, or estimated from Jacobians.
 
-declared    residual blocks x + F(x) with Lip(F) <= ℓ < 1:  Lip(T) <= (1+ℓ)^M,  Lip(T⁻¹) <= (1-ℓ)^(-M)
-            F(x) = W2 tanh(W1 x + b1) + b2 with norms <= s and |b2| <= B:  ℓ = s²,  |T(x) - x| <= M (s sqrt H
-            + B)
+declared    M residual blocks x + F(x) with Lip(F) <= ℓ < 1:  Lip(T) <= (1+ℓ)^M,  Lip(T⁻¹) <= (1-ℓ)^(-M)
+            F(x) = W2 tanh(W1 x + b1) + b2 of width H, with |W1|, |W2| <= s and |b2| <= B:  ℓ = s²,
+            |T(x) - x| <= M (s sqrt H + B)
 estimated   the largest singular value of ∂z/∂x and of ∂x/∂z over given points, by singular values (small D)
             or by power iteration (large D): both *lower* bounds of the true constants
 
 A bound computed from an estimate is therefore only an estimate, and is marked as one.
-Source: VINA Definition 3.1; Behrmann et al. (2019), arXiv:1811.00995, Lemma 2.
+Source: VINA Definition 3.1 (arXiv:2602.20480); Behrmann et al. (2019), arXiv:1811.00995, Lemma 2.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
     from workbench.core.model import Model
 
-#: Up to this many components the singular values of the whole Jacobian are computed.
+#: Up to this many inputs the whole Jacobian is computed; for more, power iteration estimates its norm.
 _SMALL = 64
 
 
 @dataclass(frozen=True)
 class LipschitzConstants:
-    """Lipschitz constants of T and of T⁻¹.
+    """Lipschitz constants of T (``forward``) and of T⁻¹ (``inverse``).
 
     ``source`` is "declared" (upper bounds) or "measured" (the largest slope at some points, a lower bound).
     """
@@ -43,24 +43,30 @@ class LipschitzConstants:
 
     @property
     def largest(self) -> float:
-        """The constant J of (INN1)."""
+        """The larger of both constants, J of assumption (INN1)."""
         return max(self.forward, self.inverse)
 
 
 def residual_constants(*, blocks: int, contraction: float) -> LipschitzConstants:
-    """Return the declared constants of ``blocks`` residual blocks with Lip(F) <= ``contraction`` < 1."""
+    """Return the constants that ``blocks`` residual blocks with Lip(F) <= ``contraction`` < 1 declare."""
     blocks = int(at_least_one("the number of blocks", blocks))
     contraction = inside("the contraction", contraction, 0, 1 - 1e-12)
     return LipschitzConstants((1 + contraction) ** blocks, (1 - contraction) ** -blocks, "declared")
 
 
 def bounded_residual_constants(*, blocks: int, norm: float) -> LipschitzConstants:
-    """Return the declared constants of VINA's Definition 3.1, from the bound s on its matrix norms."""
+    """Return the declared constants of VINA's bounded residual blocks (Definition 3.1).
+
+    ``norm`` is the bound s on the norms of their weight matrices.
+    """
     return residual_constants(blocks=blocks, contraction=inside("the norm s", norm, 0, 1 - 1e-12) ** 2)
 
 
 def bounded_residual_displacement(*, blocks: int, norm: float, width: int, bias: float) -> float:
-    """Return J0 of Definition 3.1, |T(x) - x| <= M (s sqrt H + B), for T and T⁻¹ in the units of x."""
+    """Return the bound J0 = M (s sqrt H + B) on |T(x) - x| and |T⁻¹(z) - z|, in the units of x.
+
+    For VINA's bounded residual blocks (Definition 3.1): ``blocks`` is M, ``norm`` s, ``width`` H, ``bias`` B.
+    """
     inner = not_negative("the norm s", norm) * math.sqrt(at_least_one("the width H", width))
     return int(at_least_one("the number of blocks", blocks)) * (inner + not_negative("the bias B", bias))
 
@@ -68,9 +74,10 @@ def bounded_residual_displacement(*, blocks: int, norm: float, width: int, bias:
 def estimate_lipschitz(
     model: Model, x: Tensor, y: Tensor | None = None, *, seed: int = 0
 ) -> LipschitzConstants:
-    """Measure the largest slopes of x -> z at x (n, D) and of z -> x at their latents, in standardised units.
+    """Measure the largest slopes of x -> z at x (n, D) and of z -> x at the latents of x.
 
-    For a conditional model y is fixed. The results are lower bounds of the true constants.
+    In standardised units; for a conditional model y (n, M) is fixed. Both are lower bounds of the true
+    constants.
     """
     if x.ndim != 2 or x.shape[1] != model.features or not torch.isfinite(x).all():
         raise DataError(
@@ -86,10 +93,10 @@ def estimate_lipschitz(
 
 
 def bijection_constants(function: Callable[[Tensor], Tensor], points: Tensor) -> LipschitzConstants:
-    """Measure both constants at points (n, D) from the Jacobian of the forward map (n, D) -> (n, D) alone.
+    """Measure both Lipschitz constants at points (n, D) from the Jacobian of the forward map alone.
 
-    The slopes of the inverse at T(x) are the reciprocals of those at x, so that an inverse computed by root
-    finding needs no gradient. Points with a Jacobian that is not finite are left out.
+    The singular values of the inverse's Jacobian at T(x) are the reciprocals of those at x, so that an
+    inverse by root finding needs no gradient. Points with a Jacobian that is not finite are left out.
     """
     matrices = jacobians(function, points).double()
     matrices = matrices[matrices.isfinite().all(-1).all(-1)]
@@ -101,14 +108,14 @@ def bijection_constants(function: Callable[[Tensor], Tensor], points: Tensor) ->
 
 
 def steepest(function: Callable[[Tensor], Tensor], points: Tensor, *, seed: int = 0) -> float:
-    """Return the largest singular value of the Jacobian of a row-wise function over points (n, D)."""
+    """Return the largest singular value of a row-wise function's Jacobian over points (n, D)."""
     if points.shape[1] <= _SMALL:
         return float(torch.linalg.matrix_norm(jacobians(function, points), ord=2).max())
     return power_iteration(function, points, seed=seed)
 
 
 def jacobians(function: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
-    """Return the Jacobians (n, K, D) of a row-wise function, by one backward pass for each output."""
+    """Return the Jacobians (n, K, D) of a row-wise function with K outputs, one backward pass per output."""
     points = points.detach().requires_grad_()
     with torch.enable_grad():
         out = function(points)
@@ -121,7 +128,10 @@ def jacobians(function: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
 def power_iteration(
     function: Callable[[Tensor], Tensor], points: Tensor, *, steps: int = 50, seed: int = 0
 ) -> float:
-    """Estimate the largest singular value over points (n, D) from below, by power iteration on JᵀJ."""
+    """Estimate the largest singular value of a row-wise function's Jacobian over points (n, D).
+
+    By power iteration on JᵀJ: the estimate is a lower bound.
+    """
     steps = int(positive("the number of steps", steps))
     generator = torch.Generator(points.device).manual_seed(seed)
     direction = torch.randn(points.shape, generator=generator, device=points.device, dtype=points.dtype)

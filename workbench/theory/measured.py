@@ -1,4 +1,4 @@
-"""Theorem 3.1 with measured quantities: the averaged bound, and the status of each of its terms.
+"""VINA Theorem 3.1 (arXiv:2602.20480) with measured quantities: the averaged bound, and its terms' status.
 
 E_Y W1(P_{X|Y}, T⁻¹(Y,·)#P_Z)  <=  J [ sqrt(L_y) + C_a R^(1/(1+a)) TV^(a/(1+a)) ],   TV <= c_f sqrt(D)
 
@@ -9,7 +9,7 @@ J     declared by the class of networks, or the steepest measured slope, a lower
 R     the larger moment of the two distributions, and a the order among `ORDERS` with the smallest bound
 
 Where a term is only a lower bound the value is an estimate of the bound, not the bound itself, and is marked
-as one. A true distance above it then shows that a term is wrong.
+as one. A true distance above it then shows that a term is wrong. Symbols as in bounds.py.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from workbench.theory.moments import Moment
 if TYPE_CHECKING:
     from workbench.divergences.base import Divergence
 
-#: Orders a of the moments among which the best is taken.
+#: Orders a of the moments; that with the smallest bound is taken.
 ORDERS = (1.0, 2.0, 3.0, 5.0)
-#: Terms that a panel shows, in this order. `with_truth` sets ``truth`` and ``floor``, the distance between
-#: two samples of one distribution: a sampled truth may be too large by as much.
+#: Names of the terms, in the order of a table. `with_truth` sets ``truth``, the true distance, and ``floor``,
+#: the distance between two samples of one distribution, by which a sampled truth may be too large.
 TERMS = ("truth", "floor", "bound", "supervised", "unsupervised", "lipschitz", "misfit", "divergence", "gap",
          "overfit", "total_variation", "moment", "realisable")  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Term:
-    """One term: its name among `TERMS`, its status, and its number (NaN where there is none)."""
+    """One term of the bound: its name among `TERMS`, its status, and its number (NaN where there is none)."""
 
     name: str
     status: str
@@ -48,9 +48,10 @@ class Term:
 
 @dataclass(frozen=True)
 class MeasuredBound:
-    """The bound from measured quantities, in the units of x, with its terms, the best order a and J.
+    """The bound from measured quantities, in the units of x, with its terms.
 
-    ``estimated`` names the terms that are only lower bounds of the quantities in the theorem.
+    ``order`` is the best moment order a, ``lipschitz`` the constant J; ``estimated`` names the terms that are
+    only lower bounds of the quantities in the theorem.
     """
 
     bound: Bound
@@ -61,7 +62,7 @@ class MeasuredBound:
 
 
 def silence(divergence: Divergence) -> str:
-    """Return the reason why the theorem does not apply to a divergence; empty where it does."""
+    """Return the reason why Theorem 3.1 does not apply to a divergence; empty where it does."""
     if divergence.pinsker is not None:
         return ""
     return f"Theorem 3.1 is silent about {divergence.title}. {divergence.pinsker_reason}"
@@ -77,12 +78,12 @@ def measured_bound(
     lipschitz: LipschitzConstants,
     moments: Mapping[float, tuple[Moment, Moment]],
 ) -> MeasuredBound:
-    """Compute the averaged bound from measured quantities.
+    """Compute the averaged bound of Theorem 3.1 from measured quantities.
 
     Parameters
     ----------
-    divergence : with a Pinsker constant, else `IncompatibleError`.
-    held_out : the critic's value on held-out samples, with ``gap.standard_error``.
+    divergence : must have a Pinsker constant, else `IncompatibleError` is raised.
+    held_out : the critic's value on held-out samples; its standard error is ``gap.standard_error``.
     known : the true divergence and its standard error, where it is known.
     misfit : L_y of a network that predicts y; None where y is its input, or where there is none.
     moments : order a -> moments of order 1 + a of both distributions.
@@ -124,7 +125,10 @@ def measured_bound(
 
 
 def with_truth(bound: MeasuredBound, truth: float, floor: float = 0.0) -> MeasuredBound:
-    """Add a true distance, which may be too large by ``floor``; unchanged where it is NaN."""
+    """Return the bound with the true distance among its terms; unchanged where that is NaN.
+
+    ``floor`` is the amount by which a distance between samples may be too large.
+    """
     if truth != truth:
         return bound
     terms = (Term("truth", MEASURED, truth), Term("floor", MEASURED, floor), *bound.terms[2:])
@@ -132,7 +136,10 @@ def with_truth(bound: MeasuredBound, truth: float, floor: float = 0.0) -> Measur
 
 
 def judge(bound: MeasuredBound) -> str:
-    """Compare with the true distance: ``holds`` or ``broken``, and ``unknown`` without one."""
+    """Compare the bound with the true distance: return ``holds``, ``broken``, or ``unknown`` without one.
+
+    The term ``floor``, by which a sampled distance may be too large, is subtracted first.
+    """
     truth, floor = (term.value for term in bound.terms[:2])
     if truth != truth:
         return "unknown"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Moment:
-    """An estimate of E|U|^(1+a) with its standard error.
+    """An estimate of a moment E|U|^(1+a) with its standard error and the tail index of |U|.
 
     ``finite`` is true where the estimated tail index allows the moment to exist.
     """
@@ -34,7 +34,7 @@ class Moment:
 
 
 def moment(sample: Tensor, a: float) -> Moment:
-    """Estimate the moment of order 1 + a of |U| from a sample (n, D)."""
+    """Estimate the moment of order 1 + a of |U|, the Euclidean norm, from a sample (n, D), n >= 20."""
     a = positive("the moment's order a", a)
     if sample.ndim != 2 or len(sample) < 20 or not torch.isfinite(sample).all():
         raise DataError(
@@ -50,7 +50,7 @@ def moment(sample: Tensor, a: float) -> Moment:
 
 
 def hill_index(lengths: Tensor, share: float = 0.05) -> float:
-    """Return Hill's estimate of the tail index α from the largest ``share`` of positive lengths (n,).
+    """Return Hill's estimate of the tail index α from the largest ``share`` of positive numbers (n,).
 
     It is large for thin tails.
     """
@@ -62,12 +62,15 @@ def hill_index(lengths: Tensor, share: float = 0.05) -> float:
 
 
 def pareto_moment(alpha: float, a: float, scale: float = 1.0) -> float:
-    """Return E X^(1+a) of Pareto(α) with smallest value ``scale``; infinite for 1 + a >= α."""
+    """Return E X^(1+a) of Pareto(α) with minimum ``scale``; infinite for 1 + a >= α."""
     alpha, order = positive("the tail index α", alpha), 1 + positive("the moment's order a", a)
     return alpha * positive("the scale", scale) ** order / (alpha - order) if order < alpha else float("inf")
 
 
 def pareto_rate(alpha: float) -> float:
-    """Return the limit (α-1)/(2α) of the bound's exponent for a -> α - 1; 0 where W1 is infinite (α <= 1)."""
+    """Return (α-1)/(2α), the limit of the bound's exponent for Pareto(α) tails as a -> α - 1.
+
+    0 where W1 is infinite (α <= 1).
+    """
     alpha = positive("the tail index α", alpha)
     return max(alpha - 1, 0.0) / (2 * alpha)

@@ -1,14 +1,15 @@
-"""Sufficient conditions for the assumptions of Theorem 3.1 (VINA Propositions 3.1 to 3.3).
+"""Sufficient conditions for the assumptions of Theorem 3.1 (VINA Propositions 3.1 to 3.3, arXiv:2602.20480).
 
 3.1 (INN2)  sup|L̂_z - L_z| ≲ R1 + A1 R2 + (b + A2)/sqrt n,   sup|L̂_y - L_y| ≲ K R_y + K²/sqrt n + 4 M K^(-β)
-            R1, R2, R_y Rademacher complexities, b the critics' bound, A1 = sup|(f*)'|, A2 = sup|f*| on [-b,
-            b], K the truncation radius, M a bound of the (2+β)-th moments of Y and T_y(X)
+            L̂ the average of a loss L over n samples, the suprema over the networks T; R1, R2, R_y Rademacher
+            complexities, b the critics' bound, f* the convex conjugate of f, A1 = sup|(f*)'|, A2 = sup|f*| on
+            [-b, b], K the truncation radius, M a bound of the (2+β)-th moments of Y and T_y(X)
 3.2 (INN3)  |T(x)| <= J0 + J|x|  =>  R = 2^(2a+1) (J0^(1+a) + J^(1+a) E|X|^(1+a))
 3.3 (INN4)  η <= τ2 + A1 δ + (b + A2) τ1, up to a constant: δ the error of approximation in the ball, τ1 the
             mass outside of it, τ2 the part of the optimal critic that is truncated
 
-3.1 and 3.3 hold up to absolute constants that the paper does not give: their values are orders of magnitude,
-and rates. 3.2 is exact.
+3.1 and 3.3 hold up to absolute constants that the VINA paper does not give: their values are orders of
+magnitude, and rates. 3.2 is exact.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def conjugate_extremes(divergence: FDivergence, bound: float, points: int = 20_001) -> tuple[float, float]:
-    """Return A1 = sup|(f*)'| and A2 = sup|f*| over [-b, b].
+    """Return A1 = sup|(f*)'| and A2 = sup|f*| over [-b, b], f* the convex conjugate and b = ``bound``.
 
     Raises `IncompatibleError` where [-b, b] is not inside the domain of f*: there a bounded critic can have
     an infinite loss. f* is convex and monotone, so that the extremes are at the ends; the points in between
@@ -44,7 +45,11 @@ def conjugate_extremes(divergence: FDivergence, bound: float, points: int = 20_0
 def uniform_deviation_z(
     *, rademacher_critic: float, rademacher_joint: float, slope: float, height: float, bound: float, n: int
 ) -> float:
-    """Return the order of sup over T of |L̂_z - L_z|: Proposition 3.1, eq. (25), without its constant."""
+    """Return the order of sup over T of |L̂_z - L_z|: Proposition 3.1, eq. (25).
+
+    It is R1 + A1 R2 + (b + A2)/sqrt n. R1 and R2 are Rademacher complexities of critic and joint class,
+    ``slope`` is A1, ``height`` A2, ``bound`` b. An absolute constant is left out.
+    """
     n = at_least_one("the number of samples n", n)
     complexity = not_negative("R1", rademacher_critic) + not_negative("A1", slope) * not_negative(
         "R2", rademacher_joint
@@ -53,22 +58,25 @@ def uniform_deviation_z(
 
 
 def uniform_deviation_y(*, rademacher: float, radius: float, moment: float, beta: float, n: int) -> float:
-    """Return the order of sup over T of |L̂_y - L_y|: Proposition 3.1, eq. (26), without its constant."""
+    """Return the order of sup over T of |L̂_y - L_y|: Proposition 3.1, eq. (26).
+
+    It is K R_y + K²/sqrt n + 4 M K^(-β) with ``radius`` K and ``moment`` M; an absolute constant is left out.
+    """
     radius, n = positive("the radius K", radius), at_least_one("the number of samples n", n)
     tail = 4 * not_negative("the moment of order 2 + β", moment) * radius ** -positive("β", beta)
     return radius * not_negative("the Rademacher complexity", rademacher) + radius**2 / n**0.5 + tail
 
 
 def best_radius(*, moment: float, beta: float, n: int) -> float:
-    """Return the K that balances K²/sqrt n against 4 M K^(-β), (2 β M sqrt n)^(1/(2+β))."""
+    """Return the K that balances K²/sqrt n against 4 M K^(-β): (2 β M sqrt n)^(1/(2+β)), ``moment`` is M."""
     beta, moment = positive("β", beta), positive("the moment of order 2 + β", moment)
     return (2 * beta * moment * at_least_one("the number of samples n", n) ** 0.5) ** (1 / (2 + beta))
 
 
 def moment_bound(*, offset: float, slope: float, moment_x: float, a: float) -> float:
-    """Return R of (INN3) from |T(x)| <= J0 + J|x| and E|X|^(1+a): Proposition 3.2.
+    """Return the moment bound R of (INN3) from |T(x)| <= J0 + J|x| and E|X|^(1+a): Proposition 3.2.
 
-    It bounds the moments of (Y, T_z(X)) and of (Y, Z).
+    R bounds the moments of (Y, T_z(X)) and of (Y, Z); ``offset`` is J0, ``slope`` J.
     """
     a = positive("the moment's order a", a)
     j0, j = not_negative("J0", offset), not_negative("J", slope)
@@ -78,7 +86,11 @@ def moment_bound(*, offset: float, slope: float, moment_x: float, a: float) -> f
 def gap_bound(
     *, approximation: float, outside: float, cut: float, slope: float, height: float, bound: float
 ) -> float:
-    """Return the order of η from δ, τ1, τ2, A1, A2 and b: Proposition 3.3, without its constant."""
+    """Return τ2 + A1 δ + (b + A2) τ1, the order of the variational gap η: Proposition 3.3.
+
+    ``approximation`` is δ, ``outside`` τ1, ``cut`` τ2, ``slope`` A1, ``height`` A2, ``bound`` b; an absolute
+    constant is left out.
+    """
     approximation, outside = not_negative("δ", approximation), not_negative("τ1", outside)
     tails = (positive("b", bound) + not_negative("A2", height)) * outside
     return not_negative("τ2", cut) + not_negative("A1", slope) * approximation + tails

@@ -1,7 +1,7 @@
 """W1 between two samples of the same size: an assignment problem, solved exactly.
 
-W1(P̂, Q̂) = min over permutations s of the mean of |p_i - q_s(i)|. As an estimate of
-W1(P, Q) it is too large, on average by at most W1(P̂, P) + W1(Q̂, Q).
+W1(P̂, Q̂) = min over permutations s of the mean of |p_i - q_s(i)|, P̂ and Q̂ the empirical distributions of
+samples of P and Q. As an estimate of W1(P, Q) it is too large, on average by at most W1(P̂, P) + W1(Q̂, Q).
 Source: Peyré & Cuturi (2019), Computational Optimal Transport, section 2.2.
 """
 
