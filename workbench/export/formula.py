@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: Number of operations up to which the layers are composed into one formula; a longer one is not readable.
 LONGEST = 150
-#: Coefficients below this size come from rounding.
+#: Absolute value up to which a coefficient is a rounding error, and set to zero.
 _ROUNDING = 1e-9
 
 
@@ -28,22 +28,23 @@ _ROUNDING = 1e-9
 class Formulas:
     """z as formulas of x (and of y), both in the units of the data.
 
-    ``layers`` holds (name, expression) pairs for each layer, in the names of the layer before it; ``latent``
-    is the whole map as (name, expression) pairs for each z, or empty where that would be too long. Numbers
-    are exact; `text` and `latex` round them.
+    ``layers`` holds (name, expression) pairs for each layer, in terms of the previous layer's names;
+    ``latent`` is the whole map as (name, expression) pairs for each z, or empty where that would be too long.
+    Numbers are exact; `text` and `latex` round them.
     """
 
     layers: tuple[tuple[tuple[str, sympy.Expr], ...], ...]
     latent: tuple[tuple[str, sympy.Expr], ...]
 
     def text(self, digits: int = 3) -> str:
-        """One formula a line."""
+        """Formulas as plain text, one per line, with numbers rounded to ``digits`` significant digits."""
         import sympy
 
         return "\n".join(f"{name} = {sympy.sstr(rounded(value, digits))}" for name, value in self._lines())
 
     def latex(self, digits: int = 3) -> str:
-        """One formula a line, for an align environment."""
+        """Formulas as LaTeX for an align environment, one per line, with numbers rounded to ``digits``
+        significant digits."""
         import sympy
 
         return " \\\\\n".join(
@@ -56,7 +57,8 @@ class Formulas:
 
 
 def rounded(value: sympy.Expr, digits: int = 3) -> sympy.Expr:
-    """The expression with its numbers rounded; expanded where it is short."""
+    """Round the numbers of an expression to ``digits`` significant digits; a short expression is expanded
+    first."""
     import sympy
 
     if sympy.count_ops(value) <= LONGEST:
@@ -107,7 +109,8 @@ def formulas(run_or_fitted: Run | FittedModel) -> Formulas:
 
 
 def _whole(layers: Sequence[Sequence[tuple[str, sympy.Expr]]]) -> tuple[tuple[str, sympy.Expr], ...]:
-    """The composition of the layers, or nothing where it is too long."""
+    """Compose the layers into one formula per z, as (name, expression) pairs; empty where that is longer
+    than `LONGEST` operations."""
     import sympy
 
     values: dict[sympy.Symbol, sympy.Expr] = {}
@@ -121,11 +124,13 @@ def _whole(layers: Sequence[Sequence[tuple[str, sympy.Expr]]]) -> tuple[tuple[st
 class Formula(ExportFormat):
     key = "formula"
     title = "Formula"
-    summary = "The latent code as formulas of the data, in its units: text, and LaTeX below it."
+    summary = "The latents as formulas of the data, in its units: text, and LaTeX below it."
     suffix = ".txt"
 
-    def refusal(self, architecture: str, function: str = "inverse") -> str:
-        """The reason why there is no formula, as a sentence; empty where there is one."""
+    def refusal(
+        self, architecture: str, function: str = "inverse", capabilities: frozenset[str] | None = None
+    ) -> str:
+        """Return the reason why an architecture has no formula, as a sentence; empty where it has one."""
         member = ARCHITECTURES[architecture]
         if Capability.FORMULA in member.capabilities:
             return ""
