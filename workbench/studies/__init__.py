@@ -1,7 +1,7 @@
 """Studies: grids of experiments, each cell measured into one Dataset; published tables and case studies.
 
-`run` measures a study, `load` reads a result back, `rows` and `text` turn it into a table. A third party's
-study receives a `StudyContext` (also called `Bench`) in its `measure`.
+`run` measures a study, `load` reads a result back, `rows` and `text` turn it into a table. The `measure` of a
+third-party study receives a `StudyContext` (also called `Bench`).
 """
 
 from __future__ import annotations

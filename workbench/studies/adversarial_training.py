@@ -1,10 +1,13 @@
-"""Train a map against a divergence outside a run: any latent distribution, a critic that sees a part.
+"""Adversarial training of a map without a `Run`: any latent distribution, a critic of some components alone.
 
 backward   the sampler z ↦ x̂ descends D(P_X, P_x̂)         forward   x ↦ ẑ descends D(P_Z, P_ẑ)
-In both one distribution, the target, is fixed, and the other is the image of a source under a map that
-learns. With a critic each step first ascends the divergence's dual in the critic, then the map descends it;
-without one the map descends the estimate from the two samples. Nothing is saved on the way: this training
-takes seconds.
+
+P_X and P_Z are the distributions of the data and of the latents, x̂ and ẑ the outputs of the map.
+
+In both directions one distribution, the target, is fixed, and the other is the image of a source distribution
+under the trained map. With a critic, each step first maximises the divergence's dual value over the critic,
+then takes a step of the map that minimises it; without one, the map minimises the estimate from the two
+samples. No checkpoints are written: this training takes seconds.
 """
 
 from __future__ import annotations
@@ -25,22 +28,24 @@ if TYPE_CHECKING:
 
     from workbench.divergences import Divergence
 
-    #: Draws n points (n, D) with a generator.
+    #: Function of n and a generator that draws n points (n, D).
     Distribution = Callable[[int, torch.Generator], Tensor]
 
 
 @dataclass(frozen=True)
 class AdversarialSettings:
-    """Settings of the training.
+    """Hyperparameters of `train_adversarially`.
 
     Attributes
     ----------
-    divergence : D(target || image).
-    steps, batch_size : of the map.    rate, critic_rate : of Adam.    betas : of both.
-    settles : True to lower both rates to zero along a cosine; otherwise they stay.
-    critic_steps : for each step of the map.
-    non_saturating : True for the non-saturating loss of the map in place of the divergence.
-    logit_clamp : largest logit of the critic, 0 for none.    gradient_penalty : R1, on the target.
+    divergence : D(target || image), minimised by the map.
+    steps, batch_size : optimiser steps of the map, and points of each distribution in a step.
+    rate, critic_rate : Adam's learning rates of the map and of the critic.    betas : Adam's betas of both.
+    settles : True to lower both learning rates to zero along a cosine; False to leave them constant.
+    critic_steps : critic steps per step of the map.
+    non_saturating : True to train the map with the non-saturating loss in place of the divergence.
+    logit_clamp : largest absolute logit of the critic, 0 for no limit.
+    gradient_penalty : weight of the critic's R1 penalty on points of the target.
     """
 
     divergence: Divergence
@@ -68,8 +73,9 @@ def train_adversarially(
 ) -> list[float]:
     """Train ``parameters`` of ``image`` and return the divergence's estimate at every step.
 
-    ``image`` maps source points (n, K) to points (n, ``features``) that the divergence compares; ``source``
-    and ``target`` draw from a generator. Raises `NonFiniteError` where the map's gradient is not finite.
+    ``image`` maps source points (n, K) to the points (n, ``features``) that the divergence compares with the
+    target's; ``source`` and ``target`` draw n points with a generator. Raises `NonFiniteError` where the
+    map's gradient is not finite.
     """
     generator = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.Adam(parameters, lr=settings.rate, betas=settings.betas)
@@ -116,7 +122,8 @@ def train_adversarially(
 def _critic(
     settings: AdversarialSettings, features: int, seed: int, like: Tensor
 ) -> tuple[nn.Module, Adam] | tuple[None, None]:
-    """The critic and its optimiser, of the type and device of ``like``; None where none is needed."""
+    """Build the critic and its Adam optimiser, with the dtype and on the device of ``like``; (None, None)
+    for a divergence that is estimated from samples without a critic."""
     from workbench.divergences import SampleDivergence
 
     if isinstance(settings.divergence, SampleDivergence):
@@ -134,7 +141,8 @@ def _estimate_and_loss(
     settings: AdversarialSettings,
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
-    """The divergence's estimate, and the loss that the map descends."""
+    """Return the divergence's estimate, detached, and the loss that the map minimises, both scalars; they
+    differ in value only for the non-saturating loss."""
     divergence = settings.divergence
     if critic is None:
         value = divergence.between(reference, samples, generator)

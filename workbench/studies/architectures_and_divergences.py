@@ -1,4 +1,8 @@
-"""VINA §4.1.2: coupling and residual blocks, f-divergences, and forward or backward comparison."""
+"""Study of VINA §4.1.2: coupling or residual blocks, choice of the f-divergence, and its direction.
+
+forward   compares distributions of the latents        backward   compares distributions of x
+Source: VINA, arXiv:2602.20480, section 4.1.2.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +28,8 @@ _JS, _KL, _RKL = "jensen_shannon", "kl", "reverse_kl"
 
 @STUDIES.register
 class ArchitecturesAndDivergences(PosteriorCase):
-    """Twelve combinations of the paper, each trained in three ways, and divergences beyond the paper's."""
+    """The VINA paper's twelve combinations of blocks, f-divergence and direction, each trained in three
+    ways, and further divergences."""
 
     key = "architectures_and_divergences"
     title = "Architectures, divergences and directions"
@@ -50,15 +55,17 @@ class ArchitecturesAndDivergences(PosteriorCase):
     )  # fmt: skip
     quick = PosteriorCase.quick | {"divergences": [_JS, _KL, _RKL], "residual_divergences": [_JS]}
 
-    seeds = param.Integer(3, bounds=(1, 100), doc="How often each cell is repeated; the paper has 20.")
-    architectures = param.List(list(ARCHITECTURES), item_type=str, doc="coupling, residual.")
+    seeds = param.Integer(3, bounds=(1, 100), doc="Repetitions of each cell; the VINA paper has 20.")
+    architectures = param.List(
+        list(ARCHITECTURES), item_type=str, doc="Blocks of the network: coupling, residual."
+    )
     divergences = param.List(
         [_JS, _KL, _RKL, "squared_hellinger", "maximum_mean_discrepancy", "energy_distance"],
         item_type=str,
-        doc="Keys of divergences; the paper has the first three.",
+        doc="Keys of divergences; the VINA paper has the first three.",
     )
     residual_divergences = param.List(
-        [], item_type=str, doc="Those that residual blocks are trained with, which is slow; empty: all."
+        [], item_type=str, doc="Divergences that the slower residual blocks are trained with; empty: all."
     )
 
     def cells(self) -> list[Cell]:
@@ -89,7 +96,8 @@ class ArchitecturesAndDivergences(PosteriorCase):
         return self.cell(place, title, network, {"key": "variational", "settings": values})
 
     def conclusions(self, data: xr.Dataset) -> list[str]:
-        """Backward against forward by both metrics, and widths that the paper's metric does not detect."""
+        """Return sentences that compare backward with forward by MMD² and by the VINA paper's metric
+        ‖f(x̂) − y‖, and that report posteriors of a wrong width, which the latter does not detect."""
         sentences = []
         for setting in self.settings_compared:
             parts = []
@@ -114,8 +122,8 @@ class ArchitecturesAndDivergences(PosteriorCase):
         return sentences + self._narrow(data)
 
     def _wins(self, data: xr.Dataset, setting: str) -> tuple[int, int]:
-        """Number of pairs, differing in direction alone, in which backward has the smaller MMD², and of all
-        pairs."""
+        """Return in how many pairs of cells that differ in direction alone backward has the smaller MMD²,
+        and the number of such pairs."""
         values: dict[tuple, dict[str, float]] = {}
         for i in range(data.sizes["cell"]):
             place = {name: data[name].values[i].item() for name in (*_AXES, "setting", "seed")}
@@ -126,7 +134,8 @@ class ArchitecturesAndDivergences(PosteriorCase):
         return sum(pair["backward"] < pair["forward"] for pair in pairs), len(pairs)
 
     def _narrow(self, data: xr.Dataset) -> list[str]:
-        """Width of the row that is best by the paper's metric, against the one that is best by MMD²."""
+        """Return a sentence for each way to train in which the best cell by ‖f(x̂) − y‖ is not the best by
+        MMD², with the MMD² and posterior width of both."""
         sentences = []
         for setting in self.settings_compared:
             near = grouped(data, "resimulation_distance", "title", setting=setting)

@@ -1,4 +1,4 @@
-"""Inverse ballistics as published: a throw from the place where it comes down."""
+"""Posterior comparison on inverse ballistics (Kruse et al. 2021): infer a throw from its point of impact."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _REPLICATION = "invertible-architectures-benchmark, 2026: a replication at 3 mil
 
 @STUDIES.register
 class Ballistics(PosteriorComparison):
-    """The published comparison on inverse ballistics; the speed is a whole number.
+    """Every method of `PosteriorComparison` on inverse ballistics, where the speed is a whole number.
 
-    Networks learn it with a uniform number between −1/2 and 1/2 added, and their draws are rounded. The
-    replication did neither: its figures belong beside the column "unrounded".
+    Networks learn the speed dequantised (uniform noise from [−½, ½] added), and their draws are rounded. The
+    published replication did neither, so that its figures belong to the column "unrounded".
     """
 
     key = "ballistics"

@@ -1,7 +1,7 @@
-"""Base class of the studies, and the parts that a study is made of: cells, columns and published figures.
+"""Base class of the studies, and the parts of a study: cells, columns, figures and published numbers.
 
-A member of the catalogue declares its cells and measures one of them; running, resuming, writing and printing
-are done for it in `workbench.studies.execution` and `workbench.studies.table`.
+A study declares its cells and measures one of them; running, resuming, writing and printing are done for it
+in `workbench.studies.execution` and `workbench.studies.table`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 STUDIES: Catalogue[Study] = Catalogue("studies", "study")
 
-#: Meaning of the tag of a published figure, for the line under a table.
+#: Provenance of a published number, by its tag; printed below a table.
 TAGS = {
     "reported": "printed by the authors, as remembered: not verified",
     "replicated": "measured by others under the same rules as here",
@@ -38,13 +38,13 @@ TAGS = {
 
 @dataclass(frozen=True)
 class Column:
-    """A number of each cell that the table shows.
+    """A column of the table: one scalar per cell.
 
     Attributes
     ----------
     name : variable of the cell's Dataset, without dimensions.
     title, unit : heading of the column.
-    better : "low", "high", or empty where neither is.
+    better : "low" or "high", the values that are preferred; empty for a column without a preference.
     """
 
     name: str
@@ -59,14 +59,15 @@ class Column:
 
 @dataclass(frozen=True)
 class Figure:
-    """Layout of a study's figure: one plot for each column, averaged over the coordinates not named here.
+    """Layout of a study's figure: one plot per column, averaged over the coordinates not named here.
 
     Attributes
     ----------
-    along : coordinates on the horizontal axis.
-    series : coordinates of which each combination is a line.
-    columns : names of the columns.
-    connected : True where the values along have an order.    log : True for a logarithmic vertical axis.
+    along : coordinates whose combinations are the positions on the horizontal axis.
+    series : coordinates whose combinations are the curves.
+    columns : names of the columns that are plotted.
+    connected : True to connect the points of a curve, for positions that have an order.
+    log : True for a logarithmic vertical axis.
     """
 
     along: tuple[str, ...]
@@ -78,8 +79,16 @@ class Figure:
 
 @dataclass(frozen=True)
 class Published:
-    """A number published by others: its row (a table of coordinates), its column, its value, the tag that
-    says how far to trust it (a key of `TAGS`), and its source."""
+    """A number published by others, to compare with a cell's.
+
+    Attributes
+    ----------
+    row : coordinates of the cells that it is compared with, by name.
+    column : name of its column.
+    value : the number itself.
+    tag : its provenance, a key of `TAGS`.
+    source : citation.
+    """
 
     row: dict[str, Any]
     column: str
@@ -93,14 +102,14 @@ class Published:
 
 @dataclass(frozen=True)
 class Cell:
-    """One entry of the grid.
+    """One point of a study's grid: an experiment to train, or another measurement.
 
     Attributes
     ----------
-    coordinates : the same names in the same order for all cells of a study; ``seed`` among them where cells
-        are repeated. Texts, whole numbers or numbers.
+    coordinates : name -> string, integer or float; the same names in the same order for all cells of a study,
+        ``seed`` among them where cells are repeated.
     title : heading of the row.
-    experiment : the experiment to train, for cells that train one network.
+    experiment : the experiment to train, for cells that train one network; otherwise None.
     refused : the reason why this cell cannot be measured, as a sentence; empty where it can.
     """
 
@@ -114,7 +123,8 @@ class Cell:
     def of_experiment(
         cls, coordinates: dict[str, str | int | float], title: str, *parts: Any, **options: Any
     ) -> Cell:
-        """A cell that trains ``Experiment(*parts, **options)``; refused with the reason where it cannot."""
+        """Make a cell that trains ``Experiment(*parts, **options)``; where the experiment is not possible,
+        the cell has none, and ``refused`` holds the reason."""
         from workbench.training import Experiment
 
         try:
@@ -126,28 +136,29 @@ class Cell:
 
     @property
     def id(self) -> str:
-        """Name of the cell's file, from its coordinates."""
+        """Name of the cell's file without its suffix: its coordinates' values, joined by hyphens."""
         return "-".join(re.sub(r"[^a-z0-9_.]+", "_", str(v).lower()) for v in self.coordinates.values())
 
 
 class Study(Spec):
-    """Base of every study: settings, `cells`, `measure`, and the columns of its table.
+    """Base class of every study: settings, `cells`, `measure`, and the columns of its table.
 
-    ``quick`` holds the values that ``fast`` puts in place of the defaults; settings given by name win.
+    ``quick`` holds the values that replace the defaults where ``fast`` is True; settings passed by name take
+    precedence.
     """
 
     quick: ClassVar[dict[str, Any]] = {}
     columns: ClassVar[tuple[Column, ...]] = ()
     published: ClassVar[tuple[Published, ...]] = ()
     figure: ClassVar[Figure | None] = None
-    #: What a reader of a stored result needs to know besides the table; a paragraph.
+    #: Caveats for a reader of a stored result, one paragraph; empty for none.
     remark: ClassVar[str] = ""
 
     fast = param.Boolean(
         False,
         doc="""
-        A small setting. Those stored took from five minutes to an hour on a shared machine, every_divergence
-        four hours; each result's card says how long.""",
+        Small networks and short training. The stored fast results took from five minutes to an hour on a
+        shared machine, every_divergence four hours; each result's card gives its time.""",
     )
     seeds = param.Integer(1, bounds=(1, 100), doc="Repetitions of each cell, with seeds 0, 1, 2, …")
 
@@ -156,16 +167,17 @@ class Study(Spec):
 
     @abstractmethod
     def cells(self) -> list[Cell]:
-        """The grid in the order in which it is measured, cheap cells first."""
+        """Return the cells of the grid in the order in which they are measured, cheap ones first."""
 
     @abstractmethod
     def measure(self, cell: Cell, context: StudyContext) -> xr.Dataset:
-        """The cell's numbers: the columns as variables without dimensions, and any arrays beside them.
+        """Measure one cell: return a Dataset with the columns as scalar variables, and any arrays beside
+        them.
 
-        ``context.train`` trains and resumes; ``context.cached`` computes once what several cells need. Errors
-        of the workbench (`WorkbenchError`) are stored as the cell's result.
+        ``context.train`` trains the cell's experiment or resumes it; ``context.cached`` computes once what
+        several cells share. A `WorkbenchError` that is raised here is stored as the result of the cell.
         """
 
     def conclusions(self, data: xr.Dataset) -> list[str]:
-        """Sentences computed from a finished table."""
+        """Return sentences computed from the result's Dataset, to stand below its table; by default none."""
         return []

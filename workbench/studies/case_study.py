@@ -1,15 +1,17 @@
-"""Base class of VINA's case studies on a posterior: settings, three ways to train, and metrics.
+"""Base class of VINA's case studies: up to three ways to train a network, and metrics of its posterior.
 
-printed   as the paper prints it: losses of eqs. 50 and 52 with the reconstruction at weight 1, marginal
+printed   as the VINA paper prints it: losses of eqs. 50 and 52 with the reconstruction at weight 1, marginal
           distributions
-code      as the authors' program does it: joint distributions, the data first, the non-saturating gradient,
-          the reconstruction at 0.01, logits within ±4, other angles of the arm
-ours      backward joint or forward with the true y, the exact gradient, L_y, no surplus latent, and for the
-          critic two steps and a gradient penalty
+code      as the authors' program does it: joint distributions, D(data || model), the non-saturating gradient,
+          the reconstruction at weight 0.01, logits clamped to ±4, another convention for the arm's angles
+ours      as this workbench recommends: backward joint or forward with the true y, the exact gradient, L_y, no
+          surplus latent, two critic steps per step of the network and a gradient penalty (R1)
 
 Not copied: the program's initial weights N(0, 0.02²), the second moment of its Adam (0.9 there), and its
 data, which are rejection samples around 500 targets; here pairs are drawn from the prior. The paper evaluates
-one target, here the mean over many observations is taken.
+the posterior at one target, here the mean over many observations is taken. The directions are described in
+`workbench.objectives.directions`.
+
 Source: VINA, arXiv:2602.20480, section 4.1, and the authors' program.
 """
 
@@ -31,18 +33,19 @@ if TYPE_CHECKING:
     from workbench.studies.study_context import StudyContext
     from workbench.training import Training
 
-#: Ways to train, with their words in the row titles.
+#: Ways to train, with their names in the row titles.
 SETTINGS = {"printed": "as printed", "code": "as in the code", "ours": "ours"}
-#: Latent components of the paper's network, and the number that is needed.
+#: Latent components of the VINA paper's network, and the smallest number that the arm's posterior needs.
 LATENTS, NEEDED = 14, 2
 TEST_SEED = 20_260_224
 
 
 class PosteriorCase(Study):
-    """Base of the case studies on inverse kinematics."""
+    """Base class of VINA's case studies, by default on inverse kinematics: settings, the parts of the
+    experiments in each way to train, and the measurement of a cell."""
 
     columns = COLUMNS
-    #: Values of the fast setting that all of them share.
+    #: Values of the fast setting that the case studies share.
     quick: ClassVar[dict[str, Any]] = {
         "samples": 20_000,
         "steps": 150,
@@ -55,27 +58,38 @@ class PosteriorCase(Study):
     }
 
     settings_compared = param.List(
-        list(SETTINGS), item_type=str, doc="Ways to train: printed, code, ours; in the order of the table."
+        list(SETTINGS),
+        item_type=str,
+        doc="Ways to train, in table order: printed (VINA paper), code (its authors' program), ours.",
     )
     samples = param.Integer(500_000, bounds=(200, 50_000_000), doc="Pairs drawn for training.")
-    steps = param.Integer(7800, bounds=(1, 100_000_000), doc="Steps; 7800 are ten epochs of 400 000 pairs.")
+    steps = param.Integer(
+        7800, bounds=(1, 100_000_000), doc="Training steps; 7800 are ten epochs of 400 000 pairs."
+    )
     batch_size = param.Integer(512, bounds=(2, 1_000_000), doc="Pairs in a mini-batch.")
     learning_rate = param.Number(
-        2e-4, bounds=(1e-7, 1.0), doc="Adam's step size for network and critic where the paper is followed."
+        2e-4,
+        bounds=(1e-7, 1.0),
+        doc="Adam's learning rate of network and critic, in the ways printed and code.",
     )
-    width = param.Integer(128, bounds=(4, 1024), doc="Units in the hidden layers of the networks inside.")
-    observations = param.Integer(200, bounds=(8, 100_000), doc="Fresh observations to evaluate.")
-    draws = param.Integer(1000, bounds=(50, 100_000), doc="Draws for each, and of the exact posterior.")
+    width = param.Integer(128, bounds=(4, 1024), doc="Hidden units of the networks inside each block.")
+    observations = param.Integer(
+        200, bounds=(8, 100_000), doc="Fresh observations whose posteriors are evaluated."
+    )
+    draws = param.Integer(
+        1000, bounds=(50, 100_000), doc="Draws per observation, and of its exact posterior."
+    )
 
     # ---- what is trained
     def problem(self, setting: str) -> Problem:
-        """The robot arm with the angles of the setting."""
+        """Return the robot arm with the joint angles that a way to train ("printed", "code", "ours")
+        assumes."""
         convention = "paper" if setting == "printed" else "code"
         return catalogues.PROBLEMS.make("inverse_kinematics", convention=convention)
 
     def network(self, setting: str, *, kind: str = "inn", latents: int | None = None) -> dict[str, Any]:
-        """The network with ``latents`` latent components as a table; by default the paper's number, or for
-        "ours" the number that is needed."""
+        """Return a network with ``latents`` latent components, as a table with key and settings; by
+        default 14 components as in the VINA paper, and for "ours" the two that are needed."""
         latents = latents or (NEEDED if setting == "ours" else LATENTS)
         values: dict[str, Any] = {"transforms": 4, "width": self.width, "extra_latent": latents - NEEDED}
         if kind == "inn":
@@ -85,7 +99,8 @@ class PosteriorCase(Study):
         return {"key": kind, "settings": values}
 
     def followed(self, setting: str, divergence: str, *, forward: bool = False) -> dict[str, Any]:
-        """Settings of the variational objective where the paper or its program is followed."""
+        """Return settings of the variational objective for "printed" (the VINA paper) or "code" (its
+        authors' program)."""
         pace = catalogues.DIVERGENCES[divergence].pace
         values: dict[str, Any] = {
             "divergence": divergence, "weight_y": 0.0, "reconstruction": "independent",
@@ -104,8 +119,9 @@ class PosteriorCase(Study):
         }
 
     def transport(self, *, blur: float = 0.1, debiased: bool = True) -> dict[str, Any]:
-        """Settings of the program's objective with Sinkhorn: 100 S_ε between distributions of x, and misfit
-        of y and distance to x at weight 10 (here their squares, there the roots of them). ``blur`` is √ε."""
+        """Return settings of the authors' objective with the Sinkhorn divergence S_ε: 100 S_ε between
+        distributions of x, and the misfit of y and the distance to x, each at weight 10 (squared here, not
+        squared in their program). ``blur`` is √ε."""
         return {
             "divergence": "sinkhorn", "sinkhorn_blur": blur, "sinkhorn_debiased": debiased,
             "direction": "backward_marginal", "weight_divergence": 100.0, "weight_y": 10.0,
@@ -114,14 +130,16 @@ class PosteriorCase(Study):
         }  # fmt: skip
 
     def ours(self, divergence: str, *, forward: bool = False, **values: Any) -> dict[str, Any]:
-        """Settings of the variational objective that this workbench recommends."""
+        """Return settings of the variational objective as this workbench recommends them; ``values``
+        replace or extend them."""
         return {
             "divergence": divergence,
             "direction": "forward_true_y" if forward else "backward_joint",
         } | values
 
     def training(self, setting: str) -> Training:
-        """Training settings; "ours" has its own rate, schedule and the noise on y that densities need."""
+        """Return the training settings of a way to train; "ours" has its own learning rate and schedule,
+        and the noise on y without which the posterior has no density."""
         from workbench.training import Training
 
         same = {
@@ -146,7 +164,8 @@ class PosteriorCase(Study):
         training: Training | None = None,
         problem: Problem | None = None,
     ) -> Cell:
-        """A cell of the setting that ``place`` names; refused with the reason where its parts do not fit."""
+        """Make the cell at the coordinates ``place``, which name its way to train as ``setting``; the cell
+        is refused, with the reason, where its parts cannot be combined."""
         setting = place["setting"]
         title = f"{title} · {SETTINGS[setting]}"
         problem, training = problem or self.problem(setting), training or self.training(setting)
@@ -171,7 +190,8 @@ class PosteriorCase(Study):
 def digitised(
     column: str, table: dict[tuple, float], axes: tuple[str, ...], source: str
 ) -> tuple[Published, ...]:
-    """Numbers that were read off a plot, as `Published`."""
+    """Return numbers that were read off a published plot, as `Published`: ``table`` maps values of the
+    coordinates ``axes`` to values of ``column``."""
     return tuple(
         Published(dict(zip(axes, place, strict=True)), column, value, "digitised", source)
         for place, value in table.items()

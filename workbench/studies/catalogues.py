@@ -1,4 +1,4 @@
-"""Catalogues that studies choose from, imported on first use: listing the studies needs none of them."""
+"""Lazy imports of the catalogues that studies choose from: listing the studies needs none of them."""
 
 from __future__ import annotations
 

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def grouped(data: xr.Dataset, column: str, by: str, **where: Any) -> dict[Any, float]:
-    """Mean of a column over the finished cells, by the values of one coordinate, in the grid's order.
+    """Mean of a column over the finished cells for each value of the coordinate ``by``, in the grid's order.
 
-    ``where`` selects cells by other coordinates. Values that are not finite are left out, and so are groups
-    without a finite value.
+    ``where`` selects cells by values of other coordinates. Values that are not finite are left out, and so
+    are groups without a finite value.
     """
     if column not in data:
         return {}
@@ -30,7 +30,8 @@ def grouped(data: xr.Dataset, column: str, by: str, **where: Any) -> dict[Any, f
 
 
 def span(data: xr.Dataset, column: str, **where: Any) -> tuple[float, float] | None:
-    """Range of a column's finite values over the cells that ``where`` selects; None without any."""
+    """Smallest and largest finite value of a column over the cells with the coordinates ``where``; None
+    where there is no finite value."""
     if column not in data:
         return None
     values = data[column].values.astype(float)
@@ -41,13 +42,14 @@ def span(data: xr.Dataset, column: str, **where: Any) -> tuple[float, float] | N
 
 
 def apart(first: tuple[float, float] | None, second: tuple[float, float] | None) -> str:
-    """Position of the first range against the second: "lower", "higher", or "" where they overlap."""
+    """Compare two ranges: "lower" or "higher" where the first lies wholly below or above the second, and
+    "" where they overlap or one of them is None."""
     if first is None or second is None:
         return ""
     return "lower" if first[1] < second[0] else "higher" if first[0] > second[1] else ""
 
 
 def falls(means: dict[Any, float]) -> int:
-    """Number of steps from one value to the next that go down."""
+    """Number of decreases between consecutive values of ``means``."""
     values = list(means.values())
     return sum(b < a for a, b in zip(values, values[1:], strict=False))

@@ -1,9 +1,10 @@
-"""Base class of the published comparison: every method on one problem, with equal data and size.
+"""Base class of the comparisons after Kruse et al. 2021: every method on one problem, with equal data and
+size.
 
 All methods are trained on the same pairs, for the same number of steps, with the same optimiser, schedule,
 averaging of the weights and noise on y. The noise is needed because p(x | y) has no density where y = s(x)
-exactly: the likelihood would grow without bound. Where a component of x is a whole number, networks learn it
-with a uniform number added (dequantised), and their draws are rounded.
+exactly, s being the simulator: the likelihood would grow without bound. Components of x that are whole
+numbers are learned dequantised (with uniform noise added), and draws of them are rounded.
 """
 
 from __future__ import annotations
@@ -39,20 +40,21 @@ if TYPE_CHECKING:
     from workbench.training import Run, Training
     from workbench.training.data import RunData
 
-#: Observations and draws that are stored for plots, and points of the loss curves.
+#: Observations, and draws for each, that are stored for plots; and points of the stored loss curves.
 SHOWN, SHOWN_DRAWS, CURVE = 3, 300, 60
-#: Test data are drawn with a seed of their own, the same for every method.
+#: Seed of the test data, which are the same for every method.
 TEST_SEED = 20_210_126
 WITHOUT_NETWORK = ("exact", "prior", "abc", "neural_adjoint")
 
 
 class PosteriorComparison(Study):
-    """Base of the studies that compare posteriors on a problem with an exact reference."""
+    """Base class of the studies that compare posterior samplers on a problem with an exact reference
+    posterior."""
 
     problem_key: ClassVar[str] = ""
-    #: Settings of the problem where networks are trained on it, beside the defaults it is evaluated with.
+    #: Settings of the problem for training; methods are evaluated on the problem with its defaults.
     training_variant: ClassVar[dict[str, Any]] = {}
-    #: Components of x that are whole numbers.
+    #: Indices of the components of x that are whole numbers.
     whole: ClassVar[tuple[int, ...]] = ()
     remark = (
         "Err_resim is clamped at 10 an observation, as published; the figure of others for the prior is not. "
@@ -82,7 +84,7 @@ class PosteriorComparison(Study):
         "draws": 250,
         "adjoint_steps": 100,
     }
-    #: Values that ``middle`` puts in place of the defaults.
+    #: Values that replace the defaults where ``middle`` is True.
     between: ClassVar[dict[str, Any]] = {
         "parameters": 100_000,
         "samples": 200_000,
@@ -103,22 +105,30 @@ class PosteriorComparison(Study):
         item_type=str,
         doc="Keys of the methods to compare, in the order of the table; empty: all of them.",
     )
-    parameters = param.Integer(3_000_000, bounds=(500, 50_000_000), doc="Weights of each network, about.")
-    samples = param.Integer(1_000_000, bounds=(500, 50_000_000), doc="Pairs to train on, the same for all.")
-    steps = param.Integer(50_000, bounds=(1, 100_000_000), doc="Steps of training, the same for all.")
+    parameters = param.Integer(
+        3_000_000, bounds=(500, 50_000_000), doc="Approximate number of weights of each network."
+    )
+    samples = param.Integer(
+        1_000_000, bounds=(500, 50_000_000), doc="Training pairs, the same for all methods."
+    )
+    steps = param.Integer(50_000, bounds=(1, 100_000_000), doc="Training steps, the same for all methods.")
     batch_size = param.Integer(1000, bounds=(2, 1_000_000), doc="Pairs in a mini-batch.")
-    learning_rate = param.Number(1e-3, bounds=(1e-7, 1.0), doc="Step size of Adam at its peak.")
-    averaging = param.Number(0.999, bounds=(0, 0.99999), doc="Decay of the average of the weights.")
+    learning_rate = param.Number(1e-3, bounds=(1e-7, 1.0), doc="Adam's learning rate at its peak.")
+    averaging = param.Number(0.999, bounds=(0, 0.99999), doc="Decay of the moving average of the weights.")
     noise_y = param.Number(
         0.01,
         bounds=(0, 1),
-        doc="Noise on y in training, in standard deviations of y: the sharpness aimed at.",
+        doc="Noise on y in training, in standard deviations of y; it limits how narrow a posterior can be.",
     )
     sigma_y = param.Number(
-        0.1, bounds=(1e-3, 10), doc="INN by likelihood: width of the misfit of y, in standard deviations."
+        0.1,
+        bounds=(1e-3, 10),
+        doc="INN by likelihood: σ of the Gaussian misfit of y, in standard deviations of y.",
     )
-    observations = param.Integer(1000, bounds=(8, 100_000), doc="Fresh observations to evaluate.")
-    draws = param.Integer(1000, bounds=(50, 100_000), doc="Draws for each observation, and of the reference.")
+    observations = param.Integer(
+        1000, bounds=(8, 100_000), doc="Fresh observations whose posteriors are evaluated."
+    )
+    draws = param.Integer(1000, bounds=(50, 100_000), doc="Draws per observation, and of its reference.")
     adjoint_steps = param.Integer(300, bounds=(1, 100_000), doc="Steps of the neural adjoint's descent.")
 
     def __init__(self, **values: Any) -> None:
@@ -207,7 +217,8 @@ class PosteriorComparison(Study):
     def _numbers(
         self, draws: Tensor, raw: Tensor, test: xr.Dataset, generator: torch.Generator
     ) -> dict[str, Any]:
-        """Metrics of rounded and unrounded draws, and the errors of each observation."""
+        """Return metrics of the draws by column name, and the errors of every observation as ``each``
+        (Err_post) and ``each_resim`` (Err_resim); ``raw`` are the draws before rounding."""
         reference, truth, y = (torch.from_numpy(test[n].values).double() for n in ("reference", "x", "y"))
         each = sample_metrics.posterior_errors(draws, reference)
         scale = torch.from_numpy(test["scale"].values)
@@ -238,7 +249,8 @@ class PosteriorComparison(Study):
         return draws
 
     def _test(self) -> xr.Dataset:
-        """Fresh pairs with their exact posteriors, and the observations whose draws are stored for plots."""
+        """Return the test data: fresh pairs with draws of their exact posteriors, and as ``shown_y`` the
+        observations whose draws are stored for plots."""
         problem = self.problem()
         test = fresh_pairs(problem, self.observations, self.draws, TEST_SEED)
         examples = np.concatenate([np.atleast_2d(problem.default_observation), test["y"].values[: SHOWN - 1]])
@@ -249,7 +261,8 @@ class PosteriorComparison(Study):
 
     # ---- samplers
     def _sampler(self, cell: Cell, context: StudyContext) -> tuple[Sampler, dict[str, Any]]:
-        """The cell's sampler, with the seconds and loss curves of its training."""
+        """Return the cell's sampler, and a table with the ``seconds`` and the loss ``curves`` of its
+        training."""
         nothing = {"seconds": 0.0, "curves": {}}
         method = cell.coordinates["method"]
         if method == "exact":
@@ -266,7 +279,7 @@ class PosteriorComparison(Study):
         return NetworkSampler(run.fitted), {"seconds": context.seconds(cell), "curves": curves(run)}
 
     def _data(self, cell: Cell, device: torch.device, dtype: torch.dtype) -> RunData:
-        """The pairs that the networks of this seed are trained on."""
+        """Return the training pairs that all methods with the cell's seed share."""
         from workbench.training.data import RunData
 
         seed = int(cell.coordinates["seed"])
@@ -288,7 +301,8 @@ class PosteriorComparison(Study):
 
 
 def curves(run: Run) -> dict[str, tuple]:
-    """Validation loss at every validation, and the mean training loss since the one before."""
+    """Return the loss curves of a run as variables of a Dataset: iteration and loss of each validation,
+    and the mean training loss since the previous validation."""
     marks = [record for record in run.history if record.validation][:CURVE]
     values = np.full((3, CURVE), np.nan)
     before = 0

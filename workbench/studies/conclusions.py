@@ -1,4 +1,4 @@
-"""Conclusions of the published comparison, as sentences computed from its table."""
+"""Conclusions of a `PosteriorComparison`, as sentences computed from its table."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from workbench.studies.table import number, rows
 if TYPE_CHECKING:
     import xarray as xr
 
-#: Speed-up over flow matching that is asked of a fast method.
+#: Speed-up over flow matching from which a method counts as fast.
 TIMES = 50
 _EXACT_LIKELIHOOD = {Capability.DENSITY, Capability.EXACT_INVERSE}
 
 
 def with_exact_likelihood() -> set[str]:
-    """Keys of the methods whose network has a density and an inverse in closed form."""
+    """Return the keys of the methods whose network has a tractable density and an exact inverse."""
     members = catalogues.ARCHITECTURES
     return {
         m.key
@@ -29,11 +29,11 @@ def with_exact_likelihood() -> set[str]:
 
 
 def sentences(data: xr.Dataset, published: list[dict[str, Any]] | None = None) -> list[str]:
-    """Compare the best method with an exact likelihood to the best replicated figure and to flow matching,
-    and count the methods that beat rejection and the prior.
+    """Return sentences that compare the best method with an exact likelihood to the best published number
+    tagged "replicated" and to flow matching, and count the methods that beat ABC rejection and the prior.
 
-    ``published`` are all figures of the study; by default those in the Dataset, which leaves out the figures
-    of methods that were not run.
+    ``published`` are all published numbers of the study; by default those in the Dataset, which leaves out
+    the numbers of methods that were not run.
     """
     by_method = {row["method"]: row for row in rows(data) if row["status"] == "done"}
     replications = [f for f in published or json.loads(data.attrs["published"]) if f["tag"] == "replicated"]
@@ -76,7 +76,8 @@ def _speed(best: dict[str, Any], results: dict[str, dict]) -> list[str]:
 def _best_of_the_fast(
     able: list[dict], best: dict[str, Any], column: str, goals: list[float], results: dict[str, dict]
 ) -> list[str]:
-    """The best of the methods that draw `TIMES` times as fast as flow matching, unless that is the best."""
+    """Return a sentence on the most accurate method that draws at least `TIMES` times as fast as flow
+    matching, or on the fastest where none does; none where that method is ``best``."""
     reference = results.get("flow_matching")
     if reference is None:
         return []

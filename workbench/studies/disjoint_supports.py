@@ -1,15 +1,16 @@
-"""VINA §4.1.5: data U(0, 1) from a latent U(c, c + 1) beside it: which divergence moves the map?
+"""Study of VINA §4.1.5: data U(0, 1) and a latent U(c, c + 1) beside it: which divergences move the map?
 
 code    the authors' network in one dimension, where there is nothing to split: x = (z − t) e^{−s} repeated,
-        with s and t from networks without input, of which only the last two layers act. Steps of 2e-4 have
-        to cross the distance c, so that this tests speed as much as supports. As many steps as the program
-        takes, in the fast setting with smaller batches
-ours    one shift and one scale about the latent's centre, with steps that can cross any c of the table in
-        time and a critic that keeps up: what remains is whether the divergence points the right way. The
-        row c = 0 shows whether the training itself converges
+        with s and t from networks without input, of which only the last two layers act. Adam's steps of 2e-4
+        have to cross the distance c, so that this tests speed as much as supports. As many steps as in their
+        program, in the fast setting with smaller batches
+ours    a map with one shift and one scale about the latent's centre, with steps that can cross any c of the
+        table in time, and a critic that takes several steps for each of the map: what remains is whether the
+        divergence points the right way. The row c = 0 shows whether the training itself converges
 
-MMD²    V-statistic of Ardizzone's backward kernel, as in the program (there called MMD); beside it W1 and the
-        error of the mean, which tell more at a distance, where every kernel is flat
+MMD²    V-statistic with the kernel that Ardizzone et al. 2019 use backward, as in the program (there called
+        MMD); beside it W1 (the 1-Wasserstein distance) and the error of the mean, which tell more at a
+        distance, where every kernel is flat
 Source: VINA, arXiv:2602.20480, section 4.1.5, table 2, and the authors' program.
 """
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from workbench.studies.study_context import StudyContext
 
-#: MMD of latents at c: critic with KL, and Sinkhorn; from the authors' notebook.
+#: MMD² by c, the lower end of the latent's interval: KL with a critic, and Sinkhorn. Authors' notebook.
 _NOTEBOOK = {
     0: (3.07e-3, 1.35e-3), 3: (1.23, 0.240), 5: (1.36, 0.913), 10: (3.07, 1.28), 15: (1.43, 1.33),
     20: (1.69, 2.28), 25: (3.73, 4.96),
@@ -53,7 +54,8 @@ def _figures(table: dict, tag: str, source: str) -> tuple[Published, ...]:
 
 @STUDIES.register
 class DisjointSupports(Study):
-    """A latent interval next to the data, then further and further away."""
+    """Map from a latent interval, at growing distance from the data's interval, to the data: one
+    divergence per row."""
 
     key = "disjoint_supports"
     title = "Disjoint supports"
@@ -76,18 +78,20 @@ class DisjointSupports(Study):
         "rate": 0.02, "critic_steps": 3,
     }  # fmt: skip
 
-    seeds = param.Integer(3, bounds=(1, 100), doc="How often each cell is repeated; the authors have 10.")
-    offsets = param.List([0, 3, 5, 10, 15, 20, 25], item_type=int, doc="Where the latent's interval begins.")
-    own_offsets = param.List([], item_type=int, doc="Those of ours; empty: all.")
-    divergences = param.List(list(_OURS), item_type=str, doc="Keys of the divergences that ours compares.")
-    steps = param.Integer(
-        1880, bounds=(1, 1_000_000), doc="Steps as in the code: 1880 are 20 epochs of 48 000 points."
+    seeds = param.Integer(3, bounds=(1, 100), doc="Repetitions of each cell; the authors have 10.")
+    offsets = param.List(
+        [0, 3, 5, 10, 15, 20, 25], item_type=int, doc="Lower ends c of the latent's interval."
     )
-    own_steps = param.Integer(1880, bounds=(1, 1_000_000), doc="Ours: steps.")
+    own_offsets = param.List([], item_type=int, doc="Lower ends c in the rows ours; empty: the same.")
+    divergences = param.List(list(_OURS), item_type=str, doc="Keys of the divergences in the rows ours.")
+    steps = param.Integer(
+        1880, bounds=(1, 1_000_000), doc="Steps in the rows code: 1880 are 20 epochs of 48 000 points."
+    )
+    own_steps = param.Integer(1880, bounds=(1, 1_000_000), doc="Steps in the rows ours.")
     batch_size = param.Integer(512, bounds=(8, 100_000), doc="Points of each distribution in a step.")
-    points = param.Integer(2000, bounds=(50, 20_000), doc="Draws of each distribution that are compared.")
-    critic_steps = param.Integer(5, bounds=(1, 100), doc="Ours: steps of the critic for each of the map.")
-    rate = param.Number(0.008, bounds=(1e-6, 1.0), doc="Ours: Adam's step size of scale and shift.")
+    points = param.Integer(2000, bounds=(50, 20_000), doc="Draws of each distribution for the metrics.")
+    critic_steps = param.Integer(5, bounds=(1, 100), doc="Rows ours: critic steps per step of the map.")
+    rate = param.Number(0.008, bounds=(1e-6, 1.0), doc="Rows ours: Adam's learning rate of the map.")
 
     def cells(self) -> list[Cell]:
         pairs = [("code", d) for d in ("kl", "sinkhorn")] + [("ours", d) for d in self.divergences]
@@ -135,7 +139,8 @@ class DisjointSupports(Study):
                    "shown_y": (("shown", "observed"), [[float(offset)]])})  # fmt: skip
 
     def adversarial_settings(self, setting: str, divergence: str) -> AdversarialSettings:
-        """Training settings of a cell."""
+        """Return the hyperparameters for training a cell, from its setting ("code" or "ours") and its
+        divergence's key."""
         from workbench.divergences import SampleDivergence
 
         member = catalogues.DIVERGENCES.make(divergence)
@@ -168,7 +173,8 @@ class DisjointSupports(Study):
         return {name: ((), value) for name, value in numbers.items()}
 
     def conclusions(self, data: xr.Dataset) -> list[str]:
-        """Divergences that move the latent onto the data, and a test of the paper's order."""
+        """Return sentences on the divergences that move the latent onto the data, and on whether Sinkhorn
+        ends closer than KL, as in the VINA paper."""
         sentences = []
         for offset in self.offsets:
             mmd = grouped(data, "mmd", "divergence", setting="code", offset=offset)

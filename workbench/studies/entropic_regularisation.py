@@ -1,11 +1,13 @@
-"""VINA §4.1.4: Sinkhorn with more and less entropy, debiased or not.
+"""Study of VINA §4.1.4: Sinkhorn divergences with more and less entropic regularisation ε, debiased or not.
 
-code    the figure's number is the blur that the program hands on, so that ε is its square; distributions
-        of x alone, with the distance to x from an independent latent at weight 10, which narrows the draws
-ours    the joint distribution, no such term, and ε itself is the figure's number
+code    the values of ε in the paper's figure are those that its program passes on as the blur, so that the
+        true ε is their square; the program compares distributions of x alone, and adds at weight 10 the
+        distance between x and a draw from an independent latent, which narrows the draws
+ours    compares the joint distribution of x and y without that term, and ε itself is the figure's value
 
-Expected: debiased, a large ε compares only means; not debiased, it makes every draw the mean. The distance
-to the target does not distinguish a narrow posterior from a right one; the spread, MMD² and C2ST do.
+Expected: debiased, a large ε compares only means; not debiased, it makes every draw the mean. The distance to
+the target does not distinguish a narrow posterior from a right one; the spread, MMD² and C2ST do.
+
 Source: VINA, arXiv:2602.20480, section 4.1.4, figure 6, and the authors' program.
 """
 
@@ -37,7 +39,7 @@ def _figures(column: str, table: dict[str, tuple[float, ...]]) -> tuple[Publishe
 
 @STUDIES.register
 class EntropicRegularisation(PosteriorCase):
-    """Four entropies, debiased or not."""
+    """Sinkhorn divergences with four values of ε, debiased and biased."""
 
     key = "entropic_regularisation"
     title = "Entropic regularisation"
@@ -47,9 +49,11 @@ class EntropicRegularisation(PosteriorCase):
     figure = Figure(("entropy",), ("kind", "setting"), ("resimulation_distance", "mmd", "spread"))
     quick = PosteriorCase.quick | {"steps": 150}
 
-    seeds = param.Integer(3, bounds=(1, 100), doc="How often each cell is repeated.")
-    settings_compared = param.List(["code", "ours"], item_type=str, doc="Ways to train: code, ours.")
-    entropies = param.List(list(_ENTROPIES), item_type=float, doc="Entropic regularisation.")
+    seeds = param.Integer(3, bounds=(1, 100), doc="Repetitions of each cell.")
+    settings_compared = param.List(
+        ["code", "ours"], item_type=str, doc="Ways to train: code (authors' program), ours."
+    )
+    entropies = param.List(list(_ENTROPIES), item_type=float, doc="Values of ε, the entropic regularisation.")
 
     def cells(self) -> list[Cell]:
         return [
@@ -71,7 +75,8 @@ class EntropicRegularisation(PosteriorCase):
         return self.cell(place, title, self.network(setting), {"key": "variational", "settings": values})
 
     def conclusions(self, data: xr.Dataset) -> list[str]:
-        """Direction of the trend in ε by each metric; the paper says that less entropy is better."""
+        """Return sentences on the trend of the metrics, of the training time and of the posterior's width
+        with ε; the VINA paper finds that less entropy is better but slower."""
         sentences = []
         for setting in self.settings_compared:
             for kind in KINDS:

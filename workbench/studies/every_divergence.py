@@ -1,10 +1,11 @@
-"""Every divergence with every kind of network on four problems: one table to sort.
+"""Every divergence with every kind of network on four problems, as one sortable table.
 
-Networks   coupling (RealNVP), spline and residual flows of x given y, and the network of [y, z]
+Networks   coupling (RealNVP), spline and residual flows of x given y, and the INN from x to [y, z]
 Problems   a Gaussian in closed form, the robot arm, eight modes with labels, and a density without y
 Objective  the defaults of this workbench: backward joint, exact gradient, L_y where the network predicts y
 Metrics    those of the case studies; without y, MMD², C2ST and spread against fresh draws of the density
-Combinations that do not fit stay in the table with the reason.
+
+Combinations that are not possible stay in the table with the reason.
 """
 
 from __future__ import annotations
@@ -42,14 +43,14 @@ NETWORKS = {
     "residual": "residual_flow",
     "inn": "inn",
 }
-#: Draws of a density that are compared, at most.
+#: Largest number of draws that are compared on a problem without y.
 _DENSITY_DRAWS = 2000
 _PROBLEMS = ("linear_gaussian", "inverse_kinematics", "eight_modes", "two_moons")
 
 
 @STUDIES.register
 class EveryDivergence(PosteriorCase):
-    """Table of all divergences against networks and problems."""
+    """One cell for every combination of divergence, network and problem, each trained alike."""
 
     key = "every_divergence"
     # rows are compared by the first column, and where y is a label the distance to it is meaningless
@@ -63,17 +64,17 @@ class EveryDivergence(PosteriorCase):
         "steps": 100,
     }
 
-    seeds = param.Integer(3, bounds=(1, 100), doc="How often each cell is repeated.")
-    steps = param.Integer(3000, bounds=(1, 100_000_000), doc="Steps of training, the same for all.")
+    seeds = param.Integer(3, bounds=(1, 100), doc="Repetitions of each cell.")
+    steps = param.Integer(3000, bounds=(1, 100_000_000), doc="Training steps, the same for all.")
     samples = param.Integer(50_000, bounds=(200, 50_000_000), doc="Pairs drawn for training.")
     batch_size = param.Integer(256, bounds=(2, 1_000_000), doc="Pairs in a mini-batch.")
-    width = param.Integer(64, bounds=(4, 1024), doc="Units in the hidden layers of the networks inside.")
+    width = param.Integer(64, bounds=(4, 1024), doc="Hidden units of the networks inside each block.")
     problems = param.List(list(_PROBLEMS), item_type=str, doc="Keys of problems.")
-    networks = param.List(list(NETWORKS), item_type=str, doc="coupling, spline, residual, inn.")
-    divergences = param.List([], item_type=str, doc="Keys of divergences; empty: all that train.")
+    networks = param.List(list(NETWORKS), item_type=str, doc="Networks: coupling, spline, residual, inn.")
+    divergences = param.List([], item_type=str, doc="Keys of divergences; empty: all.")
 
     def divergence_keys(self) -> list[str]:
-        """Keys of the divergences of the table."""
+        """Return the keys of the divergences that are compared: those in the settings, or else all."""
         return self.divergences or catalogues.DIVERGENCES.keys()
 
     def cells(self) -> list[Cell]:
@@ -118,7 +119,8 @@ class EveryDivergence(PosteriorCase):
         return xr.Dataset(numbers | curves(run))
 
     def _density(self, fitted: FittedModel, problem: Problem, seed: int) -> dict[str, Any]:
-        """Metrics of a density without an observation, from fresh draws."""
+        """Return metrics of a model on a problem without y, by column name: its draws against fresh draws
+        of the problem."""
         from workbench.divergences import mmd_squared
 
         generator = torch.Generator().manual_seed(seed)
@@ -138,8 +140,8 @@ class EveryDivergence(PosteriorCase):
         return {name: ((), value) for name, value in numbers.items()}
 
     def conclusions(self, data: xr.Dataset) -> list[str]:
-        """The best three divergences and the last for each problem, by MMD², over the networks with which all
-        of them were trained."""
+        """Return a sentence for each problem: its best three divergences and its worst by MMD², averaged
+        over the networks that were trained with all divergences."""
         results = data.isel(cell=data["status"].values == "done")
         titles = {member.key: member.title for member in catalogues.DIVERGENCES}
         sentences, every = [], set(self.divergence_keys())

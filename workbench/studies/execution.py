@@ -33,15 +33,15 @@ def run(
     say: Callable[[str], None] = lambda text: None,
     **settings: Any,
 ) -> xr.Dataset:
-    """Measure every cell of a study that has no file yet, and return the whole.
+    """Measure the cells of a study that have no stored result yet, and return the Dataset of all cells.
 
     Parameters
     ----------
-    study : a key of the catalogue with its settings, or a Study.
+    study : a key of the catalogue, with its ``settings``, or a Study.
     out : the study's folder; by default one under the workbench's home that belongs to these settings.
         A study that was interrupted or killed continues where it was.
     device : auto, cpu, cuda, cuda:N or mps.
-    say : called with lines about the progress.
+    say : called with progress messages.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def run(
     coordinates, the columns and arrays as variables, NaN where a cell has no value; attributes ``study``,
     ``settings``, ``versions``, ``device``, ``seconds``, ``columns`` and ``published`` (the last as JSON).
 
-    Raises `SpecError` where another study lives in the folder.
+    Raises `SpecError` where the folder belongs to another study or to other settings.
     """
     if isinstance(study, str):
         study = STUDIES.make(study, **settings)
@@ -72,7 +72,8 @@ def run(
 
 
 def _measure(study: Study, cell: Cell, context: StudyContext) -> xr.Dataset:
-    """The cell's Dataset with status, note, seconds and versions as attributes."""
+    """Measure one cell and return its Dataset, with status, note, seconds, device and versions as
+    attributes; a `WorkbenchError` gives the status "failed" and its message as the note."""
     start = time.perf_counter()
     try:
         data, status, note = study.measure(cell, context), DONE, ""
@@ -91,7 +92,7 @@ def _measure(study: Study, cell: Cell, context: StudyContext) -> xr.Dataset:
 
 
 def _device_name(name: str) -> str:
-    """The kind of machine, not its host name: "cpu (x86_64, 1 thread)", or the name of the GPU."""
+    """Describe the hardware, without the host name: "cpu (x86_64, 1 thread)", or the name of the GPU."""
     if name.startswith("cuda"):
         return torch.cuda.get_device_name(name)
     threads = torch.get_num_threads()
@@ -99,7 +100,8 @@ def _device_name(name: str) -> str:
 
 
 def gather(study: Study, cells: list[Cell], folder: StudyFolder) -> xr.Dataset:
-    """All cells along ``cell``, finished or not."""
+    """Concatenate the stored results of all cells along ``cell``, with NaN for cells that are not measured
+    yet, and the description of the study as attributes."""
     # every cell's file counts: a cell refused here may have been measured on another machine
     results = [folder.cell(cell) for cell in cells]
     parts = [xr.Dataset() if data is None else data.drop_attrs(deep=False) for data in results]
@@ -150,12 +152,13 @@ def gather(study: Study, cells: list[Cell], folder: StudyFolder) -> xr.Dataset:
 
 
 def _in_grid(figure: Published, cells: list[Cell]) -> bool:
-    """True where a row of this grid, which the settings may have made smaller, has the figure."""
+    """True where a published number belongs to a cell of this grid, which the settings may have made
+    smaller."""
     return any(figure.row.items() <= cell.coordinates.items() for cell in cells)
 
 
 def load(path: str | Path) -> xr.Dataset:
-    """Read a study's result from its file or its folder. Raises `RunError`."""
+    """Read a study's result from its file or from the study's folder. Raises `RunError` for anything else."""
     path = Path(path)
     data = read(path / "result.nc" if path.is_dir() else path)
     if data is None or "study" not in data.attrs:

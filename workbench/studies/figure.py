@@ -1,4 +1,5 @@
-"""Data of a study's figure, from its Dataset alone, so that stored results are drawn like new ones."""
+"""Data of a study's plots, computed from its Dataset alone, so that stored results are plotted like new
+ones."""
 
 from __future__ import annotations
 
@@ -14,10 +15,11 @@ from workbench.studies.table import columns
 
 
 def figure_data(data: xr.Dataset, column: str) -> xr.Dataset:
-    """Dataset of one column for ``plots.trends``: mean, smallest and largest value of the finished cells, and
-    the mean of the published figures, by series and place.
+    """Return one column as a Dataset for ``plots.trends`` over (series, place), a place being a position on
+    the horizontal axis: mean, smallest and largest value of the finished cells, and mean of the published
+    numbers.
 
-    Raises `RunError` where the study has no figure, or the result not this column.
+    Raises `RunError` where the study declares no figure, or the result lacks this column.
     """
     figure = figure_of(data)
     columns_by_name = {c.name: c for c in columns(data)}
@@ -58,7 +60,7 @@ def figure_data(data: xr.Dataset, column: str) -> xr.Dataset:
 
 
 def figure_of(data: xr.Dataset) -> Figure:
-    """The figure that the study declares. Raises `RunError` where it declares none."""
+    """Return the figure that the Dataset's study declares. Raises `RunError` where it declares none."""
     key = data.attrs["study"]
     if key not in STUDIES or STUDIES[key].figure is None:
         raise RunError(f"The study '{key}' has no figure", expected="a study that declares one")

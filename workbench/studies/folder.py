@@ -1,7 +1,7 @@
 """A study's folder: every finished part is a file, so that the study outlives its process.
 
 study.json      the study's key and all settings        cells/ID.nc   one finished cell
-runs/ID/        the run of a cell that trains            result.nc     all cells, written anew after each
+runs/ID/        the run of a cell that trains            result.nc     all cells, rewritten after each
 cached/NAME.nc  Datasets that several cells use; ``kept/`` in folders written by earlier versions
 """
 
@@ -28,7 +28,7 @@ _CACHED, _CACHED_BEFORE = "cached", "kept"
 
 
 class StudyFolder:
-    """Reads and writes a study's folder."""
+    """Reader and writer of a study's folder; the files are described in the module."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -43,8 +43,8 @@ class StudyFolder:
         return cls(home() / "studies" / f"{study.key}-{'fast-' if study.fast else ''}{mark}")
 
     def claim(self, study: Study) -> None:
-        """Make the folder this study's. Raises `SpecError` where another study, or the same with other
-        settings, lives in it."""
+        """Record the study and its settings in the folder, or check those that it records already. Raises
+        `SpecError` where it belongs to another study, or to the same one with other settings."""
         from workbench.training.folder import write_whole
 
         content = {"version": VERSION, "key": study.key, "settings": study.values()}
@@ -68,7 +68,8 @@ class StudyFolder:
         )
 
     def study(self) -> Study:
-        """The study stored in this folder, with its settings."""
+        """Recreate the study from the key and settings that the folder records. Raises `RunError` where it
+        records none."""
         path = self.path / "study.json"
         if not path.exists():
             raise RunError(
@@ -81,22 +82,22 @@ class StudyFolder:
 
     # ---- cells
     def cell(self, cell: Cell) -> xr.Dataset | None:
-        """The finished cell, or None. A file that cannot be read counts as missing."""
+        """Read the stored result of a cell; None where the file is missing or cannot be read."""
         return read(self.path / "cells" / f"{cell.id}.nc")
 
     def write_cell(self, cell: Cell, data: xr.Dataset) -> None:
-        """Store a finished cell."""
+        """Store the result of a cell."""
         write(data, self.path / "cells" / f"{cell.id}.nc")
 
     def run(self, cell: Cell) -> RunFolder:
-        """The run folder of a cell that trains."""
+        """Return the folder of the training run of a cell."""
         from workbench.training import RunFolder
 
         return RunFolder(self.path / "runs" / cell.id)
 
     # ---- shared parts, result
     def cached(self, name: str) -> Path:
-        """File of a Dataset that several cells use."""
+        """Return the path of a cached Dataset that several cells share."""
         before = self.path / _CACHED_BEFORE
         return (before if before.is_dir() else self.path / _CACHED) / f"{name}.nc"
 
@@ -106,7 +107,8 @@ class StudyFolder:
 
 
 def write(data: xr.Dataset, path: Path) -> None:
-    """Write a NetCDF file with compressed arrays and texts; a crash leaves the old file or the new one."""
+    """Write a Dataset as NetCDF with compressed arrays and strings; a crash leaves the old file or the new
+    one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{secrets.token_hex(4)}.nc")
     encoding = {n: {"zlib": True} for n, v in data.data_vars.items() if v.ndim and v.dtype.kind in "fiu"}
@@ -124,7 +126,7 @@ def _has_letters(variable: xr.Variable) -> bool:
 
 
 def _with_texts(data: xr.Dataset) -> xr.Dataset:
-    """The Dataset with arrays of objects, as characters are read back, turned into arrays of texts."""
+    """Convert arrays of objects, in which NetCDF's characters arrive, to arrays of strings, in place."""
     for name, variable in data.variables.items():
         if variable.ndim and variable.dtype.kind == "O":
             data[name] = (variable.dims, variable.values.astype(str), variable.attrs)
@@ -132,7 +134,7 @@ def _with_texts(data: xr.Dataset) -> xr.Dataset:
 
 
 def read(path: Path) -> xr.Dataset | None:
-    """The file's content in memory; None where there is no file that can be read."""
+    """Read a NetCDF file into memory; None where it is missing or cannot be read."""
     import xarray as xr
 
     if not path.is_file():

@@ -1,26 +1,27 @@
-"""VINA §4.2: geoacoustic inversion, evaluated by the true value, as in the paper, and the exact posterior.
+"""Study of VINA §4.2: geoacoustic inversion, against the true values, as in the paper, and exact posteriors.
 
-vina      `geoacoustic_paper`: two unknowns of the seabed. "config 1" and "config 2" are the paper's networks
-          of [y, z], with the noise among the unknowns, trained as its authors' program does (see
+vina      `geoacoustic_paper`: two unknowns of the seabed. "config 1" and "config 2" are the paper's INNs from
+          x to [y, z], with the noise among the unknowns, trained as its authors' program does (see
           `case_study`); "ours" has no surplus latent and this workbench's objective; "flow" is a conditional
-          flow of the two unknowns alone. Each with the likelihood and with divergences of a critic.
+          flow of the two unknowns alone. Each by maximum likelihood and with divergences that need a critic.
 swx_9     `geoacoustic` with nine unknowns, three tones and 5 dB, against stored reference posteriors: a
-          conditional spline flow that reads products of the recording, which do not depend on its phase, and
+          conditional spline flow that reads products of the recording which do not depend on its phase, and
           the same flow refined by a local model of the signal and the exact likelihood.
 
-(m̂ − m)²  mean squared distance of draws to the truth: the paper's "L2 loss". It is least for a point at the
-          truth, wherever the posterior lies; the row of the exact posterior is the score of a right answer.
-KL(p ‖ q)  of the exact posterior to the network's, by its stored draws and evidence: the amount by which the
-          mean loss of these observations could still fall.
+(m̂ − m)²  mean squared distance of draws m̂ to the true m: the paper's "L2 loss". It is least for a point at
+          the truth, wherever the posterior lies; a right answer scores as the row of the exact posterior.
+KL(p ‖ q)  of the exact posterior p from the network's q, by stored draws of p and its evidence: the amount by
+          which the mean loss at these observations could still fall.
 C2ST, MMD², spread  against draws of the exact posterior of the seabed (the noise follows from it); ½, 0 and 1
-          are perfect.  coverage: share of truths in the central 90 % of draws.
+          are perfect.  coverage: fraction of true values in the central 90 % of draws.
 nine unknowns  the stored observations are evaluated one by one, and the columns are their means.
 times     processor seconds: training; 1000 draws of one posterior; speed-up over Markov chains on the same
           likelihood (nine unknowns: over the reference's nested sampling).
 
 Synthetic and well specified: data come from the model that explains them, the environment is that of
-SWellEx-96, the same at every range, and no recording is used. The paper's own test observation and noise
-are not published: its figures compare in order of magnitude only.
+SWellEx-96, the same at every range, and no recording is used. The paper's own test observation and noise are
+not published: its figures compare in order of magnitude only.
+
 Source: VINA, arXiv:2602.20480, section 4.2, tables 3 to 5.
 """
 
@@ -49,12 +50,13 @@ LOSSES = {
     "likelihood": "NLL", "kl": "KL", "jensen_shannon": "JS", "reverse_kl": "reverse KL",
     "squared_hellinger": "squared Hellinger",
 }  # fmt: skip
-#: Surplus latents, width and blocks of the paper's networks; z needs two.
+#: Surplus latent components, hidden width and number of blocks of each INN; z needs two components.
 CONFIGURATIONS = {"config_1": (16, 64, 3), "config_2": (0, 403, 4), "ours": (0, 128, 4)}
 
 
 def _published() -> tuple[Published, ...]:
-    """Tables 3, 4 and 5: depth, speed, training seconds after ten epochs, and inference in seconds."""
+    """Return VINA's tables 3, 4 and 5 as `Published`: squared errors of depth and speed, and seconds of
+    training (ten epochs) and of inference."""
     table = {
         ("config_1", "likelihood"): (22.48, 193.99, 30.50), ("config_1", "kl"): (3.27, 2.24, 10.91),
         ("config_1", "jensen_shannon"): (3.26, 7.26, 11.08), ("config_2", "likelihood"): (0.75, 1.91, 26.02),
@@ -72,7 +74,7 @@ def _published() -> tuple[Published, ...]:
 
 @STUDIES.register
 class Geoacoustic(PosteriorCase):
-    """The paper's geoacoustic inversion and a harder one, against exact posteriors."""
+    """VINA's geoacoustic inversion with two unknowns and a harder one with nine, against exact posteriors."""
 
     key = "geoacoustic"
     title = "Geoacoustic inversion"
@@ -107,27 +109,35 @@ class Geoacoustic(PosteriorCase):
     }  # fmt: skip
 
     settings_compared = param.List(["code", "ours"], item_type=str, precedence=-1)
-    width = param.Integer(128, bounds=(4, 1024), doc="Units in the hidden layers of our networks.")
-    samples = param.Integer(100_000, bounds=(200, 50_000_000), doc="Pairs for VINA's problem.")
-    steps = param.Integer(6250, bounds=(1, 100_000_000), doc="Steps; 6250 are ten epochs of 80 000 pairs.")
+    width = param.Integer(128, bounds=(4, 1024), doc="Hidden units of the networks ours and flow.")
+    samples = param.Integer(100_000, bounds=(200, 50_000_000), doc="Training pairs for VINA's problem.")
+    steps = param.Integer(
+        6250, bounds=(1, 100_000_000), doc="Training steps; 6250 are ten epochs of 80 000 pairs."
+    )
     batch_size = param.Integer(128, bounds=(2, 1_000_000), doc="Pairs in a mini-batch.")
-    classified = param.Integer(10, bounds=(1, 1000), doc="Observations that the classifier evaluates.")
-    losses = param.List(list(LOSSES), item_type=str, doc="likelihood, or keys of divergences.")
+    classified = param.Integer(10, bounds=(1, 1000), doc="Observations whose C2ST is computed.")
+    losses = param.List(list(LOSSES), item_type=str, doc="Losses: likelihood, or keys of divergences.")
     networks = param.List(
-        list(NETWORKS), item_type=str, doc="config_1, config_2, ours, flow; none leaves VINA's problem out."
+        list(NETWORKS),
+        item_type=str,
+        doc="Networks: config_1, config_2, ours, flow; an empty list leaves VINA's problem out.",
     )
     nine_samples = param.Integer(
-        500_000, bounds=(0, 50_000_000), doc="Signals with nine unknowns; 0 leaves them out."
+        500_000, bounds=(0, 50_000_000), doc="Training signals with nine unknowns; 0 leaves that problem out."
     )
-    nine_steps = param.Integer(24_000, bounds=(1, 100_000_000), doc="Steps with nine unknowns.")
+    nine_steps = param.Integer(24_000, bounds=(1, 100_000_000), doc="Training steps with nine unknowns.")
     nine_width = param.Integer(
-        256, bounds=(4, 2048), doc="Units in the hidden layers of the embedding with nine unknowns."
+        256, bounds=(4, 2048), doc="Hidden units of the embedding network with nine unknowns."
     )
-    nine_observations = param.Integer(10, bounds=(1, 100), doc="Stored observations to evaluate.")
+    nine_observations = param.Integer(
+        10, bounds=(1, 100), doc="Stored observations whose posteriors are evaluated."
+    )
     refined_draws = param.Integer(
-        4000, bounds=(200, 1_000_000), doc="Draws of the local model that refinement weighs."
+        4000, bounds=(200, 1_000_000), doc="Draws of the local signal model that refinement weights."
     )
-    stored = param.String("datasets/geoacoustic_swx9.nc", doc="File with reference posteriors.")
+    stored = param.String(
+        "datasets/geoacoustic_swx9.nc", doc="File with reference posteriors for nine unknowns."
+    )
 
     # ---- the grid
     def cells(self) -> list[Cell]:
@@ -211,7 +221,8 @@ class Geoacoustic(PosteriorCase):
         return data.assign(training_seconds=((), context.seconds(cell))).assign(curves(run))
 
     def conclusions(self, data: xr.Dataset) -> list[str]:
-        """The networks nearest to the exact posterior and by the paper's metric, and the goals."""
+        """Return sentences on the networks nearest to the exact posterior and, by the VINA paper's metric,
+        to the true depth, and on whether the goals for nine unknowns are met."""
         results = data.where(data["status"] == "done", drop=True)
         vina = results.where((results["problem"] == "vina") & (results["network"] != "exact"), drop=True)
         nine, sentences = results.where(results["problem"] == "swx_9", drop=True), []
@@ -242,7 +253,8 @@ class Geoacoustic(PosteriorCase):
 
 
 def _marginals(nine: xr.Dataset) -> str:
-    """Shift of the means and ratio of the spreads of each unknown, in words."""
+    """Return a sentence with the shift of the mean and the ratio of standard deviations of each of the
+    nine unknowns against the reference, amortised and refined."""
     from workbench.problems.ocean.geoacoustic_field import UNKNOWNS
 
     columns = [f"{what}_{kind}" for kind in ("amortised", "refined") for what in ("shift", "ratio")]

@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from workbench.training import Run
 
 TEST_SEED = 20_260_229
-#: Epochs of the classifier for nine unknowns; the benchmark's thousands overfit as few draws as these.
+#: Epochs of the C2ST's classifier for nine unknowns; the benchmark's thousands would overfit so few draws.
 _EPOCHS = 100
-#: Draws over which log densities are compared.
+#: Draws per observation over which log densities are averaged.
 _COMPARED = 500
 #: Walkers, burn-in, thinning and draws of the Markov chains that a posterior's time is compared with.
 _WALKERS, _BURN, _BETWEEN, _POSTERIOR = 40, 60, 10, 1000
 
 
 def exact_row(observations: int, draws: int) -> xr.Dataset:
-    """Fresh pairs of VINA's problem with exact draws of the seabed, and processor seconds of one posterior by
-    Markov chains."""
+    """Return fresh pairs of VINA's problem with exact draws of the two seabed parameters, and as
+    ``chain_seconds`` the processor seconds of one posterior by Markov chains."""
     bare = PROBLEMS.make("geoacoustic_paper", noise_appended=False)
     pairs = fresh_pairs(bare, observations, draws, TEST_SEED)
     y = torch.from_numpy(pairs["y"].values[0])
@@ -52,7 +52,8 @@ def exact_row(observations: int, draws: int) -> xr.Dataset:
 
 
 def seabed_row(fitted: FittedModel | None, test: xr.Dataset, classifier_observations: int) -> xr.Dataset:
-    """The columns for a network, or with None for a second set of exact draws."""
+    """Return the columns of a row of VINA's problem: a network's draws against exact draws, or with None
+    one half of the exact draws against the other."""
     truth, y, scale = (torch.from_numpy(test[name].values).double() for name in ("x", "y", "scale"))
     reference = torch.from_numpy(test["reference"].values).double()
     half = reference.shape[1] // 2
@@ -82,8 +83,8 @@ def seabed_row(fitted: FittedModel | None, test: xr.Dataset, classifier_observat
 
 
 def nine_row(run: Run, path: str, most: int, refined_draws: int) -> xr.Dataset:
-    """The columns of the tier with nine unknowns against the stored references, before and after
-    refinement."""
+    """Return the columns of the row with nine unknowns: the run's posteriors, before and after refinement,
+    against the reference posteriors stored in ``path``, for at most ``most`` observations."""
     with xr.open_dataset(path) as file:
         references = file.load().isel(observation=slice(most))
     truth, y = (torch.from_numpy(references[name].values).double() for name in ("x", "y"))
@@ -124,7 +125,7 @@ def nine_row(run: Run, path: str, most: int, refined_draws: int) -> xr.Dataset:
 
 
 def _seconds(fitted: FittedModel, y: Tensor) -> float:
-    """Processor seconds for the draws of one posterior, when the network is warm."""
+    """Processor seconds for 1000 draws of one posterior, after an untimed first call."""
     fitted.sample(_POSTERIOR, y)
     start = time.process_time()
     fitted.sample(_POSTERIOR, y)
@@ -132,7 +133,8 @@ def _seconds(fitted: FittedModel, y: Tensor) -> float:
 
 
 def _exact(references: xr.Dataset) -> list[tuple[Tensor, Tensor, float]]:
-    """Draws of the exact posterior (n, D), the observation (M,) and its log evidence; empty without one."""
+    """Return for each observation draws of the exact posterior (n, D), the observation (M,) and the log
+    evidence log p(y); an empty list where the file holds no evidence."""
     if "log_evidence" not in references:
         return []
     parts = (references[name].values for name in ("reference", "y", "log_evidence"))
@@ -143,8 +145,8 @@ def _exact(references: xr.Dataset) -> list[tuple[Tensor, Tensor, float]]:
 
 
 def _divergence(run: Run, x: Tensor, y: Tensor, log_evidence: float) -> float:
-    """KL(p ‖ q) in nats of the exact posterior to the network's, over draws x (n, D) of the former:
-    the mean of log p(x, y) - log p(y) - log q(x | y)."""
+    """KL(p ‖ q) in nats of the exact posterior p from the network's q, over draws x (n, D) of p: the mean
+    of log p(x, y) - log p(y) - log q(x | y)."""
     rows = y.expand(len(x), -1)
     with torch.no_grad():
         exact, network = run.problem.log_joint(x, rows), run.fitted.log_prob(x, rows)
@@ -152,15 +154,19 @@ def _divergence(run: Run, x: Tensor, y: Tensor, log_evidence: float) -> float:
 
 
 def marginals(draws: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
-    """Distance of the means in standard deviations of the reference, and ratio of the standard deviations, of
-    each unknown (D,): means over the observations of draws (n, m, D) and (n, k, D), NaN left out."""
+    """Compare each unknown's marginal with the reference: distance of the means in standard deviations of the
+    reference, and ratio of the standard deviations, both (D,).
+
+    Means over the observations of draws (n, m, D) and reference draws (n, k, D), NaN left out.
+    """
     spread = reference.std(1)
     shift = (draws.mean(1) - reference.mean(1)).abs() / spread
     return shift.nanmean(0), (draws.std(1) / spread).nanmean(0)
 
 
 def _refine(run: Run, y: Tensor, draws: int, count: int, seed: int) -> tuple[Tensor, float, float]:
-    """Draws (count, 9) of the refined posterior, the share of effective weights, and processor seconds."""
+    """Refine the posterior at y: return draws (count, 9), the effective sample size over the number of
+    draws, and processor seconds; NaN draws where refinement fails."""
     start = time.process_time()
     try:
         posterior = refine(run, y.tolist(), method="signal_model", draws=max(draws, 100), seed=seed)
@@ -172,7 +178,7 @@ def _refine(run: Run, y: Tensor, draws: int, count: int, seed: int) -> tuple[Ten
 
 
 def _each(draws: Tensor, reference: Tensor, epochs: int = 10_000) -> list[float]:
-    """C2ST of each observation; NaN where draws are missing."""
+    """C2ST of each observation; NaN where any of its draws is not finite."""
     return [
         diagnostics.c2st(exact, mine, iterations=epochs) if bool(mine.isfinite().all()) else float("nan")
         for mine, exact in zip(draws, reference, strict=False)
@@ -180,11 +186,11 @@ def _each(draws: Tensor, reference: Tensor, epochs: int = 10_000) -> list[float]
 
 
 def _mean(values: list[float]) -> float:
-    """Mean of the finite values; NaN without any."""
+    """Mean of the values, NaN left out; NaN where none is finite."""
     return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
 
 
 def _coverage(truth: Tensor, draws: Tensor) -> float:
-    """Share of true components in the central 90 % of their draws."""
+    """Fraction of true components in the central 90 % of their draws."""
     low, high = draws.nan_to_num().quantile(torch.tensor([0.05, 0.95], dtype=draws.dtype), dim=1)
     return float(((truth >= low) & (truth <= high)).double().mean())

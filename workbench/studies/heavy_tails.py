@@ -1,12 +1,13 @@
-"""Shared parts of the two studies of finite moments: Pareto data, distances between samples, and columns.
+"""Shared parts of the studies `moments` and `realisable_moments`: Pareto data, distances of samples, columns.
 
-W1        between sorted samples. Where the mean is infinite so is the true value, and the number printed is
-          that of n draws
-Floor     W1 of two samples of the data, which falls with α as well
+W1        1-Wasserstein distance between sorted samples. Where the mean is infinite so is the true value, and
+          the number printed is that of n draws
+Floor     W1 of two samples of the data, which falls as the tail index α rises
 Relative  W1 over the mean absolute deviation of the data: the spread rises as α falls, and W1 with it
 Bulk      W1 between the quantiles 1 % and 99 %, also relative
 Tail      99.9 % quantile of the draws over that of the data: below one, the tail is too light
-Exponent  of the bound on W1 by the loss, which tends to (α − 1) / (2α)
+Exponent  of the theorem's bound on W1 by a power of the loss, which tends to (α − 1) / (2α)
+
 Source: VINA, arXiv:2602.20480, section 4.1.6.
 """
 
@@ -39,30 +40,32 @@ COLUMNS = (
     Column("exponent", "exponent of the bound"),
     Column("training_seconds", "training", "s", "low"),
 )
-#: Quantile levels of a cell's curve, finer towards the upper end.
+#: Levels at which a cell's quantiles are stored, finer towards the upper end.
 LEVELS = 1 - np.geomspace(1.0, 1e-4, 101)
 
 
 def pareto(n: int, alpha: float, generator: torch.Generator) -> Tensor:
-    """Draws (n, 1) of the distribution with density α / x^(α + 1) for x ≥ 1."""
+    """Draw (n, 1) from the Pareto distribution with density α / x^(α + 1) for x ≥ 1."""
     return catalogues.PROBLEMS.make("pareto", alpha=alpha).draw(n, generator).x[:, :1].float()
 
 
 def build(key: str, settings: dict[str, Any], features: int, seed: int) -> Model:
-    """Build a network without an observation, in training mode."""
+    """Build a network of ``features`` components that is not conditioned on y, in training mode, with
+    initial weights from ``seed``."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return catalogues.ARCHITECTURES.make(key, **settings).build(Shapes(features, 0))
 
 
 def exponent(alpha: float) -> float:
-    """a / (2 (1 + a)) in the limit a → α − 1; NaN where there is no such a > 0."""
+    """Exponent (α − 1) / (2α) of the bound on W1: the limit of a / (2 (1 + a)) for moments of order 1 + a
+    < α; NaN for α ≤ 1, where there is no a > 0."""
     return (alpha - 1) / (2 * alpha) if alpha > 1 else math.nan
 
 
 def distances(truth: Tensor, again: Tensor, draws: Tensor) -> dict[str, float]:
-    """W1 of samples (n,) in all its forms; ``again`` is a second sample of the truth. Infinite where a draw
-    is not finite."""
+    """Return the columns from ``w1`` to ``tail`` for samples (n,) of the data, of the data again and of
+    the network. Values that are not finite count as infinite."""
     truth, again, draws = (s.nan_to_num(math.inf).sort().values for s in (truth, again, draws))
     deviation = float((truth - truth.median()).abs().mean())
     apart, floor = (truth - draws).abs(), float((truth - again).abs().mean())
@@ -81,9 +84,9 @@ def distances(truth: Tensor, again: Tensor, draws: Tensor) -> dict[str, float]:
 def cell_dataset(
     samples: tuple[Tensor, Tensor, Tensor], alpha: float, seconds: float, losses: list[float]
 ) -> xr.Dataset:
-    """A cell's Dataset from samples (n,) of the truth, of the truth again, and of the network.
+    """Return a cell's Dataset from samples (n,) of the data, of the data again, and of the network.
 
-    It holds the columns, the quantiles (2, 101) of truth and draws, and at most 60 points of the training
+    It holds the columns, the quantiles (2, 101) of data and draws, and at most 60 points of the training
     loss.
     """
     import xarray as xr
@@ -102,13 +105,13 @@ def cell_dataset(
 
 
 def thinned(values: list[float], count: int = 60) -> list[float]:
-    """At most ``count`` values at equal distances."""
+    """Every k-th value, with k such that at most ``count`` remain."""
     return values[:: max(1, len(values) // count)][:count]
 
 
 def trend(data: xr.Dataset, title: str, **where: Any) -> str:
-    """A sentence on how W1 changes with α > 1, with and without the width of the data; empty below three
-    points."""
+    """Return a sentence on the change of W1 with α > 1, absolute and relative to the width of the data;
+    empty for fewer than three values of α."""
     from scipy.stats import spearmanr
 
     names = ("w1", "w1_relative", "floor_relative", "tail")

@@ -1,4 +1,5 @@
-"""Inverse kinematics as published: rail height and joint angles of an arm from the place of its hand."""
+"""Posterior comparison on inverse kinematics (Kruse et al. 2021): infer an arm's rail height and joint
+angles from the position of its hand."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ _REPLICATION = "invertible-architectures-benchmark, 2026: a replication at 3 mil
 
 
 def figures(source: str, tag: str, table: dict[str, tuple[float, float]]) -> tuple[Published, ...]:
-    """Err_post and Err_resim of each method as published figures."""
+    """Return published values of Err_post and Err_resim, given as ``table``: method -> both values."""
     return tuple(
         Published({"method": method}, column, value, tag, source)
         for method, pair in table.items()
@@ -22,7 +23,8 @@ def figures(source: str, tag: str, table: dict[str, tuple[float, float]]) -> tup
 
 @STUDIES.register
 class Kinematics(PosteriorComparison):
-    """The published comparison on inverse kinematics, in the convention of the authors' program."""
+    """Every method of `PosteriorComparison` on inverse kinematics, with the joint angles as in the
+    authors' program."""
 
     key = "kinematics"
     title = "Inverse kinematics, compared"

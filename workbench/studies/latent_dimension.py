@@ -1,7 +1,8 @@
-"""VINA §4.1.3: number of latent components, with a critic (KL) and with Sinkhorn.
+"""Study of VINA §4.1.3: number of latent components, for KL with a critic and for Sinkhorn.
 
 An observation of the arm leaves two components of x open, so that two latents are needed. Each further one is
-a zero that pads x on one side and a latent that the network must learn to ignore on the other.
+a zero that pads x on one side of the network, and on the other a latent that it must learn to ignore.
+
 Source: VINA, arXiv:2602.20480, section 4.1.3, figure 5, and the authors' program.
 """
 
@@ -28,7 +29,7 @@ _FIGURE = {
 
 @STUDIES.register
 class LatentDimension(PosteriorCase):
-    """Latent dimensions from the number that is needed to far more."""
+    """Posteriors with two latents, the number that is needed, and with more, up to 38."""
 
     key = "latent_dimension"
     title = "Latent dimension"
@@ -45,9 +46,11 @@ class LatentDimension(PosteriorCase):
     figure = Figure(("latents",), ("divergence", "setting"), ("resimulation_distance", "mmd", "spread"))
     quick = PosteriorCase.quick | {"latents": [2, 6, 14, 30]}
 
-    seeds = param.Integer(3, bounds=(1, 100), doc="How often each cell is repeated.")
-    settings_compared = param.List(["code", "ours"], item_type=str, doc="Ways to train: code, ours.")
-    latents = param.List(list(_SIZES), item_type=int, doc="Latent components, from 2 to 66.")
+    seeds = param.Integer(3, bounds=(1, 100), doc="Repetitions of each cell.")
+    settings_compared = param.List(
+        ["code", "ours"], item_type=str, doc="Ways to train: code (authors' program), ours."
+    )
+    latents = param.List(list(_SIZES), item_type=int, doc="Numbers of latent components, from 2 to 66.")
     divergences = param.List(list(_FIGURE), item_type=str, doc="Keys of divergences.")
 
     def cells(self) -> list[Cell]:
@@ -75,7 +78,8 @@ class LatentDimension(PosteriorCase):
         )
 
     def conclusions(self, data: xr.Dataset) -> list[str]:
-        """The best number by each metric, and the number of valleys of the curve."""
+        """Return sentences on the best number of latents by each metric, and on the number of local minima
+        of the metric."""
         sentences = []
         for divergence in self.divergences:
             for setting in self.settings_compared:
@@ -93,6 +97,6 @@ class LatentDimension(PosteriorCase):
 
 
 def valleys(values: list[float]) -> int:
-    """Local minima of a sequence, ends included."""
+    """Number of local minima of a sequence, ends included."""
     with_ends = [float("inf"), *values, float("inf")]
     return sum(a > b <= c for a, b, c in zip(with_ends, with_ends[1:], with_ends[2:], strict=False))

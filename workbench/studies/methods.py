@@ -1,9 +1,10 @@
-"""Methods of the published comparison, each a recipe of this catalogue's members, scaled to equal size.
+"""Methods of `PosteriorComparison`, each an architecture and an objective of the catalogues, of equal size.
 
-A method whose architecture is not in the catalogue, or that the catalogue refuses, stays in the table with
-the reason. The width of the hidden layers is chosen for equal numbers of weights, except in rows that say
-otherwise: at equal size a coupling flow draws faster than flow matching by about the number of evaluations
-of the latter, and a row with a smaller coupling flow shows what less time gives.
+A method whose architecture is not in the catalogue, or whose parts cannot be combined, stays in the table
+with the reason. The width of the hidden layers is chosen for equal numbers of weights, except in rows that
+say otherwise: at equal size a coupling flow draws faster than flow matching by about the number of network
+evaluations that the latter needs for a draw, and a row with a smaller coupling flow shows what less time
+gives.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ class Method:
 
     Attributes
     ----------
-    key, title : of the row.
+    key, title : identifier and heading of the row.
     architecture : key in the catalogue; empty for a method that is not one of its networks.
     objective : key; empty for maximum likelihood, or else the first objective that fits.
-    settings, objective_settings : values other than the members' defaults.
-    share : of the number of weights of the other rows; below one for a smaller, faster network.
+    settings, objective_settings : values other than the defaults of the architecture and of the objective.
+    share : number of weights relative to the other rows; below one for a smaller, faster network.
     """
 
     key: str
@@ -71,8 +72,8 @@ METHODS = (
 
 
 def recipe(method: Method, problem: Problem, parameters: int) -> tuple[dict, dict, str]:
-    """Architecture and objective of a method as tables with key and settings, and the reason for a refusal
-    or an empty string."""
+    """Return architecture and objective of a method as tables with key and settings, and the reason why it
+    cannot be trained on the problem; an empty reason where it can."""
     if method.architecture not in catalogues.ARCHITECTURES:
         return {}, {}, f"The architecture '{method.architecture}' is not in this version's catalogue."
     architecture = catalogues.ARCHITECTURES.make(method.architecture, **method.settings)
@@ -88,7 +89,8 @@ def recipe(method: Method, problem: Problem, parameters: int) -> tuple[dict, dic
 
 
 def _objective(method: Method, problem: Problem, architecture: Architecture) -> tuple[str, str]:
-    """Key of the objective, or the reason why there is none."""
+    """Return the key of the method's objective and an empty string, or an empty string and the reason why
+    none fits."""
     from workbench.training import refusals
 
     objectives = catalogues.OBJECTIVES
@@ -104,9 +106,10 @@ def _objective(method: Method, problem: Problem, architecture: Architecture) -> 
 
 
 def alike(architecture: Architecture, shapes: Shapes, parameters: int) -> Architecture:
-    """A copy whose ``width`` brings the number of parameters closest to ``parameters``, within its bounds.
+    """Copy an architecture with the ``width`` within its bounds that brings the number of weights closest to
+    ``parameters``.
 
-    Other widths of the member, such as a decoder's, keep their ratio to it.
+    Its other widths, such as a decoder's, keep their ratio to it. Without a ``width`` the copy is unchanged.
     """
     setting = next((s for s in architecture.settings() if s.name == "width"), None)
     if setting is None:
@@ -123,7 +126,7 @@ def alike(architecture: Architecture, shapes: Shapes, parameters: int) -> Archit
 
 
 def widened(architecture: Architecture, width: int) -> Architecture:
-    """A copy of this width, its other widths in proportion."""
+    """Copy an architecture with this ``width``, and its other widths in proportion."""
     copy = architecture.copy()
     for setting in architecture.settings():
         if setting.name == "width" or setting.name.endswith("_width"):
@@ -134,7 +137,7 @@ def widened(architecture: Architecture, width: int) -> Architecture:
 
 
 def count(architecture: Architecture, shapes: Shapes) -> int:
-    """Trainable scalars that an architecture has for these shapes."""
+    """Number of trainable weights of an architecture for these shapes of x and y."""
     return _count(architecture.key, json.dumps(architecture.values(), sort_keys=True), shapes)
 
 

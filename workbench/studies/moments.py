@@ -1,4 +1,4 @@
-"""Error of a flow against the number of finite moments of its data (VINA, section 4.1.6).
+"""Study of VINA §4.1.6: error of a flow against the number of finite moments of its data.
 
 Data       Pareto with tail index α: moments below α are finite. The theory bounds W1 by a power of the loss
            whose exponent tends to (α − 1) / (2α)
@@ -30,21 +30,21 @@ if TYPE_CHECKING:
 
     from workbench.studies.study_context import StudyContext
 
-#: Couplings and width of the authors' three networks, and W1 for α = 1 … 10 as read off their figure.
+#: Couplings and hidden width of the authors' three networks; and W1 for α = 1 … 10, read off their figure.
 NETWORKS = {"first": (2, 128), "second": (6, 64), "third": (8, 128)}
 _FIGURE = {
     "first": (28.5, 0.740, 0.106, 0.105, 0.134, 0.168, 0.153, 0.071, 0.069, 0.054),
     "second": (9.10, 0.580, 0.398, 0.301, 0.224, 0.184, 0.161, 0.132, 0.103, 0.081),
     "third": (1.26, 0.580, 0.416, 0.316, 0.245, 0.206, 0.181, 0.146, 0.117, 0.092),
 }
-#: Ways to train, with their words in the row titles.
+#: Ways to train, with their names in the row titles.
 SETTINGS = {"code": "as in the code", "ours": "ours", "likelihood": "maximum likelihood"}
 LATENTS = 10
 
 
 @STUDIES.register
 class Moments(Study):
-    """W1 of flows with a normal latent against the tail index of their data."""
+    """W1 between data and draws of flows with normal latents, against the tail index of the data."""
 
     key = "moments"
     title = "Finite moments"
@@ -65,7 +65,7 @@ class Moments(Study):
         "settings_compared": ["code", "likelihood"],
     }  # fmt: skip
 
-    seeds = param.Integer(3, bounds=(1, 100), doc="How often each cell is repeated; the authors have 11.")
+    seeds = param.Integer(3, bounds=(1, 100), doc="Repetitions of each cell; the authors have 11.")
     alphas = param.List(
         list(range(1, 11)), item_type=int, doc="Tail index α of the Pareto distribution, x ≥ 1."
     )
@@ -73,12 +73,14 @@ class Moments(Study):
     settings_compared = param.List(
         list(SETTINGS), item_type=str, doc="Ways to train: code, ours, likelihood (the third network only)."
     )
-    steps = param.Integer(1880, bounds=(1, 1_000_000), doc="Steps: 1880 are 20 epochs of 48 000 points.")
+    steps = param.Integer(
+        1880, bounds=(1, 1_000_000), doc="Training steps: 1880 are 20 epochs of 48 000 points."
+    )
     batch_size = param.Integer(512, bounds=(8, 100_000), doc="Points of each distribution in a step.")
-    rate = param.Number(2e-4, bounds=(1e-6, 1.0), doc="Adam's step size of network and critic.")
-    likelihood_rate = param.Number(2e-3, bounds=(1e-6, 1.0), doc="Adam's step size for the likelihood.")
+    rate = param.Number(2e-4, bounds=(1e-6, 1.0), doc="Adam's learning rate of network and critic.")
+    likelihood_rate = param.Number(2e-3, bounds=(1e-6, 1.0), doc="Adam's learning rate for the likelihood.")
     points = param.Integer(
-        10_000, bounds=(200, 10_000_000), doc="Draws of each distribution that are compared."
+        10_000, bounds=(200, 10_000_000), doc="Draws of each distribution for the metrics."
     )
 
     def cells(self) -> list[Cell]:
@@ -158,7 +160,7 @@ class Moments(Study):
             return image(normal(self.points, generator))[:, 0].double(), losses
 
     def conclusions(self, data: xr.Dataset) -> list[str]:
-        """Trend of W1 with α, against that of the width of the data."""
+        """Return sentences on the trend of W1 with α, absolute and relative to the width of the data."""
         trends = [
             trend(data, f"{network}, {SETTINGS[setting]}", network=network, setting=setting)
             for network in self.networks

@@ -1,4 +1,5 @@
-"""Several entries of the results table as one Dataset, for the plots ``spread`` and ``posteriors``."""
+"""Data for comparing entries of the results table: one Dataset for ``plots.spread`` or
+``plots.posteriors``."""
 
 from __future__ import annotations
 
@@ -10,13 +11,13 @@ import xarray as xr
 from workbench.studies.base import TAGS, Column
 from workbench.studies.results_table import Draws, Entry
 
-#: Largest number of curves and clouds that one plot can distinguish.
+#: Largest number of curves or point clouds that one plot can distinguish.
 MOST = 8
 _EXACT = "Exact posterior"
 
 
 def named(listed: Sequence[Entry]) -> list[str]:
-    """Unique titles: with the seed, and then a number, where two entries have the same title."""
+    """Return unique titles of the entries: the seed and then a number are appended where titles are equal."""
     names = [e.title for e in listed]
     if len(set(names)) < len(names):
         names = [n if e.seed is None else f"{n} · seed {e.seed}" for n, e in zip(names, listed, strict=True)]
@@ -24,7 +25,8 @@ def named(listed: Sequence[Entry]) -> list[str]:
 
 
 def spread_data(listed: Sequence[Entry], column: Column, *, log: bool) -> xr.Dataset:
-    """Each entry's number in a column, the values that it summarises, and the published figures."""
+    """Return a Dataset with each entry's number in a column, the individual values that it summarises, and
+    the published numbers."""
     each = [np.asarray(e.each.get(column.name, []), dtype=float) for e in listed]
     longest = max((len(values) for values in each), default=0)
     value = np.full((len(listed), longest), np.nan)
@@ -62,9 +64,10 @@ def _window(parts: Sequence[np.ndarray], *, log: bool) -> list[float]:
 
 
 def posterior_data(listed: Sequence[Entry], shown: int, pair: tuple[str, str]) -> xr.Dataset:
-    """Stored draws of a pair of parameters for each entry, at the observation of index ``shown``.
+    """Return stored draws of a pair of parameters for each entry, at the observation of index ``shown``.
 
-    Entries without draws, or of a problem without these parameters, are left out.
+    Entries without draws, or of a problem without these parameters, are left out, and so are those beyond
+    `MOST`.
     """
     able = [e for e in listed if fits(e.draws, shown, pair)][:MOST]
     names = named(able)
@@ -90,7 +93,7 @@ def posterior_data(listed: Sequence[Entry], shown: int, pair: tuple[str, str]) -
 
 
 def fits(draws: Draws | None, shown: int, pair: tuple[str, str]) -> bool:
-    """True where there are draws of both parameters at this observation."""
+    """True where there are draws of both parameters at the observation of index ``shown``."""
     return draws is not None and set(pair) <= set(draws.parameters) and shown < len(draws.x)
 
 
@@ -109,7 +112,7 @@ def _span(values: np.ndarray) -> list[float]:
 
 
 def observations(listed: Sequence[Entry]) -> dict[str, int]:
-    """Observations of the first entry with stored draws: label -> index."""
+    """Return the observations at which the first entry with stored draws has them: label -> index."""
     first = next((e.draws for e in listed if e.draws is not None), None)
     if first is None:
         return {}
@@ -118,5 +121,5 @@ def observations(listed: Sequence[Entry]) -> dict[str, int]:
 
 
 def parameters(listed: Sequence[Entry]) -> list[str]:
-    """Parameters of the first entry with stored draws."""
+    """Return the parameter names of the first entry with stored draws; none where no entry has any."""
     return list(next((e.draws.parameters for e in listed if e.draws is not None), ()))

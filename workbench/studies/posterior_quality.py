@@ -1,17 +1,19 @@
 """Quality of a network's posterior against the exact one, beside the metric that VINA's §4.1 uses.
 
-Resimulation  mean of ‖f(x̂) − y‖ over draws x̂ of p(x | y): the paper's "ℓ2-distance". It is zero for a point
-              at any x with f(x) = y, so that it does not measure the width of a posterior
+Resimulation  mean of ‖f(x̂) − y‖ over draws x̂ of p(x | y), with f the simulator: VINA's "ℓ2-distance". It is
+              zero for a point at any x with f(x) = y, so that it does not measure the width of a posterior
 MMD²          unbiased, to draws of the exact posterior, in standard deviations of the prior; 0 is perfect
 C2ST          held-out accuracy of a classifier between the network's draws and exact ones, mean over the
               observations; ½ is perfect, 1 the worst. Where y has no noise the exact posterior lies on a
               surface and a network separates any thin layer around it from it, so that it gives nearly 1
               everywhere; the vote of nearest neighbours (see `diagnostics.c2st`) compares shapes instead
 Spread        standard deviation of the draws over that of the exact ones, mean over x; below 1 is too narrow
-Calibration   median of |coverage − q| over the central intervals of mass q, as in the published comparison
-Lipschitz     largest slopes of T and of T⁻¹ at data and at draws: lower bounds, in standardised units
-Sources: VINA, arXiv:2602.20480, section 4.1; Lopez-Paz & Oquab 2017, arXiv:1610.06545 (C2ST);
-Gretton et al. 2012, JMLR 13.
+Calibration   median of |coverage − q| over the central intervals of mass q, as in Kruse et al. 2021
+Lipschitz     largest slopes of the network T and of T⁻¹ at data and at draws: lower bounds of their Lipschitz
+              constants, in standardised units
+
+Sources: VINA, arXiv:2602.20480, section 4.1; Lopez-Paz & Oquab 2017, arXiv:1610.06545 (C2ST); Gretton et al.
+2012, JMLR 13 (MMD).
 """
 
 from __future__ import annotations
@@ -38,9 +40,9 @@ if TYPE_CHECKING:
     from workbench.problems import Problem
     from workbench.theory import LipschitzConstants
 
-#: Points of each kind at which slopes are taken, and the fewest draws for a classifier.
+#: Data points, and draws, at which slopes are computed; and the fewest finite draws for a C2ST.
 _SLOPES, _FEWEST = 100, 40
-#: A component of the exact posterior that is narrower counts as fixed by the observation.
+#: Standard deviation of the exact posterior below which a component counts as fixed by the observation.
 _FIXED = 1e-6
 
 COLUMNS = (
@@ -56,9 +58,11 @@ COLUMNS = (
 
 
 def fresh_pairs(problem: Problem, observations: int, draws: int, seed: int) -> xr.Dataset:
-    """Fresh pairs with draws of their exact posteriors, and the standard deviation of the prior.
+    """Draw fresh pairs with draws of their exact posteriors (``reference``) and the prior's standard
+    deviation (``scale``).
 
-    Observations far out, for which exact draws would take too long, are left out: ``skipped`` counts them.
+    Observations far out, for which the problem gives no exact draws, are left out; the attribute ``skipped``
+    counts them.
     """
     import xarray as xr
 
@@ -82,7 +86,8 @@ def fresh_pairs(problem: Problem, observations: int, draws: int, seed: int) -> x
 
 
 def evaluate_posterior(fitted: FittedModel, problem: Problem, test: xr.Dataset, *, seed: int) -> dict:
-    """Metrics of a network by the name of their column, and ``mmd_each`` (observation,).
+    """Return metrics of a network's posteriors by column name, and the MMD² of every observation as
+    ``mmd_each``.
 
     ``test`` comes from `fresh_pairs`. Draws that are not finite are left out, and counted in
     ``non_finite_share``.
@@ -107,7 +112,7 @@ def evaluate_posterior(fitted: FittedModel, problem: Problem, test: xr.Dataset, 
 
 
 def _resimulation_distance(draws: Tensor, y: Tensor, problem: Problem, generator: torch.Generator) -> float:
-    """Mean distance over finite draws; NaN where the problem cannot be simulated."""
+    """Mean of ‖f(x̂) − y‖ over finite draws x̂; NaN where the problem has no simulator f."""
     if Capability.SIMULATE not in problem.capabilities:
         return math.nan
     distances = sample_metrics.resimulation_distances(draws, y, problem, generator)
@@ -115,7 +120,7 @@ def _resimulation_distance(draws: Tensor, y: Tensor, problem: Problem, generator
 
 
 def neighbour_c2st(draws: Tensor, reference: Tensor) -> float:
-    """C2ST by nearest neighbours of draws (n, D) and exact draws (m, D).
+    """C2ST by nearest neighbours between draws (n, D) and exact draws (m, D).
 
     Components fixed by the observation are left out, and so are draws that are not finite; NaN where too few
     are left.
@@ -130,8 +135,8 @@ def neighbour_c2st(draws: Tensor, reference: Tensor) -> float:
 
 
 def spread(draws: Tensor, reference: Tensor) -> float:
-    """Mean ratio of the standard deviations of draws (n, m, D) and exact draws (n, k, D), over components
-    that the observation does not fix."""
+    """Ratio of the standard deviations of draws (n, m, D) and exact draws (n, k, D), averaged over
+    observations and over the components that the observation does not fix."""
     exact = reference.std(1)
     free = exact > _FIXED
     ratio = draws.std(1)[free] / exact[free]
@@ -139,10 +144,11 @@ def spread(draws: Tensor, reference: Tensor) -> float:
 
 
 def slopes(fitted: FittedModel, x: Tensor, y: Tensor, draws: Tensor) -> LipschitzConstants:
-    """Largest slopes of a network at points x (n, D) with y (n, M) and at draws (n, D) for the same y.
+    """Largest slopes of a network and of its inverse at points x (n, D) with y (n, M) and at draws (n, D) for
+    the same y.
 
-    A network of [y, z] is one bijection of its padded x; the others are bijections of x at fixed y. NaN where
-    no point has a finite Jacobian.
+    An INN from x to [y, z] is one bijection of its padded x; other networks are bijections of x at fixed y.
+    NaN where no point has a finite Jacobian.
     """
     from workbench import theory
 

@@ -1,16 +1,19 @@
-"""Quality of posteriors from a few thousand simulations: the simulation-based inference benchmark.
+"""Study of posteriors from a few thousand simulations, on the tasks of the simulation-based inference
+benchmark.
 
 Tasks     those of the benchmark, with its own C2ST (0.5: the same as the exact posterior; 1: separable)
 Recipe    `Experiment.recommended`: one for all tasks, from the problem and the number of simulations alone
 Rows      the recipe, and beside it sbi's neural spline flow with its defaults on the same simulations, where
           sbi is installed (the bench extra)
-Exact     draws of the exact posterior in closed form where there is one. Elsewhere the exact joint density
-          and a Markov chain many times as long as the refinement's; its floor is the C2ST of two of them.
-Loss      the expected −log q(x | y) on fresh pairs, less that of the exact posterior on the same pairs: the
-          expected KL divergence from the exact posterior, which no network can bring below zero
-Leak      E −log of the share of draws inside the bounds of x. Draws outside are rejected, which lowers the
-          loss of the accepted ones by this amount.
+Exact     draws of the exact posterior in closed form where there is one. Elsewhere a Markov chain on the
+          exact joint density, many times as long as the refinement's; the floor is the C2ST of two of them.
+Gap       the expected −log q(x | y) on fresh pairs, less that of the exact posterior on the same pairs: the
+          expected KL divergence of the exact posterior from q, which no network can bring below zero
+Leak      the expected −log of the probability that a draw is inside the bounds of x. Draws outside are
+          rejected, which lowers the loss of the accepted ones by this amount.
 Observed  drawn from the problem, the same for every row
+
+Source: Lueckmann et al. 2021, arXiv:2101.04653.
 """
 
 from __future__ import annotations
@@ -76,7 +79,7 @@ _ELSEWHERE = tuple(
 
 @STUDIES.register
 class Posteriors(Study):
-    """The recommended recipe on the tasks of the benchmark, amortised and refined."""
+    """The recommended experiment on the benchmark's tasks, amortised and refined, beside sbi's NPE."""
 
     key = "posteriors"
     title = "Posteriors from simulations"
@@ -94,7 +97,7 @@ class Posteriors(Study):
         Column("acceptance", "accepted", "%"),
         Column("parameters", "parameters"),
     )
-    #: NPE stands beside the amortised posterior, sequential NPE beside the refined one.
+    #: The benchmark's NPE is compared with the amortised posterior, its sequential NPE with the refined one.
     published = _figures("c2st", _NPE) + _figures("c2st_refined", _SNPE) + _ELSEWHERE
     quick: ClassVar[dict[str, Any]] = {
         "tasks": ["gaussian_linear", "two_moons_posterior"],
@@ -103,11 +106,13 @@ class Posteriors(Study):
         "draws": 1000,
     }
 
-    tasks = param.List(list(TASKS), item_type=str, doc="Keys of the problems.")
+    tasks = param.List(list(TASKS), item_type=str, doc="Keys of the benchmark's problems.")
     methods = param.List(list(METHODS), item_type=str, doc="Rows of each task: recipe, sbi_nsf.")
     simulations = param.Integer(10_000, bounds=(100, 10_000_000), doc="Simulations to train on.")
     observations = param.Integer(5, bounds=(1, 1000), doc="Observations whose posteriors are compared.")
-    draws = param.Integer(10_000, bounds=(200, 100_000), doc="Draws of each side of a comparison.")
+    draws = param.Integer(
+        10_000, bounds=(200, 100_000), doc="Draws of each of the two posteriors in a comparison."
+    )
 
     def cells(self) -> list[Cell]:
         return [
@@ -174,7 +179,8 @@ class Posteriors(Study):
         return problem.draw(self.observations, torch.Generator().manual_seed(_SEED)).y
 
     def _exact(self, problem: Problem, y: Tensor, cell: Cell, context: StudyContext) -> xr.Dataset:
-        """Draws of the exact posterior; where they come from a Markov chain, also those of a second chain."""
+        """Return draws of the exact posterior as ``x``; where they come from a Markov chain, also those of
+        a second chain as ``again``."""
         import numpy as np
         import xarray as xr
 
@@ -197,7 +203,8 @@ class Posteriors(Study):
         return xr.Dataset({"x": (axes, columns[0]), "again": (axes, columns[1])})
 
     def _refine(self, run: Run, y: Tensor, exact: xr.Dataset) -> dict[str, float]:
-        """Columns of the refined posterior."""
+        """Refine the posterior at y by a Markov chain, and return its C2ST, seconds and efficiency by
+        column name."""
         import numpy as np
 
         from workbench.diagnostics import c2st
@@ -217,7 +224,8 @@ class Posteriors(Study):
         }
 
     def _gap(self, problem: Problem, log_prob: Callable[[Tensor, Tensor], Tensor]) -> float:
-        """Expected KL divergence where the exact posterior's density is known on pairs, else NaN."""
+        """Expected KL divergence, in nats, of the exact posterior from the network's, over fresh pairs;
+        NaN where the problem's evidence is not known."""
         if not hasattr(problem, "log_evidence"):
             return float("nan")
         fresh = problem.draw(_FRESH, torch.Generator().manual_seed(_SEED + 3))
@@ -227,7 +235,8 @@ class Posteriors(Study):
         return float(gap[gap.isfinite()].mean())  # evidence by quadrature may miss an extreme observation
 
     def _leak(self, problem: Problem, fitted: FittedModel) -> float:
-        """E −log P(inside the bounds), over observations that were not in the training data."""
+        """Expected −log probability, in nats, that a draw lies inside the bounds of x, over fresh
+        observations."""
         low, high = (torch.tensor([getattr(v, side) for v in problem.x]) for side in ("low", "high"))
         generator, losses = torch.Generator().manual_seed(_SEED + 4), []
         for y in problem.draw(_LEAKS, generator).y:
@@ -259,7 +268,8 @@ class Posteriors(Study):
         return sentences + self._compare_seconds(data)
 
     def _compare_seconds(self, data: xr.Dataset) -> list[str]:
-        """Processor seconds of training against those of the baseline, where both were measured."""
+        """Return sentences that compare the processor seconds of training with those of sbi's NPE, where
+        both were measured."""
         from workbench.studies.table import number, rows
 
         results = [row for row in rows(data) if row["status"] == "done"]

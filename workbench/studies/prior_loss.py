@@ -1,16 +1,18 @@
-"""VINA §4.1.1: a loss that pulls draws towards a prior, right or wrong, beside the likelihood.
+"""Study of VINA §4.1.1: a loss that pulls draws towards a prior, right or wrong, beside the likelihood.
 
 printed   λ' times eq. 47 (Gaussian) or eq. 48 (uniform on [0, 1], which is not the arm's prior)
 code      the Gaussian scaled by the prior's variances, the uniform on [−0.5, 0.5] and ten times as heavy
 ours      the distribution of the draws over all observations against that of x, by the energy distance,
           which the exact posterior minimises, since ∫ p(x | y) p(y) dy is the prior
-Here the Gaussian is the code's in both. The network is a coupling flow of x given y and not the paper's
-network of [y, z]: with a density of x the likelihood needs no weights between y, z and padding. y has a
-little noise, as it has in the program: without it p(x | y) has no density.
+
+The Gaussian rows use the version of the code. The network is a coupling flow of x given y and not the paper's
+INN from x to [y, z]: with a density of x the likelihood needs no weights between y, z and padding. y has a
+little noise, as it has in the authors' program: without it p(x | y) has no density.
 
 Expected: eq. 47 compares a draw with an x that has another latent. Its minimiser is the posterior's mean,
 whatever the prior: it narrows the draws, well specified or not. Ours compares distributions, not pairs, and
 cannot favour narrow draws; it cannot be misspecified, since its prior is that of the data.
+
 Source: VINA, arXiv:2602.20480, section 4.1.1, equations 47 and 48, and the authors' program.
 """
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
     from workbench.problems import Problem
 
-#: Bounds of the uniform prior and the factor on λ'.
+#: Lower and upper bound of the uniform prior, and the factor on λ', in each way to train.
 _UNIFORM = {"printed": (0.0, 1.0, 1.0), "code": (-0.5, 0.5, 10.0)}
 #: Names of the prior losses in the row titles.
 NAMES = {"gaussian": "gaussian prior", "uniform": "uniform prior", "law": "prior as a distribution"}
@@ -37,7 +39,8 @@ NAMES = {"gaussian": "gaussian prior", "uniform": "uniform prior", "law": "prior
 
 @STUDIES.register
 class PriorLoss(PosteriorCase):
-    """No prior loss, the right prior and a wrong one, light and heavy."""
+    """Training by likelihood without a prior loss, and with the right prior or a wrong one at small and
+    large weight."""
 
     key = "prior_loss"
     title = "Prior loss"
@@ -48,13 +51,13 @@ class PriorLoss(PosteriorCase):
     )
     quick = PosteriorCase.quick | {"steps": 800, "learning_rate": 2e-3, "seeds": 2}
 
-    seeds = param.Integer(3, bounds=(1, 100), doc="How often each cell is repeated.")
+    seeds = param.Integer(3, bounds=(1, 100), doc="Repetitions of each cell.")
     settings_compared = param.List(
         ["printed", "code", "ours"],
         item_type=str,
-        doc="Uniform priors printed, code; distributions compared: ours.",
+        doc="Rows: printed and code (uniform prior), ours (energy distance to the prior).",
     )
-    weights = param.List([1.0, 100.0], item_type=float, doc="λ' beside 0.")
+    weights = param.List([1.0, 100.0], item_type=float, doc="Weights λ' of the prior loss, beside 0.")
     noise_y = param.Number(0.05, bounds=(0, 1), doc="Noise on y in training, in standard deviations of y.")
 
     def cells(self) -> list[Cell]:
@@ -94,8 +97,8 @@ class PriorLoss(PosteriorCase):
         return super().problem("code")  # one arm for all, so that rows compare
 
     def conclusions(self, data: xr.Dataset) -> list[str]:
-        """Effect of each prior loss by the paper's metric, by the exact posterior and on the width, and the
-        paper's finding."""
+        """Return sentences on the effect of each prior loss on the VINA paper's metric, on MMD² and on the
+        width, and on whether the paper's finding is seen."""
         sentences = [self._effect(data, *kind) for kind in self._kinds() if kind[0] != "none"]
         right = self._verdict(data, "gaussian", 1.0, "code", "mmd")
         near = self._verdict(data, "gaussian", 1.0, "code", "resimulation_distance")

@@ -1,12 +1,13 @@
-"""VINA §4.1.6 where its theorem applies: heavy-tailed data that a flow of the class can represent.
+"""Study of VINA §4.1.6 where its theorem applies: heavy-tailed data that a flow of its class can represent.
 
 The study `moments` follows the paper, whose flows have normal tails and cannot represent a Pareto
-distribution. Here the data are T*⁻¹(Z) with Z Pareto and T* a flow of the class that learns (bounded residual
-blocks), so that realisability, Lipschitz bounds and moments of order below α all hold.
+distribution. Here the data are T*⁻¹(Z) with Z Pareto and T*, the teacher, a flow of the class that learns
+(bounded residual blocks), so that realisability, Lipschitz bounds and moments of order below α all hold.
 
-The student descends D(P_Z, P_T(X)), the theorem's own direction, with the KL critic. For α ≤ 1 the true W1
+The student T descends D(P_Z, P_T(X)), the theorem's own direction, with the KL critic. For α ≤ 1 the true W1
 is infinite, and the number printed is that of n draws.
-Source: VINA, arXiv:2602.20480, section 4.1.6, Definition 3.1 and Theorem 3.1; the case is ours.
+
+Source: VINA, arXiv:2602.20480, section 4.1.6, Definition 3.1 and Theorem 3.1; the case is this project's.
 """
 
 from __future__ import annotations
@@ -29,15 +30,16 @@ if TYPE_CHECKING:
     from workbench.core.model import Model
     from workbench.studies.study_context import StudyContext
 
-#: VINA's Definition 3.1: bounded residual blocks.
+#: Settings of the flows of VINA's Definition 3.1: bounded residual blocks.
 CLASS = {"transforms": 4, "width": 16, "bounded": True, "lipschitz": 0.7, "log_det": "exact"}
-#: The teacher is one network for all cells, so that only the moments differ.
+#: Seed and factor on the weights of the teacher: one network for all cells, so that only the moments differ.
 _TEACHER_SEED, _TEACHER_STRENGTH = 7, 4.0
 
 
 @STUDIES.register
 class RealisableMoments(Study):
-    """A student of the teacher's class, on data with more and more moments."""
+    """A student flow trained on data of a teacher flow of the same class, which have more and more finite
+    moments."""
 
     key = "realisable_moments"
     title = "Finite moments, where a flow can be exact"
@@ -51,17 +53,19 @@ class RealisableMoments(Study):
         "steps": 300, "seeds": 1, "batch_size": 256, "alphas": [1, 2, 3, 5, 10], "points": 4000, "rate": 1e-3,
     }  # fmt: skip
 
-    seeds = param.Integer(3, bounds=(1, 100), doc="How often each cell is repeated.")
+    seeds = param.Integer(3, bounds=(1, 100), doc="Repetitions of each cell.")
     alphas = param.List(
         list(range(1, 11)), item_type=int, doc="Tail index α of the latent's Pareto distribution."
     )
-    steps = param.Integer(1880, bounds=(1, 1_000_000), doc="Steps of training.")
+    steps = param.Integer(1880, bounds=(1, 1_000_000), doc="Training steps.")
     batch_size = param.Integer(512, bounds=(8, 100_000), doc="Points of each distribution in a step.")
     rate = param.Number(
-        2e-4, bounds=(1e-6, 1.0), doc="Adam's step size: five times it for the network, ten for the critic."
+        2e-4,
+        bounds=(1e-6, 1.0),
+        doc="Learning rate of Adam, times five for the network and times ten for the critic.",
     )
     points = param.Integer(
-        10_000, bounds=(200, 10_000_000), doc="Draws of each distribution that are compared."
+        10_000, bounds=(200, 10_000_000), doc="Draws of each distribution for the metrics."
     )
 
     def cells(self) -> list[Cell]:
@@ -105,14 +109,15 @@ class RealisableMoments(Study):
         return cell_dataset((truth, again, draws), alpha, seconds, losses)
 
     def conclusions(self, data: xr.Dataset) -> list[str]:
-        """Trend of W1 with α, against those of the width of the data and of the floor."""
+        """Return a sentence on the trend of W1 with α, beside those of the width of the data and of the
+        floor."""
         sentence = trend(data, "Realisable")
         return [sentence] if sentence else []
 
 
 def strong_teacher() -> Model:
-    """Build the network that generates the data: far from the identity, and inside the class for any
-    weights."""
+    """Build the flow that generates the data: far from the identity, and inside the class, as bounded
+    blocks are for any weights."""
     with torch.no_grad():
         teacher = build("residual_flow", CLASS, 1, _TEACHER_SEED)
         for parameter in teacher.parameters():

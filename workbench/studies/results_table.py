@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 RUNS = "runs"
-#: Columns for the stored runs.
+#: Columns of the table for stored runs.
 RUN_COLUMNS = (
     Column("loss", "loss", "", "low"),
     Column("steps_done", "steps"),
@@ -35,7 +35,8 @@ RUN_COLUMNS = (
 
 @dataclass(frozen=True)
 class Draws:
-    """Stored draws ``x`` (shown, draw, parameter) at observations ``y`` (shown, observed), and names of x."""
+    """Stored draws ``x`` (shown, draw, parameter) at observations ``y`` (shown, observed), and the names
+    of x."""
 
     x: np.ndarray
     y: np.ndarray
@@ -48,10 +49,10 @@ class Entry:
 
     Attributes
     ----------
-    id : unique among all sources.    source : key of its source.
-    numbers : by column.    each : by column, the values that its number summarises.
+    id : unique among all sources.    source : key of the `Source` that it comes from.
+    numbers : column name -> number.    each : column name -> individual values that the number summarises.
     curve : (3, points) iteration, training and validation loss; empty where nothing was trained.
-    figures : published numbers for this row, by column and tag.
+    figures : (column name, tag) -> published number for this row.
     """
 
     id: str
@@ -69,7 +70,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Source:
-    """A study's result file, or the stored runs (``path`` None)."""
+    """A study's result file, or all stored runs (``path`` None), with the columns that its entries have."""
 
     key: str
     title: str
@@ -78,7 +79,8 @@ class Source:
 
 
 def sources(folders: Iterable[str | Path] = ()) -> list[Source]:
-    """Studies under the workbench's home, result files in further folders, and the runs where there are any.
+    """Return the studies under the workbench's home, result files in further folders, and the stored runs
+    where there are any.
 
     A file that cannot be read is left out.
     """
@@ -99,7 +101,7 @@ def sources(folders: Iterable[str | Path] = ()) -> list[Source]:
 
 
 def entries(source: Source) -> list[Entry]:
-    """The rows of a source, in its own order."""
+    """Read the rows to compare from a source (a study's cells, or the stored runs), in its own order."""
     return _runs() if source.path is None else _cells(source)
 
 
@@ -176,7 +178,8 @@ def _runs() -> list[Entry]:
 
 
 def frame(listed: Sequence[Entry], columns: Sequence[Column]) -> pd.DataFrame:
-    """The rows as a table: id, what, seed, state, then the columns (NaN where there is no number)."""
+    """Return the entries as a DataFrame: id, what (the title), seed, state, then the columns (NaN where
+    there is no number)."""
     import pandas as pd
 
     table: dict[str, list[Any]] = {

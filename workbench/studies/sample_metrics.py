@@ -1,12 +1,15 @@
-"""Metrics of a posterior sampler as functions of its draws, with the formulas of the published comparison.
+"""Metrics of a posterior sampler as functions of its draws, with the formulas of Kruse et al. 2021.
+
+n observations y_i, m draws x_ij of each, simulator s, M components of y.
 
 Err_post     (1/n) Σ_i MMD²( model(· | y_i), exact(· | y_i) ), the unbiased U-statistic with the kernel
              Σ_h 1 / (1 + d²/h²), h in {0.05, 0.2, 0.9}, x in raw units; also in standard deviations of the
              prior.
 Err_resim    (1/n) Σ_i min(10, (1/m) Σ_j ‖s(x_ij) − y_i‖²), in squared units of y.
 r_T          (1/n) Σ_i min over j ≤ T of (1/M) ‖s(x_ij) − y_i‖², the best of T guesses.
-Calibration  for q = 1/101, …, 100/101: share of truths inside the central interval of mass q, minus q; the
+Calibration  for q = 1/101, …, 100/101: fraction of truths inside the central interval of mass q, minus q; the
              median of its absolute value, averaged over the components of x.
+
 Sources: Kruse et al. 2021, arXiv 2101.10763, eqs. 2, 10 and 11; Ren, Padilla & Malof 2020, arXiv 2009.12919;
 Ardizzone et al. 2019, arXiv 1808.04730, section 4.
 """
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 
 #: Upper bound on the error of one observation, as published.
 CLAMP = 10.0
-#: Numbers of guesses.
+#: Numbers T of guesses in r_T.
 GUESSES = (1, 10, 50)
 LEVELS = np.arange(1, 101) / 101
 
@@ -51,9 +54,9 @@ def posterior_errors(draws: Tensor, reference: Tensor, scale: Tensor | None = No
 def resimulation_distances(
     draws: Tensor, observations: Tensor, problem: Problem, generator: torch.Generator
 ) -> np.ndarray:
-    """Squared distances ‖s(x) − y‖² (n, m) of draws (n, m, D) to observations (n, M).
+    """Squared distances ‖s(x) − y‖² (n, m) of the simulations of draws x (n, m, D) to observations y (n, M).
 
-    A draw outside the bounds of x is moved to the nearest point inside, where the simulator is defined; a
+    A draw outside the bounds of x is moved to the nearest point inside, where the simulator s is defined; a
     draw that is not finite gets an infinite distance.
     """
     low, high = (torch.tensor([getattr(v, end) for v in problem.x]).double() for end in ("low", "high"))
@@ -65,17 +68,19 @@ def resimulation_distances(
 
 
 def resimulation_errors(distances: np.ndarray) -> np.ndarray:
-    """Mean for each observation (n,) of squared distances (n, m), clamped as published."""
+    """Error Err_resim of each observation (n,): the mean of its squared distances (n, m), at most `CLAMP`."""
     return np.minimum(distances.mean(1), CLAMP)
 
 
 def best_of(distances: np.ndarray, guesses: int, components: int) -> np.ndarray:
-    """Mean squared error (n,) over the components of y of the best of the first ``guesses`` draws."""
+    """Error r_T of the best of T = ``guesses`` draws at each observation (n,): the least of its first T
+    squared distances (n, m), over the number of ``components`` of y, at most `CLAMP`."""
     return np.minimum(distances[:, :guesses].min(1) / components, CLAMP)
 
 
 def calibration_error(truth: Tensor, draws: Tensor, seed: int = 0) -> np.ndarray:
-    """Median over q of |coverage − q| for each component (D,): truths (n, D) among draws (n, m, D)."""
+    """Calibration error of each component (D,): median over q of |coverage − q|, for truths (n, D) and
+    draws (n, m, D)."""
     from workbench.inference.statistics import uniform_ranks
 
     u = uniform_ranks(truth.numpy(), draws.numpy(), np.random.default_rng(seed))

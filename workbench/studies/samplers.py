@@ -2,9 +2,10 @@
 
 exact           the problem's reference posterior: the best possible score
 prior only      draws of the prior, whatever the observation
-ABC rejection   draws with replacement from the share of the training pairs whose y is nearest
+ABC rejection   draws with replacement from the x of those training pairs whose y is nearest
 neural adjoint  a network f(x) ≈ y is trained; then x descends |f(x) − y|² + a wall around the training data
                 from many starts at once, the best by f first. It searches for solutions, not the posterior.
+
 Sources: Sisson, Fan & Beaumont 2018, Handbook of Approximate Bayesian Computation; Ren, Padilla & Malof 2020,
 arXiv 2009.12919, section 3.
 """
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
     from workbench.training import Training
     from workbench.training.data import RunData
 
-#: Share of the training pairs that rejection accepts.
+#: Fraction of the training pairs that ABC rejection accepts.
 ABC_SHARE = 0.005
-#: Weight of the wall, and the share of the training data outside it at each side.
+#: Weight of the neural adjoint's wall, and the fraction of training data beyond it on each side.
 WALL, OUTSIDE = 0.1, 0.008
 _CHUNK = 20_000
 
@@ -42,7 +43,7 @@ class Sampler(Protocol):
 
 
 class NetworkSampler:
-    """A trained network."""
+    """Sampler of a trained network's posterior."""
 
     def __init__(self, fitted: FittedModel) -> None:
         self.fitted, self.parameters = fitted, fitted.model.parameter_count()
@@ -56,7 +57,7 @@ class NetworkSampler:
 
 
 class ExactSampler:
-    """The problem's reference posterior."""
+    """Sampler of the problem's reference posterior."""
 
     parameters = 0
 
@@ -68,7 +69,7 @@ class ExactSampler:
 
 
 class PriorSampler:
-    """The prior, independent of the observation."""
+    """Sampler of the prior, independent of the observation."""
 
     parameters = 0
 
@@ -81,7 +82,8 @@ class PriorSampler:
 
 
 class RejectionSampler:
-    """Approximate Bayesian computation on the training pairs x (N, D), y (N, M)."""
+    """Sampler by ABC rejection: draws with replacement from the x of the training pairs x (N, D), y (N, M)
+    nearest to the observation."""
 
     parameters = 0
 
@@ -102,13 +104,14 @@ class RejectionSampler:
 
 
 class AdjointSampler:
-    """Solutions by descent through a forward network, in standardised units inside.
+    """Neural adjoint: solutions x by gradient descent through a forward network, in standardised units
+    inside.
 
     Parameters
     ----------
     network : x (n, D) -> y (n, M), trained.
-    data : the run data that the network was trained on.
-    steps, rate : of the descent with Adam.
+    data : the data that the network was trained on, from which the descent also starts.
+    steps, rate : number of steps and learning rate of the descent with Adam.
     """
 
     def __init__(self, network: nn.Module, data: RunData, *, steps: int = 300, rate: float = 0.05) -> None:
@@ -128,7 +131,8 @@ class AdjointSampler:
         return x.gather(1, best_first[..., None].expand_as(x))
 
     def _descend(self, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Solutions (n, D) in data units for observations (n, M), and their misfits (n, 1)."""
+        """Search for solutions of observations (n, M): return them (n, D) in data units, and their misfits
+        (n, 1)."""
         with torch.enable_grad():
             x, y = self._search(rows, generator)
         with torch.no_grad():
@@ -153,7 +157,7 @@ class AdjointSampler:
 
 
 def forward_network(features: int, outputs: int, parameters: int, *, depth: int = 3) -> nn.Sequential:
-    """Build a fully connected network x -> y with about ``parameters`` weights, SiLU between."""
+    """Build a fully connected network x -> y with about ``parameters`` weights and SiLU activations."""
     width = 4
     while _size(features, outputs, width + 1, depth) <= parameters:
         width += 1
@@ -170,7 +174,8 @@ def _size(features: int, outputs: int, width: int, depth: int) -> int:
 
 
 def train_forward(network: nn.Module, data: RunData, settings: Training, steps: int) -> None:
-    """Fit f(x) = y by least squares on batches of ``data``, with the rates and clipping of ``settings``."""
+    """Fit f(x) = y by least squares on batches of ``data``, with the learning rate, warm-up and gradient
+    clipping of ``settings``."""
     optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
     for step in range(steps):
         rise = min(1.0, (step + 1) / max(1, settings.warm_up))

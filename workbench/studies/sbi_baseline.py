@@ -1,4 +1,5 @@
-"""Baseline: neural posterior estimation of the package sbi, with its defaults, on the same simulations."""
+"""Baseline: neural posterior estimation (NPE) of the package sbi, with its defaults, on the same
+simulations."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ class Baseline:
 
 
 def simulation_based_inference(problem: Problem, simulations: int, seed: int) -> Baseline:
-    """Train sbi's NPE with a neural spline flow. Raises `RunError` where sbi is not installed."""
+    """Train sbi's NPE with a neural spline flow on ``simulations`` fresh pairs. Raises `RunError` where
+    sbi is not installed."""
     try:
         from sbi.inference import NPE
         from sbi.utils.tracking import TensorBoardTracker

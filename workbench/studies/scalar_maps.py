@@ -11,8 +11,8 @@ from torch import Tensor, nn
 class AffineStack(nn.Module):
     """x ← (x − t_k) e^{−s_k}, k = 1 … blocks, from z (n, 1) to x (n, 1); |s_k| stays below 2.
 
-    (s_k, t_k) = W_k relu(b_k) + c_k: the part of a network with two hidden layers that acts where its input
-    has no component. The first layer gives relu(0) = 0 with gradient zero and stays there.
+    (s_k, t_k) = W_k relu(b_k) + c_k: the part of a coupling's network with two hidden layers that acts where
+    its input has no component. The first layer gives relu(0) = 0 with gradient zero and stays there.
     """
 
     def __init__(self, blocks: int, width: int) -> None:
@@ -30,9 +30,10 @@ class AffineStack(nn.Module):
 
 
 class Affine(nn.Module):
-    """x = c + 8 t + e^s (z − c) from z (n, 1) to x (n, 1), where c is the centre of the latent.
+    """x = c + 8 t + e^s (z − c) from z (n, 1) to x (n, 1), with parameters s and t; c is the centre of the
+    latent's interval.
 
-    Adam's steps are equally long in t and s; the factor lets t cross the distance while s stays small.
+    Adam's steps are equally long in t and s; the factor 8 lets t cross the distance while s stays small.
     """
 
     UNIT = 8.0

@@ -1,4 +1,5 @@
-"""StudyContext: what a study's ``measure`` may use to train, to resume and to share results between cells."""
+"""The `StudyContext` that a study's ``measure`` receives: training, resuming, and results that cells
+share."""
 
 from __future__ import annotations
 
@@ -38,9 +39,9 @@ class StudyContext:
 
     Parameters
     ----------
-    folder : where results, runs and cached parts are stored.
+    folder : where results, runs and cached Datasets are stored.
     device : auto, cpu, cuda, cuda:N or mps.
-    say : called with a line of progress from time to time.
+    say : called with progress messages.
     """
 
     def __init__(
@@ -50,9 +51,11 @@ class StudyContext:
         self._memory: dict[str, xr.Dataset] = {}
 
     def train(self, cell: Cell, experiment: Experiment | None = None) -> Run:
-        """Return the cell's finished run: trained now, resumed from its last checkpoint, or read.
+        """Return the finished run of a cell: trained now, resumed from its latest checkpoint, or read from
+        its folder.
 
-        Raises `NonFiniteError` where training breaks down for good.
+        ``experiment`` replaces the cell's own. Raises `RunError` where there is none, and `NonFiniteError`
+        where training diverges even after rolling back.
         """
         from workbench.training.folder import write_whole
 
@@ -87,7 +90,7 @@ class StudyContext:
         return run
 
     def seconds(self, cell: Cell) -> float:
-        """Seconds of `clock` that the cell's training has taken, over all sessions."""
+        """Seconds of `clock` that the training of a cell has taken, over all sessions."""
         path = self._seconds_file(cell)
         return float(path.read_text()) if path.exists() else 0.0
 
@@ -95,7 +98,8 @@ class StudyContext:
         return self.folder.run(cell).path / "seconds.txt"
 
     def _open_run(self, cell: Cell, experiment: Experiment) -> Run:
-        """The run stored for this cell and experiment, or a new one with its folder attached."""
+        """Resume the run stored for this cell where its experiment is the same; otherwise start a new one
+        in its folder."""
         from workbench.training import Run
 
         folder = self.folder.run(cell)

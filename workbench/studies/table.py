@@ -1,4 +1,4 @@
-"""A study's Dataset as a table: repetitions averaged, published figures beside ours."""
+"""A study's Dataset as a table: means over repetitions, beside published numbers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LONGEST_NOTE = 90
 
 
 def columns(data: xr.Dataset) -> list[Column]:
-    """The columns that the study declares."""
+    """Return the columns that the Dataset's study declares."""
     return [Column(**values) for values in json.loads(data.attrs["columns"])]
 
 
@@ -26,7 +26,7 @@ def rows(data: xr.Dataset) -> list[dict[str, Any]]:
 
     Keys: the coordinates, ``title``, ``status``, ``note``, ``seeds`` (number of seeds with a value), each
     column's mean over the seeds, ``NAME_spread`` (standard deviation over two or more seeds), and
-    ``NAME_TAG`` for each published figure. Keys without a value are left out.
+    ``NAME_TAG`` for each published number. Keys without a value are left out.
     """
     axes = [name for name in json.loads(data.attrs["axes"]) if name != "seed"]
     groups: dict[tuple, list[int]] = {}
@@ -63,7 +63,7 @@ def _row(data: xr.Dataset, place: dict[str, Any], members: list[int], figures: l
 
 
 def number(value: float | None) -> str:
-    """Three significant digits; a dash where there is no value."""
+    """Format a number to three significant digits; a dash where there is no value."""
     if value is None or not math.isfinite(value):
         return "–"
     if value != 0 and not 1e-3 <= abs(value) < 1e5:
@@ -72,7 +72,8 @@ def number(value: float | None) -> str:
 
 
 def text(data: xr.Dataset) -> str:
-    """The table with its heading, notes on missing cells, and the study's conclusions."""
+    """Format a study's Dataset as text: heading, table, notes on missing cells, and the study's
+    conclusions."""
     table_rows, table_columns = rows(data), columns(data)
     figures = json.loads(data.attrs["published"])
     head, cells = [""], [[row["title"]] for row in table_rows]
@@ -98,7 +99,7 @@ def text(data: xr.Dataset) -> str:
 
 
 def heading(data: xr.Dataset) -> str:
-    """One line: title, setting, device and seconds."""
+    """One line: title of the study, its setting (fast, middle or full), device and seconds."""
     whole = "" if data.attrs["complete"] else ", not complete"
     return (
         f"{data.attrs['study_title']} ({setting(data)} setting{whole}); "
@@ -107,7 +108,7 @@ def heading(data: xr.Dataset) -> str:
 
 
 def setting(data: xr.Dataset) -> str:
-    """Name of the study's setting: "fast", "middle" where the study has one, or "full"."""
+    """Return the size at which the study was run: "fast", "middle" where the study has one, or "full"."""
     settings = json.loads(data.attrs["settings"])
     return next((name for name in ("fast", "middle") if settings.get(name)), "full")
 
