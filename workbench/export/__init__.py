@@ -40,9 +40,9 @@ def export(
 
     Parameters
     ----------
-    run_or_fitted : a report also takes the folder of a run.
-    function : of a graph or an ONNX file: inverse, latent, log_prob or predict.
-    observation : of the posterior that is written or reported (empty: the problem's own).
+    run_or_fitted : a run or a fitted model; for a report a run, or the folder of one.
+    function : that a graph or an ONNX file computes: inverse, latent, log_prob or predict.
+    observation : y of the posterior in a posterior file or a report (empty: the problem's own).
 
     Raises `ExportError` with the reason where the format does not apply.
     """

@@ -1,7 +1,7 @@
-"""The zip file of an exported model: written reproducibly, and read with limits on every size.
+"""The zip archive of an exported model: written reproducibly, and read with limits on every size.
 
-Members are stored, not compressed, so that a small file cannot unpack to a large one, and nothing is ever
-unpacked to the disk, so that a member's name cannot lead anywhere.
+The files in it are stored, not compressed, so that a small archive cannot unpack to a large one, and nothing
+is ever unpacked to the disk, so that a file's name cannot lead anywhere.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from pathlib import Path
 
 from workbench.core.errors import RefusedError
 
-#: A fixed date: the same model gives the same bytes.
+#: Date of every file in an archive, fixed so that the same model gives the same bytes.
 _DATE = (1980, 1, 1, 0, 0, 0)
-#: Largest file that is read, in bytes; no model of this workbench is larger.
+#: Largest archive that is read, in bytes; no model of this workbench is larger.
 LARGEST_FILE = 512 * 1024**2
 
 
 def write_archive(path: Path, members: dict[str, bytes]) -> None:
-    """Write the members in this order; a crash leaves the old file or the new one."""
+    """Write files (name -> content) into an archive in this order; a crash leaves the old archive or the
+    new one."""
     from workbench.training.folder import write_whole
 
     buffer = io.BytesIO()
@@ -36,9 +37,10 @@ def read_archive(
     optional: frozenset[str] = frozenset(),
     largest: int = LARGEST_FILE,
 ) -> dict[str, bytes]:
-    """Read the members named in ``limits`` (name -> largest number of bytes).
+    """Read the files named in ``limits`` (name -> largest number of bytes) from an archive: name -> content.
 
-    Members in ``optional`` may be missing; any other member is refused. Raises `RefusedError`.
+    Those in ``optional`` may be missing. Raises `RefusedError` where another file is missing, too large or
+    not in ``limits``, or where the archive has more than ``largest`` bytes or is damaged.
     """
     refusal = f"The file '{path.name}' cannot be opened as an exported model"
     try:

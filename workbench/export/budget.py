@@ -1,4 +1,5 @@
-"""A limit on the size of new tensors, so that a short description in a file cannot exhaust the memory."""
+"""A limit on the number of elements of new tensors, so that a short description in a file cannot exhaust
+the memory."""
 
 # ruff: noqa: TID253  (derives from a class of torch; imported by the function that uses it)
 
@@ -28,10 +29,10 @@ _FACTORIES = {
 
 
 class Budget(TorchFunctionMode):
-    """Context in which new tensors may hold four times ``numbers`` elements and a million more.
+    """Context in which new tensors may hold 4 · ``numbers`` + 1,000,000 elements in all.
 
-    Counts the tensors of torch's factories (`torch.empty` and the like), which allocate all weights.
-    Raises `RefusedError` beyond the limit.
+    Counts the tensors of torch's factories (`torch.empty` and the like), which allocate all weights. Raises
+    `RefusedError` beyond the limit.
     """
 
     def __init__(self, numbers: int) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from workbench.inference import FittedModel
     from workbench.training import Run
 
-#: Each function of a model with its input (besides y) and its output.
+#: Functions of a model that can be exported: name -> its input (besides y) and its output.
 FUNCTIONS = {
     "inverse": ("z", "x"),
     "latent": ("x", "z"),
@@ -25,32 +25,33 @@ FUNCTIONS = {
 
 
 def functions_of(capabilities: frozenset[str]) -> list[str]:
-    """Names of the functions of a model with these capabilities."""
+    """Return the exportable functions, by name, of a model with these capabilities."""
     needs = {"log_prob": Capability.DENSITY, "predict": Capability.FORWARD, "latent": Capability.LATENT}
     return [name for name in FUNCTIONS if name not in needs or needs[name] in capabilities]
 
 
 class ExportFormat(ABC):
-    """One file format for a trained model or a run."""
+    """Base class of the file formats for a trained model or a run."""
 
     key: ClassVar[str]
     title: ClassVar[str]
     summary: ClassVar[str]
     suffix: ClassVar[str]
-    #: packages that must be installed, and the extra that installs them
+    #: Python packages that must be installed, and the extra that installs them
     packages: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[str] = ""
-    #: True where a file holds one function of the model, which the caller chooses
+    #: True for a format whose file holds one function of the model, which the caller chooses
     one_function: ClassVar[bool] = False
-    #: True where it needs a run with its history, not a fitted model alone
+    #: True for a format that needs a run with its history, not a fitted model alone
     of_run: ClassVar[bool] = False
-    #: True where a file belongs to one observation, which the caller chooses
+    #: True for a format whose file belongs to one observation, which the caller chooses
     at_observation: ClassVar[bool] = False
 
     def refusal(
         self, architecture: str, function: str = "inverse", capabilities: frozenset[str] | None = None
     ) -> str:
-        """The reason why a model of this architecture cannot be written, as a sentence; empty where it can.
+        """Return the reason why a model of this architecture cannot be written in this format, as a sentence;
+        empty where it can.
 
         ``capabilities`` are those of the model, where they are fewer than the architecture's.
         """
@@ -68,11 +69,12 @@ class ExportFormat(ABC):
 
     @abstractmethod
     def write(self, fitted: FittedModel, path: Path, function: str = "inverse") -> dict[str, Any]:
-        """Write the file after checking it against the model; returns a JSON-ready description of it."""
+        """Write the file after checking it against the model; return a JSON-ready description of it."""
 
 
 def fitted_of(run_or_fitted: Run | FittedModel) -> FittedModel:
-    """The fitted model of a run, or the fitted model itself. Raises `ExportError` for anything else."""
+    """Return the fitted model of a run, or the fitted model that is passed. Raises `ExportError` for
+    anything else."""
     from workbench.inference import FittedModel
 
     model = getattr(run_or_fitted, "fitted", run_or_fitted)

@@ -4,8 +4,8 @@
     x = program(z, y)                                # float tensors with any number of rows, data units
 
 A description (variables, units, versions) is stored with it as the extra file ``manifest.json``. A program
-can run operations, so that the workbench opens one only to check it after writing it; it imports weights
-alone.
+can run operations, so that the workbench opens one only to check it right after writing it; of files from
+elsewhere it loads only weights.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ class Graph(ExportFormat):
 
 
 def trace(program: Program) -> torch.export.ExportedProgram:
-    """Trace the program into a graph for any number of rows. Raises `ExportError` where torch cannot."""
+    """Trace a program with torch.export, for any number of rows. Raises `ExportError` where torch cannot
+    trace it."""
     arguments = program.arguments(5)
     rows = torch.export.Dim("rows", min=1)
     try:
@@ -75,7 +76,7 @@ def trace(program: Program) -> torch.export.ExportedProgram:
 
 
 def first_line(error: Exception) -> str:
-    """Type of the error and the first line of its message, without colours."""
+    """Type of an error and the first line of its message, without the codes of terminal colours."""
     text = re.sub(r"\x1b?\[\d+m", "", str(error)).strip().splitlines()
     return f"{type(error).__name__}: {text[0][:200]}" if text else type(error).__name__
 

@@ -1,4 +1,5 @@
-"""The manifest of an exported model: the description that rebuilds it, and checksums against changes."""
+"""The manifest of an exported model: the description from which it is rebuilt, and checksums against
+changes."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from workbench.inference import FittedModel
     from workbench.problems import Problem
 
-#: Version 2 may hold statistics of the training's observations; version 1 never does.
+#: Files of version 2 may hold statistics of the training's observations; those of version 1 do not.
 KIND, FORMAT_VERSION = "vina-workbench model", 2
 DTYPES = ("float32", "float64")
 MOST_VARIABLES = 4096
@@ -44,7 +45,7 @@ _KEYS: dict[str, type | tuple[type, ...]] = {
 
 @dataclass(frozen=True)
 class Manifest:
-    """A checked manifest; ``table`` is its whole content."""
+    """The content of a manifest after all checks; ``table`` is the whole of it."""
 
     architecture: str
     settings: dict[str, Any]
@@ -63,14 +64,16 @@ def sha256(data: bytes) -> str:
 
 
 def digest(table: dict[str, Any]) -> str:
-    """Checksum over everything in the manifest but itself."""
+    """SHA-256 checksum over everything in a manifest but the checksum itself."""
     rest = {key: value for key, value in table.items() if key != "digest"}
     return sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode())
 
 
 # ---- writing
 def describe(fitted: FittedModel, members: dict[str, bytes]) -> bytes:
-    """The manifest's text for a model and the other members of its file. Raises `ExportError`."""
+    """Return the manifest of a model as JSON, with checksums of the other files of its archive (name ->
+    content). Raises `ExportError` where the model does not know its experiment, or JSON cannot hold the
+    description."""
     experiment = public_experiment(fitted.manifest.get("experiment"))
     model = fitted.model
     table = {
@@ -95,7 +98,8 @@ def describe(fitted: FittedModel, members: dict[str, bytes]) -> bytes:
 
 
 def describe_program(fitted: FittedModel, inputs: list[str], output: str) -> dict[str, Any]:
-    """Description of a program: its arguments and result, with variables and units by column."""
+    """Return the description of an exported program: its arguments and its result, with variable and unit
+    of each column."""
     columns = {"x": fitted.x, "y": fitted.y}
 
     def about(name: str) -> dict[str, Any]:
@@ -118,7 +122,8 @@ def describe_program(fitted: FittedModel, inputs: list[str], output: str) -> dic
 
 
 def public_experiment(table: dict | None) -> dict[str, Any]:
-    """The experiment without the settings of a private problem, such as data and paths."""
+    """Return an experiment's table, without the settings of a private problem, such as data and paths.
+    Raises `ExportError` where there is no experiment."""
     if not isinstance(table, dict) or "architecture" not in table:
         raise ExportError(
             "This model cannot be exported",
@@ -133,7 +138,8 @@ def public_experiment(table: dict | None) -> dict[str, Any]:
 
 
 def is_private(problem: type[Problem]) -> bool:
-    """True for problems made of the user's own files or functions, of which an export holds only the name."""
+    """True for a problem made of the user's own files or functions, of which an export holds only the
+    name."""
     return bool(
         getattr(problem, "reads_files", False)
         or problem.unavailable()
@@ -154,7 +160,8 @@ def installed_versions() -> dict[str, str]:
 
 # ---- reading
 def read(name: str, data: bytes) -> Manifest:
-    """Check a manifest's text from the outside in. Raises `RefusedError` at the first flaw."""
+    """Parse a manifest and check its kind, version, checksum and content, in this order. Raises
+    `RefusedError` at the first flaw, with the file's ``name``."""
     refusal = f"The file '{name}' is refused"
     table = _parse(refusal, data)
     if table.get("kind") != KIND:
@@ -216,7 +223,11 @@ def _check_keys(refusal: str, table: dict[str, Any]) -> None:
 
 
 def _check_experiment(refusal: str, table: dict[str, Any]) -> None:
-    """Check the structure alone: the problem is not needed, and may not exist in this version."""
+    """Raise `RefusedError` where the experiment lacks a part, or names another architecture than the
+    manifest.
+
+    Only the structure is checked: the problem is not needed, and may not exist in this version.
+    """
     experiment = table["experiment"]
     parts = [experiment.get(part) for part in ("problem", "architecture", "objective")]
     fits = all(isinstance(part, dict) and isinstance(part.get("key"), str) for part in parts)
@@ -227,7 +238,8 @@ def _check_experiment(refusal: str, table: dict[str, Any]) -> None:
 
 
 def _manifest(refusal: str, table: dict[str, Any]) -> Manifest:
-    """The manifest of a table whose keys and digest are right. Raises `RefusedError`."""
+    """Check the content of a table whose keys and digest are right, and return it as a `Manifest`. Raises
+    `RefusedError`."""
     _check_experiment(refusal, table)
     architecture, shapes = table["architecture"], table["shapes"]
     key, settings = architecture.get("key"), architecture.get("settings")
@@ -264,7 +276,8 @@ def _manifest(refusal: str, table: dict[str, Any]) -> Manifest:
 
 
 def _variable(values: Any) -> Variable:
-    """A variable with texts and numeric bounds. Raises `TypeError` or `SpecError`."""
+    """Build a variable from its table, with strings and numeric bounds. Raises `TypeError` or `SpecError`
+    for others."""
     if not isinstance(values, dict):
         raise TypeError(f"a variable is a table, not {values!r}"[:200])
     for key, value in values.items():
@@ -275,7 +288,8 @@ def _variable(values: Any) -> Variable:
 
 
 def check_members(name: str, manifest: Manifest, members: dict[str, bytes]) -> None:
-    """Check the other members against the manifest's checksums. Raises `RefusedError`."""
+    """Compare the archive's other files (name -> content) with the manifest's checksums. Raises
+    `RefusedError` where they differ."""
     refusal = f"The file '{name}' is refused"
     if set(manifest.members) != set(members):
         raise RefusedError(

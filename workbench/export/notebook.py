@@ -41,7 +41,8 @@ class Notebook(ExportFormat):
 
 
 def notebook(experiment: Experiment) -> str:
-    """The text of an .ipynb file (4.5, without outputs). Raises `ExportError` where it could not run."""
+    """Return the text of an .ipynb file (format 4.5, without outputs) that repeats an experiment. Raises
+    `ExportError` where it could not run."""
     reasons = experiment.refusals()
     if reasons:
         raise ExportError(

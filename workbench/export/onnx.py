@@ -53,7 +53,8 @@ class Onnx(ExportFormat):
 
 
 def _convert(program: Program, about: dict[str, Any]) -> bytes:
-    """The program as an ONNX file with ``about`` in its metadata."""
+    """Convert a program to the content of an ONNX file, with ``about`` in its metadata. Raises
+    `ExportError`."""
     graph = trace(program)
     try:
         # the converter also prints
@@ -79,7 +80,7 @@ def _convert(program: Program, about: dict[str, Any]) -> bytes:
 
 
 def _runtime(program: Program, data: bytes) -> Callable[..., torch.Tensor]:
-    """A function that runs the ONNX file on the program's arguments."""
+    """Return a function that runs an ONNX file in onnxruntime, and takes the program's arguments."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -23,7 +23,8 @@ _WIDTH, _HEIGHT = 500, 360
 
 @dataclass(frozen=True)
 class Paragraph:
-    """A paragraph that opens with bold words; ``mark`` is the verdict that colours its text."""
+    """A paragraph with bold opening words ``strong``; ``mark`` is the verdict that colours its text, if
+    any."""
 
     kind: ClassVar[str] = "paragraph"
     strong: str
@@ -42,7 +43,8 @@ class Code:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of texts; ``fold`` hides it behind its first heading; column ``mark`` holds verdicts."""
+    """A table of strings; ``fold`` hides it behind its first heading; ``mark`` is the index of its column
+    of verdicts, or −1."""
 
     kind: ClassVar[str] = "table"
     heading: Sequence[str]
@@ -53,7 +55,7 @@ class Table:
 
 @dataclass
 class Picture:
-    """A HoloViews element with its caption; ``div`` is its place in the page, once that is written."""
+    """A HoloViews element with its caption; ``div`` is its HTML, which `Page.html` sets."""
 
     element: Any
     caption: str
@@ -83,7 +85,7 @@ class Section:
 
 
 class Page:
-    """Sections in the order in which they were added."""
+    """An HTML page: title, lead paragraph, and sections in the order in which they were added."""
 
     def __init__(self, title: str) -> None:
         self.title, self.lead = title, ""
@@ -95,7 +97,7 @@ class Page:
         return self.sections[-1]
 
     def html(self) -> str:
-        """The whole file. Raises `ExportError` where a picture cannot be drawn."""
+        """Return the content of the file. Raises `ExportError` where a picture cannot be plotted."""
         from markupsafe import Markup
 
         blocks = (block for section in self.sections for block in section.blocks)
@@ -131,7 +133,7 @@ def _environment() -> Environment:
 
 
 def _embed(models: Sequence[Model]) -> tuple[str, Sequence[str]]:
-    """The script that draws the models, and the ``div`` of each."""
+    """Return the script that plots Bokeh models in a page, and the ``div`` element of each."""
     from bokeh.embed import components
 
     if not models:
@@ -143,10 +145,10 @@ def _embed(models: Sequence[Model]) -> tuple[str, Sequence[str]]:
 
 
 def _bokeh_js() -> str:
-    """BokehJS, safe inside a ``script`` element.
+    """Return the source of BokehJS, safe inside a ``script`` element.
 
-    ``js_raw`` is the program alone. Pages that `Resources` renders also link to the resources of other
-    packages that happen to be imported.
+    Bokeh's ``js_raw`` is the program alone. Pages that `Resources` renders also link to the resources of
+    other packages that happen to be imported.
     """
     from bokeh.resources import Resources
 

@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from workbench.inference import FittedModel
 
 SUFFIXES, TREE_SUFFIXES = (".nc", ".csv"), (".nc", ".zarr")
-#: Default number of draws in a file; and the format of Zarr stores.
+#: Default number of draws in a file; and the version of the Zarr format of stores.
 DRAWS, ZARR_FORMAT = 2000, 2
 _QUANTILES = {"q05": 0.05, "median": 0.5, "q95": 0.95}
 
 
 def summary(draws: xr.Dataset) -> dict[str, dict[str, Any]]:
-    """Mean, standard deviation and quantiles of each variable, in its unit."""
+    """Statistics of each variable's draws, in its unit: mean, standard deviation, median, and quantiles at
+    5 and 95 %."""
     import numpy as np
 
     statistics = {}
@@ -57,7 +58,8 @@ def to_datatree(draws: xr.Dataset) -> xr.DataTree:
 
 
 def check_path(path: str | Path, *, arviz: bool = False) -> None:
-    """Raise `ExportError` for a path that draws cannot be written to, before they are drawn."""
+    """Raise `ExportError`, before anything is sampled, where the path's suffix is not that of a format for
+    draws."""
     suffix = Path(path).suffix
     if suffix not in (TREE_SUFFIXES if arviz else SUFFIXES):
         raise ExportError(
@@ -68,8 +70,8 @@ def check_path(path: str | Path, *, arviz: bool = False) -> None:
 
 
 def write_datatree(tree: xr.DataTree, path: str | Path) -> Path:
-    """Write the groups of `Posterior.to_datatree` to ``path``: .nc (NetCDF) or .zarr (a folder, replaced
-    where there is one). Raises `ExportError` for other endings."""
+    """Write the groups of `Posterior.to_datatree` to ``path``: .nc (NetCDF) or .zarr (a folder; an
+    existing store is replaced). Raises `ExportError` for other suffixes."""
     path = Path(path)
     check_path(path, arviz=True)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,7 +86,7 @@ def write_datatree(tree: xr.DataTree, path: str | Path) -> Path:
 
 
 class PosteriorFile(ExportFormat):
-    """The draws of one observation's posterior, as a file."""
+    """Format ``posterior``: draws at one observation, in ArviZ's groups."""
 
     key = "posterior"
     title = "Posterior for ArviZ"
@@ -115,13 +117,14 @@ class PosteriorFile(ExportFormat):
 
 
 def _default_observation(fitted: FittedModel) -> tuple[float, ...]:
-    """The default observation of the model's problem, or else the mean of the training data."""
+    """Return the default observation of the model's problem, or else the mean of y in the training data."""
     observation = tuple(getattr(fitted.known_problem, "default_observation", ()) or ())
     return observation or tuple(fitted.standardisation.shift_y.double().tolist())
 
 
 def write_samples(draws: xr.Dataset, path: str | Path, *, arviz: bool = False) -> Path:
-    """Write draws to ``path``: .csv, or .nc, with ``arviz`` in groups. Raises `ExportError` for others."""
+    """Write draws to ``path``: .csv or .nc; with ``arviz`` in ArviZ's groups, .nc. Raises `ExportError`
+    for other suffixes."""
     path = Path(path)
     check_path(path, arviz=arviz)
     path.parent.mkdir(parents=True, exist_ok=True)

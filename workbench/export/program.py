@@ -1,4 +1,5 @@
-"""A module with one function of a fitted model, in data units, to be traced for ``graph`` and ``onnx``."""
+"""A torch module that computes one function of a fitted model, in data units, traced for ``graph`` and
+``onnx``."""
 
 # ruff: noqa: TID253  (a module; imported by the formats when they write)
 
@@ -15,12 +16,12 @@ from workbench.core.errors import ExportError
 from workbench.export.formats import FUNCTIONS
 from workbench.inference import FittedModel
 
-#: Numbers of rows that an export is tried with: it must not work for one number only.
+#: Numbers of rows that an export is checked with: it must not work for one number only.
 _ROWS = (1, 7, 64)
 
 
 class Program(nn.Module):
-    """One function of a fitted model, without the checks of `FittedModel`, which cannot be traced.
+    """One function of a fitted model, without the input checks of `FittedModel`, which cannot be traced.
 
     inverse: z (n, K), y -> x (n, D). latent: x, y -> z. log_prob: x, y -> (n,) nats. predict: x -> y (n, M).
     ``y`` (n, M) is an argument where the model has an observation.
@@ -49,7 +50,8 @@ class Program(nn.Module):
         return self.model.log_prob(value, y) - s.scale_x.log().sum()
 
     def arguments(self, rows: int, seed: int = 0) -> tuple[Tensor, ...]:
-        """Typical inputs: normal latents, and x and y as spread as the training data."""
+        """Random inputs of ``rows`` rows: standard normal latents, and x and y as spread as the training
+        data."""
         generator, s, dtype = torch.Generator().manual_seed(seed), self.standardisation, self.model.dtype
 
         def normal(columns: int) -> Tensor:
@@ -61,14 +63,15 @@ class Program(nn.Module):
 
     @property
     def scale(self) -> Tensor | float:
-        """Standard deviation of the output, in its own unit."""
+        """Standard deviation of the output over the training data, in its own unit; 1 for latents and log
+        densities."""
         return {"x": self.standardisation.scale_x, "y": self.standardisation.scale_y}.get(self.output, 1.0)
 
 
 class _FixedMask:
     """A coupling's mask with precomputed indices.
 
-    zuko looks them up in the mask at every call, so that for a tracer their number depends on data, and the
+    zuko computes them from the mask at every call, so that for a tracer their number depends on data, and the
     graph cannot be loaded again.
     """
 
@@ -94,9 +97,10 @@ def _fix_masks(model: nn.Module) -> None:
 
 @torch.no_grad()
 def compare(title: str, program: Program, run: Callable[..., Tensor], tolerance: float) -> float:
-    """The largest deviation of an exported program from the model, relative to the output's scale.
+    """Return the largest deviation of an exported program from the model, relative to the output's scale.
 
-    ``run`` takes the program's arguments. Raises `ExportError` above ``tolerance``.
+    ``run`` calls the exported program with the arguments of ``program``. Raises `ExportError` above
+    ``tolerance``.
     """
     worst = 0.0
     for rows in _ROWS:

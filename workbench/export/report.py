@@ -1,7 +1,7 @@
 """Format ``report``: a whole run as one HTML file that opens without a server and without a network.
 
 The experiment in words and as settings, the loss curves, the network's samples, the verdicts of the
-diagnostics, and all versions. The pictures are those of the studio, drawn by BokehJS, which stands in the
+diagnostics, and all versions. The plots are those of the studio, rendered by BokehJS, which is part of the
 file; the page's content security policy forbids every request.
 """
 
@@ -57,12 +57,12 @@ def report(
 
     Parameters
     ----------
-    run : a run, or the folder of one, which is read at its last checkpoint and left as it is.
-    observation : of the posterior that is drawn, in the order of y and in its units (empty: the problem's
+    run : a run, or the folder of one, which is read at its latest checkpoint and not changed.
+    observation : y of the posterior that is plotted, in the order of y and in its units (empty: the problem's
         own).
     budget : of the diagnostics, "fast" (seconds) or "thorough" (minutes).
 
-    Raises `ExportError` for anything but a run, and for a name that is not that of a page.
+    Raises `ExportError` for anything but a run, and for a path that does not end in .html or .htm.
     """
     from workbench.training.folder import write_whole
 
@@ -83,7 +83,8 @@ def report(
 
 
 def _with_history(run: Run | str | Path) -> Run:
-    """The run itself, or the one in a folder with its history."""
+    """Return a run, or open the one in a folder at its latest checkpoint. Raises `ExportError` for
+    anything else."""
     from workbench.training import Run, RunFolder
 
     if isinstance(run, Run):
@@ -101,7 +102,7 @@ def _with_history(run: Run | str | Path) -> Run:
 
 
 def _lead(run: Run) -> str:
-    """Steps, time, device, size, seed and version."""
+    """First paragraph of the report: steps, time, device, number of weights, seed and version."""
     brief = run.brief()
     return (
         f"{run.iteration} of {run.experiment.steps} steps in {run.seconds:.0f} s on {brief['device']}, "
@@ -159,7 +160,7 @@ def _add_samples(page: Page, run: Run, observation: tuple[float, ...]) -> None:
 
 
 def _pictures(snapshot: Snapshot, names: Sequence[str]) -> list[Picture]:
-    """Pictures of the views that have data in this snapshot."""
+    """Plot those of the views ``names`` that have data in this snapshot, each with a caption."""
     from workbench import plots
     from workbench.snapshots import VIEWS, empty
 
@@ -177,7 +178,7 @@ def _pictures(snapshot: Snapshot, names: Sequence[str]) -> list[Picture]:
 
 
 def _caption(module: str) -> str:
-    """First paragraph of the docstring of a view's or a plot's module."""
+    """Caption of a plot: the first paragraph of the docstring of its view's or its plot's module."""
     text = (import_module(module).__doc__ or "").strip().split("\n\n")[0]
     return " ".join(text.split())
 

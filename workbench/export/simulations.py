@@ -1,11 +1,11 @@
 """Simulations of a problem as a Zarr dataset, written in chunks that each have their own seed; resumable.
 
-Chunk i of the rows follows from the seed and i alone, so that a dataset does not depend on interruptions,
-and a longer one begins with a shorter one of the same chunks. It is written to ``FILE.zarr.part`` and moved
-into place when it is complete: ``FILE.zarr`` is never half a dataset. ``progress.json`` beside it counts the
-chunks on the disk; a chunk that was cut off is simulated again, with the same numbers.
+Chunk i of the rows follows from the seed and i alone, so that a dataset does not depend on interruptions, and
+a longer one begins with a shorter one of the same chunk size. It is written to ``FILE.zarr.part`` and moved
+into place when it is complete: ``FILE.zarr`` is never half a dataset. ``progress.json`` in that folder counts
+the finished chunks; a chunk that was cut off is simulated again, with the same numbers.
 
-The store is Zarr of version 3: one array for each variable over the dimension ``draw``, one file for each
+The store has Zarr's format 3: one array for each variable over the dimension ``draw``, one file for each
 chunk, units and long names in the manner of xarray and the CF conventions, and as attributes of the group the
 problem, the seed and the names of x and y. `TableProblem` trains from it.
 """
@@ -36,7 +36,8 @@ _PROGRESS, _STORE = "progress.json", "store.zarr"
 
 @dataclass(frozen=True)
 class SimulationResult:
-    """The dataset of a request, its rows and chunks, and the number of chunks that existed before."""
+    """A complete dataset: its path, its numbers of rows and chunks, and the number of chunks that earlier
+    calls had written."""
 
     path: Path
     draws: int
@@ -60,7 +61,7 @@ def simulate(
     problem : a problem, or the key of one; anything with a prior and a simulator.
     chunk : rows that are simulated and written at a time.
     seed : of the whole dataset; same problem, seed and chunk, same numbers.
-    progress : called with (finished chunks, all chunks) after each.
+    progress : called with (finished chunks, all chunks) after each chunk.
 
     Raises `DataError` where the problem has no simulator, `ExportError` where ``path`` already holds
     something else, was begun with other settings, or cannot be written (a full disk: finished chunks stay,
@@ -106,7 +107,8 @@ def simulate(
 
 
 def chunk_of(problem: Problem, index: int, chunk: int, seed: int = 0) -> Samples:
-    """Draw chunk ``index`` of a dataset: ``chunk`` pairs from a generator of its own."""
+    """Draw chunk ``index`` of a dataset: ``chunk`` pairs from a generator that depends on ``seed`` and
+    ``index`` alone."""
     import numpy as np
 
     words = np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)
@@ -131,12 +133,13 @@ def _check(problem: Problem, draws: int, chunk: int, path: Path) -> None:
 
 
 def _settings(problem: Problem) -> dict[str, Any]:
-    """The problem's settings; empty for a user's simulator, whose functions cannot be stored."""
+    """Return the problem's settings; empty for a user's simulator, whose functions cannot be stored."""
     return {} if type(problem).unavailable() else problem.values()
 
 
 def _begin(part: Path, request: dict[str, Any], problem: Problem) -> int:
-    """Create the empty store where there is none; returns the number of chunks that exist already."""
+    """Create the unfinished store, or check that an existing one belongs to this request; return its
+    number of finished chunks."""
     note = part / _PROGRESS
     if note.is_file():
         _check_same(part, request, json.loads(note.read_text(encoding="utf-8"))["asked"])
@@ -150,7 +153,7 @@ def _begin(part: Path, request: dict[str, Any], problem: Problem) -> int:
 
 
 def _mark(part: Path, count: int) -> None:
-    """Store that ``count`` chunks are complete."""
+    """Record in ``progress.json`` that ``count`` chunks are complete."""
     _write_note(part, json.loads((part / _PROGRESS).read_text(encoding="utf-8"))["asked"], count)
 
 
@@ -166,7 +169,8 @@ def _finished(part: Path) -> int:
 
 
 def _check_same(where: Path, request: dict[str, Any], previous: dict[str, Any]) -> None:
-    """Raise `ExportError` where the data at ``where`` belong to another request."""
+    """Raise `ExportError` where ``previous``, the request of the data at ``where``, is not this
+    ``request``."""
     other = {name: previous.get(name) for name in request if previous.get(name) != request[name]}
     if other:
         raise ExportError(
@@ -217,7 +221,7 @@ def _write(store: Path, problem: Problem, samples: Samples, start: int, rows: in
 
 
 def _consolidate(store: Path) -> None:
-    """Write the one file that describes all arrays, which xarray reads first."""
+    """Write the consolidated metadata: one file that describes all arrays, which xarray reads first."""
     import zarr
 
     with warnings.catch_warnings():
@@ -227,5 +231,5 @@ def _consolidate(store: Path) -> None:
 
 
 def to_table(result: SimulationResult) -> dict[str, Any]:
-    """The result as a JSON-ready table."""
+    """Return the result as a JSON-ready table."""
     return asdict(result) | {"path": str(result.path)}

@@ -1,6 +1,6 @@
 """Test vectors: outputs of a model when it was saved, which are computed again and compared on loading.
 
-They are computed in float64 whatever the model's own type, so that another machine's rounding (1e-13) stays
+They are computed in float64 whatever the model's own dtype, so that another machine's rounding (1e-13) stays
 far below the tolerance (1e-6 of each quantity's scale), and a changed weight far above it.
 """
 
@@ -23,7 +23,7 @@ _RELATIVE, _RESOLUTION = 1e-6, 1e-12
 
 
 def exact_copy(fitted: FittedModel) -> FittedModel:
-    """The same model in float64 on the CPU."""
+    """Copy a model in float64 on the CPU."""
     from workbench.inference import FittedModel
 
     model = copy.deepcopy(fitted.model).to("cpu", torch.float64).eval()
@@ -31,7 +31,7 @@ def exact_copy(fitted: FittedModel) -> FittedModel:
 
 
 def answers(exact: FittedModel, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Outputs of the model at x (n, D), y (n, M) and z (n, K), by the names of its functions.
+    """Compute all outputs of the model at x (n, D), y (n, M) and z (n, K): name of the function -> tensor.
 
     Posterior samples are ``inverse`` at normal z, so that they are among the outputs.
     """
@@ -55,7 +55,8 @@ def _outputs(exact: FittedModel, inputs: dict[str, Tensor]) -> dict[str, Tensor 
 
 
 def make(exact: FittedModel) -> dict[str, Tensor]:
-    """Inputs and outputs as ``input.…`` and ``output.…``. Raises `ExportError` where they are not finite."""
+    """Make test vectors: inputs as ``input.NAME`` and outputs as ``output.NAME``. Raises `ExportError`
+    where fewer than four rows are finite."""
     generator, s = torch.Generator().manual_seed(0), exact.standardisation
 
     def normal(columns: int) -> Tensor:
@@ -82,7 +83,7 @@ def make(exact: FittedModel) -> dict[str, Tensor]:
 
 
 def shapes(exact: FittedModel, rows: int) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every tensor that `make` gives for this model."""
+    """Name and shape of every tensor that `make` returns for this model, for a number of rows."""
     widths = {"x": len(exact.x), "y": len(exact.y), "z": exact.model.latent_features}
     inputs = {name: torch.zeros(1, width, dtype=torch.float64) for name, width in widths.items()}
     sizes = {f"input.{name}": (rows, width) for name, width in widths.items()}
@@ -92,7 +93,8 @@ def shapes(exact: FittedModel, rows: int) -> dict[str, tuple[int, ...]]:
 
 
 def compare(name: str, exact: FittedModel, stored: dict[str, Tensor]) -> float:
-    """The largest deviation, in units of the tolerance (below 1). Raises `RefusedError` where it is above."""
+    """Compute the outputs again, and return their largest deviation from the stored ones in units of the
+    tolerance. Raises `RefusedError` above 1."""
     inputs = {key.removeprefix("input."): value for key, value in stored.items() if key.startswith("input.")}
     s, worst, where = exact.standardisation, 0.0, ""
     units = {"inverse": (s.shift_x, s.scale_x), "predict": (s.shift_y, s.scale_y)}

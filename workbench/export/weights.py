@@ -1,11 +1,11 @@
 """Format ``weights``: a zip of tensors, manifest and test vectors; no code, and loads without its problem.
 
-manifest.json             what to build, in which version it was written, checksums    (manifest.py)
+manifest.json             architecture to build, versions that wrote it, checksums     (manifest.py)
 model.safetensors         weights and standardisation
 vectors.safetensors       test vectors, computed again when the file is loaded         (vectors.py)
-observations.safetensors  statistics of the training's observations, for warnings about an unlike one; where
-                          they are known. Of a problem made of the user's rows only mean, spread and a
-                          rounded range: no row is exported.      (inference/out_of_distribution.py)
+observations.safetensors  statistics of the training's observations, where they are known, for warnings about
+                          an observation unlike them. Of a problem made of the user's rows only mean, spread
+                          and a rounded range: no row is exported.      (inference/out_of_distribution.py)
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ class Weights(ExportFormat):
 
 
 def save(run_or_fitted: Run | FittedModel, path: str | Path) -> Path:
-    """Write the weights of a run or a fitted model to ``path``, and load the file once to check it."""
+    """Write a run or a fitted model as weights with a manifest to ``path`` (.zip), and load the file once
+    to check it."""
     path = Path(path)
     Weights().write(fitted_of(run_or_fitted), path)
     return path
@@ -86,7 +87,8 @@ def load(path: str | Path) -> FittedModel:
 
 
 def check(path: str | Path) -> dict[str, Any]:
-    """Describe a file: ``ok`` (`load` would accept it), ``error`` (a sentence or ""), and its content."""
+    """Describe a file: ``ok`` (True where `load` would accept it), ``error`` (a sentence or ""), and its
+    content."""
     path = Path(path)
     report = {
         "file": path.name,
@@ -136,7 +138,8 @@ def _open(path: Path) -> tuple[FittedModel, dict[str, Any]]:
 
 
 def _tensors(name: str, member: str, data: bytes) -> dict[str, Tensor]:
-    """Read a member in the safetensors format. Raises `RefusedError`."""
+    """Read tensors in the safetensors format from ``data``, the file ``member`` of an archive. Raises
+    `RefusedError` where they are damaged or not finite."""
     import safetensors.torch
     from safetensors import SafetensorError
 
@@ -165,7 +168,8 @@ def _tensors(name: str, member: str, data: bytes) -> dict[str, Tensor]:
 
 
 def _typicality(name: str, members: dict[str, bytes], components: int) -> Typicality | None:
-    """Statistics of the training's observations; None where the file has none."""
+    """Read the statistics of the training's observations from an archive's files; None where they are not
+    among them. Raises `RefusedError` where they are damaged."""
     from workbench.inference.out_of_distribution import Typicality
 
     if OBSERVATIONS not in members:
@@ -177,7 +181,8 @@ def _typicality(name: str, members: dict[str, bytes], components: int) -> Typica
 
 
 def _build(name: str, description: manifest.Manifest, tensors: dict[str, Tensor]) -> FittedModel:
-    """Build the described model and load its tensors. Raises `RefusedError` where they do not fit."""
+    """Build the model that a manifest describes and load its tensors. Raises `RefusedError` where they do
+    not fit."""
     from workbench.export.budget import Budget
     from workbench.inference import FittedModel
     from workbench.inference.standardisation import Standardisation
@@ -213,7 +218,8 @@ def _build(name: str, description: manifest.Manifest, tensors: dict[str, Tensor]
 
 
 def _compare_layout(name: str, member: str, tensors: dict[str, Tensor], layout: dict[str, tuple]) -> None:
-    """Raise `RefusedError` where names, shapes or types of the tensors differ from the layout."""
+    """Raise `RefusedError` where the tensors differ from ``layout`` (name -> shape and dtype) in names,
+    shapes or dtypes."""
     refusal = f"The file '{name}' is refused: '{member}' does not hold the tensors of its model"
     missing, extra = sorted(set(layout) - set(tensors)), sorted(set(tensors) - set(layout))
     if missing or extra:
