@@ -1,4 +1,4 @@
-"""Command line: every verb is one call into the packages below; errors are sentences, never tracebacks.
+"""Command line: every verb is one call into the workbench's packages; errors are sentences, never tracebacks.
 
 Exit codes: 0 success; 1 an error of the workbench itself; 2 an error that the user can correct, or a refused
 file; 130 interrupted, after the run was saved.
@@ -19,7 +19,7 @@ __all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
+    """Run one command line and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         args = parser(as_json="--json" in words).parse_args(words)

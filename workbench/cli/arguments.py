@@ -31,7 +31,8 @@ BUDGETS = ("fast", "thorough")
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse with "did you mean", and with errors as JSON where ``--json`` is among the words."""
+    """Argument parser with "did you mean", and with errors as JSON on stdout too where ``as_json`` is
+    True."""
 
     as_json = False
 
@@ -47,7 +48,8 @@ class Parser(argparse.ArgumentParser):
 
 
 def parser(*, as_json: bool = False) -> argparse.ArgumentParser:
-    """All commands and options; with ``as_json`` errors go to stdout as JSON too."""
+    """Build the parser of all commands and options; with ``as_json`` it prints errors on stdout as JSON
+    too."""
     kind = type("Parser", (Parser,), {"as_json": as_json})
     top = kind(prog="workbench", description="See invertible networks learn.", allow_abbrev=False)
     top.add_argument("--version", action="version", version=f"vina-workbench {__version__}")
@@ -61,7 +63,7 @@ def parser(*, as_json: bool = False) -> argparse.ArgumentParser:
             options.add_argument("--json", action="store_true", help="JSON on stdout")
         return options
 
-    verb("list", "List the members of a catalogue.").add_argument("what", choices=LISTS)
+    verb("list", "List the entries of a catalogue.").add_argument("what", choices=LISTS)
     _train(verb("train", "Train an experiment; the run is a folder.", module="training"))
     _sample(verb("sample", "Draw from a trained model."))
     _diagnose(verb("diagnose", "Diagnose a trained run: calibration, latent, density, inverse."))
@@ -101,7 +103,7 @@ def parser(*, as_json: bool = False) -> argparse.ArgumentParser:
 
 
 def _later(module: str, name: str) -> Callable:
-    """A function that imports the verb's module and runs the verb."""
+    """Return a command that imports the verb's module, when it is called, and runs the verb."""
 
     def command(args: argparse.Namespace) -> int | None:
         return getattr(import_module(f"workbench.cli.{module}"), f"{name}_command")(args)
@@ -134,7 +136,7 @@ def _train(options: argparse.ArgumentParser) -> None:
     options.add_argument("--steps", type=int, metavar="N", help="planned optimiser steps (2000)")
     options.add_argument("--seed", type=int, metavar="S", help="seed of all random numbers (0)")
     options.add_argument("--out", metavar="DIR", help="folder of the run (a new one among the studio's runs)")
-    options.add_argument("--resume", metavar="DIR", help="resume a run from its last checkpoint")
+    options.add_argument("--resume", metavar="DIR", help="resume a run from its latest checkpoint")
     options.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
 
 
@@ -158,7 +160,9 @@ def _sample(options: argparse.ArgumentParser) -> None:
 def _diagnose(options: argparse.ArgumentParser) -> None:
     _model(options)
     options.add_argument("--budget", choices=BUDGETS, default="fast", help="seconds, or minutes (thorough)")
-    options.add_argument("--only", metavar="A,B", help="only these (see: workbench list diagnostics)")
+    options.add_argument(
+        "--only", metavar="A,B", help="only these diagnostics (see: workbench list diagnostics)"
+    )
     options.add_argument("--observation", metavar="1.5,0", help="observation for local diagnostics")
     options.add_argument(
         "--plain", action="store_true", help="a plain-language summary: checks, failures and remedies"
@@ -170,7 +174,7 @@ def _invert(options: argparse.ArgumentParser) -> None:
     _model(options)
     options.add_argument("--observation", metavar="1.5,0", required=True, help="target values, in order of y")
     options.add_argument("--method", metavar="KEY", default="gradient", help="see: workbench list inversion")
-    _set(options, "of the method")
+    _set(options, "a setting of the method")
     options.add_argument("--seed", type=int, default=0, metavar="S", help="same seed, same search (0)")
     options.add_argument("--out", metavar="FILE", help="file for the whole search: .nc (NetCDF)")
 
@@ -183,7 +187,7 @@ def _refine(options: argparse.ArgumentParser) -> None:
     options.add_argument(
         "--method", metavar="KEY", default="automatic", help="see: workbench list refinement"
     )
-    _set(options, "of the method")
+    _set(options, "a setting of the method")
     options.add_argument(
         "--draws", type=int, default=1000, metavar="N", help="number of draws to write (1000)"
     )
@@ -195,9 +199,11 @@ def _report(options: argparse.ArgumentParser) -> None:
     options.add_argument("model", metavar="DIR", help="folder of a run")
     options.add_argument("--out", metavar="FILE.html", required=True)
     options.add_argument(
-        "--observation", metavar="1.5,0", help="of the posterior that is drawn, in order of y"
+        "--observation",
+        metavar="1.5,0",
+        help="observed values of the posterior that is plotted, in order of y",
     )
-    options.add_argument("--budget", choices=BUDGETS, default="fast", help="of the diagnostics (fast)")
+    options.add_argument("--budget", choices=BUDGETS, default="fast", help="effort of the diagnostics (fast)")
     options.add_argument("--seed", type=int, default=0, metavar="S", help="same seed, same verdict (0)")
 
 
@@ -213,7 +219,7 @@ def _simulate(options: argparse.ArgumentParser) -> None:
     options.add_argument(
         "--seed", type=int, default=0, metavar="S", help="same seed and chunk, same draws (0)"
     )
-    _set(options, "of the problem")
+    _set(options, "a setting of the problem")
 
 
 def _export(options: argparse.ArgumentParser) -> None:
@@ -226,7 +232,9 @@ def _export(options: argparse.ArgumentParser) -> None:
         default="inverse",
         help="what a graph or an ONNX file computes: x from z (sampling), z from x, the density, or y from x",
     )
-    options.add_argument("--observation", metavar="1.5,0", help="of a posterior (default: the problem's own)")
+    options.add_argument(
+        "--observation", metavar="1.5,0", help="observed values of a posterior (default: the problem's own)"
+    )
 
 
 def _study(options: argparse.ArgumentParser) -> None:

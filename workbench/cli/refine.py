@@ -11,7 +11,7 @@ from workbench.core.errors import SpecError
 
 
 def refine_command(args: argparse.Namespace) -> None:
-    """Refine, report the gain, and write draws where a file is named."""
+    """Refine a posterior, print the gain, and write draws where ``--out`` names a file."""
     from workbench.export.posterior import check_path, summary, write_samples
     from workbench.refinement import REFINEMENT, refine
 

@@ -8,7 +8,7 @@ from workbench.cli.text import numbers, print_json
 
 
 def report_command(args: argparse.Namespace) -> None:
-    """Write the page and print its size."""
+    """Write the report of a run and print the size of its page."""
     from workbench.export import report
 
     path = report(

@@ -13,7 +13,7 @@ from workbench.problems import PROBLEMS
 
 
 def simulate_command(args: argparse.Namespace) -> None:
-    """Write the missing chunks of the dataset and print its size."""
+    """Simulate the missing chunks of a dataset and print its size."""
     from workbench.export.simulations import simulate, to_table
 
     member = PROBLEMS[args.problem]

@@ -1,4 +1,5 @@
-"""``workbench study``: a grid of experiments, cell by cell; finished cells are not measured again."""
+"""``workbench study`` and ``workbench bench``: a grid of experiments; finished cells are not measured
+again."""
 
 from __future__ import annotations
 

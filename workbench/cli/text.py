@@ -14,19 +14,19 @@ from workbench.core.spec import Spec, parse_setting
 
 
 def names(text: str | None) -> list[str]:
-    """``a, b`` as a list of words."""
+    """Split a string such as ``a, b`` into a list of words."""
     return [part.strip() for part in (text or "").split(",") if part.strip()]
 
 
 def numbers(text: str | None) -> list[float] | None:
-    """``1.5,0`` as numbers; None for None."""
+    """Parse a string such as ``1.5,0`` into numbers; None for None."""
     if text is None:
         return None
     return list(parse_values(text, suggestion="write --observation=-1,2 when the first number is negative"))
 
 
 def setting_pairs(texts: Iterable[str]) -> list[tuple[str, str]]:
-    """``NAME=VALUE`` texts as pairs. Raises `SpecError` for a text without an equals sign."""
+    """Split strings ``NAME=VALUE`` into pairs. Raises `SpecError` where one has no equals sign."""
     pairs = [text.partition("=") for text in texts]
     if wrong := [name for name, equals, _ in pairs if not equals]:
         raise SpecError("A setting cannot be read", expected="--set name=value", found=wrong[0])
@@ -34,12 +34,13 @@ def setting_pairs(texts: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def parse_settings(member: type[Spec], texts: Iterable[str]) -> dict[str, Any]:
-    """``NAME=VALUE`` texts as settings of a member, in the settings' own types. Raises `SpecError`."""
+    """Parse strings ``NAME=VALUE`` as settings of a catalogue entry, in the settings' own types. Raises
+    `SpecError`."""
     return {name: parse_setting(member, name, value) for name, value in setting_pairs(texts)}
 
 
 def print_warnings(sentences: Iterable[str]) -> list[str]:
-    """Print the sentences on stderr and return them."""
+    """Print the sentences on stderr as warnings, and return them as a list."""
     sentences = list(sentences)
     for sentence in sentences:
         print(f"workbench: warning: {sentence}", file=sys.stderr)
@@ -47,7 +48,7 @@ def print_warnings(sentences: Iterable[str]) -> list[str]:
 
 
 def print_summary(summary: dict[str, dict[str, Any]], out: str | None) -> None:
-    """Print one line for each variable, and the file of the draws where there is one."""
+    """Print the statistics of each variable on one line, and the file of the draws where there is one."""
     for name, row in summary.items():
         quantiles = f"5 % {row['q05']:.4g}, median {row['median']:.4g}, 95 % {row['q95']:.4g}"
         print(f"{name:<24} {row['mean']:>10.4g} ± {row['sd']:.3g} {row['unit']}  ({quantiles})")

@@ -26,7 +26,7 @@ _PARTS = ("problem", "architecture", "objective", "training")
 
 
 def train_command(args: argparse.Namespace) -> int:
-    """Train, save and print the result."""
+    """Train an experiment or resume a run, save it, and print the result."""
     handle = _start(args)
     try:
         run = _intact(handle)
@@ -75,7 +75,8 @@ def _start(args: argparse.Namespace) -> Handle:
 
 
 def experiment(args: argparse.Namespace) -> Experiment:
-    """The experiment that the options describe, based on the one in a file where a file is named."""
+    """Build the experiment that the options describe; with an experiment's file, they change the one in
+    the file."""
     parts = {part: getattr(args, part) for part in ("architecture", "objective") if getattr(args, part)}
     problem = _table(args) if args.data or args.x or args.y else args.problem
     if args.experiment:
@@ -99,7 +100,8 @@ def experiment(args: argparse.Namespace) -> Experiment:
 
 
 def _table(args: argparse.Namespace) -> Problem:
-    """The problem of the user's own table; its rows are read later, once ``--set`` has been applied."""
+    """Return the problem of the user's own table; its rows are read later, once ``--set`` has been
+    applied."""
     if args.problem not in (None, "table"):
         refusal = f"The problem '{args.problem}' takes no table"
         raise SpecError(refusal, expected="--problem table", found="--data, --x or --y")
@@ -118,7 +120,8 @@ def _table(args: argparse.Namespace) -> Problem:
 
 
 def _change(run: Run, args: argparse.Namespace) -> None:
-    """Apply options to a resumed run: more steps, and settings that may change while a run goes on."""
+    """Apply options to a resumed run: its number of steps, and settings that may change while a run goes
+    on."""
     if args.steps is not None:
         run.set("steps", args.steps)
     for name, value in setting_pairs(args.settings):
@@ -137,7 +140,7 @@ def _change(run: Run, args: argparse.Namespace) -> None:
 
 # ---- training
 def _intact(handle: Handle) -> Run:
-    """The run behind a handle, or the error that ended it."""
+    """Return the run of a handle. Raises `RunError` with the message of the error that ended it, if any."""
     status = handle.status()
     if status.state == "failed" or handle.training_run is None:
         raise RunError(status.message)
@@ -145,7 +148,7 @@ def _intact(handle: Handle) -> Run:
 
 
 def _advance(handle: Handle) -> bool:
-    """Train to the end; True when the user interrupted it."""
+    """Train to the end, with a progress bar; return True where the user interrupted it."""
     run = _intact(handle)
     steps = run.experiment.steps
     bar = tqdm(total=steps, initial=min(run.iteration, steps), unit="step", file=sys.stderr, mininterval=0.5)
@@ -158,7 +161,8 @@ def _advance(handle: Handle) -> bool:
 
 
 class _Interruption:
-    """Context in which Ctrl+C or SIGTERM ends training between two steps, and a second one at once."""
+    """Context in which Ctrl+C or SIGTERM ends training after the current step, and a second signal at
+    once."""
 
     def __enter__(self) -> _Interruption:
         self.requested, self.before = False, {}

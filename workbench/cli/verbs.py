@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # ---- list
 def list_command(args: argparse.Namespace) -> None:
-    """Print the members of a catalogue."""
+    """Print key, title and summary of every entry of a catalogue."""
     cards = _cards(args.what)
     if args.json:
         return print_json(cards)
@@ -52,7 +52,8 @@ def _check_exists(where: str) -> None:
 
 
 def open_model(where: str) -> Run | FittedModel:
-    """The run in a folder at its last checkpoint, or the model in an exported file."""
+    """Open the run in a folder at its latest checkpoint, or the model in an exported file. Raises
+    `SpecError` where there is neither."""
     _check_exists(where)
     if not Path(where).is_dir():
         from workbench.export import load
@@ -99,7 +100,7 @@ def sample_command(args: argparse.Namespace) -> None:
 
 
 def diagnose_command(args: argparse.Namespace) -> None:
-    """Print the verdicts of the diagnostics on a trained model."""
+    """Diagnose a trained model and print the verdicts."""
     from workbench.diagnostics import diagnose
 
     report = diagnose(
@@ -143,7 +144,7 @@ def invert_command(args: argparse.Namespace) -> None:
 
 
 def export_command(args: argparse.Namespace) -> None:
-    """Write a trained model to a file."""
+    """Write a trained model, or a run, to a file in an export format."""
     from workbench.export import FORMATS, export
     from workbench.training import Posterior
 
