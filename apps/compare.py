@@ -1,5 +1,5 @@
-"""Comparison of studies, stored results and runs. Serve it with `make compare`; the studio has it as
-`/compare`."""
+"""App that compares studies, stored results and runs. Serve it with `make compare`; the studio serves it
+at `/compare`."""
 
 from workbench.ui.compare import compare
 

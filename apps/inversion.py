@@ -1,5 +1,5 @@
-"""Inversion of a trained network: choose a model and a target, and watch the search for inputs. Serve it
-with `panel serve apps/inversion.py`; `workbench serve` has it under /inversion."""
+"""App that inverts a trained network: choose a model and a target, and watch the search for inputs. Serve
+it with `panel serve apps/inversion.py`; `workbench serve` serves it at `/inversion`."""
 
 from workbench.ui.inversion_page import inverter
 

@@ -1,5 +1,5 @@
-"""The posterior explorer: any trained model, any observation. Serve it with `make posterior`; `workbench
-serve` has it under /posterior."""
+"""App that explores the posterior of any trained model at any observation. Serve it with `make posterior`;
+`workbench serve` serves it at `/posterior`."""
 
 from workbench.ui.explorer_page import explorer
 

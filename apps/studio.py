@@ -1,5 +1,5 @@
-"""The studio: choose, train, watch, inspect and export. Serve it with `panel serve apps/studio.py` or
-`workbench serve`."""
+"""App of the studio: choose an experiment, train it, watch, inspect and export it. Serve it with `panel
+serve apps/studio.py` or `workbench serve`."""
 
 from workbench.ui.studio import studio
 

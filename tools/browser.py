@@ -1,4 +1,5 @@
-"""Path and arguments of the Chromium that tests and the screenshot drive. As a script: print the path."""
+"""Path and arguments of the Chromium that browser tests and the screenshots drive. As a script: print the
+path."""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ def find_chromium() -> str | None:
 
 
 def leaves(url: str) -> bool:
-    """True for an address that is not on this machine (data:, blob: and about: never leave the page)."""
+    """True for a URL that is not served by this machine (data:, blob: and about: never leave the page)."""
     parts = urlsplit(url)
     here = parts.hostname in ("localhost", "127.0.0.1", "::1")
     return parts.scheme in ("http", "https", "ws", "wss") and not here

@@ -25,7 +25,7 @@ PLACE = ROOT / "datasets" / "results"
 
 
 def command(study: studies.Study) -> str:
-    """The command that repeats the study."""
+    """Return the shell command that repeats the study with its settings."""
     switches = {name: True for name in ("fast", "middle") if study.values().get(name)}
     defaults = type(study)(**switches).values()
     changes = {k: v for k, v in study.values().items() if v != defaults[k]}
@@ -40,7 +40,7 @@ def _as_text(value: object) -> str:
 
 
 def card(folder: studies.StudyFolder) -> str:
-    """The card in Markdown; every number in it is read from the result."""
+    """Describe a stored result in Markdown; every number is read from the result."""
     data, study = studies.load(folder.path), folder.study()
     settings = ", ".join(f"{k} {v}" for k, v in study.values().items() if k != "methods")
     there = data.isel(cell=data["status"].values != "waiting")

@@ -1,5 +1,4 @@
-"""Train the example that the studio opens with, and write it to workbench/ui/example_run. Takes a minute or
-two.
+"""Train the example that the studio opens with, and write it to workbench/ui/example_run (a minute or two).
 
 python tools/make_example.py
 """
@@ -24,7 +23,7 @@ EXPERIMENT = {
     "steps": 2000,
     "seed": 0,
 }
-#: Records in the shipped history: enough for the curves.
+#: Approximate number of records in the shipped training history: enough for the loss curves.
 RECORDS = 400
 
 

@@ -2,9 +2,10 @@
 
 python tools/make_geoacoustic_reference.py [--count 10] [--check]
 
-Writes datasets/geoacoustic_swx9.nc, one observation at a time; observations in the file are kept. The sampler
-is nautilus (importance nested sampling; the extra 'oracles'). --check compares the first observation with
-tempered sequential Monte Carlo from the prior, an independent method that takes several times as long.
+Writes datasets/geoacoustic_swx9.nc, one observation at a time; observations that the file holds already are
+not sampled again. The sampler is nautilus (importance nested sampling; the extra 'oracles'). --check compares
+the first observation with tempered sequential Monte Carlo from the prior, an independent method that takes
+several times as long.
 """
 
 from __future__ import annotations
@@ -33,12 +34,13 @@ DRAWS, EFFECTIVE, LIVE, SEED = 2000, 6000, 500, 9605
 
 
 def problem() -> Problem:
-    """The inversion with nine unknowns at 5 dB."""
+    """Return the inversion with nine unknowns at a signal-to-noise ratio of 5 dB."""
     return PROBLEMS.make("geoacoustic", tier="swx_9", signal_to_noise=5.0)
 
 
 def pairs(count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """The nominal seabed and draws of the prior, with observations rounded to float32."""
+    """Return ``count`` pairs, the nominal seabed first and then draws from the prior, with y rounded to
+    float32."""
     model = problem()
     others = model.draw(count, torch.Generator().manual_seed(SEED))
     x = torch.cat([torch.tensor([[NOMINAL[v.name] for v in model.x]], dtype=torch.float64), others.x])
@@ -49,7 +51,8 @@ def pairs(count: int) -> tuple[torch.Tensor, torch.Tensor]:
 def nested(
     model: Problem, y: torch.Tensor, seed: int, *, live: int = LIVE, effective: int = EFFECTIVE
 ) -> tuple[np.ndarray, dict[str, float]]:
-    """Draws (DRAWS, D) of p(x | y) by nested sampling, and their costs as a table."""
+    """Draw (DRAWS, D) from p(x | y) by nested sampling; return the draws, and seconds, evaluations, log
+    evidence and effective size as a table."""
     from nautilus import Sampler
 
     low, high = field.bounds(model.x)
@@ -91,7 +94,7 @@ def nested(
 
 
 def stored() -> xr.Dataset | None:
-    """The file's content, or None without a file."""
+    """Read the file of reference posteriors; None where it does not exist."""
     if not PLACE.exists():
         return None
     with xr.open_dataset(PLACE) as data:
@@ -99,7 +102,7 @@ def stored() -> xr.Dataset | None:
 
 
 def add(x: torch.Tensor, y: torch.Tensor, draws: np.ndarray, costs: dict[str, float]) -> None:
-    """Append an observation with its draws to the file."""
+    """Append an observation y, its true x, its posterior draws and their costs to the file."""
     model, before = problem(), stored()
     new = xr.Dataset(
         {
@@ -122,7 +125,7 @@ def add(x: torch.Tensor, y: torch.Tensor, draws: np.ndarray, costs: dict[str, fl
 
 
 class Prior:
-    """The prior in place of a network, as the start of a refinement."""
+    """The prior with the interface of an amortised posterior, as the start of a refinement."""
 
     has_density = True
 
@@ -148,14 +151,16 @@ class Prior:
 def sequential_monte_carlo(
     model: Problem, y: torch.Tensor, *, crowd: int, moves: int, seed: int
 ) -> tuple[torch.Tensor, str]:
-    """Draws (DRAWS, D) by tempered sequential Monte Carlo from the prior, and the sampler's report."""
+    """Draw (DRAWS, D) by tempered sequential Monte Carlo from the prior; return the draws and the
+    sampler's report."""
     chain = MarkovChain(crowd=crowd, moves=moves, between=10, draws=DRAWS)
     posterior = chain.refine(Prior(model, y), seed=seed)
     return torch.from_numpy(posterior.sample(DRAWS).to_array().values.T.copy()), posterior.gain.sentence
 
 
 def check() -> None:
-    """C2ST between both samplers on the first observation, and means in standard deviations."""
+    """Compare both samplers on the first observation: print their C2ST, shifts of the means and ratios of
+    the spreads."""
     _, y = pairs(1)
     start = time.process_time()
     other, report = sequential_monte_carlo(problem(), y[0], crowd=1000, moves=150, seed=1)

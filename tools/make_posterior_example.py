@@ -1,5 +1,4 @@
-"""Train the model that the posterior explorer opens with, and write it to workbench/ui/example_run. Takes
-minutes.
+"""Train the model that the posterior explorer opens with, and write it to workbench/ui/example_run (minutes).
 
 python tools/make_posterior_example.py
 """

@@ -44,7 +44,7 @@ def wait_for(address: str, server: subprocess.Popen, seconds: float) -> None:
 
 
 def settle(page: Page, seconds: float) -> None:
-    """Wait until the run has started and two screenshots in a row are equal, or the time is over."""
+    """Wait until a page's run has started and two screenshots in a row are equal, at most ``seconds``."""
     end, last = time.monotonic() + seconds, b""
     page.wait_for_selector("canvas", state="attached", timeout=seconds * 1000)
     while time.monotonic() < end:

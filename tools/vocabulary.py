@@ -1,7 +1,7 @@
-"""Count names and docstrings that a stranger would stumble over.
+"""Count names and docstrings that a reader who does not know the project would stumble over.
 
     python tools/vocabulary.py            the figures of each package, and whether they stay within the limits
-    python tools/vocabulary.py --list     every place as well
+    python tools/vocabulary.py --list     every name and docstring that breaks a rule as well
 
 A variable is a noun (``samples``, ``best_fit``). A participle that stands alone (``found``, ``kept``) says
 what happened to a thing and not what it is. A docstring's first line starts with a verb in the imperative or
@@ -21,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("workbench", "apps", "tools", "tests")
-#: Largest share of assigned names that may be participles, and of docstrings that may hold a private idiom.
+#: Largest fraction of assigned names that may be participles, and of docstrings that may hold an idiom.
 NAMES_LIMIT, DOCSTRINGS_LIMIT = 0.003, 0.03
 
 IRREGULAR = frozenset(
@@ -44,7 +44,8 @@ OPENING = re.compile(
 
 @dataclass
 class Count:
-    """Assigned names and docstrings of a set of files, and those that break a rule."""
+    """Numbers of assigned names and docstrings in a set of files, and the places of those that break a
+    rule."""
 
     names: int = 0
     docstrings: int = 0
@@ -76,7 +77,7 @@ def is_participle(name: str) -> bool:
 
 
 def stumbles(docstring: str, *, test: bool = False) -> str:
-    """The reason why a docstring needs the code to be understood, or an empty string."""
+    """Return the rule that a docstring breaks, with the offending words, or an empty string."""
     first = docstring.strip().split("\n")[0]
     if idiom := IDIOMS.search(docstring):
         return f"'{idiom.group()}'"
@@ -86,7 +87,7 @@ def stumbles(docstring: str, *, test: bool = False) -> str:
 
 
 def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Line and text of every docstring in a module."""
+    """Yield line and text of every docstring in a module."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             text = ast.get_docstring(node)
@@ -95,7 +96,7 @@ def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def count(path: Path) -> Count:
-    """The names and docstrings of one file."""
+    """Count the names and docstrings of one file."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
     result = Count()
@@ -112,7 +113,7 @@ def count(path: Path) -> Count:
 
 
 def total(files: Iterable[Path]) -> Count:
-    """The sum over several files."""
+    """Return the sum of the counts of several files."""
     result = Count()
     for path in files:
         result += count(path)
@@ -120,7 +121,7 @@ def total(files: Iterable[Path]) -> Count:
 
 
 def main() -> int:
-    """Print the figures; returns 1 where a limit is exceeded."""
+    """Print the counts of each package; return 1 where a limit is exceeded."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--list", action="store_true", help="print every place")
     parser.add_argument("paths", nargs="*", help="files or folders; by default the whole repository")

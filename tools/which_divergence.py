@@ -1,4 +1,4 @@
-"""The page docs/which_divergence.md from the results under datasets/results; as a script, writes it anew.
+"""Generate the page docs/which_divergence.md from the results under datasets/results; as a script, write it.
 
 Every number and every verdict of the page is computed here from those files.
 """
@@ -25,14 +25,15 @@ from workbench.studies.cell_means import apart, falls, grouped, span  # noqa: E4
 from workbench.studies.table import number  # noqa: E402
 
 RESULTS, PAGE = ROOT / "datasets" / "results", ROOT / "docs" / "which_divergence.md"
-#: MMD² beyond which a row of the table of all divergences is called far away.
+#: MMD² above which a cell of the study `every_divergence` counts as far from the exact distribution.
 FAR_AWAY = 0.3
 HOLDS, PARTLY, NOT = "holds", "holds in part", "is not seen"
 
 
 @dataclass(frozen=True)
 class Guideline:
-    """Advice of the paper, the verdict of the studies on it, and the numbers."""
+    """Advice of the VINA paper, the verdict of the studies on it, and the numbers behind the verdict as
+    text."""
 
     advice: str
     verdict: str
@@ -44,19 +45,20 @@ def result(key: str) -> xr.Dataset:
 
 
 def mean(data: xr.Dataset, column: str, **where: str | float) -> float:
-    """Mean of the finished cells at these coordinates."""
+    """Mean of a column over the finished cells at the coordinates ``where``; NaN where there are none."""
     means = grouped(data, column, "study_row", **where)
     return float(np.mean(list(means.values()))) if means else float("nan")
 
 
 def with_rows(key: str) -> xr.Dataset:
-    """The result with a number for each cell, to average over."""
+    """Return a study's stored result with the number of each cell as the coordinate ``study_row``, by
+    which `mean` averages."""
     data = result(key)
     return data.assign_coords(study_row=("cell", np.arange(data.sizes["cell"])))
 
 
 def sentence(parts: list[str]) -> str:
-    """Parts between semicolons, beginning large."""
+    """Join parts by semicolons to a sentence, with a capital letter and a full stop."""
     whole = "; ".join(parts)
     return whole[0].upper() + whole[1:] + "."
 
@@ -247,7 +249,8 @@ def moments() -> Guideline:
 
 
 def metric() -> Guideline:
-    """A guideline of ours, not of the paper, from the four studies on the arm."""
+    """Return the guideline on metrics, which is this project's and not the paper's, from the four studies
+    on the arm."""
     parts, other, same = [], [], []
     for key in ("prior_loss", "architectures_and_divergences", "latent_dimension", "entropic_regularisation"):
         data = with_rows(key)
@@ -276,8 +279,11 @@ GUIDELINES: tuple[Callable[[], Guideline], ...] = (
 
 
 def ranking() -> tuple[list[str], list[list[str]], str, str]:
-    """The table of all divergences by mean rank: heading, lines, the cells in it, and the number of runs of
-    each."""
+    """Rank all divergences by their mean rank in MMD².
+
+    Returns the heading and lines of the table, the networks and problems that it averages over, and the
+    number of runs of each, both as text.
+    """
     data = with_rows("every_divergence")
     results = data.isel(cell=data["status"].values == "done")
     groups = list(dict.fromkeys(zip(results["problem"].values, results["network"].values, strict=True)))
@@ -313,7 +319,7 @@ def ranking() -> tuple[list[str], list[list[str]], str, str]:
 
 
 def rows_far_away() -> str:
-    """Rows of the table of all divergences that ended far away."""
+    """Return a sentence that lists the cells of `every_divergence` with an MMD² above `FAR_AWAY`."""
     data = with_rows("every_divergence")
     mmd = data["mmd"].values
     far = data.isel(cell=np.flatnonzero((data["status"].values == "done") & (mmd > FAR_AWAY)))
@@ -329,7 +335,7 @@ def rows_far_away() -> str:
 
 
 def page() -> str:
-    """The whole page in Markdown."""
+    """Return the whole page in Markdown."""
     head, lines, cells, times = ranking()
     data = result("every_divergence")
     setting = json.loads(data.attrs["settings"])
