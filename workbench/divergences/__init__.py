@@ -1,4 +1,4 @@
-"""Divergences: a number between two distributions, to train with and to measure with."""
+"""Divergences and distances between two distributions, as training losses and for evaluation."""
 
 # ruff: noqa: I001  (the order of these lines is the order of every menu and table)
 from workbench.divergences.base import (

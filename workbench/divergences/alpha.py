@@ -25,7 +25,7 @@ from workbench.divergences.base import DIVERGENCES, FDivergence, tame_both
 if TYPE_CHECKING:
     from torch import Tensor
 
-#: Closer than this to 0 or 1 the limits are used; the error is of the same size.
+#: Distance of α from 0 and 1 below which the limits are used; their error is of the same size.
 _NEAR = 1e-6
 
 
@@ -36,7 +36,7 @@ def _power_slope(exponent: float, logits: Tensor) -> Tensor:
 
 @DIVERGENCES.register
 class Alpha(FDivergence):
-    """α-divergence with α a setting."""
+    """α-divergence D(P||Q), with α as a setting."""
 
     key = "alpha"
     title = "α-divergence"

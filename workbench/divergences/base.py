@@ -1,4 +1,4 @@
-"""Bases of the divergences: Specs that turn two samples, or a critic's outputs on them, into a number."""
+"""Bases of the divergences: Specs that compute a number from two samples or a critic's logits on them."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
 
 DIVERGENCES: Catalogue[Divergence] = Catalogue("divergences", "divergence")
 
-#: Beyond this logit an exponential is continued by its tangent; e^40 is far from float32's largest number.
+#: Logit beyond which exponentials are continued by their tangent; e^40 is far below float32's largest number.
 _LIMIT = 40.0
 
 
 def tame(logits: Tensor, limit: float = _LIMIT) -> Tensor:
-    """Continue logits beyond ``limit`` logarithmically, so that ``exp(tame(v))`` is linear there.
+    """Make logits grow only logarithmically beyond ``limit``, so that ``exp(tame(v))`` is linear there.
 
-    The result is the identity up to the limit. A critic composed with it is still a critic, so that bounds
-    stay bounds, and its gradient never vanishes, as it would behind a clamp.
+    Up to the limit it is the identity. A critic composed with it is still a critic, so that lower bounds
+    remain lower bounds; unlike a clamp it does not make the gradient zero.
     """
     return torch.where(logits > limit, limit + torch.log1p((logits - limit).clamp_min(0)), logits)
 
 
 def tame_both(logits: Tensor, limit: float = _LIMIT) -> Tensor:
-    """Apply `tame` towards both infinities."""
+    """Apply `tame` to large positive and large negative logits."""
     return tame(logits, limit) - tame(-logits, limit) - logits
 
 
 class Divergence(Spec):
-    """A number D(P, Q) for two distributions.
+    """Base of divergences and distances D(P, Q) between two distributions, with their settings.
 
     ``definition``, ``estimator``, ``bias``, ``expense`` and ``needs`` are short texts for tables and forms.
     """
@@ -46,10 +46,10 @@ class Divergence(Spec):
     expense: ClassVar[str] = ""
     needs: ClassVar[str] = "samples of both distributions"
 
-    #: Invariant under a change of variables, so that samples may be standardised before they are compared.
+    #: True if it is invariant under changes of variables, so that samples may be standardised beforehand.
     invariant: ClassVar[bool] = False
 
-    #: Factor on the model's learning rate that suits training with this divergence; 1 beside a critic.
+    #: Factor on the model's learning rate for training with this divergence; 1 where a critic is trained too.
     pace: ClassVar[float] = 1.0
 
     #: Reason why training with the defaults does not come within 0.05, in 2-Wasserstein distance, of the
@@ -58,59 +58,60 @@ class Divergence(Spec):
 
     @property
     def caution(self) -> str:
-        """Warning that with these settings not only equal distributions minimise it: a sentence, or empty."""
+        """Warning if unequal distributions minimise it as well, with these settings: a sentence, or empty."""
         return ""
 
     @property
     def at_equality(self) -> float:
-        """The value D(P, P) of equal distributions."""
+        """Value D(P, P) for equal distributions."""
         return 0.0
 
     @property
     def pinsker(self) -> float | None:
-        """The constant c_f in TV(P, Q) <= c_f sqrt(D(P||Q) - D(P||P)) for all distributions.
+        """Constant c_f of Pinsker's inequality TV(P, Q) <= c_f sqrt(D(P||Q) - D(P||P)) for all distributions.
 
-        None where no such constant is known.
+        TV is the total variation. None where no such constant is known.
         """
         return None
 
     @property
     def pinsker_reason(self) -> str:
-        """Source of the constant, or the reason why there is none: a sentence."""
+        """Source of the constant `pinsker`, or the reason why there is none: a sentence."""
         return f"{self.title} is not an f-divergence: it does not bound the total variation."
 
 
 class SampleDivergence(Divergence):
-    """A divergence that is computed from the two samples directly, without a critic."""
+    """Base of divergences that are computed from the two samples directly, without a critic."""
 
-    #: No critic has to keep up with the model.
+    #: Above 1, since no critic has to keep up with the model.
     pace = 3.0
 
     @abstractmethod
     def between(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return the value for samples p (n, D) and q (m, D), a scalar with gradient.
+        """Return the divergence between samples p (n, D) and q (m, D), a scalar with gradient.
 
-        Divergences along random directions draw them from ``generator``; without one they use a fixed set.
+        ``generator`` draws random directions for divergences that use them; without it they are fixed.
         """
 
     def between_rows(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return the value to train with for p (n, D) and q (n, D) whose rows i may share an observation y.
+        """Return a training loss for data p (n, D) and model samples q (n, D), paired by their observations.
 
-        A scalar with gradient, zero on average for equal distributions. Rows that share a y must not be
-        compared, since a draw would be pulled to the very x that its y came from. Two samples of one
-        distribution differ by chance, less so if they are narrow, and a loss that counted this would shrink
-        the model. Hence both samples are halved and the self-terms subtracted:
+        Row i of p and row i of q may share an observation y. The loss is a scalar with gradient, zero on
+        average for equal distributions. Rows that share y must not be compared, since each model sample would
+        be drawn to the very x that generated its y. And two samples of one distribution differ by chance,
+        less so if they are narrow; a loss that included this would shrink the model. Hence both samples are
+        halved and the differences within p and within q subtracted:
 
             ½ [ D(p₁, q₂) + D(p₂, q₁) - D(p₁, p₂) - D(q₁, q₂) ]
 
-        The scatter of a y that both sides share cancels. In one dimension, for r = 2, this is the mean over
-        the ranks of (p₁ - q₁)(p₂ - q₂), whose expectation is (E p₍ᵢ₎ - E q₍ᵢ₎)².
+        Fluctuations of the shared y cancel. For the squared Wasserstein distance in one dimension this is
+        the mean over ranks i of (p₁ - q₁)(p₂ - q₂), of expectation (E p₍ᵢ₎ - E q₍ᵢ₎)².
         """
         return self.crossed(p, q, lambda a, b: self.between(a, b, generator))
 
     @staticmethod
     def crossed(p: Tensor, q: Tensor, distance: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-        """Return the halved form of `between_rows` for any ``distance`` of two samples."""
+        """Return the loss of `between_rows`, from halves of p and q, for any ``distance`` of two samples."""
         half = len(p) // 2
         if half == 0:  # a single row has no other
             return distance(p, q)
@@ -125,36 +126,36 @@ def mean_off_diagonal(values: Tensor) -> Tensor:
 
 
 class VariationalDivergence(Divergence):
-    """A supremum over critics v of a value of v on samples of P and of Q (VINA eq. 6).
+    """Base of divergences defined as a supremum over critics v (VINA, arXiv:2602.20480, eq. 6).
 
-    The critic maximises ``critic_value`` less ``penalty``; the model minimises ``value``, which for most
-    members is the same number. Logits are (n, 1) or (n,).
+    The critic maximises ``critic_value`` minus ``penalty``; the model minimises ``value``, which for most
+    divergences is the same number as ``critic_value``. Logits, the critic's outputs, are (n, 1) or (n,).
     """
 
-    #: The optimal critic is `optimal_logits` of log p/q, and p/q can be read back from it.
+    #: True if the optimal critic is a function of p/q, `optimal_logits`, from which p/q can be recovered.
     from_ratio: ClassVar[bool] = False
 
     @abstractmethod
     def critic_value(self, logits_p: Tensor, logits_q: Tensor) -> Tensor:
-        """Return the value that the critic maximises, a scalar, from its logits on P (n,) and Q (m,)."""
+        """Return what the critic maximises, a scalar, given its logits at samples of P (n,) and of Q (m,)."""
 
     @abstractmethod
     def value(self, logits_p: Tensor, logits_q: Tensor) -> Tensor:
-        """Return the divergence's estimate that the model minimises, a scalar, from logits (n,) and (m,)."""
+        """Return the estimate of D(P, Q), a scalar, given a critic's logits on P (n,) and on Q (m,)."""
 
     def penalty(self, critic: nn.Module, p: Tensor, q: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Return the penalty that keeps a critic in its class, a scalar with gradient in the critic.
+        """Return the penalty that keeps a critic in its function class: a scalar with gradient in the critic.
 
-        It is 0 for divergences whose critic may be any function; p (n, D) and q (m, D) are samples.
+        p (n, D) and q (m, D) are samples. It is 0 for divergences whose critic may be any function.
         """
         return p.new_zeros(())
 
 
 class FDivergence(VariationalDivergence):
-    """An f-divergence: the supremum over v of E_P[gain(v)] - E_Q[cost(v)] (VINA eqs. 9, 10).
+    """Base of f-divergences, as the supremum over critics v of E_P[gain(v)] - E_Q[cost(v)].
 
-    ``gain`` is g_f(v), with values in the domain of f*, and ``cost`` is f*(g_f(v)); both are written so that
-    no value of the logit v overflows.
+    See VINA, arXiv:2602.20480, eqs. 9 and 10. ``gain`` is g_f(v), with values in the domain of the conjugate
+    f*, and ``cost`` is f*(g_f(v)); both are written so that no logit v overflows.
     """
 
     estimator = "critic, logit form"
@@ -163,20 +164,20 @@ class FDivergence(VariationalDivergence):
     invariant = True
     from_ratio = True
 
-    #: The gain is concave and the cost convex in the logit: over a convex class of critics the supremum is a
-    #: convex problem.
+    #: True if the gain is concave and the cost convex in the logit: then the supremum over a convex class of
+    #: critics is a convex problem.
     concave: ClassVar[bool] = True
 
-    #: Name of the divergence whose gradient `non_saturating` has, where there is one.
+    #: Divergence that the non-saturating loss minimises in place of this one, as a formula; empty if unnamed.
     non_saturating_descends: ClassVar[str] = ""
 
     @abstractmethod
     def generator(self, ratio: Tensor) -> Tensor:
-        """Return f(u), elementwise, for u = p/q >= 0."""
+        """Return the generator f(u) of the f-divergence, elementwise, for u = p/q >= 0."""
 
     @abstractmethod
     def conjugate(self, t: Tensor) -> Tensor:
-        """Return f*(t) = sup over u >= 0 of t u - f(u), elementwise; infinite where the supremum is."""
+        """Return the convex conjugate f*(t) = sup over u >= 0 of t u - f(u), elementwise; it can be inf."""
 
     @abstractmethod
     def gain(self, logits: Tensor) -> Tensor:
@@ -188,57 +189,59 @@ class FDivergence(VariationalDivergence):
 
     @abstractmethod
     def optimal_logits(self, log_ratio: Tensor) -> Tensor:
-        """Return the logit that attains the supremum, elementwise, from log p/q."""
+        """Return the critic's logit that attains the supremum, elementwise, given log p/q."""
 
     @abstractmethod
     def log_ratio(self, logits: Tensor) -> Tensor:
-        """Return the critic's log p/q, elementwise: the inverse of `optimal_logits`."""
+        """Return the log p/q that a critic's logits imply, elementwise: the inverse of `optimal_logits`."""
 
     @property
     @abstractmethod
     def slope_at_infinity(self) -> float:
-        """The limit f'(∞) of f(u)/u: the cost of a unit of mass where q = 0."""
+        """Limit f'(∞) of f(u)/u for large u: the contribution per probability of P where q = 0."""
 
     @property
     def at_equality(self) -> float:
         return float(self.generator(torch.ones((), dtype=torch.float64)))
 
     def ratio(self, logits: Tensor) -> Tensor:
-        """Return the critic's p/q = (f*)'(g_f(v)), elementwise."""
+        """Return the p/q = (f*)'(g_f(v)) that a critic's logits v imply, elementwise."""
         return self.log_ratio(logits).exp()
 
     def critic_value(self, logits_p: Tensor, logits_q: Tensor) -> Tensor:
         return self.gain(logits_p).mean() - self.cost(logits_q).mean()
 
     def value(self, logits_p: Tensor, logits_q: Tensor) -> Tensor:
-        """Return the variational value of one critic, a lower bound of D(P, Q) up to sampling error."""
+        """Return E_P[gain(v)] - E_Q[cost(v)], a scalar: a lower bound of D(P, Q) up to sampling error."""
         return self.gain(logits_p).mean() - self.cost(logits_q).mean()
 
     def non_saturating(self, logits_q: Tensor) -> Tensor:
-        """Return the model's non-saturating loss -E_Q[gain(v)], a scalar, from logits (m,).
+        """Return the model's non-saturating loss -E_Q[gain(v)], a scalar, from logits (m,) at samples of Q.
 
-        Its gradient is not that of this divergence but of ∫ p k(q/p) with k'(w) = -f'(1/w): for KL that is
-        the reverse KL, for reverse KL half the Neyman χ², for Jensen-Shannon KL(Q||P) - 2 JSD.
+        At the optimal critic its gradient is not that of this divergence but of ∫ p k(q/p) with
+        k'(w) = -f'(1/w): for KL that is the reverse KL, for reverse KL half the Neyman χ², for Jensen-Shannon
+        KL(Q||P) - 2 JSD.
         """
         return -self.gain(logits_q).mean()
 
     def non_saturating_first(self, logits_p: Tensor) -> Tensor:
-        """Return the non-saturating loss E_P[cost(v)] of a model that is the first argument.
+        """Return the non-saturating loss E_P[cost(v)] of a model P, the first argument of D(P||Q), a scalar.
 
         At the optimal critic its gradient is that of ∫ q k(p/q) with k'(u) = f*(f'(u)) = u f'(u) - f(u).
         """
         return self.cost(logits_p).mean()
 
     def primal(self, p: Tensor, q: Tensor) -> Tensor:
-        """Return ∫ q f(p/q) for two discrete distributions (k,), with f(0) or f'(∞) where one has no mass."""
+        """Return Σ q f(p/q) for two discrete distributions (k,), a scalar; zero probabilities are allowed."""
         return discrete_primal(self.generator, self.slope_at_infinity, p, q)
 
     def from_log_densities(
         self, log_p_at_p: Tensor, log_q_at_p: Tensor, log_p_at_q: Tensor, log_q_at_q: Tensor
     ) -> Tensor:
-        """Return the Monte Carlo value, a scalar, from log-densities at samples of P (n,) and of Q (m,).
+        """Return a Monte Carlo estimate of D(P||Q), a scalar, from log-densities at samples of P and of Q.
 
-        It is the bound at the optimal critic: unbiased, and exactly D(P, P) where the densities are equal.
+        ``log_p_at_p`` and ``log_q_at_p`` (n,) are log p and log q at samples of P, the other two (m,) those
+        at samples of Q. It is the optimal critic's value: unbiased, and exactly D(P, P) for equal densities.
         """
         at_p = self.optimal_logits(log_p_at_p - log_q_at_p)
         return self.value(at_p, self.optimal_logits(log_p_at_q - log_q_at_q))
@@ -247,7 +250,11 @@ class FDivergence(VariationalDivergence):
 def discrete_primal(
     generator: Callable[[Tensor], Tensor], slope_at_infinity: float, p: Tensor, q: Tensor
 ) -> Tensor:
-    """Return ∫ q f(p/q) for two discrete distributions (k,), a scalar with gradient where both have mass."""
+    """Return Σ q f(p/q) for two discrete distributions (k,), a scalar; f is ``generator``.
+
+    Where q is 0, the term is p times ``slope_at_infinity``, f'(∞). Raises `SpecError` unless both are
+    probabilities of the same number of outcomes.
+    """
     _check_probabilities(p, q)
     on_q = q > 0
     safe = torch.where(on_q, q, torch.ones_like(q))
@@ -270,7 +277,7 @@ def _check_probabilities(p: Tensor, q: Tensor) -> None:
 
 
 def no_ratio(divergence: Divergence) -> IncompatibleError:
-    """Return the error of a divergence whose critic does not know p/q."""
+    """Return the error to raise where p/q is needed of a divergence whose critic does not determine it."""
     return IncompatibleError(
         f"The critic of {divergence.title} does not know the ratio p/q, only the side of a threshold",
         suggestion="use Kullback-Leibler or Pearson as the auxiliary divergence",

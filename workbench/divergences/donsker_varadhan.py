@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @DIVERGENCES.register
 class DonskerVaradhan(VariationalDivergence):
-    """KL(P||Q) by the Donsker-Varadhan (DV) bound."""
+    """Kullback-Leibler divergence KL(P||Q) by the Donsker-Varadhan (DV) bound."""
 
     key = "donsker_varadhan"
     title = "Donsker-Varadhan KL"
@@ -45,15 +45,18 @@ class DonskerVaradhan(VariationalDivergence):
         return logits_p.mean() - (logits_q.flatten().logsumexp(0) - math.log(logits_q.numel()))
 
     def optimal_logits(self, log_ratio: Tensor) -> Tensor:
-        """Return log p/q, elementwise."""
+        """Return log p/q, an optimal critic's logit up to a constant, elementwise."""
         return log_ratio
 
     def primal(self, p: Tensor, q: Tensor) -> Tensor:
-        """Return KL of two discrete distributions (k,)."""
+        """Return KL(P||Q) of two discrete distributions (k,), a scalar."""
         return KullbackLeibler().primal(p, q)
 
     def from_log_densities(
         self, log_p_at_p: Tensor, log_q_at_p: Tensor, log_p_at_q: Tensor, log_q_at_q: Tensor
     ) -> Tensor:
-        """Return the Monte Carlo value from log-densities at samples of P (n,) and Q (m,); see Bias above."""
+        """Return the bound at v = log p/q, a scalar, from log-densities at samples of P (n,) and of Q (m,).
+
+        The logarithm of the mean over Q biases it upwards.
+        """
         return self.value(log_p_at_p - log_q_at_p, log_p_at_q - log_q_at_q)

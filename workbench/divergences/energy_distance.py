@@ -1,10 +1,10 @@
-"""Energy distance.
+"""Energy distance: computed from all distances within and between two samples, without a critic.
 
 Definition   D(P, Q) = 2 E|x-y| - E|x-x'| - E|y-y'|,  in the units of x;  MMD² with the kernel -|x-y|
-Estimator    biased (V-statistic, the zeros of the diagonals counted; never negative) or unbiased
-             (U-statistic)
+Estimator    biased (V-statistic, which includes the zero distances of points to themselves; never negative)
+             or unbiased (U-statistic)
 Bias         upwards by about E|x-x'|/n + E|y-y'|/m, or none
-Cost         n² distances; needs one moment
+Cost         n² distances; the first moments of P and Q must exist
 """
 
 from __future__ import annotations
@@ -42,17 +42,18 @@ class EnergyDistance(SampleDivergence):
     expense = "n² distances"
 
     unbiased = param.Boolean(
-        default=False, doc="Leave the diagonals out: right for measuring, noisier for training."
+        default=False, doc="Leave out pairs of a point with itself: for evaluation; noisier in training."
     )
 
     def between(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return the value for samples p (n, D), q (m, D), in the units of x."""
+        """Return the energy distance between samples p (n, D) and q (m, D), a scalar in the units of x."""
         return 2 * _distances(p, q).mean() - self._within(p, q)
 
     def between_rows(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return the value as in `between`, over all pairs of rows with different indices.
+        """Return the energy distance between p (n, D) and q (n, D) without the pairs of rows i of p and of q.
 
-        It uses every admissible pair, more than two halves would.
+        These may share an observation. All other pairs are used, more than by the two halves of
+        `SampleDivergence.between_rows`.
         """
         across = _distances(p, q)
         return 2 * mean_off_diagonal(across) - self._within(p, q)
@@ -68,8 +69,8 @@ class EnergyDistance(SampleDivergence):
 
     @staticmethod
     def witness(points: Tensor, p: Tensor, q: Tensor) -> Tensor:
-        """Return the optimal critic E|u-y| - E|u-x| (k,) at points u (k, D).
+        """Return the witness function E|u-y| - E|u-x| (k,) at points u (k, D), an optimal critic.
 
-        Its mean over p less that over q is the biased value.
+        Its mean over p minus its mean over q is the biased energy distance.
         """
         return _distances(points, q).mean(-1) - _distances(points, p).mean(-1)

@@ -1,13 +1,13 @@
-"""Estimates of a divergence between two samples, with the direction of their error.
+"""Estimates of a divergence between two samples, with a statement on the direction of their error.
 
 Variational   a new critic is trained on one half of the samples and evaluated on the other. For f-divergences
-              the held-out value is a lower bound up to sampling error, and the training value shows the
-              overfit.
-              The critic is trained as a classifier (Jensen-Shannon) and its log p/q is put into the bound of
-              the requested divergence: any critic gives a bound, and bounds with an exponential are too noisy
-              to be maximised on a few samples. Divergences whose critic gives no ratio (total variation, W1)
-              maximise their own value.
-Others        computed from the samples, or from subsets of a given largest size.
+              the held-out value is a lower bound up to sampling error, and the value on the training samples
+              shows how much it overfits.
+              The critic is trained as a classifier (Jensen-Shannon) and its log p/q is inserted into the
+              bound of the requested divergence: any critic gives a bound, and bounds with an exponential are
+              too noisy to be maximised on a few samples. For divergences whose critic gives no ratio (total
+              variation, W1) it maximises their own value.
+Others        computed from the samples directly, or from subsets of limited size.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from workbench.divergences.jensen_shannon import JensenShannon
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-#: Fewest points of each sample, without a critic and with one (trained on some, evaluated on others).
+#: Fewest points per sample, without a critic, and with one that is trained and evaluated on different points.
 _FEWEST, _FEWEST_WITH_CRITIC = 2, 20
 #: Largest norm of the critic's gradient.
 _GRADIENT_CLIP = 10.0
@@ -40,17 +40,17 @@ class _Training:
 
 @dataclass(frozen=True)
 class Estimate:
-    """An estimated divergence.
+    """Estimate of a divergence between two samples.
 
     Attributes
     ----------
-    key : of the divergence.
-    value : the estimate to report, on held-out samples.
-    train_value : the same on the critic's own training samples.
-    standard_error : of the held-out mean for the trained critic; NaN where the value is no mean.
+    key : key of the divergence in the catalogue.
+    value : the estimate to report; from held-out samples if there are any.
+    train_value : the estimate from the critic's own training samples.
+    standard_error : standard error of ``value`` for the trained critic; NaN unless it is an f-divergence.
     bias : a sentence on the direction of the error.
-    n_train, n_held_out : numbers of points of both samples together.
-    critic : the trained critic, points (n, D) -> logits (n,); None for direct estimates.
+    n_train, n_held_out : numbers of points for training and evaluation, both samples together.
+    critic : the trained critic, points (n, D) -> logits (n,); None for estimates without a critic.
     """
 
     key: str
@@ -81,12 +81,13 @@ def estimate(
     Parameters
     ----------
     divergence : key or Spec.
-    held_out : evaluate the critic on other samples than it is trained on; without this the value is too high.
-    seed : of subsets, batches and the critic's initial weights.
+    held_out : evaluate the critic on other samples than it is trained on; otherwise the value is too high.
+    seed : seed of subsets, batches and the critic's initial weights.
     critic, steps, learning_rate, batch_size : the critic and its training, for variational divergences.
-    largest : most points of each sample for direct estimates, whose cost is n².
+    largest : most points per sample for estimates without a critic, whose cost is n².
 
-    Raises `DataError` for samples that cannot be compared.
+    Raises `DataError` for samples of different dimension, with too few points, or with values that are not
+    finite.
     """
     from workbench.divergences import DIVERGENCES
 
@@ -129,7 +130,10 @@ def _trained_critic(
     seed: int,
     training: _Training,
 ) -> nn.Module:
-    """Return a trained critic of points in data units; convex problems are solved, others use Adam."""
+    """Train a critic on p (n, D) and q (m, D); return it as a function of points in data units.
+
+    Where the problem is convex and the critic has a solver, it is solved exactly; otherwise Adam trains it.
+    """
     from workbench.nn.critic_networks import FrozenCritic, RatioCritic
 
     shift, scale = p.new_zeros(p.shape[1]), p.new_ones(p.shape[1])
@@ -158,7 +162,7 @@ def _train(
     generator: torch.Generator,
     training: _Training,
 ) -> None:
-    """Train with Adam on four fifths of the samples, and keep the best weights by the last fifth."""
+    """Train a critic in place with Adam on four fifths of p and q; the other fifth selects the weights."""
     (p, p_last), (q, q_last) = ((s[: -(len(s) // 5)], s[-(len(s) // 5) :]) for s in (p, q))
     optimiser = torch.optim.Adam(critic.parameters(), lr=training.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, training.steps)
@@ -184,7 +188,7 @@ def _train(
 def _score(
     divergence: VariationalDivergence, critic: nn.Module, p: Tensor, q: Tensor, generator: torch.Generator
 ) -> float:
-    """Return the critic's value less its penalty on samples p (n, D) and q (m, D)."""
+    """Return what the critic maximises, its value minus its penalty, on samples p (n, D) and q (m, D)."""
     penalty = divergence.penalty(critic, p, q, generator).detach()
     with torch.no_grad():
         return float(divergence.critic_value(critic(p), critic(q)) - penalty)

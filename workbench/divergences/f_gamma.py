@@ -1,9 +1,9 @@
-"""(f, Γ)-divergence: an f-divergence restricted to Lipschitz critics, with the best shift.
+"""(f, Γ)-divergence: an f-divergence restricted to Lipschitz critics, optimised over a constant shift.
 
 Definition   D(P||Q) = sup over L-Lipschitz g of  E_P[g] - inf over ν of { ν + E_Q[f*(g - ν)] }
                      = inf over distributions η of  D_f(η||Q) + L W1(P, η)    <= min(D_f, L W1)
-Estimator    that value; ν by a one-dimensional convex search on the batch, g kept near the class by a
-             one-sided penalty on its gradient
+Estimator    the first form; ν by a one-dimensional convex search on the batch, g kept nearly L-Lipschitz by a
+             one-sided gradient penalty
 Bias         a lower bound for a truly L-Lipschitz critic; ν is fitted to the batch, which makes a batch's
              value too high by O(1/m); the penalty lets the slope overshoot a little
 Cost         a critic pass over both samples, a second derivative, and a search of 80 evaluations of f*
@@ -39,7 +39,7 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 def best_shift(divergence: FDivergence, values: Tensor, steps: int = 80) -> Tensor:
-    """Return the ν that minimises ν + E_Q[f*(g - ν)] for critic values g on Q (m,).
+    """Return the shift ν that minimises ν + E_Q[f*(g - ν)] for a critic's ``values`` g at samples of Q (m,).
 
     The scalar has no gradient. It lies between min g - f'(1) and max g - f'(1), since there (f*)' is 1. The
     search is a golden section in double precision; the error of the minimum is of second order in that of ν.
@@ -68,7 +68,7 @@ def best_shift(divergence: FDivergence, values: Tensor, steps: int = 80) -> Tens
 
 @DIVERGENCES.register
 class FGamma(VariationalDivergence):
-    """(f, Γ)-divergence with Γ the L-Lipschitz functions."""
+    """(f, Γ)-divergence D(P||Q), where Γ is the class of L-Lipschitz functions."""
 
     key = "f_gamma"
     title = "(f, Γ)-divergence"

@@ -1,4 +1,4 @@
-"""Divergence of the original generative adversarial network.
+"""Divergence that the original generative adversarial network (GAN) minimises.
 
 Definition   D(P||Q) = 2 JSD(P, Q) - log 4,  f(u) = u log u - (u+1) log(u+1)
              f*(t) = -log(1 - e^t) for t < 0
@@ -7,8 +7,8 @@ Bias         a lower bound for every critic; the value on the critic's own train
 Cost         one critic pass over both samples
 Pinsker      TV <= sqrt(D + log 4)
 
-Jensen-Shannon's bound less log 4: the same critic and the same gradient, but equal distributions have the
-value -log 4.
+It is Jensen-Shannon's bound minus log 4: the same critic and the same gradient, but equal distributions have
+the value -log 4.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @DIVERGENCES.register
 class GAN(FDivergence):
-    """Divergence of the generative adversarial network (GAN): the critic is a classifier."""
+    """GAN divergence 2 JSD(P, Q) - log 4, whose critic is a classifier."""
 
     key = "gan"
     title = "GAN"

@@ -1,4 +1,4 @@
-"""Jeffreys divergence: KL in both directions.
+"""Jeffreys divergence: the sum of the Kullback-Leibler divergences in both directions.
 
 Definition   D(P, Q) = KL(P||Q) + KL(Q||P) = ∫ (p-q) log(p/q),  f(u) = (u-1) log u
              f*(t) = u - 1 + log u  with 1/u = W(e^(1-t)), W Lambert's function
@@ -8,7 +8,7 @@ Cost         one critic pass over both samples
 Pinsker      TV <= sqrt(D)/2
 
 With the logit v = log u the conjugate needs no Lambert function: t = f'(u) = v + 1 - e^(-v) and
-f*(t) = t u - f(u) = e^v - 1 + v. Both are computed and the tests compare them.
+f*(t) = t u - f(u) = e^v - 1 + v. Both forms are implemented, and the tests compare them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Jensen-Shannon divergence.
+"""Jensen-Shannon divergence, in the normalisation of f-GANs (twice the usual JSD).
 
 Definition   D(P||Q) = ∫ q f(p/q),  f(u) = u log u - (u+1) log((1+u)/2)      (= 2 JSD in nats; at most 2
              log 2)
@@ -7,9 +7,9 @@ Bias         a lower bound for every critic; the value on the critic's own train
 Cost         one critic pass over both samples
 Pinsker      TV <= sqrt(D)
 
-The conjugate is f*(t) = -log(2 - e^t) for t < log 2; the one printed with Definition 3.3 of the VINA paper is
-not that of this f and makes the supremum infinite. In logits the bound is concave in v with slopes of at
-most 1.
+The conjugate is f*(t) = -log(2 - e^t) for t < log 2; the one printed with Definition 3.3 of the VINA paper,
+arXiv:2602.20480, is not that of this f and makes the supremum infinite. The bound is concave in the logit v,
+with slopes of at most 1.
 """
 
 from __future__ import annotations

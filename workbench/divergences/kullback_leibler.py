@@ -1,4 +1,4 @@
-"""Kullback-Leibler divergence, from data to model.
+"""Kullback-Leibler divergence KL(P||Q), P the data and Q the model: forward KL.
 
 Definition   D(P||Q) = ∫ p log(p/q),  f(u) = u log u,  f*(t) = e^(t-1)
 Estimator    sup over v of  E_P[v] - E_Q[e^(v-1)],  reached at v = 1 + log p/q

@@ -1,8 +1,8 @@
-"""Max-sliced Wasserstein distance.
+"""Max-sliced Wasserstein distance: the largest Wasserstein distance of one-dimensional projections.
 
 Definition   D(P, Q) = max over directions θ of W_r^r(θᵀx, θᵀy), r = 1 or 2; in the units of x to the power r
-Estimator    the best of some drawn directions, improved by gradient ascent on the sphere; the gradient for
-             the model is that at the direction found (envelope theorem)
+Estimator    gradient ascent on the sphere from some random directions; the best of the results is taken, and
+             is constant for the model's gradient (envelope theorem)
 Bias         upwards in the samples, more than the mean over directions; downwards where the ascent stays
              below the maximum
 Cost         n log n for each direction tried and each step
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 
 def best_direction(p: Tensor, q: Tensor, order: int, start: Tensor, steps: int) -> Tensor:
-    """Return the direction (D,) along which p (n, D) and q (m, D) differ most.
+    """Return the direction (D,) with the largest W_r^r, r = ``order``, between samples p (n, D) and q (m, D).
 
-    Gradient ascent of W_r^r on the sphere from each row of ``start`` (S, D), then the best of them.
+    It is the best result of gradient ascent on the sphere from each row of ``start`` (S, D).
     """
     p, q, theta = p.detach(), q.detach(), start
     size = torch.full((len(start), 1), 0.5, dtype=p.dtype, device=p.device)
@@ -46,7 +46,7 @@ def best_direction(p: Tensor, q: Tensor, order: int, start: Tensor, steps: int) 
 
 @DIVERGENCES.register
 class MaxSlicedWasserstein(SampleDivergence):
-    """Max-sliced Wasserstein distance to the power of its order."""
+    """Max-sliced Wasserstein distance to the power of its order, W_r^r."""
 
     key = "max_sliced_wasserstein"
     title = "Max-sliced Wasserstein"
@@ -64,15 +64,18 @@ class MaxSlicedWasserstein(SampleDivergence):
     order = param.Selector(
         default=2, objects=[1, 2], doc="1: mean distance; 2: mean squared distance, smoother."
     )
-    starts = param.Integer(8, bounds=(1, 1000), doc="How many drawn directions the ascent starts from.")
+    starts = param.Integer(8, bounds=(1, 1000), doc="Number of random directions that start the ascent.")
     steps = param.Integer(20, bounds=(0, 1000), doc="Steps of the ascent.")
 
     def between(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return the value for samples p (n, D), q (m, D), in the units of x to the power ``order``."""
+        """Return W_r^r along the best direction, a scalar, for samples p (n, D) and q (m, D).
+
+        Its units are those of x to the power r, ``order``.
+        """
         return self._along(self._best(p, q, generator), p, q)
 
     def between_rows(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return the crossed halves of `SampleDivergence`, all four along the best direction for p and q."""
+        """Return the loss of `SampleDivergence.between_rows`, all along the best direction for p and q."""
         theta = self._best(p, q, generator)
         return self.crossed(p, q, lambda a, b: self._along(theta, a, b))
 

@@ -1,14 +1,15 @@
-"""Maximum mean discrepancy (MMD) with a choice of kernels.
+"""Squared maximum mean discrepancy (MMD²) with a choice of kernels.
 
 Definition   MMD²(P, Q) = E k(x,x') - 2 E k(x,y) + E k(y,y')
 Kernels      backward, forward: k = Σ_(C,a) C^a ((C + d²)/a)^(-a)  with the constants of Ardizzone et al.
              (2019);
-             multiscale: k = Σ_h 1 / (1 + d²/h²), h in {0.05, 0.2, 0.9} (that of the published comparison);
+             multiscale: k = Σ_h 1 / (1 + d²/h²), h in {0.05, 0.2, 0.9} (as in Kruse et al. 2021,
+             arXiv:2101.10763);
              gaussian: k = exp(-d²/(2h²)), h the length; gaussian_median: h the length times the median
-             distance in the pooled sample
-Estimator    biased (V-statistic, with the diagonals; never negative) for training, unbiased (U-statistic) for
-             measuring
-Bias         upwards by about (1/n + 1/m) k(x, x), or none; with the median the kernel follows the sample
+             distance in the pooled sample;  d is the distance of two points
+Estimator    biased (V-statistic, which includes pairs of a point with itself; never negative) for training,
+             unbiased (U-statistic) for evaluation
+Bias         upwards by about (1/n + 1/m) k(x, x), or none; with the median the kernel depends on the samples
 Cost         n² kernel values
 """
 
@@ -25,7 +26,7 @@ from workbench.divergences.base import DIVERGENCES, SampleDivergence, mean_off_d
 if TYPE_CHECKING:
     from torch import Tensor
 
-#: (C, a) pairs of Ardizzone et al.'s released kernels.
+#: (C, a) pairs of the kernels in the published code of Ardizzone et al. (2019).
 FORWARD = ((0.2, 2.0), (1.5, 2.0), (3.0, 2.0))
 BACKWARD = ((0.2, 0.1), (0.2, 0.5), (0.2, 2.0))
 #: Bandwidths h of the multiscale kernel.
@@ -41,9 +42,9 @@ def _squared_distances(a: Tensor, b: Tensor) -> Tensor:
 
 
 def kernel(distances: Tensor, name: str, length: float = 1.0) -> Tensor:
-    """Return a kernel's values at squared ``distances``, elementwise.
+    """Return the values of the kernel ``name`` at squared ``distances``, elementwise.
 
-    ``length`` is that of the Gaussian kernel, in the units of x.
+    ``length`` is the standard deviation of the Gaussian kernel, in the units of x.
     """
     if name == "multiscale":
         return sum(1 / (1 + distances / h**2) for h in MULTISCALE)
@@ -54,9 +55,9 @@ def kernel(distances: Tensor, name: str, length: float = 1.0) -> Tensor:
 
 
 def median_distance(p: Tensor, q: Tensor, largest: int = 500) -> float:
-    """Return the median distance between different points of both samples together.
+    """Return the median distance between two points of the pooled samples p (n, D) and q (m, D).
 
-    At most ``largest`` points of each sample are used.
+    At most ``largest`` points of each are used. It is 1 where the median is 0.
     """
     points = torch.cat([p[:largest], q[:largest]]).detach()
     rows, columns = torch.triu_indices(len(points), len(points), 1, device=points.device)
@@ -78,10 +79,10 @@ def mmd_squared(
     Parameters
     ----------
     kernel_name : one of `KERNELS`.
-    unbiased : leave the diagonals out; for equal distributions the mean is then zero, and single values may
-        be negative.
-    length : of the Gaussian kernels.
-    by_rows : row i of p and row i of q depend on each other (n = m), and are not compared.
+    unbiased : leave out the pairs of a point with itself; for equal distributions the expectation is then
+        zero, and single values may be negative.
+    length : length of the Gaussian kernels, in the units of x or, with gaussian_median, in median distances.
+    by_rows : leave out the pairs of row i of p and row i of q, which depend on each other (n = m).
     """
     _check(p, q, unbiased)
     kernel_name, length = _kernel_and_length(p, q, kernel_name, length)
@@ -96,9 +97,10 @@ def mmd_squared(
 def witness(
     points: Tensor, p: Tensor, q: Tensor, *, kernel_name: str = "multiscale", length: float = 1.0
 ) -> Tensor:
-    """Return the optimal critic E k(u, x) - E k(u, y) (k,) at points u (k, D), not normalised.
+    """Return the witness function E k(u, x) - E k(u, y) (k,) at points u (k, D), the optimal critic.
 
-    Its mean over p less its mean over q is the biased MMD²; divided by its norm, MMD, the difference is MMD.
+    It is not normalised: its mean over p minus its mean over q is the biased MMD². Divided by its norm, which
+    is MMD, it would be MMD.
     """
     _check(p, q, False)
     kernel_name, length = _kernel_and_length(p, q, kernel_name, length)
@@ -127,7 +129,7 @@ def _check(p: Tensor, q: Tensor, unbiased: bool) -> None:
 
 @DIVERGENCES.register
 class MaximumMeanDiscrepancy(SampleDivergence):
-    """MMD², for training (biased) or for measuring (unbiased)."""
+    """Squared maximum mean discrepancy (MMD²), biased for training or unbiased for evaluation."""
 
     key = "maximum_mean_discrepancy"
     title = "Maximum mean discrepancy"
@@ -143,7 +145,7 @@ class MaximumMeanDiscrepancy(SampleDivergence):
     kernel = param.Selector(
         default="multiscale",
         objects=list(KERNELS),
-        doc="Which kernel: sums of inverse multiquadrics (heavy tails reach further, narrow ones resolve "
+        doc="Kernel: a sum of inverse multiquadrics (heavy tails reach further, narrow ones resolve "
         "detail), or a Gaussian.",
     )
     length = param.Number(
@@ -152,17 +154,18 @@ class MaximumMeanDiscrepancy(SampleDivergence):
         doc="Gaussian kernels: the length h in the units of x; with gaussian_median in median distances.",
     )
     unbiased = param.Boolean(
-        default=False, doc="Leave the diagonals out: right for measuring, noisier for training."
+        default=False, doc="Leave out pairs of a point with itself: for evaluation; noisier in training."
     )
 
     def between(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return MMD² of samples p (n, D), q (m, D)."""
+        """Return MMD² between samples p (n, D) and q (m, D), a scalar."""
         return mmd_squared(p, q, kernel_name=self.kernel, unbiased=self.unbiased, length=self.length)
 
     def between_rows(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return the value as in `between`, over all pairs of rows with different indices.
+        """Return MMD² between p (n, D) and q (n, D) without the pairs of row i of p and row i of q.
 
-        It uses every admissible pair, more than two halves would.
+        These may share an observation. All other pairs are used, more than by the two halves of
+        `SampleDivergence.between_rows`.
         """
         return mmd_squared(
             p, q, kernel_name=self.kernel, unbiased=self.unbiased, length=self.length, by_rows=True

@@ -1,4 +1,4 @@
-"""Neyman's χ² divergence.
+"""Neyman's χ² divergence, which is Pearson's with the arguments exchanged.
 
 Definition   D(P||Q) = ∫ (p-q)²/p,  f(u) = (1-u)²/u,  f*(t) = 2 - 2 sqrt(1-t) for t <= 1
 Estimator    sup over v of  E_P[1 - e^(-v)] - E_Q[2 - 2 e^(-v/2)],  reached at v = 2 log p/q
@@ -6,8 +6,8 @@ Bias         a lower bound for every critic; the value on the critic's own train
 Cost         one critic pass over both samples
 Pinsker      TV <= sqrt(D)/2
 
-In this logit the cost is not convex: a critic may get stuck, and the convex solver of the RKHS ball is
-not used for it.
+As a function of this logit v the cost is not convex: training of a critic may get stuck, and the convex
+solver for critics in an RKHS ball is not used.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @DIVERGENCES.register
 class Neyman(FDivergence):
-    """Neyman χ² divergence χ²(Q||P)."""
+    """Neyman χ² divergence ∫ (p-q)²/p = χ²(Q||P)."""
 
     key = "neyman"
     title = "Neyman χ²"

@@ -1,4 +1,4 @@
-"""Pearson's χ² divergence.
+"""Pearson's χ² divergence, of data P and model Q.
 
 Definition   D(P||Q) = ∫ (p-q)²/q,  f(u) = (u-1)²,  f*(t) = t²/4 + t for t >= -2, else -1
 Estimator    sup over v of  E_P[v] - E_Q[f*(v)],  reached at v = 2 (p/q - 1)
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @DIVERGENCES.register
 class Pearson(FDivergence):
-    """Pearson χ² divergence χ²(P||Q)."""
+    """Pearson χ² divergence ∫ (p-q)²/q = χ²(P||Q)."""
 
     key = "pearson"
     title = "Pearson χ²"

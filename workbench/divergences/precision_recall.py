@@ -1,14 +1,15 @@
-"""Precision-recall divergence with trade-off λ.
+"""Precision-recall divergence, with a trade-off λ between the two.
 
 Definition   D_λ(P||Q) = ∫ q f(p/q),  f(u) = max(λu, 1) - max(λ, 1);   f*(t) = t/λ + max(λ-1, 0) on [0, λ]
              precision α_λ = ∫ min(λp, q) = min(1, λ) - D_λ,  recall β_λ = α_λ/λ
-Estimator    the critic maximises an auxiliary divergence and gives r = p/q; the model minimises the primal
-             min(1, λ) - E_Q[min(λr, 1)], or, symmetrised, with half of E_P[min(1/r, λ)]
-Bias         either sign: a plug-in of an estimated ratio, off by at most λ E_Q|r - p/q|
+Estimator    the critic maximises an auxiliary divergence, which yields r = p/q; the model minimises the
+             primal form min(1, λ) - E_Q[min(λr, 1)] or, symmetrised, with the mean of both estimates of the
+             precision, E_Q[min(λr, 1)] and E_P[min(1/r, λ)]
+Bias         either sign: a plug-in estimate, which errs by at most λ E_Q|r - p/q|
 Cost         one critic pass over both samples
 Pinsker      none for λ ≠ 1, where D_λ vanishes for some unequal distributions; for λ = 1 it is TV itself
 
-Its own dual is useless for training: the optimal critic λ 1{λp >= q} is a step, without gradient.
+Its variational form is useless for training: the optimal critic λ 1{λp >= q} is a step, without gradient.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _AUXILIARIES = {d.key: d for d in (KullbackLeibler, Pearson, ReverseKullbackLeib
 
 @DIVERGENCES.register
 class PrecisionRecall(VariationalDivergence):
-    """Precision-recall (PR) divergence: the model's loss of precision at one trade-off."""
+    """Precision-recall (PR) divergence min(1, λ) - ∫ min(λp, q), at one trade-off λ."""
 
     key = "precision_recall"
     title = "Precision-recall"
@@ -90,28 +91,28 @@ class PrecisionRecall(VariationalDivergence):
 
     @property
     def slope_at_infinity(self) -> float:
-        """The limit f'(∞)."""
+        """Limit f'(∞) of f(u)/u for large u, which is λ."""
         return self.trade_off
 
     def generator(self, ratio: Tensor) -> Tensor:
-        """Return f(u), elementwise."""
+        """Return the generator f(u), elementwise, for u = p/q >= 0."""
         return (self.trade_off * ratio).clamp_min(1) - max(self.trade_off, 1)
 
     def conjugate(self, t: Tensor) -> Tensor:
-        """Return f*(t), elementwise: below 0 that of u = 0, above λ infinite."""
+        """Return the convex conjugate f*(t), elementwise: constant below 0, infinite above λ."""
         inside = t.clamp_min(0) / self.trade_off + max(self.trade_off - 1, 0)
         return torch.where(t <= self.trade_off, inside, math.inf)
 
     def primal(self, p: Tensor, q: Tensor) -> Tensor:
-        """Return D_λ of two discrete distributions (k,)."""
+        """Return D_λ of two discrete distributions (k,), a scalar."""
         return discrete_primal(self.generator, self.slope_at_infinity, p, q)
 
     def optimal_logits(self, log_ratio: Tensor) -> Tensor:
-        """Return the optimal logit of the auxiliary divergence, elementwise."""
+        """Return the critic's optimal logit, that of the auxiliary divergence, elementwise, given log p/q."""
         return self._auxiliary_divergence.optimal_logits(log_ratio)
 
     def log_ratio(self, logits: Tensor) -> Tensor:
-        """Return the critic's log p/q, elementwise."""
+        """Return the log p/q that a critic's logits imply, elementwise."""
         return self._auxiliary_divergence.log_ratio(logits)
 
     def critic_value(self, logits_p: Tensor, logits_q: Tensor) -> Tensor:
@@ -123,7 +124,7 @@ class PrecisionRecall(VariationalDivergence):
     def from_log_densities(
         self, log_p_at_p: Tensor, log_q_at_p: Tensor, log_p_at_q: Tensor, log_q_at_q: Tensor
     ) -> Tensor:
-        """Return the unbiased Monte Carlo value from the log-densities at samples of P (n,) and of Q (m,)."""
+        """Return an unbiased estimate of D_λ from log-densities at samples of P (n,) and of Q (m,)."""
         return self._from_log_ratios(log_p_at_p - log_q_at_p, log_p_at_q - log_q_at_q)
 
     def _from_log_ratios(self, at_p: Tensor, at_q: Tensor) -> Tensor:
@@ -135,6 +136,9 @@ class PrecisionRecall(VariationalDivergence):
 
 
 def precision_recall_curve(p: Tensor, q: Tensor, trade_offs: Tensor) -> tuple[Tensor, Tensor]:
-    """Return precision and recall (k,) of a model q for data p, both discrete, at trade-offs (k,)."""
+    """Return precision and recall, each (k,), of a model q (m,) for data p (m,) at trade-offs λ (k,).
+
+    p and q are probabilities of discrete distributions.
+    """
     precision = torch.minimum(trade_offs[:, None] * p, q).sum(-1)
     return precision, precision / trade_offs

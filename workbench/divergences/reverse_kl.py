@@ -1,4 +1,4 @@
-"""Reverse Kullback-Leibler divergence, from model to data.
+"""Reverse Kullback-Leibler divergence KL(Q||P), P the data and Q the model.
 
 Definition   D(P||Q) = ∫ q log(q/p),  f(u) = -log u,  f*(t) = -1 - log(-t) for t < 0
 Estimator    sup over v of  E_P[-e^(-v)] - E_Q[v - 1],  reached at v = log p/q
@@ -6,7 +6,7 @@ Bias         a lower bound for every critic; the value on the critic's own train
 Cost         one critic pass over both samples
 Pinsker      TV <= sqrt(D/2)
 
-The model descends E_Q[1 - v], which never overflows: safer than KL with a weak critic.
+The model minimises E_Q[1 - v], which never overflows: safer than KL with a weak critic.
 """
 
 from __future__ import annotations

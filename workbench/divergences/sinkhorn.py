@@ -1,6 +1,6 @@
 """Sinkhorn divergence: entropic optimal transport, debiased or not.
 
-Definition   OT_ε(P, Q) = min over plans π of  ∫ C dπ + ε KL(π || P ⊗ Q),  C = |x-y|^r / r,  r = 1 or 2
+Definition   OT_ε(P, Q) = min over couplings π of  ∫ C dπ + ε KL(π || P ⊗ Q),  C = |x-y|^r / r,  r = 1 or 2
              S_ε = OT_ε(P, Q) - ½ OT_ε(P, P) - ½ OT_ε(Q, Q)    (debiased: 0 for equal distributions, never
              negative)
 Limits       ε -> 0: both become W_r^r / r.  ε -> ∞: OT_ε becomes E C(x, y), and S_ε half the MMD² of -C,
@@ -8,7 +8,7 @@ Limits       ε -> 0: both become W_r^r / r.  ε -> ∞: OT_ε becomes E C(x, y)
              matched
 Estimator    Sinkhorn's iteration in the logarithmic domain with ε falling from the diameter (geomloss); ε =
              blur^r
-Bias         undebiased: not zero for equal distributions, its minimiser is shrunk; both: upwards by the
+Bias         OT_ε: not zero for equal distributions, and its minimiser is too narrow; both: upwards by the
              scatter of the samples, less so for large ε; and the error of a finite number of iterations
 Cost         n² for each of some tens of iterations, more for small ε
 """
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @DIVERGENCES.register
 class Sinkhorn(SampleDivergence):
-    """Sinkhorn divergence, in the units of x to the power of its order."""
+    """Sinkhorn divergence or entropic transport cost, in the units of x to the power of its order r."""
 
     key = "sinkhorn"
     title = "Sinkhorn divergence"
@@ -47,7 +47,7 @@ class Sinkhorn(SampleDivergence):
         "r = 2 matches only the means.",
     )
     debiased = param.Boolean(
-        True, doc="Subtract the self-terms, so that equal distributions have the value 0."
+        True, doc="Subtract the costs within each sample, so that equal distributions have the value 0."
     )
     scaling = param.Number(
         0.8,
@@ -70,14 +70,14 @@ class Sinkhorn(SampleDivergence):
         return ""
 
     def between(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return the value for samples p (n, D), q (m, D), in the units of x to the power ``order``."""
+        """Return the divergence of p (n, D) and q (m, D), a scalar in the units of x to the ``order``."""
         return self._transport(p, q, self.debiased)
 
     def between_rows(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return the value to train with, from halves of the rows.
+        """Return a training loss for p (n, D) and q (n, D) whose rows i may share an observation.
 
-        Debiased, the self-terms are those of the crossed halves of `SampleDivergence`. Otherwise there are
-        none, and the first half of p is compared with the second half of q.
+        Debiased, it is the loss of `SampleDivergence.between_rows` with OT_ε as distance; otherwise OT_ε
+        between the first half of p and the second half of q.
         """
         if self.debiased:
             return self.crossed(p, q, lambda a, b: self._transport(a, b, False))

@@ -1,8 +1,8 @@
-"""Sliced Wasserstein distance.
+"""Sliced Wasserstein distance: the mean Wasserstein distance of one-dimensional projections.
 
 Definition   D(P, Q) = E_θ W_r^r(θᵀx, θᵀy),  θ uniform on the sphere, r = 1 or 2; in the units of x to the
              power r
-Estimator    the mean over drawn directions; on a line W_r is exact, by sorting
+Estimator    the mean over random directions; in one dimension W_r is exact, by sorting
 Bias         unbiased in the directions; upwards in the samples, since two samples of one distribution differ
 Cost         n log n for each direction
 """
@@ -19,12 +19,12 @@ from workbench.divergences.base import DIVERGENCES, SampleDivergence
 if TYPE_CHECKING:
     from torch import Tensor
 
-#: Seed of the directions where no generator is given, so that a loss evaluated twice is the same.
+#: Seed of the directions where no generator is given, so that a loss evaluated twice has the same value.
 _SEED = 0
 
 
 def directions(count: int, features: int, like: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Draw unit vectors (``count``, ``features``), uniform on the sphere."""
+    """Draw unit vectors (``count``, ``features``) uniformly, with the type and device of ``like``."""
     if generator is None:
         generator = torch.Generator(like.device).manual_seed(_SEED)
     vectors = torch.randn(count, features, generator=generator, device=like.device, dtype=like.dtype)
@@ -32,7 +32,7 @@ def directions(count: int, features: int, like: Tensor, generator: torch.Generat
 
 
 def line_wasserstein(p: Tensor, q: Tensor, order: int) -> Tensor:
-    """Return W_r^r (S,) between the columns of p (n, S) and of q (m, S), exact also for n ≠ m."""
+    """Return W_r^r (S,), r = ``order``, between the columns of p (n, S) and q (m, S), also for n ≠ m."""
     p, q = p.sort(0).values, q.sort(0).values
     if len(p) == len(q):
         return (p - q).abs().pow(order).mean(0)
@@ -49,7 +49,7 @@ def line_wasserstein(p: Tensor, q: Tensor, order: int) -> Tensor:
 
 @DIVERGENCES.register
 class SlicedWasserstein(SampleDivergence):
-    """Sliced Wasserstein (SW) distance to the power of its order."""
+    """Sliced Wasserstein (SW) distance to the power of its order: the mean of W_r^r over directions."""
 
     key = "sliced_wasserstein"
     title = "Sliced Wasserstein"
@@ -63,14 +63,17 @@ class SlicedWasserstein(SampleDivergence):
     order = param.Selector(
         default=2, objects=[1, 2], doc="1: mean distance; 2: mean squared distance, smoother."
     )
-    slices = param.Integer(50, bounds=(1, 10_000), doc="How many directions are drawn: more is less noisy.")
+    slices = param.Integer(50, bounds=(1, 10_000), doc="Number of random directions: more is less noisy.")
 
     def between(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return the value for samples p (n, D), q (m, D), in the units of x to the power ``order``."""
+        """Return the mean of W_r^r over directions, a scalar, for samples p (n, D) and q (m, D).
+
+        Its units are those of x to the power r, ``order``.
+        """
         theta = directions(self.slices, p.shape[1], p, generator)
         return line_wasserstein(p @ theta.T, q @ theta.T, self.order).mean()
 
     def between_rows(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return the crossed halves of `SampleDivergence`, all four along the same directions."""
+        """Return the loss of `SampleDivergence.between_rows`, all along the same directions."""
         theta = directions(self.slices, p.shape[1], p, generator)
         return self.crossed(p @ theta.T, q @ theta.T, lambda a, b: line_wasserstein(a, b, self.order).mean())

@@ -1,4 +1,4 @@
-"""Squared Hellinger distance.
+"""Squared Hellinger distance, an f-divergence between 0 and 2.
 
 Definition   D(P, Q) = ∫ (sqrt p - sqrt q)²,  f(u) = (sqrt u - 1)²,  f*(t) = t/(1-t) for t < 1
 Estimator    sup over v of  E_P[1 - e^(-v)] - E_Q[e^v - 1],  reached at v = ½ log p/q
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @DIVERGENCES.register
 class SquaredHellinger(FDivergence):
-    """Squared Hellinger distance H², between 0 and 2."""
+    """Squared Hellinger distance H² = ∫ (√p - √q)², between 0 and 2."""
 
     key = "squared_hellinger"
     title = "Squared Hellinger"

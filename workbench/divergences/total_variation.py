@@ -1,11 +1,11 @@
-"""Total variation distance.
+"""Total variation distance, an f-divergence between 0 and 1.
 
 Definition   D(P, Q) = ½ ∫ |p - q| = sup over sets B of |P(B) - Q(B)|,  f(u) = ½ |u-1|,  f*(t) = t for |t| <=
              ½
 Estimator    sup over v of  E_P[½ tanh v] - E_Q[½ tanh v],  approached as v -> ±∞ with the sign of p - q
 Bias         a lower bound for every critic; the value on the critic's own training samples is too high
 Cost         one critic pass over both samples
-Pinsker      TV is linear: sqrt(TV) >= TV only because TV <= 1
+Pinsker      TV <= sqrt(TV), since TV <= 1
 
 The better the critic, the flatter: at the optimal critic the model's gradient is zero almost everywhere.
 """
@@ -21,13 +21,13 @@ from workbench.divergences.base import DIVERGENCES, FDivergence, no_ratio
 if TYPE_CHECKING:
     from torch import Tensor
 
-#: tanh(20) is 1 in double precision: the optimal critic, to rounding.
+#: Magnitude of the optimal critic's logits, which are infinite in theory; tanh(20) is 1 in double precision.
 _SATURATED = 20.0
 
 
 @DIVERGENCES.register
 class TotalVariation(FDivergence):
-    """Total variation (TV) distance, between 0 and 1."""
+    """Total variation (TV) distance ½ ∫ |p - q|, between 0 and 1."""
 
     key = "total_variation"
     title = "Total variation"

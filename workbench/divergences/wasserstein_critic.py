@@ -1,14 +1,14 @@
-"""First Wasserstein distance by a critic.
+"""First Wasserstein distance W1, estimated by a critic with a gradient penalty.
 
 Definition   W1(P, Q) = sup over 1-Lipschitz v of  E_P[v] - E_Q[v]   (Kantorovich-Rubinstein), in the units of
              x
-Estimator    the same difference, with the critic kept near the class by a penalty on its gradient at random
+Estimator    E_P[v] - E_Q[v], with the critic kept nearly 1-Lipschitz by a penalty on its gradient at random
              points between samples of P and of Q,  c (|∇v| - 1)²,  or only where |∇v| > 1 (one-sided)
 Bias         a lower bound for a truly 1-Lipschitz critic (spectral norms); with the penalty alone the slope
-             overshoots by about W1/(2c), and the value with it
+             is too large by about W1/(2c), and hence the value
 Cost         a critic pass over both samples, and a second derivative for the penalty
 
-The gradient on the model does not fade with the distance: a choice for disjoint supports.
+The model's gradient does not vanish with growing distance, which makes it suitable for disjoint supports.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class WassersteinCritic(VariationalDivergence):
         doc="Weight c of the gradient penalty; 0 for a critic that is 1-Lipschitz itself.",
     )
     one_sided = param.Boolean(
-        False, doc="Punish only slopes above 1: gentler, but the critic may stay too flat for longer."
+        False, doc="Penalise only slopes above 1: gentler, but the critic may stay too flat for longer."
     )
 
     def critic_value(self, logits_p: Tensor, logits_q: Tensor) -> Tensor:
