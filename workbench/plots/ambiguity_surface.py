@@ -1,4 +1,4 @@
-"""Plot of the Bartlett match of modelled and measured sound field over two seabed parameters, with draws."""
+"""Bartlett match of modelled and measured sound field over two seabed parameters, with posterior draws."""
 
 from __future__ import annotations
 

@@ -209,7 +209,7 @@ def _outline(data: xr.Dataset | None, scale: np.ndarray, *, with_regions: bool) 
 
 
 def _intervals(model: xr.Dataset, windows: np.ndarray) -> np.ndarray:
-    """Return the central 90 % interval of every variable as a segment (d, 4) at the foot of its cell."""
+    """Return the central 90 % intervals of all variables as segments (d, 4) at the foot of diagonal cells."""
     count, rows = len(windows), []
     quantile = model["quantile"].sel(variable=model["shown"].values).values
     for i, (low, high) in enumerate(windows):

@@ -31,7 +31,7 @@ _TURN = np.append(np.linspace(0, 2 * np.pi, 73), np.nan)
 
 
 def latent(data: xr.Dataset) -> hv.Overlay:
-    """Draw the data's latents as crosses, normal draws as dots, and circles around 50, 90, 99 % of these."""
+    """Draw the data's latents as crosses, normal draws as dots, and the normal's 50, 90, 99 % circles."""
     axes = dimensions(data, "latent")
     radii = data["ring_radius"].values[:, None]
     return overlay(

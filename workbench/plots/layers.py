@@ -23,17 +23,17 @@ Columns = dict[str, dict[str, Any]]
 
 
 def curve(columns: Columns, label: str, axes: Sequence[hv.Dimension], group: str) -> hv.Curve:
-    """Return the columns of an element label as a curve that is interrupted at NaN."""
+    """Return ``columns[label]``, values by dimension, as a curve that is interrupted at NaN."""
     return hv.Curve(columns[label], axes[:1], axes[1:], group=group, label=label, datatype=["dictionary"])
 
 
 def points(columns: Columns, label: str, axes: Sequence[hv.Dimension], group: str) -> hv.Points:
-    """Return the columns of an element label as points."""
+    """Return ``columns[label]``, values by dimension, as points."""
     return hv.Points(columns[label], list(axes), group=group, label=label, datatype=["dictionary"])
 
 
 def segments(columns: Columns, label: str, axes: Sequence[hv.Dimension], group: str) -> hv.Segments:
-    """Return the columns of an element label as line segments."""
+    """Return ``columns[label]``, values by dimension, as line segments."""
     ends = [hv.Dimension(f"{axis.name}_end") for axis in axes]
     return hv.Segments(columns[label], [*axes, *ends], group=group, label=label, datatype=["dictionary"])
 

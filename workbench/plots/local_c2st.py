@@ -9,7 +9,10 @@ from workbench.plots.cumulative import cumulative_shares
 
 
 def local_c2st(data: xr.Dataset) -> hv.Overlay:
-    """Draw the distribution over observations of the mean |P − 1/2|; dashed: with swapped labels (chance)."""
+    """Draw the distribution over observations of the mean |P − 1/2|, with P the class probability.
+
+    Dashed: the same by chance, with labels swapped at random within pairs.
+    """
     label = "mean |P − 1/2|"
     return cumulative_shares(
         data, "local_c2st", label, data["bias"].values, data["chance"].values, window=(0.0, 0.5)

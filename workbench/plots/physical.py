@@ -1,4 +1,4 @@
-"""Posterior draws in physical space, such as poses or trajectories: one line per draw, or with a band."""
+"""Posterior draws in physical space, such as poses or trajectories, as lines, with a band for functions."""
 
 from __future__ import annotations
 

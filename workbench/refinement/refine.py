@@ -1,4 +1,4 @@
-"""The public function `refine`: a better posterior at one observation."""
+"""The public function `refine`, which improves a trained network's posterior at one observation."""
 
 from __future__ import annotations
 

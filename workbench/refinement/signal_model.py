@@ -261,7 +261,7 @@ class SignalModel(Refinement):
         return RefinedPosterior(draw, amortised, gain, weighted=(x, weights.log))
 
     def _approach(self, table: _Table, generator: torch.Generator) -> tuple[_Model, int]:
-        """Extend the table in rounds until the model is good enough; return the model and their number."""
+        """Extend the table in rounds until the model is good enough; return it and the number of rounds."""
         stage = 0
         while stage < self.rounds:
             stage += 1

@@ -57,7 +57,7 @@ class _Region:
         return inside
 
     def intersect(self, amortised: AmortisedPosterior, epsilon: float, generator: torch.Generator) -> _Region:
-        """Return the part of this region that lies in the region of one more network."""
+        """Return the part of this region in which one more network has log q ≥ τ, its ε-quantile, as well."""
         x = amortised.draw(_REGION_DRAWS, generator)
         x = x[self.contains(x)]
         if len(x) < _FEWEST_INSIDE:
@@ -77,7 +77,7 @@ class _Region:
 
 @REFINEMENT.register
 class TruncatedProposals(Refinement):
-    """A few rounds: truncate the prior to the posterior's region, simulate there, train again."""
+    """Rounds of truncating the prior to the posterior's region, simulating there, and training again."""
 
     key = "truncated"
     title = "Truncated proposals"

@@ -40,7 +40,7 @@ class Weights:
 
     @property
     def size(self) -> float:
-        """Effective sample size."""
+        """Effective sample size 1 / Σ w², w the normalised weights."""
         return float(torch.exp(-torch.logsumexp(2 * self.log, 0)))
 
 

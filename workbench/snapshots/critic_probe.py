@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CriticProbe:
-    """A run's critic with its conventions.
+    """A run's critic, which estimates log P/Q of data and model in either order, and its conventions.
 
     forward : the critic compares distributions of (y, z) and not of (x, y).
     data_first : P is the distribution of the data.
@@ -34,7 +34,7 @@ class CriticProbe:
 
     @property
     def sign(self) -> float:
-        """Factor ±1 from log P/Q to L: the latent side and the order of P and Q each change the sign."""
+        """Factor ±1 from log P/Q to L = log data/model: latent side and order of P, Q each change it."""
         return 1.0 if self.data_first_in_x else -1.0
 
     @property
@@ -61,13 +61,16 @@ class CriticProbe:
         return logits.clamp(-limit, limit) if limit > 0 else logits
 
     def log_ratio(self, x: Tensor, y: Tensor | None) -> Tensor:
-        """Return the critic's estimate of L (n,), float64 on the CPU; for divergences with a ratio."""
+        """Return the critic's estimate of log data/model (n,), float64 on the CPU; for ratio divergences."""
         loss: Any = self.run.loss
         log_ratio = loss.divergence.log_ratio(self.logits(self.inputs(x, y)))
         return self.sign * log_ratio.detach().cpu().double()
 
     def logits_of_both(self, x: Tensor, y: Tensor | None, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the logits at points of P and of Q, from data x (n, D), y (n, M) and latents z (n, …)."""
+        """Return the critic's logits at points of P and of Q, its first and second distribution.
+
+        The points are made of data x (n, D), y (n, M), and of latents z (n, latent features).
+        """
         draws = self._latent_inputs(z, y) if self.forward else self._pair(self.run.model.inverse(z, y)[0], y)
         at_data, at_draws = self.logits(self.inputs(x, y)), self.logits(draws)
         # the fixed distribution counts as the data: on the latent side that of the draws

@@ -43,7 +43,7 @@ class Density(View):
     takes_pair = True
 
     def applies(self, experiment: Experiment) -> bool:
-        """Return True for two or more variables x."""
+        """Return True for a problem with two or more variables x."""
         return experiment.problem.shapes.x >= 2
 
     def position_for(self, experiment: Experiment) -> int:
@@ -55,7 +55,7 @@ class Density(View):
         return (*self.parts, "posterior") if experiment.problem.shapes.y else self.parts
 
     def arrays(self, run: Run, context: SnapshotContext) -> dict[str, np.ndarray]:
-        """Evaluate both densities on a grid; only for two variables x and a tractable density."""
+        """Evaluate model and target density on a grid; only for two variables x and a tractable density."""
         if run.model.features != 2 or Capability.DENSITY not in run.model.capabilities:
             return {}
         axis0, axis1 = run.evaluation_points.density_axes()
@@ -121,7 +121,7 @@ Densities = tuple[str, np.ndarray, np.ndarray | None]
 
 
 def _evaluated_density(snapshot: SnapshotLike, axes: tuple[Axis, Axis]) -> Densities | None:
-    """Return the densities on the snapshot's grid; None where it has none for this pair of variables."""
+    """Return model and target density on the snapshot's grid; None where it has none for this pair."""
     if "density" not in snapshot.arrays or {a.column for a in axes} != {0, 1}:
         return None
     model = np.nan_to_num(np.asarray(snapshot.arrays["density"], dtype=np.float64))

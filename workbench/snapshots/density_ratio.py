@@ -51,10 +51,10 @@ def joint_table(*parts: Tensor | None) -> Tensor:
 
 
 def has_known_densities(problem: Problem, capabilities: Collection[str]) -> bool:
-    """Return True if both densities of x, or of x given y, can be computed.
+    """Return True if the densities of problem and model, of x or of x given y, can be computed.
 
-    That of the model by its ``capabilities``; that of the problem with an evidence p(y) that the problem
-    knows, or that is summed over a grid for two variables x.
+    ``capabilities`` are those of the model. For x given y the problem must know the evidence p(y), or x must
+    have two variables, so that it can be summed over a grid.
     """
     if Capability.DENSITY not in capabilities:
         return False

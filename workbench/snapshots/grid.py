@@ -38,7 +38,7 @@ class Grid(View):
     position = 70
 
     def applies(self, experiment: Experiment) -> bool:
-        """Return True for two or more variables x and a model with latents or an encoder."""
+        """Return True for a problem with two or more variables x and a model with latents or an encoder."""
         return experiment.problem.shapes.x >= 2 and bool(_EITHER & experiment.architecture.capabilities)
 
     def arrays(self, run: Run, context: SnapshotContext) -> dict[str, np.ndarray]:
@@ -94,7 +94,7 @@ class Grid(View):
 
 
 def _log_area(corners: np.ndarray, window: np.ndarray) -> np.ndarray:
-    """Return log(area of a cell / its area at stage 0), (stage, row, column), as fractions of the range."""
+    """Return log(area of a cell / its area at stage 0), areas as fractions of the plotted range."""
     if corners.shape[1] < 2:
         return np.empty((len(corners), 0, 0))
     ring = np.stack([corners[:, :-1, :-1], corners[:, :-1, 1:], corners[:, 1:, 1:], corners[:, 1:, :-1]])

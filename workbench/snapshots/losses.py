@@ -82,7 +82,7 @@ class Losses(View):
 
 
 def _names(records: Sequence[Record]) -> list[str]:
-    """Return the names of the loss terms, total first, without its duplicates and measured divergences."""
+    """Return the names of the loss terms, total first, without terms equal to it or measured divergences."""
     # the last record has every part
     names = dict.fromkeys(
         name

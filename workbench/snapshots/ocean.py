@@ -39,7 +39,7 @@ class Ocean(SnapshotPart):
     summary = "Sound speeds, match and transmission loss of the seabeds that the posterior proposes."
 
     def arrays(self, run: Run, context: SnapshotContext) -> dict[str, np.ndarray]:
-        """Compute all arrays; match and loss take a second, and at most a fifth of a live page's time."""
+        """Compute all arrays; match and loss take a second, on a live page at most a fifth of the time."""
         problem, points = run.problem, run.evaluation_points
         if not hasattr(problem, "speed_profiles"):
             return {}

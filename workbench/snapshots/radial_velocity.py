@@ -32,7 +32,7 @@ class RadialVelocity(View):
     position = 40
 
     def applies(self, experiment: Experiment) -> bool:
-        """Return True for an inverse problem that predicts a curve."""
+        """Return True for an inverse problem that predicts a velocity curve (it has ``curve``)."""
         return bool(experiment.problem.shapes.y) and hasattr(experiment.problem, "curve")
 
     def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:

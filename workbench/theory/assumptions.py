@@ -23,7 +23,7 @@ DECLARED, MEASURED, NOT_CHECKABLE = "declared", "measured", "not checkable"
 
 @dataclass(frozen=True)
 class Assumption:
-    """One assumption of the theorem: name, status, number (NaN where it has none), and an explanation."""
+    """One assumption of Theorem 3.1: name, status, number (NaN where it has none), and an explanation."""
 
     name: str
     status: str
@@ -39,7 +39,7 @@ def assumptions(
     misfit: float,
     gap: VariationalGap,
 ) -> tuple[Assumption, ...]:
-    """Return all assumptions of the theorem with their status for these measurements.
+    """Return all assumptions of Theorem 3.1 with their status for these measurements.
 
     ``moments`` are those of (Y, Z) and of (Y, T_z(X)), ``misfit`` is the held-out L_y = E|T_y(X) - Y|².
     Raises `IncompatibleError` for a divergence to which the theorem does not apply.

@@ -16,7 +16,10 @@ def number(name: str, value: float) -> float:
 
 
 def inside(name: str, value: float, low: float, high: float, *, open_low: bool = False) -> float:
-    """Return ``value`` as a float; raise `SpecError` outside [low, high], with ``open_low`` (low, high]."""
+    """Return ``value`` as a float; raise `SpecError` outside [low, high].
+
+    With ``open_low`` the range is (low, high].
+    """
     value = number(name, value)
     if value < low or value > high or (open_low and value == low):
         bracket = "(" if open_low else "["

@@ -52,13 +52,13 @@ def total_variation_bound(divergence: Divergence, value: float) -> float:
 
 
 def moment_constant(a: float) -> float:
-    """Return C_a = 2 (a^(1/(1+a)) + a^(-a/(1+a))), the constant of the lemma, for a > 0."""
+    """Return C_a = 2 (a^(1/(1+a)) + a^(-a/(1+a))) for a > 0, the constant of the bound of W1 by TV."""
     a = positive("the moment's order a", a)
     return 2 * (a ** (1 / (1 + a)) + a ** (-a / (1 + a)))
 
 
 def wasserstein_from_total_variation(total_variation: float, moment: float, a: float) -> float:
-    """Bound W1 by C_a M^(1/(1+a)) TV^(a/(1+a)), the lemma, in the units of U.
+    """Bound W1, in the units of U, from the total variation TV: W1 <= C_a M^(1/(1+a)) TV^(a/(1+a)).
 
     ``moment`` is M >= E|U|^(1+a) under both distributions.
     """

@@ -4,7 +4,7 @@ E_Y W1(P_{X|Y}, T⁻¹(Y,·)#P_Z)  <=  J [ sqrt(L_y) + C_a R^(1/(1+a)) TV^(a/(1+
 
 D     the true divergence where it is known, otherwise the held-out value of a critic, a lower bound of it;
       either with twice its standard error on top
-L_y   held out; for a network that is given y it is 0 by construction, and without y there is none
+L_y   held out; 0 by construction for a network that is given y, and absent for a problem without y
 J     declared by the class of networks, or the steepest measured slope, a lower bound
 R     the larger moment of the two distributions, and a the order among `ORDERS` with the smallest bound
 
