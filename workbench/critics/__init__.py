@@ -1,4 +1,4 @@
-"""Critics: the function class over which a variational divergence takes its supremum."""
+"""Critics: the classes of functions over which a variational divergence takes its supremum."""
 
 # ruff: noqa: I001  (the order of these lines is the order of every menu and table)
 from workbench.critics.base import CRITICS, Critic

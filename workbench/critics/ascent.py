@@ -1,6 +1,6 @@
-"""The critic's side of adversarial training: its loss for a divergence, and one optimiser step.
+"""Training of a critic v in adversarial training: its loss for a divergence, and one optimiser step.
 
-maximised   D's value of the critic on samples of P and Q, less D's own penalty and less R1
+maximised   the divergence's ``critic_value`` on samples of P and Q, minus its penalty and minus R1
 R1          ½ w E|∇v|² on the data, for a weight w (Mescheder, Geiger, Nowozin 2018, arXiv:1801.04406)
 
 Runs, divergence estimates and the adversarial studies all train their critics with these functions.
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def bounded_logits(critic: nn.Module, points: Tensor, limit: float = 0.0) -> Tensor:
-    """Return logits (n, 1) of a critic at points (n, D), clamped to ± ``limit`` unless that is 0."""
+    """Return a critic's logits (n, 1) at points (n, D), clamped to ± ``limit`` unless ``limit`` is 0."""
     logits = critic(points)
     return clamp(logits, limit) if limit > 0 else logits
 
@@ -42,10 +42,10 @@ def critic_loss(
     ----------
     data, model : samples (n, D) and (m, D) of the distribution that stays fixed and of the one that is
         trained; both are treated as constants.
-    generator : random numbers of the divergence's penalty.
+    generator : source of the random numbers of the divergence's penalty.
     data_first : the divergence is D(data || model), otherwise D(model || data).
-    logit_clamp : largest logit, 0 for none.
-    r1_weight : weight of ½ E|∇v|² on the data.
+    logit_clamp : limit to which logits are clamped; 0 for none.
+    r1_weight : weight w of R1, ½ w E|∇v|² on the data.
     """
     data, model = data.detach().requires_grad_(r1_weight > 0), model.detach()
     at_data, at_model = (bounded_logits(critic, points, logit_clamp) for points in (data, model))
@@ -60,7 +60,10 @@ def critic_loss(
 
 
 def critic_step(optimiser: torch.optim.Optimizer, loss: Tensor, *, gradient_clip: float = 0.0) -> None:
-    """Take one step on a critic's loss; ``gradient_clip`` is the largest norm of the gradient, 0 for none."""
+    """Take one optimiser step on a critic's loss.
+
+    The gradient is scaled down to the norm ``gradient_clip`` where it exceeds it; 0 for no limit.
+    """
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     if gradient_clip > 0:

@@ -1,4 +1,4 @@
-"""Base of the critics: a Spec of a class of functions u -> v, one logit for each point."""
+"""Base of the critics: a Spec of a class of functions u -> v(u), one logit per point u."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ CRITICS: Catalogue[Critic] = Catalogue("critics", "critic")
 
 
 class Critic(Spec):
-    """The function class over which a variational divergence takes its supremum."""
+    """Base of critics: settings of a class of functions over which a divergence takes its supremum."""
 
-    #: Differences that the class cannot detect, as a sentence; empty where it is rich enough.
+    #: Differences between distributions that the class cannot detect, as a sentence; empty if it detects all.
     caution: ClassVar[str] = ""
 
     @abstractmethod
     def build(self, features: int) -> nn.Module:
-        """Return a module (n, ``features``) -> (n, 1); its initial weights use the global random numbers."""
+        """Return a critic module (n, ``features``) -> (n, 1), with random initial weights.
+
+        They come from torch's global generator.
+        """

@@ -1,4 +1,4 @@
-"""Multilayer perceptron as critic: v = MLP(u), u the concatenated variables."""
+"""Multilayer perceptron as critic: v = MLP(u), u a row of x, or of x and y concatenated."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @CRITICS.register
 class MLP(Critic):
-    """Multilayer perceptron (MLP), by default the 64-64 ReLU network of VINA §4.1.2."""
+    """Multilayer perceptron (MLP) as critic; the default is the 64-64 ReLU network of VINA §4.1.2."""
 
     key = "mlp"
     title = "Multilayer perceptron"

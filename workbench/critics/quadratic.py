@@ -1,9 +1,9 @@
-"""Quadratic function as critic.
+"""Quadratic functions as critics, which suffice for divergences between Gaussians.
 
 v(u) = c + bᵀu + uᵀAu,  A a free square matrix (only its symmetric part counts)
 
 Between two Gaussians log p/q is quadratic: this class attains KL, Jensen-Shannon and every other f-divergence
-whose optimal logit is affine in log p/q, and has D² + D + 1 weights to overfit with.
+whose optimal logit is affine in log p/q. With D² + D + 1 weights it may overfit.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @CRITICS.register
 class Quadratic(Critic):
-    """Quadratic functions, the exact class for Gaussians."""
+    """Quadratic functions as critics; they contain the optimal critic between two Gaussians."""
 
     key = "quadratic"
     title = "Quadratic"

@@ -1,15 +1,17 @@
-"""Ball of a reproducing-kernel Hilbert space (RKHS) as critic: a convex problem with a global optimum.
+"""Ball of a reproducing-kernel Hilbert space (RKHS) as critics: the best one solves a convex problem.
 
 class      { h : |h|_k <= b },  k(u, u') = exp(-γ |u - u'|²);   |h(u)| <= b everywhere
 solution   by the representer theorem h = Σ_i α_i k(c_i, ·) over the points c of both samples, with αᵀKα <= b²
-solver     with K = R Rᵀ and β = Rᵀα the ball is |β| <= b: accelerated projected gradient, restarted whenever
-           the value falls, on a value that is concave in h
-gradient   for the model that of the value at the fixed solution (envelope theorem): h does not move
-cost       n³ once for the factor of K, then n² a step; for samples of a few hundred
+           and K the matrix of k(c_i, c_j)
+solver     with K = R Rᵀ and β = Rᵀα the ball is |β| <= b: accelerated projected gradient ascent, restarted
+           whenever the value falls, for a value that is concave in h
+gradient   in the model: that of the value with h fixed (envelope theorem)
+cost       n³ once to factorise K, then n² per step; for samples of a few hundred points
 
-Source: VINA Definition 3.2 (there h is also cut off outside a cube, which only matters for its rates).
+Source: VINA, arXiv:2602.20480, Definition 3.2 (there h is also set to zero outside a cube, which only matters
+for its convergence rates).
 In adversarial training no solver can run at each step: there the functions are expansions on fixed landmarks,
-trained by gradient descent. They are a subset of the ball, so that a lower bound stays one.
+trained by gradient descent. They are a subset of the ball, so that a lower bound remains one.
 """
 
 from __future__ import annotations
@@ -28,13 +30,13 @@ if TYPE_CHECKING:
 
     from workbench.nn.critic_networks import RkhsFunction
 
-#: Added to the diagonal of K, relative to k(u, u) = 1, so that it has a factor.
+#: Added to the diagonal of K, relative to k(u, u) = 1, so that its Cholesky factor exists.
 _JITTER = 1e-9
 
 
 @CRITICS.register
 class RkhsBall(Critic):
-    """The ball of radius b of a Gaussian RKHS."""
+    """Critics from the ball of radius b in the RKHS of a Gaussian kernel."""
 
     key = "rkhs_ball"
     title = "RKHS ball"
@@ -42,9 +44,9 @@ class RkhsBall(Critic):
     reference = "VINA Definition 3.2; Schölkopf, Herbrich, Smola (2001)"
 
     decay = param.Number(
-        0.5, bounds=(1e-4, 1e4), doc="γ: large resolves detail and overfits, small is smooth."
+        0.5, bounds=(1e-4, 1e4), doc="γ of the kernel: large resolves detail and overfits, small is smooth."
     )
-    radius = param.Number(10.0, bounds=(1e-3, 1e6), doc="b: the largest norm; a bound on the logit, too.")
+    radius = param.Number(10.0, bounds=(1e-3, 1e6), doc="b: the largest RKHS norm, which also bounds logits.")
     landmarks = param.Integer(
         100,
         bounds=(1, 5000),
@@ -52,9 +54,9 @@ class RkhsBall(Critic):
     )
 
     def build(self, features: int) -> RkhsFunction:
-        """Return an expansion on random landmarks, for adversarial training in standardised units.
+        """Return a kernel expansion on random landmarks, for adversarial training in standardised units.
 
-        `solve` finds the best function of the whole ball instead.
+        `solve` returns the best function of the whole ball instead.
         """
         from workbench.nn.critic_networks import RkhsFunction
 
@@ -75,12 +77,12 @@ class RkhsBall(Critic):
 
         Parameters
         ----------
-        value : (n, 1), (m, 1) -> scalar, concave in the logits, as the critic's value of an f-divergence is
-            where that is ``concave``; otherwise the result is a stationary point.
-        p, q : samples (n, D) and (m, D). `DataError` where they do not match.
-        steps, tolerance : the ascent ends after this many steps, or with a step shorter than this.
+        value : (n, 1), (m, 1) -> scalar, concave in the logits, as is ``critic_value`` of an f-divergence
+            with ``concave``; otherwise the result is only a stationary point.
+        p, q : samples (n, D) and (m, D); `DataError` is raised if their dimensions or types differ.
+        steps, tolerance : the ascent ends after this many steps, or with a step shorter than the tolerance.
 
-        Single precision would not do: the weights α of a smooth function are large and cancel.
+        Single precision is not enough: the weights α of a smooth function are large and cancel.
         """
         from workbench.nn.critic_networks import RkhsFunction, gaussian_kernel
 
@@ -101,7 +103,10 @@ class RkhsBall(Critic):
 def _ascend(
     objective: Callable[[Tensor], Tensor], start: Tensor, radius: float, steps: int, tolerance: float
 ) -> Tensor:
-    """Maximise over |β| <= ``radius`` by accelerated projected gradient with backtracking and restarts."""
+    """Maximise ``objective`` over |β| <= ``radius`` by accelerated projected gradient ascent; return β.
+
+    The step size is found by backtracking; momentum restarts whenever the value falls.
+    """
     beta, ahead, momentum, size = start, start, 1.0, 1.0
     best = float(objective(beta))
     for _ in range(steps):

@@ -1,10 +1,10 @@
-"""Multilayer perceptron with a known Lipschitz constant, as critic.
+"""Multilayer perceptron with a bounded Lipschitz constant (spectral normalisation), as critic.
 
 v = L · W_k σ(… σ(W_1 u)),  each W_i divided by its largest singular value at every forward pass
 Lip(v) <= L, since σ is 1-Lipschitz and each divided matrix has norm 1
 
-Miyato et al. take one step of power iteration for each training step, which underestimates the norm while the
-weights move; here the norm is exact, so that the bound holds at every step. Source: Miyato et al. (2018),
+Miyato et al. use one power iteration per training step, which underestimates the norm while the weights
+change; here the norm is exact, so that the bound holds at every step. Source: Miyato et al. (2018),
 arXiv:1802.05957.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @CRITICS.register
 class SpectralNormMLP(Critic):
-    """Multilayer perceptron with spectral normalisation (SN)."""
+    """Multilayer perceptron with spectral normalisation (SN), as critic."""
 
     key = "spectral_norm_mlp"
     title = "Spectral-norm perceptron"
@@ -34,10 +34,10 @@ class SpectralNormMLP(Critic):
     activation = param.Selector(
         default="leaky_relu",
         objects=["relu", "leaky_relu", "tanh"],
-        doc="Non-linearity between the layers, 1-Lipschitz each; the leaky one keeps more of the slope.",
+        doc="Non-linearity between the layers, each 1-Lipschitz; the leaky one keeps more of the slope.",
     )
     lipschitz = param.Number(
-        1.0, bounds=(1e-3, 1e3), doc="Largest slope L of the critic, in logits by unit of its input."
+        1.0, bounds=(1e-3, 1e3), doc="Largest slope L of the critic, in logits per unit of its input."
     )
 
     def build(self, features: int) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Stabilisers of adversarial training, each as a function.
+"""Stabilisers of adversarial training of a critic v: gradient penalties, noise and clamping.
 
 R1                 ½ E_P |∇v|²                     Mescheder, Geiger, Nowozin (2018), arXiv:1801.04406
 gradient penalty   E (|∇v(û)| - L)²,  û = ε u_P + (1-ε) u_Q;  one-sided: only where |∇v| > L
@@ -6,8 +6,8 @@ gradient penalty   E (|∇v(û)| - L)²,  û = ε u_P + (1-ε) u_Q;  one-sided: 
 instance noise     u + s·N(0, I) on both samples   Sønderby et al. (2017), arXiv:1610.04490
 clamp              v clamped to ± limit           the public code of VINA uses 4
 
-R1 and the penalty cost a second derivative. Noise and clamp bias the value downwards: the noisy
-distributions are closer than the true ones, and a clamped critic is a smaller class.
+R1 and the penalty cost a second derivative. Noise and clamp bias a divergence's value downwards: noisy
+distributions are closer than the true ones, and clamped critics are a smaller class.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def slopes(critic: nn.Module, points: Tensor) -> Tensor:
-    """Return |∇v| (n,) at points (n, D), with gradient in the critic's weights."""
+    """Return the slopes |∇v| (n,) of a critic v at points (n, D), with gradient in its weights."""
     points = points.detach().requires_grad_()
     with torch.enable_grad():
         (slope,) = torch.autograd.grad(critic(points).sum(), points, create_graph=True)
@@ -31,7 +31,7 @@ def slopes(critic: nn.Module, points: Tensor) -> Tensor:
 
 
 def r1(critic: nn.Module, points: Tensor) -> Tensor:
-    """Return ½ E|∇v|² at samples of the data (n, D): a scalar, a term of the critic's loss."""
+    """Return R1, ½ E|∇v|² at data (n, D), a scalar to add to the critic's loss."""
     return 0.5 * slopes(critic, points).square().mean()
 
 
@@ -44,10 +44,10 @@ def gradient_penalty(
     target: float = 1.0,
     one_sided: bool = False,
 ) -> Tensor:
-    """Return the mean squared deviation of |∇v| from ``target``, a scalar.
+    """Return the mean squared deviation of a critic's slope |∇v| from ``target``, a scalar.
 
-    It is taken at random points between the rows of p (n, D) and of q (m, D). ``one_sided`` counts only
-    slopes above the target.
+    It is evaluated at random points between rows of p (n, D) and of q (m, D). With ``one_sided`` only slopes
+    above the target count. Raises `DataError` if the dimensions of p and q differ.
     """
     if p.shape[1:] != q.shape[1:]:
         raise DataError(
@@ -68,5 +68,5 @@ def instance_noise(points: Tensor, size: float, generator: torch.Generator | Non
 
 
 def clamp(logits: Tensor, limit: float) -> Tensor:
-    """Clamp logits to ± ``limit``; there is no gradient beyond."""
+    """Clamp logits to ± ``limit``, elementwise; beyond it their gradient is zero."""
     return logits.clamp(-limit, limit)

@@ -1,4 +1,4 @@
-"""Objectives: losses of named parts, built from likelihoods, divergences and regressions."""
+"""Objectives: training losses as weighted sums of named parts, likelihoods, divergences and regressions."""
 
 # ruff: noqa: I001  (the order of these lines is the order of every menu and table)
 from workbench.objectives.base import Batch, Context, Loss, OBJECTIVES, Objective

@@ -1,4 +1,4 @@
-"""Bases of the objectives: a Spec, and the Loss with named parts that it builds for a model."""
+"""Bases of the objectives: a Spec of a training loss, and the `Loss` that it builds for a model."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ OBJECTIVES: Catalogue[Objective] = Catalogue("objectives", "objective")
 
 @dataclass(frozen=True)
 class Batch:
-    """A mini-batch in standardised units: x (n, D), and y (n, M) or None.
+    """Mini-batch in standardised units: x (n, D), and y (n, M) or None.
 
-    ``progress`` runs from 0 to 1 over the run.
+    ``progress`` is the fraction of the run that is over, from 0 to 1.
     """
 
     x: Tensor
@@ -54,55 +54,58 @@ class Context:
 
 
 class Objective(Needs, Spec):
-    """Base of the objectives.
+    """Settings of a training loss, which `build` makes for a model: base of every objective.
 
-    ``needs_model`` and ``needs_problem`` name capabilities; `conflicts` adds what they cannot express.
+    ``needs_model`` and ``needs_problem`` are the capabilities that it requires; `conflicts` checks all other
+    requirements.
     """
 
-    #: The network's learning rate as a share of the training's; beside a critic less than 1 may be better.
+    #: Factor on the training's learning rate for the model; with a critic, less than 1 may be better.
     model_rate = 1.0
-    #: Decay of the moving average of the network's weights that suits this objective. The training's own
-    #: setting is used where it is larger.
+    #: Decay of the moving average of the model's weights for this objective. The setting of the training
+    #: replaces it where that is larger.
     model_averaging = 0.0
 
     def conflicts(self, problem: Problem, architecture: Architecture) -> list[str]:
-        """Return reasons against this combination beyond the declared needs, one sentence each."""
+        """Return reasons, beyond the declared needs, why problem, architecture and settings do not fit.
+
+        One sentence each; empty if they do.
+        """
         return []
 
     def warnings(self, problem: Problem, architecture: Architecture) -> list[str]:
-        """Return the limitations of the settings, one sentence each: shown before training, not refused."""
+        """Return limitations of these settings, one sentence each; they do not prevent training."""
         return []
 
     @property
     def network_rate(self) -> float:
-        """Factor on the training's learning rate for the network."""
+        """Factor on the training's learning rate for the model; subclasses may adapt ``model_rate``."""
         return self.model_rate
 
     @property
     def momenta(self) -> tuple[float, float]:
-        """β1 and β2 of Adam for the network."""
+        """β1 and β2 of the Adam optimiser for the model."""
         return (0.9, 0.999)
 
     def unused(self, architecture: Architecture) -> frozenset[str]:
-        """Return the names of settings without effect for this architecture, which a form leaves out."""
+        """Return the names of settings without effect for an architecture, which forms leave out."""
         return frozenset()
 
     @abstractmethod
     def build(self, model: Model, context: Context) -> Loss:
-        """Return the loss; the initial weights of a critic use the global random numbers."""
+        """Return the loss for a model; initial weights of a critic come from torch's global generator."""
 
 
 class Loss(ABC):
-    """A sum of named, weighted parts, computed on a batch with the generator that is passed in.
+    """Training loss: a weighted sum of named parts that are computed on a batch.
 
     Attributes
     ----------
     critic : the network that is trained against the model, or None.
-    validates : a smaller value on held-out data means a better model; not so for a loss with a critic.
+    validates : True if a smaller value on held-out data means a better model; False with a critic.
     held_out : largest number of held-out points to validate on.
 
-    A loss is saved, moved and watched like a module: `state_dict`, `load_state_dict`, `parameters` and `to`
-    cover its networks.
+    As in a torch module, `state_dict`, `load_state_dict`, `parameters` and `to` cover its networks.
     """
 
     validates: bool = True
@@ -113,7 +116,7 @@ class Loss(ABC):
         self.critic: nn.Module | None = None
 
     def networks(self) -> nn.ModuleDict:
-        """Return the loss's own networks by name; the names open the keys of checkpoints (``critic.…``)."""
+        """Return the loss's own networks by name; names are prefixes of checkpoint keys (``critic.…``)."""
         return torch.nn.ModuleDict({} if self.critic is None else {"critic": self.critic})
 
     def state_dict(self) -> dict[str, Any]:
@@ -121,7 +124,7 @@ class Loss(ABC):
         return self.networks().state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Load a state of `state_dict`; raises `RuntimeError` where names or shapes differ."""
+        """Load a state from `state_dict`; raises `RuntimeError` where names or shapes differ."""
         self.networks().load_state_dict(state)
 
     def parameters(self) -> Iterator[nn.Parameter]:
@@ -129,20 +132,23 @@ class Loss(ABC):
         return self.networks().parameters()
 
     def to(self, *device_or_type: torch.device | torch.dtype) -> Self:
-        """Move the networks to a device or type, in place, and return the loss."""
+        """Move the loss's networks to a device or type, in place, and return the loss."""
         self.networks().to(*device_or_type)
         return self
 
     @abstractmethod
     def parts(self, model: Model, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return the unweighted scalar parts by name, in the order in which they are shown."""
+        """Return the parts of the loss on a batch, unweighted scalars by name, in the order for display."""
 
     def weights(self, progress: float) -> dict[str, float]:
-        """Return the weights other than 1 by part; read at every step, so that live settings act at once."""
+        """Return the weights of parts by name, 1 where missing, at ``progress`` (0 to 1) of the run.
+
+        They are read at every step, so that changes of settings during a run take effect at once.
+        """
         return {}
 
     def total(self, parts: dict[str, Tensor], progress: float) -> Tensor:
-        """Return the weighted sum, which is minimised; a part of weight 0 is only recorded."""
+        """Return the weighted sum of ``parts``, which training minimises; weight 0 only records a part."""
         weights = self.weights(progress)
         terms = [
             weights.get(name, 1.0) * value for name, value in parts.items() if weights.get(name, 1.0) != 0.0
@@ -152,14 +158,14 @@ class Loss(ABC):
         return torch.stack(terms).sum()
 
     def critic_loss(self, model: Model, batch: Batch, generator: torch.Generator) -> Tensor:
-        """Return the loss that the critic minimises, a scalar, for losses with a critic."""
+        """Return the loss that the critic minimises, a scalar; raises `TypeError` without a critic."""
         raise TypeError(f"{type(self).__name__} has no critic")
 
     def after_critic_step(self) -> None:
-        """Update what follows the critic, after each step of its optimiser."""
+        """Update state that depends on the critic, such as its moving average, after each critic step."""
         return None
 
 
 def draw_latent(model: Model, n: int, like: Tensor, generator: torch.Generator) -> Tensor:
-    """Draw standard normal latents (n, K) of the type and device of ``like``."""
+    """Draw standard normal latents (n, K) for a model, with the type and device of ``like``."""
     return torch.randn(n, model.latent_features, generator=generator, device=like.device, dtype=like.dtype)

@@ -1,7 +1,7 @@
-"""Settings of a catalogue's members as settings of the objective that uses them.
+"""Settings of divergences and critics as settings of the objective that uses one of them.
 
-A divergence's blur or a critic's slope is chosen together with the divergence, so that it is written into
-files, links and forms with the objective. The settings are read from the members: a new member adds its own.
+A divergence's blur or a critic's slope is thereby stored in files, links and forms with the objective. The
+settings are read from the entries of a catalogue, so that a new entry adds its own.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from workbench.core.spec import Spec
 
 
 class Borrowed:
-    """Settings of the members of ``catalogue`` as parameters ``KEY_SETTING`` of the Spec class ``owner``.
+    """Settings of all entries of ``catalogue``, copied to the Spec class ``owner`` as ``KEY_SETTING``.
 
     Parameters
     ----------
-    shared : setting of several members -> name of the owner's own setting that takes its place.
-    defaults : name at the owner -> default for training, where it differs from the member's, for measuring.
+    shared : setting of several entries -> name of the owner's own setting that replaces it.
+    defaults : name in the owner -> default for training, where that of the entry, for evaluation, differs.
 
-    A setting with its member's key as name keeps that name (``alpha``).
+    A setting that is named like its entry's key keeps its name (``alpha``).
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Borrowed:
     ) -> None:
         self.catalogue = catalogue
         common, defaults = shared or {}, defaults or {}
-        #: member key -> {name at the member: name at the owner}
+        #: key of an entry -> {name of a setting in the entry: its name in the owner}
         self.names: dict[str, dict[str, str]] = {}
         for member in catalogue:
             self.names[member.key] = {}
@@ -49,19 +49,19 @@ class Borrowed:
 
     @property
     def all(self) -> frozenset[str]:
-        """Names of all these settings at the owner."""
+        """Names in the owner of the settings of all entries."""
         return frozenset(name for names in self.names.values() for name in names.values())
 
     def of(self, key: str) -> frozenset[str]:
-        """Return the names at the owner of one member's settings."""
+        """Return the names in the owner of the settings of the entry ``key``."""
         return frozenset(self.names[key].values())
 
     def values(self, key: str, owner: Spec) -> dict[str, Any]:
-        """Return the owner's values for one member's settings, by their name at the member."""
+        """Return the owner's values of the settings of the entry ``key``, by their names in the entry."""
         return {setting: getattr(owner, name) for setting, name in self.names[key].items()}
 
     def make(self, key: str, owner: Spec) -> Spec:
-        """Return the member with the owner's settings, checked."""
+        """Return the entry ``key`` with the values of its settings in ``owner``; invalid ones raise."""
         return self.catalogue.make(key, **self.values(key, owner))
 
 
@@ -70,7 +70,7 @@ def _name_at_owner(key: str, setting: str) -> str:
 
 
 def _copy_of(member: type[Spec], name: str, default: Any) -> param.Parameter:
-    """Return a parameter of the same kind, bounds and options, with the member's title in its text."""
+    """Return a copy of an entry's parameter, with another default and the entry's title in its doc."""
     original = member.param[name]
     doc = f"{member.title}: {' '.join((original.doc or '').split())}"
     if isinstance(original, param.Selector):

@@ -3,13 +3,15 @@
 backward_joint     P_{X,Y}  and  P_{T⁻¹(Y,Z),Y}       equal exactly when T⁻¹(y, Z) is the posterior for almost
                                                       all y
 backward_marginal  P_X      and  P_{T⁻¹(Y,Z)}         VINA eq. 50; distributions of x alone, without y
-forward_true_y     P_{Y,Z}  and  P_{Y,T_z(X)}         VINA eq. 12; with T_y(X) = Y, or for a flow given y, as
-                                                      good as backward_joint
-forward_full       P_{Y,Z}  and  P_{T_y(X),T_z(X)}    VINA eq. 52; with T_y(X) = Y as good as backward_joint
-without y          P_X and P_{T⁻¹(Z)}  or  P_Z and P_{T(X)}, the same for both names of a side
+forward_true_y     P_{Y,Z}  and  P_{Y,T_z(X)}         VINA eq. 12; with T_y(X) = Y, or for a flow given y,
+                                                      equivalent to backward_joint
+forward_full       P_{Y,Z}  and  P_{T_y(X),T_z(X)}    VINA eq. 52; with T_y(X) = Y equivalent to
+                                                      backward_joint
+without y          P_X and P_{T⁻¹(Z)} for both backward directions, P_Z and P_{T(X)} for both forward ones
 
-The first distribution is fixed ("data"), the second depends on the network ("model"). All are in standardised
-units; z is standard normal. A padded network is padded with exact zeros.
+T maps x to [y, z], or for a flow to z given y. The first distribution is fixed ("data"), the second depends
+on the network ("model"). All are in standardised units; z is standard normal. Padding is exactly zero. VINA:
+arXiv:2602.20480.
 """
 
 from __future__ import annotations
@@ -34,10 +36,10 @@ DIRECTIONS = ("backward_joint", "forward_true_y", "forward_full", "backward_marg
 
 @dataclass(frozen=True)
 class Pair:
-    """Samples of both distributions: data (n, U) and model (n, U).
+    """Samples of the two distributions of a direction: data (n, U) and model (n, U).
 
-    ``z`` (n, K) are the latents behind them, and ``x`` (n, D) is T⁻¹(y, z) where it was computed; other terms
-    use both.
+    ``z`` (n, K) are the latents from which they were computed, and ``x`` (n, D) is T⁻¹(y, z), or None for
+    forward directions; further terms of a loss use both.
     """
 
     data: Tensor
@@ -47,22 +49,22 @@ class Pair:
 
 
 def is_forward(direction: str) -> bool:
-    """True for directions that compare on the latent side."""
+    """True for directions that compare distributions of latents rather than of x."""
     return direction.startswith("forward")
 
 
 def features(direction: str, model: Model) -> int:
-    """Return the dimension U of the compared distributions."""
+    """Return the dimension U of the distributions that a direction compares."""
     if is_forward(direction):
         return model.context + model.latent_features
     return model.features + (model.context if direction == "backward_joint" else 0)
 
 
 def pair(direction: str, model: Model, batch: Batch, generator: torch.Generator) -> Pair:
-    """Sample both distributions on a batch; with an observation, the rows i of both share the same y.
+    """Draw samples of the two distributions of a direction, given a batch.
 
-    Means over single points are not affected by that; estimates from pairs of points are, see
-    `SampleDivergence.between_rows`.
+    With an observation, row i of both has the same y. This does not affect means over single points, but
+    estimates from pairs of points, see `SampleDivergence.between_rows`.
     """
     z = draw_latent(model, len(batch), batch.x, generator)
     if is_forward(direction):
@@ -77,12 +79,12 @@ def pair(direction: str, model: Model, batch: Batch, generator: torch.Generator)
 
 
 def _joint(first: Tensor | None, second: Tensor | None) -> Tensor:
-    """Concatenate columns; always a copy, so that gradients are never stored at the data."""
+    """Concatenate columns, leaving out None; always a copy, so that no gradient is stored with the data."""
     return torch.cat([part for part in (first, second) if part is not None], -1)
 
 
 def conflicts(direction: str, problem: Problem, architecture: Architecture) -> list[str]:
-    """Return reasons why this direction cannot be computed, one sentence each."""
+    """Return reasons why a direction cannot be computed, one sentence each; empty if it can."""
     if is_forward(direction) and Capability.LATENT not in architecture.capabilities:
         return [unmet_need(f"direction {direction}", Capability.LATENT, architecture.title)]
     has_y = Capability.OBSERVATION in problem.capabilities
@@ -93,9 +95,9 @@ def conflicts(direction: str, problem: Problem, architecture: Architecture) -> l
 
 
 def cautions(direction: str, problem: Problem, architecture: Architecture, *, supervised: bool) -> list[str]:
-    """Return reasons why this direction does not, or not alone, identify the posterior.
+    """Return warnings that minimising the divergence in this direction need not lead to the posterior.
 
-    One sentence each, for the user; ``supervised`` is true where a loss L_y is added.
+    One sentence each, for the user. ``supervised`` is true where a loss L_y of the predicted y is added.
     """
     if Capability.OBSERVATION not in problem.capabilities:
         return []

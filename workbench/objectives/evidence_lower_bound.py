@@ -1,10 +1,12 @@
-"""The evidence lower bound (ELBO), losses (17) and (18).
+"""The evidence lower bound (ELBO), the loss of variational autoencoders.
 
-Definition   −E_q log p(x | c, y) + β KL( q(c | x, y) ‖ N(0, I) ),  KL = −½ Σ (1 + log v − μ² − v)
-Estimator    one code for each point, reparameterised; the KL divergence in closed form
-Character    at β = 1 never below −E log p(x | y), in nats of the data's own units, up to sampling; the gap is
-             KL( q ‖ the model's own posterior of codes )
-Source: Kingma & Welling 2014, arXiv:1312.6114; β: Higgins et al. 2017, beta-VAE.
+Definition   −E_q log p(x | c, y) + β KL( q(c | x, y) ‖ N(0, I) ),  KL = −½ Σ (1 + log v − μ² − v),  c the
+             latent code, μ and v its mean and variance
+Estimator    one code per point, reparameterised; the KL divergence in closed form
+Character    at β = 1 an upper bound of −E log p(x | y) in nats, with x in data units, up to sampling error;
+             the gap is KL( q(c | x, y) ‖ p(c | x, y) )
+Source: Kingma & Welling 2014, arXiv:1312.6114; β: Higgins et al. 2017, beta-VAE; Mehta et al., A review of
+invertible neural networks, eqs. (17) and (18).
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 @OBJECTIVES.register
 class EvidenceLowerBound(Objective):
-    """Negative evidence lower bound."""
+    """Objective: the negative evidence lower bound of log p(x | y), for variational autoencoders."""
 
     key = "evidence_lower_bound"
     title = "Evidence lower bound"
@@ -42,7 +44,7 @@ class EvidenceLowerBound(Objective):
         1.0,
         bounds=(0, 100),
         doc="Weight β of the KL divergence. At 1 the loss "
-        "bounds the likelihood; less lets the code carry more.",
+        "bounds the likelihood; less lets the code carry more information.",
     )
 
     def build(self, model: Model, context: Context) -> Loss:
@@ -50,7 +52,10 @@ class EvidenceLowerBound(Objective):
 
 
 class EvidenceLoss(Loss):
-    """Parts: reconstruction, −E log p(x | c, y) in nats of the data's units, and kullback_leibler."""
+    """Evidence lower bound as a loss of two parts, in nats, with x in data units.
+
+    ``reconstruction`` is −E log p(x | c, y), ``kullback_leibler`` the KL divergence of the code from N(0, I).
+    """
 
     objective: EvidenceLowerBound
 

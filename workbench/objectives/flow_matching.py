@@ -1,9 +1,9 @@
 """Conditional flow matching on straight paths.
 
 Definition   L = E | f(x_t, t, y) − (x − z) |²,  x_t = (1 − t) z + t x,  z ~ N(0, I),  t ~ U(0, 1)
-Estimator    one z and one t for each point; the flow is never integrated
+Estimator    one z and one t per point; the flow is never integrated
 Character    the optimum of the regression is E[x − z | x_t, y], whose flow carries N(0, I) to p(x | y); the
-             loss there is the variance that no field can remove
+             loss at the optimum is the variance of x − z given x_t, t, y, not zero
 Source: Lipman et al. 2023, arXiv:2210.02747, equations (14) and (23) with σ_min = 0.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @OBJECTIVES.register
 class FlowMatchingObjective(Objective):
-    """Regression of the velocity: sum over components, mean over points."""
+    """Objective: regression of the velocity field on straight paths from noise to data."""
 
     key = "flow_matching"
     title = "Flow matching"
@@ -36,7 +36,7 @@ class FlowMatchingObjective(Objective):
 
 
 class FlowMatchingLoss(Loss):
-    """Part: velocity_misfit, in standardised units."""
+    """Flow matching loss; its part ``velocity_misfit`` is the mean of |f − (x − z)|², standardised."""
 
     def parts(self, model: Model, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         x = batch.x

@@ -1,9 +1,10 @@
-"""Losses of the invertible network of Ardizzone et al. (2019).
+"""Losses of the invertible neural network of Ardizzone et al. (2019), arXiv:1808.04730.
 
 L_y   E |T_y(x) - y|²
-L_z   MMD²( [stop_gradient(T_y(x)), T_z(x)], [y, z] )          on the joint, without a gradient through y
-L_x   MMD²( T⁻¹(y, z), x )                                     with a ramp from almost nothing to its weight
+L_z   MMD²( [stop_gradient(T_y(x)), T_z(x)], [y, z] )          on the joint, without a gradient through T_y(x)
+L_x   MMD²( T⁻¹(y, z), x )                                     its weight rises from almost zero over the run
 pad   E |T_pad(x)|² and, with padding, the reconstruction of x from noisy outputs
+z is standard normal, T = [T_y, T_z, T_pad] the network.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _START_OF_RAMP = 0.002
 
 @OBJECTIVES.register
 class INNObjective(Objective):
-    """Supervised loss plus two maximum mean discrepancies."""
+    """Objective of the INN: a supervised loss of y plus MMDs of latents and of x."""
 
     key = "inn"
     title = "INN: L_y + λ_z L_z + λ_x L_x"
@@ -41,7 +42,7 @@ class INNObjective(Objective):
     weight_z = param.Number(
         50.0, bounds=(0, 1e4), doc="Weight λ_z of the MMD on the joint of y and the latent."
     )
-    weight_x = param.Number(50.0, bounds=(0, 1e4), doc="Weight λ_x of the MMD on x, reached by a ramp.")
+    weight_x = param.Number(50.0, bounds=(0, 1e4), doc="Weight λ_x of the MMD on x, reached gradually.")
     weight_reconstruction = param.Number(
         1.0,
         bounds=(0, 1e4),
@@ -65,7 +66,7 @@ class INNObjective(Objective):
 
 
 class INNLoss(Loss):
-    """Parts: misfit_y, mmd_latent, mmd_x, and padding and reconstruction where the network is padded."""
+    """INN loss of the parts misfit_y, mmd_latent, mmd_x and, with padding, padding and reconstruction."""
 
     objective: INNObjective
 

@@ -1,7 +1,8 @@
-"""Maximum likelihood, for flows and for the invertible network with [y, z].
+"""Maximum likelihood, for models with a density and for invertible networks from x to [y, z].
 
-Flow   L = -E log p(x | y)                                          in nats, in the data's own units
-INN    L = E[ |y - T_y(x)|²/(2σ²) + |pad|²/(2τ²) + |z|²/2 - log|det ∂T/∂x| ]    (review eq. 14)
+Flow   L = -E log p(x | y)                                          in nats, with x in data units
+INN    L = E[ |y - T_y(x)|²/(2σ²) + |pad|²/(2τ²) + |z|²/2 - log|det ∂T/∂x| ],  z = T_z(x)
+Source: Mehta et al., A review of invertible neural networks, eqs. (1) and (14); with a decoder eq. (15).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 @OBJECTIVES.register
 class MaximumLikelihood(Objective):
-    """Negative log-likelihood (NLL) of the data under the model."""
+    """Objective: the negative log-likelihood (NLL) of the data under the model."""
 
     key = "maximum_likelihood"
     title = "Maximum likelihood"
@@ -36,8 +37,8 @@ class MaximumLikelihood(Objective):
     sigma_y = param.Number(
         0.1,
         bounds=(1e-3, 10.0),
-        doc="INN only: how closely T_y(x) must meet y, as a standard "
-        "deviation in standardised units. Smaller is sharper and harder to train.",
+        doc="INN only: standard deviation σ of y around T_y(x), in "
+        "standardised units. Smaller is sharper and harder to train.",
     )
     sigma_padding = param.Number(
         0.1,
@@ -48,7 +49,7 @@ class MaximumLikelihood(Objective):
     weight_reconstruction = param.Number(
         1.0,
         bounds=(0, 1e4),
-        doc="Flows with a decoder only: weight α of the squared misfit of x after the decoder, in loss (15).",
+        doc="Flows with a decoder only: weight α of the squared misfit of x after the decoder.",
     )
 
     def conflicts(self, problem: Problem, architecture: Architecture) -> list[str]:
@@ -76,7 +77,7 @@ class MaximumLikelihood(Objective):
 
 
 class FlowLikelihood(Loss):
-    """-E log p(x | y) in nats of the data's own units, with the volume factor of the standardisation."""
+    """Negative log-likelihood -E log p(x | y) in nats, with x in data units (not standardised)."""
 
     def parts(self, model: Model, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         offset = self.context.scale_x.log().sum()
@@ -85,9 +86,9 @@ class FlowLikelihood(Loss):
 
 
 class InnLikelihood(Loss):
-    """Loss (14): normal latent, padding and misfit of y, with the change of volume.
+    """Negative log-likelihood of y, z and padding of an invertible network, each modelled as normal.
 
-    A flow with a decoder adds the squared misfit of its decoder, loss (15), which is no likelihood.
+    For a flow with a decoder, the squared misfit of x after the decoder is added, which is no likelihood.
     """
 
     objective: MaximumLikelihood
@@ -121,7 +122,7 @@ class InnLikelihood(Loss):
         return {"reconstruction": self.objective.weight_reconstruction}
 
     def _constant(self, model: Model, batch: Batch) -> Tensor:
-        """Return the normalising constants that make the sum a likelihood in nats of the data's units."""
+        """Return the normalising constants with which the sum is a likelihood in nats, x in data units."""
         spec, shapes = self.objective, self.context.shapes
         n_padding_out = model.width - shapes.y - model.latent_features
         value = (

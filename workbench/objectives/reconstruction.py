@@ -1,9 +1,11 @@
-"""Loss of autoencoders as inverse networks, loss (16).
+"""Loss of autoencoders as inverse networks: reconstruction, supervision of y, and a normal latent code.
 
 L = w_y |y − ŷ|² + w_z MMD²( [stop_gradient(ŷ), ẑ], [y, z] ) + w_x |x − x̂|² + w_o Σ_l ‖W_lᵀ W_l − I‖²,
-z ~ N(0, I), x̂ = d(ŷ, ẑ).  The discrepancy is that of the joint: the code must be normal *and* independent of
-y, or draws at a given y would be wrong. Without y the first term is missing and the second is on z alone.
-Source: Kruse, Ardizzone, Rother & Köthe 2021, arXiv:2101.10763; Teng & Choromanska 2019 (the last term).
+[ŷ, ẑ] = e(x), x̂ = d(ŷ, ẑ), z ~ N(0, I).  The MMD compares joint distributions: the code must be normal *and*
+independent of y, or samples at a given y would be wrong. Without y the first term is missing and the second
+compares ẑ with z alone.
+Source: Kruse, Ardizzone, Rother & Köthe 2021, arXiv:2101.10763; Mehta et al., A review of invertible neural
+networks, eq. (16); Teng & Choromanska 2019 (the last term).
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ _TIED_ONLY = frozenset({"weight_orthogonality"})
 
 @OBJECTIVES.register
 class Reconstruction(Objective):
-    """Reconstruction, supervision of y, and a normal code."""
+    """Objective of autoencoders: reconstruction of x, supervision of y, and a normal latent code."""
 
     key = "reconstruction"
     title = "Reconstruction"
@@ -42,12 +44,12 @@ class Reconstruction(Objective):
     weight_latent = param.Number(
         10.0,
         bounds=(0, 1e4),
-        doc="Weight of the discrepancy between the code and "
+        doc="Weight of the MMD between the code and "
         "a standard normal that is independent of y; 0 leaves the code free.",
     )
     weight_reconstruction = param.Number(1.0, bounds=(0, 1e4), doc="Weight of the reconstruction of x.")
     weight_orthogonality = param.Number(
-        0.0, bounds=(0, 1e4), doc="Weight of how far the tied matrices are from orthogonal."
+        0.0, bounds=(0, 1e4), doc="Weight of the deviation of the tied matrices from orthogonal ones."
     )
 
     def conflicts(self, problem: Problem, architecture: Architecture) -> list[str]:
@@ -66,7 +68,10 @@ class Reconstruction(Objective):
 
 
 class ReconstructionLoss(Loss):
-    """Parts: misfit_y where there is a y, mmd_latent, reconstruction, and orthogonality of tied matrices."""
+    """Autoencoder loss of misfit_y (with an observation), mmd_latent, reconstruction and orthogonality.
+
+    The last part exists only for autoencoders with tied matrices.
+    """
 
     objective: Reconstruction
 

@@ -1,9 +1,9 @@
-"""Reverse Kullback-Leibler divergence against a target whose density is known.
+"""Reverse Kullback-Leibler divergence KL(q || p) of a model q from a target p whose density is known.
 
 Definition   KL(q || p) = E_{x~q}[ log q(x) - log p(x) ];  with an observation, averaged over y:
              E_y KL(q(.|y) || p(.|y)) = E_y E_{x~q(.|y)}[ log q(x|y) - log p(x, y) ] + E_y log p(y)
 Estimator    Monte Carlo with reparameterised samples; exact gradient
-Character    mode seeking: needs no data, but may settle on one mode
+Character    mode seeking: needs no data, but the model may collapse to one mode
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from workbench.problems.base import Problem
 
 
-#: Usual reasons why a problem does not meet a need.
+#: Likely reasons why a problem lacks a capability, appended to the message that names it.
 _REASONS = {
     Capability.LOG_JOINT: " (for instance since its noise is zero)",
     Capability.FULL_SUPPORT: ": its density ends at bounds",
@@ -31,7 +31,7 @@ _REASONS = {
 
 @OBJECTIVES.register
 class ReverseKL(Objective):
-    """Reverse Kullback-Leibler (KL) divergence from the model's own samples."""
+    """Objective: the reverse Kullback-Leibler (KL) divergence, estimated from the model's own samples."""
 
     key = "reverse_kl"
     title = "Reverse KL"
@@ -52,7 +52,7 @@ class ReverseKL(Objective):
 
 
 class ReverseKLLoss(Loss):
-    """E[log q - log p] in nats; with an observation without the constant E log p(y)."""
+    """Reverse KL divergence E[log q - log p] in nats, without the constant E log p(y) of the observation."""
 
     def parts(self, model: Model, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         from workbench.core.model import standard_normal_log_density

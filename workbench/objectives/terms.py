@@ -1,12 +1,13 @@
-"""Terms beside the divergence: reconstruction and prior losses of VINA §4.1.
+"""Terms that a variational loss may add to the divergence: reconstruction and prior losses.
 
-independent   E|T⁻¹(Y,Z) - X|²  (eq. 50)  or  E|T(X) - (Y,Z)|²  (eq. 52): pairs x with an independent z. Its
-              minimiser is the posterior's mean: it shrinks the posterior
-cycle         E|T⁻¹(T_y(X) + s e, T_z(X) + s e') - X|² with normal e, e' (Ardizzone et al. 2019): zero without
-              noise where T inverts exactly, otherwise it limits the inverse's slope and the padding
-gaussian      E Σ_d (T⁻¹(Y,Z) - X)_d² / (2 σ_d²)  (eq. 47, scaled as in the authors' code): with σ_d that of
-              the data it is half of the independent reconstruction in standardised units
-uniform       E Σ_d [max(0, x̂_d - b) + max(0, a - x̂_d)],  x̂ = T⁻¹(Y,Z)  (eq. 48), in the units of the data
+independent   reconstruction E|T⁻¹(Y,Z) - X|²  (eq. 50)  or  E|T(X) - (Y,Z)|²  (eq. 52), Z independent of X.
+              Its minimiser is the posterior mean: it narrows the posterior
+cycle         reconstruction E|T⁻¹(T_y(X) + s e, T_z(X) + s e') - X|² with normal e, e' (Ardizzone et al.
+              2019): zero for s = 0 if T is inverted exactly; with noise it limits the slope of T⁻¹
+gaussian      prior loss E Σ_d (T⁻¹(Y,Z) - X)_d² / (2 σ_d²)  (eq. 47, scaled as in the authors' code): with
+              σ_d the standard deviation of the data it is half of the independent reconstruction
+uniform       prior loss E Σ_d [max(0, x̂_d - b) + max(0, a - x̂_d)],  x̂ = T⁻¹(Y,Z)  (eq. 48), in data units
+Source: VINA, arXiv:2602.20480, section 4.1, to which the equation numbers refer.
 """
 
 from __future__ import annotations
@@ -37,7 +38,10 @@ def reconstruction(
     noise: float,
     generator: torch.Generator,
 ) -> Tensor:
-    """Return the reconstruction term, a scalar in squared standardised units."""
+    """Return the reconstruction loss of ``kind``, cycle or independent: a scalar, x and z standardised.
+
+    ``noise`` is the standard deviation of the cycle's noise, ``samples`` those of the divergence.
+    """
     if kind == "cycle":
         return _squared(_cycle(model, batch, noise, generator) - batch.x)
     if not is_forward(direction):
@@ -66,9 +70,10 @@ def _noisy(values: Tensor, size: float, generator: torch.Generator) -> Tensor:
 def prior_loss(
     kind: str, model: Model, batch: Batch, samples: Pair, context: Context, low: float, high: float
 ) -> Tensor:
-    """Return the prior loss, a scalar.
+    """Return the prior loss of model samples x̂ = T⁻¹(y, z), a scalar.
 
-    ``low`` and ``high`` are the bounds of every component, in the units of the data.
+    gaussian: half the mean squared distance of x̂ from the batch's x, in standardised units. uniform: the
+    mean distance of x̂ from [low, high], in data units, summed over components.
     """
     x = samples.x if samples.x is not None else model.inverse(samples.z, batch.y)[0]
     if kind == "gaussian":

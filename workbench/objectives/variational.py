@@ -1,11 +1,11 @@
-"""Variational objective of VINA: L_y + λ D, with D any divergence of the catalogue.
+"""Variational objective of VINA, arXiv:2602.20480: L_y + λ D, with D any divergence of the catalogue.
 
-Backward joint, the default since it identifies the posterior:
+The default direction is backward_joint, since it identifies the posterior; for f-divergences
     D( P_{X,Y} || P_{T⁻¹(Y,Z), Y} ) = sup_v  E[gain(v(x, y))] - E[cost(v(T⁻¹(y, z), y))]
-The critic maximises and the model minimises the same value (its exact gradient). Without y it is
-D(P_X || P_{T⁻¹(Z)}). For an invertible network with [y, z] the supervised L_y is added. Divergences that are
-computed from the samples themselves need no critic. The other directions are described in `directions`, the
-terms beside the divergence in `terms`.
+The critic v maximises this value and the model T minimises it, by its exact gradient. Without y it is
+D(P_X || P_{T⁻¹(Z)}). For an invertible network from x to [y, z] the supervised loss L_y = E|T_y(x) - y|² is
+added. Divergences that are computed from the samples themselves need no critic. `directions` describes the
+other directions, `terms` the further terms of the loss.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _CRITIC_SETTINGS = frozenset(
 
 @OBJECTIVES.register
 class Variational(Objective):
-    """L_y + λ D with a learned critic, or with a divergence that needs none."""
+    """Objective L_y + λ D, for a divergence D with a learned critic or one that needs none."""
 
     key = "variational"
     title = "Variational: L_y + λ D"
@@ -107,8 +107,8 @@ class Variational(Objective):
     model_rate = param.Number(
         1.0,
         bounds=(1e-3, 10.0),
-        doc="The network's learning rate as a share of the training's. A divergence without a critic, which "
-        "need not wait for one, takes three times as much.",
+        doc="Factor on the training's learning rate for the model. For a divergence without a critic, the "
+        "rate is three times as large again.",
     )
     direction = param.Selector(
         default="backward_joint",
@@ -133,12 +133,12 @@ class Variational(Objective):
     ramp = param.Number(
         0.0,
         bounds=(0, 1),
-        doc="Share of the run over which λ rises from almost nothing; 0: at once.",
+        doc="Fraction of the run over which λ rises from almost zero; 0 for its full value from the start.",
     )
     fade_likelihood = param.Number(
         0.0,
         bounds=(0, 1),
-        doc="Share of the run over which the likelihood's weight falls to 0, for a warm start; 0: it stays.",
+        doc="Fraction of the run in which the likelihood's weight falls to 0, for a warm start; 0: constant.",
     )
     weight_reconstruction = param.Number(
         0.0, bounds=(0, 1e4), doc="Weight of the reconstruction of x; 0 leaves it out."
@@ -146,8 +146,8 @@ class Variational(Objective):
     reconstruction = param.Selector(
         default="cycle",
         objects=list(RECONSTRUCTIONS),
-        doc="cycle: through T and back, with noise between. independent: VINA's, x̂ from an independent z "
-        "against x, which pulls every draw to the posterior's mean.",
+        doc="cycle: T, then T⁻¹ applied to x, with noise between. independent: VINA's, x̂ from an independent "
+        "z against x, which draws every sample towards the posterior mean.",
     )
     reconstruction_noise = param.Number(
         0.02, bounds=(0, 1), doc="Noise on latent and predicted y in the cycle, in standardised units."
@@ -156,7 +156,7 @@ class Variational(Objective):
         default="none",
         objects=list(PRIORS),
         doc="VINA's prior loss on the samples: gaussian (squared distance to x, in standard deviations) or "
-        "uniform (what lies outside the bounds).",
+        "uniform (distance from the box between the bounds).",
     )
     weight_prior = param.Number(1.0, bounds=(0, 1e4), doc="Weight λ' of the prior loss.")
     prior_low = param.Number(0.0, doc="Uniform prior: lower bound of every component, in the units of x.")
@@ -176,14 +176,14 @@ class Variational(Objective):
         "(WGAN-GP); W1 and (f, Γ) bring their own.",
     )
     slope_target = param.Number(1.0, bounds=(0, 1e3), doc="The slope at which the slope penalty is zero.")
-    slope_one_sided = param.Boolean(True, doc="Punish only slopes above the target.")
+    slope_one_sided = param.Boolean(True, doc="Penalise only slopes above the target.")
     logit_clamp = param.Number(
-        0.0, bounds=(0, 100), doc="Largest logit of the critic; beyond it there is no gradient. 0: no limit."
+        0.0, bounds=(0, 100), doc="Limit of the critic's logits, with zero gradient beyond; 0: no limit."
     )
     instance_noise = param.Number(
         0.0,
         bounds=(0, 2),
-        doc="Noise on the critic's inputs, in standardised units; it falls to 0 over the run. It lets "
+        doc="Noise on the critic's inputs, in standardised units; it falls to 0 over the run. It makes "
         "disjoint supports overlap at first.",
     )
 
@@ -252,7 +252,7 @@ class Variational(Objective):
         return _DIVERGENCES.make(self.divergence, self)
 
     def divergence_values(self) -> dict[str, Any]:
-        """Return the settings of the selected divergence, by their names there."""
+        """Return the settings of the selected divergence, by their names in its own Spec."""
         return _DIVERGENCES.values(self.divergence, self)
 
     def make_critic(self) -> Critic:

@@ -20,14 +20,19 @@ if TYPE_CHECKING:
     from workbench.divergences import Divergence
     from workbench.objectives.variational import Variational
 
-#: Share of λ from which a ramp starts, so that there is a gradient at the first step.
+#: Fraction of λ at which a ramp starts, so that there is a gradient at the first step.
 _START_OF_RAMP = 0.01
-#: Held-out points on which a divergence of n² cost is validated.
+#: Most held-out points for validation with a divergence without a critic, whose cost may be n².
 _DIRECT_HELD_OUT = 512
 
 
 class VariationalLoss(Loss):
-    """Parts: the divergence's estimate, L_y where y is predicted, the likelihood, and the further terms."""
+    """Loss of the variational objective, with its critic if the divergence needs one.
+
+    Its parts are the estimate of the divergence, misfit_y (L_y) for models that predict y, the negative
+    log-likelihood for models with a density, and the terms that are selected: non-saturating loss,
+    reconstruction, prior loss.
+    """
 
     objective: Variational
 
@@ -52,7 +57,7 @@ class VariationalLoss(Loss):
 
     @property
     def divergence(self) -> Divergence:
-        """The divergence with its present settings, which may change during a run."""
+        """The divergence with its current settings, which may change during a run."""
         settings = self.objective.divergence_values()
         if self._divergence is None or self._divergence[0] != settings:
             self._divergence = (settings, self.objective.make_divergence())
@@ -136,7 +141,7 @@ class VariationalLoss(Loss):
         return loss
 
     def after_critic_step(self) -> None:
-        """Update the averaged critic, where there is one."""
+        """Update the moving average of the critic, where there is one."""
         if self.averaged is None:
             return
         decay = self.objective.critic_averaging
@@ -149,16 +154,16 @@ class VariationalLoss(Loss):
         return directions.pair(self.objective.direction, model, batch, generator)
 
     def _ordered(self, data: Tensor, model: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the samples as first and second argument of the divergence."""
+        """Return both samples in the order of the divergence's arguments, by the setting ``order``."""
         return (data, model) if self.objective.order == "data_first" else (model, data)
 
     def _critic_input(self, points: Tensor, batch: Batch, generator: torch.Generator) -> Tensor:
-        """Add instance noise to points (n, U); its size falls linearly to zero over the run."""
+        """Return points (n, U) with instance noise, whose size falls linearly to zero over the run."""
         size = self.objective.instance_noise * (1 - batch.progress)
         return instance_noise(points, size, generator) if size > 0 else points
 
     def _logits(self, points: Tensor) -> Tensor:
-        """Return logits (n, 1) of the critic that the model descends, the averaged one if there is one."""
+        """Return logits (n, 1) of the critic that the model's loss uses: the averaged one if there is one."""
         critic = self.critic if self.averaged is None else self.averaged
         return bounded_logits(critic, points, self.objective.logit_clamp)
 
