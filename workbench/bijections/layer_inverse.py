@@ -22,7 +22,7 @@ from zuko.utils import unpack
 
 
 def forward_and_log_det(transform: Transform, u: Tensor) -> tuple[Tensor, Tensor]:
-    """``v = f(u)``: u (n, D) -> v (n, D) and log|det ∂v/∂u| (n,)."""
+    """Apply a transform, v = f(u): u (n, D) -> v (n, D) and log|det ∂v/∂u| (n,)."""
     inverse = transform.inv
     if isinstance(inverse, AutoregressiveTransform):  # the inverse autoregressive flow's slow direction
         return inverse_and_log_det(inverse, u)
@@ -35,7 +35,7 @@ def forward_and_log_det(transform: Transform, u: Tensor) -> tuple[Tensor, Tensor
 
 
 def inverse_alone(transform: Transform, v: Tensor) -> Tensor:
-    """``u = f⁻¹(v)``: v (n, D) -> u (n, D), without the cost of the log-determinant."""
+    """Invert a transform, u = f⁻¹(v): v (n, D) -> u (n, D), without the cost of the log-determinant."""
     if isinstance(transform, CouplingTransform):
         v_a, v_b = _split(transform, v)
         return _merge(transform, v_a, transform.meta(v_a).inv(v_b))
@@ -110,7 +110,7 @@ def _stops(ready: Tensor, passes: int) -> list[int]:
 
 
 def inverse_and_log_det(transform: Transform, v: Tensor) -> tuple[Tensor, Tensor]:
-    """``u = f⁻¹(v)``: v (n, D) -> u (n, D) and log|det ∂u/∂v| (n,)."""
+    """Invert a transform, u = f⁻¹(v): v (n, D) -> u (n, D) and log|det ∂u/∂v| (n,)."""
     if isinstance(transform, CouplingTransform):
         v_a, v_b = _split(transform, v)
         u_b, log_det = transform.meta(v_a).inv.call_and_ladj(v_b)

@@ -24,7 +24,7 @@ def perceptron(
     activation: Callable[[], nn.Module],
     linear: Callable[[int, int], nn.Module] = nn.Linear,
 ) -> list[nn.Module]:
-    """Layers of a multilayer perceptron (n, ``features``) -> (n, 1), in order."""
+    """List of the layers of a multilayer perceptron (n, ``features``) -> (n, 1)."""
     sizes = [features] + [width] * depth
     layers: list[nn.Module] = []
     for before, after in zip(sizes[:-1], sizes[1:], strict=True):
@@ -62,7 +62,7 @@ class NormalisedLinear(nn.Linear):
 
 
 class SpectralNormNetwork(nn.Module):
-    """Perceptron with a declared Lipschitz constant ``lipschitz``: (n, D) -> (n, 1)."""
+    """Perceptron critic with Lipschitz constant of at most ``lipschitz``: (n, D) -> (n, 1)."""
 
     def __init__(self, features: int, width: int, depth: int, activation: str, lipschitz: float) -> None:
         super().__init__()
@@ -75,9 +75,9 @@ class SpectralNormNetwork(nn.Module):
 
 
 class RkhsFunction(nn.Module):
-    """Critic h(u) = Σ_i α_i k(c_i, u), k a Gaussian kernel of RKHS norm |h|_k: (n, D) -> (n, 1).
+    """Critic h(u) = Σ_i α_i k(c_i, u), a kernel expansion with a Gaussian kernel k: (n, D) -> (n, 1).
 
-    It is scaled back into the ball |h|_k <= ``radius`` at every forward pass.
+    It is scaled back into the ball |h|_k <= ``radius`` of its RKHS at every forward pass.
     """
 
     def __init__(self, centres: Tensor, weights: Tensor, decay: float, radius: float) -> None:

@@ -113,7 +113,7 @@ class GatedNetwork(nn.Module):
 class PhaseFree(nn.Module):
     """Phase-invariant embedding of complex vectors: y (n, 2 · L · C), one vector after another -> h (n, F).
 
-    The network's inputs are products of coefficients of the same vector.
+    A network f reads products of two coefficients c = Wᵀ y of the same vector.
 
     Parameters
     ----------

@@ -4,8 +4,8 @@ question  has (x, y) the same distribution as (x, y with two blocks exchanged)? 
           size that divides M, the number of components of y, contiguous or interleaved, the smallest first
 test      under exchangeability the paired differences r(x, y) − r(x, πy) have mean zero for every function r.
           The functions are products of one or two components and random waves cos(w·x + v·y + φ) of few
-          components each; the largest z-score is compared with that of as many normal numbers. One
-          significant difference for one exchange of neighbours rejects exchangeability
+          components each; the largest z-score is tested at a level corrected for their number (Bonferroni).
+          One significant difference for one exchange of neighbours rejects exchangeability
 features  c = (blocks sorted by their first component, s), s: means, log standard deviations and correlations
           (Fisher's z) of a block's components over the blocks, the last only if all fit into M numbers. They
           do not depend on the order of the blocks. Where the order matters, c = (y, y)
@@ -28,7 +28,7 @@ _FLOOR = 1e-4
 
 
 class Exchangeable(nn.Module):
-    """y (n, M) -> c (n, 2 M): features that do not depend on the order of exchangeable blocks.
+    """Features of y that do not depend on the order of exchangeable blocks: y (n, M) -> c (n, 2 M).
 
     Until `prepare` finds such blocks they are y, twice. Nothing is learned.
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class LogLambert(torch.autograd.Function):
-    """s(x) = log W(e^x), elementwise; ds/dx = 1/(1 + e^s)."""
+    """Logarithm of Lambert's function, s(x) = log W(e^x), elementwise, with gradient 1/(1 + e^s)."""
 
     @staticmethod
     def forward(ctx, x: Tensor) -> Tensor:

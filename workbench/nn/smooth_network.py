@@ -112,7 +112,7 @@ class SmoothNetwork(nn.Module):
     def linearise(
         self, x: Tensor, c: Tensor | None, matrices: Sequence[Tensor], biases: Sequence[Tensor]
     ) -> tuple[Tensor, Slope]:
-        """g(x, c) (n, D) and its Jacobian in x, with these matrices and biases, which may be rescaled."""
+        """g(x, c) (n, D) and its Jacobian in x, with the matrices and biases passed in, perhaps rescaled."""
         h, derivatives = self._first(x, c, matrices, biases), []
         for matrix, bias in zip(matrices[1:], biases[1:], strict=True):
             value, derivative = self.activation(h)
@@ -123,7 +123,7 @@ class SmoothNetwork(nn.Module):
     def value(
         self, x: Tensor, c: Tensor | None, matrices: Sequence[Tensor], biases: Sequence[Tensor]
     ) -> Tensor:
-        """g(x, c) (n, D) without the Jacobian, with these matrices and biases."""
+        """g(x, c) (n, D) without the Jacobian, with the matrices and biases that are passed in."""
         return self.onwards(self._first(x, c, matrices, biases), matrices, biases)
 
     def onwards(self, h: Tensor, matrices: Sequence[Tensor], biases: Sequence[Tensor]) -> Tensor:

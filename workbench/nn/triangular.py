@@ -1,4 +1,4 @@
-"""Triangular systems, in a form that can also be exported as a graph."""
+"""Solver for triangular linear systems that can also be traced and exported to ONNX."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Pair:
 
 
 def is_forward(direction: str) -> bool:
-    """True for directions that compare distributions of latents rather than of x."""
+    """True for directions that compare distributions of the outputs [y, z] of T rather than of x."""
     return direction.startswith("forward")
 
 

@@ -76,16 +76,16 @@ class InnModel(Model):
     # its layout
 
     def pad_x(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
-        """x (n, D) -> [x, pad_x] (n, W); the padding is ``noise`` (n, W − D), by default zero."""
+        """Pad x (n, D) -> [x, pad_x] (n, W); the padding is ``noise`` (n, W − D), by default zero."""
         check_rows("x", x, self.features)
         return self._pad(x, noise, self.padding_x)
 
     def split(self, out: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """[y, z, pad_z] (n, W) -> y (n, M), z (n, K), pad_z (n, W − M − K)."""
+        """Split [y, z, pad_z] (n, W) into y (n, M), z (n, K), pad_z (n, W − M − K)."""
         return out.split((self.context, self.latent_features, self.padding_z), dim=-1)
 
     def join(self, y: Tensor, z: Tensor, pad: Tensor | None = None) -> Tensor:
-        """y (n, M), z (n, K) -> [y, z, pad_z] (n, W); the padding is ``pad``, by default zero."""
+        """Join y (n, M), z (n, K) to [y, z, pad_z] (n, W); the padding is ``pad``, by default zero."""
         check_rows("latent z", z, self.latent_features)
         check_context(y, self.context, z.shape[0])
         return self._pad(torch.cat((y, z), dim=-1), pad, self.padding_z)

@@ -88,7 +88,7 @@ class RegressedMixturesModel(RegressedModel):
     def _mixtures(
         self, u: Tensor, c: Tensor | None, shift: Tensor, members: slice
     ) -> tuple[TwoPieceNormal, tuple[Tensor, Tensor] | None]:
-        """Mixture of each residual, and its limits or None; u (m, n, D) is in the order of each member."""
+        """Mixtures of the residuals u (m, n, D), in the members' orders, and limits (low, high) or None."""
         return TwoPieceNormal.read(self.network(u, c, members)), self.limits(u, shift, members)
 
     def log_probs(self, x: Tensor, y: Tensor | None, members: slice = slice(None)) -> Tensor:
