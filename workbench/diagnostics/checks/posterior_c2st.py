@@ -4,9 +4,9 @@ C2ST         held-out accuracy of the classifier of the simulation-based inferen
              fresh observations: 0.5 for equal distributions, 1 for separate ones. Few draws show only large
              differences: compare values from equally many draws only. The fast budget trains the classifier
              more briefly than the benchmark does.
-Test         for equal distributions every held-out answer is a coin: the right answers at all observations
-             together are binomial (one-sided). Folds that are not balanced push the accuracy a little below
-             0.5, so that the test is cautious.
+Test         for equal distributions every held-out prediction is right with probability 1/2: the number of
+             right ones at all observations together is binomial (one-sided). Folds that are not balanced push
+             the accuracy a little below 0.5, so that the test is conservative.
 Verdict      green: p at least the level. Amber: below, but the mean accuracy is under 0.55. Red otherwise.
 """
 

@@ -5,8 +5,9 @@ Err_post     mean over fresh y of the unbiased MMD² between draws of the model 
              published; also biased, and unbiased with x in standard deviations of the prior, on which the
              verdict is based.
 Floor        the same between two reference sets: the value for an exact posterior.
-Test         under the exact posterior model and second reference are exchangeable, so that the sign of
-             MMD²(model, first) − MMD²(second, first) is a coin for every observation: exact sign-flip test.
+Test         under the exact posterior, model and second reference are exchangeable, so that
+             MMD²(model, first) − MMD²(second, first) is positive or negative with equal probability at every
+             observation: exact sign-flip test.
 Verdict      green: p at least the level. Amber: below, but the mean above the floor is under 0.01. Red
              otherwise.
 """

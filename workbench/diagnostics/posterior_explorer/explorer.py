@@ -213,7 +213,7 @@ class PosteriorExplorer:
         observation: tuple[float, ...],
         reference: np.ndarray | None = None,
     ) -> xr.Dataset | None:
-        """Return the physical view of draws, on axes that cover the prior and stay the same; None without."""
+        """Return the physical view that a query asks for, on fixed axes that cover the prior; or None."""
         key = query.picture
         if key and key not in self._picture_windows:
             prior = physical.physical(
