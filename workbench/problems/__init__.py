@@ -1,4 +1,7 @@
-"""Problems: sources of x and y with their known densities. A new member costs one file and one line here."""
+"""Catalogue of problems: sources of pairs (x, y), with the densities and posteriors that are known exactly.
+
+A new problem takes one file and one line here.
+"""
 
 # ruff: noqa: I001  (the order of these lines is the order of every menu)
 from workbench.problems.base import PROBLEMS, Problem, Samples

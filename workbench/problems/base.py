@@ -1,7 +1,7 @@
 """Base class of problems: the source of ``x`` and ``y``, and the densities and posteriors known exactly.
 
-Public methods check that the capability is declared and that shapes are right, then call the hook of the
-same name with a leading underscore. A member implements hooks and overrides no public method.
+Public methods such as `Problem.log_density` check that the capability is declared and that shapes are right,
+then call the hook of the same name with a leading underscore (`_log_density`), which a subclass implements.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from workbench.core.variable import Variable
 if TYPE_CHECKING:
     from torch import Tensor
 
-#: (low, high) of each variable: the limits of plots.
+#: Plot limits (low, high), one pair per variable.
 Window = tuple[tuple[float, float], ...]
 
 PROBLEMS: Catalogue[Problem] = Catalogue("problems", "problem")
@@ -41,7 +41,7 @@ class Samples:
 
 
 class Problem(Spec):
-    """Base of every problem. A member defines ``x``, ``y``, ``window``, ``capabilities`` and the hooks."""
+    """Base of every problem. A subclass defines ``x``, ``y``, ``window``, ``capabilities`` and hooks."""
 
     @classmethod
     def from_values(cls, values: dict[str, Any], folder: Path | str | None = None) -> Self:
@@ -60,14 +60,14 @@ class Problem(Spec):
         return ""
 
     def refusals(self) -> list[str]:
-        """Return the reasons against using this problem with its settings, one sentence each."""
+        """Return the reasons against using the problem as it is set, one sentence each; empty if none."""
         return []
 
     def save_data(self, folder: Path) -> None:
-        """Write the data that the settings do not contain to ``folder/data``. Most problems have none."""
+        """Write data that the settings lack, such as table rows, to ``folder/data``; by default none."""
 
     def load_data(self, folder: Path) -> None:
-        """Read the data that `save_data` wrote."""
+        """Read the data that `save_data` wrote to ``folder/data``, if any."""
 
     @property
     def x(self) -> tuple[Variable, ...]:
@@ -86,29 +86,29 @@ class Problem(Spec):
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """Capabilities with the present settings, see `workbench.core.capability`."""
+        """Capabilities (a known density, a simulator, …) that the problem has with its present settings."""
         raise NotImplementedError
 
     @property
     def window(self) -> Window:
-        """(low, high) of each variable of ``x``, in its unit: plot limits that hold 95 % of the draws."""
+        """Plot limits (low, high) of each variable of ``x``, in its unit, holding at least 95 % of draws."""
         raise NotImplementedError
 
     @property
     def observation_window(self) -> Window:
-        """(low, high) of each variable of ``y``, in its unit: plot limits."""
+        """Plot limits (low, high) of each variable of ``y``, in its unit; empty without y."""
         return ()
 
     @property
     def default_observation(self) -> tuple[float, ...]:
-        """Observation (M,) that pages and examples start with."""
+        """Values of y (M,) that the user interface and examples start with; empty without y."""
         return ()
 
     def draw(self, n: int, generator: torch.Generator) -> Samples:
         """Draw ``n`` independent pairs, float64 on the CPU; all randomness comes from ``generator``.
 
         A problem made of table rows returns each row at most once, in random order, and at most all of them.
-        Raises `DataError` for a count below 1, and with the first of `refusals` if there is one.
+        Raises `DataError` for ``n`` below 1, and where `refusals` gives a reason.
         """
         n = _sample_count(n, f"samples of '{self.key}'")
         self._ready()
@@ -118,17 +118,17 @@ class Problem(Spec):
     def prior(self, n: int, generator: torch.Generator) -> Tensor:
         """Draw ``n`` independent x (n, D), float64 on the CPU, without simulating y where that is possible.
 
-        Raises `DataError` with the first of `refusals` if there is one.
+        Raises `DataError` where `refusals` gives a reason.
         """
         self._ready()
         return self._prior(n, generator)
 
     @property
     def phase_free(self) -> int:
-        """Length C of the complex vectors in y whose common phase carries no information on x; 0 without.
+        """Length C of complex vectors that make up y and whose phases are uninformative on x; 0 if none do.
 
-        Such a y consists of real and imaginary parts in turn. It is standardised by one scale for each vector
-        and not shifted, so that a rotation of the phase commutes with the standardisation.
+        Such a y alternates real and imaginary parts. It is standardised by one scale per vector and not
+        shifted, so that a rotation of the phase commutes with the standardisation.
         """
         return 0
 
@@ -160,10 +160,10 @@ class Problem(Spec):
         return self._simulate(self._points(x, "x", len(self.x)), generator)
 
     def reference_posterior(self, observation: Any, n: int, generator: torch.Generator) -> Tensor:
-        """Draw ``n`` independent x (n, D), float64, of the exact p(x | y = observation), observation (M,).
+        """Draw ``n`` independent x (n, D), float64, from the exact p(x | y = observation), observation (M,).
 
-        Raises `IncompatibleError` without the capability REFERENCE_POSTERIOR, and `DataError` for a count
-        below 1 and for an observation that does not fit or that the problem cannot produce.
+        Raises `IncompatibleError` without the capability REFERENCE_POSTERIOR, and `DataError` for ``n``
+        below 1 and for an observation of the wrong size or one that the problem cannot produce.
         """
         self._require(Capability.REFERENCE_POSTERIOR)
         n = _sample_count(n, "samples of the posterior")
@@ -172,7 +172,7 @@ class Problem(Spec):
     def checked_observation(self, observation: Any) -> Tensor:
         """Return ``observation`` as a float64 tensor (M,).
 
-        Raises `DataError` for values that are no numbers or not finite, and for a wrong number of them.
+        Raises `DataError` unless it consists of M finite numbers.
         """
         values = checked_values(observation, self.y, owner=f"'{self.key}'", error=DataError)
         return torch.tensor(values, dtype=torch.float64)
@@ -184,7 +184,7 @@ class Problem(Spec):
         return self._draw(n, generator)[0]
 
     def _draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
-        """Draw pairs; a member with a simulator implements `_prior` and `_simulate` instead."""
+        """Draw ``n`` pairs: x (n, D), and y (n, M) or None. By default simulates y at draws of `_prior`."""
         x = self._prior(n, generator)
         return x, self._simulate(x, generator)
 
@@ -202,7 +202,7 @@ class Problem(Spec):
 
     # checks -------------------------------------------------------------------------------------------
     def _ready(self) -> None:
-        """Raise `DataError` with the first of `refusals`."""
+        """Raise `DataError` with the first sentence of `refusals`; do nothing if there is none."""
         reasons = self.refusals()
         if reasons:
             raise DataError(reasons[0])
@@ -217,7 +217,7 @@ class Problem(Spec):
             )
 
     def _points(self, values: Tensor, name: str, columns: int) -> Tensor:
-        """Return ``values`` in floating point; raises `DataError` unless they have the shape (n, columns)."""
+        """Return ``values`` as floating point; raises `DataError` unless it is a tensor (n, columns)."""
         if not isinstance(values, torch.Tensor):
             description = type(values).__name__
         elif values.ndim != 2 or values.shape[1] != columns:
@@ -230,26 +230,26 @@ class Problem(Spec):
 
 
 class SignalProblem(Protocol):
-    """Further methods of a problem that declares SIGNAL: signal and noise apart.
+    """Methods of a problem with the capability SIGNAL, which computes signals first and adds noise later.
 
-    With them training can draw new noise in every batch without simulating again. A problem for which many
-    signals cost less together has ``signal_draws(n, generator) -> (x, signals)`` as well.
+    With them training can draw new noise in every batch without simulating again. A problem that computes
+    many signals faster together also has ``signal_draws(n, generator) -> (x, signals)``.
     """
 
     def signals(self, x: Tensor) -> Tensor:
-        """Return the signals (n, …) without noise of ``x`` (n, D)."""
+        """Return the noise-free signals (n, …) that the unknowns ``x`` (n, D) produce."""
 
     def recorded(self, signals: Tensor, generator: torch.Generator) -> Tensor:
-        """Return observations (n, M) of the signals with noise from ``generator``."""
+        """Return observations y (n, M): ``signals`` (n, …) with noise drawn from ``generator``."""
 
 
 def _sample_count(n: object, noun: str) -> int:
-    """Return a number of samples as an integer, or raise `DataError` unless it is a whole number from 1."""
+    """Return ``n`` as an int; raises `DataError`, which names the ``noun``, unless it is an integer > 0."""
     if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
         raise DataError(f"Cannot draw {n!r} {noun}", expected="a whole number of at least 1")
     return int(n)
 
 
 def one_line(error: WorkbenchError) -> str:
-    """Return the message of an error on one line, as `Problem.refusals` lists it."""
+    """Return the message of an error on one line, to be used as a reason in `Problem.refusals`."""
     return " ".join(str(error).split())

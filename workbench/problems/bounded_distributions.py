@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def box_draw(n: int, columns: int, low: float, high: float, generator: torch.Generator) -> Tensor:
-    """Draw uniform numbers (n, columns) between ``low`` and ``high``, float64."""
+    """Draw numbers (n, columns), float64, uniform on [low, high)."""
     return low + (high - low) * torch.rand(n, columns, generator=generator, dtype=torch.float64)
 
 
 def box_log_density(x: Tensor, low: float, high: float) -> Tensor:
-    """Return the log density in nats (n,) of the uniform distribution on the box at ``x`` (n, d)."""
+    """Return log p(x) (n,) in nats of the uniform distribution on [low, high]^d at ``x`` (n, d)."""
     inside = ((x >= low) & (x <= high)).all(1)
     # adding 0 x keeps the result on the graph of x, whose gradient here is zero
     flat = 0.0 * x.sum(1) - x.shape[1] * math.log(high - low)
@@ -31,14 +31,17 @@ def box_log_density(x: Tensor, low: float, high: float) -> Tensor:
 
 
 def _ends(mean: Tensor, scale: float, low: float, high: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Return both standardised ends, mirrored into the left tail, and the sign (-1 where mirrored)."""
+    """Return (low - mean)/scale and (high - mean)/scale, and the sign ±1 that makes their sum <= 0.
+
+    Both are multiplied by the sign and sorted: the interval then lies to the left.
+    """
     first, second = (low - mean) / scale, (high - mean) / scale
     sign = torch.where(first + second > 0, -1.0, 1.0).to(mean)
     return torch.minimum(sign * first, sign * second), torch.maximum(sign * first, sign * second), sign
 
 
 def truncated_normal_log_mass(mean: Tensor, scale: float, low: float, high: float) -> Tensor:
-    """Return log P(low < X < high) for X ~ N(mean, scale²), in the shape of ``mean``."""
+    """Return log P(low < X < high) in nats for X ~ N(mean, scale²), in the shape of ``mean``."""
     lower, upper, _ = _ends(mean, scale, low, high)
     log_upper = torch.special.log_ndtr(upper)
     return log_upper + torch.log1p(-(torch.special.log_ndtr(lower) - log_upper).exp())
@@ -47,7 +50,7 @@ def truncated_normal_log_mass(mean: Tensor, scale: float, low: float, high: floa
 def truncated_normal_draw(
     mean: Tensor, scale: float, low: float, high: float, generator: torch.Generator
 ) -> Tensor:
-    """Draw one exact sample of N(mean, scale²) on (low, high) for each entry of ``mean``, float64."""
+    """Draw one exact sample of N(mean, scale²) truncated to (low, high) per entry of ``mean``, float64."""
     from scipy.special import ndtri_exp
 
     lower, upper, sign = _ends(mean.double(), scale, low, high)

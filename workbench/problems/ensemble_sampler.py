@@ -1,10 +1,10 @@
-"""Draw from a density that is known up to a constant with an ensemble of walkers.
+"""Markov chain Monte Carlo with an ensemble of walkers, for a density that is known up to a constant.
 
 Sampler:    emcee's, with moves by differential evolution. A walker jumps along the difference of two
             others, so that scales and correlations need no tuning, and a jump from one mode to another is
             one such difference.
-Start:      draws of the prior, resampled with their likelihoods as weights. With enough of them every mode
-            starts with about its share of the walkers; the chain corrects the remaining error.
+Start:      draws of the prior, resampled with their likelihoods as weights. With enough of them the fraction
+            of walkers in each mode starts near the mode's probability; the chain corrects the rest.
 Source:     ter Braak 2006, Statistics and Computing 16; ter Braak & Vrugt 2008, Statistics and Computing 18;
             Foreman-Mackey et al. 2013, emcee, arXiv 1202.3665.
 """
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def resample(log_weights: Tensor, n: int, generator: torch.Generator, *, shuffled: bool = True) -> Tensor:
-    """Return indices (n,) of rows drawn in proportion to their weights exp(log_weights (m,)).
+    """Return the indices (n,) of ``n`` rows drawn from m in proportion to their weights exp(log_weights).
 
     Systematic resampling: a row with normalised weight w is drawn ⌊n w⌋ or ⌈n w⌉ times, so that few rows
     repeat. The order is random if ``shuffled``.
@@ -42,8 +42,8 @@ def walkers(
 ) -> emcee.EnsembleSampler:
     """Return emcee's sampler of ``n`` walkers in ``columns`` dimensions under ``log_density`` (m, d) -> (m,).
 
-    ``whole`` is the fraction of jumps by the whole difference of two other walkers: they lead from one mode
-    to another.
+    ``whole`` is the fraction of differential-evolution moves with γ = 1, which jump by the whole difference
+    of two other walkers and so from one mode to another.
     """
     import emcee  # takes a third of a second
 
@@ -56,9 +56,9 @@ def walkers(
 
 
 def resampled(points: Tensor, log_weights: Tensor, n: int, generator: torch.Generator) -> Tensor:
-    """Return ``n`` of the points (m, d), drawn in proportion to exp(log_weights (m,)), in their order.
+    """Return ``n`` of the ``points`` (m, d), drawn in proportion to exp(log_weights (m,)), order kept.
 
-    Raises `DataError` where no weight is above zero.
+    Raises `DataError` if all weights are zero.
     """
     if not log_weights.max().isfinite():
         raise DataError(
@@ -86,7 +86,7 @@ def ensemble_draws(
     log_density : (m, d) -> (m,) in nats, up to a constant; -inf off the support.
     start : one point for each walker, w at least 2 d + 2. Noise of the size ``spread`` times the standard
         deviation of a column separates equal points; it is used only where the density stays above zero.
-    burn, between : steps before the first state that is taken as draws, and between two such states.
+    burn, between : steps before the ensemble is first taken as draws, and from each such time to the next.
     """
     count, columns = start.shape
     scale = torch.where(start.std(0) > 0, start.std(0), start.abs().mean(0) + 1e-3)

@@ -1,4 +1,4 @@
-"""Standard random numbers in float64 from a generator that the caller hands in."""
+"""Standard normal and uniform random numbers in float64, drawn with a given generator."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def normal(n: int, columns: int, generator: torch.Generator) -> Tensor:
-    """Return standard normal numbers (n, columns), float64."""
+    """Draw standard normal numbers (n, columns), float64."""
     return torch.randn(n, columns, generator=generator, dtype=torch.float64)
 
 
 def uniform(n: int, generator: torch.Generator) -> Tensor:
-    """Return uniform numbers in [0, 1) (n,), float64."""
+    """Draw ``n`` uniform numbers in [0, 1), float64."""
     return torch.rand(n, generator=generator, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Plot limits: squares around the origin, and limits and a typical row estimated from draws."""
+"""Plot limits (a square around the origin, quantiles of samples), and the most typical row of samples."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from workbench.problems.base import Window
 
 
 def square(half_width: float) -> Window:
-    """Return a square window centred on the origin, its half width rounded up to a tenth."""
+    """Return plot limits of a square centred on the origin, its half width rounded up to a tenth."""
     edge = round(half_width + 0.05, 1)
     return ((-edge, edge), (-edge, edge))
 
 
 def quantile_window(values: np.ndarray) -> Window:
-    """Return (low, high) of each column of ``values`` (n, k).
+    """Return plot limits (low, high) of each column of ``values`` (n, k).
 
     The limits are the 0.5 % and 99.5 % quantiles, widened on both sides by 5 % of their distance.
     """
@@ -29,9 +29,9 @@ def quantile_window(values: np.ndarray) -> Window:
 
 
 def typical_row(values: np.ndarray) -> tuple[float, ...]:
-    """Return the row of ``values`` (n, k) nearest to the medians, in units of the standard deviations.
+    """Return the row of ``values`` (n, k) nearest to the columns' medians in units of standard deviations.
 
-    Unlike the row of medians it did occur. Empty for k = 0.
+    Unlike the vector of medians, such a row occurs in the data. Empty for k = 0.
     """
     if values.shape[1] == 0:
         return ()

@@ -42,7 +42,7 @@ _STIMULUS_SEED = 42
 
 @lru_cache(maxsize=1)
 def _design() -> np.ndarray:
-    """Return X (100, 10), float64."""
+    """Return the design matrix X (100, 10) of offset and lagged stimulus, float64."""
     # rounded to float32 as in the benchmark
     stimulus = np.random.RandomState(_STIMULUS_SEED).randn(TIMES).astype(np.float32).astype(np.float64)
     matrix = np.zeros((TIMES, 1 + LAGS))
@@ -77,7 +77,7 @@ def precision_factor() -> Tensor:
 
 @PROBLEMS.register
 class BernoulliGLM(Problem):
-    """Generalised linear model (GLM) of a spiking neuron: its offset and its filter from its spikes."""
+    """Infer offset and filter of a neuron, a generalised linear model (GLM), from its spikes."""
 
     key = "bernoulli_glm"
     title = "Spiking neuron (Bernoulli GLM)"
@@ -125,7 +125,7 @@ class BernoulliGLM(Problem):
         return tuple((spikes if self.observed == "spikes" else spikes @ _design()).tolist())
 
     def figure(self, x: Tensor) -> tuple[Tensor, dict[str, Any]]:
-        """Return the filter as lines (n, 9, 2): the weight of the stimulus over its lag."""
+        """Return filters as lines (n, 9, 2), weight over lag, and the title and axis labels of their plot."""
         lag = torch.arange(LAGS, dtype=x.dtype).expand(len(x), LAGS)
         return torch.stack([lag, x[:, 1:]], -1), {
             "title": "Filter",

@@ -34,13 +34,13 @@ def white_log_density(residual: Tensor, scale: float) -> Tensor:
 
 
 def spread_out(count: int, high: float = 0.5) -> tuple[float, ...]:
-    """Return evenly spaced numbers from -``high`` to ``high``: an observation with distinct components."""
+    """Return ``count`` evenly spaced numbers from -``high`` to ``high``, used as a default observation."""
     return tuple(round(-high + 2 * high * i / max(count - 1, 1), 3) for i in range(count))
 
 
 @PROBLEMS.register
 class GaussianLinear(Problem):
-    """A Gaussian mean with a Gaussian prior, in many dimensions."""
+    """Infer the mean of a Gaussian under a Gaussian prior, in 1 to 32 dimensions."""
 
     key = "gaussian_linear"
     title = "Gaussian mean, Gaussian prior"

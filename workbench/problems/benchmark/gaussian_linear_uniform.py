@@ -35,7 +35,7 @@ _SCALE = math.sqrt(VARIANCE)
 
 @PROBLEMS.register
 class GaussianLinearUniform(Problem):
-    """A Gaussian mean that is known to lie in a cube, in many dimensions."""
+    """Infer the mean of a Gaussian under a uniform prior on a cube, in 1 to 32 dimensions."""
 
     key = "gaussian_linear_uniform"
     title = "Gaussian mean, uniform prior"

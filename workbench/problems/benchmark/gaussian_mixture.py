@@ -1,8 +1,8 @@
 """The common mean of a broad and a narrow Gaussian from one observation.
 
-Prior:      x ~ U(-10, 10)².     Observed:  y ~ 1/2 N(x, I) + 1/2 N(x, 0.1² I), one component a draw.
-Posterior:  1/2 N(y, I) + 1/2 N(y, 0.1² I) cut off at the square. Each component counts with its mass inside,
-            and inside it the two coordinates are independent: a component, then two truncated normals.
+Prior:      x ~ U(-10, 10)².     Observed:  y ~ 1/2 N(x, I) + 1/2 N(x, 0.1² I), one component per draw.
+Posterior:  1/2 N(y, I) + 1/2 N(y, 0.1² I) cut off at the square. To draw: choose a component in proportion
+            to its mass inside the square, then draw two independent truncated normals.
 """
 
 from __future__ import annotations

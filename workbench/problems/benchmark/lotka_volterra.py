@@ -1,10 +1,10 @@
 """Prey and predators: four rates from ten noisy counts of each.
 
-Prior:      α, γ ~ LogNormal(-0.125, 0.5), β, δ ~ LogNormal(-3, 0.5), a day.
+Prior:      α, γ ~ LogNormal(-0.125, 0.5), β, δ ~ LogNormal(-3, 0.5), per day.
 Model:      X' = α X - β X Y, Y' = -γ Y + δ X Y from X = 30 prey and Y = 1 predator.
-Observed:   y ~ LogNormal(log u, 0.1) with u between 1e-10 and 1e4, t = 0, 2.1, …, 18.9 days; ten times prey,
-            then ten times predators.
-Likelihood: the log-normal one, exact but for the solver.
+Observed:   y ~ LogNormal(log u, 0.1), u = X or Y clipped to [1e-10, 1e4], at t = 0, 2.1, …, 18.9 days: first
+            the ten counts of prey, then those of predators.
+Likelihood: log-normal, exact up to the error of the solver.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _LOG_BOUNDS = (math.log(1e-10), math.log(1e4))
 
 @PROBLEMS.register
 class LotkaVolterra(PopulationProblem):
-    """Growth, hunting, death and feeding rates of prey and predators from their numbers over time."""
+    """Infer growth, hunting, death and feeding rates of prey and predators from their counts over time."""
 
     key = "lotka_volterra"
     title = "Prey and predators (Lotka-Volterra)"
@@ -83,7 +83,10 @@ class LotkaVolterra(PopulationProblem):
         return DEFAULT
 
     def figure(self, x: Tensor) -> tuple[Tensor, dict[str, Any]]:
-        """Return orbits (n, 91, 2) in the plane of prey and predators, and the texts of their plot."""
+        """Return orbits (n, 91, 2) in the plane of prey and predators, and the labels of their plot.
+
+        Rows for which the solver fails are left out.
+        """
         lines = self._log_populations(x.double(), POINTS_PER_INTERVAL).exp()
         return lines[~lines.isnan().flatten(1).any(1)], {
             "title": "Prey and predators",
@@ -92,17 +95,17 @@ class LotkaVolterra(PopulationProblem):
         }
 
     def observed_points(self, observation: Sequence[float]) -> list[tuple[float, float]]:
-        """Return the counts of prey and predators as ten points of that plane."""
+        """Return the observed counts as ten points (prey, predators), to plot over the orbits of `figure`."""
         return list(zip(observation[:TIMES], observation[TIMES:], strict=True))
 
     def _log_populations(self, x: Tensor, points: int = 1) -> Tensor:
-        """Return log u of both populations, ``points`` times per interval between observations."""
+        """Return log X and log Y (n, times, 2) at ``points`` times per interval between observations."""
         growth, hunting, death, feeding = x.T
         rates, pairs = torch.stack([growth, -death], 1), torch.stack([-hunting, feeding], 1)
         return log_populations(rates, pairs, START, INTERVAL / points, points * (TIMES - 1) + 1)
 
     def _log_medians(self, states: Tensor) -> Tensor:
-        """Return the logarithms of the medians of y (n, 20)."""
+        """Return the logarithms of the medians of y (n, 20) for log populations ``states`` (n, 10, 2)."""
         return states.transpose(1, 2).flatten(1).clamp(*_LOG_BOUNDS)
 
     def _simulate(self, x: Tensor, generator: torch.Generator) -> Tensor:

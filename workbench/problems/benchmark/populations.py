@@ -1,13 +1,13 @@
 """Two populations that feed on each other: a differential equation solved for a batch of parameters.
 
-Equation:   d log u₁/dt = r₁ + q₁ u₂,  d log u₂/dt = r₂ + q₂ u₁. Lotka and Volterra's model has this form, and
-            so has the epidemic of Kermack and McKendrick. In logarithms populations stay positive, and the
-            tolerance is a relative one.
+Equation:   d log u₁/dt = r₁ + q₁ u₂,  d log u₂/dt = r₂ + q₂ u₁, r and q constant. Lotka and Volterra's
+            model has this form, and so has the epidemic of Kermack and McKendrick. In logarithms populations
+            stay positive, and the tolerance is a relative one.
 Method:     Dormand and Prince's pair of order 8 (5, 3) with the coefficients of SciPy. Each row has its own
             step sizes and ends exactly at the requested times.
-Why ours:   SciPy solves one row at a time. Batched solvers for torch share a step among the whole batch, so
+Not SciPy:  it solves one row at a time. Batched solvers for torch share a step among the whole batch, so
             that a row's result would depend on its neighbours, or are a dependency for 40 lines.
-Gradient:   step sizes count as constants, the stages are on the graph.
+Gradient:   autograd records the stages and treats step sizes as constants.
 Source:     Hairer, Nørsett & Wanner 1993, Solving Ordinary Differential Equations I, II.5 and II.10.
 """
 
@@ -32,7 +32,7 @@ _MAX_STEPS = 150  # within one interval; the priors need 50, and a row that need
 
 @cache
 def _tableau() -> tuple[list[Tensor], Tensor, Tensor]:
-    """Return the coefficients of the stages, of the solution, and of both error estimates (2, stages + 1)."""
+    """Return the coefficients of Runge-Kutta stages, solution and both error estimates (2, stages + 1)."""
     from scipy.integrate import DOP853
 
     stages = [torch.tensor(DOP853.A[i, :i], dtype=torch.float64) for i in range(1, len(DOP853.A))]
@@ -41,12 +41,12 @@ def _tableau() -> tuple[list[Tensor], Tensor, Tensor]:
 
 
 def _field(u: Tensor, rates: Tensor, feeding: Tensor) -> Tensor:
-    """Return d log u/dt (m, 2)."""
+    """Return d log u/dt (m, 2) at log populations ``u`` (m, 2), for r = ``rates`` and q = ``feeding``."""
     return rates + feeding * u.exp().flip(1)
 
 
 def _step(u: Tensor, rates: Tensor, feeding: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
-    """Advance by one ``step`` (m,): the new state (m, 2) and its error (m,) in units of the tolerance."""
+    """Return log populations (m, 2) after one time ``step`` (m,), and errors (m,) in units of tolerance."""
     coefficients, weights, errors = _tableau()
     stages = [_field(u, rates, feeding)]
     for row in coefficients:
@@ -65,7 +65,7 @@ def _step(u: Tensor, rates: Tensor, feeding: Tensor, step: Tensor) -> tuple[Tens
 def _advance(
     u: Tensor, rates: Tensor, feeding: Tensor, step: Tensor, interval: float
 ) -> tuple[Tensor, Tensor]:
-    """Return the state (n, 2) one interval later and the step sizes (n,) to continue with.
+    """Return the log populations (n, 2) one ``interval`` later and the step sizes (n,) to continue with.
 
     Rows that need too many steps become NaN.
     """
@@ -89,9 +89,10 @@ def _advance(
 def log_populations(
     rates: Tensor, feeding: Tensor, start: tuple[float, float], interval: float, count: int
 ) -> Tensor:
-    """Return log u (n, count, 2) at times 0, interval, … for r and q (n, 2), float64, accurate to 1e-7.
+    """Return log u of both populations (n, count, 2) at times 0, interval, …, accurate to 1e-7.
 
-    Rates far outside the priors may need more steps than are allowed: such rows are NaN from that time on.
+    ``rates`` and ``feeding`` are r and q of the equation, float64 (n, 2), and ``start`` is u at time 0. Rows
+    far outside the priors may need more steps than are allowed: they are NaN from that time on.
     """
     u = rates.new_tensor(start).log().expand(len(rates), 2)
     step, states = torch.full((len(rates),), 0.05 * interval, dtype=u.dtype, device=u.device), [u]
@@ -104,24 +105,24 @@ def log_populations(
 class PopulationProblem(Problem):
     """Base of problems with log-normal rates and noisy observations of two populations.
 
-    Members define ``locations`` and ``scales`` of the logarithms of x, `_log_populations` and
-    `_log_likelihood`.
+    Subclasses define ``locations`` and ``scales`` (means and standard deviations of log x),
+    `_log_populations` and `_log_likelihood`.
     """
 
     locations: tuple[float, ...]
     scales: tuple[float, ...]
 
     def _log_populations(self, x: Tensor) -> Tensor:
-        """Return log u of both populations (n, times, 2) for positive rates ``x`` (n, D), all float64."""
+        """Return log populations (n, times, 2), float64, for positive parameters ``x`` (n, D), float64."""
         raise NotImplementedError
 
     def _log_likelihood(self, log_populations: Tensor, y: Tensor) -> Tensor:
-        """Return log p(y | x) in nats (n,)."""
+        """Return log p(y | x) in nats (n,) from the populations that x leads to, (n, times, 2)."""
         raise NotImplementedError
 
     @property
     def window(self) -> Window:
-        """Zero to three standard deviations of the logarithm above the median, rounded."""
+        """Plot limits of each rate: 0, and the median times exp(3 standard deviations of log x), rounded."""
         tops = (math.exp(m + 3 * s) for m, s in zip(self.locations, self.scales, strict=True))
         return tuple((0.0, round(top, 2 - math.floor(math.log10(top)))) for top in tops)
 

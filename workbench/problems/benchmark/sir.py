@@ -1,9 +1,9 @@
-"""An epidemic: rates of infection and recovery from ten small random tests.
+"""An epidemic: rates of infection and recovery from ten rounds of random tests.
 
-Prior:      β ~ LogNormal(log 0.4, 0.5), γ ~ LogNormal(log 0.125, 0.2), both a day.
+Prior:      β ~ LogNormal(log 0.4, 0.5), γ ~ LogNormal(log 0.125, 0.2), both per day.
 Model:      S' = -β S I/N, I' = β S I/N - γ I, R' = γ I; N = 10⁶ people, one of them infected on day 0.
 Observed:   y_k ~ Binomial(1000, I(t_k)/N), t_k = 0, 17, …, 153 days.
-Likelihood: the binomial one, exact but for the solver; y_k between whole numbers by the gamma function.
+Likelihood: binomial, exact up to the error of the solver; the gamma function extends it to fractional y_k.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ POINTS_PER_INTERVAL = 8
 
 @PROBLEMS.register
 class SusceptibleInfectedRecovered(PopulationProblem):
-    """Susceptible, infected, recovered (SIR): rates of an epidemic from counts of infected people."""
+    """Infer the rates of a susceptible-infected-recovered (SIR) epidemic from counts of positive tests."""
 
     key = "sir"
     title = "Epidemic (SIR)"
@@ -67,7 +67,7 @@ class SusceptibleInfectedRecovered(PopulationProblem):
         return DEFAULT
 
     def _log_populations(self, x: Tensor, points: int = 1) -> Tensor:
-        """Return log u of both populations, ``points`` times per interval between observations."""
+        """Return log S/N and log I/N (n, times, 2) at ``points`` times per interval between observations."""
         contact, recovery = x.T
         rates = torch.stack([torch.zeros_like(recovery), -recovery], 1)
         feeding = torch.stack([-contact, contact], 1)
@@ -75,7 +75,10 @@ class SusceptibleInfectedRecovered(PopulationProblem):
         return log_populations(rates, feeding, start, INTERVAL / points, count)
 
     def figure(self, x: Tensor) -> tuple[Tensor, dict[str, Any]]:
-        """Return infected people per 1000 over time as lines (n, 73, 2), and the texts of their plot."""
+        """Return infected people per 1000 over time as lines (n, 73, 2), and the plot's labels.
+
+        Rows for which the solver fails are left out.
+        """
         share = self._log_populations(x.double(), POINTS_PER_INTERVAL)[:, :, 1].exp()
         days = torch.arange(share.shape[1], dtype=share.dtype) * INTERVAL / POINTS_PER_INTERVAL
         lines = torch.stack([days.expand_as(share), TESTS * share], -1)
@@ -87,7 +90,7 @@ class SusceptibleInfectedRecovered(PopulationProblem):
         }
 
     def observed_points(self, observation: Sequence[float]) -> list[tuple[float, float]]:
-        """Return day and count of each of the ten tests."""
+        """Return the points (day, number of positive tests) of the ten rounds of tests."""
         return [(INTERVAL * k, count) for k, count in enumerate(observation)]
 
     def _simulate(self, x: Tensor, generator: torch.Generator) -> Tensor:

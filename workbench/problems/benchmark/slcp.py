@@ -31,7 +31,7 @@ DEFAULT = (2.24, -2.43, -1.48, -3.46, -0.38, -4.33, 1.1, -2.15)
 
 
 def _factor(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the entries l₁₁, l₂₁, l₂₂ (n, 1) of the lower Cholesky factor of S."""
+    """Return the entries l₁₁, l₂₁, l₂₂ (n, 1) of the lower Cholesky factor of the covariance S of ``x``."""
     first, second = x[:, 2:3].square(), x[:, 3:4].square()
     l11 = (first.square() + RIDGE).sqrt()
     l21 = x[:, 4:].tanh() * first * second / l11
@@ -43,7 +43,7 @@ def _factor(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 @PROBLEMS.register
 class SimpleLikelihoodComplexPosterior(Problem):
-    """Mean, spread and correlation of a Gaussian from four of its points: four modes with sharp edges."""
+    """Infer mean, spread and correlation of a Gaussian from four points: a posterior with four modes."""
 
     key = "slcp"
     title = "Simple likelihood, complex posterior"
@@ -80,7 +80,7 @@ class SimpleLikelihoodComplexPosterior(Problem):
         return DEFAULT
 
     def figure(self, x: Tensor) -> tuple[Tensor, dict[str, Any]]:
-        """Return the ellipse of one standard deviation as lines (n, 49, 2), and the texts of their plot."""
+        """Return one-sigma ellipses of the Gaussians (n, 49, 2), and the labels of their plot."""
         l11, l21, l22 = _factor(x.double())
         angle = torch.linspace(0, 2 * math.pi, 49, dtype=torch.float64)
         first = x[:, :1] + l11 * angle.cos()
@@ -92,7 +92,7 @@ class SimpleLikelihoodComplexPosterior(Problem):
         }
 
     def observed_points(self, observation: Sequence[float]) -> list[tuple[float, float]]:
-        """Return the four points of an observation."""
+        """Return the four points (a, b) that make up an observation y (8,)."""
         return list(zip(observation[0::2], observation[1::2], strict=True))
 
     def _prior(self, n: int, generator: torch.Generator) -> Tensor:

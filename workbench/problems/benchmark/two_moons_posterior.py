@@ -2,9 +2,9 @@
 
 Prior:      x ~ U(-1, 1)².
 Simulator:  a ~ U(-π/2, π/2), r ~ N(0.1, 0.01²), p = (r cos a + 1/4, r sin a),
-            y = p + (-|x₁ + x₂|, -x₁ + x₂)/√2.
-Likelihood: with q = y - shift(x) - (1/4, 0) the density N(±|q|; 0.1, 0.01²)/(π |q|), + for q₁ > 0; the factor
-            1/|q| is the polar Jacobian.
+            y = p + shift(x), shift(x) = (-|x₁ + x₂|, -x₁ + x₂)/√2.
+Likelihood: with q = y - shift(x) - (1/4, 0) the density N(±|q|; 0.1, 0.01²)/(π |q|), + for q₁ > 0 and -
+            otherwise; the factor 1/|q| is the polar Jacobian.
 Posterior:  x -> shift(x) is a rotation followed by a fold, so that it keeps areas: p drawn forward, y - p
             unfolded with either sign and accepted if it lies in the square is an exact draw.
 """
@@ -36,12 +36,12 @@ _BATCH, _BATCHES = 50_000, 100
 
 
 def _shift(x: Tensor) -> Tensor:
-    """Return the mean of y - p (n, 2): a rotation of x by 45° and a fold."""
+    """Return the noise-free part (n, 2) of y at ``x`` (n, 2): a rotation by 45° and a fold."""
     return torch.stack([-(x[:, 0] + x[:, 1]).abs(), x[:, 1] - x[:, 0]], 1) / math.sqrt(2)
 
 
 def _crescent(n: int, generator: torch.Generator) -> Tensor:
-    """Draw p (n, 2)."""
+    """Draw the crescent-shaped noise p (n, 2) on y."""
     angle = math.pi * (uniform(n, generator) - 0.5)
     radius = RADIUS + THICKNESS * normal(n, 1, generator)[:, 0]
     return torch.stack([radius * angle.cos() + OFFSET, radius * angle.sin()], 1)
@@ -105,10 +105,10 @@ class TwoMoonsPosterior(Problem):
         return box_log_density(x, -1.0, 1.0) + radial - (math.pi * distance).log()
 
     def log_evidence(self, y: Tensor) -> Tensor:
-        """Return log p(y) (n,) in nats for observations (n, 2), accurate to about 1e-3; -inf out of reach.
+        """Return log p(y) (n,) in nats for observations (n, 2), accurate to about 1e-3; -inf if unreachable.
 
         Unfolding y - p has two solutions where its first component is negative, each inside the square where
-        the sum of its absolute components is at most √2: p(y) is half the mass of such p.
+        the sum of its absolute components is at most √2: p(y) is half the probability of such p.
         """
         y = self._points(y, "y", 2)
         angle = math.pi * ((torch.arange(500).to(y) + 0.5) / 500 - 0.5)

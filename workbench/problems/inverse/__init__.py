@@ -1,1 +1,1 @@
-"""Inverse problems: unknowns x behind an observation y."""
+"""Inverse problems: the posterior of unknowns x given an observation y."""

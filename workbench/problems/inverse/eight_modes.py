@@ -2,8 +2,8 @@
 
 Prior:      x ~ 1/8 Σ_k N(c_k, 0.2² I), c_k the corners of a regular octagon of radius 2.61.
 Observed:   the label of the mode that x came from, as one-hot y.
-Labels:     some 0 0 0 0 1 1 2 3 (modes clockwise from the upper left), all 0 … 7, none.
-Posterior:  x | label: the modes with that label, evenly.
+Labels:     modes clockwise from the upper left have 0 0 0 0 1 1 2 3 ("some") or 0 … 7 ("all"); "none": no y.
+Posterior:  x | label: the Gaussians with that label, with equal weights.
 Joint:      p(x, y) = 1/8 Σ_{k with label y} N(x; c_k, 0.2² I), a density in x and a probability in y.
 """
 
@@ -44,7 +44,7 @@ LABELS = {"some": (0, 0, 0, 0, 1, 1, 2, 3), "all": tuple(range(8)), "none": (0,)
 
 @PROBLEMS.register
 class EightModes(Problem):
-    """The points that may carry an observed label: a posterior with one, two or four separate modes."""
+    """Infer a point in the plane from its label: the posterior has one, two or four separate modes."""
 
     key = "eight_modes"
     title = "Eight labelled modes"
@@ -99,7 +99,7 @@ class EightModes(Problem):
         return 0 if self.labels == "none" else len(set(LABELS[self.labels]))
 
     def _label_of_mode(self) -> Tensor:
-        """Return the label of each mode (8,)."""
+        """Return the integer label of each of the eight modes (8,)."""
         return torch.tensor(LABELS[self.labels])
 
     def _one_hot(self, label: Tensor) -> Tensor:
@@ -111,7 +111,7 @@ class EightModes(Problem):
         return x, self._one_hot(self._label_of_mode()[mode]) if self._kinds else None
 
     def _mode_logs(self, x: Tensor) -> Tensor:
-        """Return log 1/8 N(x; c_k, 0.2² I) in nats for every mode (n, 8)."""
+        """Return log(1/8 N(x; c_k, 0.2² I)) in nats (n, 8), one column per mode k."""
         distance = (x[:, None] - x.new_tensor(CENTRES)).div(_SPREAD).square().sum(-1)
         return -0.5 * distance - math.log(8 * 2 * math.pi * _SPREAD**2)
 

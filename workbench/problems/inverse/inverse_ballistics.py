@@ -6,10 +6,10 @@ Flight:    with drag proportional to speed, τ = k t / m and e = exp(-τ) - 1,
            A = 1 + k x₄ sin x₃ / (g m); g = 9.81 m/s², k = 0.25 kg/s, m = 0.2 kg.
 Impact:    A e + τ = h with h = x₂ k²/(g m²), after the peak: τ = h + A + W(-A exp(-h - A)), W the principal
            branch of Lambert's function. Solved by Newton's method from above, which on a convex function
-           converges monotonically. The last steps are on the graph, so that derivatives are exact.
+           converges monotonically. Autograd records the last steps, so that derivatives are exact.
 Observed:  y, the horizontal position at impact, without noise.
-Posterior: y = x₁ + r(x₂, x₃, x₄), so that given y the others have the density prior · N(y - r; 0, 0.5²), and
-           x₁ = y - r. Accepting prior draws with probability exp(-(y - r)²/(2 · 0.5²)) is exact.
+Posterior: y = x₁ + r(x₂, x₃, x₄), so that (x₂, x₃, x₄) given y have the density prior · N(y - r; 0, 0.5²),
+           and x₁ = y - r. Accepting prior draws with probability exp(-(y - r)²/(2 · 0.5²)) is exact.
 Below the ground: a ball that starts there and never rises above it is assigned the place of its peak.
 """
 
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 GRAVITY, DRAG, MASS = 9.81, 0.25, 0.2
 PLACE_SCALE, HEIGHT_MEAN, HEIGHT_SCALE, SPEED_MEAN = 0.5, 1.5, 0.5, 15.0
 STEEPNESS = (0.1 * math.pi / 2, 0.9 * math.pi / 2)
-#: Newton steps without and with gradients; draws in a batch of rejection sampling, and batches at most.
+#: Newton steps without and with gradients; draws per batch of rejection sampling, and most batches.
 _STEPS, _GRADIENT_STEPS = 8, 2
 _BATCH, _BATCHES = 20_000, 1000
 
 
 def impact_time(height: Tensor, rise: Tensor) -> Tensor:
-    """Return the time to the ground in s (n,) from a height in m (n,) and a vertical speed in m/s (n,)."""
+    """Return the flight time in s (n,) from launch height in m (n,) and vertical launch speed in m/s (n,)."""
     lift = 1 + DRAG * rise / (GRAVITY * MASS)
     level = height * DRAG**2 / (GRAVITY * MASS**2)
     peak = lift.clamp(min=1.0).log()
@@ -62,7 +62,7 @@ def impact_time(height: Tensor, rise: Tensor) -> Tensor:
 
 
 def _newton(tau: Tensor, level: Tensor, lift: Tensor) -> Tensor:
-    """Return τ (n,) after one Newton step on A e + τ = h."""
+    """Return τ (n,) after one Newton step towards A (exp(-τ) - 1) + τ = h, A = ``lift``, h = ``level``."""
     fall = torch.expm1(-tau)
     slope = (1 - lift * (1 + fall)).clamp(min=1e-8)  # zero only where the peak touches the ground
     return tau - (tau - level + lift * fall) / slope
@@ -70,7 +70,7 @@ def _newton(tau: Tensor, level: Tensor, lift: Tensor) -> Tensor:
 
 @PROBLEMS.register
 class InverseBallistics(Problem):
-    """Launch position, height, angle and speed of a ball from the place of its impact."""
+    """Infer launch position, height, angle and speed of a ball from the place of its impact."""
 
     key = "inverse_ballistics"
     title = "Inverse ballistics"
@@ -85,8 +85,8 @@ class InverseBallistics(Problem):
 
     whole_throws = param.Boolean(
         False,
-        doc="The ball is thrown with the speed rounded to a whole number. Together with the uniform number, "
-        "which then leaves the throw as it was, the published problem in a form that has a density.",
+        doc="Throw the ball with the speed rounded to a whole number. With 'dequantised', whose uniform "
+        "number the rounding undoes, this is the published problem with a prior that has a density.",
     )
 
     @property
@@ -120,7 +120,7 @@ class InverseBallistics(Problem):
         return (5.0,)
 
     def flight(self, x: Tensor, points: int = 50) -> Tensor:
-        """Return (horizontal, vertical) in m (n, points, 2) at equal time steps of throws ``x`` (n, 4)."""
+        """Return the flight paths (n, points, 2) of throws ``x`` (n, 4), (horizontal, vertical) in m."""
         x = self._points(x, "x", 4)
         speed = self._speed(x)
         along, rise = speed * x[:, 2].cos(), speed * x[:, 2].sin()
@@ -132,13 +132,13 @@ class InverseBallistics(Problem):
         return torch.stack([horizontal, vertical], -1)
 
     def _reach(self, x: Tensor) -> Tensor:
-        """Return the horizontal distance from launch to impact in m (n,)."""
+        """Return the horizontal distances from launch to impact in m (n,) of throws ``x`` (n, 4)."""
         speed = self._speed(x)
         time = impact_time(x[:, 1], speed * x[:, 2].sin())
         return -speed * x[:, 2].cos() * MASS / DRAG * torch.expm1(-time * DRAG / MASS)
 
     def _speed(self, x: Tensor) -> Tensor:
-        """Return the speed of the throw in m/s (n,)."""
+        """Return the launch speeds in m/s (n,) of ``x`` (n, 4), rounded to integers with ``whole_throws``."""
         return x[:, 3].round() if self.whole_throws else x[:, 3]
 
     def _simulate(self, x: Tensor, generator: torch.Generator) -> Tensor:

@@ -3,7 +3,7 @@
 Prior:    x₁ ~ N(0, 0.25²) m, x₂, x₃, x₄ ~ N(0, 0.5²) rad; links l = (0.5, 0.5, 1) m.
 Forward:  y = (Σ lᵢ cos aᵢ, x₁ + Σ lᵢ sin aᵢ) = (horizontal, vertical), no noise; absolute angles
           code:   a = (x₂, x₂ + x₃, x₂ + x₃ + x₄)      (the authors' released program)
-          paper:  a = (x₂, x₃ - x₂, x₄ - x₃ - x₂)      (the printed formula; not a relabelling of the other)
+          paper:  a = (x₂, x₃ - x₂, x₄ - x₃ - x₂)      (their printed formula; not a relabelling of the other)
 Posterior: on the surface f(x) = y the density is prior(x) / √det(J Jᵀ) in surface measure (co-area formula).
 Sampler:  chart j leaves joint angle j and the rail free to be solved for. With the others fixed the
           horizontal is C + R cos(θ + δ), so θ = -δ ± arccos((h - C)/R), two elbow branches, and x₁ follows
@@ -40,7 +40,7 @@ _BATCH, _BATCHES = 20_000, 800
 
 @PROBLEMS.register
 class InverseKinematics(Problem):
-    """Rail height and three joint angles of an arm, from the position of its hand."""
+    """Infer rail height and three joint angles of an arm from the position of its hand."""
 
     key = "inverse_kinematics"
     title = "Inverse kinematics"
@@ -84,7 +84,7 @@ class InverseKinematics(Problem):
 
     @property
     def arm_window(self) -> Window:
-        """(low, high) of horizontal and vertical in plots of the arm, as in the paper's figures."""
+        """Plot limits (low, high) in m, horizontal and vertical, for drawings of the arm in its plane."""
         return ((-0.35, 2.25), (-1.3, 1.3))
 
     @property
@@ -92,7 +92,7 @@ class InverseKinematics(Problem):
         return (1.5, 0.0)
 
     def arm(self, x: Tensor) -> Tensor:
-        """Return (horizontal, vertical) in m of base, joints and hand (n, 4, 2) for poses ``x`` (n, 4)."""
+        """Return (horizontal, vertical) in m of base, joints and hand (n, 4, 2) at poses ``x`` (n, 4)."""
         x = self._points(x, "x", 4)
         angles = self._angles(x)
         steps = torch.stack([angles.cos(), angles.sin()], -1) * x.new_tensor(LINKS)[:, None]
@@ -100,7 +100,7 @@ class InverseKinematics(Problem):
         return torch.cat([base[:, None], base[:, None] + steps.cumsum(1)], 1)
 
     def _angles(self, x: Tensor) -> Tensor:
-        """Return the absolute angles of the three links in rad (n, 3)."""
+        """Return the angles of the three links to the horizontal in rad (n, 3) for poses ``x`` (n, 4)."""
         first, second, third = x[:, 1], x[:, 2], x[:, 3]
         if self.convention == "code":
             return torch.stack([first, first + second, first + second + third], 1)
@@ -115,7 +115,7 @@ class InverseKinematics(Problem):
 
     # the exact posterior --------------------------------------------------------------------------------
     def _wave(self, x: Tensor, joint: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return C, R, δ (n,) of horizontal = C + R cos(θ + δ) as a function of θ = x[:, joint] alone."""
+        """Return C, R, δ (n,): the hand's horizontal is C + R cos(θ + δ) as a function of θ = x[:, joint]."""
         values = []
         for theta in (0.0, math.pi / 2, math.pi):
             pose = x.clone()
@@ -126,7 +126,10 @@ class InverseKinematics(Problem):
         return middle, torch.hypot(cosine, sine), torch.atan2(sine, cosine)
 
     def _candidates(self, observation: Tensor, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Draw poses (m, 4), m <= n, that reach the observation from the mixture of charts; weights (m,)."""
+        """Draw poses (m, 4), m <= n, whose hand is at the observed place, from a mixture of three charts.
+
+        Returns the poses and their weights (m,), posterior over proposal density up to a constant.
+        """
         x = self._prior(n, generator)
         branch = torch.where(uniform(n, generator) < 0.5, 1.0, -1.0).double()
         # a random chart for each row, not one in blocks: the first n accepted rows must be a fair sample
@@ -145,7 +148,7 @@ class InverseKinematics(Problem):
         return x, self._weights(x)
 
     def _weights(self, x: Tensor) -> Tensor:
-        """Return the ratio of posterior to proposal density, up to a constant (m,)."""
+        """Return posterior density over proposal density (m,), up to a constant, at poses ``x`` (m, 4)."""
         scales = x.new_tensor(PRIOR_SCALES)
         logs = -0.5 * (x / scales).square()
         total = torch.zeros_like(x[:, 0])

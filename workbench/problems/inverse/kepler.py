@@ -3,7 +3,7 @@
 Kepler:     M = E - e sin E: mean anomaly M, eccentric anomaly E, eccentricity 0 <= e < 1.
 Solver:     for M in [0, π] the residual is convex and increases with E, and M + e is never below the root,
             so that Newton's method from there converges monotonically: 5 steps for e = 0.8, 12 for e = 0.999.
-Gradient:   two more Newton steps, with the root as a constant, are on the graph. The first gives the first
+Gradient:   autograd records two more Newton steps, from the root as a constant. The first gives the first
             derivative, dE = (dM + sin E de)/(1 - e cos E), the second one the second: each step doubles the
             order to which the root is correct.
 Velocity:   v = K (cos(ν + ω) + e cos ω), true anomaly ν with cos ν = (cos E - e)/(1 - e cos E) and
@@ -27,9 +27,9 @@ _MAX_STEPS = 60
 
 
 def eccentric_anomaly(mean_anomaly: Tensor, eccentricity: Tensor) -> Tensor:
-    """Return E in rad with E - e sin E = M, for any M in rad; shapes broadcast, twice differentiable.
+    """Return the eccentric anomaly E in rad, E - e sin E = M, for any M in rad.
 
-    ``eccentricity`` must lie in [0, 1); elsewhere the result is meaningless.
+    Twice differentiable. Outside [0, 1) of ``eccentricity`` the result is meaningless; shapes broadcast.
     """
     turns = torch.round(mean_anomaly.detach() / (2 * math.pi)) * (2 * math.pi)
     remainder = mean_anomaly - turns
@@ -41,7 +41,7 @@ def eccentric_anomaly(mean_anomaly: Tensor, eccentricity: Tensor) -> Tensor:
 
 
 def _root(mean: Tensor, eccentricity: Tensor) -> Tensor:
-    """Return E for M in [0, π] by Newton's method from above."""
+    """Return the eccentric anomalies E of mean anomalies M in [0, π] by Newton's method from above."""
     root = torch.minimum(mean + eccentricity, torch.full_like(mean, math.pi))
     for _ in range(_MAX_STEPS):
         step = (root - eccentricity * root.sin() - mean) / (1 - eccentricity * root.cos())
@@ -52,7 +52,7 @@ def _root(mean: Tensor, eccentricity: Tensor) -> Tensor:
 
 
 def velocity_parts(mean_anomaly: Tensor, eccentricity: Tensor) -> tuple[Tensor, Tensor]:
-    """Return (cos ν + e, -sin ν), so that v = K cos ω · first + K sin ω · second."""
+    """Return a = cos ν + e and b = -sin ν, ν the true anomaly: the velocity is K (a cos ω + b sin ω)."""
     anomaly = eccentric_anomaly(mean_anomaly, eccentricity)
     distance = 1 - eccentricity * anomaly.cos()
     first = (anomaly.cos() - eccentricity) / distance + eccentricity

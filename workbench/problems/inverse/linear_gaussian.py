@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LinearGaussianParts:
-    """The matrices, float64: Σ (D, D), its Cholesky factor, A (M, D), V (M, M) and K (D, M)."""
+    """Prior covariance Σ (D, D), its Cholesky factor, A (M, D), V = cov(y) and gain K (D, M), float64."""
 
     covariance: Tensor
     factor: Tensor
@@ -77,7 +77,7 @@ class LinearGaussian(Problem):
 
     features = param.Integer(3, bounds=(2, 32), doc="Number D of unknowns x.")
     observations = param.Integer(
-        1, bounds=(1, 31), doc="Number M of observed numbers y; must be smaller than the unknowns."
+        1, bounds=(1, 31), doc="Number M of observed numbers y; must be smaller than D."
     )
     noise = param.Number(
         0.0, bounds=(0.0, 2.0), doc="Standard deviation of the noise on y; 0 observes A x exactly."
@@ -122,7 +122,7 @@ class LinearGaussian(Problem):
 
     @property
     def parts(self) -> LinearGaussianParts:
-        """The matrices for the present settings; raises `DataError` for more observations than unknowns."""
+        """Prior covariance, A, V and K for the present settings; raises `DataError` unless M < D."""
         self._ready()
         return _parts(self.features, self.observations, float(self.noise), self.matrix_seed)
 

@@ -50,13 +50,13 @@ DEFAULT = (5.7, 4.9, 5.5, 0.5, -4.1, -1.3, -0.4, -0.4, 6.9, 3.9, 0.1) + (
     10.3, 13.4, -2.8, 3.4, 3.9, 1.6, 2.8, -1.8, 13.4, 5.1, -0.2)  # fmt: skip
 _TURN = 2 * math.pi
 _PRIOR_DRAWS, _MIN_WALKERS, _MAX_WALKERS = 100_000, 200, 1000
-#: Standard deviations of the prior of log s above its mean beyond which a jitter stands for a misfit.
+#: log s this many prior standard deviations above its prior mean means that no orbit fits the velocities.
 _MAX_DEVIATIONS = 6.0
 
 
 @PROBLEMS.register
 class RadialVelocity(Problem):
-    """Period, shape and orientation of a planet's orbit from its star's velocity along the line of sight."""
+    """Infer period, shape and orientation of a planet's orbit from radial velocities of its star."""
 
     key = "radial_velocity"
     title = "Exoplanet (radial velocity)"
@@ -66,7 +66,7 @@ class RadialVelocity(Problem):
     coordinates = param.Selector(
         default="components",
         objects=["components", "physical"],
-        doc="Amplitude and eccentricity as vectors, where no angle wraps, or as lengths and angles.",
+        doc="Amplitude and eccentricity as Cartesian vectors (no angle wraps), or as lengths and angles.",
     )
 
     @property
@@ -133,11 +133,11 @@ class RadialVelocity(Problem):
     # the curve ------------------------------------------------------------------------------------------
     @property
     def nights(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Times in d and standard errors in m/s of the measurements."""
+        """Times in d and standard errors in m/s of the velocity measurements."""
         return NIGHTS, ERRORS
 
     def physical(self, x: Tensor) -> Tensor:
-        """Return (P, K, e, ω, λ, γ, s) (n, 7) for ``x`` (n, 7) in either coordinates; angles in [0, 2π)."""
+        """Return (P, K, e, ω, λ, γ, s) (n, 7) from ``x`` (n, 7) in either coordinates; angles in [0, 2π)."""
         x = self._points(x, "x", 7)
         if self.coordinates == "physical":
             return x
@@ -159,7 +159,7 @@ class RadialVelocity(Problem):
         return velocity + amplitude * (periastron.cos() * first + periastron.sin() * second)
 
     def _spread(self, x: Tensor) -> Tensor:
-        """Return the standard deviations of y (n, M)."""
+        """Return the standard deviations (n, M) of the noise on y, which combine error bars and jitter."""
         return torch.hypot(x[:, 6:], x.new_tensor(ERRORS))
 
     # hooks ----------------------------------------------------------------------------------------------
@@ -176,7 +176,7 @@ class RadialVelocity(Problem):
         velocity: Tensor,
         jitter: Tensor,
     ) -> Tensor:
-        """Return columns (n,) each as ``x`` (n, 7) in the problem's coordinates."""
+        """Return ``x`` (n, 7) in the problem's coordinates from its seven physical columns (n,)."""
         if self.coordinates == "physical":
             middle = amplitude, eccentricity, periastron.remainder(_TURN), longitude.remainder(_TURN)
         else:
@@ -235,7 +235,7 @@ class RadialVelocity(Problem):
 
 
 def _check_fit(jitter: Tensor) -> None:
-    """Raise `DataError` for a posterior that attributes the velocities to jitter instead of an orbit.
+    """Raise `DataError` if the posterior median of the jitter shows that no orbit explains the velocities.
 
     The prior all but excludes such a jitter; the other parameters then have their prior distribution.
     """
@@ -262,13 +262,13 @@ def prior_draw(n: int, generator: torch.Generator) -> tuple[Tensor, ...]:
 
 # the posterior without its linear part -----------------------------------------------------------------
 def collapsed(period: Tensor, eccentricity: Tensor, anomaly: Tensor, jitter: Tensor) -> Tensor:
-    """Return (log P, √e cos M, √e sin M, log s) (n, 4); M is the mean anomaly at the middle of the nights."""
+    """Return u = (log P, √e cos M, √e sin M, log s) (n, 4); M: mean anomaly at the middle of the nights."""
     root = eccentricity.sqrt()
     return torch.stack([period.log(), root * anomaly.cos(), root * anomaly.sin(), jitter.log()], 1)
 
 
 def collapsed_log_density(u: Tensor, observation: Tensor) -> Tensor:
-    """Return log p(u, y) (n,) up to a constant for ``u`` (n, 4) of `collapsed`; -inf off the support."""
+    """Return log p(u, y) in nats (n,) up to a constant, at ``u`` of `collapsed` (n, 4); -inf off support."""
     low, high = (math.log(p) for p in PERIODS)
     inside = (u[:, 0] >= low) & (u[:, 0] <= high) & (u[:, 1:3].square().sum(1) <= MAX_ECCENTRICITY)
     inside = inside & (u[:, 3].abs() < 20)
@@ -281,7 +281,10 @@ def collapsed_log_density(u: Tensor, observation: Tensor) -> Tensor:
 
 
 def _normal_equations(u: Tensor, observation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return precision (n, 3, 3), precision · mean (n, 3) of (K cos ω, K sin ω, γ), variances (n, M)."""
+    """Return the Gaussian posterior of (K cos ω, K sin ω, γ) given ``u`` (n, 4), and variances (n, M) of y.
+
+    The Gaussian is given by its precision (n, 3, 3) and by precision · mean (n, 3).
+    """
     eccentricity, anomaly = u[:, 1:3].square().sum(1), torch.atan2(u[:, 2], u[:, 1])
     swing = _TURN * (u.new_tensor(NIGHTS) - MIDDLE) / u[:, :1].exp()
     first, second = velocity_parts(anomaly[:, None] + swing, eccentricity[:, None])
@@ -304,7 +307,7 @@ def marginal_log_likelihood(u: Tensor, observation: Tensor) -> Tensor:
 
 
 def complete(u: Tensor, observation: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
-    """Draw P, K, e, ω, λ, γ, s (n,): the linear part from its Gaussian given ``u`` (n, 4) and y."""
+    """Return columns P, K, e, ω, λ, γ, s (n,): K, ω, γ drawn given ``u`` (n, 4) and y, the rest from u."""
     precision, product, _ = _normal_equations(u, observation)
     factor = torch.linalg.cholesky(precision)
     mean = torch.cholesky_solve(product[..., None], factor)

@@ -36,7 +36,7 @@ _NEAREST = 1e-8  # to the crossing at 0, where Jacobi's functions lose their dig
 
 @PROBLEMS.register
 class SineWave(Problem):
-    """Two coordinates from the height of a wave with nine hills on the square."""
+    """Infer a point in a square from a wave's height there: the posterior is many closed lines."""
 
     key = "sine_wave"
     title = "Sine wave"
@@ -93,7 +93,7 @@ class SineWave(Problem):
 
 
 def _first_wave(height: float, n: int, generator: torch.Generator) -> Tensor:
-    """Draw u (n,) given u + v = ``height`` > 0."""
+    """Draw u = sin(3π x₁) (n,) from its posterior given u + cos(3π x₂) = ``height`` > 0."""
     from scipy.special import ellipj, ellipkm1
 
     half = 0.5 * height

@@ -1,1 +1,1 @@
-"""Underwater acoustics: geoacoustic inversion."""
+"""Underwater acoustics: infer properties of the seabed from sound recorded by hydrophones."""

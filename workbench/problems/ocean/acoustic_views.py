@@ -1,6 +1,6 @@
 """Standard views of underwater acoustics: sound-speed profile, transmission loss, ambiguity surface.
 
-Speed:      that of the water, then of the sediment, linear, then of the mudstone.
+Speed:      as a function of depth, through water, sediment (where it is linear) and mudstone.
 Loss:       TL = -20 log₁₀ |p / p(1 m)| in dB, p for a source of unit strength. Above the source's depth by
             reciprocity: source and hydrophone change places.
 Bartlett:   B = mean over the tones of |g_f^H y_f|² / (‖g_f‖² ‖y_f‖²), between 0 and 1, 1 for a perfect
@@ -29,9 +29,9 @@ LOSS_TONE, _MARGIN = 148.0, 1.5
 
 
 class AcousticViews:
-    """Mixin of geoacoustic problems; members implement `seabeds`, `fields` and `recordings`."""
+    """Mixin of geoacoustic problems; subclasses implement `seabeds`, `fields` and `recordings`."""
 
-    #: The mudstone: graded, or a half-space; and the number of hydrophones in use.
+    #: True if the mudstone's speed rises with depth, False for a half-space; number of hydrophones in use.
     graded_mudstone: bool = False
     hydrophones: int = len(swellex96.HYDROPHONES)
 
@@ -42,15 +42,15 @@ class AcousticViews:
 
     @property
     def ambiguity_axes(self) -> tuple[str, str]:
-        """Names of the two unknowns on the axes of the ambiguity surface."""
+        """Names of the two unknowns over which the ambiguity surface, the Bartlett match, is plotted."""
         return "depth", "speed"
 
     def seabeds(self, x: Tensor) -> dict[str, Tensor]:
-        """Return the unknown members of the seabed by name, (n,) each, for ``x`` (n, D)."""
+        """Return the parameters of `Seabed` that ``x`` (n, D) determines by name, (n,) each."""
         raise NotImplementedError
 
     def fields(self, x: Tensor) -> Tensor:
-        """Return complex fields (n, tones, hydrophones), up to a factor for each tone."""
+        """Return the noise-free pressure (n, tones, hydrophones) of ``x`` (n, D), up to a factor per tone."""
         raise NotImplementedError
 
     def recordings(self, y: Tensor) -> Tensor:
@@ -64,12 +64,12 @@ class AcousticViews:
 
     @property
     def ambiguity_pair(self) -> tuple[int, int]:
-        """Columns of x on the axes of the ambiguity surface."""
+        """Indices in x of the two unknowns on the axes of the ambiguity surface."""
         names = [v.name for v in self.x]
         return names.index(self.ambiguity_axes[0]), names.index(self.ambiguity_axes[1])
 
     def seabed_members(self, x: Tensor) -> dict[str, Tensor]:
-        """Return all members of the seabed by name, (n,) each: unknowns from ``x``, the others nominal."""
+        """Return all parameters of `Seabed` by name, (n,) each: from ``x`` (n, D) or nominal."""
         unknowns, nominal = self.seabeds(x), swellex96.NOMINAL
         return {
             name: unknowns.get(name, x.new_full((len(x),), value)).expand(len(x))
@@ -96,9 +96,9 @@ class AcousticViews:
         return (power / fields.abs().square().sum(-1) / recording.abs().square().sum(-1)).mean(-1)
 
     def transmission_loss(self, x: Tensor, ranges: Tensor, depths: Tensor) -> Tensor:
-        """Return the loss in dB (depths, ranges) for the seabed of one ``x`` (D,).
+        """Return the transmission loss in dB (depths, ranges) for the seabed of one ``x`` (D,).
 
-        Depths reach from 1 m to the deepest hydrophone; NaN next to the depth of the source.
+        ``depths`` in m reach from 1 m to the deepest hydrophone; NaN within 1.5 m of the source's depth.
         """
         here = self.seabed_members(x[None].double()) | {"tilt": ranges.new_zeros(1)}
         source = float(here["source_depth"])
@@ -123,7 +123,7 @@ class AcousticViews:
 
 
 def _interpolated(at: Tensor, places: tuple[float, ...], values: tuple[float, ...]) -> Tensor:
-    """Interpolate ``values`` over ``places`` linearly, constant beyond the ends."""
+    """Return ``values`` given at ``places`` interpolated linearly ``at`` points; constant beyond the ends."""
     nodes, heights = (torch.tensor(v, dtype=torch.float64) for v in (places, values))
     i = torch.searchsorted(nodes, at.contiguous()).clamp(1, len(nodes) - 1)
     share = ((at - nodes[i - 1]) / (nodes[i] - nodes[i - 1])).clamp(0, 1)

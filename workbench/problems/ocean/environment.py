@@ -1,4 +1,4 @@
-"""Fixed and unknown parts of a layered ocean: lengths in m, speeds in m/s, densities in g/cm³."""
+"""Fixed and unknown parameters of a layered ocean: lengths in m, speeds in m/s, densities in g/cm³."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Layer:
-    """A fluid below the sediment: speed at top and bottom, density, attenuation in dB/(km Hz), thickness
+    """Fluid layer below the sediment: speed at top and bottom, density, attenuation in dB/(km Hz), thickness
     (infinite for the half-space, whose speed is that of its top)."""
 
     speed: float
@@ -38,13 +38,13 @@ class Environment:
 
     @property
     def deep(self) -> float:
-        """Depth below which the speed in the water is constant."""
+        """Last depth of the profile, below which the speed in the water is constant."""
         return self.depths[-1]
 
 
 @dataclass(frozen=True)
 class Seabed:
-    """A batch of unknowns, tensors that broadcast against each other.
+    """Unknown parameters of seabed, source and array: a batch, as tensors that broadcast against each other.
 
     Depth of the water; thickness, speed at the top, its increase over the layer, density and attenuation of
     the sediment; range and depth of the source; tilt of the array in degrees (away from the source, about its

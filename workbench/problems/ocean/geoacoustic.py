@@ -2,7 +2,7 @@
 
 Field:      p_f(x) at 21 hydrophones from a source some 3 km away; see `workbench.problems.ocean.waveguide`.
 Observed:   g_f = √21 p_f / ‖p_f‖,  y_f = exp(iφ_f) g_f(x) + e_f with φ_f ~ U(0, 2π), the unknown phase of
-            the source, and e_f ~ CN(0, s² I), s² = 10^(-SNR/10), SNR in dB a hydrophone; independent over
+            the source, and e_f ~ CN(0, s² I), s² = 10^(-SNR/10), SNR in dB per hydrophone; independent over
             the tones. Then the phase is removed (`without_phase`).
 Likelihood: Σ_f -21 log(π s²) - (‖y_f‖² + 21)/s² + log I₀(2 |g_f^H y_f| / s²), exact. It is the density of
             the recording before its phase is removed; as it does not depend on the phase, the posterior is
@@ -36,16 +36,16 @@ if TYPE_CHECKING:
     from workbench.problems.base import Window
 
 THREE = (49.0, 112.0, 148.0)
-#: Unknowns and tones of each tier.
+#: Names of the unknowns and frequencies of the tones in Hz of each tier.
 TIERS = {
     "swx_2": (("depth", "speed"), (148.0,)),
     "swx_4": (("depth", "speed", "tilt", "thickness"), THREE),
     "swx_9": (tuple(field.UNKNOWNS), THREE),
     "swx_9_hard": (tuple(field.UNKNOWNS), TONES),
 }
-#: Hydrophones of the array, and cells of the first grid of the posterior along each axis.
+#: Number of hydrophones, and of cells along each axis of the first grid for the reference posterior.
 HYDROPHONES, CELLS = 21, 150
-#: Geometries of source and array for each sediment in `signal_draws`.
+#: Number of draws of source and array that share one sediment in `signal_draws`.
 SHARING = 4
 #: Seed of the noise in the default observation.
 _SEED = 1996
@@ -53,7 +53,7 @@ _SEED = 1996
 
 @lru_cache(maxsize=1)
 def _coarse_grid() -> torch.Tensor:
-    """Return the fields (cells, cells, tones, hydrophones) of swx_2, which all observations share."""
+    """Return noise-free fields of swx_2 on the first grid (cells, cells, tones, hydrophones), cached."""
     names, tones = TIERS["swx_2"]
     axes = [field.midpoints(v.low, v.high, CELLS) for v in (field.UNKNOWNS[name] for name in names)]
     with torch.no_grad():
@@ -62,7 +62,7 @@ def _coarse_grid() -> torch.Tensor:
 
 @lru_cache(maxsize=16)
 def _first_observation(tier: str, signal_to_noise: float) -> tuple[float, ...]:
-    """Simulate an observation of the nominal seabed."""
+    """Return the default observation (M,) of a tier, simulated at the nominal seabed with a fixed seed."""
     problem = GeoacousticInversion(tier=tier, signal_to_noise=signal_to_noise)
     truth = torch.tensor([[NOMINAL[v.name] for v in problem.x]], dtype=torch.float64)
     return tuple(problem.simulate(truth, torch.Generator().manual_seed(_SEED))[0].tolist())
@@ -70,7 +70,7 @@ def _first_observation(tier: str, signal_to_noise: float) -> tuple[float, ...]:
 
 @PROBLEMS.register
 class GeoacousticInversion(AcousticViews, Problem):
-    """Seabed, source and array in the environment of SWellEx-96, from tones of unknown phase in noise."""
+    """Infer seabed, source and array geometry of SWellEx-96 from noisy tones of unknown phase."""
 
     key = "geoacoustic"
     title = "Geoacoustic inversion"
@@ -80,24 +80,24 @@ class GeoacousticInversion(AcousticViews, Problem):
     tier = param.Selector(
         default="swx_2",
         objects=list(TIERS),
-        doc="How much is unknown: swx_2 two unknowns and one tone, with a reference posterior; swx_4 four "
+        doc="Unknowns and tones: swx_2 two unknowns and one tone, with a reference posterior; swx_4 four "
         "unknowns and three tones; swx_9 nine unknowns and three tones; swx_9_hard nine and seven tones.",
     )
     signal_to_noise = param.Number(
         0.0,
         bounds=(-20.0, 30.0),
-        doc="Level of the signal over that of the noise, in dB at each hydrophone. The tiers are meant at 0 "
-        "(swx_2, swx_4), 5 or 0 (swx_9) and 10 (swx_9_hard).",
+        doc="Signal-to-noise ratio in dB at each hydrophone. The tiers are meant for 0 (swx_2, swx_4), 5 or "
+        "0 (swx_9) and 10 (swx_9_hard).",
     )
 
     @property
     def tones(self) -> tuple[float, ...]:
-        """Frequencies in Hz."""
+        """Frequencies in Hz of the tones in the present tier."""
         return TIERS[self.tier][1]
 
     @property
     def unknowns(self) -> tuple[str, ...]:
-        """Names of the unknowns."""
+        """Names of the unknowns in the present tier."""
         return TIERS[self.tier][0]
 
     @property
@@ -116,7 +116,7 @@ class GeoacousticInversion(AcousticViews, Problem):
 
     @property
     def phase_free(self) -> int:
-        """The source has an unknown phase in each tone."""
+        """Number of hydrophones: y has one complex vector per tone, whose phase is unknown."""
         return HYDROPHONES
 
     @property
@@ -136,7 +136,7 @@ class GeoacousticInversion(AcousticViews, Problem):
 
     @property
     def default_observation(self) -> tuple[float, ...]:
-        """A noisy recording over the nominal seabed."""
+        """Values of y (M,) simulated with noise at the nominal seabed."""
         return _first_observation(self.tier, self.signal_to_noise)
 
     def signals(self, x: torch.Tensor) -> torch.Tensor:
@@ -146,7 +146,7 @@ class GeoacousticInversion(AcousticViews, Problem):
     def signal_draws(self, n: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Draw ``n`` seabeds (n, D) from the prior with their `signals`.
 
-        Where the whole sediment is unknown, each sediment is used with `SHARING` geometries, since its
+        Where the whole sediment is unknown, `SHARING` draws of source and array share each sediment, whose
         solution is the most expensive part: every row is distributed as the prior, but rows that share a
         sediment are not independent.
         """
@@ -169,7 +169,7 @@ class GeoacousticInversion(AcousticViews, Problem):
         return field.as_numbers(field.without_phase(signals.detach().cpu().to(torch.complex128) + noise))
 
     def signal_numbers(self, signals: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """Return signals (n, tones, 21) as real numbers (n, 42 · tones) that are smooth in the unknowns.
+        """Return complex signals (n, tones, 21) as real numbers (n, 42 · tones), smooth in the unknowns.
 
         Each tone is rotated to the phase of the recording y (M,), to which the likelihood is invariant.
         """
@@ -178,19 +178,19 @@ class GeoacousticInversion(AcousticViews, Problem):
         return field.as_numbers(signals * torch.exp(1j * product.angle()))
 
     def log_likelihood_of(self, numbers: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """Return log p(y | g) (n,) for (approximations of) `signal_numbers` and one y (M,)."""
+        """Return log p(y | g) in nats (n,) for g as of `signal_numbers`, or close to it, and one y (M,)."""
         recording = field.as_recordings(y[None].double(), HYDROPHONES)[0]
         return self.log_likelihood(field.level(field.as_recordings(numbers, HYDROPHONES)), recording)
 
     def log_prior(self, x: torch.Tensor) -> torch.Tensor:
-        """Return log p(x) in nats (n,); -inf outside the bounds."""
+        """Return log p(x) in nats (n,) of the uniform prior; -inf outside its bounds."""
         inside, level = field.log_prior(x, self.x)
         return torch.where(inside, level, -math.inf).to(x)
 
     # acoustic views -----------------------------------------------------------------------------------
     @property
     def ambiguity_axes(self) -> tuple[str, str]:
-        """Depth and speed; with nine unknowns depth and range, which are strongly correlated."""
+        """Water depth and sediment speed; with nine unknowns depth and range, as they correlate strongly."""
         return ("depth", "distance") if "distance" in self.unknowns else ("depth", "speed")
 
     def seabeds(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -211,7 +211,7 @@ class GeoacousticInversion(AcousticViews, Problem):
             return self.recorded(self.signals(x.cpu()), generator).to(x)
 
     def log_likelihood(self, signals: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """Return log p(y | g) in nats (…,) for fields (…, tones, 21) and one recording, or one for each."""
+        """Return log p(y | g) in nats (…) for fields g (…, tones, 21) and complex y, which broadcast."""
         argument = 2 * (signals.conj() * y).sum(-1).abs() / self.noise
         energy = y.abs().square().sum(-1) + HYDROPHONES
         logs = torch.special.i0e(argument).log() + argument - energy / self.noise

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from workbench.problems.base import Window
 
-#: Every unknown with the bounds of its uniform prior, in the order of `Seabed`.
+#: All unknowns with the bounds of their uniform priors, in the order of `Seabed`.
 UNKNOWNS = {
     "depth": Variable("depth", "D", "m", 213.0, 223.0, "Depth of the water at the array."),
     "thickness": Variable("thickness", "h", "m", 10.0, 40.0, "Thickness of the sediment."),
@@ -43,9 +43,9 @@ UNKNOWNS = {
 }  # fmt: skip
 #: Unknowns on which the solution in the sediment depends.
 SEDIMENT = ("thickness", "speed", "increase", "density", "attenuation")
-#: Largest range of the tables, in m; rows per batch, so that the numbers fit into the processor's cache.
+#: Largest range in m for which fields are computed; rows per batch, to fit into the processor's cache.
 LONGEST, ROWS = 3400.0, 64
-#: Cells of a finer grid along each axis, the number of them that must hold mass, and grids at most.
+#: Cells of a finer grid along each axis, how many of them the mass must span, and most grids to try.
 _FINER, _RESOLVED, _LEVELS = 40, 24, 5
 #: Cells whose log density is lower than the largest by more than this hold negligible mass.
 _NEGLIGIBLE = 16.0
@@ -53,12 +53,12 @@ _NEGLIGIBLE = 16.0
 
 @lru_cache(maxsize=8)
 def waveguide(tones: tuple[float, ...], hydrophones: int = 21, graded: bool = False) -> Waveguide:
-    """Return the tabulated environment, cached."""
+    """Return the `Waveguide` of SWellEx-96 for ``tones`` in Hz, cached since its tables take long."""
     return Waveguide(environment(hydrophones, graded=graded), tones, LONGEST)
 
 
 def seabed(members: dict[str, Tensor]) -> Seabed:
-    """Return a seabed with these members, and nominal values for the others, as tensors that broadcast."""
+    """Return a `Seabed` with the parameters ``members``, given by name, and nominal values for the others."""
     like = next(iter(members.values()))
     return Seabed(**{name: members.get(name, like.new_tensor([NOMINAL[name]])) for name in UNKNOWNS})
 
@@ -66,7 +66,7 @@ def seabed(members: dict[str, Tensor]) -> Seabed:
 def fields(guide: Waveguide, names: tuple[str, ...], x: Tensor, **others: Tensor) -> Tensor:
     """Return the complex pressure (n, tones, hydrophones) for unknowns ``x`` (n, D) called ``names``.
 
-    ``others`` holds further members of the seabed, (n,) each. Differentiable; computed in float64.
+    ``others`` holds further parameters of `Seabed` by name, (n,) each. Differentiable; computed in float64.
     """
     x = x.double()
     parts = []
@@ -77,12 +77,12 @@ def fields(guide: Waveguide, names: tuple[str, ...], x: Tensor, **others: Tensor
 
 
 def sediment_columns(names: tuple[str, ...]) -> list[int]:
-    """Return the columns of the unknowns that belong to the sediment."""
+    """Return the indices of those of the unknowns ``names`` that are properties of the sediment."""
     return [i for i, name in enumerate(names) if name in SEDIMENT]
 
 
 def shared_fields(guide: Waveguide, names: tuple[str, ...], x: Tensor, together: int) -> Tensor:
-    """Return `fields` where ``together`` consecutive rows have the same sediment, which is solved once."""
+    """Return `fields` for ``x`` in which each ``together`` rows share a sediment, which is solved once."""
     parts = []
     for rows in torch.arange(len(x)).split(ROWS * together):
         members = dict(zip(names, x[rows].T, strict=True))
@@ -96,24 +96,24 @@ def shared_fields(guide: Waveguide, names: tuple[str, ...], x: Tensor, together:
 
 
 def level(pressure: Tensor) -> Tensor:
-    """Scale the field of each tone to a mean square of 1 over the hydrophones: its level is the source's."""
+    """Return pressure (…, hydrophones) scaled to mean square 1, as the source's strength is unknown."""
     return pressure * (pressure.shape[-1] ** 0.5 / torch.linalg.vector_norm(pressure, dim=-1, keepdim=True))
 
 
 def without_phase(y: Tensor) -> Tensor:
-    """Rotate complex recordings (…, hydrophones) so that their common phase is removed."""
+    """Return complex recordings (…, hydrophones) rotated to a standard phase: the source's is unknown."""
     y = y * torch.exp(-0.5j * y.square().sum(-1, keepdim=True).angle())
     sign = (y.real + y.imag).sum(-1, keepdim=True).sign()
     return y * torch.where(sign == 0, 1.0, sign)
 
 
 def as_numbers(y: Tensor) -> Tensor:
-    """Return complex (n, tones, phones) as real and imaginary parts in turn (n, 2 · tones · phones)."""
+    """Return complex y (n, tones, phones) as alternating real and imaginary parts (n, 2 · tones · phones)."""
     return torch.view_as_real(y.resolve_conj()).flatten(1)
 
 
 def as_recordings(y: Tensor, hydrophones: int) -> Tensor:
-    """Return the complex recordings (n, tones, hydrophones) of `as_numbers`."""
+    """Return real numbers y (n, M) as complex (n, tones, hydrophones): the inverse of `as_numbers`."""
     return torch.view_as_complex(y.reshape(len(y), -1, hydrophones, 2).contiguous())
 
 
@@ -124,7 +124,7 @@ def complex_noise(shape: tuple[int, ...], variance: float | Tensor, generator: t
 
 
 def recording_variables(tones: tuple[float, ...], hydrophones: int, note: str) -> tuple[Variable, ...]:
-    """Return the variables of the columns of `as_numbers`."""
+    """Return the M variables of y, one per column of `as_numbers`, with the description ``note``."""
     return tuple(
         Variable(
             f"{part}_{tone:.0f}_{j}", f"{part.capitalize()} y ({tone:.0f} Hz, {j})", "", description=note
@@ -136,12 +136,12 @@ def recording_variables(tones: tuple[float, ...], hydrophones: int, note: str) -
 
 
 def midpoints(low: float, high: float, count: int) -> Tensor:
-    """Return the centres (count,) of equal cells."""
+    """Return the centres (count,) of ``count`` equal cells of the interval [low, high]."""
     return low + (high - low) * (torch.arange(count, dtype=torch.float64) + 0.5) / count
 
 
 def on_grid(guide: Waveguide, names: tuple[str, ...], first: Tensor, second: Tensor) -> Tensor:
-    """Return the pressure (len first, len second, tones, hydrophones) on a grid of two unknowns.
+    """Return the pressure (len first, len second, tones, hydrophones) on a grid of two unknowns, ``names``.
 
     The first unknown must not belong to the sediment, which is solved once for each point of the second axis.
     """
@@ -157,7 +157,7 @@ def grid_draws(
     n: int,
     generator: torch.Generator,
 ) -> Tensor:
-    """Draw ``n`` points (n, 2) on ``box`` from a density evaluated on grids.
+    """Draw ``n`` points (n, 2) in ``box`` from a density evaluated on grids, refined around its mass.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ def grid_draws(
 
 
 def uniform_draws(variables: tuple[Variable, ...], n: int, generator: torch.Generator) -> Tensor:
-    """Draw ``n`` rows (n, D) from the uniform prior, float64."""
+    """Draw ``n`` rows (n, D), float64, uniform within the bounds of the ``variables``."""
     low, high = bounds(variables)
     return low + (high - low) * torch.rand(n, len(low), generator=generator, dtype=torch.float64)
 
@@ -201,5 +201,5 @@ def log_prior(x: Tensor, variables: tuple[Variable, ...]) -> tuple[Tensor, float
 
 
 def bounds(variables: tuple[Variable, ...]) -> Tensor:
-    """Return lowest and highest values (2, D)."""
+    """Return the lowest and highest values of the ``variables`` (2, D), float64."""
     return torch.tensor([[v.low for v in variables], [v.high for v in variables]], dtype=torch.float64)

@@ -3,14 +3,14 @@
 Field:     p_f(m) at the five highest hydrophones, seven tones from 49 to 388 Hz, source at 60 m and 3 km
            away. The sediment is 23.5 m thick and 1593 m/s fast at its bottom; below it 800 m of mudstone
            whose speed rises from 1881 to 3245 m/s, over a half-space.
-Observed:  y = F(m) + ε with a known phase of the source: F_f = p_f / a_f with a_f the effective value of p_f
-           over hydrophones and prior, real and imaginary parts apart; ε_f ~ N(0, s²/2), s² = 10^(-SNR/10).
-Unknowns:  x = (m, ε), as in the paper: an invertible network of [y, z] then has 72 inputs, and y
-           follows from x without noise. Or x = m alone, and the noise is the simulator's.
+Observed:  y = F(m) + ε with a known phase of the source: F_f = p_f / a_f with a_f the RMS value of p_f over
+           hydrophones and prior, split into real and imaginary parts; ε_f ~ N(0, s²/2), s² = 10^(-SNR/10).
+Unknowns:  x = (m, ε), as in the paper: an invertible network with output [y, z] then has 72
+           inputs, and y follows from x without noise. Or x = m alone, and the simulator adds the noise.
 Posterior: of m on a grid, then ε = y - F(m).
-Departures from the paper: its normal modes are KRAKEN's, here the field is integrated over wavenumbers; it
+Departures from the paper: it sums normal modes (KRAKEN), here the field is integrated over wavenumbers; it
            states neither the covariance of its noise nor its test observation, so that its figures compare
-           with ours in their order of magnitude only.
+           with those here in their order of magnitude only.
 Source:    VINA, arXiv:2602.20480, section 4.2; Zhang & Curtis 2021, doi 10.1029/2021JB022320 (noise as
            unknowns).
 """
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from workbench.problems.base import Window
 
 HYDROPHONES, BOTTOM_SPEED = 5, 1593.0
-#: Cells of the grid (the posterior is narrow in the first unknown), and Chebyshev nodes of the speed.
+#: Cells of the first grid in depth and speed (the posterior is narrow in depth), Chebyshev nodes in speed.
 CELLS, NODES = (360, 60), 14
 NUMBERS = 2 * HYDROPHONES * len(TONES)
 SEABED = (
@@ -51,7 +51,7 @@ _TRUTH, _SEED = (216.5, 1572.368), 2026
 
 @lru_cache(maxsize=1)
 def _sediments() -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
-    """Return Chebyshev nodes of the unknown speed, and the solutions in the sediment at these speeds."""
+    """Return Chebyshev nodes of the sediment speed, and ψ and ψ' at the seabed for them, per tone."""
     low, high = SEABED[1].low, SEABED[1].high
     angles = math.pi * (torch.arange(NODES, dtype=torch.float64) + 0.5) / NODES
     nodes = 0.5 * (low + high) + 0.5 * (high - low) * angles.cos()
@@ -76,14 +76,14 @@ def pressure(depth: Tensor, speed: Tensor) -> Tensor:
 
 @lru_cache(maxsize=1)
 def _level() -> Tensor:
-    """Return the effective value of each tone (tones, 1), over hydrophones and the prior."""
+    """Return the RMS pressure (tones, 1) of each tone, over hydrophones and the prior."""
     fields = _on_axes(*(field.midpoints(v.low, v.high, n) for v, n in zip(SEABED, (48, 8), strict=True)))
     return fields.abs().square().mean((0, 1, 3)).sqrt()[:, None]
 
 
 @lru_cache(maxsize=1)
 def _grid() -> Tensor:
-    """Return F (cells, cells, tones, hydrophones) on the first grid, which all observations share."""
+    """Return the noise-free F(m) on the first grid (cells, cells, tones, hydrophones), cached."""
     return (
         _on_axes(*(field.midpoints(v.low, v.high, n) for v, n in zip(SEABED, CELLS, strict=True))) / _level()
     )
@@ -97,7 +97,7 @@ def _on_axes(first: Tensor, second: Tensor) -> Tensor:
 
 @lru_cache(maxsize=8)
 def _first_observation(signal_to_noise: float) -> tuple[float, ...]:
-    """Simulate an observation of the published seabed."""
+    """Return the default observation (70,), simulated at the published seabed with a fixed seed."""
     problem = GeoacousticPaper(signal_to_noise=signal_to_noise)
     noise = problem.spread * torch.randn(NUMBERS, generator=torch.Generator().manual_seed(_SEED)).double()
     return tuple((problem.noise_free(torch.tensor([_TRUTH]).double())[0] + noise).tolist())
@@ -105,7 +105,7 @@ def _first_observation(signal_to_noise: float) -> tuple[float, ...]:
 
 @PROBLEMS.register
 class GeoacousticPaper(AcousticViews, Problem):
-    """Two unknowns of the seabed, and the noise as further ones, from five hydrophones and seven tones."""
+    """Infer water depth and sediment speed, and possibly the noise, from seven tones at five hydrophones."""
 
     key = "geoacoustic_paper"
     title = "Geoacoustic inversion of VINA"
@@ -114,13 +114,11 @@ class GeoacousticPaper(AcousticViews, Problem):
 
     graded_mudstone, hydrophones = True, HYDROPHONES
 
-    signal_to_noise = param.Number(
-        15.0, bounds=(-20.0, 40.0), doc="Level of the signal over that of the noise, in dB."
-    )
+    signal_to_noise = param.Number(15.0, bounds=(-20.0, 40.0), doc="Signal-to-noise ratio in dB.")
     noise_appended = param.Boolean(
         True,
         doc="The 70 noise values count as unknowns, so that y follows from x without noise, as an invertible "
-        "network of y and z wants it. Switched off, x has the two unknowns of the seabed only.",
+        "network with output [y, z] requires. Switched off, x has the two unknowns of the seabed only.",
     )
 
     @property
@@ -155,11 +153,11 @@ class GeoacousticPaper(AcousticViews, Problem):
 
     @property
     def default_observation(self) -> tuple[float, ...]:
-        """A noisy recording over the published seabed."""
+        """Values of y (70,) simulated with noise at the published seabed."""
         return _first_observation(self.signal_to_noise)
 
     def noise_free(self, m: Tensor) -> Tensor:
-        """Return F(m) (n, 70) for m (n, 2), float64; differentiable."""
+        """Return the noise-free y = F(m) (n, 70), float64, for depth and speed m (n, 2); differentiable."""
         parts = [pressure(rows[:, 0], rows[:, 1]) for rows in m.double().split(field.ROWS)]
         return field.as_numbers(torch.cat(parts) / _level())
 

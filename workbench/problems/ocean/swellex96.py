@@ -1,12 +1,12 @@
-"""Published constants of the environment of the SWellEx-96 experiment; none of its recordings.
+"""Published parameters of the ocean at the SWellEx-96 experiment, without its recordings.
 
 Profile:   a piecewise linear fit, to within 0.1 m/s, of the cast of 10 May 1996, 18:18 local time, down to
            164 m; constant below.
 Array:     the 21 usable hydrophones of the vertical line array.
 Tones:     those of the deep source's loudest set that are used here.
 Seabed:    sediment over mudstone. The experiment's description has 800 m of mudstone whose speed rises from
-           1881 to 3245 m/s, over a half-space at 5200 m/s; inversions often take a half-space of the
-           mudstone's top instead. No shear waves are given.
+           1881 to 3245 m/s, over a half-space at 5200 m/s; inversions often replace both by a
+           half-space with the properties of the mudstone's top. No shear waves are given.
 Sources:   UC San Diego Library Digital Collections, SWellEx-96: environment data, event S5, array
            parameters; Jenkins, Gerstoft & Park 2024, JASA 156, 812 (half-space of mudstone, bounds of the
            search).
@@ -33,7 +33,7 @@ HYDROPHONES = (
 )  # fmt: skip
 TONES = (49.0, 79.0, 112.0, 148.0, 201.0, 283.0, 388.0)
 MUDSTONE = Layer(1881.0, 1881.0, 2.06, 0.06)
-#: 800 m in layers of 40 m: through a single one evanescent waves would overflow.
+#: 800 m of mudstone whose speed rises with depth: layers of 40 m, as in one evanescent waves would overflow.
 GRADED_MUDSTONE = tuple(
     Layer(1881.0 + 68.2 * i, 1881.0 + 68.2 * (i + 1), 2.06, 0.06, 40.0) for i in range(20)
 ) + (Layer(5200.0, 5200.0, 2.66, 0.020),)
@@ -49,7 +49,7 @@ NOMINAL = {
 def environment(
     hydrophones: int = 21, *, graded: bool = False, sources: tuple[float, float] = (50.0, 70.0)
 ) -> Environment:
-    """Return the environment for the first ``hydrophones`` and source depths (lowest, highest) in m.
+    """Return the environment for the uppermost ``hydrophones`` and source depths (lowest, highest) in m.
 
     The mudstone is a half-space, or a stack of layers over a half-space if ``graded``.
     """

@@ -1,7 +1,7 @@
 """Acoustic pressure of tones at an array in a layered ocean, by wavenumber integration, for many seabeds.
 
-Depth:     G'' + (k_w(z)² - k²) G = -2 δ(z - z_s), G(0) = 0 at the surface; ψ and ψ'/ρ go on across
-           interfaces, and ψ'/ψ = i (k_b² - k²)^½, Im > 0, in the half-space at the bottom. Time goes as
+Depth:     G'' + (k_w(z)² - k²) G = -2 δ(z - z_s), G(0) = 0 at the surface; ψ and ψ'/ρ are continuous
+           across interfaces; ψ'/ψ = i (k_b² - k²)^½, Im > 0, in the half-space at the bottom. Time goes as
            exp(-iωt).
 Range:     p(r, z) = ½ ∫ G(z; k) H₀⁽¹⁾(kr) k dk, so that p = exp(ikR)/R near the source. The sum runs over
            evenly spaced k below the real axis, k - iε, which avoids the poles and attenuates what the
@@ -30,14 +30,15 @@ from workbench.problems.ocean.environment import Environment, Seabed
 if TYPE_CHECKING:
     from torch import Tensor
 
-#: Grid of the water tables in m, and decibels in a neper times metres in a kilometre.
+#: Depth step of the tables in the water in m, and decibels per neper times metres per kilometre.
 STEP, DECIBELS = 0.25, 8685.889638065037
 #: Range after which the sum over k repeats, in units of the longest range; and the decay over that distance,
 #: in nepers.
 _PERIOD, _FADING = 1.45, 10.0
-#: Fractions of the lowest wavenumber: below the first nothing reaches the array, from the second on no taper.
+#: Lower end of the sum over k, in units of ω over the highest speed: where its taper begins and ends.
 _STEEPEST, _WHOLE = 0.6, 0.85
-#: Distances beyond the largest wavenumber of the water, in 1/m: where the taper begins, and where it is zero.
+#: Upper end of the sum over k, as decay rate in depth in 1/m, (k² - (ω / lowest water speed)²)^½: where its
+#: taper begins, and where it is zero.
 _EVANESCENT = (0.1, 0.35)
 #: ½ (-2) (2/π)^½ exp(-iπ/4): the product of the factors of G, of the integral and of H₀⁽¹⁾.
 _CONSTANT = -math.sqrt(2 / math.pi) * complex(math.sqrt(0.5), -math.sqrt(0.5))
@@ -45,16 +46,16 @@ _GAUSS = (0.5 - math.sqrt(3) / 6, 0.5 + math.sqrt(3) / 6)
 
 
 class Waveguide:
-    """The pressure field of an environment, tabulated for some tones.
+    """Acoustic pressure at the hydrophones for any seabed, from tables for one environment and given tones.
 
     Parameters
     ----------
-    environment : the fixed part: profile, array and layers.
+    environment : the fixed part: sound-speed profile, hydrophones, and layers below the sediment.
     tones : frequencies in Hz.
     longest : largest range in m at which the field will be evaluated.
     dtype : torch.float64 (default), or torch.float32 for the sums (phases k r are float64 in both), which is
-        accurate to about 1e-4 where hydrophones lie no farther below the profile's end than the source above
-        it.
+        accurate to about 1e-4 where hydrophones lie no farther below the profile's last depth than the source
+        lies above it.
     device : device of the computation.
     sublayers : Magnus steps in the sediment; 0 chooses them by frequency.
     period : range after which the sum over k repeats, in units of ``longest``; larger is more accurate and
@@ -91,20 +92,19 @@ class Waveguide:
         return torch.stack(parts, -2)
 
     def slopes(self, seabed: Seabed) -> list[Tensor]:
-        """Return ψ'/ψ in the water at the seabed (…, k) for each tone: all effects of the sediment."""
+        """Return ψ'/ψ in the water at the seabed (…, k) per tone, all that the field needs of sediment."""
         return [change / value for value, change in self.sediment(seabed)]
 
     def sediment(self, seabed: Seabed) -> list[tuple[Tensor, Tensor]]:
-        """Return ψ and ψ' in the water at the seabed (…, k) for each tone.
+        """Return the solution ψ and its slope ψ' in the water at the seabed, (…, k) for each tone.
 
-        The solution is 1 at the sediment's foot; unlike their ratio both are smooth in the sediment's
-        properties.
+        ψ is 1 at the bottom of the sediment; unlike their ratio both are smooth in the sediment's properties.
         """
         return [table.sediment(seabed) for table in self._tables]
 
 
 def _check(environment: Environment) -> None:
-    """Raise `DataError` for a profile off the grid and for a source below the hydrophones."""
+    """Raise `DataError` unless depths fit the grid and the source is above hydrophones and deep water."""
     on_grid = all(abs(d / STEP - round(d / STEP)) < 1e-9 for d in environment.depths)
     if not on_grid or environment.depths[0] != 0 or list(environment.depths) != sorted(environment.depths):
         raise DataError(
@@ -136,7 +136,7 @@ def magnus(first: Tensor, second: Tensor, step: Tensor | float) -> tuple[Tensor,
 
 
 def _wavenumber(speed: Tensor, attenuation: Tensor | float, tone: float) -> Tensor:
-    """Return the complex wavenumber ω/c + i α f / 8685.9 in 1/m."""
+    """Return the wavenumber ω/c + i α f / 8685.9 in 1/m for c in m/s, α in dB/(km Hz) and tone f in Hz."""
     real = 2 * math.pi * tone / speed
     imaginary = attenuation * tone / DECIBELS
     imaginary = imaginary if isinstance(imaginary, torch.Tensor) else torch.full_like(real, imaginary)
@@ -147,9 +147,9 @@ def _climb(
     slope: Tensor, top: Tensor, increase: Tensor, thickness: Tensor, loss: Tensor | float, tone: float,
     squares: Tensor, steps: int,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Return ψ and ψ' at the top of a layer of linear speed, from 1 and ``slope`` at its bottom.
+    """Return ψ and ψ' at the top of a layer of linear speed, where ψ = 1 and ψ' = ``slope`` at its bottom.
 
-    ``squares`` holds k².
+    ``squares`` holds the squared horizontal wavenumbers k².
     """
     value, change = torch.ones_like(slope), slope
     step = (-thickness / steps)[..., None].to(slope.dtype)
@@ -168,7 +168,7 @@ def _bump(t: Tensor) -> Tensor:
 
 
 def _hermite(t: Tensor, h: float) -> tuple[Tensor, ...]:
-    """Return the weights of ψ, ψ', ψ'' at the lower and then at the upper node in quintic interpolation."""
+    """Return quintic Hermite weights of ψ, ψ', ψ'' at both ends of a step ``h`` for the fraction ``t``."""
     a = 1 - t
     return (
         a**3 * (1 + 3 * t + 6 * t * t), h * t * a**3 * (1 + 3 * t), 0.5 * h * h * t * t * a**3,
@@ -177,7 +177,7 @@ def _hermite(t: Tensor, h: float) -> tuple[Tensor, ...]:
 
 
 class _Table:
-    """Tables of one tone: wavenumbers, weights, solutions in the water and below the sediment."""
+    """Tables for one tone: nk wavenumbers, their weights, solutions in the water and below the sediment."""
 
     def __init__(
         self,
@@ -203,7 +203,7 @@ class _Table:
         self.k = self.k.to(device)
 
     def _grid(self, period: float) -> None:
-        """Set the contour and its weights: taper, spacing, and the square root of k from H₀⁽¹⁾."""
+        """Set the wavenumbers k on the contour and their weights: taper, spacing, and √k from H₀⁽¹⁾."""
         e, omega = self.environment, 2 * math.pi * self.tone
         fastest = max(max(layer.speed, layer.bottom_speed) for layer in e.below)
         slowest = min(e.speeds)
@@ -219,7 +219,7 @@ class _Table:
         """Tabulate the solutions in the water.
 
         The surface solution: ψ, ψ', ψ'' at the nodes around the source, and ψ, ψ' at the deep end of the
-        profile. The solutions that are (1, 0) and (0, 1) at the deep end: at the nodes around the upper
+        profile. The solutions with (ψ, ψ') = (1, 0) and (0, 1) at that end: at the nodes around the upper
         hydrophones.
         """
         e = self.environment
@@ -249,7 +249,10 @@ class _Table:
             self._up[i] = upward
 
     def _array(self) -> None:
-        """Tabulate both deep solutions at the hydrophones times powers of k - k̄: (2 nk, powers × phones)."""
+        """Tabulate both solutions from the profile's end at the hydrophones, times powers of k - k̄.
+
+        The shape is (2 nk, powers × hydrophones); k̄ is the centre of the wavenumbers.
+        """
         e, columns = self.environment, []
         for depth in e.hydrophones:
             if depth >= e.deep:
@@ -280,7 +283,7 @@ class _Table:
         self.array = torch.cat([torch.cat([p[:, None] * s for p in powers], 1) for s in solutions])
 
     def _below(self, squares: Tensor) -> Tensor:
-        """Return ψ'/ψ over the density at the top of the layers below the sediment (nk,)."""
+        """Return ψ'/(ψ ρ) (nk,), ρ the density, at the top of the layers below the sediment."""
         *layers, last = self.environment.below
         deepest = (_square(last.speed, self.tone, last.attenuation) - squares).sqrt()
         slope = 1j * deepest / last.density
@@ -298,7 +301,7 @@ class _Table:
         return slope
 
     def _source(self, depth: Tensor) -> Tensor:
-        """Return ψ₁ at the source (…, nk)."""
+        """Return ψ₁, the solution from the surface, at source depths ``depth`` (…): (…, nk)."""
         place = (depth / STEP - self.first).clamp(0, self.surface.shape[1] - 1.001)
         node = place.detach().floor().long()
         weights = _hermite(place - node, STEP)
@@ -306,7 +309,7 @@ class _Table:
         return sum(w[..., None].to(self.dtype) * part for w, part in zip(weights, parts, strict=True))
 
     def sediment(self, s: Seabed) -> tuple[Tensor, Tensor]:
-        """Return ψ and ψ' on the water's side of the seabed (…, nk)."""
+        """Return ψ and ψ' on the water's side of the seabed, (…, nk) each."""
         density = s.density[..., None].to(self.dtype)
         value, change = _climb(
             density * self.bottom, s.speed, s.increase, s.thickness, s.attenuation, self.tone, self.squares,
@@ -315,7 +318,7 @@ class _Table:
         return value, change / density
 
     def pressure(self, s: Seabed, slope: Tensor) -> Tensor:
-        """Return the complex pressure (…, hydrophones)."""
+        """Return the complex pressure (…, hydrophones) of this tone; ``slope`` is ψ'/ψ at the seabed."""
         rest = self.gamma * (s.depth - self.environment.deep)[..., None].to(self.dtype)
         turn = torch.exp(1j * rest)
         back = 1 / turn
@@ -338,7 +341,7 @@ class _Table:
         return total * shift.to(self.dtype)
 
     def _series(self, terms: Tensor, offset: Tensor) -> Tensor:
-        """Sum the power series in each hydrophone's offset: (…, powers × hydrophones) -> (…, hydrophones)."""
+        """Sum power series in the hydrophones' ``offset``: (…, powers × hydrophones) -> (…, hydrophones)."""
         count = len(self.offsets)
         total = terms[..., -count:]
         for m in range(self.terms - 2, -1, -1):
@@ -347,13 +350,13 @@ class _Table:
 
 
 def _square(speed: Tensor | float, tone: float, attenuation: float = 0.0) -> Tensor:
-    """Return the square of the wavenumber in 1/m², complex128."""
+    """Return the squared complex wavenumber in 1/m², complex128, at ``speed`` in m/s."""
     speed = torch.as_tensor(speed, dtype=torch.float64)
     return _wavenumber(speed, attenuation, tone).square()
 
 
 def _interpolated(depth: Tensor, e: Environment) -> Tensor:
-    """Return the sound speed (n,) at depths within the profile."""
+    """Return the sound speed in m/s (n,) at depths in m (n,) within the profile of ``e``."""
     depths, speeds = (torch.tensor(v, dtype=torch.float64) for v in (e.depths, e.speeds))
     i = torch.searchsorted(depths, depth.contiguous(), right=True).clamp(1, len(depths) - 1)
     share = (depth - depths[i - 1]) / (depths[i] - depths[i - 1])

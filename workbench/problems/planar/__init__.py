@@ -1,1 +1,1 @@
-"""Two-dimensional densities."""
+"""Two-dimensional densities of x alone, known exactly."""

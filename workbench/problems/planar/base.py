@@ -10,7 +10,7 @@ PLANE = (Variable("x1", "x₁"), Variable("x2", "x₂"))
 
 
 class PlanarDensity(Problem):
-    """A density on the plane; members implement ``window``, ``_draw`` and ``_log_density``."""
+    """A density on the plane; subclasses implement ``window``, ``_draw`` and ``_log_density``."""
 
     @property
     def x(self) -> tuple[Variable, ...]:

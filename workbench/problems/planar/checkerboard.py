@@ -1,4 +1,4 @@
-"""Uniform on every other square of a board: p(x) = 1 / (area of those squares) there and 0 elsewhere."""
+"""Uniform on every other square of a board: p(x) = 1 / (total area of these squares), 0 elsewhere."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _HALF_WIDTH = 4.0
 
 @PROBLEMS.register
 class Checkerboard(PlanarDensity):
-    """A uniform density with sharp edges and touching corners."""
+    """Uniform density on every other square of a board, with sharp edges and touching corners."""
 
     key = "checkerboard"
     title = "Checkerboard"
@@ -42,12 +42,12 @@ class Checkerboard(PlanarDensity):
 
     @property
     def _edge(self) -> float:
-        """Length of a square's side."""
+        """Length of the side of one square."""
         return 2 * _HALF_WIDTH / self.squares
 
     @property
     def _dark_squares(self) -> int:
-        """Number of squares with mass."""
+        """Number of squares on which the density is positive."""
         return (self.squares**2 + 1) // 2
 
     def _draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:

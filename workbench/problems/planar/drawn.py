@@ -1,4 +1,4 @@
-"""Kernel density of points drawn by the user: p(x) = 1/K Σ_k N(x; c_k, s² I)."""
+"""Gaussian kernel density estimate of K points c_k that the user sketches: p(x) = 1/K Σ_k N(x; c_k, s² I)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CANVAS = ((-4.0, 4.0), (-4.0, 4.0))
 
 
 def _pairs(points: Any) -> list[list[float]]:
-    """Return [[x, y], …] from pairs or from a flat list x, y, x, y, …; raises `SpecError` for the rest."""
+    """Return [[x, y], …] from pairs or from a flat list x, y, x, y, …; raises `SpecError` otherwise."""
     description = "pairs [x, y] of finite numbers, or one flat list x, y, x, y, …"
     try:
         pairs = [p for p in points if isinstance(p, Sequence) and not isinstance(p, str)]
@@ -53,7 +53,7 @@ def _pairs(points: Any) -> list[list[float]]:
 
 @PROBLEMS.register
 class Drawn(PlanarDensity):
-    """The kernel density estimate of the user's own points."""
+    """Gaussian kernel density estimate of points that the user sketches on the plane."""
 
     key = "drawn"
     title = "Drawn by hand"

@@ -1,4 +1,4 @@
-"""Gaussians of equal weight on a circle of radius 2: p(x) = 1/K Σ_k N(x; 2 (cos 2πk/K, sin 2πk/K), s² I)."""
+"""K equal Gaussians on a circle of radius 2: p(x) = 1/K Σ_k N(x; 2 (cos 2πk/K, sin 2πk/K), s² I)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _RADIUS = 2.0
 
 @PROBLEMS.register
 class EightGaussians(PlanarDensity):
-    """Separate modes on a ring, which a continuous map from one Gaussian can only connect by filaments."""
+    """Separate modes on a circle: a continuous map of one Gaussian leaves filaments of mass between them."""
 
     key = "eight_gaussians"
     title = "Eight Gaussians"

@@ -1,4 +1,4 @@
-"""Two independent Pareto variables: tails that fall like a power, with a chosen number of finite moments.
+"""Two independent Pareto variables, with tail index α and smallest value m: tails that fall like a power.
 
 Density   p(x) = Π_i α m^α / x_i^(α+1) for x_i ≥ m, zero below; E x_i^k is finite for k < α only
 Draws     x_i = m u^(−1/α), u uniform on (0, 1]
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 
     from workbench.problems.base import Window
 
-#: Fraction of the draws of a component inside the plot limits.
+#: Probability that a component of x lies within the plot limits.
 SHARE_IN_WINDOW = 0.98
 
 
 @PROBLEMS.register
 class Pareto(Problem):
-    """Two independent variables with heavy tails."""
+    """Two independent Pareto variables, whose heavy tails fall like a power."""
 
     key = "pareto"
     title = "Pareto tails"
     summary = "Two independent variables whose tails fall like a power: no flow of a Gaussian has such tails."
     reference = "Pareto 1896, Cours d'économie politique; VINA, arXiv 2602.20480, section 4.1.6"
 
-    alpha = param.Number(3.0, bounds=(0.5, 50.0), doc="Tail index α: moments below it are finite.")
+    alpha = param.Number(3.0, bounds=(0.5, 50.0), doc="Tail index α: moments of order below α are finite.")
     minimum = param.Number(1.0, bounds=(1e-3, 1e3), doc="Smallest value m.")
 
     @property
@@ -53,13 +53,13 @@ class Pareto(Problem):
         return ((self.minimum - 0.1 * (high - self.minimum), high),) * 2
 
     def absolute_deviation(self) -> float:
-        """Return E|x_i − median|, infinite for α ≤ 1."""
+        """Return the mean distance of a component from its median, E|x_i − median|; infinite for α ≤ 1."""
         if self.alpha <= 1:
             return math.inf
         return self.minimum * self.alpha * (2 ** (1 / self.alpha) - 1) / (self.alpha - 1)
 
     def quantile(self, share: float) -> float:
-        """Return the quantile of a component at the level ``share``."""
+        """Return the quantile of a component of x at the probability ``share``."""
         return self.minimum * (1 - share) ** (-1 / self.alpha)
 
     def _draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:

@@ -1,6 +1,6 @@
 """Gaussian arms bent by a rotation whose angle grows with the radius.
 
-Straight:  V = R(2πk/K) (2 + 0.6 e₁, s e₂), e ~ N(0, I), k uniform on 0 … K-1.
+Straight:  V = R(2πk/K) (2 + 0.6 e₁, s e₂), e ~ N(0, I), k uniform on 0 … K-1, R(φ) the rotation by φ.
 Wound:     x = R(w |V|) V. A rotation by an angle that depends on the radius alone keeps areas (its Jacobian
            has determinant 1), so p(x) = p_V(R(-w |x|) x), a mixture of K Gaussians, exactly.
 """
@@ -39,7 +39,7 @@ def _radius(x: Tensor) -> Tensor:
 
 @PROBLEMS.register
 class Pinwheel(PlanarDensity):
-    """Bent arms: long thin modes that no single direction describes."""
+    """Gaussian arms wound around the origin: long, thin, bent modes."""
 
     key = "pinwheel"
     title = "Pinwheel"

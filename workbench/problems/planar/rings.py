@@ -28,7 +28,7 @@ _OUTER = 3.0
 
 @PROBLEMS.register
 class Rings(PlanarDensity):
-    """Nested closed curves, which no bijection of the plane produces from one Gaussian exactly."""
+    """Noisy concentric circles, onto which no continuous bijection of the plane maps one Gaussian exactly."""
 
     key = "rings"
     title = "Rings"

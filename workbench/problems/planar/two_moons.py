@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def _moons(t: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the points of both moons at t (n,): two tensors (n, 2)."""
+    """Return the points c₁(t) and c₂(t) of the two half circles, (n, 2) each, for t in (0, 1) (n,)."""
     cosine, sine = torch.cos(math.pi * t), torch.sin(math.pi * t)
     return torch.stack([cosine, sine], 1), torch.stack([1 - cosine, 0.5 - sine], 1)
 

@@ -29,7 +29,7 @@ _OUTER = 3.0
 
 
 def _arm(s: Tensor, turns: float) -> Tensor:
-    """Return the points of the first arm at s (n,): (n, 2)."""
+    """Return the points (n, 2) of the first spiral at curve parameters ``s`` (n,) in (0, 1)."""
     angle = 2 * math.pi * turns * s
     return _OUTER * s[:, None] * torch.stack([angle.cos(), angle.sin()], 1)
 
@@ -45,7 +45,7 @@ def _components(turns: float, noise: float) -> tuple[Tensor, Tensor]:
 
 @PROBLEMS.register
 class TwoSpirals(PlanarDensity):
-    """Two long curves that are close to each other everywhere."""
+    """Two spirals wound around each other, plus Gaussian noise: long thin curves, close to each other."""
 
     key = "two_spirals"
     title = "Two spirals"

@@ -1,1 +1,1 @@
-"""Problems of the user's own: a table or a simulator."""
+"""Problems that the user defines: a table of data, or a prior and a simulator in Python."""

@@ -1,4 +1,4 @@
-"""Columns of a table as numbers, with every error that a user can mend named."""
+"""Convert columns of a table to numbers, with errors that tell the user what to correct."""
 
 from __future__ import annotations
 
@@ -53,9 +53,10 @@ def column_numbers(column: pd.Series, name: str) -> np.ndarray:
 
 
 def table_numbers(raw: RawTable, names: list[str], missing: str) -> np.ndarray:
-    """Return the named columns as finite float64 numbers (n, k).
+    """Return the columns ``names`` as finite float64 numbers (n, k), without rows that miss a value.
 
-    Raises `DataError` for infinite or missing values, for too few rows and for constant columns.
+    Raises `DataError` for infinite values, missing values if ``missing`` is "refuse", fewer than
+    `MINIMUM_ROWS` rows and constant columns.
     """
     values = np.column_stack([column_numbers(raw.frame[name], name) for name in names])
     infinite = np.isinf(values).sum(axis=0)
@@ -91,6 +92,6 @@ def table_numbers(raw: RawTable, names: list[str], missing: str) -> np.ndarray:
 
 
 def _counts(names: list[str], counts: np.ndarray) -> str:
-    """Return the counts above zero by name, for an error message."""
+    """Return the counts above zero as text, such as "3 in 'height'", for an error message."""
     parts = [f"{int(c)} in '{n}'" for n, c in zip(names, counts, strict=True) if c]
     return ", ".join(parts[:8]) + (f" and {len(parts) - 8} more columns" if len(parts) > 8 else "")

@@ -95,7 +95,7 @@ def read_table(source: Any, columns: Iterable[str] = ()) -> RawTable:
 
 
 def is_instance(value: Any, package: str, name: str) -> bool:
-    """True for an instance of the class ``name`` of a package, which need not be imported for the answer."""
+    """True if ``value`` is an instance of the class ``name`` of a package; does not import the package."""
     return any(
         kind.__name__ == name and kind.__module__.partition(".")[0] == package for kind in type(value).__mro__
     )
@@ -138,7 +138,7 @@ def _read_file(path: Path, columns: list[str]) -> RawTable:
 
 
 def _limit(size: int, noun: str) -> None:
-    """Raise `DataError` for more bytes than are read."""
+    """Raise `DataError`, which names the ``noun``, if ``size`` in bytes is above `MAXIMUM_BYTES`."""
     if size > MAXIMUM_BYTES:
         raise DataError(
             f"{noun} is too large",
@@ -201,7 +201,7 @@ def _read_parquet(path: Path, columns: list[str]) -> RawTable:
 
 
 def _add_attributes(raw: RawTable, name: str, attributes: Mapping[str, Any]) -> None:
-    """Take the unit and the description of a column from its attributes, where they are stated."""
+    """Set the unit and description of the column ``name`` from its attributes units and long_name, if any."""
     for key, texts in (("units", raw.units), ("long_name", raw.descriptions)):
         if isinstance(attributes.get(key), str) and attributes[key].strip() not in ("", "1"):
             texts[name] = attributes[key].strip()
@@ -223,7 +223,7 @@ def _read_zarr(path: Path, columns: list[str]) -> RawTable:
 
 
 def declared_columns(path: str | Path) -> dict[str, list[str]]:
-    """Return ``x_columns`` and ``y_columns`` as a Zarr dataset of simulations declares them; else empty."""
+    """Return the settings x_columns and y_columns that a Zarr dataset of simulations declares, or {}."""
     try:
         attributes = json.loads((Path(path) / "zarr.json").read_text(encoding="utf-8"))["attributes"]
         columns = {f"{role}_columns": [str(name) for name in attributes[role]] for role in ("x", "y")}
@@ -275,7 +275,10 @@ def _from_frame(frame: pd.DataFrame, columns: list[str]) -> RawTable:
 
 
 def _from_dataset(dataset: xr.Dataset, columns: list[str]) -> RawTable:
-    """Flatten variables onto the dimensions of the widest one; a coordinate becomes a column as well."""
+    """Return variables and coordinates as columns, broadcast to the dimensions of the largest and flattened.
+
+    Those with other dimensions or dtype object are left out, or raise `DataError` if ``columns`` names them.
+    """
     import pandas as pd
 
     everything = [str(n) for n in dataset.variables]
@@ -310,7 +313,7 @@ def _from_dataset(dataset: xr.Dataset, columns: list[str]) -> RawTable:
 
 
 def _choose(heading: list[str], columns: list[str]) -> tuple[list[int], list[tuple[str, str]]]:
-    """Return positions and (name, unit) of the columns in the heading, of all where none is named.
+    """Return positions in ``heading`` and (name, unit) of the ``columns``, or of all if none is named.
 
     Raises `DataError` for names that are missing or ambiguous, and for a column named twice.
     """
@@ -353,12 +356,12 @@ def _choose(heading: list[str], columns: list[str]) -> tuple[list[int], list[tup
 
 
 def _bare(heading: str) -> tuple[str, str]:
-    """Split ``height [m]`` into name and unit."""
+    """Return name and unit of a heading such as ``height [m]``; the unit is empty if none is given."""
     match = _UNIT.match(heading)
     return (match["name"], match["unit"].strip()) if match else (heading, "")
 
 
 def _named(frame: pd.DataFrame, names: list[tuple[str, str]]) -> RawTable:
-    """Return the columns under their names, with the units of their headings."""
+    """Return ``frame`` as a `RawTable` whose columns have the (name, unit) pairs ``names``."""
     frame = frame.set_axis([n for n, _ in names], axis=1).reset_index(drop=True)
     return RawTable(frame, {n: unit for n, unit in names if unit})

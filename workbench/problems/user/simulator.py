@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Prior = Callable[[int, torch.Generator], Tensor] | Distribution
 
-#: Draws of the first trial, and of the sample that the plot limits are estimated from.
+#: Numbers of draws for a first trial of the user's functions, and for estimating plot limits.
 _TRIAL, _PROBE = 16, 2000
 
 
@@ -39,7 +39,7 @@ def _seeded(generator: torch.Generator) -> Iterator[None]:
 
 
 def _variables(values: Any, name: str) -> tuple[Variable, ...]:
-    """Return a list of variables or names as variables; raises `SpecError` for anything else."""
+    """Return ``values``, a list of variables or names, as variables; raises `SpecError` for anything else."""
     if isinstance(values, (Variable, str)) or not isinstance(values, Sequence) or not len(values):
         raise SpecError(
             f"The simulator's {name} is not described",
@@ -106,19 +106,19 @@ class SimulatorProblem(Problem):
 
     @classmethod
     def from_values(cls, values: dict[str, Any], folder: Path | str | None = None) -> Self:
-        """Raise `SpecError`: functions cannot be stored in files and links."""
+        """Always raise `SpecError`: functions cannot be stored in files and links."""
         raise SpecError(cls.unavailable())
 
     @classmethod
     def unavailable(cls) -> str:
-        """Return the reason why a form cannot offer this problem."""
+        """Return the reason why a form cannot offer this problem: it needs functions written in Python."""
         return (
             "A simulator can only be made in a notebook or a script, with "
             "SimulatorProblem(prior, simulate, x, y), because functions do not travel in links and files."
         )
 
     def copy(self) -> SimulatorProblem:
-        """Return a problem with the same functions and variables."""
+        """Return a new problem that shares the prior, the simulator and the variables."""
         return SimulatorProblem(self._distribution, self._function, self._x_variables, self._y_variables)
 
     def __eq__(self, other: object) -> bool:
@@ -164,7 +164,7 @@ class SimulatorProblem(Problem):
         return _checked(x, n, self._x_variables, "prior")
 
     def _call_prior(self, n: int, generator: torch.Generator) -> Any:
-        """Return what the user's prior returns for ``n`` draws; its own errors become `DataError`."""
+        """Return ``n`` draws of the user's prior, unchecked; exceptions raised in it become `DataError`."""
         try:
             if not isinstance(self._distribution, torch.distributions.Distribution):
                 return self._distribution(n, generator)
@@ -189,7 +189,7 @@ class SimulatorProblem(Problem):
 
 
 def _checked(values: Any, n: int, variables: tuple[Variable, ...], source: str) -> Tensor:
-    """Return the result of the user's function ``source`` as float64 (n, k).
+    """Return ``values`` of the user's prior or simulator (named by ``source``) as float64 (n, k).
 
     Raises `DataError` for a wrong type or shape, and for values that are not finite or out of bounds.
     """

@@ -33,7 +33,7 @@ _FILE = Path("data", "table.parquet")
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table as a form lists it; ``refusal`` is the reason against using it, or empty."""
+    """One column of a table as a form lists it; ``refusal`` is the reason why it cannot be used, or empty."""
 
     name: str
     unit: str
@@ -45,7 +45,7 @@ class Column:
 
 @dataclass(frozen=True)
 class _Rows:
-    """The checked numbers (n, D + M), float64, their variables, and the settings they were read for."""
+    """Checked rows of a table (n, D + M), float64, their variables, and the settings they were read for."""
 
     values: np.ndarray
     variables: tuple[Variable, ...]
@@ -53,7 +53,7 @@ class _Rows:
 
 
 def describe(source: Any) -> list[Column]:
-    """Return every column of a path, a DataFrame or a Dataset, with the reason against using it if any."""
+    """Return one `Column` per column of a path, a DataFrame or a Dataset, usable or not."""
     raw = read_table(source)
     columns = []
     for name in raw.frame.columns:
@@ -72,7 +72,7 @@ def describe(source: Any) -> list[Column]:
 
 
 def _stamp(source: Any) -> tuple[int, ...]:
-    """Return time and size of a file, which differ once it is written again; empty without a file."""
+    """Return modification time and size of a file, to notice changes; empty if ``source`` is no file."""
     if not isinstance(source, str):
         return ()
     try:
@@ -101,25 +101,25 @@ class TableProblem(Problem):
     title = "Your own table"
     summary = "Rows of a CSV, Parquet, NetCDF or Zarr table: you say which columns are x and y."
     reference = "Your data"
-    #: True as it reads files of the machine it runs on: a server should not accept ``path`` from a link.
+    #: The problem reads files of the machine it runs on: a server should not accept ``path`` from a link.
     reads_files = True
 
     path = param.String(
         "", doc="Path of the table (CSV, Parquet, NetCDF or Zarr); empty for a table given in Python."
     )
-    x_columns = param.List([], item_type=str, doc="Names of the columns that are sought: the unknowns x.")
+    x_columns = param.List([], item_type=str, doc="Names of the columns of x, the unknowns.")
     y_columns = param.List(
-        [], item_type=str, doc="Names of the columns that are observed: y; may stay empty."
+        [], item_type=str, doc="Names of the columns of y, the observed quantities; may stay empty."
     )
     categories = param.List(
         [],
         item_type=str,
-        doc="Names of those x columns that hold categories, numbered 0, 1, 2, …: names, not amounts.",
+        doc="Names of those x columns that hold categories in no order, numbered 0, 1, 2, and so on.",
     )
     missing = param.Selector(
         default="refuse",
         objects=["refuse", "drop"],
-        doc="Rows in which a value is missing: refuse the table, or drop those rows.",
+        doc="If values are missing: refuse the table, or drop the rows that miss one.",
     )
 
     def __init__(
@@ -187,11 +187,11 @@ class TableProblem(Problem):
         return []
 
     def _settings_now(self) -> tuple[Any, ...]:
-        """Return the settings that decide on the rows, to compare with those of an earlier reading."""
+        """Return the settings that determine the rows: after a change the table is read again."""
         return self.path, tuple(self.x_columns), tuple(self.y_columns), tuple(self.categories), self.missing
 
     def _rows(self) -> _Rows:
-        """Return the checked numbers, read once for each choice of columns."""
+        """Return the checked rows, read again only after a change; raises `DataError` if they are unfit."""
         if self._rows_cache is None or self._rows_cache.settings != self._settings_now():
             source = self._table if self._table is not None else self._stored_path or self.path
             now = (self._settings_now(), _stamp(source))
@@ -206,7 +206,7 @@ class TableProblem(Problem):
         return self._rows_cache
 
     def _read(self, source: Any) -> _Rows:
-        """Read and check the table for the present settings; raises `DataError`."""
+        """Read and check the rows of ``source`` for the present settings; raises `DataError` if unfit."""
         names = self.names
         both = sorted(set(self.x_columns) & set(self.y_columns))
         if both:
@@ -232,7 +232,7 @@ class TableProblem(Problem):
         return _Rows(values, variables, self._settings_now())
 
     def _category_counts(self, values: np.ndarray) -> dict[int, int]:
-        """Return the number of categories by column index; raises `DataError` for other than 0, 1, 2, …"""
+        """Return {column index: number of categories}; raises `DataError` unless they are coded 0, 1, 2, …"""
         counts = {}
         for name in self.categories:
             if name not in self.x_columns:
@@ -255,14 +255,14 @@ class TableProblem(Problem):
         return counts
 
     def _variables(self) -> tuple[Variable, ...]:
-        """Return the variables with units, or the names alone while the table cannot be read."""
+        """Return the variables of x and y with units, or with names alone while the table cannot be read."""
         try:
             return self._rows().variables
         except WorkbenchError:
             return tuple(Variable(name) for name in self.names)
 
     def save_data(self, folder: Path) -> None:
-        """Write the checked columns to ``folder/data/table.parquet``: a run reads its source only once."""
+        """Write the checked columns to ``folder/data/table.parquet``, so that a run outlives its source."""
         import pyarrow
         from pyarrow import parquet
 
@@ -279,7 +279,7 @@ class TableProblem(Problem):
         path.with_suffix(".part").replace(path)
 
     def load_data(self, folder: Path) -> None:
-        """Use the table in ``folder/data`` in the place of the source, where there is one."""
+        """Use the table that `save_data` wrote to ``folder/data`` instead of the source, if there is one."""
         if (Path(folder) / _FILE).is_file():
             self._stored_path, self._rows_cache = str(Path(folder) / _FILE), None
 
