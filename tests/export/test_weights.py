@@ -63,12 +63,12 @@ def fresh_process(*arguments: str, code: str = FRESH) -> str:
 def test_the_same_numbers_in_a_fresh_process(tmp_path):
     before = {}
     for problem in ("linear_gaussian", "two_moons"):
-        for key, architecture in ARCHITECTURES._members.items():
+        for architecture in ARCHITECTURES:
             need = Capability.UNCONDITIONAL if problem == "two_moons" else Capability.CONDITIONAL
             if need not in architecture.capabilities:
                 continue
-            run = small_run(key, problem)
-            before[wb.save(run, tmp_path / f"{key}_{problem}.zip")] = outputs_of(run.fitted)
+            run = small_run(architecture.key, problem)
+            before[wb.save(run, tmp_path / f"{architecture.key}_{problem}.zip")] = outputs_of(run.fitted)
     fresh_process(*map(str, before))
     for path, reference in before.items():
         outputs = safetensors.torch.load_file(path.with_suffix(".safetensors"))
