@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -56,6 +57,26 @@ def test_a_stored_study_is_a_table_with_plots(page, studio, home):
             return
         page.wait_for_timeout(1000)
     raise AssertionError("The plots did not follow the tick")
+
+
+def test_a_logarithmic_slider_sets_its_setting(page, studio):
+    """The mouse moves the slider of the learning rate, and the shared code has the new value."""
+    open_page(page, studio, ".wb-iteration")
+    page.locator(".wb-card canvas").first.wait_for()
+    rail = page.locator(".wb-set-learning_rate .MuiSlider-root")
+    rail.scroll_into_view_if_needed()
+    page.wait_for_timeout(500)
+    box = rail.bounding_box()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.5 * box["height"], steps=5)
+    page.mouse.up()
+    rate = page.locator(".wb-set-learning_rate input[type=range]").get_attribute("aria-valuetext")
+    page.locator(".wb-pages").get_by_role("button", name="Share", exact=True).click()
+    code = page.locator(".wb-python textarea").first
+    expect(code).to_have_value(re.compile(r"learning_rate"), timeout=PATIENCE)
+    value = float(re.search(r"learning_rate['\"]?[:=] ?([0-9.e-]+)", code.input_value()).group(1))
+    assert value != 2e-3 and f"{value:g}" == rate
 
 
 def test_a_posterior_is_refined(page, studio, home):

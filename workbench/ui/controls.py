@@ -30,6 +30,8 @@ EDITORS = {
     "drawn": (Drawing, frozenset({"points"})),
     "table": (Upload, frozenset({"path", "x_columns", "y_columns"})),
 }
+#: Milliseconds that the browser gets to render the page after loading it.
+RENDER_DELAY = 1000
 FIRST_SETTINGS = ("learning_rate", "batch_size", "samples")
 
 
@@ -59,6 +61,7 @@ class Controls(pn.viewable.Viewer):
         self._more = pn.Column(margin=0, sizing_mode="stretch_width")
         self.sections = [Section("Training", self._training, open=True), Section("More training", self._more)]
         self.device = self._device_picker()
+        self._request_devices()
         self.recommend = pmui.Button(
             label="Recommended settings",
             icon="auto_fix_high",
@@ -187,10 +190,19 @@ class Controls(pn.viewable.Viewer):
             css_classes=["wb-device"],
         )
         picker.param.watch(lambda event: setattr(self.session, "device", event.new), "value")
-        document = pn.state.curdoc
-        if document is not None:  # the answer comes from another process
-            probe_devices().add_done_callback(partial(_on_next_tick, document, self.show_devices))
         return picker
+
+    def _request_devices(self) -> None:
+        """Show which devices are available; the answer comes from another process."""
+        document = pn.state.curdoc
+        if document is None:
+            return
+        future, show = probe_devices(), partial(_on_next_tick, document, self.show_devices)
+        if future.done() and future.exception() is None:
+            self.show_devices(future.result())
+        else:  # once the browser has rendered the page; an earlier update would be lost
+            start = partial(future.add_done_callback, show)
+            pn.state.onload(lambda: document.add_timeout_callback(start, RENDER_DELAY))
 
     def show_devices(self, reasons: dict[str, str]) -> None:
         """Disable the devices with a reason in ``reasons``, and show it in the menu."""
