@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def resample(log_weights: Tensor, n: int, generator: torch.Generator, *, shuffled: bool = True) -> Tensor:
-    """Return the indices (n,) of ``n`` rows drawn from m in proportion to their weights exp(log_weights).
+    """Draw ``n`` of m rows with replacement, in proportion to exp(log_weights (m,)); return indices (n,).
 
     Systematic resampling: a row with normalised weight w is drawn ⌊n w⌋ or ⌈n w⌉ times, so that few rows
     repeat. The order is random if ``shuffled``.
@@ -56,7 +56,9 @@ def walkers(
 
 
 def resampled(points: Tensor, log_weights: Tensor, n: int, generator: torch.Generator) -> Tensor:
-    """Return ``n`` of the ``points`` (m, d), drawn in proportion to exp(log_weights (m,)), order kept.
+    """Draw ``n`` of the ``points`` (m, d) with replacement, in proportion to exp(log_weights (m,)).
+
+    Returns (n, d), in the order of ``points``.
 
     Raises `DataError` if all weights are zero.
     """
@@ -86,7 +88,8 @@ def ensemble_draws(
     log_density : (m, d) -> (m,) in nats, up to a constant; -inf off the support.
     start : one point for each walker, w at least 2 d + 2. Noise of the size ``spread`` times the standard
         deviation of a column separates equal points; it is used only where the density stays above zero.
-    burn, between : steps before the ensemble is first taken as draws, and from each such time to the next.
+    burn, between : steps before the walkers' positions are first taken as draws, and steps between two such
+        times.
     """
     count, columns = start.shape
     scale = torch.where(start.std(0) > 0, start.std(0), start.abs().mean(0) + 1e-3)

@@ -1,7 +1,8 @@
 """Studies: grids of experiments, each cell measured into one Dataset; published tables and case studies.
 
-`run` measures a study, `load` reads a result back, `rows` and `text` turn it into a table. The `measure` of a
-third-party study receives a `StudyContext` (also called `Bench`).
+`run` measures all cells of a study, `load` reads a stored result, and `rows` and `text` convert a result to
+JSON-ready table rows or to a printed table. `Study.measure` receives a `StudyContext` (`Bench` is its older
+name).
 """
 
 from __future__ import annotations

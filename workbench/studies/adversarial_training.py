@@ -1,4 +1,5 @@
-"""Adversarial training of a map without a `Run`: any latent distribution, a critic of some components alone.
+"""Adversarial training of a map outside a `Run`, for any latent distribution; the critic may see only some
+components of the map's output.
 
 backward   the sampler z ↦ x̂ descends D(P_X, P_x̂)         forward   x ↦ ẑ descends D(P_Z, P_ẑ)
 

@@ -97,7 +97,7 @@ class ArchitecturesAndDivergences(PosteriorCase):
 
     def conclusions(self, data: xr.Dataset) -> list[str]:
         """Return sentences that compare backward with forward by MMD² and by the VINA paper's metric
-        ‖f(x̂) − y‖, and that report posteriors of a wrong width, which the latter does not detect."""
+        ‖f(x̂) − y‖, and that report posteriors of a wrong width, which ‖f(x̂) − y‖ does not detect."""
         sentences = []
         for setting in self.settings_compared:
             parts = []
@@ -122,8 +122,8 @@ class ArchitecturesAndDivergences(PosteriorCase):
         return sentences + self._narrow(data)
 
     def _wins(self, data: xr.Dataset, setting: str) -> tuple[int, int]:
-        """Return in how many pairs of cells that differ in direction alone backward has the smaller MMD²,
-        and the number of such pairs."""
+        """Return (wins, pairs): of the pairs of cells that differ only in direction, the number in which
+        backward has the smaller MMD², and the number of all pairs."""
         values: dict[tuple, dict[str, float]] = {}
         for i in range(data.sizes["cell"]):
             place = {name: data[name].values[i].item() for name in (*_AXES, "setting", "seed")}
@@ -134,8 +134,8 @@ class ArchitecturesAndDivergences(PosteriorCase):
         return sum(pair["backward"] < pair["forward"] for pair in pairs), len(pairs)
 
     def _narrow(self, data: xr.Dataset) -> list[str]:
-        """Return a sentence for each way to train in which the best cell by ‖f(x̂) − y‖ is not the best by
-        MMD², with the MMD² and posterior width of both."""
+        """Return one sentence per way to train in which the row that is best by ‖f(x̂) − y‖ differs from the
+        row that is best by MMD², with the MMD² and the posterior width of both rows."""
         sentences = []
         for setting in self.settings_compared:
             near = grouped(data, "resimulation_distance", "title", setting=setting)

@@ -41,8 +41,8 @@ TEST_SEED = 20_260_224
 
 
 class PosteriorCase(Study):
-    """Base class of VINA's case studies, by default on inverse kinematics: settings, the parts of the
-    experiments in each way to train, and the measurement of a cell."""
+    """Base class of studies that repeat VINA's section 4.1, by default on inverse kinematics: it makes
+    problem, network, objective and training for each way to train, and measures the posterior of a trained cell."""
 
     columns = COLUMNS
     #: Values of the fast setting that the case studies share.
@@ -82,14 +82,14 @@ class PosteriorCase(Study):
 
     # ---- what is trained
     def problem(self, setting: str) -> Problem:
-        """Return the robot arm with the joint angles that a way to train ("printed", "code", "ours")
-        assumes."""
+        """Return the inverse kinematics problem for a way to train: joint angles as in the formula that the
+        VINA paper prints for "printed", as in its authors' program for "code" and "ours"."""
         convention = "paper" if setting == "printed" else "code"
         return catalogues.PROBLEMS.make("inverse_kinematics", convention=convention)
 
     def network(self, setting: str, *, kind: str = "inn", latents: int | None = None) -> dict[str, Any]:
-        """Return a network with ``latents`` latent components, as a table with key and settings; by
-        default 14 components as in the VINA paper, and for "ours" the two that are needed."""
+        """Return an architecture with ``latents`` latent components, as a dict of its catalogue key and its
+        settings; by default 14 components as in the VINA paper, and for "ours" the two that are needed."""
         latents = latents or (NEEDED if setting == "ours" else LATENTS)
         values: dict[str, Any] = {"transforms": 4, "width": self.width, "extra_latent": latents - NEEDED}
         if kind == "inn":
@@ -99,8 +99,8 @@ class PosteriorCase(Study):
         return {"key": kind, "settings": values}
 
     def followed(self, setting: str, divergence: str, *, forward: bool = False) -> dict[str, Any]:
-        """Return settings of the variational objective for "printed" (the VINA paper) or "code" (its
-        authors' program)."""
+        """Return settings of the variational objective that follow the VINA paper (``setting`` "printed") or
+        its authors' program ("code"), with a divergence given by its key."""
         pace = catalogues.DIVERGENCES[divergence].pace
         values: dict[str, Any] = {
             "divergence": divergence, "weight_y": 0.0, "reconstruction": "independent",
@@ -119,9 +119,9 @@ class PosteriorCase(Study):
         }
 
     def transport(self, *, blur: float = 0.1, debiased: bool = True) -> dict[str, Any]:
-        """Return settings of the authors' objective with the Sinkhorn divergence S_ε: 100 S_ε between
-        distributions of x, and the misfit of y and the distance to x, each at weight 10 (squared here, not
-        squared in their program). ``blur`` is √ε."""
+        """Return settings of the objective that VINA's authors use with the Sinkhorn divergence S_ε: 100 S_ε
+        between the distributions of draws and of data x, plus the misfit of y and the distance of draws to
+        x, each at weight 10 (squared here, not squared in their program). ``blur`` is √ε."""
         return {
             "divergence": "sinkhorn", "sinkhorn_blur": blur, "sinkhorn_debiased": debiased,
             "direction": "backward_marginal", "weight_divergence": 100.0, "weight_y": 10.0,
@@ -138,8 +138,9 @@ class PosteriorCase(Study):
         } | values
 
     def training(self, setting: str) -> Training:
-        """Return the training settings of a way to train; "ours" has its own learning rate and schedule,
-        and the noise on y without which the posterior has no density."""
+        """Return the training settings of a way to train. "printed" and "code" keep Adam's learning rate
+        constant; "ours" uses the workbench's default rate and schedule, and adds noise to y, without which
+        the posterior has no density."""
         from workbench.training import Training
 
         same = {
@@ -164,8 +165,8 @@ class PosteriorCase(Study):
         training: Training | None = None,
         problem: Problem | None = None,
     ) -> Cell:
-        """Make the cell at the coordinates ``place``, which name its way to train as ``setting``; the cell
-        is refused, with the reason, where its parts cannot be combined."""
+        """Make the cell at the coordinates ``place`` (name -> value), whose ``setting`` is the way to train.
+        Where its parts cannot be combined, the cell has no experiment, and ``refused`` holds the reason."""
         setting = place["setting"]
         title = f"{title} · {SETTINGS[setting]}"
         problem, training = problem or self.problem(setting), training or self.training(setting)
@@ -190,8 +191,10 @@ class PosteriorCase(Study):
 def digitised(
     column: str, table: dict[tuple, float], axes: tuple[str, ...], source: str
 ) -> tuple[Published, ...]:
-    """Return numbers that were read off a published plot, as `Published`: ``table`` maps values of the
-    coordinates ``axes`` to values of ``column``."""
+    """Wrap numbers that were read off a published plot as `Published`, tagged "digitised".
+
+    ``table`` maps the values of the coordinates ``axes``, as a tuple, to the number in ``column``.
+    """
     return tuple(
         Published(dict(zip(axes, place, strict=True)), column, value, "digitised", source)
         for place, value in table.items()

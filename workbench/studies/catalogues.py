@@ -1,4 +1,5 @@
-"""Lazy imports of the catalogues that studies choose from: listing the studies needs none of them."""
+"""Catalogues that studies choose from (architectures, critics, divergences, objectives, problems), imported
+at first use, so that listing the studies stays fast."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ class PosteriorComparison(Study):
         return catalogues.PROBLEMS.make(self.problem_key)
 
     def training_problem(self) -> Problem:
-        """The problem that networks are trained on."""
+        """The problem that networks are trained on: the one of `problem` with `training_variant` settings."""
         return catalogues.PROBLEMS.make(self.problem_key, **self.training_variant)
 
     def training(self) -> Training:
@@ -217,8 +217,8 @@ class PosteriorComparison(Study):
     def _numbers(
         self, draws: Tensor, raw: Tensor, test: xr.Dataset, generator: torch.Generator
     ) -> dict[str, Any]:
-        """Return metrics of the draws by column name, and the errors of every observation as ``each``
-        (Err_post) and ``each_resim`` (Err_resim); ``raw`` are the draws before rounding."""
+        """Return a dict of metrics of ``draws`` by column name, and of the errors at every observation:
+        ``each`` (Err_post) and ``each_resim`` (Err_resim). ``raw`` are the draws before rounding."""
         reference, truth, y = (torch.from_numpy(test[n].values).double() for n in ("reference", "x", "y"))
         each = sample_metrics.posterior_errors(draws, reference)
         scale = torch.from_numpy(test["scale"].values)
@@ -261,8 +261,8 @@ class PosteriorComparison(Study):
 
     # ---- samplers
     def _sampler(self, cell: Cell, context: StudyContext) -> tuple[Sampler, dict[str, Any]]:
-        """Return the cell's sampler, and a table with the ``seconds`` and the loss ``curves`` of its
-        training."""
+        """Return the cell's sampler, trained if its method needs it, and a dict with the ``seconds`` (0
+        without training) and the loss ``curves`` of its training."""
         nothing = {"seconds": 0.0, "curves": {}}
         method = cell.coordinates["method"]
         if method == "exact":
@@ -279,7 +279,7 @@ class PosteriorComparison(Study):
         return NetworkSampler(run.fitted), {"seconds": context.seconds(cell), "curves": curves(run)}
 
     def _data(self, cell: Cell, device: torch.device, dtype: torch.dtype) -> RunData:
-        """Return the training pairs that all methods with the cell's seed share."""
+        """Return the training pairs, which are the same for all cells with the same seed."""
         from workbench.training.data import RunData
 
         seed = int(cell.coordinates["seed"])

@@ -76,8 +76,11 @@ def _speed(best: dict[str, Any], results: dict[str, dict]) -> list[str]:
 def _best_of_the_fast(
     able: list[dict], best: dict[str, Any], column: str, goals: list[float], results: dict[str, dict]
 ) -> list[str]:
-    """Return a sentence on the most accurate method that draws at least `TIMES` times as fast as flow
-    matching, or on the fastest where none does; none where that method is ``best``."""
+    """Return a list with a sentence on the most accurate of the rows ``able`` that draw at least `TIMES`
+    times as fast as flow matching, or on the fastest row where none does.
+
+    The list is empty where the most accurate such row is ``best``, or where flow matching was not run.
+    """
     reference = results.get("flow_matching")
     if reference is None:
         return []

@@ -15,9 +15,9 @@ from workbench.studies.table import columns
 
 
 def figure_data(data: xr.Dataset, column: str) -> xr.Dataset:
-    """Return one column as a Dataset for ``plots.trends`` over (series, place), a place being a position on
-    the horizontal axis: mean, smallest and largest value of the finished cells, and mean of the published
-    numbers.
+    """Return the Dataset for ``plots.trends`` of one column, with dimensions series (a curve) and place (a
+    position on the horizontal axis): mean, smallest and largest value of the finished cells, and mean of
+    the published numbers.
 
     Raises `RunError` where the study declares no figure, or the result lacks this column.
     """

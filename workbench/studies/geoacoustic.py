@@ -1,22 +1,27 @@
-"""Study of VINA §4.2: geoacoustic inversion, against the true values, as in the paper, and exact posteriors.
+"""Study of VINA §4.2: geoacoustic inversion, compared with the true unknowns, as in the VINA paper, and with
+exact posteriors.
 
-vina      `geoacoustic_paper`: two unknowns of the seabed. "config 1" and "config 2" are the paper's INNs from
-          x to [y, z], with the noise among the unknowns, trained as its authors' program does (see
-          `case_study`); "ours" has no surplus latent and this workbench's objective; "flow" is a conditional
-          flow of the two unknowns alone. Each by maximum likelihood and with divergences that need a critic.
-swx_9     `geoacoustic` with nine unknowns, three tones and 5 dB, against stored reference posteriors: a
-          conditional spline flow that reads products of the recording which do not depend on its phase, and
-          the same flow refined by a local model of the signal and the exact likelihood.
+Rows of the table, by the coordinate ``problem``:
+vina      the problem `geoacoustic_paper`: two unknowns, water depth and sediment speed. Networks "config 1"
+          and "config 2" are the VINA paper's INNs from x to [y, z], with the noise among the unknowns,
+          trained as its authors' program does (see `case_study`); "ours" is an INN without surplus latents
+          and with this workbench's objective; "flow" is a conditional flow of the two unknowns alone. Each is
+          trained by maximum likelihood and by divergences that need a critic.
+swx_9     the problem `geoacoustic` with nine unknowns, three tones and an SNR of 5 dB, against stored
+          reference posteriors: a conditional spline flow whose embedding does not depend on the recording's
+          phase, before ("amortised") and after refinement with a local signal model and exact likelihoods.
+
+Columns:
 
 (m̂ − m)²  mean squared distance of draws m̂ to the true m: the paper's "L2 loss". It is least for a point at
           the truth, wherever the posterior lies; a right answer scores as the row of the exact posterior.
 KL(p ‖ q)  of the exact posterior p from the network's q, by stored draws of p and its evidence: the amount by
-          which the mean loss at these observations could still fall.
+          which the mean of −log q(x | y) at these observations could still fall.
 C2ST, MMD², spread  against draws of the exact posterior of the seabed (the noise follows from it); ½, 0 and 1
           are perfect.  coverage: fraction of true values in the central 90 % of draws.
-nine unknowns  the stored observations are evaluated one by one, and the columns are their means.
-times     processor seconds: training; 1000 draws of one posterior; speed-up over Markov chains on the same
-          likelihood (nine unknowns: over the reference's nested sampling).
+times     processor seconds of training and of 1000 draws of one posterior; speed-up over Markov chains on
+          the same likelihood (nine unknowns: over the reference's nested sampling).
+With nine unknowns the columns are means over the stored observations.
 
 Synthetic and well specified: data come from the model that explains them, the environment is that of
 SWellEx-96, the same at every range, and no recording is used. The paper's own test observation and noise are
@@ -55,8 +60,8 @@ CONFIGURATIONS = {"config_1": (16, 64, 3), "config_2": (0, 403, 4), "ours": (0, 
 
 
 def _published() -> tuple[Published, ...]:
-    """Return VINA's tables 3, 4 and 5 as `Published`: squared errors of depth and speed, and seconds of
-    training (ten epochs) and of inference."""
+    """Return the numbers of the VINA paper's tables 3 to 5, per network and loss: squared errors of water
+    depth and sediment speed, and seconds of training (ten epochs) and of inference."""
     table = {
         ("config_1", "likelihood"): (22.48, 193.99, 30.50), ("config_1", "kl"): (3.27, 2.24, 10.91),
         ("config_1", "jensen_shannon"): (3.26, 7.26, 11.08), ("config_2", "likelihood"): (0.75, 1.91, 26.02),
@@ -221,8 +226,9 @@ class Geoacoustic(PosteriorCase):
         return data.assign(training_seconds=((), context.seconds(cell))).assign(curves(run))
 
     def conclusions(self, data: xr.Dataset) -> list[str]:
-        """Return sentences on the networks nearest to the exact posterior and, by the VINA paper's metric,
-        to the true depth, and on whether the goals for nine unknowns are met."""
+        """Return sentences that name the network nearest to the exact posterior (MMD²) and the one nearest to
+        the true depth ((m̂₁ − m₁)², the VINA paper's metric), and, for nine unknowns, whether C2ST and
+        speed-up reach the project's goals."""
         results = data.where(data["status"] == "done", drop=True)
         vina = results.where((results["problem"] == "vina") & (results["network"] != "exact"), drop=True)
         nine, sentences = results.where(results["problem"] == "swx_9", drop=True), []
@@ -253,8 +259,8 @@ class Geoacoustic(PosteriorCase):
 
 
 def _marginals(nine: xr.Dataset) -> str:
-    """Return a sentence with the shift of the mean and the ratio of standard deviations of each of the
-    nine unknowns against the reference, amortised and refined."""
+    """Return a sentence that lists, for each of the nine unknowns, the shift of the posterior mean and the
+    ratio of standard deviations against the reference posterior, before (amortised) and after refinement."""
     from workbench.problems.ocean.geoacoustic_field import UNKNOWNS
 
     columns = [f"{what}_{kind}" for kind in ("amortised", "refined") for what in ("shift", "ratio")]

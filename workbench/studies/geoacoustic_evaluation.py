@@ -34,8 +34,8 @@ _WALKERS, _BURN, _BETWEEN, _POSTERIOR = 40, 60, 10, 1000
 
 
 def exact_row(observations: int, draws: int) -> xr.Dataset:
-    """Return fresh pairs of VINA's problem with exact draws of the two seabed parameters, and as
-    ``chain_seconds`` the processor seconds of one posterior by Markov chains."""
+    """Return the test data of the two-unknown problem: fresh pairs (x, y) with draws of their exact
+    posteriors, and as ``chain_seconds`` the processor seconds that Markov chains need for one posterior."""
     bare = PROBLEMS.make("geoacoustic_paper", noise_appended=False)
     pairs = fresh_pairs(bare, observations, draws, TEST_SEED)
     y = torch.from_numpy(pairs["y"].values[0])
@@ -52,8 +52,11 @@ def exact_row(observations: int, draws: int) -> xr.Dataset:
 
 
 def seabed_row(fitted: FittedModel | None, test: xr.Dataset, classifier_observations: int) -> xr.Dataset:
-    """Return the columns of a row of VINA's problem: a network's draws against exact draws, or with None
-    one half of the exact draws against the other."""
+    """Return the metrics of one table row of the two-unknown problem, by column name.
+
+    They compare the draws of the network ``fitted`` with exact draws; for None, the row "exact posterior",
+    they compare one half of the exact draws with the other half.
+    """
     truth, y, scale = (torch.from_numpy(test[name].values).double() for name in ("x", "y", "scale"))
     reference = torch.from_numpy(test["reference"].values).double()
     half = reference.shape[1] // 2
@@ -83,8 +86,11 @@ def seabed_row(fitted: FittedModel | None, test: xr.Dataset, classifier_observat
 
 
 def nine_row(run: Run, path: str, most: int, refined_draws: int) -> xr.Dataset:
-    """Return the columns of the row with nine unknowns: the run's posteriors, before and after refinement,
-    against the reference posteriors stored in ``path``, for at most ``most`` observations."""
+    """Return the metrics of the table row with nine unknowns, by column name.
+
+    They compare the run's posteriors, before and after refinement, with the reference posteriors stored in
+    ``path``, and are means over its first observations, ``most`` at most.
+    """
     with xr.open_dataset(path) as file:
         references = file.load().isel(observation=slice(most))
     truth, y = (torch.from_numpy(references[name].values).double() for name in ("x", "y"))
@@ -133,8 +139,8 @@ def _seconds(fitted: FittedModel, y: Tensor) -> float:
 
 
 def _exact(references: xr.Dataset) -> list[tuple[Tensor, Tensor, float]]:
-    """Return for each observation draws of the exact posterior (n, D), the observation (M,) and the log
-    evidence log p(y); an empty list where the file holds no evidence."""
+    """Return one tuple per stored observation: draws of its exact posterior (n, D), the observation y (M,),
+    and the log evidence log p(y). The list is empty where the file holds no evidence."""
     if "log_evidence" not in references:
         return []
     parts = (references[name].values for name in ("reference", "y", "log_evidence"))
@@ -165,8 +171,11 @@ def marginals(draws: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _refine(run: Run, y: Tensor, draws: int, count: int, seed: int) -> tuple[Tensor, float, float]:
-    """Refine the posterior at y: return draws (count, 9), the effective sample size over the number of
-    draws, and processor seconds; NaN draws where refinement fails."""
+    """Refine the posterior at y: return refined draws (count, 9), the ratio of the effective sample size to
+    the number of weighted draws, and processor seconds.
+
+    Where refinement fails the draws are NaN, the ratio is 0 and the seconds are NaN.
+    """
     start = time.process_time()
     try:
         posterior = refine(run, y.tolist(), method="signal_model", draws=max(draws, 100), seed=seed)
@@ -178,7 +187,7 @@ def _refine(run: Run, y: Tensor, draws: int, count: int, seed: int) -> tuple[Ten
 
 
 def _each(draws: Tensor, reference: Tensor, epochs: int = 10_000) -> list[float]:
-    """C2ST of each observation; NaN where any of its draws is not finite."""
+    """C2ST between the draws and the reference draws of each observation; NaN where a draw is not finite."""
     return [
         diagnostics.c2st(exact, mine, iterations=epochs) if bool(mine.isfinite().all()) else float("nan")
         for mine, exact in zip(draws, reference, strict=False)

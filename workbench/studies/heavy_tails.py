@@ -2,7 +2,8 @@
 
 W1        1-Wasserstein distance between sorted samples. Where the mean is infinite so is the true value, and
           the number printed is that of n draws
-Floor     W1 of two samples of the data, which falls as the tail index α rises
+Floor     W1 between two independent samples of the data: the W1 that an exact model would reach with n
+          draws. It falls as the tail index α rises
 Relative  W1 over the mean absolute deviation of the data: the spread rises as α falls, and W1 with it
 Bulk      W1 between the quantiles 1 % and 99 %, also relative
 Tail      99.9 % quantile of the draws over that of the data: below one, the tail is too light
@@ -64,8 +65,9 @@ def exponent(alpha: float) -> float:
 
 
 def distances(truth: Tensor, again: Tensor, draws: Tensor) -> dict[str, float]:
-    """Return the columns from ``w1`` to ``tail`` for samples (n,) of the data, of the data again and of
-    the network. Values that are not finite count as infinite."""
+    """Return the columns from ``w1`` to ``tail`` by name, from samples (n,) of the data (``truth``), a second
+    sample of the data (``again``, for the floor) and draws of the network; values that are not finite count
+    as infinite."""
     truth, again, draws = (s.nan_to_num(math.inf).sort().values for s in (truth, again, draws))
     deviation = float((truth - truth.median()).abs().mean())
     apart, floor = (truth - draws).abs(), float((truth - again).abs().mean())
@@ -84,7 +86,8 @@ def distances(truth: Tensor, again: Tensor, draws: Tensor) -> dict[str, float]:
 def cell_dataset(
     samples: tuple[Tensor, Tensor, Tensor], alpha: float, seconds: float, losses: list[float]
 ) -> xr.Dataset:
-    """Return a cell's Dataset from samples (n,) of the data, of the data again, and of the network.
+    """Return a cell's Dataset from ``samples``: the data, a second sample of the data, and draws of the
+    network, (n,) each.
 
     It holds the columns, the quantiles (2, 101) of data and draws, and at most 60 points of the training
     loss.

@@ -78,8 +78,8 @@ class LatentDimension(PosteriorCase):
         )
 
     def conclusions(self, data: xr.Dataset) -> list[str]:
-        """Return sentences on the best number of latents by each metric, and on the number of local minima
-        of the metric."""
+        """Return sentences on the best number of latents by ‖f(x̂) − y‖ and by MMD², and on how many local
+        minima each metric has as a function of the number of latents."""
         sentences = []
         for divergence in self.divergences:
             for setting in self.settings_compared:

@@ -72,8 +72,8 @@ METHODS = (
 
 
 def recipe(method: Method, problem: Problem, parameters: int) -> tuple[dict, dict, str]:
-    """Return architecture and objective of a method as tables with key and settings, and the reason why it
-    cannot be trained on the problem; an empty reason where it can."""
+    """Return a method's architecture and its objective, as dicts of catalogue key and settings, and an empty
+    string; where it cannot be trained on the problem, two empty dicts and the reason."""
     if method.architecture not in catalogues.ARCHITECTURES:
         return {}, {}, f"The architecture '{method.architecture}' is not in this version's catalogue."
     architecture = catalogues.ARCHITECTURES.make(method.architecture, **method.settings)

@@ -1,4 +1,4 @@
-"""Data for comparing entries of the results table: one Dataset for ``plots.spread`` or
+"""Data of plots that compare rows (`Entry`) of the results table: Datasets for ``plots.spread`` and
 ``plots.posteriors``."""
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def named(listed: Sequence[Entry]) -> list[str]:
 
 
 def spread_data(listed: Sequence[Entry], column: Column, *, log: bool) -> xr.Dataset:
-    """Return a Dataset with each entry's number in a column, the individual values that it summarises, and
-    the published numbers."""
+    """Return the Dataset for ``plots.spread`` of one column: per entry its number (``mean``), the individual
+    values that the number summarises (``value``), and the published numbers (``figure``)."""
     each = [np.asarray(e.each.get(column.name, []), dtype=float) for e in listed]
     longest = max((len(values) for values in each), default=0)
     value = np.full((len(listed), longest), np.nan)
@@ -64,10 +64,10 @@ def _window(parts: Sequence[np.ndarray], *, log: bool) -> list[float]:
 
 
 def posterior_data(listed: Sequence[Entry], shown: int, pair: tuple[str, str]) -> xr.Dataset:
-    """Return stored draws of a pair of parameters for each entry, at the observation of index ``shown``.
+    """Return the Dataset for ``plots.posteriors``: each entry's stored draws of the two parameters ``pair``
+    at the observation of index ``shown``.
 
-    Entries without draws, or of a problem without these parameters, are left out, and so are those beyond
-    `MOST`.
+    Entries without such draws are left out, and so are all after the first `MOST` that have them.
     """
     able = [e for e in listed if fits(e.draws, shown, pair)][:MOST]
     names = named(able)
@@ -112,7 +112,8 @@ def _span(values: np.ndarray) -> list[float]:
 
 
 def observations(listed: Sequence[Entry]) -> dict[str, int]:
-    """Return the observations at which the first entry with stored draws has them: label -> index."""
+    """Return the observations for which draws are stored, as label -> index; taken from the first entry that
+    has draws."""
     first = next((e.draws for e in listed if e.draws is not None), None)
     if first is None:
         return {}

@@ -6,7 +6,8 @@ Recipe    `Experiment.recommended`: one for all tasks, from the problem and the 
 Rows      the recipe, and beside it sbi's neural spline flow with its defaults on the same simulations, where
           sbi is installed (the bench extra)
 Exact     draws of the exact posterior in closed form where there is one. Elsewhere a Markov chain on the
-          exact joint density, many times as long as the refinement's; the floor is the C2ST of two of them.
+          exact joint density, many times as long as the refinement's; the column "floor" is the C2ST between
+          two such chains, which a perfect sampler would reach.
 Gap       the expected −log q(x | y) on fresh pairs, less that of the exact posterior on the same pairs: the
           expected KL divergence of the exact posterior from q, which no network can bring below zero
 Leak      the expected −log of the probability that a draw is inside the bounds of x. Draws outside are
@@ -179,8 +180,8 @@ class Posteriors(Study):
         return problem.draw(self.observations, torch.Generator().manual_seed(_SEED)).y
 
     def _exact(self, problem: Problem, y: Tensor, cell: Cell, context: StudyContext) -> xr.Dataset:
-        """Return draws of the exact posterior as ``x``; where they come from a Markov chain, also those of
-        a second chain as ``again``."""
+        """Return a Dataset with draws of the exact posterior at y as ``x``; where they come from a Markov
+        chain, also with draws of an independent second chain as ``again``."""
         import numpy as np
         import xarray as xr
 
@@ -203,8 +204,8 @@ class Posteriors(Study):
         return xr.Dataset({"x": (axes, columns[0]), "again": (axes, columns[1])})
 
     def _refine(self, run: Run, y: Tensor, exact: xr.Dataset) -> dict[str, float]:
-        """Refine the posterior at y by a Markov chain, and return its C2ST, seconds and efficiency by
-        column name."""
+        """Refine the posterior at y by a Markov chain; return by column name its C2ST against ``exact``,
+        processor seconds, effective sample size and acceptance in %, and Pareto k̂."""
         import numpy as np
 
         from workbench.diagnostics import c2st

@@ -97,8 +97,8 @@ class PriorLoss(PosteriorCase):
         return super().problem("code")  # one arm for all, so that rows compare
 
     def conclusions(self, data: xr.Dataset) -> list[str]:
-        """Return sentences on the effect of each prior loss on the VINA paper's metric, on MMD² and on the
-        width, and on whether the paper's finding is seen."""
+        """Return sentences on the effect of each prior loss on ‖f(x̂) − y‖ (the VINA paper's metric), on MMD²
+        and on the posterior's width, and on whether the right prior at λ' = 1 helps, as that paper finds."""
         sentences = [self._effect(data, *kind) for kind in self._kinds() if kind[0] != "none"]
         right = self._verdict(data, "gaussian", 1.0, "code", "mmd")
         near = self._verdict(data, "gaussian", 1.0, "code", "resimulation_distance")

@@ -109,8 +109,8 @@ class RealisableMoments(Study):
         return cell_dataset((truth, again, draws), alpha, seconds, losses)
 
     def conclusions(self, data: xr.Dataset) -> list[str]:
-        """Return a sentence on the trend of W1 with α, beside those of the width of the data and of the
-        floor."""
+        """Return a list with a sentence on the trend of W1 with α, absolute and relative to the width of the
+        data; empty for fewer than three values of α."""
         sentence = trend(data, "Realisable")
         return [sentence] if sentence else []
 

@@ -35,8 +35,8 @@ RUN_COLUMNS = (
 
 @dataclass(frozen=True)
 class Draws:
-    """Stored draws ``x`` (shown, draw, parameter) at observations ``y`` (shown, observed), and the names
-    of x."""
+    """Stored posterior draws ``x`` (observation, draw, parameter) at observations ``y`` (observation,
+    quantity), and the names of the parameters."""
 
     x: np.ndarray
     y: np.ndarray
@@ -51,6 +51,7 @@ class Entry:
     ----------
     id : unique among all sources.    source : key of the `Source` that it comes from.
     numbers : column name -> number.    each : column name -> individual values that the number summarises.
+    state, note : whether the cell or run is finished, and any message that belongs to it.
     curve : (3, points) iteration, training and validation loss; empty where nothing was trained.
     figures : (column name, tag) -> published number for this row.
     """
@@ -70,7 +71,8 @@ class Entry:
 
 @dataclass(frozen=True)
 class Source:
-    """A study's result file, or all stored runs (``path`` None), with the columns that its entries have."""
+    """Origin of entries: the result file of a study, or all stored runs (``path`` None); with the columns
+    of its table."""
 
     key: str
     title: str
@@ -79,8 +81,8 @@ class Source:
 
 
 def sources(folders: Iterable[str | Path] = ()) -> list[Source]:
-    """Return the studies under the workbench's home, result files in further folders, and the stored runs
-    where there are any.
+    """Return the available sources, in this order: results of studies under the workbench's home, result
+    files (``*.nc``) in further ``folders``, and the stored runs where there are any.
 
     A file that cannot be read is left out.
     """
@@ -101,7 +103,7 @@ def sources(folders: Iterable[str | Path] = ()) -> list[Source]:
 
 
 def entries(source: Source) -> list[Entry]:
-    """Read the rows to compare from a source (a study's cells, or the stored runs), in its own order."""
+    """Read the entries of a source: the cells of a study in the order of its result, or the stored runs."""
     return _runs() if source.path is None else _cells(source)
 
 
@@ -178,8 +180,8 @@ def _runs() -> list[Entry]:
 
 
 def frame(listed: Sequence[Entry], columns: Sequence[Column]) -> pd.DataFrame:
-    """Return the entries as a DataFrame: id, what (the title), seed, state, then the columns (NaN where
-    there is no number)."""
+    """Return the entries as a DataFrame, one row per entry: ``id``, ``what`` (the entry's title), ``seed``,
+    ``state``, then the given columns under their labels (NaN where there is no number)."""
     import pandas as pd
 
     table: dict[str, list[Any]] = {

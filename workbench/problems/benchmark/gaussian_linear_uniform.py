@@ -1,4 +1,4 @@
-"""The mean of a Gaussian from one observation, with a uniform prior: a posterior with edges.
+"""The mean of a Gaussian from one observation, with a uniform prior: the posterior has sharp edges.
 
 Prior:      x ~ U(-1, 1)^D.      Observed:  y ~ N(x, 0.1 I), 0.1 a variance.
 Posterior:  N(y, 0.1 I) cut off at the faces of the cube; its components are independent.

@@ -29,7 +29,10 @@ LOSS_TONE, _MARGIN = 148.0, 1.5
 
 
 class AcousticViews:
-    """Mixin of geoacoustic problems; subclasses implement `seabeds`, `fields` and `recordings`."""
+    """Mixin that gives a geoacoustic problem sound-speed profiles, transmission loss and the Bartlett match.
+
+    The problem implements `seabeds`, `fields` and `recordings`.
+    """
 
     #: True if the mudstone's speed rises with depth, False for a half-space; number of hydrophones in use.
     graded_mudstone: bool = False
@@ -42,11 +45,11 @@ class AcousticViews:
 
     @property
     def ambiguity_axes(self) -> tuple[str, str]:
-        """Names of the two unknowns over which the ambiguity surface, the Bartlett match, is plotted."""
+        """Names of the two unknowns on the axes of the ambiguity surface (a map of the Bartlett match)."""
         return "depth", "speed"
 
     def seabeds(self, x: Tensor) -> dict[str, Tensor]:
-        """Return the parameters of `Seabed` that ``x`` (n, D) determines by name, (n,) each."""
+        """Return those parameters of `Seabed` that ``x`` (n, D) determines: name -> values (n,)."""
         raise NotImplementedError
 
     def fields(self, x: Tensor) -> Tensor:
@@ -69,7 +72,7 @@ class AcousticViews:
         return names.index(self.ambiguity_axes[0]), names.index(self.ambiguity_axes[1])
 
     def seabed_members(self, x: Tensor) -> dict[str, Tensor]:
-        """Return all parameters of `Seabed` by name, (n,) each: from ``x`` (n, D) or nominal."""
+        """Return all parameters of `Seabed`, name -> values (n,): from ``x`` (n, D) or nominal."""
         unknowns, nominal = self.seabeds(x), swellex96.NOMINAL
         return {
             name: unknowns.get(name, x.new_full((len(x),), value)).expand(len(x))
@@ -123,7 +126,10 @@ class AcousticViews:
 
 
 def _interpolated(at: Tensor, places: tuple[float, ...], values: tuple[float, ...]) -> Tensor:
-    """Return ``values`` given at ``places`` interpolated linearly ``at`` points; constant beyond the ends."""
+    """Interpolate linearly, at the points ``at`` (k,), a function with ``values`` at the nodes ``places``.
+
+    The function is constant beyond the first and the last node.
+    """
     nodes, heights = (torch.tensor(v, dtype=torch.float64) for v in (places, values))
     i = torch.searchsorted(nodes, at.contiguous()).clamp(1, len(nodes) - 1)
     share = ((at - nodes[i - 1]) / (nodes[i] - nodes[i - 1])).clamp(0, 1)

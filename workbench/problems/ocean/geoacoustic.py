@@ -53,7 +53,10 @@ _SEED = 1996
 
 @lru_cache(maxsize=1)
 def _coarse_grid() -> torch.Tensor:
-    """Return noise-free fields of swx_2 on the first grid (cells, cells, tones, hydrophones), cached."""
+    """Return the noise-free fields of tier swx_2 on the coarse grid with which its posterior draws begin.
+
+    The shape is (cells, cells, tones, hydrophones); the result is cached.
+    """
     names, tones = TIERS["swx_2"]
     axes = [field.midpoints(v.low, v.high, CELLS) for v in (field.UNKNOWNS[name] for name in names)]
     with torch.no_grad():

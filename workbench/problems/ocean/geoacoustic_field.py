@@ -53,18 +53,21 @@ _NEGLIGIBLE = 16.0
 
 @lru_cache(maxsize=8)
 def waveguide(tones: tuple[float, ...], hydrophones: int = 21, graded: bool = False) -> Waveguide:
-    """Return the `Waveguide` of SWellEx-96 for ``tones`` in Hz, cached since its tables take long."""
+    """Return the field solver of SWellEx-96's environment at ``tones`` in Hz, cached as it is slow to build.
+
+    It computes the uppermost ``hydrophones``; ``graded`` makes the mudstone's speed rise with depth.
+    """
     return Waveguide(environment(hydrophones, graded=graded), tones, LONGEST)
 
 
 def seabed(members: dict[str, Tensor]) -> Seabed:
-    """Return a `Seabed` with the parameters ``members``, given by name, and nominal values for the others."""
+    """Return a `Seabed` with the parameters ``members`` (name -> values) and nominal values of all others."""
     like = next(iter(members.values()))
     return Seabed(**{name: members.get(name, like.new_tensor([NOMINAL[name]])) for name in UNKNOWNS})
 
 
 def fields(guide: Waveguide, names: tuple[str, ...], x: Tensor, **others: Tensor) -> Tensor:
-    """Return the complex pressure (n, tones, hydrophones) for unknowns ``x`` (n, D) called ``names``.
+    """Return the complex pressure (n, tones, hydrophones) for ``x`` (n, D), ``names`` naming its columns.
 
     ``others`` holds further parameters of `Seabed` by name, (n,) each. Differentiable; computed in float64.
     """
@@ -77,12 +80,15 @@ def fields(guide: Waveguide, names: tuple[str, ...], x: Tensor, **others: Tensor
 
 
 def sediment_columns(names: tuple[str, ...]) -> list[int]:
-    """Return the indices of those of the unknowns ``names`` that are properties of the sediment."""
+    """Return the indices in ``names`` of the unknowns that are properties of the sediment."""
     return [i for i, name in enumerate(names) if name in SEDIMENT]
 
 
 def shared_fields(guide: Waveguide, names: tuple[str, ...], x: Tensor, together: int) -> Tensor:
-    """Return `fields` for ``x`` in which each ``together`` rows share a sediment, which is solved once."""
+    """Return what `fields` returns, faster, for ``x`` in which blocks of ``together`` rows share a sediment.
+
+    The solution in the sediment is computed once per block.
+    """
     parts = []
     for rows in torch.arange(len(x)).split(ROWS * together):
         members = dict(zip(names, x[rows].T, strict=True))
@@ -101,7 +107,7 @@ def level(pressure: Tensor) -> Tensor:
 
 
 def without_phase(y: Tensor) -> Tensor:
-    """Return complex recordings (…, hydrophones) rotated to a standard phase: the source's is unknown."""
+    """Return complex recordings (…, hydrophones) rotated to a standard phase, as the source's is unknown."""
     y = y * torch.exp(-0.5j * y.square().sum(-1, keepdim=True).angle())
     sign = (y.real + y.imag).sum(-1, keepdim=True).sign()
     return y * torch.where(sign == 0, 1.0, sign)
@@ -141,9 +147,11 @@ def midpoints(low: float, high: float, count: int) -> Tensor:
 
 
 def on_grid(guide: Waveguide, names: tuple[str, ...], first: Tensor, second: Tensor) -> Tensor:
-    """Return the pressure (len first, len second, tones, hydrophones) on a grid of two unknowns, ``names``.
+    """Return the complex pressure (len first, len second, tones, hydrophones) on a grid of two unknowns.
 
-    The first unknown must not belong to the sediment, which is solved once for each point of the second axis.
+    ``names`` names the unknowns, ``first`` and ``second`` are their values on the axes; others are nominal.
+
+    The first must not be a property of the sediment, which is solved once per value of the second.
     """
     slopes = guide.slopes(seabed({names[1]: second}))
     rows = [guide.pressure(seabed({names[0]: v.reshape(1), names[1]: second}), slopes) for v in first]
@@ -157,7 +165,7 @@ def grid_draws(
     n: int,
     generator: torch.Generator,
 ) -> Tensor:
-    """Draw ``n`` points (n, 2) in ``box`` from a density evaluated on grids, refined around its mass.
+    """Draw ``n`` points (n, 2) in ``box`` from a density on a grid, which is refined around its mass.
 
     Parameters
     ----------
@@ -195,7 +203,7 @@ def uniform_draws(variables: tuple[Variable, ...], n: int, generator: torch.Gene
 
 
 def log_prior(x: Tensor, variables: tuple[Variable, ...]) -> tuple[Tensor, float]:
-    """Return a mask (n,) of the rows of ``x`` inside the bounds, and the log density there in nats."""
+    """Return a mask (n,) of the rows of ``x`` within bounds, and the uniform log density there in nats."""
     low, high = (v.to(x) for v in bounds(variables))
     return ((x >= low) & (x <= high)).all(1), -sum(math.log(v.high - v.low) for v in variables)
 

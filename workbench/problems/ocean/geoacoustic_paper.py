@@ -51,7 +51,7 @@ _TRUTH, _SEED = (216.5, 1572.368), 2026
 
 @lru_cache(maxsize=1)
 def _sediments() -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
-    """Return Chebyshev nodes of the sediment speed, and ψ and ψ' at the seabed for them, per tone."""
+    """Return Chebyshev nodes of the sediment speed, and per tone the wave function ψ and ψ' at the seabed."""
     low, high = SEABED[1].low, SEABED[1].high
     angles = math.pi * (torch.arange(NODES, dtype=torch.float64) + 0.5) / NODES
     nodes = 0.5 * (low + high) + 0.5 * (high - low) * angles.cos()
@@ -83,7 +83,10 @@ def _level() -> Tensor:
 
 @lru_cache(maxsize=1)
 def _grid() -> Tensor:
-    """Return the noise-free F(m) on the first grid (cells, cells, tones, hydrophones), cached."""
+    """Return the noise-free F(m) on the coarse grid of depth and speed with which posterior draws begin.
+
+    The shape is (depths, speeds, tones, hydrophones); the result is cached.
+    """
     return (
         _on_axes(*(field.midpoints(v.low, v.high, n) for v, n in zip(SEABED, CELLS, strict=True))) / _level()
     )

@@ -104,7 +104,8 @@ class Waveguide:
 
 
 def _check(environment: Environment) -> None:
-    """Raise `DataError` unless depths fit the grid and the source is above hydrophones and deep water."""
+    """Raise `DataError` unless the profile's depths rise from 0 in multiples of `STEP`, and all source depths
+    lie above the hydrophones and above the depth where the profile ends."""
     on_grid = all(abs(d / STEP - round(d / STEP)) < 1e-9 for d in environment.depths)
     if not on_grid or environment.depths[0] != 0 or list(environment.depths) != sorted(environment.depths):
         raise DataError(
@@ -350,7 +351,7 @@ class _Table:
 
 
 def _square(speed: Tensor | float, tone: float, attenuation: float = 0.0) -> Tensor:
-    """Return the squared complex wavenumber in 1/m², complex128, at ``speed`` in m/s."""
+    """Return the squared complex wavenumber (`_wavenumber`) in 1/m², complex128, at ``speed`` in m/s."""
     speed = torch.as_tensor(speed, dtype=torch.float64)
     return _wavenumber(speed, attenuation, tone).square()
 

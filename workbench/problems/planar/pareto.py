@@ -59,7 +59,7 @@ class Pareto(Problem):
         return self.minimum * self.alpha * (2 ** (1 / self.alpha) - 1) / (self.alpha - 1)
 
     def quantile(self, share: float) -> float:
-        """Return the quantile of a component of x at the probability ``share``."""
+        """Return the value that a component of x stays below with the probability ``share``."""
         return self.minimum * (1 - share) ** (-1 / self.alpha)
 
     def _draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
