@@ -42,7 +42,7 @@ TEST_SEED = 20_260_224
 
 class PosteriorCase(Study):
     """Base class of studies that repeat VINA's section 4.1, by default on inverse kinematics: it makes
-    problem, network, objective and training for each way to train, and measures the posterior of a trained cell."""
+    problem, network, objective and training per way to train, and measures a trained cell's posterior."""
 
     columns = COLUMNS
     #: Values of the fast setting that the case studies share.
