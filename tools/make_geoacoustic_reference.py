@@ -102,7 +102,7 @@ def stored() -> xr.Dataset | None:
 
 
 def add(x: torch.Tensor, y: torch.Tensor, draws: np.ndarray, costs: dict[str, float]) -> None:
-    """Append an observation y, its true x, its posterior draws and their costs to the file."""
+    """Append an observation y, its true x, its posterior draws and the costs of sampling them to the file."""
     model, before = problem(), stored()
     new = xr.Dataset(
         {
@@ -125,7 +125,7 @@ def add(x: torch.Tensor, y: torch.Tensor, draws: np.ndarray, costs: dict[str, fl
 
 
 class Prior:
-    """The prior with the interface of an amortised posterior, as the start of a refinement."""
+    """The prior with the interface of an amortised posterior, so that a refinement can start from it."""
 
     has_density = True
 
@@ -159,8 +159,8 @@ def sequential_monte_carlo(
 
 
 def check() -> None:
-    """Compare both samplers on the first observation: print their C2ST, shifts of the means and ratios of
-    the spreads."""
+    """Compare nested sampling and sequential Monte Carlo on the first observation: print the C2ST between
+    their draws, and shifts of the means and ratios of the standard deviations per parameter."""
     _, y = pairs(1)
     start = time.process_time()
     other, report = sequential_monte_carlo(problem(), y[0], crowd=1000, moves=150, seed=1)

@@ -37,7 +37,8 @@ def problems() -> str:
     }
 
     def facts(member: type[Problem]) -> tuple[str, str, str]:
-        """D, M and what is exact; "yours" for a problem of the user's own data or function."""
+        """Return the numbers of variables x and y, and the quantities that are known exactly, as cells of the
+        table; "yours" instead of the numbers for a problem made of the user's own data or function."""
         try:
             problem = member()
         except WorkbenchError:
@@ -151,7 +152,7 @@ TABLES: dict[str, Callable[[], str]] = {
 
 
 def filled(text: str) -> str:
-    """Return ``text`` with the table that each pair of markers names between them."""
+    """Return the README's ``text`` with a new table between each pair of markers, whose comment names it."""
     return MARKED.sub(lambda match: match[1] + TABLES[match[2]]() + match[3], text)
 
 

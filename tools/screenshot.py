@@ -44,7 +44,8 @@ def wait_for(address: str, server: subprocess.Popen, seconds: float) -> None:
 
 
 def settle(page: Page, seconds: float) -> None:
-    """Wait until a page's run has started and two screenshots in a row are equal, at most ``seconds``."""
+    """Wait, for at most ``seconds``, until the page's run has started and two successive screenshots are
+    equal."""
     end, last = time.monotonic() + seconds, b""
     page.wait_for_selector("canvas", state="attached", timeout=seconds * 1000)
     while time.monotonic() < end:

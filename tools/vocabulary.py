@@ -1,6 +1,6 @@
 """Count names and docstrings that a reader who does not know the project would stumble over.
 
-    python tools/vocabulary.py            the figures of each package, and whether they stay within the limits
+    python tools/vocabulary.py            the counts of each package, and whether they stay within the limits
     python tools/vocabulary.py --list     every name and docstring that breaks a rule as well
 
 A variable is a noun (``samples``, ``best_fit``). A participle that stands alone (``found``, ``kept``) says
@@ -44,8 +44,8 @@ OPENING = re.compile(
 
 @dataclass
 class Count:
-    """Numbers of assigned names and docstrings in a set of files, and the places of those that break a
-    rule."""
+    """Numbers of assigned names and of docstrings in a set of files; ``participles`` and ``idioms`` list
+    those that break a rule, with file and line."""
 
     names: int = 0
     docstrings: int = 0
@@ -87,7 +87,7 @@ def stumbles(docstring: str, *, test: bool = False) -> str:
 
 
 def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Yield line and text of every docstring in a module."""
+    """Yield (line, text) for every docstring in a module; the line is that of the definition."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             text = ast.get_docstring(node)

@@ -45,14 +45,15 @@ def result(key: str) -> xr.Dataset:
 
 
 def mean(data: xr.Dataset, column: str, **where: str | float) -> float:
-    """Mean of a column over the finished cells at the coordinates ``where``; NaN where there are none."""
+    """Mean of a result's column over the finished cells of the study's grid whose coordinates equal
+    ``where``; NaN where there are none. ``data`` comes from `with_rows`."""
     means = grouped(data, column, "study_row", **where)
     return float(np.mean(list(means.values()))) if means else float("nan")
 
 
 def with_rows(key: str) -> xr.Dataset:
-    """Return a study's stored result with the number of each cell as the coordinate ``study_row``, by
-    which `mean` averages."""
+    """Return a study's stored result, with its cells numbered by the coordinate ``study_row``, which `mean`
+    needs."""
     data = result(key)
     return data.assign_coords(study_row=("cell", np.arange(data.sizes["cell"])))
 
@@ -249,8 +250,8 @@ def moments() -> Guideline:
 
 
 def metric() -> Guideline:
-    """Return the guideline on metrics, which is this project's and not the paper's, from the four studies
-    on the arm."""
+    """Return the guideline on evaluation metrics from the four studies on the robot arm; it is this
+    project's, not the VINA paper's."""
     parts, other, same = [], [], []
     for key in ("prior_loss", "architectures_and_divergences", "latent_dimension", "entropic_regularisation"):
         data = with_rows(key)
@@ -281,8 +282,8 @@ GUIDELINES: tuple[Callable[[], Guideline], ...] = (
 def ranking() -> tuple[list[str], list[list[str]], str, str]:
     """Rank all divergences by their mean rank in MMD².
 
-    Returns the heading and lines of the table, the networks and problems that it averages over, and the
-    number of runs of each, both as text.
+    Returns the table's heading and rows; the networks and problems that it averages over, as text; and the
+    number of runs per problem, network and divergence, as text.
     """
     data = with_rows("every_divergence")
     results = data.isel(cell=data["status"].values == "done")
@@ -319,7 +320,8 @@ def ranking() -> tuple[list[str], list[list[str]], str, str]:
 
 
 def rows_far_away() -> str:
-    """Return a sentence that lists the cells of `every_divergence` with an MMD² above `FAR_AWAY`."""
+    """Return a sentence that lists divergence, network and problem of all results of the study
+    `every_divergence` with an MMD² above `FAR_AWAY`."""
     data = with_rows("every_divergence")
     mmd = data["mmd"].values
     far = data.isel(cell=np.flatnonzero((data["status"].values == "done") & (mmd > FAR_AWAY)))

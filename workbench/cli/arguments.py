@@ -103,7 +103,8 @@ def parser(*, as_json: bool = False) -> argparse.ArgumentParser:
 
 
 def _later(module: str, name: str) -> Callable:
-    """Return a command that imports the verb's module, when it is called, and runs the verb."""
+    """Return a function that imports ``workbench.cli.<module>`` only when it is called, and runs its
+    ``<name>_command``."""
 
     def command(args: argparse.Namespace) -> int | None:
         return getattr(import_module(f"workbench.cli.{module}"), f"{name}_command")(args)

@@ -11,7 +11,8 @@ from workbench.core.errors import SpecError
 
 
 def refine_command(args: argparse.Namespace) -> None:
-    """Refine a posterior, print the gain, and write draws where ``--out`` names a file."""
+    """Refine a posterior, print a sentence on what it gained (such as the effective sample size), and write
+    draws where ``--out`` names a file."""
     from workbench.export.posterior import check_path, summary, write_samples
     from workbench.refinement import REFINEMENT, refine
 

@@ -34,13 +34,13 @@ def setting_pairs(texts: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def parse_settings(member: type[Spec], texts: Iterable[str]) -> dict[str, Any]:
-    """Parse strings ``NAME=VALUE`` as settings of a catalogue entry, in the settings' own types. Raises
-    `SpecError`."""
+    """Parse strings ``NAME=VALUE`` as settings of a catalogue entry (``member``), in the settings' own types.
+    Raises `SpecError` for an unknown name or a value of another type."""
     return {name: parse_setting(member, name, value) for name, value in setting_pairs(texts)}
 
 
 def print_warnings(sentences: Iterable[str]) -> list[str]:
-    """Print the sentences on stderr as warnings, and return them as a list."""
+    """Print each sentence on stderr as a warning, and return all of them as a list."""
     sentences = list(sentences)
     for sentence in sentences:
         print(f"workbench: warning: {sentence}", file=sys.stderr)

@@ -75,8 +75,8 @@ def _start(args: argparse.Namespace) -> Handle:
 
 
 def experiment(args: argparse.Namespace) -> Experiment:
-    """Build the experiment that the options describe; with an experiment's file, they change the one in
-    the file."""
+    """Build the experiment that the options describe; where an experiment's file is given, the one in the
+    file with the options as changes."""
     parts = {part: getattr(args, part) for part in ("architecture", "objective") if getattr(args, part)}
     problem = _table(args) if args.data or args.x or args.y else args.problem
     if args.experiment:
@@ -100,8 +100,8 @@ def experiment(args: argparse.Namespace) -> Experiment:
 
 
 def _table(args: argparse.Namespace) -> Problem:
-    """Return the problem of the user's own table; its rows are read later, once ``--set`` has been
-    applied."""
+    """Return the problem ``table`` for the user's own file and columns; its rows are read later, once
+    ``--set`` has been applied."""
     if args.problem not in (None, "table"):
         refusal = f"The problem '{args.problem}' takes no table"
         raise SpecError(refusal, expected="--problem table", found="--data, --x or --y")
@@ -140,7 +140,8 @@ def _change(run: Run, args: argparse.Namespace) -> None:
 
 # ---- training
 def _intact(handle: Handle) -> Run:
-    """Return the run of a handle. Raises `RunError` with the message of the error that ended it, if any."""
+    """Return the run that a handle controls. Raises `RunError` with the error's message if the run has
+    failed."""
     status = handle.status()
     if status.state == "failed" or handle.training_run is None:
         raise RunError(status.message)

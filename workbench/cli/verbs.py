@@ -1,4 +1,4 @@
-"""Shorter verbs: list, sample, diagnose, invert, export, check, explore and serve."""
+"""The commands list, sample, diagnose, invert, export, check, explore and serve of ``workbench``."""
 
 from __future__ import annotations
 
@@ -65,7 +65,8 @@ def open_model(where: str) -> Run | FittedModel:
 
 
 def sample_command(args: argparse.Namespace) -> None:
-    """Draw from a posterior, or from a density where there is no observation."""
+    """Draw samples from a trained model and print statistics of each variable: from the posterior at
+    ``--observation``, or from the density of a model without observations."""
     from workbench.export.posterior import check_path, summary, write_datatree, write_samples
     from workbench.inference.datatree import CHAINS
     from workbench.inference.posterior import Posterior

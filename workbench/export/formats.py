@@ -53,7 +53,7 @@ class ExportFormat(ABC):
         """Return the reason why a model of this architecture cannot be written in this format, as a sentence;
         empty where it can.
 
-        ``capabilities`` are those of the model, where they are fewer than the architecture's.
+        ``capabilities`` are the model's own, where it lacks some of its architecture's; None: all of them.
         """
         missing = [name for name in self.packages if find_spec(name) is None]
         if missing:

@@ -45,7 +45,8 @@ _KEYS: dict[str, type | tuple[type, ...]] = {
 
 @dataclass(frozen=True)
 class Manifest:
-    """The content of a manifest after all checks; ``table`` is the whole of it."""
+    """The content of a manifest after all checks; ``table`` is the parsed JSON with all keys, of which the
+    other fields are a part."""
 
     architecture: str
     settings: dict[str, Any]
@@ -138,8 +139,8 @@ def public_experiment(table: dict | None) -> dict[str, Any]:
 
 
 def is_private(problem: type[Problem]) -> bool:
-    """True for a problem made of the user's own files or functions, of which an export holds only the
-    name."""
+    """True for a problem made of the user's own files or functions: an export holds its name, not its
+    settings."""
     return bool(
         getattr(problem, "reads_files", False)
         or problem.unavailable()

@@ -43,8 +43,8 @@ class Code:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of strings; ``fold`` hides it behind its first heading; ``mark`` is the index of its column
-    of verdicts, or −1."""
+    """A table of strings. ``fold`` collapses it under its first heading, to be expanded by a click; ``mark``
+    is the index of the column of verdicts, which are coloured, or −1."""
 
     kind: ClassVar[str] = "table"
     heading: Sequence[str]

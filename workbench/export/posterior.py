@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from workbench.inference import FittedModel
 
 SUFFIXES, TREE_SUFFIXES = (".nc", ".csv"), (".nc", ".zarr")
-#: Default number of draws in a file; and the version of the Zarr format of stores.
+#: Default number of draws in a file, and the version of the Zarr format that is written.
 DRAWS, ZARR_FORMAT = 2000, 2
 _QUANTILES = {"q05": 0.05, "median": 0.5, "q95": 0.95}
 

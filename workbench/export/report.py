@@ -60,7 +60,7 @@ def report(
     run : a run, or the folder of one, which is read at its latest checkpoint and not changed.
     observation : y of the posterior that is plotted, in the order of y and in its units (empty: the problem's
         own).
-    budget : of the diagnostics, "fast" (seconds) or "thorough" (minutes).
+    budget : effort for the diagnostics, "fast" (seconds) or "thorough" (minutes).
 
     Raises `ExportError` for anything but a run, and for a path that does not end in .html or .htm.
     """
@@ -160,7 +160,7 @@ def _add_samples(page: Page, run: Run, observation: tuple[float, ...]) -> None:
 
 
 def _pictures(snapshot: Snapshot, names: Sequence[str]) -> list[Picture]:
-    """Plot those of the views ``names`` that have data in this snapshot, each with a caption."""
+    """Plot each of the views ``names`` for which the snapshot has data, with a caption."""
     from workbench import plots
     from workbench.snapshots import VIEWS, empty
 
@@ -178,7 +178,8 @@ def _pictures(snapshot: Snapshot, names: Sequence[str]) -> list[Picture]:
 
 
 def _caption(module: str) -> str:
-    """Caption of a plot: the first paragraph of the docstring of its view's or its plot's module."""
+    """Return a plot's caption: the first paragraph of the docstring of ``module``, which defines its view or
+    its plot."""
     text = (import_module(module).__doc__ or "").strip().split("\n\n")[0]
     return " ".join(text.split())
 

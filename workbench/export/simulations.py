@@ -60,7 +60,7 @@ def simulate(
     ----------
     problem : a problem, or the key of one; anything with a prior and a simulator.
     chunk : rows that are simulated and written at a time.
-    seed : of the whole dataset; same problem, seed and chunk, same numbers.
+    seed : seed of the whole dataset; the same problem, seed and chunk give the same numbers.
     progress : called with (finished chunks, all chunks) after each chunk.
 
     Raises `DataError` where the problem has no simulator, `ExportError` where ``path`` already holds
@@ -169,8 +169,8 @@ def _finished(part: Path) -> int:
 
 
 def _check_same(where: Path, request: dict[str, Any], previous: dict[str, Any]) -> None:
-    """Raise `ExportError` where ``previous``, the request of the data at ``where``, is not this
-    ``request``."""
+    """Raise `ExportError` where the data at ``where`` were begun for another problem, number of draws, chunk
+    or seed than ``request`` names; ``previous`` is the request that is stored with them."""
     other = {name: previous.get(name) for name in request if previous.get(name) != request[name]}
     if other:
         raise ExportError(

@@ -31,9 +31,9 @@ def exact_copy(fitted: FittedModel) -> FittedModel:
 
 
 def answers(exact: FittedModel, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Compute all outputs of the model at x (n, D), y (n, M) and z (n, K): name of the function -> tensor.
+    """Compute all functions of the model at the inputs x (n, D), y (n, M) and z (n, K): name -> output.
 
-    Posterior samples are ``inverse`` at normal z, so that they are among the outputs.
+    Sampling is covered too, since posterior draws are ``inverse`` at standard normal z.
     """
     with torch.no_grad():
         outputs = _outputs(exact, inputs)
@@ -83,7 +83,7 @@ def make(exact: FittedModel) -> dict[str, Tensor]:
 
 
 def shapes(exact: FittedModel, rows: int) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every tensor that `make` returns for this model, for a number of rows."""
+    """Return name -> shape of every tensor that `make` returns for this model, if it keeps ``rows`` rows."""
     widths = {"x": len(exact.x), "y": len(exact.y), "z": exact.model.latent_features}
     inputs = {name: torch.zeros(1, width, dtype=torch.float64) for name, width in widths.items()}
     sizes = {f"input.{name}": (rows, width) for name, width in widths.items()}

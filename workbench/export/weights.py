@@ -168,8 +168,8 @@ def _tensors(name: str, member: str, data: bytes) -> dict[str, Tensor]:
 
 
 def _typicality(name: str, members: dict[str, bytes], components: int) -> Typicality | None:
-    """Read the statistics of the training's observations from an archive's files; None where they are not
-    among them. Raises `RefusedError` where they are damaged."""
+    """Read the statistics of the training's observations from an archive's files (``members``); None where
+    the archive has none. Raises `RefusedError` where they are damaged."""
     from workbench.inference.out_of_distribution import Typicality
 
     if OBSERVATIONS not in members:

@@ -18,7 +18,8 @@ SIGNS = {"green": "✓", "amber": "!", "red": "✗", "unknown": "–", "none": "
 
 
 class Badge(pn.viewable.Viewer):
-    """Pane with the errors of x → z → x and z → x → z (z: latents) and the fraction of points lost."""
+    """Pane with the errors of x → z → x and z → x → z (z: latents) and the fraction of points that are lost
+    (error over 1e-3 or not finite)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +49,8 @@ def badge(snapshot: Snapshot | None, missing: str = "") -> str:
 
 
 def html(verdict: str, figures: tuple[str, str, str], sentence: str) -> str:
-    """Format verdict and figures (error of x→z→x, error of z→x→z, fraction lost) as HTML with a tooltip."""
+    """Format a verdict and the three numbers (error of x→z→x, error of z→x→z, fraction of points lost) as
+    HTML, with ``sentence`` as the tooltip."""
     there, back, lost_share = figures
     return (
         f'<div class="wb-badge {verdict}" title="{text.escape(sentence)}">'

@@ -203,7 +203,7 @@ def dataset(
     records: Sequence[Record],
     pair: tuple[int, int],
 ) -> xr.Dataset:
-    """Return the Dataset of a view; before the first snapshot an empty one on the problem's axes.
+    """Return the Dataset of a view; before the first snapshot one without data, with the problem's axes.
 
     ``pair`` has the indices of the two variables on the axes, for views that take them.
     """

@@ -87,7 +87,8 @@ class Choices:
         return sentences
 
     def reasons(self, kind: str) -> dict[str, str]:
-        """Return by key why each catalogue entry does not fit the other choices; empty where it does."""
+        """Return key -> reason why the catalogue entry does not fit the other choices, or "" where it
+        does."""
         return {key: self.reason(kind, key) for key in CATALOGUES[kind].keys()}
 
     def reason(self, kind: str, key: str) -> str:

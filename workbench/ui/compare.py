@@ -63,7 +63,8 @@ class Compare(pn.viewable.Viewer):
             pn.state.onload(self._restore_selection)
 
     def _restore_selection(self) -> None:
-        """Select the same rows again after loading; the browser ignores a selection made before."""
+        """Select the same table rows again once the page has loaded; the browser ignores earlier
+        selections."""
         selection, self._busy = self.table.selection, True
         self.table.selection = []
         self.table.selection = selection

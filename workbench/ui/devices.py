@@ -16,7 +16,7 @@ DEVICES = {"auto": "Automatic", "cpu": "CPU", "cuda": "CUDA GPU", "mps": "Apple 
 
 @cache
 def probe_devices() -> Future[dict[str, str]]:
-    """Start `device_reasons` in a process of its own, once per server."""
+    """Start `device_reasons` in a process of its own, once per server; return its Future."""
     pool = ProcessPool()
     future = pool.submit(device_reasons)
     future.add_done_callback(lambda _: pool.close())
@@ -24,7 +24,7 @@ def probe_devices() -> Future[dict[str, str]]:
 
 
 def device_reasons() -> dict[str, str]:
-    """Return by name why each device is not available here, or an empty string if it is; loads torch."""
+    """Return device name -> reason why it is not available here, or "" if it is; loads torch."""
     return {name: _reason(name) for name in DEVICES}
 
 

@@ -92,7 +92,7 @@ class Drawing(pn.viewable.Viewer):
             self.put(self._base + fresh)
 
     def put(self, points: list[list[float]]) -> None:
-        """Set the problem's data to these points; if there are too many, to every n-th."""
+        """Set the problem's data to these points, or to every n-th of them if there are too many."""
         every = max(1, math.ceil(len(points) / MAXIMUM_POINTS))
         try:
             self.spec.set("points", points[::every])

@@ -42,7 +42,7 @@ def read() -> tuple[Experiment, Snapshot, list[Record]]:
 
 
 def pack(snapshot: Snapshot) -> bytes:
-    """Return a snapshot without its records as compressed bytes, with arrays in single precision."""
+    """Return a snapshot as compressed bytes: arrays in single precision, without the loss records."""
     about = {name: getattr(snapshot, name) for name in _PLAIN}
     about |= {side: [v.to_dict() for v in getattr(snapshot, side)] for side in "xy"}
     arrays = {

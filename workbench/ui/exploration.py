@@ -1,8 +1,8 @@
 """State of an open posterior explorer, without widgets; the page redraws when ``answer_count`` changes.
 
-While the user moves the observation, each query returns 2,000 posterior draws, their regions of 50 % and 90 %
-and the physical view. Once it rests, expensive queries follow: the reference posterior, the resimulation and
-the number of draws that the user chose, in batches, so that the page stays responsive.
+While the user moves the observation, each query returns 2,000 posterior draws, their 50 % and 90 %
+highest-density regions and the physical view. Once it rests, expensive queries follow: the reference
+posterior, the resimulation and the chosen number of draws, in batches, so that the page stays responsive.
 """
 
 from __future__ import annotations
@@ -260,7 +260,8 @@ class Exploration(param.Parameterized):
 
     @staticmethod
     def _complete(new: Answer, old: Answer | None) -> Answer:
-        """Return ``new`` with missing views taken from ``old``, if observation and brush are the same."""
+        """Return the answer ``new`` with the physical view and resimulation that it lacks taken from ``old``,
+        if both have the same observation and brush."""
         if old is None or old.observation != new.observation or old.query.within != new.query.within:
             return new
         parts = {n: getattr(old, n) for n in ("picture", "resimulation") if getattr(new, n) is None}
@@ -287,7 +288,8 @@ class Exploration(param.Parameterized):
             self.answer_count += 1
 
     def _histogram_of_refined(self, answer: Answer) -> xr.Dataset | None:
-        """Return the refined posterior's histogram on the plotted ranges; None at another observation."""
+        """Return the refined posterior's histogram with the variables and ranges of ``answer``'s; None
+        without a refined posterior, or if it is for another observation."""
         if self.refined is None or self.refined.observation != answer.observation:
             return None
         windows = answer.query.windows or self.info.window
@@ -301,10 +303,11 @@ class Exploration(param.Parameterized):
 
     # ---- data of the plots
     def histograms(self) -> dict[str, Any] | None:
-        """Return the data of the pair plot and the marginals by name; None before the first answer.
+        """Return a dict with the data of the pair plot and the marginals; None before the first answer.
 
-        Datasets of ``model``, ``other``, ``reference``, ``prior`` and ``refined``, as far as they are
-        available on the same axes; the parameters ``truth``; and the brush mask ``within``.
+        ``model``, ``other`` (second model), ``reference``, ``prior`` and ``refined`` are histogram Datasets;
+        those that are missing, or have other variables or ranges than ``model``, are left out. ``truth`` has
+        the true parameters of the plotted variables or None, ``within`` the mask of draws in the brush.
         """
         answer = self.answers.get("model")
         if answer is None:
@@ -327,7 +330,8 @@ class Exploration(param.Parameterized):
         return histograms | {"truth": truth, "within": self.brush_mask()}
 
     def pictures(self) -> dict[str, Any] | None:
-        """Return the Datasets and the reference line of the physical view; None without a view."""
+        """Return the physical view's Datasets for ``model`` and ``other`` (second model), and the
+        ``reference`` line; None if the problem has no physical view or no answer has arrived."""
         answer = self.answers.get("model")
         if answer is None or answer.picture is None:
             return None
@@ -345,7 +349,8 @@ class Exploration(param.Parameterized):
         return picture if query and (query.picture, query.within) == (self.picture, self.within) else None
 
     def observation_plane(self) -> dict[str, Any] | None:
-        """Return data, observation and resimulations for `plots.plane`; None before the first answer."""
+        """Return training data, observation and resimulations, the arguments of the plot of the plane of y
+        (`plots.plane`); None before the first answer."""
         answer, info = self.answers.get("model"), self.info
         if answer is None or info is None:
             return None
@@ -377,9 +382,9 @@ def same_windows(histogram: xr.Dataset, other: xr.Dataset) -> bool:
 
 
 def fit_windows(answer: Answer, windows: Iterable[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
-    """Return (low, high) of each variable: the central 99.6 % of an answer's draws, with a margin.
+    """Return (low, high) to plot per variable: the central 99.6 % of an answer's draws, with a margin.
 
-    A variable without spread keeps its range in ``windows``.
+    ``windows`` has the current ranges; a variable whose draws are all equal keeps its own.
     """
     draws = answer.histogram["draw"].values
     result = []

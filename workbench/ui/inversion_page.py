@@ -146,7 +146,7 @@ class InversionPage(pn.viewable.Viewer):
             self.start.loading = False
 
     def show(self, result: xr.Dataset) -> None:
-        """Show the Dataset of an inversion at its last frame."""
+        """Plot the Dataset that `process_pool.run_inversion` returns, with the replay at its last frame."""
         self.result, self.plots.visible = result, True
         # a new one each time: the slider of an existing player does not shrink
         self.player = player(result.sizes["moment"] - 1)

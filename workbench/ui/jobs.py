@@ -79,7 +79,8 @@ class Job:
 
 
 def thin(history: list[Record]) -> list[Record]:
-    """Drop every second record of the older half of a history over `MAX_HISTORY`; validations stay."""
+    """Drop every second record of the older half of a history longer than `MAX_HISTORY`, except records with
+    a validation loss."""
     if len(history) <= MAX_HISTORY:
         return history
     half = len(history) // 2

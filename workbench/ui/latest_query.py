@@ -111,9 +111,10 @@ def answer(source: str, query: Query) -> Answer:
 
 
 def reference(source: str, query: Query) -> tuple[Query, xr.Dataset | str, xr.Dataset | None]:
-    """Return the query, the reference posterior, and the physical view that includes it or None.
+    """Return ``query`` itself, the reference posterior's histogram at its observation, and the physical view
+    that includes the reference (None if there is no such view).
 
-    Where the observation has no reference posterior, a sentence with the reason takes its place.
+    Where the observation has no reference posterior, the second item is a sentence with the reason.
     """
     from workbench.core.errors import WorkbenchError
 
@@ -125,9 +126,9 @@ def reference(source: str, query: Query) -> tuple[Query, xr.Dataset | str, xr.Da
 
 
 def refine(source: str, observation: tuple[float, ...], method: str, lease: str) -> RefinementSummary:
-    """Refine the network's posterior at an observation by the refinement method with this key.
+    """Refine the network's posterior at an observation; ``method`` is a key of `REFINEMENT`.
 
-    Raises `RunError` after `TIME_LIMIT` seconds, or if the file ``lease`` is removed, which cancels the work.
+    Removing the file ``lease`` cancels the work. Raises `RunError` then, and after `TIME_LIMIT` seconds.
     """
     from workbench.core.errors import RunError
 
@@ -152,7 +153,8 @@ def prior(source: str, query: Query) -> xr.Dataset | None:
 
 
 def check(source: str, key: str, budget: str = "fast", observation: tuple[float, ...] = ()) -> dict[str, Any]:
-    """Run the diagnostic ``key`` on a model: title, summary, verdict, sentence, advice and scalar results.
+    """Run the diagnostic ``key`` on a model; return its title, summary, verdict, sentence, advice and
+    numbers.
 
     ``budget`` is one of `BUDGETS`; ``observation`` is used by diagnostics that are local to an observation.
     """

@@ -24,7 +24,11 @@ PICTURE = "image"
 
 
 class LiveFigure(pn.viewable.Viewer):
-    """Figure of ``plot``, the name of a module of `workbench.plots` with ``columns`` and ``frame``."""
+    """Figure of ``plot``, the name of a module of `workbench.plots` with two functions of the plotted data.
+
+    ``columns`` returns the numbers of each element, which are sent to the browser; ``frame`` returns labels
+    and axis ranges, and the figure is rebuilt where these change.
+    """
 
     def __init__(self, plot: str, *, min_height: int = 150) -> None:
         super().__init__()
@@ -62,7 +66,8 @@ class LiveFigure(pn.viewable.Viewer):
             self.figure.toolbar.active_drag = box if on else None
 
     def show(self, data: Mapping[str, Any]) -> None:
-        """Plot the data; the figure is rebuilt only if the plot's ``frame`` has changed, such as its axes."""
+        """Plot the data; the figure is rebuilt only if labels or axis ranges (the plot's ``frame``)
+        change."""
         self.columns = self._plot.columns(data)
         frame = self._plot.frame(data)
         if frame != self._frame:
@@ -140,9 +145,10 @@ def figure(plot: str) -> LiveFigure | PipedFigure:
 
 
 def _matched(elements: list[Any], plot: Any) -> list[tuple[Any, tuple[tuple, Any]]]:
-    """Return (element, (key, subplot)) for each HoloViews element and its Bokeh subplot.
+    """Return (element, (key, subplot)) pairs: each HoloViews element with the subplot that renders it.
 
-    Both have the same order within a group.
+    ``plot`` is the renderer's plot of an overlay; its ``subplots`` are a dict by key, which starts with the
+    element's group. Elements of one group are paired with its subplots in order.
     """
     pairs, subplots = [], dict(plot.subplots)
     for element in elements:
@@ -152,7 +158,8 @@ def _matched(elements: list[Any], plot: Any) -> list[tuple[Any, tuple[tuple, Any
 
 
 def _as_source(columns: Mapping[str, Any], source: ColumnDataSource) -> dict[str, Any]:
-    """Convert a plot's columns to data of a Bokeh source, whose images start with the lowest row."""
+    """Convert one element's columns to the data of its Bokeh source; images are flipped, as Bokeh's first row
+    is the lowest."""
     if PICTURE not in columns:
         return {name: np.asarray(values) for name, values in columns.items()}
     return {**source.data, PICTURE: [np.ascontiguousarray(picture[::-1]) for picture in columns[PICTURE]]}

@@ -24,8 +24,8 @@ def numbers(
 ) -> str:
     """Format medians, intervals and spread as an HTML table, one row per variable.
 
-    The arguments are histogram Datasets with ``quantile`` and ``sd``. Further rows for the refined posterior
-    and for a second model (``other``) stand below that of the model.
+    The Datasets are histograms with ``quantile`` and ``sd``; ``labels`` names the variables. Below the row of
+    the model there is one for ``refined``, a refined posterior, and for ``other``, a second model, if given.
     """
     spread = prior["sd"].values if prior is not None else None
     rows = [

@@ -276,7 +276,8 @@ class ObservationPicker(pn.viewable.Viewer):
 
 
 def _slider(variable: Variable, window: tuple[float, float], side: str) -> pmui.FloatSlider:
-    """Return a slider over the range ``window``, plus a margin for y, that reports every movement."""
+    """Return a slider over the range ``window`` (low, high), widened by a margin if ``side`` is "y", that
+    reports every movement."""
     low, high = window
     margin = MARGIN * (high - low) if side == "y" else 0.0
     start, end = max(low - margin, variable.low), min(high + margin, variable.high)

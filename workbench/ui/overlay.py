@@ -16,9 +16,9 @@ from workbench.studies.results_table import Entry
 
 
 def curves(runs: Iterable[tuple[str, Iterable[Any]]]) -> xr.Dataset:
-    """Return the total loss of each run (name, records) as a Dataset for the plot of losses.
+    """Return the total losses of several runs, given as (name, records) pairs, as a Dataset to plot.
 
-    It has the form of the view ``losses``, with one part per run.
+    It has the form of the view ``losses``, in which the runs take the place of the parts of a loss.
     """
     records: dict[int, SimpleNamespace] = {}
     names = []
@@ -38,12 +38,13 @@ def curves(runs: Iterable[tuple[str, Iterable[Any]]]) -> xr.Dataset:
 
 
 def overlay(data: xr.Dataset) -> hv.Overlay:
-    """Plot the losses: solid for training, dashed for validation, one colour per run."""
+    """Plot the Dataset of `curves`: training losses solid, validation losses dashed, one colour per run."""
     return plots.losses(data).relabel("")
 
 
 def loss_data(entries: Sequence[Entry]) -> xr.Dataset:
-    """Return the losses of the first `MOST` table entries with a stored curve, in the form of `curves`."""
+    """Return the losses of the first `MOST` entries of the comparison page's table that have a stored loss
+    curve, as a Dataset like that of `curves`."""
     with_curve = [e for e in entries if e.curve.shape[1]][:MOST]
     return curves([(name, _records(e.curve)) for name, e in zip(named(with_curve), with_curve, strict=True)])
 

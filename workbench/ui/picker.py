@@ -110,7 +110,8 @@ class Picker(pn.viewable.Viewer):
             self._settings.objects = [self.form] if extra is None else [extra, self.form]
 
     def _unused(self, spec: Spec) -> frozenset[str]:
-        """Return the names of settings that have no effect with the other choices, and get no widget."""
+        """Return the names of a Spec's settings that have no effect with the other choices, and so get no
+        widget."""
         if self.kind == "architecture":
             return spec.unused(self.choices.spec("problem").shapes)
         if self.kind == "objective":

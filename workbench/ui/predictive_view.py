@@ -70,7 +70,8 @@ class PredictiveView(pn.viewable.Viewer):
             self.figures["band"].show(resimulations)
 
     def _physical(self, pictures: dict[str, Any]) -> None:
-        """Update the physical view; each kind of plot keeps a figure of its own."""
+        """Update the physical view to the Datasets of `Exploration.pictures`; each type of plot has its
+        figure."""
         plot, data = pictures["model"].attrs["plot"], pictures["model"]
         if plot not in self.physical:
             self.physical[plot] = figure(plot)
@@ -81,7 +82,7 @@ class PredictiveView(pn.viewable.Viewer):
         self.heads["physical"].object = head(data.attrs["title"], str(data.attrs.get("about", "")))
 
     def on_plane_tap(self, x: float, y: float) -> None:
-        """Set the observation to the tapped point of the plane."""
+        """Set the observation to the point (x, y) that was tapped in the plane of observations."""
         info = self.state.info
         if info is not None and len(info.y) <= MAX_PLANAR:
             self.state.observe((x, y)[: len(info.y)])

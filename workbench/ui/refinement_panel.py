@@ -97,7 +97,7 @@ class RefinementPanel(pn.viewable.Viewer):
         self._show_commands()
 
     def _reason(self) -> str:
-        """Return why no refinement method can run on this page for the model."""
+        """Return the sentence that explains why no refinement method can run on this page for the model."""
         info = self.state.info
         if info.problem_capabilities and Capability.LOG_JOINT not in info.problem_capabilities:
             return (

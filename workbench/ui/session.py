@@ -213,7 +213,8 @@ class Session(param.Parameterized):
         return self.job
 
     def set_live(self, name: str, value: Any) -> None:
-        """Change a live setting of the run on display; ignored if the choices differ from that run."""
+        """Change a live setting (one that may change during training) of the run on display; ignored if the
+        choices differ from that run."""
         if self.job is not None and not self.dirty:
             self.job.handle.set(name, value)
 
@@ -260,7 +261,8 @@ class Session(param.Parameterized):
         )
 
     def compare_choices(self) -> None:
-        """Set `dirty`: True if the choices differ from the run on display in more than live settings."""
+        """Set `dirty`: True if the choices differ from the run on display in more than settings that may
+        change during training."""
         dirty = self.experiment is None or fixed_values(self.choices.experiment()) != fixed_values(
             self.experiment
         )
@@ -309,7 +311,7 @@ def default_observation(experiment: Experiment) -> tuple[float, ...]:
 
 
 def fixed_values(experiment: Experiment) -> dict[str, Any]:
-    """Return an experiment as a dict without live settings, which may change during training."""
+    """Return an experiment as a dict, without the live settings (those that may change during training)."""
     values = experiment.to_dict()
     for part in (*KINDS, "training"):
         spec = getattr(experiment, part)

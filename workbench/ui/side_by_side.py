@@ -44,7 +44,8 @@ class RunColumn:
         self.leave = job.watch(self, lambda: None)
 
     def is_ready(self, iteration: int) -> bool:
-        """Return True if the run has ended, or its requested snapshot is at ``iteration`` or later."""
+        """Read the latest snapshot; return True if it has what is requested, at ``iteration`` or later, or if
+        the run's worker has ended."""
         handle = self.job.handle
         if handle.live and (handle.state == "running" or handle.status().iteration < iteration):
             return False

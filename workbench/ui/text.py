@@ -63,7 +63,7 @@ def label(name: str) -> str:
 
 
 def sentence(error: BaseException) -> str:
-    """Return an error as a sentence: a `WorkbenchError` in full, others by type and first line."""
+    """Format an error as a sentence: a `WorkbenchError` in full, others as type and first line."""
     if isinstance(error, WorkbenchError):
         return str(error)
     lines = str(error).strip().splitlines()

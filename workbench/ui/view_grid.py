@@ -155,7 +155,8 @@ class ViewGrid(pn.viewable.Viewer):
         self.grid.objects = [self.cards[name] for name in names]
 
     def reserve(self, pixels: int) -> None:
-        """Reserve height for a line above the grid, so that the last row of plots stays on the screen."""
+        """Shrink the plots so that ``pixels`` of height remain for a line above the grid, such as the
+        banner."""
         if pixels != self._reserved:
             self._reserved = pixels
             self._size()
@@ -220,7 +221,8 @@ class ViewGrid(pn.viewable.Viewer):
 
 
 def place_style(columns: int, rows: int, above: int) -> dict[str, str]:
-    """Return the CSS of a card in a grid that fills the screen below ``above`` pixels of other content."""
+    """Return the CSS properties of a card in a grid of ``columns`` × ``rows`` that fills the screen below
+    ``above`` pixels of other content."""
     return {
         "flex": f"1 1 calc({100 / columns:.2f}% - 8px)",
         "max-width": f"calc({100 / columns:.2f}% - 4px)",
