@@ -41,7 +41,7 @@ TEST_SEED = 20_260_224
 
 
 class PosteriorCase(Study):
-    """Base class of studies that repeat VINA's section 4.1, by default on inverse kinematics: it makes
+    """Base class of studies that repeat VINA's experiments, by default on inverse kinematics: it makes
     problem, network, objective and training per way to train, and measures a trained cell's posterior."""
 
     columns = COLUMNS
