@@ -2,6 +2,7 @@
 
 misfit    e(x) = √( mean over i of ((fᵢ(x) − tᵢ) / sᵢ)² ), a pure number; t is the target, s the scale of y
 reached   e(x) ≤ tolerance
+window    low and high of each input: a search starts inside this box, and half its width is the unit of steps
 at rest   no random neighbour, 1 % of half the window's width away, has a misfit smaller by more than 0.1 %
 The network's weights are never changed: only inputs move.
 """
@@ -41,8 +42,9 @@ class Question:
     Parameters
     ----------
     target : (M,) the output that the inputs should have.
-    window : (D, 2) low and high of each input, where searches start; half its width is the unit of steps.
-    bounds : (D, 2) limits of each input; infinite where there are none.
+    window : (D, 2) low and high of each input: the box in which searches start; half its width is the unit of
+        steps.
+    bounds : (D, 2) limits that an input never leaves; infinite where there are none.
     scale : (M,) unit of the misfit of each component of y.
     """
 
@@ -115,7 +117,8 @@ class Found:
     Attributes
     ----------
     x, y, misfit : (n, D), (n, M) and (n,), the inputs at the end, their outputs and misfits.
-    reached, at_rest : (n,) bool; the misfit is within the tolerance; no neighbour has a smaller one.
+    reached : (n,) bool, the misfit is within the tolerance.
+    at_rest : (n,) bool, no input nearby has a smaller misfit.
     path, path_misfit : (T, n, D) and (T, n), inputs and misfits at the iterations ``moments`` (T,), the first
         of which is the start.
     evaluations : number of inputs that were put through the network.
@@ -249,7 +252,7 @@ class InversionMethod(Spec):
 
 
 def require_gradient(y: Tensor) -> None:
-    """Raise `IncompatibleError` where y has no gradient with respect to x."""
+    """Raise `IncompatibleError` if the output y carries no gradient."""
     if not y.requires_grad:
         raise IncompatibleError(
             "Gradient inversion needs a network that can be differentiated",

@@ -23,7 +23,7 @@ _FROM_TRENDS = ("figure", "save_figure")
 
 
 class PlotTable(Mapping[str, Callable[..., Any]]):
-    """Mapping of plot names to functions: NAME of module ``workbench.plots.NAME``, or added by `register`."""
+    """Mapping from name to plot function: that of ``workbench.plots.NAME``, or one added by `register`."""
 
     def __init__(self) -> None:
         self._registered: dict[str, Callable[..., Any]] = {}

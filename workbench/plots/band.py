@@ -30,7 +30,7 @@ register(
 
 
 def sides(data: Any) -> list[hv.Dimension]:
-    """Return both axes: number of the component of y (horizontal) and its value (vertical)."""
+    """Return the two axes: number of the component of y (horizontal) and its value (vertical)."""
     count = data.sizes["component"]
     return axes(
         "band", ("component of y", str(data.attrs["label"])), ((-0.6, count - 0.4), data.attrs["window"])
@@ -63,7 +63,7 @@ def band(datasets: Mapping[str, Any]) -> hv.Overlay:
 
 
 def columns(datasets: Mapping[str, Any]) -> Columns:
-    """Return the plot's numbers as ``{element label: {dimension: values}}``, to update a figure in place."""
+    """Return the plotted values, ``{element label: {dimension: values}}``, to update a figure in place."""
     data, other = datasets["model"], datasets.get("other")
     both, place = sides(data), np.arange(data.sizes["component"], dtype=float)
     low, quarter, _, three_quarters, high = data["band"].values
@@ -81,6 +81,6 @@ def columns(datasets: Mapping[str, Any]) -> Columns:
 
 
 def frame(datasets: Mapping[str, Any]) -> tuple:
-    """Return the labels and axis ranges; where they change, the figure must be built anew."""
+    """Return the labels and axis ranges: a figure must be rebuilt, not updated, when these change."""
     attrs = datasets["model"].attrs
     return tuple(attrs["names"]), attrs["label"], tuple(attrs["window"])

@@ -48,10 +48,11 @@ def calibration(data: xr.Dataset) -> hv.Overlay:
 
 
 def rank_lines(data: xr.Dataset, prefix: str, dimension: str, label: str) -> hv.Overlay:
-    """Draw lines ``ecdf_difference`` (dimension, place) over the band from ``band_low`` to ``band_high``.
+    """Draw empirical distribution functions of ranks, minus the uniform one, over their simultaneous band.
 
-    ``dimension`` is the Dataset's dimension with one line per entry, ``label`` the horizontal axis label, and
-    ``prefix`` makes the names of the axes unique.
+    ``data`` has ``ecdf_difference`` (dimension, place), one line per entry of ``dimension``, and ``band_low``
+    and ``band_high`` (place,); the coordinate ``place`` is the rank, between 0 and 1. ``label`` is the
+    horizontal axis label, and ``prefix`` makes the names of the axes unique.
     """
     sides = axes(prefix, (label, "share below − expected"), ((0.0, 1.0), (-HIGHEST, HIGHEST)))
     place = data["place"].values

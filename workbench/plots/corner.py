@@ -87,7 +87,7 @@ register(
 
 
 def sides(count: int) -> list[hv.Dimension]:
-    """Return both axes of the figure, each from 0 to ``count`` cells."""
+    """Return the horizontal and the vertical axis of the figure, each from 0 to ``count`` cells."""
     return axes("corner", ("", ""), ((0, count), (0, count)))
 
 
@@ -144,7 +144,7 @@ def corner(datasets: Mapping[str, Any]) -> hv.Overlay:
 
 
 def columns(datasets: Mapping[str, Any]) -> Columns:
-    """Return the plot's numbers as ``{element label: {dimension: values}}``, to update a figure in place."""
+    """Return the plotted values, ``{element label: {dimension: values}}``, to update a figure in place."""
     model = datasets["model"]
     count = len(model.attrs["labels"])
     both, windows = sides(count), _windows(model)
@@ -167,7 +167,7 @@ def columns(datasets: Mapping[str, Any]) -> Columns:
 
 
 def frame(datasets: Mapping[str, Any]) -> tuple:
-    """Return the labels and axis ranges; where they change, the figure must be built anew."""
+    """Return the labels and axis ranges: a figure must be rebuilt, not updated, when these change."""
     model = datasets["model"]
     return tuple(model.attrs["labels"]), tuple(np.ravel(model.attrs["windows"]))
 

@@ -42,8 +42,9 @@ def cumulative_shares(
 ) -> hv.Overlay:
     """Draw the empirical distribution functions of two samples (n,) of a score.
 
-    Either sample may be empty. ``mark`` is the place of a vertical dotted line, ``window`` the plotted range
-    (by default that of the values), ``prefix`` makes the names of the axes unique.
+    Either sample may be empty. ``mark`` is the score at which a vertical dotted line is drawn, ``window`` the
+    plotted range of scores (by default that of the samples), ``label`` the horizontal axis label; ``prefix``
+    makes the names of the axes unique, and ``names`` are the legend entries of the two samples.
     """
     values = np.concatenate([model, exact, [mark]])
     values = values[np.isfinite(values)]

@@ -63,7 +63,7 @@ register(
 
 
 def sides(count: int) -> list[hv.Dimension]:
-    """Return both axes: fraction of a variable's plotted range (horizontal), and rows, one per variable."""
+    """Return the two axes: fraction of a variable's plotted range (horizontal), and one row per variable."""
     return axes("intervals", ("each variable across its own range", ""), ((-0.02, 1.02), (-0.08, count)))
 
 
@@ -103,7 +103,7 @@ def intervals(datasets: Mapping[str, Any]) -> hv.Overlay:
 
 
 def columns(datasets: Mapping[str, Any]) -> Columns:
-    """Return the plot's numbers as ``{element label: {dimension: values}}``, to update a figure in place."""
+    """Return the plotted values, ``{element label: {dimension: values}}``, to update a figure in place."""
     windows = _windows(datasets["model"])
     count = len(windows)
     both, distributions = sides(count), {name: datasets.get(name) for name in GROUPS}
@@ -128,7 +128,7 @@ def columns(datasets: Mapping[str, Any]) -> Columns:
 
 
 def frame(datasets: Mapping[str, Any]) -> tuple:
-    """Return the labels and axis ranges; where they change, the figure must be built anew."""
+    """Return the labels and axis ranges: a figure must be rebuilt, not updated, when these change."""
     return tuple(datasets["model"].attrs["labels"]), tuple(np.ravel(datasets["model"].attrs["windows"]))
 
 
@@ -151,7 +151,7 @@ def _rows(data: Any, scale: np.ndarray) -> np.ndarray:
 
 
 def _bars(data: Any, windows: np.ndarray, height: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the 90 % and 50 % intervals as segments (2, variable, 4), medians as points (variable, 2)."""
+    """Return 90 % and 50 % intervals, as segments (2, variable, 4), and medians, as points (variable, 2)."""
     if data is None:
         return np.empty((2, 0, 4)), np.empty((0, 2))
     quantile = data["quantile"].sel(variable=data["shown"].values).values

@@ -1,4 +1,4 @@
-"""Distribution functions of round-trip errors through the network, with the limit of a lost point."""
+"""Distribution functions of round-trip errors through the network; beyond a limit a point counts as lost."""
 
 from __future__ import annotations
 

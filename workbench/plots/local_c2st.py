@@ -9,9 +9,9 @@ from workbench.plots.cumulative import cumulative_shares
 
 
 def local_c2st(data: xr.Dataset) -> hv.Overlay:
-    """Draw the distribution over observations of the mean |P − 1/2|, with P the class probability.
+    """Draw the distribution function, over observations, of the mean |P − 1/2|; P is the class probability.
 
-    Dashed: the same by chance, with labels swapped at random within pairs.
+    Dashed: under the null hypothesis, where labels are swapped at random within pairs of draws.
     """
     label = "mean |P − 1/2|"
     return cumulative_shares(

@@ -1,4 +1,4 @@
-"""Out-of-distribution test: p values of fresh observations, and that of the tested observation."""
+"""Out-of-distribution test: p values of fresh observations, and p of the tested observation."""
 
 from __future__ import annotations
 

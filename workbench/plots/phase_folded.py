@@ -11,5 +11,5 @@ register_style("PhaseFolded")
 
 
 def phase_folded(data: xr.Dataset) -> hv.Overlay:
-    """Draw the plot of `radial_velocity` over the phase, from −1/2 to 1/2 turn."""
+    """Draw band, curves and measurements as `radial_velocity` does, over the phase from −1/2 to 1/2 turn."""
     return measured_curve(data, "phase_folded", "phase", "PhaseFolded")

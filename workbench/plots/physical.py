@@ -45,7 +45,7 @@ def physical(datasets: Mapping[str, Any]) -> hv.Overlay:
 
 
 def columns(datasets: Mapping[str, Any]) -> Columns:
-    """Return the plot's numbers as ``{element label: {dimension: values}}``, to update a figure in place."""
+    """Return the plotted values, ``{element label: {dimension: values}}``, to update a figure in place."""
     model, other = datasets["model"], datasets.get("other")
     axes = dimensions(model, "physical")
     lines = {
@@ -64,7 +64,7 @@ def columns(datasets: Mapping[str, Any]) -> Columns:
 
 
 def frame(datasets: Mapping[str, Any]) -> tuple:
-    """Return the labels and axis ranges; where they change, the figure must be built anew."""
+    """Return the labels and axis ranges: a figure must be rebuilt, not updated, when these change."""
     attrs = datasets["model"].attrs
     return tuple(str(attrs[f"{s}_{w}"]) for s in ("horizontal", "vertical") for w in ("label", "window"))
 

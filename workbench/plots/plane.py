@@ -52,7 +52,7 @@ def plane(arrays: Mapping[str, Any]) -> hv.Overlay:
 
 
 def columns(arrays: Mapping[str, Any]) -> Columns:
-    """Return the plot's numbers as ``{element label: {dimension: values}}``, to update a figure in place."""
+    """Return the plotted values, ``{element label: {dimension: values}}``, to update a figure in place."""
     both = sides(arrays)
     clouds = {
         "data": arrays.get("data"),
@@ -64,7 +64,7 @@ def columns(arrays: Mapping[str, Any]) -> Columns:
 
 
 def frame(arrays: Mapping[str, Any]) -> tuple:
-    """Return labels, axis ranges and the number of data; where they change, the figure must be built anew."""
+    """Return labels, axis ranges and number of data: a figure is rebuilt, not updated, when these change."""
     return tuple(arrays["labels"]), tuple(np.ravel(arrays["windows"])), len(arrays["data"])
 
 

@@ -1,4 +1,4 @@
-"""Posterior predictive check: distribution of a repeated measurement's ranks minus the uniform one."""
+"""Posterior predictive check: ranks of a repeated measurement among predictions, against uniform ranks."""
 
 from __future__ import annotations
 

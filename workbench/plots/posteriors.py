@@ -26,7 +26,10 @@ register(
 
 
 def posteriors(data: xr.Dataset) -> hv.Overlay:
-    """Draw points ``x`` (row, draw, side), a colour per row with label ``name``; ``exact`` rows are grey."""
+    """Draw one point cloud per method: draws ``x`` (row, draw, 2), legend entries ``name`` (row).
+
+    Rows where ``exact`` is true hold draws of the exact posterior, which are grey and lie below the others.
+    """
     axes = dimensions(data, "posteriors")
     exact = data["exact"].values.astype(bool)
     # exact draws lie under the rest

@@ -36,12 +36,19 @@ register_style("RadialVelocity")
 
 
 def radial_velocity(data: xr.Dataset) -> hv.Overlay:
-    """Draw the model's band and single curves, edges of the reference's band (dashed), and measurements."""
+    """Draw velocity over time: the model's 5 to 95 % band, some of its curves, and the measurements.
+
+    Dashed lines bound the 5 to 95 % band of the reference posterior.
+    """
     return measured_curve(data, "radial_velocity", "time", "RadialVelocity")
 
 
 def measured_curve(data: xr.Dataset, name: str, measured_at: str, group: str) -> hv.Overlay:
-    """Draw a velocity plot; ``measured_at`` names the variable with the measurements' times or phases."""
+    """Draw velocities over time or phase: band and curves of the posterior, and measurements.
+
+    ``name`` is the plot's name, ``measured_at`` the variable with the measurements' times or phases, and
+    ``group`` the prefix of the HoloViews groups (see `register_style`).
+    """
     axes = dimensions(data, name)
     at = data["at"].values
     there = np.isfinite(data["model_low"].values).all() and len(at) > 0
@@ -83,13 +90,13 @@ def measured_curve(data: xr.Dataset, name: str, measured_at: str, group: str) ->
 
 
 def _edges(data: xr.Dataset) -> np.ndarray:
-    """Return lower and upper edge of the reference's band (2, place); (0, place) without a reference."""
+    """Return the 5 and 95 % quantile curves of the reference posterior, (2, place), or (0, place) without."""
     edges = np.stack([data["reference_low"].values, data["reference_high"].values])
     return edges if np.isfinite(edges).all() else edges[:0]
 
 
 def _chain(at: np.ndarray, curves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Join curves (k, place) into one line (horizontal, vertical), with NaN after each."""
+    """Join k curves over ``at`` (n,) into one line; return its x and y coordinates, NaN after each curve."""
     gap = np.full((len(curves), 1), np.nan)
     return np.concatenate([np.tile(at, (len(curves), 1)), gap], 1).ravel(), np.concatenate(
         [curves, gap], 1

@@ -55,7 +55,7 @@ def _edges(data: xr.Dataset, name: str) -> np.ndarray:
 
 
 def _chain(curves: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Join profiles (k, place) into one line (horizontal, vertical), with NaN after each."""
+    """Join k profiles over depth into one line; return its x and y coordinates, NaN after each profile."""
     gap = np.full((len(curves), 1), np.nan)
     places = np.concatenate([np.tile(at, (len(curves), 1)), gap], 1)
     return np.concatenate([curves, gap], 1).ravel(), places.ravel()

@@ -1,4 +1,4 @@
-"""A score of several methods: boxes for quartiles, dots for values, other markers for published values."""
+"""Box plot of a score of several methods, with the single values and published ones as markers."""
 
 from __future__ import annotations
 
@@ -38,9 +38,10 @@ register(
 def spread(data: xr.Dataset, *, log: bool = False) -> hv.Overlay:
     """Draw one row per method: box of the quartiles, single values, mean, and published values.
 
-    Variables: ``name`` (row), ``value`` (row, sample; NaN where missing), ``mean`` (row) and published values
-    ``figure`` (tag, row) with their sources ``tag``. The attribute ``horizontal_window`` is the plotted
-    range; with ``log`` the axis is logarithmic and values below the range lie on its edge.
+    ``data`` has the variables ``name`` (row), the methods; ``value`` (row, sample), NaN where missing;
+    ``mean`` (row); ``figure`` (tag, row), published values, with ``tag`` the names of their sources. Its
+    attribute ``horizontal_window`` is the plotted range. With ``log`` the horizontal axis is logarithmic, and
+    a value below the range is drawn at its lower end.
     """
     horizontal, vertical = dimensions(data, "spread")
     names = [str(n) for n in data["name"].values]

@@ -117,7 +117,7 @@ def register(*options: hv.Options, compact: Mapping[str, Any] = COMPACT) -> None
 
 
 def use_compact_figures() -> None:
-    """Let all plots, also those imported later, be lower, with the toolbar inside the frame."""
+    """Reduce the height of all plots, also of those imported later, and put toolbars inside the frame."""
     global _compact_figures
     _compact_figures = True
     hv.opts.defaults(*_compact_options)

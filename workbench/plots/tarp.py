@@ -1,4 +1,4 @@
-"""TARP, tests of accuracy with random points: coverage of balls against their credibility, with a band."""
+"""TARP, tests of accuracy with random points: expected coverage against credibility, with a band."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A score against a varied setting: one line per series (a way to train), crosses for published values."""
+"""A score of several training variants against one varied setting; crosses mark published scores."""
 
 from __future__ import annotations
 
@@ -48,12 +48,13 @@ register(
 
 
 def trends(data: xr.Dataset) -> hv.Overlay:
-    """Draw a line per series over the values of a setting, the places.
+    """Draw the mean score of each training variant with its range, over the values of a varied setting.
 
-    ``mean``, ``low``, ``high`` and ``published`` are (series, place), with both names as coordinates.
-    Attributes: ``connected`` is 1 if the places have an order and lines join them, ``log`` 1 for a
-    logarithmic vertical axis (values that are not positive then lie on its edge); labels and plotted ranges
-    of both axes.
+    ``data`` has the variables ``mean``, ``low``, ``high`` and ``published``, all (series, place): ``series``
+    are the names of the training variants, ``place`` the values of the setting as texts. Attributes:
+    ``connected`` is 1 if the values of the setting have an order, so that lines join the means; ``log`` is 1
+    for a logarithmic vertical axis (a score below its range is drawn at its lower end); labels and plotted
+    ranges of both axes.
     """
     axes = dimensions(data, "trends")
     log, in_order = bool(data.attrs["log"]), bool(data.attrs["connected"])

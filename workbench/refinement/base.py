@@ -46,7 +46,7 @@ class AmortisedPosterior:
     problem : the problem that it was trained on.
     observation : (M,) in the units of y.
     run : the run that trained the network, where there is one; it holds the simulations of the training.
-    callback : called repeatedly during a refinement; an error that it raises ends the refinement.
+    callback : called repeatedly during a refinement; to stop it, raise an exception, which is passed on.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class Gain:
 
     @property
     def sentence(self) -> str:
-        """The numbers as a text for the user, with the warnings at the end."""
+        """Summary for the user: the measured numbers in one sentence, then the warnings."""
         parts = []
         if not math.isnan(self.effective_sample_size):
             share = self.effective_sample_size / max(self.draws, 1)
@@ -166,7 +166,7 @@ class Gain:
 
 
 class RefinedPosterior:
-    """The refined posterior at one observation: ``sample`` as for any posterior, and its ``gain``.
+    """The refined posterior at one observation: `sample` draws from it, ``gain`` tells how good it is.
 
     Parameters
     ----------
@@ -222,7 +222,7 @@ class RefinedPosterior:
 
 
 class Refinement(Needs, Spec):
-    """Base class of every refinement. A subclass implements ``_refine``; it overrides nothing public."""
+    """Base class of every refinement; a subclass implements ``_refine`` and no public method."""
 
     def refusals(self, fitted: FittedModel | Run, problem: Problem) -> list[str]:
         """Return the reasons why this refinement cannot be done, one sentence each; empty when it can."""

@@ -41,7 +41,7 @@ def refine(
     problem : the problem that the network was trained on; by default the run's own, or that of the experiment
         that the model carries.
     seed : same seed, same draws.
-    alive : called repeatedly; an error that it raises ends the refinement.
+    alive : called repeatedly; to stop the refinement, raise an exception, which is passed on.
     settings : settings of the method.
 
     Returns

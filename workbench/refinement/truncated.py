@@ -5,7 +5,7 @@ region    R = {x in the prior: log q(x | y) ≥ τ}, τ the ε-quantile of log q
 round     draws of the prior that fall into R are simulated. With all earlier ones in R they are draws of the
           prior truncated to R, whose posterior given y is the old one as long as R holds it: no
           correction of the loss is needed, and the network that is trained on them is again a posterior.
-limits    a region that an earlier round has cut away cannot come back: ε is small
+limits    what an earlier round has cut away cannot come back, so that ε must be small
 Source: Deistler, Gonçalves & Macke 2022, Truncated proposals for scalable and hassle-free simulation-based
         inference, arXiv 2210.04815.
 """

@@ -1,6 +1,6 @@
 """Importance weights of draws of q for a target p: effective sample size, evidence and reliability.
 
-weights   w_i = p(x_i, y) / q(x_i | y), x_i ~ q;  the largest √N·3 replaced by quantiles of a fitted
+weights   w_i = p(x_i, y) / q(x_i | y), x_i ~ q;  the 3 √N largest are replaced by quantiles of a fitted
           generalised Pareto distribution, whose shape k̂ says whether their variance (k̂ < 1/2) and their
           mean (k̂ < 1) exist at all
 size      1 / Σ w̄_i², w̄ the normalised weights: the effective number of independent draws of p
@@ -50,7 +50,7 @@ def effective_size(log_weights: Tensor) -> float:
 
 
 def importance_weights(log_ratio: Tensor) -> Weights:
-    """Return the weights of log p(x, y) − log q(x | y) (N,), which is −∞ where a draw is impossible."""
+    """Compute the weights from log p(x, y) − log q(x | y) (N,), which is −∞ for an impossible draw."""
     log_weights = log_ratio - torch.logsumexp(log_ratio, 0)
     if int(log_ratio.isfinite().sum()) < _FEWEST:
         if log_weights.isfinite().any():

@@ -1,6 +1,7 @@
 """Snapshots of a training run: arrays computed from the network, and views that label them as Datasets.
 
-A new view costs one file and one line here; its plot is the function of its key in `workbench.plots`.
+To add a view, write one module and import it here; the plot of the view with key NAME is the function
+``workbench.plots.NAME``.
 """
 
 # ruff: noqa: I001  (the order of these lines is the order of reports and tables)

@@ -83,7 +83,11 @@ class Bound(View):
     has_sentence = True
 
     def arrays(self, run: Run, context: SnapshotContext) -> dict[str, np.ndarray]:
-        """Measure the terms; on a live page this takes at most a fifth of the time."""
+        """Measure the terms, or return the latest ones; none where the theorem does not apply.
+
+        Unless ``context.fresh``, the latest ones are reused so that measuring takes at most a fifth of the
+        wall time.
+        """
         from workbench.divergences import DIVERGENCES
 
         if Capability.BIJECTION not in run.model.capabilities:
@@ -110,10 +114,10 @@ class Bound(View):
     def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
         """Return ``value`` and ``status`` of each term; lengths in standard deviations of the training data.
 
-        ``moment`` is R^(1/(1+a)), with a the attribute ``order``. ``verdict``: green where the bound lies
-        above the true distance, red where it does not (then a term is wrong), amber where the true distance
-        is not known, "unknown" before the first measurement and where the theorem does not apply;
-        ``sentence`` explains it. ``pair`` is ignored.
+        The term ``moment`` is R^(1/(1+a)), with a the attribute ``order``. Attribute ``verdict``: green where
+        the bound lies above the true distance, red where it does not (then a term is wrong), amber where the
+        true distance is not known, "unknown" before the first measurement and where the theorem does not
+        apply; ``sentence`` explains it. ``pair`` is ignored.
         """
         arrays = snapshot.arrays
         value = np.asarray(arrays.get("bound_value", np.full(len(TERMS), np.nan)), dtype=np.float64)
@@ -162,7 +166,7 @@ def _sentence(value: dict[str, float], figures: np.ndarray, note: str) -> str:
 
 
 def _terms(run: Run, divergence: Divergence) -> tuple[dict[str, np.ndarray], str]:
-    """Measure the terms; return arrays and an empty string, or for too few finite points none and why."""
+    """Measure the terms; return (arrays, ""), or ({}, reason) where too few points have finite latents."""
     from workbench.divergences import estimate
 
     points, model = run.evaluation_points, run.model
@@ -206,10 +210,11 @@ def _gap(estimation: Estimate, true_value: tuple[float, float] | None) -> theory
 
 
 def true_distance(run: Run) -> tuple[float, float]:
-    """Estimate E_Y W1(P_{X|Y}, T⁻¹(Y,·)#P_Z) from samples: the distance of true and learned posterior.
+    """Estimate the error of the learned posterior, E_Y W1(P_{X|Y}, T⁻¹(Y,·)#P_Z), and its sampling error.
 
-    The second number is the same between two samples of the true posterior. Both are NaN where the posterior
-    is not known. Without y they are distances between data and samples, and between two sets of data.
+    Returns two means of W1 over observations: between samples of the true and of the learned posterior, and
+    between two samples of the true posterior; both NaN where the true posterior is not known. For a problem
+    without y: W1 between data and samples of the model, and between held-out and training data.
     """
     points = run.evaluation_points
     if points.y is None:
@@ -250,7 +255,7 @@ def _standardised(run: Run, x: np.ndarray) -> Tensor:
 def _misfit(run: Run) -> float | None:
     """Return L_y = E|T_y(X) - Y|², plus E|T_pad(X)|² for a padded network; None if it predicts no y.
 
-    Where it is 0, T⁻¹(y, z) is x.
+    If it is 0, T⁻¹(Y, T_z(X)) = X.
     """
     model: Any = run.model
     points = run.evaluation_points
@@ -269,9 +274,9 @@ def _declared(model: Any) -> theory.LipschitzConstants | None:
 
 
 def _slopes(run: Run) -> theory.LipschitzConstants:
-    """Measure the Lipschitz constants of T and T⁻¹: the steepest slopes at data and at draws.
+    """Measure the Lipschitz constants of T and T⁻¹: the steepest slopes at data and at samples of the model.
 
-    A network with outputs [y, z] is one bijection of x to both; the others are bijections of x at fixed y.
+    A network with outputs [y, z] is a bijection from x to (y, z); any other, from x to z at fixed y.
     """
     model: Any = run.model
     points = run.evaluation_points

@@ -1,8 +1,8 @@
 """Simulation-based calibration during training: ranks of held-out true values among posterior draws.
 
-rank u of a truth x_i among L draws of the model at its own y_i: uniform on (0, 1) under the exact
-posterior. Pairs and latents are fixed for the run, so that only learning moves the ranks. The number of pairs
-is bounded by ``PAIRS`` and by the time ``SECONDS``.
+rank u of a true value x_i among L draws of the model's posterior given y_i: uniform on (0, 1) under the exact
+posterior. Pairs (x_i, y_i) and latents are fixed for the run, so that only learning moves the ranks. At most
+``PAIRS`` pairs are used, fewer where they would take longer than ``SECONDS``.
 
 Arrays: calibration_rank (pairs, D); calibration_figures (iteration, draws per pair).
 Source: Talts et al. 2018, arXiv 1804.06788; Säilynoja et al. 2022, arXiv 2103.10522.
@@ -66,9 +66,9 @@ class Calibration(View):
     def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
         """Return the variables of the diagnostic check ``calibration``, from the snapshot's ranks.
 
-        ``ecdf_difference`` (quantity, place) is the distribution of the ranks minus the uniform one,
-        ``band_low`` and ``band_high`` (place,) its simultaneous band; ``calibration_error`` (quantity,).
-        ``pair`` is ignored.
+        ``ecdf_difference`` (quantity, place) is the empirical distribution function of each parameter's
+        ranks, minus the uniform one, at the ranks ``place``; ``band_low`` and ``band_high`` (place,) are its
+        simultaneous band, ``calibration_error`` (quantity,) a summary. ``pair`` is ignored.
         """
         from workbench.inference.calibration import rank_calibration
 

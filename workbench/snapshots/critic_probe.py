@@ -34,7 +34,7 @@ class CriticProbe:
 
     @property
     def sign(self) -> float:
-        """Factor ±1 from log P/Q to L = log data/model: latent side and order of P, Q each change it."""
+        """Factor ±1 by which log P/Q becomes log data/model: latent side and order of P, Q each flip it."""
         return 1.0 if self.data_first_in_x else -1.0
 
     @property

@@ -121,7 +121,7 @@ Densities = tuple[str, np.ndarray, np.ndarray | None]
 
 
 def _evaluated_density(snapshot: SnapshotLike, axes: tuple[Axis, Axis]) -> Densities | None:
-    """Return model and target density on the snapshot's grid; None where it has none for this pair."""
+    """Return kind, model and target density on the snapshot's grid; None where it has none for this pair."""
     if "density" not in snapshot.arrays or {a.column for a in axes} != {0, 1}:
         return None
     model = np.nan_to_num(np.asarray(snapshot.arrays["density"], dtype=np.float64))

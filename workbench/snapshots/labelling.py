@@ -29,7 +29,7 @@ UNKNOWN_WINDOW = (-3.0, 3.0)
 
 @dataclass(frozen=True)
 class Blank:
-    """Stand-in for a snapshot: for views before the first step, or of arrays that come without a run."""
+    """Stand-in for a snapshot, for views that are shown before the first step or without a training run."""
 
     x: tuple[Variable, ...] = ()
     y: tuple[Variable, ...] = ()
@@ -76,9 +76,10 @@ def subscript(number: int) -> str:
 
 
 def axis(variables: tuple[Variable, ...], windows: Windows, column: int, letter: str) -> Axis:
-    """Return the axis of variable number ``column``; a neutral one where ``variables`` is empty.
+    """Return the axis of variable number ``column``, with its label and plotted range from ``windows``.
 
-    Raises `SpecError` for a number out of range.
+    Where ``variables`` is empty the label is ``letter`` with a subscript. Raises `SpecError` for a number out
+    of range.
     """
     if not variables:
         return Axis(column, f"{letter}{column + 1}", letter + subscript(column + 1), "", *UNKNOWN_WINDOW)
@@ -123,7 +124,7 @@ def rows(snapshot: SnapshotLike, name: str, limit: int | None = POINTS) -> np.nd
 
 
 def column(table: np.ndarray, axis: Axis) -> np.ndarray:
-    """Return the values (n,) along an axis; for `SPREAD` a van der Corput sequence, even and fixed."""
+    """Return the table's column (n,) for an axis; for `SPREAD`, even and fixed numbers (van der Corput)."""
     if axis.column is not None:
         return table[:, axis.column] if table.shape[1] > axis.column else np.empty(0)
     value, weight, index = np.zeros(len(table)), 0.5, np.arange(len(table))

@@ -136,10 +136,10 @@ def _table(kind: str, curves: list[Curve]) -> dict[str, Any]:
 
 
 def _limits(total: list[np.ndarray], others: list[np.ndarray]) -> tuple[float, float]:
-    """Return ends of the vertical axis that outliers do not move, in rounded steps.
+    """Return rounded ends (low, high) of the vertical axis, robust against outliers.
 
-    The steep start of a curve and spikes may leave the axis, later noise may not, and no term stretches the
-    axis so far that the total loss becomes a flat line.
+    The steep start of a curve and spikes may lie outside, later noise may not, and no other term stretches
+    the axis so far that the total loss becomes a flat line.
     """
     extents = [_extent(v) for v in total if np.isfinite(v).any()]
     parts = [_extent(v) for v in others if np.isfinite(v).any()]
@@ -156,7 +156,7 @@ def _limits(total: list[np.ndarray], others: list[np.ndarray]) -> tuple[float, f
 
 
 def _extent(values: np.ndarray) -> tuple[float, float]:
-    """Return the 1 % and 97 % quantiles, at most four interquartile ranges beyond the quartiles."""
+    """Return the 1 % and 97 % quantiles, clipped to `FENCE` interquartile ranges beyond the quartiles."""
     low, first, third, high = np.quantile(values[np.isfinite(values)], (0.01, 0.25, 0.75, 0.97))
     fence = FENCE * (third - first)
     return max(low, first - fence), min(high, third + fence)

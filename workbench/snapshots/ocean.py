@@ -1,11 +1,16 @@
 """Sound speeds of the posterior's seabeds, their match with the measured field, and the transmission loss.
 
-For problems with ``speed_profiles``, ``bartlett`` and ``transmission_loss``. Arrays: ocean_depths (P,) and
-ocean_speeds, ocean_speeds_reference (draws, P); ocean_array, depths of the hydrophones; ocean_place (range
-and depth of the source, depth of the water, tilt of the array) for the posterior's median; ocean_ranges (R,),
-ocean_levels (Z,), the depths, and ocean_loss (Z, R) in dB; ambiguity_0 and ambiguity_1 (G,), ambiguity (G,
-G), the match, with rows along the second, ambiguity_pair (2,): their columns of x; ambiguity_posterior and
-ambiguity_reference (draws, 2).
+For problems with ``speed_profiles``, ``bartlett`` and ``transmission_loss``. Arrays:
+
+ocean_depths (P,), ocean_speeds and ocean_speeds_reference (draws, P) : sound speed over depth, per draw
+ocean_array : depths of the hydrophones
+ocean_ranges (R,), ocean_levels (Z,), ocean_loss (Z, R) : transmission loss in dB over range and depth, for
+    the posterior's median, the reference's where there is one
+ocean_place (4,) : range and depth of the source, depth of the water and tilt of the array, for that median
+ambiguity_0, ambiguity_1 (G,), ambiguity (G, G) : values of two variables x, and the Bartlett match of the
+    observation at ambiguity_0 (column) and ambiguity_1 (row), the other variables at that median
+ambiguity_pair (2,) : column numbers of these two variables
+ambiguity_posterior, ambiguity_reference (draws, 2) : draws of these two variables
 """
 
 from __future__ import annotations
@@ -39,7 +44,11 @@ class Ocean(SnapshotPart):
     summary = "Sound speeds, match and transmission loss of the seabeds that the posterior proposes."
 
     def arrays(self, run: Run, context: SnapshotContext) -> dict[str, np.ndarray]:
-        """Compute all arrays; match and loss take a second, on a live page at most a fifth of the time."""
+        """Compute all arrays; empty for a problem without sound speed profiles.
+
+        The Bartlett match and the transmission loss take about a second: unless ``context.fresh``, their
+        latest values are reused, so that computing them takes at most a fifth of the wall time.
+        """
         problem, points = run.problem, run.evaluation_points
         if not hasattr(problem, "speed_profiles"):
             return {}
@@ -64,7 +73,7 @@ class Ocean(SnapshotPart):
 def ocean_arrays(
     problem: Any, arrays: dict[str, np.ndarray], *, expensive: bool = True
 ) -> dict[str, np.ndarray]:
-    """Compute the arrays of the part ``ocean`` without a run.
+    """Compute the arrays of the snapshot part ``ocean`` from given posterior draws, without a run.
 
     ``arrays`` has ``observation`` (M,), ``posterior_x`` (n, D) and, where it is known, ``reference_x``;
     ``expensive`` False leaves out match and transmission loss.

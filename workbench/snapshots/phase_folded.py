@@ -33,9 +33,10 @@ class PhaseFolded(View):
     def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
         """Return velocity ``observed`` minus the systemic one, with its ``error``, over ``phase``.
 
-        Phase is in turns, 0 at the middle of the measured nights. Bands and curves as in `radial_velocity`,
-        of the draws whose period stays in step with ``period`` (d) over all the nights; ``model_share`` and
-        ``reference_share`` are the fractions of draws for which it does. ``pair`` is ignored.
+        Phase is in turns, 0 at the middle of the measured nights; ``period`` (d) is the period of folding.
+        Bands and curves, at the phases ``at``, have the names that `RadialVelocity.dataset` describes, and
+        are made from those draws whose orbit gains or loses less than half a turn against ``period`` over all
+        nights: the fractions ``model_share`` and ``reference_share`` of the draws. ``pair`` is ignored.
         """
         at, phases = (rows(snapshot, name, None).reshape(-1) for name in ("fold_at", "fold_phases"))
         velocity = rows(snapshot, "fold_observed", None).reshape(-1)

@@ -8,7 +8,7 @@ one that is trained on half of the held-out points and evaluated on the other ha
 over p, are computed and averaged.
 
 Arrays: precision_recall_known and precision_recall_critic (λ, 2), recall first, where they exist;
-precision_recall_figures (iteration, own critic 1 or fresh one 0, the objective's λ or NaN).
+precision_recall_figures: iteration, 1 for the run's own critic or 0 otherwise, the objective's λ or NaN.
 Source: Simon, Webster & Rabin (2019); Verine et al. (2023), arXiv:2305.18910.
 """
 
@@ -60,7 +60,11 @@ class PrecisionRecall(View):
         return Capability.REPARAMETERISED in experiment.architecture.capabilities
 
     def arrays(self, run: Run, context: SnapshotContext) -> dict[str, np.ndarray]:
-        """Compute the curves; training a fresh critic takes at most a fifth of the time of a live page."""
+        """Compute the curves, by the known densities and by a critic, where there are any.
+
+        Where a critic must be trained, its latest curve is reused unless ``context.fresh``, so that training
+        takes at most a fifth of the wall time.
+        """
         points, model, iteration = run.evaluation_points, run.model, run.iteration
         arrays, densities = {}, evaluated_densities(run)
         if densities is not None:
@@ -84,10 +88,11 @@ class PrecisionRecall(View):
         return arrays | {"precision_recall_figures": figures}
 
     def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
-        """Return ``known_*`` and ``critic_*``: recall and precision by the densities and by a critic.
+        """Return the curves ``known_*``, by the known densities, and ``critic_*``, by a critic's estimate.
 
-        Either curve may be empty. ``mark_*`` is the point at the objective's own λ, where it has one. The
-        point (1, 1) is a perfect model. ``pair`` is ignored.
+        Each is a pair of variables, such as ``known_recall`` and ``known_precision``, and may be empty.
+        ``mark_*`` is the point at the objective's own λ, where it has one. The point (1, 1) is a perfect
+        model. ``pair`` is ignored.
         """
         curves = {kind: _curve(snapshot, kind) for kind in ("known", "critic")}
         figures = np.asarray(
@@ -165,7 +170,7 @@ def _curve(snapshot: SnapshotLike, kind: str) -> np.ndarray:
 
 
 def _nearest(curve: np.ndarray, trade_off: float) -> np.ndarray:
-    """Return the curve's point (1, 2) nearest to the line precision = λ recall; (0, 2) without either."""
+    """Return the curve's point (1, 2) nearest to precision = λ recall; (0, 2) without a curve or a λ."""
     if not len(curve) or not math.isfinite(trade_off):
         return np.empty((0, 2))
     angle = np.arctan2(curve[:, 1], curve[:, 0])

@@ -39,8 +39,8 @@ class RadialVelocity(View):
         """Return velocity ``observed`` with its ``error`` at ``time``, and bands of model and reference.
 
         ``model_low``, ``model_middle``, ``model_high`` (place) are the 5, 50 and 95 % quantiles of the draws'
-        curves, ``model_curve`` (model_draw, place) some of the curves; ``reference_*`` likewise. ``pair`` is
-        ignored.
+        curves at the times ``at`` (place), ``model_curve`` (model_draw, place) some of the curves;
+        ``reference_*`` likewise. ``pair`` is ignored.
         """
         at, times = _line(snapshot, "curve_at"), _line(snapshot, "curve_times")
         velocity = _line(snapshot, "observation")[: len(times)]
@@ -65,7 +65,7 @@ class RadialVelocity(View):
 
 
 def symmetric_range(values: np.ndarray) -> list[float]:
-    """Return axis ends [-v, v] with room for all values."""
+    """Return the ends [-v, v] of an axis that is wide enough for all values."""
     edge = round_up(1.3 * float(np.abs(values).max())) if len(values) else 1.0
     return [-edge, edge]
 

@@ -30,7 +30,7 @@ def at_first(experiment: Experiment) -> tuple[str, ...]:
 
 
 def missing(experiment: Experiment) -> tuple[str, ...]:
-    """Return one sentence per capability that the model lacks, with the views that need it."""
+    """Return one sentence per capability that the architecture lacks, naming the views not shown for it."""
     architecture, titles = experiment.architecture, dict[Capability, list[str]]()
     for view in VIEWS.shown().values():
         if not view.applies(experiment):
@@ -44,7 +44,7 @@ def missing(experiment: Experiment) -> tuple[str, ...]:
 
 
 def requested_parts(keys: Iterable[str], experiment: Experiment) -> tuple[str, ...]:
-    """Return the keys of the snapshot parts that these views need, and the one that every page needs."""
+    """Return the keys of the snapshot parts that these views need, and `ALWAYS`, which every page needs."""
     views = VIEWS.shown()
     parts: dict[str, None] = {}
     for key in keys:

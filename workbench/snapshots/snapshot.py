@@ -33,8 +33,8 @@ class SnapshotRequest:
     observation : in data units; empty: the problem's own.
     since : only records of the history after this iteration.
     fresh : False lets expensive views (calibration, bound, precision_recall, ocean) reuse recent arrays, so
-        that they take at most a fifth of the time of a live page; all but ocean store the iteration at which
-        they were measured.
+        that computing these takes at most a fifth of the wall time; all but ocean store the iteration at
+        which they were measured.
     """
 
     views: tuple[str, ...] = USUAL

@@ -41,10 +41,11 @@ def velocity_curves(problem: Any, arrays: dict[str, np.ndarray]) -> dict[str, np
 
 
 def _folded(problem: Any, draws: dict[str, Tensor], observation: Tensor, times: Tensor) -> dict[str, Tensor]:
-    """Fold all curves at one period: that of the most probable draw in the largest group of like periods.
+    """Fold all curves at one period; return the arrays ``fold_*``.
 
-    The group is one of reference draws where there are any, so that the period does not move while the
-    network learns.
+    The period is that of the most probable draw in the largest group of draws with nearly equal periods.
+    Reference draws are grouped where there are any, so that the period does not change while the network
+    learns.
     """
     candidates = draws.get("_reference", draws[""])
     turns = (times[-1] - times[0]) / problem.physical(candidates)[:, 0]

@@ -14,8 +14,8 @@ learned      on the event of (INN2) the minimiser of the empirical loss has  L_y
 Steps: T⁻¹ stretches by at most J; triangle inequality through (Y, T_z(X)); the obvious coupling for the first
 leg and the lemma of constants.py for the second. Conditioning on A divides TV and moments by p_A since both
 distributions have the same Y; averaging over y needs no p_A by Hölder's inequality.
-Source: VINA Theorem 3.1 (arXiv:2602.20480); constants and the averaged form derived for this project. D_f
-counts as its excess over equal distributions, which only matters for the GAN divergence.
+Source: VINA Theorem 3.1 (arXiv:2602.20480); constants and the averaged form derived for this project. D_f is
+meant less its value at equal distributions, which is not zero only for the GAN divergence.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 η    D_f - L_z: how far the critic's value L_z stays below the divergence D_f; it needs the true divergence,
      and is otherwise not checkable
-r    L̂_z, the critic's value on its training samples, less that on others
+r    L̂_z, the critic's value on its training samples, minus its value on held-out samples
 
 On finite samples both carry the sampling error of the held-out value.
 """

@@ -6,7 +6,7 @@ D     the true divergence where it is known, otherwise the held-out value of a c
       either with twice its standard error on top
 L_y   held out; 0 by construction for a network that is given y, and absent for a problem without y
 J     declared by the class of networks, or the steepest measured slope, a lower bound
-R     the larger moment of the two distributions, and a the order among `ORDERS` with the smallest bound
+R     the larger moment of (Y, Z) and (Y, T_z(X)), and a the order among `ORDERS` with the smallest bound
 
 Where a term is only a lower bound the value is an estimate of the bound, not the bound itself, and is marked
 as one. A true distance above it then shows that a term is wrong. Symbols as in bounds.py.
@@ -125,9 +125,10 @@ def measured_bound(
 
 
 def with_truth(bound: MeasuredBound, truth: float, floor: float = 0.0) -> MeasuredBound:
-    """Return the bound with the true distance among its terms; unchanged where that is NaN.
+    """Return the bound with ``truth``, the true W1, among its terms; unchanged where ``truth`` is NaN.
 
-    ``floor`` is the amount by which a distance between samples may be too large.
+    ``floor`` is W1 between two samples of the same distribution: by about this much ``truth``, when it is
+    estimated from samples, may be too large.
     """
     if truth != truth:
         return bound
@@ -136,9 +137,9 @@ def with_truth(bound: MeasuredBound, truth: float, floor: float = 0.0) -> Measur
 
 
 def judge(bound: MeasuredBound) -> str:
-    """Compare the bound with the true distance: return ``holds``, ``broken``, or ``unknown`` without one.
+    """Compare the bound with its term ``truth``: return "holds", "broken", or "unknown" for NaN.
 
-    The term ``floor``, by which a sampled distance may be too large, is subtracted first.
+    The term ``floor``, W1 between two samples of the same distribution, is first subtracted from ``truth``.
     """
     truth, floor = (term.value for term in bound.terms[:2])
     if truth != truth:

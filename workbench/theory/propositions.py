@@ -47,7 +47,7 @@ def uniform_deviation_z(
 ) -> float:
     """Return the order of sup over T of |L̂_z - L_z|: Proposition 3.1, eq. (25).
 
-    It is R1 + A1 R2 + (b + A2)/sqrt n. R1 and R2 are Rademacher complexities of critic and joint class,
+    It is R1 + A1 R2 + (b + A2)/sqrt n. ``rademacher_critic`` is R1, ``rademacher_joint`` R2,
     ``slope`` is A1, ``height`` A2, ``bound`` b. An absolute constant is left out.
     """
     n = at_least_one("the number of samples n", n)
