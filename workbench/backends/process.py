@@ -269,10 +269,10 @@ class ProcessBackend(Backend):
         device: str = "auto",
         resume: bool = False,
     ) -> ProcessHandle:
-        """Start or resume a run as `Backend.start` does; for a run that is live here, return its handle.
+        """Start or resume a run as `Backend.start` does; for a run that is still live, return its handle.
 
-        When all workers that the limits allow are taken, the longest unattended run at rest is saved and
-        stopped; raises `RunError` where every run is training or attended.
+        When all workers that the limits allow are taken, the paused or finished run that has gone longest
+        without an access is saved and stopped; raises `RunError` where every run is training or in use.
         """
         with self._lock:
             existing = self._of(folder) if resume and folder is not None else None

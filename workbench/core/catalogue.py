@@ -36,7 +36,7 @@ class Registry(Generic[Entry]):
         self._classes: dict[str, type] = {}
 
     def _add(self, member: type[Described], entry: Callable[[], Entry]) -> None:
-        """Register a class, with the entry that ``entry()`` returns for it.
+        """Register the class ``member`` under its key, once, with the entry that ``entry()`` returns.
 
         Raises `SpecError` for a class without key, title or summary, or for a key that another class has.
         """

@@ -38,7 +38,7 @@ def advice(key: str, verdict: str) -> str:
 def plain_summary(results: Mapping[str, Mapping[str, Any]]) -> tuple[str, str]:
     """Return the worst verdict of all checks and a summary in plain words.
 
-    ``results`` holds a mapping with ``title`` and ``verdict`` for each key of a check. Where no check has a
+    ``results`` maps the key of each check to a mapping with ``title`` and ``verdict``. Where no check has a
     verdict, returns "" and a sentence that says so.
     """
     verdicts = {key: result for key, result in results.items() if result["verdict"] in VERDICTS}

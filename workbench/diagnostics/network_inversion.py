@@ -183,9 +183,11 @@ def _dataset(
 def _surface(
     forward: _ForwardMap, result: Found, pair: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Evaluate the network on a grid over the pair's window, with the other inputs those of the best point.
+    """Evaluate the network on a grid over the searched range of the inputs ``pair``, other inputs fixed.
 
-    Returns both axes (CELLS,) and y (CELLS, CELLS, M); empty arrays for a network with a single input.
+    Inputs outside the pair have the values of the best point found. Returns the first input's values, the
+    second's (CELLS,), and y (CELLS, CELLS, M) with the second input along the first axis; empty arrays for
+    a network with a single input.
     """
     window = result.question.window
     if len(forward.x) < 2:

@@ -27,8 +27,9 @@ LEVELS = np.arange(1, 101) / 101
 class RankCalibration:
     """Result of `rank_calibration` for K quantities.
 
-    ``tests`` hold ``grid``, ``difference`` and the band of each quantity; ``coverage_error`` (K, 100) is
-    coverage minus q, ``error`` (K,) its median magnitude, ``corrected_p`` (K,) the p values after Holm.
+    ``tests`` are the uniformity tests, one per quantity; ``coverage_error`` (K, 100) is the coverage minus
+    the credible level q, ``error`` (K,) its median magnitude over q, and ``corrected_p`` (K,) are the p
+    values after Holm's correction.
     """
 
     tests: tuple[Uniformity, ...]

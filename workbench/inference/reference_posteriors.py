@@ -29,7 +29,7 @@ def reference_sets(
     *,
     limit: int | None = None,
 ) -> dict[int, Tensor]:
-    """Draw ``n`` samples (n, D) of the exact posterior at each observation; returns them by its index.
+    """Return ``n`` samples (n, D) of the exact posterior at each observation, by the observation's index.
 
     Observations without a reference posterior (`DataError`) are left out, and at most ``limit`` sets are
     drawn. All random numbers come from ``generator``, in the order of the observations.

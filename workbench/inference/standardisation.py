@@ -41,8 +41,9 @@ class Standardisation(nn.Module):
         Parameters
         ----------
         categorical : indices of columns of x that are not standardised.
-        phase_free : where y consists of complex vectors whose phases carry no information, their number of
-            components: each vector is divided by its root mean square and not shifted. 0 for other data.
+        phase_free : where y consists of complex vectors (real and imaginary parts as columns) whose phases
+            carry no information, the number of components of one vector: y is then not shifted, and each
+            vector has one scale, the root mean square of its columns. 0 for other data.
         """
         standardisation = cls(Shapes(x.shape[1], y.shape[1])).to(torch.float64)
         for name, values in (("x", x), ("y", y)):

@@ -70,10 +70,10 @@ def uniformity(u: np.ndarray, level: float) -> Uniformity:
 
 @lru_cache(maxsize=8)
 def _null(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the binomial null distribution of n counts.
+    """Return a grid on (0, 1), and the null distribution of the counts of n uniform numbers below its points.
 
-    The grid (G,), the two-sided tail probability of every count at every grid point (G, n + 1), and
-    simulated smallest tail probabilities under uniformity (SIMULATIONS,).
+    Returns the grid (G,), the two-sided tail probability of each count 0 … n at each grid point (G, n + 1),
+    and the smallest tail probability over the grid in each of the simulated uniform samples (SIMULATIONS,).
     """
     from scipy.stats import binom
 

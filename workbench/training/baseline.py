@@ -4,7 +4,7 @@ Validation is repeated many times, and the best of many noisy measurements excee
 chance. A network is accepted when its held-out log-likelihood exceeds the baseline's by two standard errors
 of the mean gain. Gains are paired row by row, so that variation common to both models cancels.
 Source: the one-standard-error rule of Breiman, Friedman, Olshen & Stone 1984, Classification and Regression
-Trees, section 3.4; paired, and with two.
+Trees, section 3.4; here paired, and with two standard errors.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def held_out_log_prob(run: Run) -> Tensor | None:
 def exceeds_baseline(run: Run) -> bool:
     """Test whether the current weights have a significantly higher held-out likelihood than the initial ones.
 
-    True as well for a run without such a baseline, and once weights better than it have been found.
+    True as well for a run whose initial weights are not compared, and once better weights have been found.
     """
     if run.baseline is None or run.best_iteration > 0 or run.best_state is None:
         return True

@@ -37,8 +37,8 @@ def fits(part: str, key: str, experiment: Experiment) -> str:
     """Return the reason why the entry ``key`` cannot replace ``part`` of this experiment; "" when it can.
 
     ``part`` is "problem", "architecture" or "objective". An entry other than the present one is tried with
-    its default settings. A problem is refused only for reasons of its own, and an architecture only if no
-    objective trains it on the problem, since architecture and objective may be chosen anew after it.
+    its default settings. A problem is only checked on its own, since architecture and objective may be chosen
+    anew after it; an architecture is refused only if no objective can train it on the problem.
     """
     member = _candidate(part, key, experiment)
     if isinstance(member, str):

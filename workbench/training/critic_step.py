@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def critic_steps(run: Run, factor: float) -> str:
-    """Do the critic's updates that precede the model's, at ``factor`` times its peak learning rate.
+    """Do the critic's updates that precede the model's, at ``factor`` times the critic's peak learning rate.
 
     Returns the name of a quantity that was not finite, or an empty string.
     """

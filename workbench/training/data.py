@@ -88,7 +88,7 @@ class RunData:
         return Samples(s.x_out(x), s.y_out(y))
 
     def context(self) -> Context:
-        """Return the problem with shapes, shift and scale of the data, for building a loss."""
+        """Return the `Context` for building a loss: the problem, its shapes, shifts and scales of x and y."""
         s = self.standardisation
         units = [t.to(self.bounds) for t in (s.shift_x, s.scale_x, s.shift_y, s.scale_y)]
         return Context(self._problem, self._problem.shapes, *units)
@@ -109,7 +109,7 @@ class RunData:
     def batch(self, index: int, progress: float, part: float = 0.0) -> Batch:
         """Return the ``index``-th batch since the start of the run, at the training progress (0 to 1).
 
-        ``part`` (0 to 1) selects another batch instead, this fraction of an epoch further in the same epoch.
+        ``part`` (0 to 1) selects a batch this fraction of an epoch later in the same epoch (cyclically).
         """
         epoch, position = divmod(index, self.batches)
         position = (position + round(part * self.batches)) % self.batches
@@ -122,7 +122,10 @@ class RunData:
         return Batch(self.train_x[rows], y, progress)
 
     def _recorded(self, rows: Tensor, index: int) -> Tensor:
-        """Return standardised y (n, M) of training rows; with ``fresh_noise``, its noise is drawn anew."""
+        """Return standardised y (n, M) of training rows, with newly drawn noise if ``fresh_noise`` is set.
+
+        The new noise follows from the run's seed and the batch number ``index`` alone.
+        """
         if self._signals is None:
             return self.train_y[rows]
         generator = torch.Generator().manual_seed((self.seed * 1_000_037 + 7_907 * index + 11) % 2**63)
@@ -149,7 +152,10 @@ class RunData:
 
 
 def _with_signals(problem: Problem, n: int, generator: torch.Generator) -> tuple[Samples, Tensor]:
-    """Draw n pairs, and return them with the noiseless signals of their observations in single precision."""
+    """Draw n pairs (x, y), and return them with the noiseless signals that the y are noisy versions of.
+
+    The signals, in single precision, serve to draw other noise for the same x.
+    """
     source = cast("SignalProblem", problem)
     if hasattr(problem, "signal_draws"):
         x, signals = problem.signal_draws(n, generator)

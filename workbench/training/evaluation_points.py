@@ -90,8 +90,8 @@ class EvaluationPoints:
     ) -> Result:
         """Return ``measure()`` for a view, or its latest result where that is recent enough.
 
-        The latest result is reused at the same iteration and, unless ``fresh``, as long as measuring anew
-        would take more than the fraction `_SHARE` of the wall time.
+        The latest result is returned again at the same iteration and, unless ``fresh``, for so long that
+        measuring takes at most the fraction `_SHARE` of the wall time.
         """
         if view in self._cache:
             last, end, cost, result = self._cache[view]

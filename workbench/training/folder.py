@@ -76,7 +76,7 @@ class RunFolder:
 
     # ---- the experiment
     def write_experiment(self, experiment: Experiment) -> None:
-        """Write experiment.json, and those data of the problem that are not among its settings."""
+        """Write experiment.json, and to data/ what the problem's settings lack, such as a table's rows."""
         self.path.mkdir(parents=True, exist_ok=True)
         experiment.problem.save_data(self.path)
         write_whole(self.path / "experiment.json", experiment.to_json().encode())

@@ -87,7 +87,7 @@ def change_objective(run: Run, objective: str | Spec | dict[str, Any]) -> None:
 
 
 def restore_objective(run: Run, state: dict[str, Any]) -> None:
-    """Rebuild the loss that a checkpoint's state was saved with, before the state is loaded."""
+    """Rebuild the loss for the objective named in a checkpoint's ``state``, before this is loaded."""
     run.objectives = state.get("objectives", 0)
     objective = state.get("objective")
     if objective and objective != to_table(run.experiment.objective):
@@ -133,9 +133,9 @@ def make_critic_optimiser(run: Run) -> torch.optim.Optimizer | None:
 
 
 def update_average(run: Run, parts: dict[str, Any]) -> None:
-    """Continue, start or end the average of the weights, as the decay of the objective requires.
+    """Continue, start or end the moving average of the weights, as `Run.averaging` requires.
 
-    ``parts`` are the objects that the non-finite guard copies; the average is one of them.
+    Where there is an average, it is also an entry of ``parts``, the objects that the non-finite guard copies.
     """
     if run.average is None or run.averaging == 0:
         run.average = make_average(run.model, run.averaging)

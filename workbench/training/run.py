@@ -149,7 +149,7 @@ class Run:
 
     @property
     def averaging(self) -> float:
-        """Decay of the moving average of the weights: the larger one of training settings and objective."""
+        """Decay of the weights' moving average: the larger of the training setting's and the objective's."""
         return max(self.settings.averaging, self.experiment.objective.model_averaging)
 
     def _attempt(self, batch: Batch) -> tuple[dict[str, float], str]:
@@ -211,7 +211,7 @@ class Run:
             return validation | self.validation_metrics.measure(self)
 
     def _update_best(self, value: float) -> None:
-        """Keep the evaluated weights if ``value`` is the least loss so far; else count to early stopping."""
+        """Keep the weights of the least loss so far that beat the baseline; else count to early stopping."""
         if value < self.best_loss and exceeds_baseline(self):
             self.best_loss, self.best_iteration, self._stale = value, self.iteration, 0
             self.best_state = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
@@ -343,7 +343,7 @@ class Run:
 
     # ---- on disk
     def attach(self, folder: str | Path | RunFolder) -> RunFolder:
-        """Set the run's folder and write the experiment to it. Raises `RunError` for a run on given pairs."""
+        """Set the run's folder and write the experiment to it. `RunError` if ``samples`` were given."""
         if self._from_samples:
             raise RunError(
                 "A run on pairs that were handed to it cannot be resumed from a folder, so it has none",
@@ -356,7 +356,7 @@ class Run:
     def save(self, folder: str | Path | None = None, *, state: str = "") -> RunFolder:
         """Write checkpoint, history and status into the run's folder.
 
-        ``state`` is that of the status; default "finished" or "stopped". Raises `RunError` without a folder.
+        ``state`` goes into the status; default "finished" or "stopped". Raises `RunError` without a folder.
         """
         if folder is not None:
             self.attach(folder)

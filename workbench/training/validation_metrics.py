@@ -46,7 +46,7 @@ class ValidationMetrics:
     def measure(self, run: Run) -> dict[str, float]:
         """Return the divergences by key, with the prefix `MEASURED`; the run must be in evaluation mode.
 
-        Empty where none is due at this validation or the model's samples are not finite.
+        Empty where no measurement is due at this validation or the model's samples are not finite.
         """
         due = run.iteration // run.settings.validate_every % self._every == 0
         if not run.settings.measured or len(self.x) < 2 or not due:

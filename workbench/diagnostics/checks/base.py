@@ -72,7 +72,7 @@ class Diagnostic(Needs, Spec):
 
     @classmethod
     def within(cls, budget: str) -> Diagnostic:
-        """Return the check with the settings of a budget: "fast" or "thorough". Raises `SpecError`."""
+        """Return the check with the settings of ``budget``: "fast" or "thorough"; `SpecError` for others."""
         if budget not in BUDGETS:
             raise unknown("budget", budget, BUDGETS)
         return cls(**(cls.thorough if budget == "thorough" else {}))
@@ -188,7 +188,7 @@ def posterior_draws(
 def log_density_of_draws(fitted: FittedModel, samples: Tensor, y: Tensor | None) -> Tensor:
     """Return the model's log density (n, L) of draws (n, L, D), given observations y (n, M).
 
-    Non-finite values of draws are replaced by zero before.
+    Non-finite components of draws are set to zero before the density is evaluated.
     """
     count, each = samples.shape[:2]
     rows = None if y is None else y.repeat_interleave(each, 0)
@@ -208,8 +208,8 @@ def non_finite_share(values: Tensor) -> float:
 def verdict_of(p: float, level: float, *, small: bool, non_finite: float = 0.0) -> str:
     """Return the verdict of a test with p value ``p``.
 
-    Red if the fraction ``non_finite`` of draws is too large; otherwise green for ``p`` of at least ``level``,
-    amber for a ``small`` deviation, and red for any other.
+    Red if ``non_finite``, the fraction of non-finite draws, is too large; otherwise green if ``p`` is at
+    least ``level``, else amber if ``small`` (the deviation is below the check's threshold), else red.
     """
     if non_finite > NON_FINITE_SHARE:
         return "red"

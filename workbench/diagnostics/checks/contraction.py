@@ -109,8 +109,9 @@ class Contraction(Diagnostic):
 
 
 def _p_values(truth: Tensor, samples: Tensor, tiny: Tensor) -> np.ndarray:
-    """Return p values (2 D,) of t tests: for each parameter that of the mean, then that of the mean square.
+    """Return the p values (2 D,) of two t tests per parameter, parameter by parameter.
 
+    Of each pair, the first tests the mean z-score against 0, the second the mean squared z-score against 1.
     ``truth`` (n, D), ``samples`` (n, L, D); ``tiny`` (D,) is a lower bound for standard deviations.
     """
     from scipy.stats import ttest_1samp

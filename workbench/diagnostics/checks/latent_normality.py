@@ -125,9 +125,9 @@ def _normality(z: np.ndarray) -> np.ndarray:
 def _dependence(first: np.ndarray, second: np.ndarray, *, upper: bool = False) -> np.ndarray:
     """Test every pair of columns of two tables (n, K) and (n, M) for independence.
 
-    Returns (K, M, 3): rank correlation, its p value, and the p value of the quantile table. NaN for pairs
-    that are not tested: with ``upper`` those on and below the diagonal, and those with constant columns or
-    few rows.
+    Returns (K, M, 3): rank correlation, its p value, and the p value of a χ² test on a table of quantiles.
+    NaN for pairs that are not tested: those with a constant column or under 25 rows and, with ``upper``,
+    pairs (i, j) with j ≤ i.
     """
     from scipy.stats import spearmanr
 

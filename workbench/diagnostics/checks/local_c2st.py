@@ -115,8 +115,8 @@ class LocalC2st(Diagnostic):
 class Points(NamedTuple):
     """Inputs of the classifier, without y.
 
-    ``real`` and ``model`` (n, K) are pairs of truths and model draws to train on; ``places`` (P, draws, K)
-    are the model draws at the P tested observations, to evaluate it at.
+    The classifier is trained on the rows of ``real`` (truths) and ``model`` (model draws), (n, K) each and
+    paired by row, and evaluated at ``places`` (P, draws, K), model draws at the P tested observations.
     """
 
     real: Tensor
@@ -146,8 +146,8 @@ def _codes(
 ) -> tuple[Points, float]:
     """Return the classifier's points in latent space, and the fraction of truths with non-finite latents.
 
-    Latents of the truths x (n, D) are paired with standard normal ones; ``count`` further standard normal
-    latents stand for the model's draws at every tested observation in ``places`` (P, M).
+    Each latent of the truths x (n, D) is paired with a draw from N(0, I). At each of the P tested
+    observations ``places`` (P, M), ``count`` further draws from N(0, I) stand for the model's draws.
     """
     real = on_cpu(fitted.latent(x, y)[0])
     model = torch.randn(real.shape, generator=generator, dtype=torch.float64)
@@ -164,10 +164,11 @@ def _residuals(
     seed: int,
     generator: torch.Generator,
 ) -> tuple[Points, float]:
-    """Return the classifier's points as x minus its linear prediction from y, and the non-finite fraction.
+    """Return the classifier's points as residuals of a linear regression of x on y, and a fraction.
 
-    Truths x (n, D) are paired with model draws at the same y; ``count`` draws are made at each observation
-    in ``places`` (P, M). The unit is the standard deviation of the residuals.
+    Residuals of the truths x (n, D) are paired with those of model draws at the same y; ``count`` model draws
+    are made at each of the P tested observations ``places`` (P, M). Residuals are divided by their standard
+    deviation. The fraction is that of non-finite model draws, the larger one of both sets of draws.
     """
     model = posterior_draws(fitted, y, len(y), 1, seed)[:, 0]
     own = posterior_draws(fitted, places, len(places), count, seed + 1)
@@ -191,8 +192,9 @@ def _test(
 ) -> dict[str, np.ndarray | float]:
     """Train the classifier with true and with swapped labels, and test it at observations ``places`` (P, M).
 
-    Returns by name ``statistic``, ``local_p``, ``bias`` (mean |P − ½|) and ``chance`` (the same for swapped
-    labels), (P,) each, and ``p``, the p value over all observations.
+    Returns a dict: per observation (P,) the ``statistic``, its p value ``local_p``, the ``bias`` (mean
+    |P(truth) − ½| over the model's draws) and ``chance`` (the mean bias of classifiers of swapped labels);
+    and ``p``, the p value of all observations jointly.
     """
     from sklearn.kernel_ridge import KernelRidge
 

@@ -101,9 +101,9 @@ class OutOfDistribution(Diagnostic):
     def _training_observations(
         self, fitted: FittedModel, problem: Problem, seed: int
     ) -> tuple[Typicality, Tensor, Tensor]:
-        """Return the test for typical observations, and shift and scale (M,) of its standardised units.
+        """Return a test of typicality, and the shift and scale (M,) that standardise y for it.
 
-        It is the test that the model carries, or one built from fresh observations of the problem.
+        The test is the one that the model carries, else one built from fresh observations of the problem.
         """
         from workbench.inference.out_of_distribution import Typicality
 

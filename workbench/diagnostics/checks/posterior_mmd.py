@@ -4,7 +4,8 @@ Err_post     mean over fresh y of the unbiased MMD² between draws of the model 
              the kernel Σ_h 1 / (1 + d²/h²) of the distance d, h in {0.05, 0.2, 0.9}, in raw units of x as
              published; also biased, and unbiased with x in standard deviations of the prior, on which the
              verdict is based.
-Floor        the same between two reference sets: the value for an exact posterior.
+Floor        mean unbiased MMD² between two independent sets of reference draws at the same observations: the
+             value that an exact posterior would reach.
 Test         under the exact posterior, model and second reference are exchangeable, so that
              MMD²(model, first) − MMD²(second, first) is positive or negative with equal probability at every
              observation: exact sign-flip test.
@@ -102,9 +103,10 @@ def _mean(values: np.ndarray) -> float:
 
 
 def _distances(part: DrawSets, scale: Tensor) -> list[float]:
-    """Return five MMD² at one observation.
+    """Return five values of MMD² at one observation.
 
-    In raw units of x: unbiased, biased and (unbiased) floor; with x in units of ``scale``: unbiased, floor.
+    In raw units of x: model to first reference set, unbiased and biased, then second to first reference set,
+    unbiased. With x divided by ``scale`` (D,): model to first and second to first, both unbiased.
     """
     from workbench.divergences import mmd_squared
 

@@ -3,8 +3,8 @@
 W2           root of the least mean squared distance over all pairings of the model's draws with exact ones
 Sliced W2    root mean square, over random directions, of W2 between projections of both sets on a line
 Units        standard deviations of the exact posterior at that observation (of the first exact set)
-Floor        the same between two exact sets: the value for an exact model, which is not small in many
-             dimensions
+Floor        the distance between two independent sets of exact draws, which an exact model would reach; it
+             is not small in many dimensions
 Test         sign-flip test: when the model is exact, W2²(model, first) − W2²(second, first) is positive or
              negative with equal probability at every observation; the smaller p value of W2 and sliced W2,
              doubled
@@ -100,7 +100,10 @@ class PosteriorWasserstein(Diagnostic):
 
 
 def _squared_distances(part: DrawSets, divergence: SampleDivergence) -> list[float]:
-    """Return four squared distances at one observation: W2² of the model and its floor, the same sliced."""
+    """Return four squared distances to the first exact set at one observation.
+
+    W2² of the model's draws, W2² of the second exact set, then the square of sliced W2 for each of the two.
+    """
     from workbench.diagnostics.two_samples import exact_wasserstein
 
     scale = part.first.std(0).clamp(min=1e-12)

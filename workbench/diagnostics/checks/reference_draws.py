@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DrawSets:
-    """Samples at the observation with index ``row``: of the model and two exact sets, (n, D) each.
+    """Samples at the observation with index ``row``: from the model and two exact sets, (n, D) each.
 
-    Non-finite samples of the model are left out.
+    The model's set has fewer than n rows where some are not finite, as these are left out.
     """
 
     row: int
@@ -53,7 +53,7 @@ class ReferenceComparison:
 
     @property
     def skipped(self) -> int:
-        """Number of observations without exact samples, which take too long in a far tail."""
+        """Number of observations without exact samples or with fewer than two finite samples of the model."""
         return len(self.data.y) - len(self.sets)
 
 
@@ -62,7 +62,8 @@ def model_and_reference_draws(
 ) -> ReferenceComparison:
     """Draw ``count`` samples of the model, and of each exact set, at each of ``observations`` fresh y.
 
-    All are float64 on the CPU. Observations without a reference posterior are left out.
+    All are float64 on the CPU. Observations without a reference posterior, which may be missing in a far
+    tail, and those with fewer than two finite model samples are left out.
     """
     from workbench.inference.reference_posteriors import REFERENCES
 
@@ -78,5 +79,5 @@ def model_and_reference_draws(
 
 
 def skipped_sentence(comparison: ReferenceComparison) -> str:
-    """Return a sentence on the number of observations without a reference posterior, after a space; or ""."""
+    """Return " N observations had no reference.", with its leading space; "" if none was skipped."""
     return f" {comparison.skipped} observations had no reference." if comparison.skipped else ""

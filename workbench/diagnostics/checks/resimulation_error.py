@@ -2,9 +2,9 @@
 
 Error        Err_resim = E ‖s(x̃) − y‖² over fresh y and x̃ ~ model(· | y), with the simulator s, in squared
              units of y; as published, the mean at each observation is clamped at 10.
-Floor        the same with x̃ = x, from which y was simulated: x is a draw from the exact posterior. With noise
-             it is not 0.
-Baseline     the same with x̃ from another pair: the error of a posterior that ignores y.
+Floor        the error with x̃ = x, from which y was simulated: x is a draw from the exact posterior. With
+             noise it is not 0.
+Baseline     the error with x̃ from another pair (x, y): that of a posterior that ignores y.
 Share        (error − floor) / (baseline − floor): 0 exact, 1 useless, negative too narrow.
 Test         under the exact posterior the mean of error − floor is zero (t test over the observations), and
              the rank of the truth's own error among those of the draws is uniform; the smaller p value,

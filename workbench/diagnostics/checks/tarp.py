@@ -95,7 +95,7 @@ class Tarp(Diagnostic):
 
 
 def _points(data: HeldOutPairs, generator: torch.Generator) -> Tensor:
-    """Draw one point for each pair, (n, D): given y, it is independent of x."""
+    """Return a random reference point r for each pair (x, y), (n, D), independent of x given y."""
     design = torch.cat([torch.ones(len(data.y), 1, dtype=torch.float64), data.y], 1)
     half = torch.arange(len(design)) % 2 == 0
     points = torch.empty_like(data.x)

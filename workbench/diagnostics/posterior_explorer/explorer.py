@@ -77,7 +77,7 @@ class PosteriorExplorer:
         )
 
     def prior(self, query: Query) -> xr.Dataset | None:
-        """Return the histogram of the prior over the plotted ranges of a query; None for an unknown prior."""
+        """Return the prior's histogram over the plotted ranges of a query; None without prior samples."""
         return self._histogram_of(self.training.x, query) if len(self.training.x) else None
 
     def observation(self, query: Query) -> tuple[float, ...]:
@@ -120,7 +120,8 @@ class PosteriorExplorer:
     def reference(self, query: Query, n: int = 2000) -> xr.Dataset:
         """Return the histogram of n samples of the problem's reference posterior.
 
-        For a physical view that shows the reference as separate lines, these are in ``reference_line``.
+        If the query's physical view plots the reference apart from the posterior, its lines are added as
+        ``reference_line``.
         Raises the `WorkbenchError` of a problem without a reference posterior at this observation.
         """
         observation = self.observation(query)
@@ -198,7 +199,7 @@ class PosteriorExplorer:
     def _unless_expensive(
         self, name: str, query: Query, evaluate: Callable[[], xr.Dataset | None]
     ) -> xr.Dataset | None:
-        """Return ``evaluate()``, or None while the observation moves if its latest evaluation was slow."""
+        """Return ``evaluate()``; None while the observation moves, if view ``name`` was slow last time."""
         if not query.at_rest and self._cost.get(name, 0.0) > EXPENSIVE:
             return None
         start = time.perf_counter()
@@ -213,7 +214,7 @@ class PosteriorExplorer:
         observation: tuple[float, ...],
         reference: np.ndarray | None = None,
     ) -> xr.Dataset | None:
-        """Return the physical view that a query asks for, on fixed axes that cover the prior; or None."""
+        """Return the query's physical view, with fixed axis limits that cover the prior; None without one."""
         key = query.picture
         if key and key not in self._picture_windows:
             prior = physical.physical(

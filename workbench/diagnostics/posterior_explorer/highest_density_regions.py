@@ -38,7 +38,7 @@ def pairs(count: int) -> tuple[tuple[int, int], ...]:
 
 
 def bin_indices(draws: np.ndarray, windows: Sequence[Sequence[float]], bins: int) -> np.ndarray:
-    """Return the bin index (n, d) of each coordinate of draws (n, d); -1 outside its window or not finite."""
+    """Return the bin index (n, d) of each coordinate of draws (n, d); -1 for NaN or outside ``windows``."""
     low, high = np.asarray(windows, dtype=np.float64).reshape(-1, 2).T
     position = (draws - low) * (bins / (high - low))
     inside = (position >= 0) & (position < bins)
@@ -62,7 +62,7 @@ def bin_counts(draws: np.ndarray, windows: Sequence[Sequence[float]]) -> tuple[n
 
 
 def spreads(draws: np.ndarray, windows: Sequence[Sequence[float]]) -> np.ndarray:
-    """Return the spread (d,) of draws (n, d), each in units of the width of its window.
+    """Return the spread (d,) of draws (n, d), each divided by the width of the variable's window (low, high).
 
     It is the smaller one of the standard deviation and that of the normal distribution with the same
     quartiles; infinite without draws.
@@ -109,10 +109,10 @@ def relative_density(counts: np.ndarray, total: int, spread: np.ndarray) -> np.n
 
 
 def levels(density: np.ndarray, counts: np.ndarray, shares: Sequence[float], total: int) -> list[float]:
-    """Return the density thresholds of the regions that hold these fractions of ``total`` draws.
+    """Return the density thresholds of the regions that hold the fractions ``shares`` of ``total`` draws.
 
-    For each fraction, the largest t for which the bins with ``density`` >= t hold it. Where the window holds
-    fewer draws than that, the smallest density of a bin that is not empty; infinite where all are empty.
+    For each fraction, the largest t for which the bins with ``density`` >= t hold it. Where all bins together
+    hold fewer draws, the smallest density of a bin that is not empty; infinite where all are empty.
     """
     order = np.argsort(density, axis=None)[::-1]
     heights, contents = density.reshape(-1)[order], counts.reshape(-1)[order]
@@ -129,8 +129,8 @@ def outlines(
 ) -> list[list[np.ndarray]]:
     """Return the outline of the region for every pair of variables and every fraction of the draws.
 
-    Each is an array (k, 2) of horizontal and vertical positions in units of the window, between 0 and 1, with
-    a NaN row between separate closed lines.
+    Each is an array (k, 2) of horizontal and vertical positions, as fractions of the plotted range (0 to 1),
+    with a NaN row between separate closed lines.
     """
     from contourpy import contour_generator
 

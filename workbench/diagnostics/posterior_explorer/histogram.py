@@ -127,9 +127,9 @@ def histogram(
 
 
 def _offset(lines: list[np.ndarray], count: int) -> np.ndarray:
-    """Join the outlines of all cells to one line (k, 2) with NaN gaps, in the plane of the corner plot.
+    """Move each outline into its unit square of the corner plot, and join all to one line (k, 2).
 
-    ``count`` is the number of variables.
+    ``lines`` hold one outline, with NaN rows as gaps, per pair of the ``count`` variables.
     """
     cells = [
         line + (column, count - 1 - row)

@@ -97,7 +97,7 @@ def _lines(
 
 
 def _window(lines: np.ndarray, marks: np.ndarray) -> list[tuple[float, float]]:
-    """Return limits of both axes that hold 99 % of the lines' points and all marks, with a margin."""
+    """Return plot limits [(low, high)] of both axes that hold 99 % of the lines' points and all marks."""
     points = lines.reshape(-1, 2)
     points = points[np.isfinite(points).all(1)]
     if not len(points):
