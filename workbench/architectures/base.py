@@ -99,7 +99,7 @@ class Architecture(Spec):
     def misfits(self, variables: Sequence[Variable]) -> list[str]:
         """Reasons why the architecture does not suit ``variables``, the components of x; empty if it does.
 
-        For instance since some are categories. One sentence each, with a suggestion.
+        One sentence each, with a suggestion; for instance, a density does not suit categorical variables.
         """
         names = [v.name for v in variables if v.categories]
         if not names or Capability.DENSITY not in self.capabilities:

@@ -76,9 +76,9 @@ class EmbeddedArchitecture(NetworkArchitecture):
         return super().unused(shapes) | ({"embedding_channels"} if self.embedding == "mlp" else set())
 
     def embedding_for(self, shapes: Shapes) -> tuple[nn.Module | None, int]:
-        """Build the embedding of y; return it and the number of components that other networks read.
+        """Build the embedding of y; return it and the number of components that it gives to other networks.
 
-        Where y is not embedded, these are None and the number of components of y.
+        If y is not embedded, return None and the number of components of y, which are then read directly.
         """
         from workbench.nn.embedding import embedding_network
 

@@ -4,11 +4,11 @@ density   p(x | y) = Π_d p(x_d | x_{<d}, y), all factors in one pass: output d 
 sampling  component after component, D passes; each takes a standard normal number, and with a mixture a
           second one, which selects one of its normals with probability equal to its weight
 inverse   none: it is unknown which component of a mixture a point came from
-variants  of the random order and connectivity: training uses them in turn; the density is the mean over all
-          S of them, 1/S Σ_s p_s(x | y)
+variants  S sets of masks with different random orders and connectivities: training uses one at a time, in
+          turn; the density is the mean over all of them, 1/S Σ_s p_s(x | y)
 Trained by maximum likelihood.
 Source: Germain, Gregor, Murray & Larochelle 2015, MADE: Masked Autoencoder for Distribution Estimation,
-arXiv:1502.03509; the output mask is strict.
+arXiv:1502.03509.
 """
 
 from __future__ import annotations

@@ -1,13 +1,14 @@
 """Ensemble of regressed spline flows: a linear Gaussian posterior fitted to the data, refined by splines.
 
-member    q_k: x → soft edges, where they raise the likelihood → whitened residuals of a regression on y →
-          autoregressive splines whose knots depend on y → standard normal numbers. Where its likelihood is
-          higher, a linear model with a scale mixture of normal errors, truncated to the bounds of x, replaces
-          edges and regression
-density   p(x | y) = (1/K) Σ_k q_k(x | y); edges and regression are common to the K members
+member    q_k: x → soft edges (a map of bounded components to the real line, logarithmic near a bound; where
+          it raises the likelihood) → whitened residuals of a linear regression on y → autoregressive
+          splines whose knots depend on y → standard normal numbers. If it has a higher likelihood, a
+          regression whose errors are a scale mixture of normals, truncated to the bounds of x, replaces the
+          first two steps
+density   p(x | y) = (1/K) Σ_k q_k(x | y); soft edges and regression are common to the K members
 features  of y: y itself, and normal scores of the components far from normal; where y is a set of
           exchangeable blocks, the sorted blocks and their means, standard deviations and correlations
-start     edges, regression and features are fitted to the training data and the splines are close to the
+start     soft edges, regression and features are fitted to the training data and the splines are close to the
           identity: training begins at the best linear Gaussian posterior
 sampling  z = (z₀, ζ), all standard normal: Φ(z₀) selects the member, whose inverse maps ζ to x; samples
           outside the bounds of x are rejected and replaced
@@ -15,7 +16,7 @@ inverse   none: it is unknown which member a point came from
 Trained by maximum likelihood, each member on its own, that is by the mean of the members' log-densities; by
 Jensen's inequality it is at most the log-density of the ensemble, which is what is reported.
 Source: Lakshminarayanan, Pritzel & Blundell 2017, Deep ensembles, arXiv:1612.01474; Durkan et al. 2019,
-Neural Spline Flows, arXiv:1906.04032; Box & Cox 1964 (edges). The combination: this project.
+Neural Spline Flows, arXiv:1906.04032; Box & Cox 1964 (soft edges). The combination: this project.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 @ARCHITECTURES.register
 class RegressedEnsemble(RegressedArchitecture):
-    """Ensemble of spline flows, each of a few wide layers, on the residuals of one common regression on y."""
+    """Ensemble of spline flows of a few wide layers, for the residuals of one common regression on y."""
 
     key = "regressed_ensemble"
     title = "Ensemble of regressed spline flows"

@@ -1,14 +1,15 @@
 """Ensemble of regressed mixtures: a linear Gaussian posterior fitted to the data, refined by mixtures.
 
-member    q_k: x → soft edges, where they raise the likelihood → whitened residuals of a regression on y → for
-          each residual a mixture of two-piece normals whose modes, scales and weights depend on y and on the
-          residuals before it. Where its likelihood is higher, a linear model with a scale mixture of normal
-          errors, truncated to the bounds of x, replaces edges and regression
+member    q_k: x → soft edges (a map of bounded components to the real line, logarithmic near a bound; where
+          it raises the likelihood) → whitened residuals of a linear regression on y → for each residual a
+          mixture of two-piece normals whose modes, scales and weights depend on y and on the residuals before
+          it. If it has a higher likelihood, a regression whose errors are a scale mixture of normals,
+          truncated to the bounds of x, replaces the first two steps
 bounds    without soft edges: each mixture is truncated to the range of its residual, so that the probability
           outside the bounds of x is almost zero (for up to a dozen components of x)
-density   p(x | y) = (1/K) Σ_k q_k(x | y); edges and regression are common to the K members
-features  of y: as in the ensemble of regressed spline flows
-start     edges, regression and features are fitted to the training data and the mixtures are close to
+density   p(x | y) = (1/K) Σ_k q_k(x | y); soft edges and regression are common to the K members
+features  of y: as in the ensemble of regressed spline flows (`regressed_ensemble`)
+start     soft edges, regression and features are fitted to the training data and the mixtures are close to
           standard normal: training begins at the best linear Gaussian posterior
 order     of the residuals: ascending and descending in alternate members. Two members are trained for a few
           steps, one in each order; where held-out data are significantly more likely in one order, by a fifth
@@ -17,7 +18,8 @@ sampling  z = (z₀, ζ), all standard normal: Φ(z₀) selects the member, whic
           outside the bounds of x, if any, are rejected and replaced
 inverse   none: it is unknown which member a point came from
 Trained by maximum likelihood, each member on its own, as the ensemble of regressed spline flows. A mixture
-represents narrow modes and edges directly, where a spline needs steep slopes, and its steps are cheaper.
+represents narrow modes and jumps of the density directly, where a spline needs steep slopes, and a training
+step is cheaper.
 Source: Bishop 1994, Mixture density networks; Germain et al. 2015, MADE, arXiv:1502.03509; Lakshminarayanan,
 Pritzel & Blundell 2017, Deep ensembles, arXiv:1612.01474. The combination: this project.
 """

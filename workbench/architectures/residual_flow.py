@@ -1,4 +1,4 @@
-"""Residual flow (invertible residual network): blocks x + g(x) in a row, each g a contraction.
+"""Residual flow (invertible residual network): a composition of blocks x + g(x), each g a contraction.
 
 forward   x ← x + g_j(x, y), j = 1 … M;  Lip(g_j) ≤ L < 1 in x, whatever the weights
 log-det   Σ_j log det(I + ∂g_j/∂x): exact, a power series, or an unbiased estimate of it
@@ -118,7 +118,7 @@ class ResidualArchitecture(LayeredArchitecture):
 
 @ARCHITECTURES.register
 class ResidualFlow(ResidualArchitecture):
-    """Residual flow, the only flow here with a bound on its Lipschitz constants in both directions."""
+    """Residual flow: the only flow in the catalogue whose Lipschitz constants are bounded both ways."""
 
     key = "residual_flow"
     title = "Residual flow"

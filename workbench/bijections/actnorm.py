@@ -53,10 +53,10 @@ class ActNorm(LazyTransform):
 
     @torch.no_grad()
     def start(self, rows: Tensor, *, backwards: bool) -> None:
-        """Initialise from mean and standard deviation of ``rows`` (n, D): once, in training mode, n ≥ 2.
+        """Initialise the layer such that it maps ``rows`` (n, D) to mean 0 and variance 1.
 
-        ``backwards`` if the rows enter the inverse. Rows with a mean or deviation that is not finite have no
-        effect.
+        With ``backwards``, the inverse maps them so. Does nothing if the layer is already initialised, in
+        evaluation mode, for n < 2, or if mean or standard deviation of the rows are not finite.
         """
         if not self.training or rows.shape[0] < 2 or bool(self.started):
             return

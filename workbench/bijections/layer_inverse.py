@@ -102,7 +102,7 @@ def _inverse_by_component(layer: MaskedAutoregressiveTransform, context: Tensor 
 
 
 def _stops(ready: Tensor, passes: int) -> list[int]:
-    """For each number p < ``passes``: how many units can be evaluated once p components are known.
+    """Return how many hidden units can be evaluated once p components are known, for p = 0 … passes − 1.
 
     ``ready`` holds the number of components that each unit needs.
     """

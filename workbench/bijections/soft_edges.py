@@ -64,7 +64,10 @@ class SoftEdgesTransform(JointMixin, VectorTransform):
 
 
 class SoftEdges(LazyTransform):
-    """Layer of soft edges; the identity until `prepare` sets them. Not learned, and independent of y."""
+    """Layer that maps components with bounds to the real line, as in the module's equations.
+
+    It is the identity until `prepare` fits it to data. It is not learned, and does not depend on y.
+    """
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -76,9 +79,10 @@ class SoftEdges(LazyTransform):
 
     @torch.no_grad()
     def prepare(self, x: Tensor, c: Tensor | None, bounds: Tensor) -> None:
-        """Set edges to the finite ``bounds`` (2, D), and widths by the likelihood of x (n, D) given c (n, C).
+        """Choose the widths that maximise the likelihood of x (n, D), given features c (n, C) of y.
 
-        c are features of y. Components without a gain in likelihood get no edges.
+        The edges are the finite ones of ``bounds`` (2, D). A component whose likelihood hardly gains is left
+        unchanged.
         """
         for name, edge in zip(("low", "high"), bounds, strict=True):
             getattr(self, name).copy_(torch.where(edge.isfinite(), edge, 0.0))

@@ -26,7 +26,7 @@ class StackedSplines(LazyTransform):
 
     Parameters
     ----------
-    orders : (K, D), the place 0 … D − 1 of each component in each member's order.
+    orders : (K, D), the position 0 … D − 1 of each component in each member's order.
     context : C (0 for none).
     bins, bound, slope : number of pieces of a spline; it acts within ±bound; its slopes lie between ``slope``
         and the inverse of ``slope``.

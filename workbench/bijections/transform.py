@@ -22,7 +22,7 @@ class VectorTransform(Transform):
 
 
 class ScalarTransform(Transform):
-    """Base of increasing bijections of the real line, applied elementwise; so are log-determinants."""
+    """Base of increasing bijections of the real line, applied elementwise; one log-slope per element."""
 
     domain = constraints.real
     codomain = constraints.real
@@ -64,11 +64,11 @@ class ReversibleTransform(JointMixin, VectorTransform):
 
     @abstractmethod
     def _forward(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        """Map u (n, D) -> v (n, D), not inverted, and log|det ∂v/∂u| (n,)."""
+        """Map u (n, D) forward, whatever ``inverted`` is; return v (n, D) and log|det ∂v/∂u| (n,)."""
 
     @abstractmethod
     def _backward(self, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Inverse of `_forward`: v (n, D) -> u (n, D) and log|det ∂u/∂v| (n,)."""
+        """Map v (n, D) backward, inverting `_forward`; return u (n, D) and log|det ∂u/∂v| (n,)."""
 
     def call_and_ladj(self, u: Tensor) -> tuple[Tensor, Tensor]:
         return self._backward(u) if self.inverted else self._forward(u)

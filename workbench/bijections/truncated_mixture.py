@@ -78,10 +78,10 @@ class TruncatedMixture(LazyTransform):
         return TruncatedMixtureTransform(self, c)
 
     def components(self, c: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Means of the mixture's components, edges of the box, and log-probabilities inside it, given c.
+        """Return means, standardised edges of the box, and log-probabilities in the box of the K normals.
 
-        Returns m (n, D) or (D,); the lower and the upper edge of the box, as distances from m in units of σ,
-        each (…, K, D); and log M of the same shape.
+        Four tensors: m (n, D), or (D,) without c; (low − m)/σ and (high − m)/σ, each (…, K, D), for the box
+        low ≤ u ≤ high; and log M (…, K, D), the log-probability of each normal between these edges.
         """
         mean = self.offset if c is None else self.offset + c @ self.slope.mT
         low, high = self.edges
@@ -92,9 +92,9 @@ class TruncatedMixture(LazyTransform):
 
     @torch.no_grad()
     def prepare(self, x: Tensor, c: Tensor | None, bounds: Tensor) -> None:
-        """Fit to x (n, D) and c (n, C) within ``bounds`` (2, D).
+        """Fit the mixture to x (n, D) given features c (n, C) of y; the box is ``bounds`` (2, D) of x.
 
-        Remains the identity unless all bounds are finite and the fit gains enough likelihood.
+        The layer remains the identity unless all bounds are finite and the fit raises the likelihood enough.
         """
         if not bounds.isfinite().all():
             return
@@ -199,7 +199,10 @@ class TruncatedMixtureTransform(ReversibleTransform):
 
 
 def _weighted_regression(design: Tensor, u: Tensor, importance: Tensor) -> tuple[Tensor, Tensor]:
-    """Coefficients (C + 1, D) and residual scales (D,) of a linear regression with weights (n,) per row."""
+    """Return coefficients (C + 1, D) and residual scales (D,) of a linear regression of u on ``design``.
+
+    ``importance`` (n,) are the weights of the rows.
+    """
     rows = design * importance[:, None]
     ridge = _RIDGE * importance.mean() * torch.eye(design.shape[1]).to(u)
     weights = torch.linalg.solve(rows.T @ design / len(u) + ridge, rows.T @ u / len(u))
@@ -207,7 +210,10 @@ def _weighted_regression(design: Tensor, u: Tensor, importance: Tensor) -> tuple
 
 
 def _fit_without_box(design: Tensor, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Coefficients (C + 1, D), scales (K, D) and mixture weights (K,) by expectation-maximisation."""
+    """Fit the mixture without truncation by expectation-maximisation.
+
+    Returns regression coefficients (C + 1, D), scales (K, D) and mixture weights (K,).
+    """
     grid, importance = _SCALES.to(u.device), torch.ones(len(u)).to(u)
     shares = torch.full((len(grid),), 1 / len(grid)).to(u)
     for _ in range(_ROUNDS):
@@ -227,7 +233,7 @@ def _fit_within_box(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Maximise the likelihood truncated to ``bounds`` by L-BFGS, starting from the parameters passed in.
 
-    Returns coefficients (C + 1, D), scales (K, D) and weights (K,) of the mixture.
+    Returns regression coefficients (C + 1, D), scales (K, D) and mixture weights (K,).
     """
     least = (bounds[1] - bounds[0]) / 500
     shift = torch.zeros(weights.shape).to(weights).requires_grad_()

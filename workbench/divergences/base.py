@@ -111,7 +111,10 @@ class SampleDivergence(Divergence):
 
     @staticmethod
     def crossed(p: Tensor, q: Tensor, distance: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-        """Return the loss of `between_rows`, from halves of p and q, for any ``distance`` of two samples."""
+        """Return ½ [D(p₁, q₂) + D(p₂, q₁) - D(p₁, p₂) - D(q₁, q₂)], a scalar, for D = ``distance``.
+
+        p₁, p₂ and q₁, q₂ are the halves of p and q.
+        """
         half = len(p) // 2
         if half == 0:  # a single row has no other
             return distance(p, q)
@@ -277,7 +280,7 @@ def _check_probabilities(p: Tensor, q: Tensor) -> None:
 
 
 def no_ratio(divergence: Divergence) -> IncompatibleError:
-    """Return the error to raise where p/q is needed of a divergence whose critic does not determine it."""
+    """Return the error to raise where p/q is needed, but the divergence's critic does not determine it."""
     return IncompatibleError(
         f"The critic of {divergence.title} does not know the ratio p/q, only the side of a threshold",
         suggestion="use Kullback-Leibler or Pearson as the auxiliary divergence",

@@ -50,10 +50,10 @@ class EnergyDistance(SampleDivergence):
         return 2 * _distances(p, q).mean() - self._within(p, q)
 
     def between_rows(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return the energy distance between p (n, D) and q (n, D) without the pairs of rows i of p and of q.
+        """Return the energy distance between p (n, D) and q (n, D), a scalar, without the pairs (p_i, q_i).
 
-        These may share an observation. All other pairs are used, more than by the two halves of
-        `SampleDivergence.between_rows`.
+        Row i of p and row i of q may share an observation. All other pairs of rows are used, more than in
+        `SampleDivergence.between_rows`, which halves the samples.
         """
         across = _distances(p, q)
         return 2 * mean_off_diagonal(across) - self._within(p, q)

@@ -75,7 +75,10 @@ class MaxSlicedWasserstein(SampleDivergence):
         return self._along(self._best(p, q, generator), p, q)
 
     def between_rows(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return the loss of `SampleDivergence.between_rows`, all along the best direction for p and q."""
+        """Return the loss of `SampleDivergence.between_rows`, with one direction for its four terms.
+
+        It is the direction with the largest W_r^r between p (n, D) and q (n, D).
+        """
         theta = self._best(p, q, generator)
         return self.crossed(p, q, lambda a, b: self._along(theta, a, b))
 

@@ -162,10 +162,10 @@ class MaximumMeanDiscrepancy(SampleDivergence):
         return mmd_squared(p, q, kernel_name=self.kernel, unbiased=self.unbiased, length=self.length)
 
     def between_rows(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return MMD² between p (n, D) and q (n, D) without the pairs of row i of p and row i of q.
+        """Return MMD² between p (n, D) and q (n, D), a scalar, without the pairs (p_i, q_i).
 
-        These may share an observation. All other pairs are used, more than by the two halves of
-        `SampleDivergence.between_rows`.
+        Row i of p and row i of q may share an observation. All other pairs of rows are used, more than in
+        `SampleDivergence.between_rows`, which halves the samples.
         """
         return mmd_squared(
             p, q, kernel_name=self.kernel, unbiased=self.unbiased, length=self.length, by_rows=True

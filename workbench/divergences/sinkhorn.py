@@ -70,14 +70,18 @@ class Sinkhorn(SampleDivergence):
         return ""
 
     def between(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return the divergence of p (n, D) and q (m, D), a scalar in the units of x to the ``order``."""
+        """Return S_ε between samples p (n, D) and q (m, D), or OT_ε unless ``debiased``: a scalar.
+
+        Its units are those of x to the power r, ``order``.
+        """
         return self._transport(p, q, self.debiased)
 
     def between_rows(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return a training loss for p (n, D) and q (n, D) whose rows i may share an observation.
+        """Return a training loss, a scalar, for data p (n, D) and model samples q (n, D).
 
-        Debiased, it is the loss of `SampleDivergence.between_rows` with OT_ε as distance; otherwise OT_ε
-        between the first half of p and the second half of q.
+        Row i of p and row i of q may share an observation. If ``debiased``, it is the loss of
+        `SampleDivergence.between_rows` with D = OT_ε; otherwise OT_ε of the first half of p and the second
+        half of q.
         """
         if self.debiased:
             return self.crossed(p, q, lambda a, b: self._transport(a, b, False))

@@ -74,6 +74,6 @@ class SlicedWasserstein(SampleDivergence):
         return line_wasserstein(p @ theta.T, q @ theta.T, self.order).mean()
 
     def between_rows(self, p: Tensor, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return the loss of `SampleDivergence.between_rows`, all along the same directions."""
+        """Return the loss of `SampleDivergence.between_rows`, with the same directions for its four terms."""
         theta = directions(self.slices, p.shape[1], p, generator)
         return self.crossed(p @ theta.T, q @ theta.T, lambda a, b: line_wasserstein(a, b, self.order).mean())

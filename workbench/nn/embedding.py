@@ -58,7 +58,7 @@ class DeepSet(nn.Module):
 
 
 class Convolution1d(nn.Module):
-    """Embedding of a series: y (n, L · C), one time after another -> h (n, F), by convolutions over time.
+    """Embedding of a series by convolutions over time: y (n, L · C), the C channels of each time -> h (n, F).
 
     Parameters
     ----------

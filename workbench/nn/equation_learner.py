@@ -93,7 +93,7 @@ class EquationLearner(nn.Module):
         self._spread_frequencies(features)
 
     def _rows(self, function: str) -> list[tuple[int, int]]:
-        """Number of each unit with this function, and the row of the weights that gives its last argument."""
+        """Return (k, row) for every unit k of ``function``: its last argument is entry ``row`` of W u + b."""
         ends = itertools.accumulate(UNITS[unit] for unit in self.units)
         pairs = enumerate(zip(self.units, ends, strict=True))
         return [(number, end - 1) for number, (unit, end) in pairs if unit == function]
@@ -148,10 +148,10 @@ class EquationLearner(nn.Module):
         *,
         odd: bool,
     ) -> None:
-        """Let the first of two units replace the second, where their arguments are equal or opposite.
+        """Replace the second of two units by the first, if their arguments are equal or opposite.
 
-        A unit is given by its number and its row of ``layer``. The argument becomes the mean of the two,
-        weighted by the coefficients of both units in the layer ``above``.
+        A unit is given by its index and by the row of ``layer`` that computes its argument. The new argument
+        is the mean of both, weighted by the coefficients of the units in the next layer, ``above``.
         """
         (unit, row), (other_unit, other_row) = first, second
         sums = torch.cat([layer.weight, layer.bias[:, None]], 1)

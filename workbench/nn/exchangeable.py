@@ -28,9 +28,9 @@ _FLOOR = 1e-4
 
 
 class Exchangeable(nn.Module):
-    """Features of y that do not depend on the order of exchangeable blocks: y (n, M) -> c (n, 2 M).
+    """Two groups of features of y (n, M) that do not depend on the order of exchangeable blocks, each (n, M).
 
-    Until `prepare` finds such blocks they are y, twice. Nothing is learned.
+    They are y itself, twice, unless `prepare` finds that y is a set of such blocks. Nothing is learned.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class Exchangeable(nn.Module):
 
     @torch.no_grad()
     def prepare(self, x: Tensor, y: Tensor) -> None:
-        """Test y (n, M) for exchangeable blocks, given x (n, D), both standardised; store their layout."""
+        """Test whether y (n, M) is a set of exchangeable blocks, given x (n, D); store the blocks' layout."""
         self.layout = find_blocks(x, y)
         if self.layout is not None:
             self.blocks.fill_(self.layout[0])
@@ -64,9 +64,9 @@ class Exchangeable(nn.Module):
             self.floor[: block.shape[2]].copy_(_FLOOR * block.flatten(0, 1).std(0))
 
     def forward(self, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Sorted blocks (n, M) and statistics over the blocks, padded with zeros (n, M).
+        """Return the sorted blocks (n, M), and statistics over the blocks padded with zeros (n, M).
 
-        Blocks are for use unchanged, statistics as normal scores. Both are y where the order matters.
+        Both are y itself where the order of its components matters.
         """
         if self.layout is None:
             return y, y
@@ -83,10 +83,10 @@ def as_blocks(y: Tensor, blocks: int, interleaved: bool) -> Tensor:
 
 
 def summary(blocks: Tensor, floor: Tensor, room: int) -> Tensor:
-    """Statistics over the blocks (n, m, b): means, log standard deviations and correlations.
+    """Return statistics (n, F) over the m blocks of each row of ``blocks`` (n, m, b).
 
-    The correlations (Fisher's z) are included only if there are at most ``room`` numbers per row with them.
-    ``floor`` (b,) is added to the standard deviations.
+    They are the means of the b components, the logarithms of their standard deviations plus ``floor`` (b,)
+    and, if F stays within ``room``, the correlations of the components (Fisher's z).
     """
     mean = blocks.mean(1)
     deviations = blocks - mean[:, None]
@@ -119,7 +119,7 @@ def find_blocks(x: Tensor, y: Tensor) -> tuple[int, bool] | None:
 
 
 def _exchangeable(x: Tensor, y: Tensor, blocks: int, interleaved: bool) -> bool:
-    """True unless, for some pair of neighbouring blocks, the test rejects that they can be exchanged."""
+    """True unless exchanging some pair of neighbouring blocks significantly changes the distribution."""
     generator = torch.Generator().manual_seed(1)
     places = as_blocks(torch.arange(y.shape[1])[None], blocks, interleaved)[0]
     count = (blocks - 1) * (_WAVES + _product_count(x, y[:, : places.shape[1]]))
@@ -141,9 +141,9 @@ def _product_count(x: Tensor, block: Tensor) -> int:
 
 
 def _differences(x: Tensor, original: Tensor, swap: Tensor, generator: torch.Generator) -> Tensor:
-    """Differences r(x, y) − r(x, πy) (n, R) of the test functions r.
+    """Differences r(x, y) − r(x, πy) (n, R) of R test functions r, where π exchanges two blocks of y.
 
-    ``original`` (n, 2 b) holds two neighbouring blocks of y, and ``swap`` the same blocks exchanged.
+    ``original`` (n, 2 b) holds the two neighbouring blocks, and ``swap`` the same blocks exchanged.
     """
     before, after = (_moments(part[:, : part.shape[1] // 2]) for part in (original, swap))
     factors = torch.cat([torch.ones(len(x), 1).to(x), x, x.square()], 1)
@@ -156,7 +156,7 @@ def _differences(x: Tensor, original: Tensor, swap: Tensor, generator: torch.Gen
 
 
 def _moments(block: Tensor) -> Tensor:
-    """Test functions of a block (n, b): asinh of the components, their products, and square roots |y|^½."""
+    """Test functions of a block (n, b): asinh y_j, |y_j|^½, and the products of two of the asinh y_j."""
     compact = torch.asinh(block)
     rows, columns = torch.triu_indices(block.shape[1], block.shape[1])
     return torch.cat([compact, block.abs().sqrt(), compact[:, rows] * compact[:, columns]], 1)

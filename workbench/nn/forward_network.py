@@ -21,7 +21,8 @@ class ForwardNetwork(nn.Module):
 
     Attributes
     ----------
-    x, y, window : variables of the problem that it was trained on, and the plotted range of each x.
+    x, y : variables of the problem that it was trained on.
+    window : plotted range (low, high) of each component of x.
     held_out_error : (M,) root mean square error on pairs outside the training data, in the units of y.
     """
 

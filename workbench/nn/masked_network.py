@@ -1,10 +1,11 @@
 """A fully connected network whose output d depends only on the inputs before d, by masks on its weights.
 
-degrees   an input has its place in the order, 1 … D; a hidden unit k has a degree m_k between 1 and D − 1
+degrees   an input has its position in the order, 1 … D; a hidden unit k has a degree m_k between 1 and D − 1
           (from 0 where there is a context: units that depend on the context alone)
 hidden    a unit k' reads unit k where m_k' ≥ m_k
 output    output d reads unit k where d > m_k, strictly: output d does not depend on input d
-variants  of the order (order-agnostic) and of the hidden degrees (connectivity-agnostic), drawn once
+variants  sets of masks for several orders (order-agnostic) and several sets of hidden degrees
+          (connectivity-agnostic), drawn once; a call uses one
 Source: Germain, Gregor, Murray & Larochelle 2015, MADE: Masked Autoencoder for Distribution Estimation,
 arXiv:1502.03509, equations (8), (9) and (13), sections 4.2 and 4.3.
 """
@@ -31,7 +32,7 @@ class MaskedNetwork(nn.Module):
 
     Attributes
     ----------
-    places : (S, D), the place 0 … D − 1 of each component in each of the S variants.
+    places : (S, D), the position 0 … D − 1 of each component in the order of each of the S variants.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class MaskedNetwork(nn.Module):
                 self.layers[layer].weight.requires_grad_(False)
 
     def _degrees(self, width: int, least: int, *, random: bool) -> Tensor:
-        """Degrees of a hidden layer's units: the possible ones in turn, over and over.
+        """Return the degrees (width,) of a hidden layer's units: ``least`` … D − 1, repeated cyclically.
 
         With ``random``, every possible degree occurs once and the remaining units have random degrees.
         """
@@ -90,7 +91,7 @@ class MaskedNetwork(nn.Module):
         return len(self.places)
 
     def sequence(self, variant: int) -> Sequence[int]:
-        """Indices of the components in the order of a variant."""
+        """Return the indices of the components, the first in the order of ``variant`` first."""
         # the natural order does not depend on a buffer, so that it can be traced
         return range(self.features) if self.natural else self.places[variant].argsort().tolist()
 

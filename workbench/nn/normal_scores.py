@@ -33,7 +33,7 @@ class NormalScores(nn.Module):
         self.register_buffer("slope", torch.zeros(context))
 
     def forward(self, y: Tensor, beside: Tensor | None = None) -> Tensor:
-        """y (n, M) -> c (n, 2 M); ``beside`` (n, M) replaces y in the first half."""
+        """Return c (n, 2 M): y (n, M), or ``beside`` (n, M) if given, followed by the normal scores of y."""
         bent = (torch.relu(y[..., None] - self.knots) * self.bends).sum(-1)
         return torch.cat([y if beside is None else beside, self.start + self.slope * y + bent], -1)
 
@@ -41,7 +41,7 @@ class NormalScores(nn.Module):
     def prepare(self, y: Tensor, *, whole: bool = False) -> None:
         """Fit the scores to data y (n, M).
 
-        Components close to normal have the score 0, or with ``whole`` their standardised value.
+        The score of a component close to normal is 0, or if ``whole`` the standardised component.
         """
         rows = y.double()
         unit = (rows - rows.mean(0)) / rows.std(0, unbiased=False).clamp(min=1e-12)
@@ -56,9 +56,10 @@ class NormalScores(nn.Module):
             self._interpolate(j, torch.quantile(rows[:, j][:1_000_000], levels), heights)
 
     def _interpolate(self, j: int, places: Tensor, heights: Tensor) -> None:
-        """Store the linear interpolation of the points (places, heights) as the score of component j.
+        """Store as the score of component j the piecewise linear function through (places, heights).
 
-        Equal places, as the quantiles of counts have, are merged; fewer than three points store nothing.
+        ``places`` are quantiles of the data, ``heights`` those of N(0, 1) at the same levels. Equal
+        quantiles, as of counts, are merged; with fewer than three different ones nothing is stored.
         """
         where, which = torch.unique_consecutive(places, return_inverse=True)
         if len(where) < 3:

@@ -25,7 +25,8 @@ class Activation:
 
     Parameters
     ----------
-    value, with_slope : pre-activation -> value, and -> value and derivative.
+    value : pre-activation -> value.
+    with_slope : pre-activation -> value and derivative.
     """
 
     value: Callable[[Tensor], Tensor]
@@ -112,7 +113,7 @@ class SmoothNetwork(nn.Module):
     def linearise(
         self, x: Tensor, c: Tensor | None, matrices: Sequence[Tensor], biases: Sequence[Tensor]
     ) -> tuple[Tensor, Slope]:
-        """g(x, c) (n, D) and its Jacobian in x, with the matrices and biases passed in, perhaps rescaled."""
+        """Return g(x, c) (n, D) and its Jacobian in x, for the given matrices and biases of the layers."""
         h, derivatives = self._first(x, c, matrices, biases), []
         for matrix, bias in zip(matrices[1:], biases[1:], strict=True):
             value, derivative = self.activation(h)
@@ -123,11 +124,11 @@ class SmoothNetwork(nn.Module):
     def value(
         self, x: Tensor, c: Tensor | None, matrices: Sequence[Tensor], biases: Sequence[Tensor]
     ) -> Tensor:
-        """g(x, c) (n, D) without the Jacobian, with the matrices and biases that are passed in."""
+        """Return g(x, c) (n, D) without the Jacobian, for the given matrices and biases of the layers."""
         return self.onwards(self._first(x, c, matrices, biases), matrices, biases)
 
     def onwards(self, h: Tensor, matrices: Sequence[Tensor], biases: Sequence[Tensor]) -> Tensor:
-        """g (n, D), given the pre-activation h (n, H) of its first hidden layer."""
+        """Evaluate the rest of the network: g (n, D) from the first layer's pre-activation h (n, H)."""
         for matrix, bias in zip(matrices[1:], biases[1:], strict=True):
             h = functional.linear(self.activation.value(h), matrix, bias)
         return h

@@ -22,7 +22,7 @@ class StackedMaskedNetwork(nn.Module):
 
     Parameters
     ----------
-    orders : (K, D), the place 0 … D − 1 of each component in each ensemble member's order.
+    orders : (K, D), the position 0 … D − 1 of each component in each ensemble member's order.
     context, outputs : C (0 for none) and P.
     hidden, activation : sizes of the hidden layers, and the class of the module between them.
     detail : factor on the initial weights of the first layer, whose kinks are then spread over the inputs'

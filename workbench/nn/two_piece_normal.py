@@ -91,7 +91,7 @@ class TwoPieceNormal:
         return torch.minimum(torch.maximum(one._within(share, low, high)[..., 0], low), high)
 
     def _within(self, share: Tensor, low: Tensor, high: Tensor) -> Tensor:
-        """Quantile v (…, K) of each component truncated to (low, high), at level ``share``."""
+        """Quantiles v (…, K) of the components truncated to (low, high), at the level ``share`` in [0, 1]."""
         (under, _), (_, over) = self._tails(low), self._tails(high)
         mass = self._mass(low, high)
         below, above = under + share * mass, over + (1 - share) * mass

@@ -37,7 +37,7 @@ class VelocityField(nn.Module):
     def value(self, t: Tensor, x: Tensor, c: Tensor | None) -> Tensor:
         """Velocities f(x, t, c) (n, D).
 
-        ``t`` () is one time for all points or (n,) one per point; c is (n, M), or (1, M) for all points.
+        ``t`` is one time () for all points, or one per point (n,); c is (n, M), or (1, M) for all points.
         The contribution of a common time and context is computed once, as a bias of the first layer.
         """
         if t.dim() > 0:

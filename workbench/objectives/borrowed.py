@@ -1,7 +1,8 @@
-"""Settings of divergences and critics as settings of the objective that uses one of them.
+"""Copies of the settings of all divergences and critics, as settings of the objective that uses one of them.
 
-A divergence's blur or a critic's slope is thereby stored in files, links and forms with the objective. The
-settings are read from the entries of a catalogue, so that a new entry adds its own.
+For instance the setting ``blur`` of the divergence ``sinkhorn`` becomes ``sinkhorn_blur`` of the objective,
+which is stored in files and links and shown in forms as any other. The settings of every entry of a catalogue
+are copied, so that a new divergence or critic needs no code here.
 """
 
 from __future__ import annotations
@@ -16,14 +17,18 @@ from workbench.core.spec import Spec
 
 
 class Borrowed:
-    """Settings of all entries of ``catalogue``, copied to the Spec class ``owner`` as ``KEY_SETTING``.
+    """Adds the settings of all entries of a catalogue to a Spec class, and makes an entry from their values.
+
+    A setting is copied under the name ``KEY_SETTING`` (``sinkhorn_blur``), or under its own where that equals
+    the key of its entry (``alpha``).
 
     Parameters
     ----------
-    shared : setting of several entries -> name of the owner's own setting that replaces it.
-    defaults : name in the owner -> default for training, where that of the entry, for evaluation, differs.
-
-    A setting that is named like its entry's key keeps its name (``alpha``).
+    owner : Spec class that receives the settings, as parameters.
+    catalogue : catalogue of the entries.
+    shared : name of a setting in the entries -> name of an existing setting of the owner, which all entries
+        use instead of a copy.
+    defaults : name of a copy in the owner -> its default, where it differs from that in the entry.
     """
 
     def __init__(
@@ -49,19 +54,19 @@ class Borrowed:
 
     @property
     def all(self) -> frozenset[str]:
-        """Names in the owner of the settings of all entries."""
+        """Names that the settings of all entries have in the owner."""
         return frozenset(name for names in self.names.values() for name in names.values())
 
     def of(self, key: str) -> frozenset[str]:
-        """Return the names in the owner of the settings of the entry ``key``."""
+        """Return the names that the settings of the entry ``key`` have in the owner."""
         return frozenset(self.names[key].values())
 
     def values(self, key: str, owner: Spec) -> dict[str, Any]:
-        """Return the owner's values of the settings of the entry ``key``, by their names in the entry."""
+        """Return the settings of the entry ``key``: name in the entry -> value in ``owner``."""
         return {setting: getattr(owner, name) for setting, name in self.names[key].items()}
 
     def make(self, key: str, owner: Spec) -> Spec:
-        """Return the entry ``key`` with the values of its settings in ``owner``; invalid ones raise."""
+        """Return the entry ``key``, with settings from ``owner``; raises `SpecError` for invalid values."""
         return self.catalogue.make(key, **self.values(key, owner))
 
 
@@ -70,7 +75,7 @@ def _name_at_owner(key: str, setting: str) -> str:
 
 
 def _copy_of(member: type[Spec], name: str, default: Any) -> param.Parameter:
-    """Return a copy of an entry's parameter, with another default and the entry's title in its doc."""
+    """Return a copy of an entry's parameter ``name``, with another default and the entry's title in doc."""
     original = member.param[name]
     doc = f"{member.title}: {' '.join((original.doc or '').split())}"
     if isinstance(original, param.Selector):

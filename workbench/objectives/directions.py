@@ -39,7 +39,7 @@ class Pair:
     """Samples of the two distributions of a direction: data (n, U) and model (n, U).
 
     ``z`` (n, K) are the latents from which they were computed, and ``x`` (n, D) is T⁻¹(y, z), or None for
-    forward directions; further terms of a loss use both.
+    forward directions. The reconstruction and prior terms of a loss use z and x.
     """
 
     data: Tensor
@@ -128,7 +128,7 @@ def cautions(direction: str, problem: Problem, architecture: Architecture, *, su
 
 
 def _surplus(architecture: Architecture, shapes: Shapes) -> bool:
-    """True where y and z together have more components than x."""
+    """True for a network from x to [y, z] where y and z together have more components than x."""
     if Capability.FORWARD not in architecture.capabilities:
         return False
     return shapes.x <= shapes.y or getattr(architecture, "extra_latent", 0) > 0

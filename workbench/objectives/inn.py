@@ -66,7 +66,7 @@ class INNObjective(Objective):
 
 
 class INNLoss(Loss):
-    """INN loss of the parts misfit_y, mmd_latent, mmd_x and, with padding, padding and reconstruction."""
+    """INN loss with the parts misfit_y, mmd_latent, mmd_x and, if padded, padding and reconstruction."""
 
     objective: INNObjective
 

@@ -122,7 +122,10 @@ class InnLikelihood(Loss):
         return {"reconstruction": self.objective.weight_reconstruction}
 
     def _constant(self, model: Model, batch: Batch) -> Tensor:
-        """Return the normalising constants with which the sum is a likelihood in nats, x in data units."""
+        """Return the constant, a scalar, that makes the sum of the parts a negative log-likelihood.
+
+        In nats, with x in data units; without the reconstruction, which is no likelihood.
+        """
         spec, shapes = self.objective, self.context.shapes
         n_padding_out = model.width - shapes.y - model.latent_features
         value = (

@@ -68,9 +68,9 @@ class Reconstruction(Objective):
 
 
 class ReconstructionLoss(Loss):
-    """Autoencoder loss of misfit_y (with an observation), mmd_latent, reconstruction and orthogonality.
+    """Autoencoder loss with the parts misfit_y, mmd_latent, reconstruction and orthogonality.
 
-    The last part exists only for autoencoders with tied matrices.
+    There is misfit_y only with an observation, and orthogonality only if encoder and decoder share matrices.
     """
 
     objective: Reconstruction

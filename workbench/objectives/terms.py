@@ -40,7 +40,8 @@ def reconstruction(
 ) -> Tensor:
     """Return the reconstruction loss of ``kind``, cycle or independent: a scalar, x and z standardised.
 
-    ``noise`` is the standard deviation of the cycle's noise, ``samples`` those of the divergence.
+    ``noise`` is the standard deviation of the noise of cycle; ``samples`` are the samples that the divergence
+    compares, which independent uses.
     """
     if kind == "cycle":
         return _squared(_cycle(model, batch, noise, generator) - batch.x)

@@ -252,7 +252,7 @@ class Variational(Objective):
         return _DIVERGENCES.make(self.divergence, self)
 
     def divergence_values(self) -> dict[str, Any]:
-        """Return the settings of the selected divergence, by their names in its own Spec."""
+        """Return the settings of the selected divergence: name in its own Spec -> value."""
         return _DIVERGENCES.values(self.divergence, self)
 
     def make_critic(self) -> Critic:

@@ -141,7 +141,7 @@ class VariationalLoss(Loss):
         return loss
 
     def after_critic_step(self) -> None:
-        """Update the moving average of the critic, where there is one."""
+        """Update the moving average of the critic's weights, if the objective keeps one."""
         if self.averaged is None:
             return
         decay = self.objective.critic_averaging
@@ -154,7 +154,7 @@ class VariationalLoss(Loss):
         return directions.pair(self.objective.direction, model, batch, generator)
 
     def _ordered(self, data: Tensor, model: Tensor) -> tuple[Tensor, Tensor]:
-        """Return both samples in the order of the divergence's arguments, by the setting ``order``."""
+        """Return data and model samples as first and second argument of the divergence, by ``order``."""
         return (data, model) if self.objective.order == "data_first" else (model, data)
 
     def _critic_input(self, points: Tensor, batch: Batch, generator: torch.Generator) -> Tensor:
@@ -163,7 +163,7 @@ class VariationalLoss(Loss):
         return instance_noise(points, size, generator) if size > 0 else points
 
     def _logits(self, points: Tensor) -> Tensor:
-        """Return logits (n, 1) of the critic that the model's loss uses: the averaged one if there is one."""
+        """Return the critic's logits (n, 1), of its moving average if there is one, for the model's loss."""
         critic = self.critic if self.averaged is None else self.averaged
         return bounded_logits(critic, points, self.objective.logit_clamp)
 

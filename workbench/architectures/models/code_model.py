@@ -48,13 +48,13 @@ class CodeModel(Model):
         return self.encode(x)[0]
 
     def latent(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, None]:
-        """x (n, D) -> z (n, K), and None for the log-determinant. Only the shape of y is checked."""
+        """Encode x (n, D); return z (n, K), and None as log-determinant. Of y only the shape is checked."""
         if y is not None:
             check_context(y, self.context, x.shape[0])
         return self.encode(x)[1], None
 
     def inverse(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, None]:
-        """Decode z (n, K) and y (n, M) -> x (n, D), and None for the log-determinant."""
+        """Decode z (n, K) and y (n, M); return x (n, D), and None in place of a log-determinant."""
         check_rows("latent z", z, self.latent_features)
         check_context(y, self.context, z.shape[0])
         return self.decode(y, z), None

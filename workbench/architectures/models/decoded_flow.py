@@ -40,7 +40,7 @@ class DecodedFlowModel(InnModel):
         return self.decoder(torch.cat((y, z), dim=-1))
 
     def inverse(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, None]:
-        """z (n, K), y (n, M) -> x (n, D) by the decoder; None for the log-determinant, which it lacks."""
+        """Decode z (n, K), y (n, M); return x (n, D), and None in place of a log-determinant."""
         self.join(self._require(y), z)  # for its checks
         return self.decode(y, z), None
 
@@ -49,6 +49,6 @@ class DecodedFlowModel(InnModel):
         return Model.draw(self, z, y)
 
     def stages(self, z: Tensor, y: Tensor | None) -> list[Tensor]:
-        """[z, y] (n, K + M), latent first, and x (n, D)."""
+        """Return the decoder's input [z, y] (n, K + M), latent first, and its output x (n, D)."""
         x = self.inverse(z, y)[0]
         return [torch.cat((z, y), dim=-1), x]

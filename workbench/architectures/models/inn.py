@@ -124,7 +124,7 @@ class InnModel(Model):
         return out[:, : self.features]
 
     def stages(self, z: Tensor, y: Tensor | None) -> list[Tensor]:
-        """[z, y, pad_z] (n, W), latent first, the output (n, W) of each block's inverse, and x (n, D)."""
+        """Return [z, y, pad_z] (n, W), latent first, each inverse block's output (n, W), and x (n, D)."""
         steps, _ = self._inverse_steps(self.join(self._require(y), z))
         y_part, z_part, padding = self.split(steps[0])
         return [torch.cat((z_part, y_part, padding), dim=-1), *steps[1:-1], steps[-1][:, : self.features]]

@@ -16,8 +16,9 @@ from workbench.nn.masked_network import Categories, MaskedNetwork, NormalMixture
 class MadeModel(Model):
     """Autoregressive density: a masked network gives the parameters of each component's distribution.
 
-    A sample takes one or two standard normal numbers per component and, if there are several variants of
-    order and connectivity, one more, which selects the variant.
+    The density is a mean over one or several sets of masks, the variants, which differ in the order of the
+    components and in connectivity. A sample takes one or two standard normal numbers per component and, if
+    there are several variants, one more, which selects the variant.
 
     Parameters
     ----------
@@ -39,7 +40,10 @@ class MadeModel(Model):
         self.register_buffer("turn", torch.tensor(0))
 
     def log_prob(self, x: Tensor, y: Tensor | None) -> Tensor:
-        """log p(x | y) (n,) in nats, of the mean over the variants; in training mode of a variant in turn."""
+        """Return log p(x | y) (n,) in nats, where p = 1/S Σ_s p_s is the mean over all S sets of masks.
+
+        In training mode it is log p_s of a single set of masks instead: the next one at every call.
+        """
         check_rows("x", x, self.features)
         check_context(y, self.context, x.shape[0])
         count = self.network.variants
@@ -53,13 +57,13 @@ class MadeModel(Model):
         return torch.logsumexp(log_probs, 0) - math.log(count)
 
     def variant_log_prob(self, x: Tensor, y: Tensor | None, variant: int) -> Tensor:
-        """log p_s(x | y) (n,) in nats, of one variant s of order and connectivity."""
+        """Return log p_s(x | y) (n,) in nats, from one of the S sets of masks alone, s = ``variant``."""
         return self.distribution.log_prob(self.network(x, y, variant), x).sum(-1)
 
     def inverse(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, None]:
-        """z (n, K) -> samples x (n, D), and None: x jumps where z selects another variant or normal.
+        """Map latents z (n, K) to samples x (n, D); return x, and None in place of a log-determinant.
 
-        Hence there is no log-determinant.
+        There is none, since x jumps where z selects another set of masks or another component of a mixture.
         """
         check_rows("latent z", z, self.latent_features)
         check_context(y, self.context, z.shape[0])

@@ -50,9 +50,9 @@ class MixtureDensityModel(Model):
         return torch.logsumexp(log_weights + normal - factor.diagonal(dim1=-2, dim2=-1).log().sum(-1), -1)
 
     def inverse(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, None]:
-        """z (n, D + 1) -> samples x (n, D), and None: x jumps where z selects another component.
+        """Map latents z (n, D + 1) to samples x (n, D); return x, and None in place of a log-determinant.
 
-        Hence there is no log-determinant.
+        There is none, since x jumps where z selects another component of the mixture.
         """
         check_rows("latent z", z, self.latent_features)
         log_weights, mean, factor = self.components(y, z.shape[0])

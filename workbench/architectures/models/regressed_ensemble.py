@@ -12,7 +12,12 @@ from workbench.core.shapes import Shapes
 
 
 class RegressedEnsembleModel(RegressedModel):
-    """Ensemble with one spline flow of the residuals per member; each of ``layers`` is one of all members."""
+    """Ensemble whose members are spline flows of the regression's residuals.
+
+    Parameters
+    ----------
+    layers : spline layers; each holds, and evaluates at once, one layer of every member.
+    """
 
     def __init__(
         self, shapes: Shapes, layers: list[StackedSplines], members: int, capabilities: frozenset[str]

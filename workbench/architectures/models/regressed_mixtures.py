@@ -1,4 +1,4 @@
-"""Model of the ensemble of regressed mixtures, and the trial of the residuals' orders before its training."""
+"""Model of the ensemble of regressed mixtures (`workbench.architectures.regressed_mixtures`)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ class RegressedMixturesModel(RegressedModel):
 
     Parameters
     ----------
-    network : residuals (K, n, D), features of y -> parameters of the mixtures (K, n, D, 4 · components).
+    network : residuals (K, n, D) and features of y (n, C) -> parameters of the mixtures of K members,
+        (K, n, D, 4 · components).
     """
 
     def __init__(
@@ -46,9 +47,10 @@ class RegressedMixturesModel(RegressedModel):
 
     @torch.no_grad()
     def prepare(self, x: Tensor, y: Tensor | None, bounds: Tensor) -> None:
-        """Fit edges, regression and features to the training data, set limits, choose the residuals' order.
+        """Fit soft edges, regression and features of y to the training data, and choose the residuals' order.
 
-        x (n, D), y (n, M) and ``bounds`` (2, D) of x are in standardised units.
+        The bounds of x that have no soft edge become limits of the residuals. x (n, D), y (n, M) and
+        ``bounds`` (2, D) of x are in standardised units.
         """
         super().prepare(x, y, bounds)
         edges = torch.full_like(bounds, torch.inf) * bounds.new_tensor([[-1.0], [1.0]])
@@ -63,7 +65,10 @@ class RegressedMixturesModel(RegressedModel):
             self.limits.prepare(edges, self.regression.factor, self.regression.inverse_factor, self.orders)
 
     def _choose_order(self, x: Tensor, y: Tensor | None, edges: Tensor) -> None:
-        """Train two members briefly, one in each order; if one is clearly better, all take its order."""
+        """Train two members briefly, one with the residuals in ascending, one in descending order.
+
+        If held-out data are clearly more likely under one of the two, all members take its order.
+        """
         held_out = min(_HELD_OUT, len(x) // 10)
         if self.features < 2 or self.members < 2 or held_out < 20:
             return
@@ -88,7 +93,10 @@ class RegressedMixturesModel(RegressedModel):
     def _mixtures(
         self, u: Tensor, c: Tensor | None, shift: Tensor, members: slice
     ) -> tuple[TwoPieceNormal, tuple[Tensor, Tensor] | None]:
-        """Mixtures of the residuals u (m, n, D), in the members' orders, and limits (low, high) or None."""
+        """Return the mixtures of each residual given those before it, and the limits of their truncation.
+
+        The residuals u (m, n, D) are in each member's order. Limits are a pair (low, high), or None.
+        """
         return TwoPieceNormal.read(self.network(u, c, members)), self.limits(u, shift, members)
 
     def log_probs(self, x: Tensor, y: Tensor | None, members: slice = slice(None)) -> Tensor:

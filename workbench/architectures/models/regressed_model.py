@@ -1,8 +1,9 @@
 """Base of the regressed ensembles: a linear Gaussian posterior fitted to the data, refined by K networks.
 
-x → soft edges → residuals of a regression on features of y → one flow or mixture per member. Edges,
-regression and the features of y are common to all members; they are fitted to the training data before
-training starts. Where its likelihood is higher, a truncated linear model replaces edges and regression.
+x → soft edges (a map of bounded components to the real line, logarithmic near a bound) → residuals of a
+linear regression on features of y → one flow or mixture per ensemble member. Soft edges, regression and
+features of y are common to all members; they are fitted to the training data before training starts. If it
+has a higher likelihood, a regression truncated to the bounds of x replaces soft edges and regression.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from workbench.nn.normal_scores import NormalScores
 
 
 class RegressedModel(Model):
-    """Ensemble of K members, whose densities are averaged.
+    """Ensemble of K conditional densities, which are averaged.
 
     A sample takes D + 1 standard normal numbers: the first selects the member, which maps the others to x.
 
@@ -52,7 +53,10 @@ class RegressedModel(Model):
 
     @abstractmethod
     def invert_members(self, z: Tensor, c: Tensor | None, members: slice) -> Tensor:
-        """z (m, n, D), features c (n, C) of y -> residuals u (m, n, D), for the m members in ``members``."""
+        """Map latents z (m, n, D) to residuals u (m, n, D) for the m ensemble members in ``members``.
+
+        c (n, C) are the features of y.
+        """
 
     @property
     def keeps_bounds(self) -> bool:
@@ -64,7 +68,10 @@ class RegressedModel(Model):
 
     @torch.no_grad()
     def prepare(self, x: Tensor, y: Tensor | None, bounds: Tensor) -> None:
-        """Fit edges, regression and features of y to training data: x (n, D), y (n, M), ``bounds`` (2, D)."""
+        """Fit soft edges, regression and features of y to the training data x (n, D) and y (n, M).
+
+        ``bounds`` (2, D) are lower and upper bounds of x, which may be infinite; all in standardised units.
+        """
         if self.embedding is not None:
             self.arrangement.prepare(x, y)
             whole = self.arrangement.layout is not None
@@ -76,14 +83,17 @@ class RegressedModel(Model):
             self.regression.prepare(self.edges()(x), c)
 
     def features_of(self, y: Tensor | None) -> Tensor | None:
-        """Features c (n, 2 M) of y (n, M): y, or its blocks sorted, and normal scores; None without y."""
+        """Return features c (n, 2 M) of y (n, M), or None without y: two halves, (y, normal scores of y).
+
+        If y is a set of exchangeable blocks: the sorted blocks, and normal scores of statistics over them.
+        """
         if self.embedding is None:
             return None
         beside, inputs = self.arrangement(y)
         return self.embedding(inputs, beside)
 
     def residuals(self, x: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor, Transform]:
-        """Residuals u (n, D) of x (n, D), the log-determinant (n,) of x -> u, and the regression given c."""
+        """Return residuals u (n, D) of x (n, D), log|det ∂u/∂x| (n,), and the regression given c."""
         x, truncation_log_det = self.cut(c).call_and_ladj(x)
         v, log_det = self.edges().call_and_ladj(x)
         regression = self.regression(c)
@@ -94,13 +104,16 @@ class RegressedModel(Model):
         return torch.logsumexp(self.log_probs(x, y), 0) - math.log(self.members)
 
     def log_prob_to_train(self, x: Tensor, y: Tensor | None) -> Tensor:
-        """Mean of the members' log-densities (n,) in nats, by which each is trained on its own."""
+        """Return the mean of the members' log-densities (n,) in nats.
+
+        Its gradient trains each member independently of the others, unlike that of `log_prob`.
+        """
         return self.log_probs(x, y).mean(0)
 
     def inverse(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, None]:
-        """z (n, D + 1) -> samples x (n, D), and None: x jumps where z selects another member.
+        """Map latents z (n, D + 1) to samples x (n, D); return x, and None in place of a log-determinant.
 
-        Hence there is no log-determinant.
+        There is none, since x jumps where z selects another ensemble member.
         """
         check_rows("latent z", z, self.latent_features)
         check_context(y, self.context, z.shape[0])

@@ -11,13 +11,16 @@ from workbench.core.shapes import Shapes
 
 
 def lipschitz_bounds(blocks: Sequence[Residual]) -> tuple[float, float]:
-    """Bounds of the Lipschitz constants of a row of blocks, Π (1 + L), and its inverse, Π 1 / (1 − L)."""
+    """Return bounds of the Lipschitz constants of a composition of blocks, and of its inverse.
+
+    They are Π (1 + L) and Π 1 / (1 − L), over the Lipschitz bounds L of the blocks' networks.
+    """
     constants = [block.network.lipschitz for block in blocks]
     return math.prod(1 + c for c in constants), math.prod(1 / (1 - c) for c in constants)
 
 
 class ResidualFlowModel(ZukoFlowModel):
-    """Flow of residual blocks, with bounds on its stretching that hold for any weights.
+    """Flow of residual blocks, whose Lipschitz constants are bounded for any weights.
 
     Attributes
     ----------

@@ -9,7 +9,7 @@ from workbench.core.shapes import Shapes
 
 
 class ResidualInnModel(InnModel):
-    """INN of residual blocks, with bounds on its stretching that hold for any weights.
+    """INN of residual blocks, whose Lipschitz constants are bounded for any weights.
 
     Attributes
     ----------

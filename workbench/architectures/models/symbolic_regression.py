@@ -21,8 +21,8 @@ class SymbolicFlowModel(ZukoFlowModel):
 
     Parameters
     ----------
-    sparsity : weight λ of the penalty.
-    threshold : weights below it in magnitude are pruned.
+    sparsity : weight λ of the penalty Σ |w|^½.
+    threshold : network weights below it in magnitude are set to zero when pruning.
     """
 
     def __init__(
@@ -48,7 +48,11 @@ class SymbolicFlowModel(ZukoFlowModel):
 
     @property
     def settled(self) -> bool:
-        """True once the weights are pruned; validation selects no earlier ones, which are long formulas."""
+        """True once the weights are pruned.
+
+        Before that, validation does not select the best weights: they would not be sparse, and their
+        formulas would be long.
+        """
         return bool(self.cut)
 
     @torch.no_grad()

@@ -78,7 +78,7 @@ class VaeModel(Model):
         return likelihood, divergence
 
     def inverse(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, None]:
-        """z (n, K + D) -> samples x (n, D), the decoded code plus noise, and None for the log-determinant."""
+        """Map z = (code, noise) (n, K + D) to samples x (n, D); return x, and None as log-determinant."""
         check_rows("latent z", z, self.latent_features)
         code, noise = z.split((self.code_features, self.features), dim=-1)
         return self.decode(code, y) + self.log_sigma.exp() * noise, None

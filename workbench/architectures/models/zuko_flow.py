@@ -69,7 +69,7 @@ class ZukoFlowModel(Model):
         return z
 
     def stages(self, z: Tensor, y: Tensor | None) -> list[Tensor]:
-        """z and the output of each layer's inverse, the last of which is x: tensors (n, D)."""
+        """Return z, then the output of each layer's inverse, the last of which is x: tensors (n, D)."""
         return self._inverse_steps(z, y)[0]
 
     def embed(self, y: Tensor | None) -> Tensor | None:
