@@ -115,9 +115,11 @@ class SoftEdges(LazyTransform):
         self.width.copy_((unit * torch.tensor(factors).to(unit)).clamp(min=1e-9))
 
     def _log_likelihood(self, x: Tensor, basis: Tensor) -> float:
-        """Mean log-likelihood of the rows of x (n, D), up to a constant, if transformed by the current edges.
+        """Return the mean log-likelihood of the rows of x (n, D) for the current widths, up to a constant.
 
-        The residuals of a regression on y are modelled as normal; ``basis`` spans the regressors.
+        Model: x, once transformed by the soft edges, is a linear regression on y with jointly normal
+        residuals. The columns of ``basis`` (n, k) are orthonormal and span the regressors: a constant and
+        features of y.
         """
         buffers = [t.double() for t in (self.low, self.high, self.width, self.has_low, self.has_high)]
         v, log_det = SoftEdgesTransform(*buffers).call_and_ladj(x)

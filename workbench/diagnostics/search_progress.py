@@ -81,9 +81,11 @@ def _trails(path: np.ndarray) -> np.ndarray:
 
 
 def _levels(inversion: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """Return log₁₀ of the misfit on the plane, and the level lines (k, 2) with NaN rows between them.
+    """Return log₁₀ of the misfit on the plotted plane, and the lines on which an output equals its target.
 
-    On a level line, one component of the output equals its target.
+    The misfit (vertical, horizontal) is the root mean square over the outputs of (output - target) / scale,
+    and its logarithm is clipped to `COLOUR_LIMITS`; there is a set of lines for each output, all in one array
+    (k, 2) with NaN rows between them.
     """
     import contourpy
 

@@ -43,8 +43,15 @@ class Code:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of strings. ``fold`` collapses it under its first heading, to be expanded by a click; ``mark``
-    is the index of the column of verdicts, which are coloured, or −1."""
+    """A table of strings on an exported page.
+
+    Attributes
+    ----------
+    heading : headings of the columns.
+    rows : cells of each row, in the order of the columns.
+    fold : True to show only the first heading at first; a click on it expands the table.
+    mark : index of the column whose cells are verdicts and are coloured by them; -1 for none.
+    """
 
     kind: ClassVar[str] = "table"
     heading: Sequence[str]

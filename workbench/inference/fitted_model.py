@@ -43,7 +43,8 @@ class FittedModel:
     model : the network, in standardised units.
     standardisation : shift and scale of x and y.
     x, y : the variables, in the order of the columns.
-    manifest : JSON-ready provenance (the experiment's table, the iteration).
+    manifest : JSON-ready provenance: ``experiment``, the settings of the training as `Experiment.to_dict`
+        returns them, and ``iteration``, the training step of the weights.
     typicality : test for observations unlike those of the training, if available.
     problem : the problem that the network was trained on, if available.
     """

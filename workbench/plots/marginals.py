@@ -16,7 +16,9 @@ HEIGHT = 0.7
 
 
 def _name_rows(plot: Any, element: Any) -> None:
-    """HoloViews hook: label each row with its variable and range, the horizontal axis with low and high."""
+    """HoloViews hook: on the vertical axis, label each row with its variable's name and plotted range; on the
+    horizontal axis, which is relative to that range, only its ends: "low" and "high".
+    """
     fix_axes(plot, element)
     names = [str(n) for n in element.get(0).dimension_values("marginals_variable", expanded=False)]
     state = plot.handles["workbench"]

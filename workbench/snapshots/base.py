@@ -62,7 +62,8 @@ class View(SnapshotPart):
     parts : keys of the snapshot parts whose arrays the Dataset is made of, its own included.
     needs_model, needs_problem : capabilities without which there is nothing to show.
     position : place on a page; smaller numbers come first.
-    takes_pair : ``dataset`` shows the two variables of its argument ``pair``.
+    takes_pair : the view shows two variables on its axes; the argument ``pair`` of ``dataset`` has
+        their indices.
     over_time : ``dataset`` takes ``records`` and ``steps`` and shows the whole history.
     has_sentence : the Dataset has attributes ``verdict`` and ``sentence`` that a page shows.
     """

@@ -34,7 +34,12 @@ class Samples(View):
         return 110 if experiment.problem.shapes.y else 0
 
     def arrays(self, run: Run, context: SnapshotContext) -> dict[str, np.ndarray]:
-        """Compute samples of the model at the run's fixed latents and observations, and return the data."""
+        """Compute samples of the model at the run's fixed latents and observations.
+
+        Returns, in data units and row by row: ``data_x`` (n, D) and ``data_y`` (n, M), the run's evaluation
+        points (M is 0 for a problem without y), and ``samples_x`` (n, D), the model's x for the same y and a
+        fixed latent z.
+        """
         points = run.evaluation_points
         x, _ = run.model.inverse(points.z, points.y)
         y = (

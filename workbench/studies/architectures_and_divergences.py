@@ -28,8 +28,12 @@ _JS, _KL, _RKL = "jensen_shannon", "kl", "reverse_kl"
 
 @STUDIES.register
 class ArchitecturesAndDivergences(PosteriorCase):
-    """The VINA paper's twelve combinations of blocks, f-divergence and direction, each trained in three
-    ways, and further divergences."""
+    """The twelve combinations of section 4.1.2 of the VINA paper (arXiv:2602.20480), and further divergences.
+
+    Two kinds of blocks (coupling, residual), three f-divergences (Jensen-Shannon, KL, reverse KL) and two
+    directions (comparing latents or x), each trained in up to three ways: as the paper prints it, as its
+    authors' code does it, and as this workbench recommends.
+    """
 
     key = "architectures_and_divergences"
     title = "Architectures, divergences and directions"

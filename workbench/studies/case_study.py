@@ -191,9 +191,14 @@ class PosteriorCase(Study):
 def digitised(
     column: str, table: dict[tuple, float], axes: tuple[str, ...], source: str
 ) -> tuple[Published, ...]:
-    """Wrap numbers that were read off a published plot as `Published`, tagged "digitised".
+    """Return numbers that were read off a published plot as `Published`, with the tag "digitised".
 
-    ``table`` maps the values of the coordinates ``axes``, as a tuple, to the number in ``column``.
+    Parameters
+    ----------
+    column : name of the study's column that they are compared with.
+    table : for each number, its place, the values of the coordinates ``axes`` as a tuple -> the number.
+    axes : names of the coordinates that identify a cell of the study, such as "divergence".
+    source : citation.
     """
     return tuple(
         Published(dict(zip(axes, place, strict=True)), column, value, "digitised", source)

@@ -11,10 +11,12 @@ if TYPE_CHECKING:
 
 
 def grouped(data: xr.Dataset, column: str, by: str, **where: Any) -> dict[Any, float]:
-    """Mean of a column over the finished cells for each value of the coordinate ``by``, in the grid's order.
+    """Return a dict: value of the coordinate ``by`` -> mean of ``column`` over a study's cells with it.
 
-    ``where`` selects cells by values of other coordinates. Values that are not finite are left out, and so
-    are groups without a finite value.
+    A cell is one trained combination of a study's settings, its coordinates are these settings; values appear
+    in the order of the grid of cells. ``where`` keeps only cells with given values of other coordinates.
+    Cells without a finite number, such as unfinished ones, are left out, and so are values of ``by`` without
+    any.
     """
     if column not in data:
         return {}

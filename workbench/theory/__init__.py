@@ -1,4 +1,10 @@
-"""Theory of VINA (arXiv:2602.20480): constants, bounds, Lipschitz constants, moments, gaps, assumptions."""
+"""Theory of VINA, variational invertible neural architectures (arXiv:2602.20480).
+
+Its Theorem 3.1 bounds the Wasserstein-1 distance between the true posterior and that of a trained network.
+Here: the bound with explicit constants (`bounds`, `constants`), its ingredients measured on a network
+(`lipschitz`, `moments`, `gap`, `transport`, `measured`), the status of its assumptions (`assumptions`),
+sufficient conditions for them (`propositions`), and a case with exact values (`linear_gaussian`).
+"""
 
 from workbench.theory.assumptions import Assumption, assumptions
 from workbench.theory.bounds import (

@@ -1,15 +1,24 @@
-"""VINA Theorem 3.1 (arXiv:2602.20480) with measured quantities: the averaged bound, and its terms' status.
+"""The bound of VINA Theorem 3.1 (arXiv:2602.20480) on a posterior's error, from measured quantities.
 
 E_Y W1(P_{X|Y}, T⁻¹(Y,·)#P_Z)  <=  J [ sqrt(L_y) + C_a R^(1/(1+a)) TV^(a/(1+a)) ],   TV <= c_f sqrt(D)
 
+W1    Wasserstein-1 distance; left: the average over y of that between the true posterior P_{X|Y} and the
+      learned one, the law of T⁻¹(Y, Z) for Z from the latent prior P_Z; the network T = (T_y, T_z) maps x to
+      (y, z)
+TV    total variation between (Y, Z) and (Y, T_z(X)), bounded by their divergence D; c_f is the divergence's
+      Pinsker constant
 D     the true divergence where it is known, otherwise the held-out value of a critic, a lower bound of it;
       either with twice its standard error on top
-L_y   held out; 0 by construction for a network that is given y, and absent for a problem without y
-J     declared by the class of networks, or the steepest measured slope, a lower bound
-R     the larger moment of (Y, Z) and (Y, T_z(X)), and a the order among `ORDERS` with the smallest bound
+L_y   E|T_y(X) - Y|² on held-out data; 0 by construction for a network that is given y, and absent for a
+      problem without y
+J     the Lipschitz constant of T⁻¹: declared by the class of networks, or the steepest measured slope, a
+      lower bound
+R, a  the larger of the moments E|(Y,Z)|^(1+a) and E|(Y,T_z(X))|^(1+a), and a the order among `ORDERS` with
+      the smallest bound; C_a = `moment_constant` of a
 
 Where a term is only a lower bound the value is an estimate of the bound, not the bound itself, and is marked
-as one. A true distance above it then shows that a term is wrong. Symbols as in bounds.py.
+as one. A true distance above it then shows that a term is wrong. The status of a term is "declared" (implied
+by the class of networks), "measured" (estimated), or "not checkable".
 """
 
 from __future__ import annotations
@@ -29,17 +38,31 @@ from workbench.theory.moments import Moment
 if TYPE_CHECKING:
     from workbench.divergences.base import Divergence
 
-#: Orders a of the moments; that with the smallest bound is taken.
+#: Values of a that are tried, for moments of order 1 + a; that with the smallest bound is taken.
 ORDERS = (1.0, 2.0, 3.0, 5.0)
-#: Names of the terms, in the order of a table. `with_truth` sets ``truth``, the true distance, and ``floor``,
-#: the distance between two samples of one distribution, by which a sampled truth may be too large.
+#: Names of the terms of a `MeasuredBound`, in the order of a table:
+#: truth         the distance that is bounded, the Wasserstein-1 distance between true and learned posterior,
+#:               averaged over y; set by `with_truth`, as is ``floor``
+#: floor         that between two samples of one distribution, by which a sampled truth may be too large
+#: bound         the upper bound, the sum of ``supervised`` (from L_y) and ``unsupervised`` (from TV)
+#: lipschitz     J, the Lipschitz constant of the network's inverse T⁻¹
+#: misfit        L_y = E|T_y(X) - Y|², the squared error of the predicted y
+#: divergence    the critic's held-out value for (Y, Z) and (Y, T_z(X)), less its value at equal distributions
+#: gap, overfit  how far the critic stays below the true divergence; its training less its held-out value
+#: total_variation  TV, the largest total variation of (Y, Z) and (Y, T_z(X)) that the divergence allows
+#: moment        R^(1/(1+a)), R the larger of the moments E|(Y,Z)|^(1+a) and E|(Y,T_z(X))|^(1+a)
+#: realisable    whether some network of the class solves the problem exactly; never checkable, hence NaN
 TERMS = ("truth", "floor", "bound", "supervised", "unsupervised", "lipschitz", "misfit", "divergence", "gap",
          "overfit", "total_variation", "moment", "realisable")  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Term:
-    """One term of the bound: its name among `TERMS`, its status, and its number (NaN where there is none)."""
+    """One term of the bound of VINA Theorem 3.1: its name among `TERMS`, its status, and its number.
+
+    ``status`` is "declared" (implied by the class of networks), "measured" (estimated) or "not checkable";
+    ``value`` is NaN where there is no number.
+    """
 
     name: str
     status: str
@@ -48,10 +71,15 @@ class Term:
 
 @dataclass(frozen=True)
 class MeasuredBound:
-    """The bound from measured quantities, in the units of x, with its terms.
+    """The bound of VINA Theorem 3.1 on a posterior's error, from measured quantities, in the units of x.
 
-    ``order`` is the best moment order a, ``lipschitz`` the constant J; ``estimated`` names the terms that are
-    only lower bounds of the quantities in the theorem.
+    Attributes
+    ----------
+    bound : the upper bound of the Wasserstein-1 distance between true and learned posterior, averaged over y.
+    order : a, where moments of order 1 + a give the smallest bound.
+    lipschitz : J, the Lipschitz constant of the network's inverse.
+    terms : all terms, in the order of `TERMS`.
+    estimated : names of the terms that are only lower bounds of the quantities in the theorem.
     """
 
     bound: Bound
@@ -62,7 +90,10 @@ class MeasuredBound:
 
 
 def silence(divergence: Divergence) -> str:
-    """Return the reason why Theorem 3.1 does not apply to a divergence; empty where it does."""
+    """Return why VINA Theorem 3.1 (arXiv:2602.20480) does not apply to a divergence; empty where it does.
+
+    It needs a divergence that bounds the total variation, TV <= c_f sqrt(D), with a known constant c_f.
+    """
     if divergence.pinsker is not None:
         return ""
     return f"Theorem 3.1 is silent about {divergence.title}. {divergence.pinsker_reason}"
@@ -78,15 +109,21 @@ def measured_bound(
     lipschitz: LipschitzConstants,
     moments: Mapping[float, tuple[Moment, Moment]],
 ) -> MeasuredBound:
-    """Compute the averaged bound of Theorem 3.1 from measured quantities.
+    """Compute the bound of VINA Theorem 3.1 (arXiv:2602.20480), averaged over y, from measured quantities.
+
+    The network T = (T_y, T_z) maps x to (y, z); the divergence is that of (Y, Z) and (Y, T_z(X)), Z the
+    latent prior and T_z(X) the latents of the data.
 
     Parameters
     ----------
     divergence : must have a Pinsker constant, else `IncompatibleError` is raised.
     held_out : the critic's value on held-out samples; its standard error is ``gap.standard_error``.
+    gap : variational gap and overfit of that critic.
     known : the true divergence and its standard error, where it is known.
-    misfit : L_y of a network that predicts y; None where y is its input, or where there is none.
-    moments : order a -> moments of order 1 + a of both distributions.
+    misfit : L_y = E|T_y(X) - Y|² of a network that predicts y; None where y is its input, or where there is
+        none.
+    lipschitz : Lipschitz constants of T and T⁻¹, declared or measured; that of T⁻¹ is used.
+    moments : a -> estimated moments of order 1 + a of (Y, Z) and of (Y, T_z(X)).
     """
     value, error = (held_out, gap.standard_error) if known is None else known
     # a sample may underestimate D: two standard errors on top, and never less than for equal distributions
@@ -125,10 +162,11 @@ def measured_bound(
 
 
 def with_truth(bound: MeasuredBound, truth: float, floor: float = 0.0) -> MeasuredBound:
-    """Return the bound with ``truth``, the true W1, among its terms; unchanged where ``truth`` is NaN.
+    """Return the bound with ``truth``, the distance that it bounds, among its terms; unchanged if it is NaN.
 
-    ``floor`` is W1 between two samples of the same distribution: by about this much ``truth``, when it is
-    estimated from samples, may be too large.
+    ``truth`` is the Wasserstein-1 distance between true and learned posterior, averaged over y; ``floor`` is
+    that between two samples of the same distribution: by about this much ``truth``, when it is estimated from
+    samples, may be too large.
     """
     if truth != truth:
         return bound
@@ -137,9 +175,10 @@ def with_truth(bound: MeasuredBound, truth: float, floor: float = 0.0) -> Measur
 
 
 def judge(bound: MeasuredBound) -> str:
-    """Compare the bound with its term ``truth``: return "holds", "broken", or "unknown" for NaN.
+    """Compare the bound with its term ``truth``, the true distance of the posteriors.
 
-    The term ``floor``, W1 between two samples of the same distribution, is first subtracted from ``truth``.
+    Returns "holds", "broken", or "unknown" where it is NaN. The term ``floor``, the distance between two
+    samples of the same distribution, is first subtracted from ``truth``.
     """
     truth, floor = (term.value for term in bound.terms[:2])
     if truth != truth:

@@ -1,10 +1,12 @@
-"""Moments: the R of assumption (INN3), measured from samples, or exact for Pareto tails.
+"""Moments R of VINA Theorem 3.1 (arXiv:2602.20480), measured from samples, or exact for Pareto tails.
 
-R = max( E|(Y,Z)|^(1+a), E|(Y,T_z(X))|^(1+a) )
+R = max( E|(Y,Z)|^(1+a), E|(Y,T_z(X))|^(1+a) ), a > 0, must be finite (assumption INN3): Y the observation, Z
+the latent prior, T_z(X) the latents of the data under the network T = (T_y, T_z).
 
 A sample mean always exists, the moment may not: the estimate comes with a check of the tail by Hill's
-estimator, whose index must exceed 1 + a. For Pareto(α) the moment of order 1 + a is finite for a < α - 1, and
-the exponent of the bound tends to (α-1)/(2α).
+estimator. A tail index α means P(|U| > t) ~ t^(-α); a moment of order 1 + a exists for α > 1 + a. For
+Pareto(α) data it is finite for a < α - 1, and the exponent a/(2(1+a)) of the theorem's rate tends to
+(α-1)/(2α).
 """
 
 from __future__ import annotations
@@ -22,9 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Moment:
-    """An estimate of a moment E|U|^(1+a) with its standard error and the tail index of |U|.
+    """An estimate of a moment E|U|^(1+a), a > 0, with its standard error and the tail index of |U|.
 
-    ``finite`` is true where the estimated tail index allows the moment to exist.
+    The tail index is the α of P(|U| > t) ~ t^(-α); ``finite`` is true where its estimate exceeds 1 + a, so
+    that the moment exists.
     """
 
     value: float
@@ -34,7 +37,7 @@ class Moment:
 
 
 def moment(sample: Tensor, a: float) -> Moment:
-    """Estimate the moment of order 1 + a of |U|, the Euclidean norm, from a sample (n, D), n >= 20."""
+    """Estimate the moment E|U|^(1+a), |U| the Euclidean norm, from a sample of U (n, D), n >= 20."""
     a = positive("the moment's order a", a)
     if sample.ndim != 2 or len(sample) < 20 or not torch.isfinite(sample).all():
         raise DataError(
@@ -50,9 +53,9 @@ def moment(sample: Tensor, a: float) -> Moment:
 
 
 def hill_index(lengths: Tensor, share: float = 0.05) -> float:
-    """Return Hill's estimate of the tail index α from the largest ``share`` of positive numbers (n,).
+    """Return Hill's estimate of the tail index α, P(U > t) ~ t^(-α), of positive numbers (n,).
 
-    It is large for thin tails.
+    It uses the largest ``share`` of them, and is large for thin tails.
     """
     descending = lengths.sort(descending=True).values
     k = max(int(share * len(descending)), 5)
@@ -62,15 +65,20 @@ def hill_index(lengths: Tensor, share: float = 0.05) -> float:
 
 
 def pareto_moment(alpha: float, a: float, scale: float = 1.0) -> float:
-    """Return E X^(1+a) of Pareto(α) with minimum ``scale``; infinite for 1 + a >= α."""
+    """Return E X^(1+a) for X from Pareto(α), P(X > t) = (``scale``/t)^α for t >= ``scale``; α is ``alpha``.
+
+    Infinite for 1 + a >= α.
+    """
     alpha, order = positive("the tail index α", alpha), 1 + positive("the moment's order a", a)
     return alpha * positive("the scale", scale) ** order / (alpha - order) if order < alpha else float("inf")
 
 
 def pareto_rate(alpha: float) -> float:
-    """Return (α-1)/(2α), the limit of the bound's exponent for Pareto(α) tails as a -> α - 1.
+    """Return (α-1)/(2α), the limit for a -> α - 1 of the exponent a/(2(1+a)) of VINA Theorem 3.1.
 
-    0 where W1 is infinite (α <= 1).
+    The theorem (arXiv:2602.20480) bounds the Wasserstein-1 distance of true and learned distribution; Pareto
+    data of tail index α = ``alpha`` have moments of order 1 + a for a < α - 1. 0 where the distance is
+    infinite (α <= 1).
     """
     alpha = positive("the tail index α", alpha)
     return max(alpha - 1, 0.0) / (2 * alpha)

@@ -1,14 +1,22 @@
-"""Sufficient conditions for the assumptions of Theorem 3.1 (VINA Propositions 3.1 to 3.3, arXiv:2602.20480).
+"""Sufficient conditions for the assumptions of VINA Theorem 3.1: Propositions 3.1 to 3.3, arXiv:2602.20480.
 
-3.1 (INN2)  sup|L̂_z - L_z| ≲ R1 + A1 R2 + (b + A2)/sqrt n,   sup|L̂_y - L_y| ≲ K R_y + K²/sqrt n + 4 M K^(-β)
-            L̂ the average of a loss L over n samples, the suprema over the networks T; R1, R2, R_y Rademacher
-            complexities, b the critics' bound, f* the convex conjugate of f, A1 = sup|(f*)'|, A2 = sup|f*| on
-            [-b, b], K the truncation radius, M a bound of the (2+β)-th moments of Y and T_y(X)
-3.2 (INN3)  |T(x)| <= J0 + J|x|  =>  R = 2^(2a+1) (J0^(1+a) + J^(1+a) E|X|^(1+a))
-3.3 (INN4)  η <= τ2 + A1 δ + (b + A2) τ1, up to a constant: δ the error of approximation in the ball, τ1 the
-            mass outside of it, τ2 the part of the optimal critic that is truncated
+The network T = (T_y, T_z) maps x to (y, z), Z is the latent prior. L_y = E|T_y(X) - Y|²; L_z is the best
+value of a class of critics g, a lower bound of the f-divergence D_f of P = P_{Y,Z} and Q = P_{Y,T_z(X)}; L̂_y
+and L̂_z are the same on n samples. Critics satisfy |g| <= b; f* is the convex conjugate of f, A1 = sup|(f*)'|
+and A2 = sup|f*| over [-b, b].
 
-3.1 and 3.3 hold up to absolute constants that the VINA paper does not give: their values are orders of
+3.1 (INN2, uniform convergence)  sup|L̂_z - L_z| ≲ R1 + A1 R2 + (b + A2)/sqrt n,
+                                 sup|L̂_y - L_y| ≲ K R_y + K²/sqrt n + 4 M K^(-β), suprema over the networks T
+            R1, R2, R_y: Rademacher complexities (expected largest mean, over the class, of values at n
+            samples times random signs) of g(y, z), of g(y, T_z(x)) and of <v, T_y(x)> with |v| <= 1;
+            K the truncation radius; M bounds E|Y|^(2+β) and E|T_y(X)|^(2+β)
+3.2 (INN3, moments)  |T(x)| <= J0 + J|x|  =>  R = 2^(2a+1) (J0^(1+a) + J^(1+a) E|X|^(1+a)) bounds
+            E|(Y,Z)|^(1+a) and E|(Y,T_z(X))|^(1+a)
+3.3 (INN4, variational gap)  η = sup (D_f - L_z) ≲ τ2 + A1 δ + (b + A2) τ1
+            δ: how well critics approximate the optimal one, clipped to [-b, b], inside a ball; τ1: mass of P
+            and Q outside of the ball; τ2: the part of the optimal critic that is clipped off
+
+3.1 and 3.3 hold up to absolute constants (≲) that the VINA paper does not give: their values are orders of
 magnitude, and rates. 3.2 is exact.
 """
 
@@ -24,11 +32,12 @@ if TYPE_CHECKING:
 
 
 def conjugate_extremes(divergence: FDivergence, bound: float, points: int = 20_001) -> tuple[float, float]:
-    """Return A1 = sup|(f*)'| and A2 = sup|f*| over [-b, b], f* the convex conjugate and b = ``bound``.
+    """Return A1 = sup|(f*)'| and A2 = sup|f*| over [-b, b], for an f-divergence and critics |g| <= b.
 
-    Raises `IncompatibleError` where [-b, b] is not inside the domain of f*: there a bounded critic can have
-    an infinite loss. f* is convex and monotone, so that the extremes are at the ends; the points in between
-    guard against formulas for which this is not so.
+    f* is the convex conjugate of f, b = ``bound``; A1 and A2 enter VINA Propositions 3.1 and 3.3
+    (arXiv:2602.20480). Raises `IncompatibleError` where [-b, b] is not inside the domain of f*: there a
+    bounded critic can have an infinite loss. f* is convex and monotone, so that the extremes are at the ends;
+    the ``points`` in between guard against formulas for which this is not so.
     """
     bound = positive("the critics' bound b", bound)
     t = torch.linspace(-bound, bound, points, dtype=torch.float64, requires_grad=True)
@@ -45,10 +54,18 @@ def conjugate_extremes(divergence: FDivergence, bound: float, points: int = 20_0
 def uniform_deviation_z(
     *, rademacher_critic: float, rademacher_joint: float, slope: float, height: float, bound: float, n: int
 ) -> float:
-    """Return the order of sup over T of |L̂_z - L_z|: Proposition 3.1, eq. (25).
+    """Return the order of sup |L̂_z - L_z|, the largest error of the unsupervised loss on n samples.
 
-    It is R1 + A1 R2 + (b + A2)/sqrt n. ``rademacher_critic`` is R1, ``rademacher_joint`` R2,
-    ``slope`` is A1, ``height`` A2, ``bound`` b. An absolute constant is left out.
+    Over all networks it is R1 + A1 R2 + (b + A2)/sqrt n, up to an absolute constant: VINA Proposition 3.1,
+    eq. (25), arXiv:2602.20480. L_z is the best value of a class of critics g with |g| <= b.
+
+    Parameters
+    ----------
+    rademacher_critic, rademacher_joint : R1 and R2, Rademacher complexities of the critics g(y, z) and of
+        their values g(y, T_z(x)) at the networks' latents.
+    slope, height : A1 and A2 of `conjugate_extremes`.
+    bound : b.
+    n : number of samples.
     """
     n = at_least_one("the number of samples n", n)
     complexity = not_negative("R1", rademacher_critic) + not_negative("A1", slope) * not_negative(
@@ -58,9 +75,18 @@ def uniform_deviation_z(
 
 
 def uniform_deviation_y(*, rademacher: float, radius: float, moment: float, beta: float, n: int) -> float:
-    """Return the order of sup over T of |L̂_y - L_y|: Proposition 3.1, eq. (26).
+    """Return the order of sup |L̂_y - L_y|, the largest error of the supervised loss on n samples.
 
-    It is K R_y + K²/sqrt n + 4 M K^(-β) with ``radius`` K and ``moment`` M; an absolute constant is left out.
+    Over all networks it is K R_y + K²/sqrt n + 4 M K^(-β), up to an absolute constant: VINA Proposition 3.1,
+    eq. (26), arXiv:2602.20480. L_y = E|T_y(X) - Y|², T_y(X) the predicted y.
+
+    Parameters
+    ----------
+    rademacher : R_y, the Rademacher complexity of the functions <v, T_y(x)>, |v| <= 1.
+    radius : K, the truncation radius; see `best_radius`.
+    moment : M, a bound on E|Y|^(2+β) and E|T_y(X)|^(2+β); the paper calls this one R_y.
+    beta : β > 0.
+    n : number of samples.
     """
     radius, n = positive("the radius K", radius), at_least_one("the number of samples n", n)
     tail = 4 * not_negative("the moment of order 2 + β", moment) * radius ** -positive("β", beta)
@@ -68,15 +94,20 @@ def uniform_deviation_y(*, rademacher: float, radius: float, moment: float, beta
 
 
 def best_radius(*, moment: float, beta: float, n: int) -> float:
-    """Return the K that balances K²/sqrt n against 4 M K^(-β): (2 β M sqrt n)^(1/(2+β)), ``moment`` is M."""
+    """Return the truncation radius K of `uniform_deviation_y` that balances K²/sqrt n against 4 M K^(-β).
+
+    (2 β M sqrt n)^(1/(2+β)), where ``moment`` M bounds E|Y|^(2+β) and E|T_y(X)|^(2+β), and n is the number of
+    samples.
+    """
     beta, moment = positive("β", beta), positive("the moment of order 2 + β", moment)
     return (2 * beta * moment * at_least_one("the number of samples n", n) ** 0.5) ** (1 / (2 + beta))
 
 
 def moment_bound(*, offset: float, slope: float, moment_x: float, a: float) -> float:
-    """Return the moment bound R of (INN3) from |T(x)| <= J0 + J|x| and E|X|^(1+a): Proposition 3.2.
+    """Return R = 2^(2a+1) (J0^(1+a) + J^(1+a) E|X|^(1+a)): VINA Proposition 3.2, arXiv:2602.20480.
 
-    R bounds the moments of (Y, T_z(X)) and of (Y, Z); ``offset`` is J0, ``slope`` J.
+    R bounds E|(Y,Z)|^(1+a) and E|(Y,T_z(X))|^(1+a), assumption INN3 of Theorem 3.1, if all networks satisfy
+    |T(x)| <= J0 + J|x|. ``offset`` is J0, ``slope`` J, ``moment_x`` E|X|^(1+a).
     """
     a = positive("the moment's order a", a)
     j0, j = not_negative("J0", offset), not_negative("J", slope)
@@ -86,10 +117,18 @@ def moment_bound(*, offset: float, slope: float, moment_x: float, a: float) -> f
 def gap_bound(
     *, approximation: float, outside: float, cut: float, slope: float, height: float, bound: float
 ) -> float:
-    """Return τ2 + A1 δ + (b + A2) τ1, the order of the variational gap η: Proposition 3.3.
+    """Return the order of the variational gap, τ2 + A1 δ + (b + A2) τ1: VINA, arXiv:2602.20480, Prop. 3.3.
 
-    ``approximation`` is δ, ``outside`` τ1, ``cut`` τ2, ``slope`` A1, ``height`` A2, ``bound`` b; an absolute
-    constant is left out.
+    The gap η is the f-divergence D_f of (Y, Z) and (Y, T_z(X)) less the best value of critics with |g| <= b;
+    an absolute constant is left out.
+
+    Parameters
+    ----------
+    approximation : δ, how well such critics approximate the optimal one, clipped to [-b, b], inside a ball.
+    outside : τ1, the mass of both distributions outside of the ball.
+    cut : τ2, the part of the optimal critic that is clipped off.
+    slope, height : A1 and A2 of `conjugate_extremes`.
+    bound : b.
     """
     approximation, outside = not_negative("δ", approximation), not_negative("τ1", outside)
     tails = (positive("b", bound) + not_negative("A2", height)) * outside

@@ -1,7 +1,8 @@
-"""W1 between two samples of the same size: an assignment problem, solved exactly.
+"""Wasserstein-1 distance W1 between two samples of the same size: an assignment problem, solved exactly.
 
-W1(P̂, Q̂) = min over permutations s of the mean of |p_i - q_s(i)|, P̂ and Q̂ the empirical distributions of
-samples of P and Q. As an estimate of W1(P, Q) it is too large, on average by at most W1(P̂, P) + W1(Q̂, Q).
+W1(P̂, Q̂) = min over permutations s of the mean over i of |p_i - q_s(i)|, where P̂ and Q̂ are the empirical
+distributions of samples p_i of P and q_i of Q. As an estimate of W1(P, Q) it is too large, on average by at
+most W1(P̂, P) + W1(Q̂, Q).
 Source: Peyré & Cuturi (2019), Computational Optimal Transport, section 2.2.
 """
 
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
 
 
 def sampled_wasserstein(p: Tensor, q: Tensor) -> float:
-    """Return W1 between the empirical distributions of p and q, both (n, D), in their units."""
+    """Return the Wasserstein-1 distance between two samples p and q, both (n, D), in their units.
+
+    It is the least mean Euclidean distance of points matched one to one; as an estimate for the distributions
+    that they are drawn from it is too large.
+    """
     from scipy.optimize import linear_sum_assignment  # here, since the import takes long
 
     if p.ndim != 2 or p.shape != q.shape or not (torch.isfinite(p).all() and torch.isfinite(q).all()):

@@ -157,7 +157,7 @@ class Exploration(param.Parameterized):
             self._on_move(axes=True)
 
     def set_draws(self, draws: int) -> None:
-        """Set the number of posterior draws that are requested once the observation rests."""
+        """Set how many posterior draws are requested once the user no longer moves the observation."""
         self.draws = int(draws)
         self._on_move()
 

@@ -24,10 +24,12 @@ PICTURE = "image"
 
 
 class LiveFigure(pn.viewable.Viewer):
-    """Figure of ``plot``, the name of a module of `workbench.plots` with two functions of the plotted data.
+    """Figure that is built once for one kind of plot and then updated with new data.
 
-    ``columns`` returns the numbers of each element, which are sent to the browser; ``frame`` returns labels
-    and axis ranges, and the figure is rebuilt where these change.
+    ``plot`` is the name of a module of `workbench.plots`, which has a function of that name that draws the
+    data and two more functions of the same data: ``columns`` returns the numbers of each element of the plot,
+    which are sent to the browser; ``frame`` returns labels and axis ranges, and the figure is rebuilt only
+    where these change.
     """
 
     def __init__(self, plot: str, *, min_height: int = 150) -> None:

@@ -97,7 +97,11 @@ def _lines(
 
 
 def _window(lines: np.ndarray, marks: np.ndarray) -> list[tuple[float, float]]:
-    """Return plot limits [(low, high)] of both axes that hold 99 % of the lines' points and all marks."""
+    """Return plot limits [(low, high), (low, high)] of the horizontal and the vertical axis.
+
+    On each axis they span the 0.5 to 99.5 % quantiles of the points of ``lines`` (n, points, 2) and all
+    ``marks`` (k, 2), with a margin; (0, 1) if no point is finite.
+    """
     points = lines.reshape(-1, 2)
     points = points[np.isfinite(points).all(1)]
     if not len(points):

@@ -53,9 +53,11 @@ _NEGLIGIBLE = 16.0
 
 @lru_cache(maxsize=8)
 def waveguide(tones: tuple[float, ...], hydrophones: int = 21, graded: bool = False) -> Waveguide:
-    """Return the field solver of SWellEx-96's environment at ``tones`` in Hz, cached as it is slow to build.
+    """Return the solver for the acoustic field of the SWellEx-96 experiment's site at ``tones`` in Hz.
 
-    It computes the uppermost ``hydrophones``; ``graded`` makes the mudstone's speed rise with depth.
+    It computes the pressure at the uppermost ``hydrophones`` of the vertical array, for ranges up to
+    `LONGEST`. In the mudstone, the rock below the sediment, the sound speed is constant, or with ``graded``
+    rises with depth. Solvers are cached, as they are slow to build.
     """
     return Waveguide(environment(hydrophones, graded=graded), tones, LONGEST)
 

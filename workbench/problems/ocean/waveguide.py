@@ -178,7 +178,9 @@ def _hermite(t: Tensor, h: float) -> tuple[Tensor, ...]:
 
 
 class _Table:
-    """Tables for one tone: nk wavenumbers, their weights, solutions in the water and below the sediment."""
+    """Tables for one tone, the same for all seabeds: nk wavenumbers k, nk being their number, and for each
+    its weight in the sum over k, the solutions ψ in the water, and ψ'/(ψ ρ) below the sediment.
+    """
 
     def __init__(
         self,
