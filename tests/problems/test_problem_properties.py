@@ -38,6 +38,36 @@ def test_draws_depend_on_the_generator_alone(problem):
     assert not torch.equal(first.x, problem.draw(N, seeded(1)).x)
 
 
+FINE, COARSE = 320, 8
+
+
+def share_gap(problem, log_density) -> float:
+    """Largest gap between shares of draws in 8 × 8 cells, and in all of them, and the integral of a density.
+
+    The cells cover the middle 99 % of the draws along each axis, so that heavy tails do not matter.
+    """
+    draws = problem.draw(40_000, seeded(1)).x
+    low, high = draws.quantile(0.005, 0), draws.quantile(0.995, 0)
+    steps = (torch.arange(FINE, dtype=torch.float64) + 0.5) / FINE
+    axes = [low[i] + (high[i] - low[i]) * steps for i in range(2)]
+    density = log_density(torch.cartesian_prod(*axes)).exp().reshape(FINE, FINE)
+    blocks = density.reshape(COARSE, FINE // COARSE, COARSE, FINE // COARSE).sum((1, 3))
+    masses = blocks * ((high - low) / FINE).prod()
+    inside = draws[((draws >= low) & (draws < high)).all(1)]
+    cells = ((inside - low) / (high - low) * COARSE).long().clamp(0, COARSE - 1)
+    counts = torch.bincount(cells[:, 0] * COARSE + cells[:, 1], minlength=COARSE**2)
+    shares = counts.double().reshape(COARSE, COARSE) / len(draws)
+    return max(float((masses - shares).abs().max()), abs(float(masses.sum() - shares.sum())) / 2)
+
+
+def test_a_declared_density_is_that_of_the_draws(problem):
+    if Capability.LOG_DENSITY not in problem.capabilities or problem.shapes.x != 2:
+        pytest.skip("no density on the plane")
+    assert share_gap(problem, problem.log_density) < 0.012
+    assert share_gap(problem, lambda x: problem.log_density(x) + 0.2) > 0.05  # not normalised
+    assert share_gap(problem, lambda x: problem.log_density(x.mean(0) + 1.3 * (x - x.mean(0)))) > 0.012
+
+
 def test_windows_contain_the_draws(problem):
     samples = problem.draw(4000, seeded())
     for values, window, variables in (

@@ -24,6 +24,7 @@ LISTS = (
     "inversion",
     "refinement",
     "studies",
+    "views",
 )
 FORMATS = ("weights", "graph", "onnx", "notebook", "formula", "posterior", "report")
 FUNCTIONS = ("inverse", "latent", "log_prob", "predict")

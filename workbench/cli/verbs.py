@@ -35,7 +35,8 @@ def list_command(args: argparse.Namespace) -> None:
 
 
 def _cards(what: str) -> list[dict[str, Any]]:
-    catalogue = getattr(import_module(f"workbench.{what}"), what.upper())
+    package = "snapshots" if what == "views" else what
+    catalogue = getattr(import_module(f"workbench.{package}"), what.upper())
     cards = catalogue.cards()
     if what == "architectures":
         for card, member in zip(cards, catalogue, strict=True):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 from workbench.core.errors import SpecError, unknown
-from workbench.core.spec import Spec
+from workbench.core.spec import Setting, Spec
 
 Entry = TypeVar("Entry")
 Member = TypeVar("Member", bound=Spec)
@@ -20,6 +20,12 @@ class Described(Protocol):
     key: ClassVar[str]
     title: ClassVar[str]
     summary: ClassVar[str]
+    reference: ClassVar[str]
+
+    @classmethod
+    def settings(cls) -> tuple[Setting, ...]:
+        """Return the descriptions of its settings."""
+        ...
 
 
 class Registry(Generic[Entry]):
@@ -33,7 +39,7 @@ class Registry(Generic[Entry]):
     def __init__(self, name: str, noun: str) -> None:
         self.name, self.noun = name, noun
         self._entries: dict[str, Entry] = {}
-        self._classes: dict[str, type] = {}
+        self._classes: dict[str, type[Described]] = {}
 
     def _add(self, member: type[Described], entry: Callable[[], Entry]) -> None:
         """Register the class ``member`` under its key, once, with the entry that ``entry()`` returns.
@@ -74,6 +80,29 @@ class Registry(Generic[Entry]):
         if key not in self._entries:
             raise unknown(self.noun, key, self._entries)
         del self._entries[key], self._classes[key]
+
+    def cards(self) -> list[dict[str, Any]]:
+        """Describe each class and its settings in a JSON-ready dict, for tables and ``workbench list``."""
+        return [
+            {
+                "key": m.key,
+                "title": m.title,
+                "summary": m.summary,
+                "reference": m.reference,
+                "settings": {
+                    s.name: {
+                        "kind": s.kind,
+                        "default": s.default,
+                        "bounds": list(s.bounds),
+                        "options": list(s.options),
+                        "doc": s.doc,
+                        "live": s.live,
+                    }
+                    for s in m.settings()
+                },
+            }
+            for m in self._classes.values()
+        ]
 
 
 class Catalogue(Registry[type[Member]]):
@@ -117,26 +146,3 @@ class Catalogue(Registry[type[Member]]):
                 found=repr(choice)[:200],
             )
         return self[choice["key"]].from_values(choice.get("settings", {}), **arguments)
-
-    def cards(self) -> list[dict[str, Any]]:
-        """Describe each class and its settings in a JSON-ready dict, for tables and ``workbench list``."""
-        return [
-            {
-                "key": m.key,
-                "title": m.title,
-                "summary": m.summary,
-                "reference": m.reference,
-                "settings": {
-                    s.name: {
-                        "kind": s.kind,
-                        "default": s.default,
-                        "bounds": list(s.bounds),
-                        "options": list(s.options),
-                        "doc": s.doc,
-                        "live": s.live,
-                    }
-                    for s in m.settings()
-                },
-            }
-            for m in self
-        ]

@@ -6,9 +6,11 @@ the arrays. A snapshot holds NumPy arrays; the views label them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from workbench.core.errors import SpecError
 from workbench.core.lazy import torch
 from workbench.core.observation import checked_values
 from workbench.core.variable import Variable
@@ -43,7 +45,9 @@ class SnapshotRequest:
     fresh: bool = True
 
     def __post_init__(self) -> None:
-        for view in self.views:
+        views = (self.views,) if isinstance(self.views, str) else tuple(self.views)
+        object.__setattr__(self, "views", views)
+        for view in views:
             VIEWS[view]  # raises SpecError where there is none
 
     @property
@@ -83,8 +87,29 @@ class Snapshot:
     notes: dict[str, str] = field(default_factory=dict)
 
 
-def take_snapshot(run: Run, request: SnapshotRequest) -> Snapshot:
-    """Compute the arrays of the requested views that apply to this run's model and problem."""
+def _as_request(request: SnapshotRequest | str | Sequence[str] | None) -> SnapshotRequest:
+    if request is None:
+        return SnapshotRequest()
+    if isinstance(request, SnapshotRequest):
+        return request
+    if isinstance(request, str) or (
+        isinstance(request, list | tuple) and all(isinstance(key, str) for key in request)
+    ):
+        return SnapshotRequest(views=(request,) if isinstance(request, str) else tuple(request))
+    raise SpecError(
+        "A snapshot cannot be requested like this",
+        expected="a SnapshotRequest, the key of a view, or a list of keys",
+        found=repr(request)[:80],
+    )
+
+
+def take_snapshot(run: Run, request: SnapshotRequest | str | Sequence[str] | None = None) -> Snapshot:
+    """Compute the arrays of the requested views that apply to this run's model and problem.
+
+    ``request`` is a `SnapshotRequest`, a key of `VIEWS`, several keys, or None for the default request.
+    Raises `SpecError` for an unknown key or a request of another kind.
+    """
+    request = _as_request(request)
     arrays: dict[str, np.ndarray] = {}
     context = _context(run, request)
     with run.evaluation_mode(), torch.no_grad():

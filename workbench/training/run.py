@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -281,11 +281,11 @@ class Run:
         """Draw n samples of x, for a problem without an observation."""
         return self.fitted.sample_dataset(n, seed=seed)
 
-    def snapshot(self, request: SnapshotRequest | None = None) -> Snapshot:
-        """Evaluate the requested views as immutable arrays, without any effect on the training."""
-        from workbench.snapshots import SnapshotRequest, take_snapshot
+    def snapshot(self, request: SnapshotRequest | str | Sequence[str] | None = None) -> Snapshot:
+        """Evaluate the requested views (a request, or keys) as immutable arrays; training is not affected."""
+        from workbench.snapshots import take_snapshot
 
-        return take_snapshot(self, request or SnapshotRequest())
+        return take_snapshot(self, request)
 
     @property
     def parameters(self) -> int:
