@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Error, expect
 
 from workbench.problems import PROBLEMS
 from workbench.studies import STUDIES, StudyFolder
@@ -39,6 +39,17 @@ def test_a_search_is_made_and_played_back(page, studio):
     expect(card).to_contain_text("iteration 0", timeout=PATIENCE)
 
 
+def screenshot(locator) -> bytes:
+    """Take a screenshot of an element, again where the page replaces the element meanwhile."""
+    for _ in range(20):
+        try:
+            return locator.screenshot()
+        except Error as error:
+            if "not attached" not in str(error):
+                raise
+    raise AssertionError("The element is replaced all the time")
+
+
 def test_a_stored_study_is_a_table_with_plots(page, studio, home):
     study = STUDIES.make("kinematics", fast=True)
     folder = StudyFolder(home / "studies" / "kinematics-kept")
@@ -50,10 +61,10 @@ def test_a_stored_study_is_a_table_with_plots(page, studio, home):
     expect(table).to_contain_text("Exact posterior (floor)")
     plots = page.locator("canvas")
     expect(plots.first).to_be_visible(timeout=PATIENCE)
-    before = plots.first.screenshot()
+    before = screenshot(plots.first)
     table.locator(".tabulator-row", has_text="Prior only").locator("input[type=checkbox]").first.click()
     for _ in range(PATIENCE // 1000):
-        if plots.first.screenshot() != before:
+        if screenshot(plots.first) != before:
             return
         page.wait_for_timeout(1000)
     raise AssertionError("The plots did not follow the tick")
