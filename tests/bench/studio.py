@@ -1,4 +1,4 @@
-"""What the studio costs and how quickly it answers, in real browsers. Prints tables and fails on nothing.
+"""Cost of the studio and the time in which it answers, in real browsers. Prints tables and fails on nothing.
 
     python tests/bench/studio.py [--browsers 1,4] [--seconds 20] [--sessions 30]
 

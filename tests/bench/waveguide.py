@@ -1,4 +1,4 @@
-"""What a field at the array costs, in processor time of one core. Prints a table and fails on nothing.
+"""Cost of a field at the array, in processor time of one core. Prints a table and fails on nothing.
 
     python tests/bench/waveguide.py [--rows 256]
 

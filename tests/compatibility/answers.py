@@ -1,4 +1,4 @@
-"""What a trained model answers to stored questions, and how two records of answers are compared.
+"""Answers of a trained model to stored questions, and how two records of answers are compared.
 
 Shared by `make_samples`, which writes the answers down, and by the tests, which ask again.
 """
@@ -55,7 +55,7 @@ def answers(fitted: Any, inputs: dict[str, Any], questions: list[str]) -> dict[s
 
 
 def record_of(record: Any) -> dict[str, Any]:
-    """What must be the same of a step when a run is continued: all but its time."""
+    """Parts of a step that must be the same when a run is continued: all but its time."""
     return {
         "iteration": record.iteration,
         "learning_rate": record.learning_rate,

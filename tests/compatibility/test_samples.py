@@ -51,7 +51,7 @@ def sample_run(name: str, tmp_path: Path) -> tuple[Path, dict]:
 
 
 def command(*words: object) -> str:
-    """What a command of ``workbench`` prints; it must succeed."""
+    """Run a command of ``workbench``, which must succeed, and return its output."""
     output = io.StringIO()
     with redirect_stdout(output):
         code = main([str(word) for word in words])
