@@ -9,7 +9,10 @@ from typing import Any
 
 from workbench.core.errors import SpecError, unknown
 
-_KEYS = ("name", "symbol", "unit", "description", "low", "high", "categories")
+_KEYS = ("name", "symbol", "unit", "description", "low", "high", "categories", "scale", "levels", "period")
+SCALES = ("linear", "log")
+#: Value of `Variable.levels` for whole numbers whose largest value is unknown, such as counts.
+OPEN_LEVELS = -1
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,12 @@ class Variable:
     description : one sentence for tooltips.
     categories : number of categories for a categorical variable, which takes the values 0, 1, 2, …; 0 for a
         quantity. Categorical variables are not standardised.
+    scale : "linear", or "log" for a positive quantity that a network learns by its logarithm.
+    levels : L >= 2 for a variable that takes the L whole numbers low, low + 1, …, low + L - 1 (low is 0
+        where it is not given), `OPEN_LEVELS` for whole numbers from ``low`` to ``high``, 0 for a continuous
+        variable. In training a uniform number from -1/2 to 1/2 is added; samples are rounded.
+    period : period of a cyclic variable such as an angle or the hour of the day, which takes values from low
+        (0 where it is not given) to low + period; 0 for a variable that is not cyclic.
     """
 
     name: str
@@ -34,6 +43,9 @@ class Variable:
     high: float = math.inf
     description: str = ""
     categories: int = 0
+    scale: str = "linear"
+    levels: int = 0
+    period: float = 0.0
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():
@@ -44,6 +56,50 @@ class Variable:
                 expected="low < high",
                 found=f"low={self.low}, high={self.high}",
             )
+        if self.scale not in SCALES:
+            raise unknown("scale", str(self.scale), SCALES, owner=f"The variable '{self.name}'")
+        if (
+            isinstance(self.levels, bool)
+            or self.levels != int(self.levels)
+            or (self.levels < OPEN_LEVELS or self.levels == 1)
+        ):
+            self._refuse("levels", "a number of levels from 2 on, 0 or -1 (open)", self.levels)
+        if not (math.isfinite(self.period) and self.period >= 0):
+            self._refuse("period", "a positive number, or 0", self.period)
+        kinds = [k for k in ("categories", "levels", "period") if getattr(self, k)]
+        kinds += ["scale='log'"] if self.scale == "log" else []
+        if len(kinds) > 1:
+            self._refuse("kind", "one of categories, levels, period and scale='log'", " and ".join(kinds))
+        self._complete_bounds()
+
+    def _refuse(self, noun: str, expected: str, value: Any) -> None:
+        raise SpecError(
+            f"The {noun} of variable '{self.name}' cannot be used", expected=expected, found=str(value)
+        )
+
+    def _complete_bounds(self) -> None:
+        """Set the bounds that follow from the kind of the variable; raise `SpecError` where they disagree."""
+        low, high = self.low, self.high
+        if self.scale == "log":
+            if high <= 0:
+                self._refuse("bounds", "a positive range for scale='log'", f"high={high}")
+            low = max(low, 0.0)
+        elif self.levels or self.period:
+            low = 0.0 if low == -math.inf and self.levels != OPEN_LEVELS else low
+            top = low + (self.levels - 1 if self.levels > 0 else self.period or math.inf)
+            if math.isfinite(high) and math.isfinite(top) and high != top:
+                self._refuse("bounds", f"high={top:g}, which follows from low and its kind", f"high={high:g}")
+            high = min(high, top)
+            if self.levels and any(math.isfinite(v) and v != round(v) for v in (low, high)):
+                self._refuse("bounds", "whole numbers, since its values are", f"low={low}, high={high}")
+        object.__setattr__(self, "low", low)
+        object.__setattr__(self, "high", high)
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """Edges of the density that a network learns: the bounds, half a level wider for whole numbers."""
+        margin = 0.5 if self.levels else 0.0
+        return self.low - margin, self.high + margin
 
     @property
     def label(self) -> str:
@@ -59,8 +115,9 @@ class Variable:
             "unit": self.unit,
             "description": self.description,
         }
-        if self.categories:
-            values["categories"] = self.categories
+        for key, default in (("categories", 0), ("scale", "linear"), ("levels", 0), ("period", 0.0)):
+            if getattr(self, key) != default:
+                values[key] = getattr(self, key)
         if math.isfinite(self.low):
             values["low"] = self.low
         if math.isfinite(self.high):
