@@ -7,7 +7,6 @@ then call the hook of the same name with a leading underscore (`_log_density`), 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -15,6 +14,7 @@ from workbench.core.capability import Capability, unmet_need
 from workbench.core.catalogue import Catalogue
 from workbench.core.errors import DataError, IncompatibleError, WorkbenchError
 from workbench.core.lazy import torch
+from workbench.core.numbers import whole_number
 from workbench.core.observation import checked_values
 from workbench.core.shapes import Shapes
 from workbench.core.spec import Spec
@@ -31,10 +31,15 @@ PROBLEMS: Catalogue[Problem] = Catalogue("problems", "problem")
 
 @dataclass(frozen=True)
 class Samples:
-    """Pairs drawn from a problem, in data units, float64: ``x`` (n, D) and ``y`` (n, M), M = 0 without y."""
+    """Pairs drawn from a problem, in data units, float64: ``x`` (n, D) and ``y`` (n, M), M = 0 without y.
+
+    Rows with the same label in ``groups`` (n,), int64, belong together: they are repeats of one draw or rows
+    of one station, and a split keeps them on one side. None where all rows are independent.
+    """
 
     x: Tensor
     y: Tensor
+    groups: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -61,6 +66,10 @@ class Problem(Spec):
 
     def refusals(self) -> list[str]:
         """Return the reasons against using the problem as it is set, one sentence each; empty if none."""
+        return []
+
+    def warnings(self, samples: int | None = None) -> list[str]:
+        """Return what to know before training on ``samples`` pairs (all where None), one sentence each."""
         return []
 
     def save_data(self, folder: Path) -> None:
@@ -112,8 +121,8 @@ class Problem(Spec):
         """
         n = _sample_count(n, f"samples of '{self.key}'")
         self._ready()
-        x, y = self._draw(n, generator)
-        return Samples(x, x.new_zeros(len(x), 0) if y is None else y)
+        x, y, *groups = self._draw(n, generator)
+        return Samples(x, x.new_zeros(len(x), 0) if y is None else y, *groups)
 
     def prior(self, n: int, generator: torch.Generator) -> Tensor:
         """Draw ``n`` independent x (n, D), float64 on the CPU, without simulating y where that is possible.
@@ -183,8 +192,11 @@ class Problem(Spec):
             raise NotImplementedError
         return self._draw(n, generator)[0]
 
-    def _draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
-        """Draw ``n`` pairs: x (n, D), and y (n, M) or None. By default simulates y at draws of `_prior`."""
+    def _draw(self, n: int, generator: torch.Generator) -> tuple[Tensor | None, ...]:
+        """Draw ``n`` pairs: x (n, D), and y (n, M) or None. By default simulates y at draws of `_prior`.
+
+        Where rows belong together, a third entry holds the labels of their groups (n,), int64.
+        """
         x = self._prior(n, generator)
         return x, self._simulate(x, generator)
 
@@ -233,7 +245,8 @@ class SignalProblem(Protocol):
     """Methods of a problem with the capability SIGNAL, which computes signals first and adds noise later.
 
     With them training can draw new noise in every batch without simulating again. A problem that computes
-    many signals faster together also has ``signal_draws(n, generator) -> (x, signals)``.
+    many signals faster together also has ``signal_draws(n, generator) -> (x, signals)``, and
+    ``signal_groups(n)`` where its rows are not independent: labels (n,), int64, or None.
     """
 
     def signals(self, x: Tensor) -> Tensor:
@@ -245,9 +258,7 @@ class SignalProblem(Protocol):
 
 def _sample_count(n: object, noun: str) -> int:
     """Return ``n`` as an int; raises `DataError`, which names the ``noun``, unless it is an integer > 0."""
-    if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
-        raise DataError(f"Cannot draw {n!r} {noun}", expected="a whole number of at least 1")
-    return int(n)
+    return whole_number(n, noun, subject=f"The number of {noun}", error=DataError)
 
 
 def one_line(error: WorkbenchError) -> str:

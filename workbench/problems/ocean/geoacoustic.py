@@ -163,6 +163,11 @@ class GeoacousticInversion(AcousticViews, Problem):
             guide = field.waveguide(self.tones)
             return x, field.level(field.shared_fields(guide, self.unknowns, x, SHARING))
 
+    def signal_groups(self, n: int) -> torch.Tensor | None:
+        """Return labels (n,) of the sediments that rows of `signal_draws` share; None where none is shared."""
+        shared = len(field.sediment_columns(self.unknowns)) == len(field.SEDIMENT)
+        return torch.arange(n) // SHARING if shared else None
+
     def recorded(self, signals: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Return observations (n, M), float64, of ``signals`` (n, tones, 21) with noise from ``generator``.
 
