@@ -184,15 +184,16 @@ def test_a_plain_density_is_compared_with_its_own():
 def test_numbers_of_the_posterior_distance_agree_with_their_definitions():
     result = DIAGNOSTICS.make("posterior_mmd", draws=100).measure(EXACT, LINEAR)
     # kernel 3 at distance 0: leaving the diagonals out takes about 3 (1/n + 1/m) off
-    assert float(result["biased_error"] - result["error"]) == pytest.approx(0.06, rel=0.2)
+    assert float(result["published_biased_error"] - result["published_error"]) == pytest.approx(0.06, rel=0.2)
     assert abs(float(result["floor"])) < 0.01
 
 
 def test_resimulation_knows_floor_and_baseline():
     result = DIAGNOSTICS.make("resimulation_error", observations=4000).measure(EXACT, LINEAR)
     evidence = float(LINEAR.parts.evidence[0, 0])
-    assert float(result["floor"]) == pytest.approx(2 * 0.5**2, rel=0.1)
-    assert float(result["baseline"]) == pytest.approx(2 * evidence, rel=0.1)
+    assert float(result["floor"]) == pytest.approx(2 * 0.5**2 / evidence, rel=0.1)
+    assert float(result["published_error"]) == pytest.approx(2 * 0.5**2, rel=0.1)
+    assert float(result["baseline"]) == pytest.approx(2, rel=0.1)
     assert abs(float(result["share"])) < 0.02
 
 

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.core.errors import DataError, SpecError
+from workbench.core.scale import array_scale
 
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
@@ -98,8 +99,7 @@ def c2st(
         )
     if not (np.isfinite(first).all() and np.isfinite(second).all()):
         raise DataError("C2ST compares finite draws", found="draws that are not finite")
-    spread = first.std(0, ddof=1)
-    spread = np.where(spread > 0, spread, 1.0)
+    spread = array_scale(first) * math.sqrt(len(first) / (len(first) - 1))  # unbiased, as in the benchmark
     points = np.concatenate([(part - first.mean(0)) / spread for part in (first, second)])
     labels = np.repeat([0, 1], [len(first), len(second)])
     estimator = _estimator(classifier, points.shape[1], len(points) * (folds - 1) // folds, seed, iterations)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import param
 
 from workbench.core.lazy import torch
+from workbench.core.scale import nonzero
 from workbench.divergences.base import DIVERGENCES, SampleDivergence
 from workbench.divergences.sliced_wasserstein import directions, line_wasserstein
 
@@ -35,7 +36,7 @@ def best_direction(p: Tensor, q: Tensor, order: int, start: Tensor, steps: int) 
             point = theta.detach().requires_grad_()
             (slope,) = torch.autograd.grad(line_wasserstein(p @ point.T, q @ point.T, order).sum(), point)
         slope = slope - (slope * theta).sum(-1, keepdim=True) * theta
-        trial = theta + size * slope / slope.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+        trial = theta + size * slope / nonzero(slope.norm(dim=-1, keepdim=True))
         trial = trial / trial.norm(dim=-1, keepdim=True)
         trial_value = line_wasserstein(p @ trial.T, q @ trial.T, order)
         better = (trial_value > value)[:, None]

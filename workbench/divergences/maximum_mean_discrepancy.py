@@ -36,7 +36,10 @@ KERNELS = ("multiscale", "forward", "backward", "gaussian", "gaussian_median")
 
 
 def _squared_distances(a: Tensor, b: Tensor) -> Tensor:
-    # a.a + b.b - 2 a.b is fast and exact enough after the clamp; cdist has no double backward
+    # a.a + b.b - 2 a.b is fast and exact enough after the clamp, where both are near the origin; cdist has no
+    # double backward
+    centre = b.detach().mean(-2)
+    a, b = a - centre, b - centre
     distances = a.square().sum(-1)[:, None] + b.square().sum(-1)[None, :] - 2 * a @ b.T
     return distances.clamp_min(0)
 

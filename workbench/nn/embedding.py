@@ -27,12 +27,14 @@ import torch
 from torch import Tensor, nn
 from zuko.nn import MLP
 
+from workbench.core.scale import column_scale
+
 #: a series of this length or less is not shortened any further
 _SHORT = 8
 #: products used per complex vector, on average: the 14² of 14 coefficients
 _PRODUCTS = 196
-#: most rows of training data used for statistics; standard deviations up to the second number count as zero
-_ROWS, _CONSTANT = 20_000, 1e-12
+#: most rows of training data used for statistics
+_ROWS = 20_000
 
 
 class DeepSet(nn.Module):
@@ -148,8 +150,7 @@ class PhaseFree(nn.Module):
         self.kept.copy_(weaker.topk(len(self.kept)).indices.sort().values)
         products = self.products(y.to(self.reading))
         self.shift.copy_(products.mean(0))
-        spread = products.std(0, unbiased=False)
-        self.scale.copy_(torch.where(spread > _CONSTANT, spread, torch.ones_like(spread)))
+        self.scale.copy_(column_scale(products))
 
     def products(self, y: Tensor) -> Tensor:
         """Re c_i c̄_j + Im c_i c̄_j (n, P) for the selected pairs of coefficients (i, j) of the vectors in y.

@@ -1,8 +1,10 @@
 """Features of y: y itself, and normal scores of the components with skewed or heavy-tailed distributions.
 
 forward   c = (y, s); s_j = 0 for a component j close to normal, and otherwise
-          s_j = s₀ + a y_j + Σ_k d_k max(y_j − t_k, 0): piecewise linear, maps quantiles of the data to those
-          of the standard normal distribution, linear beyond the outermost
+          s_j = g(s₀ + a y_j + Σ_k d_k max(y_j − t_k, 0)): piecewise linear within g, maps quantiles of the
+          data to those of the standard normal distribution
+beyond    g(v) = v up to the outermost quantile L in magnitude, and sign(v) (L + R (1 − e^{(L − |v|)/R}))
+          beyond: behind an edge of the data the last slope is steep, and v would soon be in the hundreds
 fit       from quantiles of the data; a component is far from normal where its skewness is above 1/2 in
           magnitude or its excess kurtosis above 1
 Source: rank-based normal scores (van der Waerden 1952), interpolated.
@@ -13,7 +15,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from workbench.core.scale import nonzero
+
 _SKEW, _KURTOSIS = 0.5, 1.0
+#: Spread of a standardised component up to which it counts as constant.
+_CONSTANT = 1e-6
+#: R of the equations, and the limit L of scores that are not bounded.
+_ROOM, _UNBOUNDED = 2.0, 1e30
 #: Levels of the quantiles.
 _LEVELS = (
     *(0.001, 0.005, 0.02, 0.06, 0.13, 0.22, 0.33, 0.44, 0.5),
@@ -31,11 +39,21 @@ class NormalScores(nn.Module):
         self.register_buffer("bends", torch.zeros(context, pieces))
         self.register_buffer("start", torch.zeros(context))
         self.register_buffer("slope", torch.zeros(context))
+        self.register_buffer("limit", torch.full((context,), _UNBOUNDED))
+
+    def _load_from_state_dict(self, state: dict, prefix: str, *args, **settings) -> None:
+        # a version without limits stored none
+        state.setdefault(prefix + "limit", torch.full_like(self.limit, _UNBOUNDED))
+        super()._load_from_state_dict(state, prefix, *args, **settings)
 
     def forward(self, y: Tensor, beside: Tensor | None = None) -> Tensor:
         """Return c (n, 2 M): y (n, M), or ``beside`` (n, M) if given, followed by the normal scores of y."""
         bent = (torch.relu(y[..., None] - self.knots) * self.bends).sum(-1)
-        return torch.cat([y if beside is None else beside, self.start + self.slope * y + bent], -1)
+        score = self.start + self.slope * y + bent
+        size = score.abs()
+        beyond = _ROOM * -torch.expm1(-torch.relu(size - self.limit) / _ROOM)
+        score = torch.sign(score) * (torch.minimum(size, self.limit) + beyond)
+        return torch.cat([y if beside is None else beside, score], -1)
 
     @torch.no_grad()
     def prepare(self, y: Tensor, *, whole: bool = False) -> None:
@@ -44,13 +62,14 @@ class NormalScores(nn.Module):
         The score of a component close to normal is 0, or if ``whole`` the standardised component.
         """
         rows = y.double()
-        unit = (rows - rows.mean(0)) / rows.std(0, unbiased=False).clamp(min=1e-12)
+        spread = rows.std(0, unbiased=False)
+        spread = torch.where(spread > _CONSTANT, spread, torch.zeros_like(spread))
+        unit = (rows - rows.mean(0)) / nonzero(spread)
         far = (unit.pow(3).mean(0).abs() > _SKEW) | (unit.pow(4).mean(0) - 3 > _KURTOSIS)
         levels = torch.tensor(_LEVELS, dtype=torch.float64, device=y.device)
         heights = torch.special.ndtri(levels)
         if whole:
-            spread = rows.std(0, unbiased=False)
-            self.slope.copy_(torch.where(spread > 0, 1 / spread.clamp(min=1e-12), 0.0))
+            self.slope.copy_(torch.where(spread > 0, 1 / nonzero(spread), 0.0))
             self.start.copy_(-rows.mean(0) * self.slope)
         for j in far.nonzero()[:, 0].tolist():
             self._interpolate(j, torch.quantile(rows[:, j][:1_000_000], levels), heights)
@@ -74,3 +93,4 @@ class NormalScores(nn.Module):
         self.knots[j].copy_(knots)
         self.slope[j] = slopes[0]
         self.start[j] = value[0] - slopes[0] * where[0]
+        self.limit[j] = -heights[0]

@@ -25,6 +25,8 @@ PARAMETERS = 4
 #: Distance of the modes and scales of the components at the start.
 _SPACING, _WIDTH = 0.7, 0.6
 _LEAST_WIDTH, _LEAST_MASS = 1e-4, 1e-30
+#: Largest logarithm of a scale, in units of the start's: exp of more is of no use, and soon overflows.
+_MOST_LOG_WIDTH = 20.0
 _HALF_LOG_TWO_OVER_PI, _ROOT_HALF, _FAR = 0.5 * math.log(2 / math.pi), math.sqrt(0.5), 1e4
 
 
@@ -51,7 +53,7 @@ class TwoPieceNormal:
         count = share.shape[-1]
         place = _SPACING * (torch.arange(count, device=raw.device, dtype=raw.dtype) - (count - 1) / 2)
         start = -0.5 * place.square() / (1 - _WIDTH**2)
-        widths = (_LEAST_WIDTH + _WIDTH * torch.exp(w) for w in (below, above))
+        widths = (_LEAST_WIDTH + _WIDTH * torch.exp(w.clamp(max=_MOST_LOG_WIDTH)) for w in (below, above))
         return cls(start + share, place + middle, *widths)
 
     def log_prob(self, v: Tensor, limits: tuple[Tensor, Tensor] | None) -> Tensor:

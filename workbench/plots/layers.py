@@ -75,7 +75,7 @@ def nice_ticks(low: float, high: float, most: int = 3) -> list[float]:
 
 def tick_text(value: float) -> str:
     """Format a tick value with at most six significant digits and a typographic minus sign."""
-    return f"{0.0 if abs(value) < 1e-12 else value:.6g}".replace("-", "−")
+    return f"{value + 0.0:.6g}".replace("-", "−")  # -0.0 + 0.0 is 0.0
 
 
 __all__ = [

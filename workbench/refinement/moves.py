@@ -16,6 +16,7 @@ import numpy as np
 
 from workbench.core.errors import WorkbenchError
 from workbench.core.lazy import torch
+from workbench.core.scale import column_scale
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,8 +32,7 @@ class WalkerEnsemble:
         seed = int(torch.randint(2**31, (1,), generator=generator))
         self._random = np.random.RandomState(seed).get_state()
         self.x, self._centre = x, x.mean(0)
-        spread = x.std(0)
-        self._unit = torch.where(spread > 0, spread, torch.ones_like(spread))
+        self._unit = column_scale(x)
 
     def move(self, log_target: Callable[[Tensor], Tensor], sweeps: int) -> float:
         """Move walkers ``sweeps`` times under ``log_target`` (n, D) -> (n,); return the acceptance rate."""

@@ -24,6 +24,7 @@ import param
 
 from workbench.core.capability import Capability
 from workbench.core.lazy import torch
+from workbench.core.scale import column_scale
 from workbench.diagnostics.checks.base import (
     DIAGNOSTICS,
     NON_FINITE_SHARE,
@@ -77,11 +78,12 @@ class Contraction(Diagnostic):
         samples = posterior_draws(fitted, data.y, len(data.y), self.draws, seed)
         non_finite, each = non_finite_share(samples), self.draws
         samples = finite(samples)
-        prior = data.x.var(0).clamp(min=1e-24)
-        tiny = 1e-12 * prior.sqrt()
+        scale = column_scale(data.x)
+        # a posterior's width is bounded below, since that of a network which answers a point is zero
+        tiny = 1e-12 * scale
         mean, spread = samples.mean(1), torch.maximum(samples.std(1), tiny)
         z = ((data.x - mean) / spread / math.sqrt(1 + 1 / each)).numpy()
-        contraction = (1 - spread.square() / prior).numpy()
+        contraction = (1 - (spread / scale).square()).numpy()
         p_values = holm(_p_values(data.x, samples, tiny))
         mean_z, mean_square = z.mean(0), (z**2).mean(0)
         smallest = float(np.nanmin(p_values)) if np.isfinite(p_values).any() else 0.0
@@ -119,8 +121,8 @@ def _p_values(truth: Tensor, samples: Tensor, tiny: Tensor) -> np.ndarray:
     half = samples.shape[1] // 2
     first, second = samples[:, :half], samples[:, half:]
     error, scale = truth - first.mean(1), torch.maximum(second.std(1), tiny)
-    excess = error.square() - (1 + 1 / half) * first.var(1)
-    parts = zip((error / scale).numpy().T, (excess / scale.square()).numpy().T, strict=True)
+    excess = (error / scale).square() - (1 + 1 / half) * (first.std(1) / scale).square()
+    parts = zip((error / scale).numpy().T, excess.numpy().T, strict=True)
     return np.asarray([[ttest_1samp(a, 0.0).pvalue, ttest_1samp(b, 0.0).pvalue] for a, b in parts]).ravel()
 
 

@@ -13,6 +13,7 @@ import param
 
 from workbench.core.capability import Capability
 from workbench.core.lazy import torch
+from workbench.core.scale import column_scale
 from workbench.diagnostics.checks.base import DIAGNOSTICS, Diagnostic, held_out_pairs, on_cpu
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Invertibility(Diagnostic):
 
         data = held_out_pairs(fitted, problem, self.points, seed)
         y = data.observation()
-        scale = data.x.std(0).clamp(min=1e-12)
+        scale = column_scale(data.x)
         code, _ = fitted.latent(data.x, y)
         own_y = fitted.predict(data.x) if Capability.FORWARD in fitted.capabilities else y
         x_back, _ = fitted.inverse(code, own_y)

@@ -19,6 +19,7 @@ import param
 
 from workbench.core.capability import Capability
 from workbench.core.lazy import torch
+from workbench.core.scale import column_scale
 from workbench.diagnostics.checks.base import DIAGNOSTICS, Diagnostic, dataset, held_out_pairs
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Lipschitz(Diagnostic):
         from workbench.theory.lipschitz import jacobians
 
         data = held_out_pairs(fitted, problem, self.points, seed)
-        scale = data.x.std(0).clamp(min=1e-12)
+        scale = column_scale(data.x)
         y = data.observation()
         jacobian = jacobians(lambda u: fitted.latent(u, y)[0], data.x).detach().cpu().double() * scale
         finite = jacobian.isfinite().all(-1).all(-1)

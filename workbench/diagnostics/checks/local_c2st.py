@@ -27,6 +27,7 @@ import param
 
 from workbench.core.capability import Capability
 from workbench.core.lazy import torch
+from workbench.core.scale import column_scale
 from workbench.diagnostics.checks.base import (
     DIAGNOSTICS,
     NON_FINITE_SHARE,
@@ -174,14 +175,17 @@ def _residuals(
     own = posterior_draws(fitted, places, len(places), count, seed + 1)
     non_finite = max(non_finite_share(model), non_finite_share(own))
 
+    middle, unit = y.mean(0), column_scale(y)
+
     def design(rows: Tensor) -> Tensor:
+        rows = (rows - middle) / unit
         return torch.cat([torch.ones(len(rows), 1, dtype=torch.float64), rows], 1)
 
     # fitted to truths and draws together: a line through the truths alone would lie nearer to them
     both = torch.cat([x, finite(model)])
     coefficients = torch.linalg.lstsq(design(torch.cat([y, y])), both, driver="gelsd").solution
     line = design(y) @ coefficients
-    scale = (both - torch.cat([line, line])).std(0).clamp(min=1e-12)
+    scale = column_scale(both - torch.cat([line, line]))
     line_there = (design(places) @ coefficients)[:, None]
     parts = (x - line, model - line, own - line_there)
     return Points(*(finite(part / scale) for part in parts)), non_finite
@@ -198,7 +202,7 @@ def _test(
     """
     from sklearn.kernel_ridge import KernelRidge
 
-    middle, scale = y.mean(0), y.std(0).clamp(min=1e-12)
+    middle, scale = y.mean(0), column_scale(y)
     context, context_there = ((rows - middle) / scale for rows in (y, places))
     table = torch.cat([torch.cat([part, context], 1) for part in (points.real, points.model)]).numpy()
     signs = np.ones((len(y), swaps + 1))
@@ -207,7 +211,7 @@ def _test(
     pairs = generator.permutation(len(y))[: _DISTANCES // 2]
     subset = table[np.concatenate([pairs, pairs + len(y)])]
     gaps = ((subset[:, None] - subset[None]) ** 2).sum(2)
-    median = max(float(np.median(gaps[np.triu_indices(len(subset), 1)])), 1e-12)
+    median = float(np.median(gaps[np.triu_indices(len(subset), 1)])) or 1.0
     classifier = KernelRidge(alpha=RIDGE, kernel="rbf", gamma=1 / median)
     classifier.fit(table, np.concatenate([signs, -signs]))
     values = []

@@ -1,9 +1,8 @@
 """Distance of the model's posterior to the reference posterior, over many observations.
 
 Err_post     mean over fresh y of the unbiased MMD² between draws of the model and of the reference, with
-             the kernel Σ_h 1 / (1 + d²/h²) of the distance d, h in {0.05, 0.2, 0.9}, in raw units of x as
-             published; also biased, and unbiased with x in standard deviations of the prior, on which the
-             verdict is based.
+             the kernel Σ_h 1 / (1 + d²/h²) of the distance d, h in {0.05, 0.2, 0.9}, with x in standard
+             deviations of the prior; also in raw units of x as published, unbiased and biased.
 Floor        mean unbiased MMD² between two independent sets of reference draws at the same observations: the
              value that an exact posterior would reach.
 Test         under the exact posterior, model and second reference are exchangeable, so that
@@ -68,11 +67,10 @@ class PosteriorMmd(Diagnostic):
         draws = model_and_reference_draws(fitted, problem, self.observations, self.draws, seed)
         non_finite, rows = draws.non_finite, [part.row for part in draws.sets]
         table = np.asarray([_distances(part, draws.scale) for part in draws.sets]).reshape(-1, 5)
-        biased_error, scaled_error, scaled_floor = table[:, 1], table[:, 3], table[:, 4]
-        excess = scaled_error - scaled_floor
+        excess = table[:, 0] - table[:, 1]
         p = sign_flip(excess, np.random.default_rng(seed)) if len(table) >= _FEWEST else 0.0
         small = len(table) > 0 and float(excess.mean()) < SMALL
-        error, floor = (_mean(table[:, k]) for k in (0, 2))
+        error, floor, *published = (_mean(column) for column in table.T)
         sentence = (
             f"Squared distance to the exact posterior {error:.3g}, of two exact sets {floor:.2g}; p {p:.2g}."
         )
@@ -80,13 +78,13 @@ class PosteriorMmd(Diagnostic):
             sentence = f"{percent(non_finite)} of the posterior's draws are not finite. " + sentence
         return dataset(
             {
-                "error": ((), error, {"long_name": "Err_post: unbiased MMD², raw units"}),
-                "biased_error": ((), _mean(biased_error)),
-                "floor": ((), floor, {"long_name": "unbiased MMD² between two reference sets, raw units"}),
-                "standardised_error": ((), _mean(scaled_error)),
-                "standardised_floor": ((), _mean(scaled_floor)),
+                "error": ((), error, {"long_name": "unbiased MMD², in standard deviations of x"}),
+                "floor": ((), floor, {"long_name": "unbiased MMD² between two reference sets"}),
+                "published_error": ((), published[0], {"long_name": "Err_post: unbiased MMD², raw units"}),
+                "published_biased_error": ((), published[1]),
+                "published_floor": ((), published[2]),
                 "error_by_observation": ("kept", table[:, 0]),
-                "floor_by_observation": ("kept", table[:, 2]),
+                "floor_by_observation": ("kept", table[:, 1]),
                 "observation": (("kept", "observed"), draws.data.y.numpy()[rows].reshape(len(rows), -1)),
                 "p": ((), p),
                 "non_finite_share": ((), non_finite),
@@ -105,8 +103,8 @@ def _mean(values: np.ndarray) -> float:
 def _distances(part: DrawSets, scale: Tensor) -> list[float]:
     """Return five values of MMD² at one observation.
 
-    In raw units of x: model to first reference set, unbiased and biased, then second to first reference set,
-    unbiased. With x divided by ``scale`` (D,): model to first and second to first, both unbiased.
+    With x divided by ``scale`` (D,): model to first reference set and second to first, both unbiased. In raw
+    units of x: model to first, unbiased and biased, then second to first, unbiased.
     """
     from workbench.divergences import mmd_squared
 
@@ -118,4 +116,4 @@ def _distances(part: DrawSets, scale: Tensor) -> list[float]:
     ]
     model, first, second = (draws / scale for draws in (model, first, second))
     unit_free = [mmd_squared(model, first, unbiased=True), mmd_squared(second, first, unbiased=True)]
-    return [float(value) for value in (*raw, *unit_free)]
+    return [float(value) for value in (*unit_free, *raw)]

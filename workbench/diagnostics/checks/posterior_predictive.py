@@ -21,6 +21,7 @@ import param
 
 from workbench.core.capability import Capability
 from workbench.core.lazy import torch
+from workbench.core.scale import column_scale
 from workbench.diagnostics.checks.base import (
     DIAGNOSTICS,
     NON_FINITE_SHARE,
@@ -72,7 +73,7 @@ class PosteriorPredictive(Diagnostic):
         data = held_out_pairs(fitted, problem, self.observations, seed)
         count, generator = len(data.x), torch.Generator().manual_seed(seed + 5)
         samples = posterior_draws(fitted, data.y, count, self.draws, seed)
-        scale = data.y.std(0).clamp(min=1e-12).numpy()
+        scale = column_scale(data.y).numpy()
         predictions = problem.simulate(within_bounds(problem, samples), generator).double().numpy() / scale
         predictions = predictions.reshape(count, self.draws, -1)
         repetition = problem.simulate(data.x, generator).double().numpy() / scale

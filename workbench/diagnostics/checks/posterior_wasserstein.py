@@ -21,6 +21,7 @@ import param
 
 from workbench.core.capability import Capability
 from workbench.core.lazy import torch
+from workbench.core.scale import column_scale
 from workbench.diagnostics.checks.base import (
     DIAGNOSTICS,
     NON_FINITE_SHARE,
@@ -106,7 +107,7 @@ def _squared_distances(part: DrawSets, divergence: SampleDivergence) -> list[flo
     """
     from workbench.diagnostics.two_samples import exact_wasserstein
 
-    scale = part.first.std(0).clamp(min=1e-12)
+    scale = column_scale(part.first)
     model, first, second = (draws / scale for draws in (part.model, part.first, part.second))
     exact = [exact_wasserstein(draws.numpy(), first.numpy()) ** 2 for draws in (model, second)]
     # the same directions for both: their scatter cancels

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.core.lazy import torch
+from workbench.core.scale import column_scale
 from workbench.diagnostics.checks.base import (
     HeldOutPairs,
     held_out_pairs,
@@ -69,7 +70,7 @@ def model_and_reference_draws(
 
     data = held_out_pairs(fitted, problem, observations, seed)
     samples = posterior_draws(fitted, data.y, len(data.y), count, seed)
-    scale = data.x.std(0).clamp(min=1e-12) if len(data.x) > 2 else torch.ones(data.x.shape[1])
+    scale = column_scale(data.x) if len(data.x) > 2 else torch.ones(data.x.shape[1])
     sets = []
     for row, exact in REFERENCES.sets(problem, data.y, 2 * count, seed + 4).items():
         model = samples[row][samples[row].isfinite().all(1)]

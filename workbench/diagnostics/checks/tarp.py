@@ -20,6 +20,7 @@ import param
 
 from workbench.core.capability import Capability
 from workbench.core.lazy import torch
+from workbench.core.scale import column_scale
 from workbench.diagnostics.checks.base import (
     DIAGNOSTICS,
     Diagnostic,
@@ -65,7 +66,7 @@ class Tarp(Diagnostic):
         data = held_out_pairs(fitted, problem, self.observations, seed)
         samples = posterior_draws(fitted, data.y, len(data.y), self.draws, seed)
         non_finite = non_finite_share(samples)
-        scale = data.x.std(0).clamp(min=1e-12)
+        scale = column_scale(data.x)
         points = _points(data, torch.Generator().manual_seed(seed + 6)) / scale
         truth = (data.x / scale - points).norm(dim=1).numpy()
         distances = (samples / scale - points[:, None]).norm(dim=2)
@@ -96,7 +97,8 @@ class Tarp(Diagnostic):
 
 def _points(data: HeldOutPairs, generator: torch.Generator) -> Tensor:
     """Return a random reference point r for each pair (x, y), (n, D), independent of x given y."""
-    design = torch.cat([torch.ones(len(data.y), 1, dtype=torch.float64), data.y], 1)
+    y = (data.y - data.y.mean(0)) / column_scale(data.y)
+    design = torch.cat([torch.ones(len(y), 1, dtype=torch.float64), y], 1)
     half = torch.arange(len(design)) % 2 == 0
     points = torch.empty_like(data.x)
     for part in (half, ~half):

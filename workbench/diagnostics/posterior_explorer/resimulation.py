@@ -13,6 +13,7 @@ import numpy as np
 
 from workbench.core.errors import WorkbenchError
 from workbench.core.lazy import torch
+from workbench.core.scale import array_scale
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -55,7 +56,7 @@ def resimulate(
     one_unit = len({v.unit for v in y}) == 1
     middle, scale = np.zeros(len(y)), np.ones(len(y))
     if not one_unit and len(training.y):
-        middle, scale = training.y.mean(0), np.where(training.y.std(0) > 0, training.y.std(0), 1.0)
+        middle, scale = training.y.mean(0), array_scale(training.y)
     label = (y[0].unit or "y") if one_unit else "y, in units of its spread"
     low, high = np.asarray(training.observation_window, dtype=float).T
     low, high = ((low - middle) / scale).min(), ((high - middle) / scale).max()
