@@ -9,7 +9,19 @@ from typing import Any
 
 from workbench.core.errors import SpecError, unknown
 
-_KEYS = ("name", "symbol", "unit", "description", "low", "high", "categories", "scale", "levels", "period")
+_KEYS = (
+    "name",
+    "symbol",
+    "unit",
+    "description",
+    "low",
+    "high",
+    "categories",
+    "scale",
+    "levels",
+    "period",
+    "labels",
+)
 SCALES = ("linear", "log")
 #: Value of `Variable.levels` for whole numbers whose largest value is unknown, such as counts.
 OPEN_LEVELS = -1
@@ -34,6 +46,7 @@ class Variable:
         variable. In training a uniform number from -1/2 to 1/2 is added; samples are rounded.
     period : period of a cyclic variable such as an angle or the hour of the day, which takes values from low
         (0 where it is not given) to low + period; 0 for a variable that is not cyclic.
+    labels : texts of the categories 0, 1, 2, …; empty where the categories are numbers.
     """
 
     name: str
@@ -46,6 +59,7 @@ class Variable:
     scale: str = "linear"
     levels: int = 0
     period: float = 0.0
+    labels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():
@@ -70,6 +84,9 @@ class Variable:
         kinds += ["scale='log'"] if self.scale == "log" else []
         if len(kinds) > 1:
             self._refuse("kind", "one of categories, levels, period and scale='log'", " and ".join(kinds))
+        object.__setattr__(self, "labels", tuple(map(str, self.labels)))
+        if self.labels and len(self.labels) != self.categories:
+            self._refuse("labels", f"one for each of {self.categories} categories", len(self.labels))
         self._complete_bounds()
 
     def _refuse(self, noun: str, expected: str, value: Any) -> None:
@@ -118,6 +135,8 @@ class Variable:
         for key, default in (("categories", 0), ("scale", "linear"), ("levels", 0), ("period", 0.0)):
             if getattr(self, key) != default:
                 values[key] = getattr(self, key)
+        if self.labels:
+            values["labels"] = list(self.labels)
         if math.isfinite(self.low):
             values["low"] = self.low
         if math.isfinite(self.high):

@@ -28,6 +28,7 @@ import workbench
 from workbench.core.capability import Capability
 from workbench.core.errors import SpecError, WorkbenchError
 from workbench.core.lazy import torch
+from workbench.core.names import array_names, file_names, original_attribute
 from workbench.core.variable import Variable
 from workbench.problems import PROBLEMS
 
@@ -45,11 +46,15 @@ CHAINS = 4
 def to_dataset(x: Tensor, variables: Sequence[Variable]) -> xr.Dataset:
     """Convert draws (n, D) to a Dataset with one data variable per column, along the dimension ``draw``.
 
-    Unit, symbol and description of each variable are its attributes.
+    Unit, symbol and description of each variable are its attributes. A variable ``draw`` is called ``draw_``.
     """
     values = x.detach().cpu().double().numpy()
+    names = array_names(v.name for v in variables)
     return xr.Dataset(
-        {v.name: ("draw", values[:, i], _attributes(v)) for i, v in enumerate(variables)},
+        {
+            names[v.name]: ("draw", values[:, i], _attributes(v, names[v.name]))
+            for i, v in enumerate(variables)
+        },
         coords={"draw": range(len(values))},
     )
 
@@ -118,26 +123,37 @@ def _problem(fitted: FittedModel) -> Problem | None:
 def _labelled(values: Tensor, variables: Sequence[Variable], chains: int) -> xr.Dataset:
     """Convert values (chains · draws, D) to a Dataset with one data variable (chain, draw) per column.
 
-    Unit, symbol and description of each variable are its attributes.
+    Unit, symbol and description of each variable are its attributes; names are those of `file_names`.
     """
+    names = file_names(v.name for v in variables)
     table = values.detach().cpu().double().numpy().reshape(chains, -1, len(variables))
     return xr.Dataset(
-        {v.name: (("chain", "draw"), table[..., i], _attributes(v)) for i, v in enumerate(variables)},
+        {
+            names[v.name]: (("chain", "draw"), table[..., i], _attributes(v, names[v.name]))
+            for i, v in enumerate(variables)
+        },
         coords={"chain": np.arange(chains), "draw": np.arange(table.shape[1])},
     )
 
 
-def _attributes(variable: Variable) -> dict[str, str]:
+def _attributes(variable: Variable, name: str) -> dict[str, Any]:
+    """Return the attributes of the array ``name`` that holds a variable."""
+    labels = {"labels": list(variable.labels)} if variable.labels else {}
     return {
         "units": variable.unit,
         "long_name": variable.symbol or variable.name,
         "description": variable.description,
+        **labels,
+        **original_attribute(variable.name, name),
     }
 
 
 def _observed(observation: Sequence[float], variables: Sequence[Variable]) -> xr.Dataset:
     pairs = zip(variables, observation, strict=True)
-    return xr.Dataset({v.name: ((), float(value), _attributes(v)) for v, value in pairs})
+    names = file_names(v.name for v in variables)
+    return xr.Dataset(
+        {names[v.name]: ((), float(value), _attributes(v, names[v.name])) for v, value in pairs}
+    )
 
 
 def _sample_stats(

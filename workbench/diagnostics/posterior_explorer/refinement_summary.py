@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workbench.core.names import array_names
+
 if TYPE_CHECKING:
     from workbench.inference.fitted_model import FittedModel
     from workbench.problems import Problem
@@ -95,7 +97,8 @@ def refine_and_compare(
 
     posterior = refine(fitted, observation, method=method, problem=problem, alive=callback)
     data = posterior.sample(DRAWS)
-    x = np.stack([data[v.name].values for v in posterior.x], 1)
+    names = array_names(v.name for v in posterior.x)
+    x = np.stack([data[names[v.name]].values for v in posterior.x], 1)
     effective = _CHAIN_EFFECTIVE if method == "markov_chain" else posterior.gain.effective_sample_size
     draws = draws[np.isfinite(draws).all(1)]
     spread = draws.std(0)
