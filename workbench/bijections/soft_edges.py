@@ -28,6 +28,8 @@ _EDGE_DISTANCE = 1e-8
 #: Multiple that stands for no soft edge, and the least gain in nats per point for a soft edge to be used,
 #: since the flow that follows has to undo the bending near an edge.
 _NO_WIDTH, _LEAST_GAIN = 1e-7, 0.1
+#: Least width where every edge is soft.
+_LEAST_WIDE = 0.1
 #: Most rows of the training data by which the widths are chosen.
 _ROWS = 5000
 
@@ -78,11 +80,12 @@ class SoftEdges(LazyTransform):
         return SoftEdgesTransform(self.low, self.high, self.width, self.has_low, self.has_high)
 
     @torch.no_grad()
-    def prepare(self, x: Tensor, c: Tensor | None, bounds: Tensor) -> None:
+    def prepare(self, x: Tensor, c: Tensor | None, bounds: Tensor, *, every: bool = False) -> None:
         """Choose the widths that maximise the likelihood of x (n, D), given features c (n, C) of y.
 
         The edges are the finite ones of ``bounds`` (2, D). A component whose likelihood hardly gains is left
-        unchanged.
+        unchanged, unless ``every`` component with an edge is to be transformed: by a wide soft edge, since
+        a narrow one piles up at the edge what a smooth density has beyond it.
         """
         for name, edge in zip(("low", "high"), bounds, strict=True):
             getattr(self, name).copy_(torch.where(edge.isfinite(), edge, 0.0))
@@ -92,19 +95,19 @@ class SoftEdges(LazyTransform):
             return
         both = (self.has_low * self.has_high) > 0
         unit = torch.where(both, self.high - self.low, 4 * x.std(0))
-        rows = slice(0, _ROWS)
+        rows, widths = slice(0, _ROWS), [w for w in WIDTHS if not every or w >= _LEAST_WIDE]
         design = torch.ones(len(x[rows]), 1).to(x) if c is None else _with_constant(c[rows])
         basis = torch.linalg.qr(design.double())[0]
         factors = [1.0 if i in components else 0.0 for i in range(x.shape[1])]
         for _ in range(2):  # two sweeps over the components
             for i in components:
                 scores = {}
-                for factor in (_NO_WIDTH, *WIDTHS):
+                for factor in (_NO_WIDTH, *widths):
                     factors[i] = factor
                     self._set_widths(unit, factors)
                     scores[factor] = self._log_likelihood(x[rows].double(), basis)
-                factors[i] = max(WIDTHS, key=scores.get)
-                if scores[factors[i]] < scores[_NO_WIDTH] + _LEAST_GAIN:
+                factors[i] = max(widths, key=scores.get)
+                if not every and scores[factors[i]] < scores[_NO_WIDTH] + _LEAST_GAIN:
                     factors[i] = _NO_WIDTH
         self._set_widths(unit, factors)
         no_edge = torch.tensor([factor == _NO_WIDTH for factor in factors], device=x.device)

@@ -4,8 +4,9 @@ map       x = B v + s, the box low ≤ x ≤ high; the components of v are drawn
 exact     where v_i comes last among the components that row r of B contains, low_r ≤ x_r ≤ high_r bounds v_i
           exactly, given the components before it
 interval  v_i = w_i · (x − s), w_i row i of B⁻¹, cannot leave the range of this sum over the box
-Where B is triangular in this order, every component is bounded exactly; with any other B the last one is. The
-limits of the others may be too wide, never too narrow.
+cheap     where B is lower triangular in this order: row i alone bounds v_i, exactly
+Two components are bounded exactly with any B: the first by its interval, the last by its section. With more
+of them and any other B the limits of all but the last may be too wide, never too narrow.
 Source: this project; interval arithmetic.
 """
 
@@ -32,11 +33,29 @@ class BoxLimits(nn.Module):
         self.register_buffer("there", torch.zeros(2, features, dtype=torch.bool))
         self.register_buffer("map", torch.eye(features).repeat(members, 1, 1))
         self.register_buffer("back", torch.eye(features).repeat(members, 1, 1))
-        self.on = False  # a Python bool: a traced graph holds one branch only
+        self.register_buffer("triangular", torch.zeros((), dtype=torch.bool))
+        self.register_buffer("orders", torch.arange(features).repeat(members, 1))
+        # Python bools: a traced graph holds one branch only
+        self.on, self.cheap = False, False
 
     def _load_from_state_dict(self, state: dict, prefix: str, *args, **settings) -> None:
+        for name in ("triangular", "orders"):  # a version without them had no triangular maps
+            state.setdefault(prefix + name, getattr(self, name).clone())
         super()._load_from_state_dict(state, prefix, *args, **settings)
-        self.on = bool(self.there.any())
+        self.on, self.cheap = bool(self.there.any()), bool(self.triangular)
+
+    @torch.no_grad()
+    def prepare_triangular(self, edges: Tensor, maps: Tensor, orders: Tensor) -> None:
+        """Set the box of x (2, D), and for each of K members its map from v to x in the member's order.
+
+        ``maps`` (K, D, D) are lower triangular with a positive diagonal; ``orders`` (K, D) as in `prepare`.
+        """
+        self.there.copy_(edges.isfinite())
+        self.edges.copy_(torch.where(self.there, edges, torch.zeros_like(edges)))
+        self.map.copy_(maps)
+        self.orders.copy_(orders)
+        self.triangular.fill_(True)
+        self.on, self.cheap = bool(self.there.any()), True
 
     @torch.no_grad()
     def prepare(self, edges: Tensor, factor: Tensor, inverse_factor: Tensor, orders: Tensor) -> None:
@@ -50,14 +69,18 @@ class BoxLimits(nn.Module):
         """
         self.there.copy_(edges.isfinite())
         self.edges.copy_(torch.where(self.there, edges, torch.zeros_like(edges)))
-        self.on = bool(self.there.any())
+        self.triangular.fill_(False)
+        self.on, self.cheap = bool(self.there.any()), False
         for k, order in enumerate(orders):
             self.map[k].copy_(inverse_factor[:, order])
             self.back[k].copy_(factor[order])
 
-    def forward(self, v: Tensor, shift: Tensor, members: slice) -> tuple[Tensor, Tensor] | None:
+    def forward(
+        self, v: Tensor, shift: Tensor, members: slice, scale: Tensor | None = None
+    ) -> tuple[Tensor, Tensor] | None:
         """v (K, n, D) in each member's order, ``shift`` s (n, D) or (D,) -> limits low, high of v (K, n, D).
 
+        With a ``scale`` e (n, D) the map is x = e B v + s.
         Returns None if the box has no finite edge.
         """
         if not self.on:
@@ -66,6 +89,12 @@ class BoxLimits(nn.Module):
         far = self.edges.new_tensor([[-torch.inf], [torch.inf]])
         edges = torch.where(self.there, self.edges, far)
         room = edges[:, None, :] - shift  # (2, n or 1, D)
+        room = room if scale is None else room / scale
+        if self.cheap:
+            own = room[:, :, self.orders[members]].movedim(2, 1)  # (2, K, n or 1, D) in the member's order
+            before = v @ forth.tril(-1).mT
+            low, high = ((end - before) / forth.diagonal(dim1=-2, dim2=-1)[:, None] for end in own)
+            return low.clamp(min=-FAR), high.clamp(max=FAR)
         # interval: the least and the largest sum, unless an infinite edge takes part in it
         ends = room[:, None, :, None, :] * back[None, :, None]
         ends = torch.where(back[None, :, None] == 0, 0.0, ends)

@@ -4,10 +4,10 @@ benchmark.
 Tasks     those of the benchmark, with its own C2ST (0.5: the same as the exact posterior; 1: separable)
 Recipe    `Experiment.recommended`: one for all tasks, from the problem and the number of simulations alone
 Rows      the recipe, and beside it sbi's neural spline flow with its defaults on the same simulations, where
-          sbi is installed (the bench extra)
-Exact     draws of the exact posterior in closed form where there is one. Elsewhere a Markov chain on the
-          exact joint density, many times as long as the refinement's; the column "floor" is the C2ST between
-          two such chains, which a perfect sampler would reach.
+          sbi is installed (the bench extra). On request the recipe on a task in the forms in which users
+          bring theirs: a table of simulations without bounds, a simulator with the bounds of x
+Exact     independent draws of the exact posterior (`exact_draws`); the column "floor" is the C2ST between two
+          such sets where they are not drawn in closed form, which a perfect sampler would reach.
 Gap       the expected −log q(x | y) on fresh pairs, less that of the exact posterior on the same pairs: the
           expected KL divergence of the exact posterior from q, which no network can bring below zero
 Leak      the expected −log of the probability that a draw is inside the bounds of x. Draws outside are
@@ -47,16 +47,33 @@ TASKS = {
     "two_moons_posterior": "Two moons",
     "gaussian_mixture": "Gaussian mixture",
     "gaussian_linear": "Gaussian, linear",
+    "gaussian_linear_uniform": "Gaussian, linear, uniform prior",
     "slcp": "SLCP",
     "bernoulli_glm": "Bernoulli GLM",
     "sir": "SIR",
     "lotka_volterra": "Lotka-Volterra",
 }
-METHODS = {"recipe": "recommended", "sbi_nsf": "sbi, neural spline flow"}
+METHODS = {
+    "recipe": "recommended",
+    "table": "recommended, as a table without bounds",
+    "simulator": "recommended, as a simulator with bounds",
+    "sbi_nsf": "sbi, neural spline flow",
+}
 _BENCHMARK = "Lueckmann et al. 2021, arXiv 2101.04653, results of the benchmark at 10,000 simulations"
-_NPE = (0.606, 0.615, 0.552, 0.901, 0.678, 0.680, 0.997)
-_SNPE = (0.554, 0.551, 0.544, 0.845, 0.614, 0.561, 0.953)
-_GOALS = {"gaussian_linear": 0.51, "gaussian_mixture": 0.515, "two_moons_posterior": 0.52, "slcp": 0.78}
+_NPE = (0.606, 0.615, 0.552, 0.553, 0.901, 0.678, 0.680, 0.997)
+_SNPE = (0.554, 0.551, 0.544, 0.527, 0.845, 0.614, 0.561, 0.953)
+_GOALS = {
+    "two_moons_posterior": 0.52,
+    "gaussian_mixture": 0.51,
+    "gaussian_linear": 0.51,
+    "gaussian_linear_uniform": 0.52,
+    "slcp": 0.65,
+    "bernoulli_glm": 0.56,
+    "sir": 0.55,
+    "lotka_volterra": 0.85,
+}
+#: A table without bounds may miss the goal of its task by this.
+_ALLOWANCE = 0.05
 _GOALS_REFINED = {"slcp": 0.60, "sir": 0.561, "bernoulli_glm": 0.614, "lotka_volterra": 0.953}
 _GOAL_GAP, _GOAL_SHARE = 0.05, 0.1  # nats above the optimum; share of the baseline's processor seconds
 
@@ -107,8 +124,15 @@ class Posteriors(Study):
         "draws": 1000,
     }
 
-    tasks = param.List(list(TASKS), item_type=str, doc="Keys of the benchmark's problems.")
-    methods = param.List(list(METHODS), item_type=str, doc="Rows of each task: recipe, sbi_nsf.")
+    tasks = param.List(
+        [task for task in TASKS if task != "gaussian_linear_uniform"],
+        item_type=str,
+        doc="Keys of the benchmark's problems.",
+    )
+    methods = param.List(
+        ["recipe", "sbi_nsf"], item_type=str, doc="Rows of each task: recipe, table, simulator, sbi_nsf."
+    )
+    refined = param.Boolean(True, doc="Refine the posteriors of the recipe as well.")
     simulations = param.Integer(10_000, bounds=(100, 10_000_000), doc="Simulations to train on.")
     observations = param.Integer(5, bounds=(1, 1000), doc="Observations whose posteriors are compared.")
     draws = param.Integer(
@@ -126,6 +150,8 @@ class Posteriors(Study):
     def _cell(self, task: str, method: str, seed: int) -> Cell:
         title = f"{TASKS.get(task, task)}, {METHODS.get(method, method)}"
         place = {"task": task, "method": method, "seed": seed}
+        if method in ("table", "simulator"):  # their experiments are made when they are measured
+            return Cell(place, title)
         if method == "recipe":
             from workbench.training import Experiment
 
@@ -141,15 +167,19 @@ class Posteriors(Study):
         from workbench.studies.sbi_baseline import simulation_based_inference
 
         problem = catalogues.PROBLEMS.make(cell.coordinates["task"])
+        method = cell.coordinates["method"]
         numbers: dict[str, float] = {}
-        if cell.experiment is None:
+        if method == "sbi_nsf":
             baseline = simulation_based_inference(problem, self.simulations, int(cell.coordinates["seed"]))
             draw, log_prob = baseline.draw, baseline.log_prob
             numbers |= {"training_seconds": baseline.seconds, "parameters": baseline.parameters}
         else:
-            run = context.train(cell)
+            if method == "recipe":
+                run, seconds = context.train(cell), context.seconds(cell)
+            else:
+                run, seconds = self._train_form(problem, cell, context)
             model = run.fitted
-            numbers |= {"training_seconds": context.seconds(cell), "parameters": run.parameters}
+            numbers |= {"training_seconds": seconds, "parameters": run.parameters}
 
             def draw(y: Tensor, n: int) -> Tensor:
                 return model.sample(n, [y.tolist()], torch.Generator().manual_seed(_SEED)).double()
@@ -158,18 +188,16 @@ class Posteriors(Study):
                 return model.log_prob(x, y).double()
 
         numbers["gap"] = self._gap(problem, log_prob)
-        if cell.experiment is not None:
+        if method != "sbi_nsf":
             numbers["leak"] = self._leak(problem, model)
         each: dict[str, list[float]] = {}
         for i, y in enumerate(self._observations(problem)):
             context.say(f"{cell.title}: observation {i + 1} of {self.observations}")
-            exact = context.cached(
-                f"exact-{problem.key}-{i}", lambda y=y: self._exact(problem, y, cell, context)
-            )
+            exact = context.cached(f"exact-{problem.key}-{i}", lambda y=y, i=i: self._exact(problem, y, i))
             row = {"c2st": c2st(exact["x"].values, draw(y, self.draws).numpy())}
             if "again" in exact:
                 row["c2st_floor"] = c2st(exact["x"].values, exact["again"].values)
-            if cell.experiment is not None:
+            if self.refined and method == "recipe":
                 row |= self._refine(run, y, exact)
             for name, value in row.items():
                 each.setdefault(name, []).append(float(value))
@@ -179,29 +207,35 @@ class Posteriors(Study):
     def _observations(self, problem: Problem) -> Tensor:
         return problem.draw(self.observations, torch.Generator().manual_seed(_SEED)).y
 
-    def _exact(self, problem: Problem, y: Tensor, cell: Cell, context: StudyContext) -> xr.Dataset:
-        """Return a Dataset with draws of the exact posterior at y as ``x``; where they come from a Markov
-        chain, also with draws of an independent second chain as ``again``."""
-        import numpy as np
+    def _train_form(self, problem: Problem, cell: Cell, context: StudyContext) -> tuple[Run, float]:
+        """Train the recipe on ``problem`` in the form of the cell's method; return run and seconds."""
+        from workbench.studies.study_context import clock
+        from workbench.studies.user_forms import as_simulator, as_table
+        from workbench.training import Experiment, Run
+
+        seed = int(cell.coordinates["seed"])
+        form = as_simulator(problem)
+        if cell.coordinates["method"] == "table":
+            form = as_table(problem, self.simulations, seed)
+        start = clock(context.device)
+        run = Run(Experiment.recommended(form, self.simulations, seed=seed), device=context.device)
+        for _ in run:
+            pass
+        return run, clock(context.device) - start
+
+    def _exact(self, problem: Problem, y: Tensor, number: int) -> xr.Dataset:
+        """Return a Dataset with draws of the exact posterior at y as ``x``; where they are not drawn in
+        closed form, also with those of an independent second set as ``again``."""
         import xarray as xr
 
-        from workbench.refinement.base import AmortisedPosterior
-        from workbench.refinement.markov_chain import MarkovChain
+        from workbench.studies.exact_draws import exact_draws
 
-        if Capability.REFERENCE_POSTERIOR in problem.capabilities:
-            x = problem.reference_posterior(y, self.draws, torch.Generator().manual_seed(_SEED + 1))
-            return xr.Dataset({"x": (("draw", "parameter"), x.numpy())})
-        from workbench.training import Experiment
-
-        run = context.train(cell, Experiment.recommended(problem, self.simulations, seed=0))
-        start = AmortisedPosterior(run.fitted, problem, y, run)
-        chain = MarkovChain(draws=self.draws, crowd=1000, moves=100, between=25)
-        columns = []
-        for seed in (_SEED + 1, _SEED + 2):
-            draws = chain.refine(start, seed=seed).sample(self.draws)
-            columns.append(np.stack([draws[name].values for name in draws.data_vars], 1))
-        axes = ("draw", "parameter")
-        return xr.Dataset({"x": (axes, columns[0]), "again": (axes, columns[1])})
+        seeds = (_SEED + 1 + 2 * number, _SEED + 2 + 2 * number)
+        sets = [exact_draws(problem, y, self.draws, torch.Generator().manual_seed(s)).numpy() for s in seeds]
+        data = xr.Dataset({"x": (("draw", "parameter"), sets[0])})
+        if Capability.REFERENCE_POSTERIOR not in problem.capabilities:
+            data["again"] = (("draw", "parameter"), sets[1])
+        return data
 
     def _refine(self, run: Run, y: Tensor, exact: xr.Dataset) -> dict[str, float]:
         """Refine the posterior at y by a Markov chain; return by column name its C2ST against ``exact``,
@@ -251,16 +285,18 @@ class Posteriors(Study):
 
         sentences = []
         for row in rows(data):
-            if row["status"] != "done" or row["method"] != "recipe":
+            if row["status"] != "done" or row["method"] == "sbi_nsf":
                 continue
-            goals = (("c2st", "amortised", _GOALS), ("c2st_refined", "refined", _GOALS_REFINED))
-            for column, word, table in goals:
+            amortised = "amortised" if row["method"] == "recipe" else f"as a {row['method']}"
+            allowance = _ALLOWANCE if row["method"] == "table" else 0.0
+            goals = (("c2st", amortised, _GOALS, allowance), ("c2st_refined", "refined", _GOALS_REFINED, 0.0))
+            for column, word, table, more in goals:
                 goal, value = table.get(row["task"]), row.get(column)
                 if goal is not None and value is not None:
-                    outcome = "is met" if value <= goal else "is missed"
+                    outcome = "is met" if value <= goal + more else "is missed"
                     title = f"{TASKS[row['task']]}, {word}"
-                    sentences.append(f"{title}: C2ST {number(value)}; the goal of {goal:g} {outcome}.")
-            if (gap := row.get("gap")) is not None:
+                    sentences.append(f"{title}: C2ST {number(value)}; the goal of {goal + more:g} {outcome}.")
+            if row["method"] == "recipe" and (gap := row.get("gap")) is not None:
                 outcome = "is met" if gap <= _GOAL_GAP else "is missed"
                 sentences.append(
                     f"{TASKS[row['task']]}: {number(gap)} nats above the optimum; "

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from workbench.architectures.models.input_checks import check_context, check_rows
 from workbench.architectures.models.regressed_model import RegressedModel
+from workbench.bijections.regression import RegressionTransform
 from workbench.core.shapes import Shapes
 from workbench.nn.box_limits import BoxLimits
 from workbench.nn.stacked_masked_network import StackedMaskedNetwork
@@ -18,8 +19,8 @@ from workbench.nn.two_piece_normal import TwoPieceNormal
 _STEPS, _BATCH, _RATE, _HELD_OUT = 150, 256, 5e-3, 1000
 #: Least advantage at which all members take the better order: in standard errors, and in nats per point.
 _ERRORS, _LEAST_GAIN = 3.0, 0.2
-#: With this many components or more, bounds are enforced by rejection: limits cost of order D² per point.
-_MANY = 13
+#: With more components than these the residuals of each member are turned so that their limits are exact.
+_EXACT_IN_ANY_AXES = 2
 #: Margin, in standardised units, by which limits are widened where rounding has put a point beyond them.
 _ROUNDING = 1e-5
 
@@ -44,6 +45,20 @@ class RegressedMixturesModel(RegressedModel):
         self.register_buffer(
             "orders", torch.stack([ascending if k % 2 == 0 else ascending.flip(0) for k in range(members)])
         )
+        # rotations from the common residuals to each member's, in its order; used where `turned`
+        self.register_buffer("turns", torch.eye(shapes.x).repeat(members, 1, 1))
+        self.register_buffer("turned", torch.zeros((), dtype=torch.bool))
+        self.is_turned = False  # the same as a Python bool: a traced graph holds one branch only
+
+    def _load_from_state_dict(self, state: dict, prefix: str, *args, **settings) -> None:
+        for name in ("turns", "turned"):  # a version without them
+            state.setdefault(prefix + name, torch.zeros_like(getattr(self, name)))
+        super()._load_from_state_dict(state, prefix, *args, **settings)
+        self.is_turned = bool(self.turned)
+
+    @property
+    def truncates(self) -> bool:
+        return True
 
     @torch.no_grad()
     def prepare(self, x: Tensor, y: Tensor | None, bounds: Tensor) -> None:
@@ -61,8 +76,36 @@ class RegressedMixturesModel(RegressedModel):
         self._choose_order(x, y, edges)
 
     def _set_limits(self, edges: Tensor) -> None:
-        if self.features < _MANY:
-            self.limits.prepare(edges, self.regression.factor, self.regression.inverse_factor, self.orders)
+        """Set the limits of the residuals of x in the box ``edges`` (2, D).
+
+        Three or more residuals are turned: the whitening of each member becomes triangular in its order. They
+        stay white, and their limits are exact.
+        """
+        factor, inverse = self.regression.factor, self.regression.inverse_factor
+        if self.features <= _EXACT_IN_ANY_AXES or not bool(edges.isfinite().any()):
+            self.limits.prepare(edges, factor, inverse, self.orders)
+            return
+        maps = []
+        for k, order in enumerate(self.orders):
+            covariance = (inverse.double() @ inverse.double().T)[order][:, order]
+            root = torch.linalg.cholesky(covariance)  # x in this order = root · residuals + shift
+            maps.append(root)
+            self.turns[k].copy_(torch.linalg.solve_triangular(root, inverse.double()[order], upper=False))
+        self.limits.prepare_triangular(edges, torch.stack(maps), self.orders)
+        self.turned.fill_(True)
+        self.is_turned = True
+
+    def _to_members(self, u: Tensor, members: slice) -> Tensor:
+        """Map the common residuals u (n, D) to those of the members, each in its order: (m, n, D)."""
+        if self.is_turned:
+            return u @ self.turns[members].mT
+        return u[:, self.orders[members]].movedim(1, 0)
+
+    def _from_members(self, u: Tensor, members: slice) -> Tensor:
+        """Map the members' residuals u (m, n, D) to the common ones (m, n, D)."""
+        if self.is_turned:
+            return u @ self.turns[members]
+        return u.gather(-1, self.orders[members].argsort(-1)[:, None].expand(u.shape))
 
     def _choose_order(self, x: Tensor, y: Tensor | None, edges: Tensor) -> None:
         """Train two members briefly, one with the residuals in ascending, one in descending order.
@@ -91,13 +134,14 @@ class RegressedMixturesModel(RegressedModel):
             self._set_limits(edges)
 
     def _mixtures(
-        self, u: Tensor, c: Tensor | None, shift: Tensor, members: slice
+        self, u: Tensor, c: Tensor | None, regression: RegressionTransform, members: slice
     ) -> tuple[TwoPieceNormal, tuple[Tensor, Tensor] | None]:
         """Return the mixtures of each residual given those before it, and the limits of their truncation.
 
         The residuals u (m, n, D) are in each member's order. Limits are a pair (low, high), or None.
         """
-        return TwoPieceNormal.read(self.network(u, c, members)), self.limits(u, shift, members)
+        limits = self.limits(u, regression.shift, members, regression.scale)
+        return TwoPieceNormal.read(self.network(u, c, members)), limits
 
     def log_probs(self, x: Tensor, y: Tensor | None, members: slice = slice(None)) -> Tensor:
         """log q_k(x | y) (m, n) in nats, for the m ensemble members in ``members``."""
@@ -107,8 +151,8 @@ class RegressedMixturesModel(RegressedModel):
         with torch.set_grad_enabled(x.requires_grad or (y is not None and y.requires_grad)):
             c = self.features_of(y)
             u, total, regression = self.residuals(x, c)
-            u = u[:, self.orders[members]].movedim(1, 0)
-        mixtures, limits = self._mixtures(u, c, regression.shift, members)
+            u = self._to_members(u, members)
+        mixtures, limits = self._mixtures(u, c, regression, members)
         if limits is not None:
             points = u.detach()
             limits = (
@@ -119,12 +163,11 @@ class RegressedMixturesModel(RegressedModel):
 
     @torch.no_grad()
     def invert_members(self, z: Tensor, c: Tensor | None, members: slice) -> Tensor:
-        u, shift = torch.zeros_like(z), self.regression(c).shift
+        u, regression = torch.zeros_like(z), self.regression(c)
         for i in range(self.features):
-            mixtures, limits = self._mixtures(u, c, shift, members)
+            mixtures, limits = self._mixtures(u, c, regression, members)
             parts = (mixtures.log_share, mixtures.middle, mixtures.below, mixtures.above)
             mixture = TwoPieceNormal(*(part[:, :, i] for part in parts))
             column = mixture.draw(z[:, :, i], limits and (limits[0][..., i], limits[1][..., i]))
             u = torch.cat([u[..., :i], column[..., None], u[..., i + 1 :]], -1)
-        places = self.orders[members].argsort(-1)[:, None].expand(u.shape)
-        return u.gather(-1, places)
+        return self._from_members(u, members)

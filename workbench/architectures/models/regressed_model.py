@@ -3,7 +3,8 @@
 x → soft edges (a map of bounded components to the real line, logarithmic near a bound) → residuals of a
 linear regression on features of y → one flow or mixture per ensemble member. Soft edges, regression and
 features of y are common to all members; they are fitted to the training data before training starts. If it
-has a higher likelihood, a regression truncated to the bounds of x replaces soft edges and regression.
+has a higher likelihood, a regression truncated to the bounds of x replaces soft edges and regression. The
+density is zero outside the bounds of x, and integrates to one inside.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from workbench.core.model import Model
 from workbench.core.shapes import Shapes
 from workbench.nn.exchangeable import Exchangeable
 from workbench.nn.normal_scores import NormalScores
+from workbench.nn.support import Support
 
 
 class RegressedModel(Model):
@@ -45,7 +47,32 @@ class RegressedModel(Model):
         self.arrangement = Exchangeable(shapes.y) if shapes.y else None
         self.cut = TruncatedMixture(shapes.x, 2 * shapes.y)
         self.edges = SoftEdges(shapes.x)
-        self.regression = Regression(shapes.x, 2 * shapes.y, learned=learned_regression)
+        self.regression = Regression(
+            shapes.x, 2 * shapes.y, learned=learned_regression, scaled=not learned_regression
+        )
+        self.support = Support(shapes.x)
+
+    def _load_from_state_dict(self, state: dict, prefix: str, *args, **settings) -> None:
+        if prefix + "support.edges" not in state:  # stored by a version that knew bounds by its parts alone
+            state.update(self._support_of_parts(state, prefix))
+        super()._load_from_state_dict(state, prefix, *args, **settings)
+
+    def _support_of_parts(self, state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+        """Return the entries of `support` in a state that lacks them: the bounds that its parts store."""
+        get = lambda name, default: state.get(prefix + name, default)  # noqa: E731
+        nothing = torch.zeros(2, self.features)
+        there = torch.stack([get(f"edges.has_{side}", nothing[0]) for side in ("low", "high")]) > 0
+        edges = torch.stack([get(f"edges.{side}", nothing[0]) for side in ("low", "high")])
+        limited = get("limits.there", nothing > 0)
+        edges = torch.where(limited, get("limits.edges", nothing).to(edges), edges)
+        cut = bool(get("cut.active", torch.zeros(())))
+        edges = get("cut.edges", nothing).to(edges) if cut else edges
+        there = torch.ones_like(there) if cut else there | limited
+        return {
+            prefix + "support.edges": torch.where(there, edges, 0.0),
+            prefix + "support.there": there,
+            prefix + "support.exact": torch.tensor(False),
+        }
 
     @abstractmethod
     def log_probs(self, x: Tensor, y: Tensor | None) -> Tensor:
@@ -63,6 +90,11 @@ class RegressedModel(Model):
         return True
 
     @property
+    def truncates(self) -> bool:
+        """True if the members' own densities end at those bounds of x that have no soft edge."""
+        return False
+
+    @property
     def starts_from_data(self) -> bool:
         return True
 
@@ -77,9 +109,10 @@ class RegressedModel(Model):
             whole = self.arrangement.layout is not None
             self.embedding.prepare(self.arrangement(y)[1], whole=whole)
         c = self.features_of(y)
+        self.support.prepare(bounds)
         self.cut.prepare(x, c, bounds)
         if not self.cut.on:  # it replaces edges and regression
-            self.edges.prepare(x, c, bounds)
+            self.edges.prepare(x, c, bounds, every=not self.truncates)
             self.regression.prepare(self.edges()(x), c)
 
     def features_of(self, y: Tensor | None) -> Tensor | None:
@@ -100,8 +133,10 @@ class RegressedModel(Model):
         return regression(v), log_det + truncation_log_det + regression.log_volume, regression
 
     def log_prob(self, x: Tensor, y: Tensor | None) -> Tensor:
-        """log p(x | y) (n,) in nats: the logarithm of the mean of the members' densities."""
-        return torch.logsumexp(self.log_probs(x, y), 0) - math.log(self.members)
+        """log p(x | y) (n,) in nats, the log of the mean of the members' densities; -inf outside bounds."""
+        inside, outside = self.support(x)
+        value = torch.logsumexp(self.log_probs(inside, y), 0) - math.log(self.members)
+        return torch.where(outside, -torch.inf, value) if self.support.on else value
 
     def log_prob_to_train(self, x: Tensor, y: Tensor | None) -> Tensor:
         """Return the mean of the members' log-densities (n,) in nats.
@@ -129,4 +164,4 @@ class RegressedModel(Model):
                 rows = (member == k).nonzero()[:, 0]
                 own = None if c is None else c[rows]
                 u[rows] = self.invert_members(z[rows, 1:][None], own, slice(k, k + 1))[0]
-        return self.cut(c).inv(self.edges().inv(self.regression(c).inv(u))), None
+        return self.support.clip(self.cut(c).inv(self.edges().inv(self.regression(c).inv(u)))), None
