@@ -15,6 +15,7 @@ from workbench.architectures import ARCHITECTURES
 from workbench.core.capability import Capability
 from workbench.core.model import Model
 from workbench.core.shapes import Shapes
+from workbench.inference.standardisation import Standardisation
 from workbench.objectives import OBJECTIVES, Context, Loss
 
 Direction = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -143,8 +144,8 @@ def opposite_log_dets_error(there: Direction, back: Direction, points: Tensor) -
 
 def loss_of(objective: str, model: Model, shapes: Shapes, **settings) -> Loss:
     """Build a loss for data in standard units."""
-    units = [torch.zeros(shapes.x), torch.ones(shapes.x), torch.zeros(shapes.y), torch.ones(shapes.y)]
-    return OBJECTIVES.make(objective, **settings).build(model, Context(None, shapes, *units))
+    context = Context(None, shapes, Standardisation(shapes))
+    return OBJECTIVES.make(objective, **settings).build(model, context)
 
 
 def unreached(module: nn.Module, loss: Tensor) -> list[str]:

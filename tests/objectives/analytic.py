@@ -5,6 +5,7 @@ import torch
 from workbench.core.capability import Capability
 from workbench.core.model import Model
 from workbench.core.shapes import Shapes
+from workbench.inference.standardisation import Standardisation
 from workbench.objectives.base import Batch, Context
 from workbench.problems import PROBLEMS
 
@@ -71,10 +72,7 @@ class Linear(Model):
 def context(shapes=None, problem=None):
     """A loss's context in units that are standardised already."""
     shapes = shapes or Shapes(1, 0)
-    sizes = (shapes.x, shapes.x, shapes.y, shapes.y)
-    fill = (torch.zeros, torch.ones, torch.zeros, torch.ones)
-    units = [make(n, dtype=torch.float64) for make, n in zip(fill, sizes, strict=True)]
-    return Context(problem or PROBLEMS.make("two_moons"), shapes, *units)
+    return Context(problem or PROBLEMS.make("two_moons"), shapes, Standardisation(shapes))
 
 
 def normal_batch(n=20_000):

@@ -5,6 +5,7 @@ import torch
 
 from tests.objectives.analytic import Linear, context
 from workbench.core.shapes import Shapes
+from workbench.inference.standardisation import Standardisation
 from workbench.objectives import OBJECTIVES
 from workbench.objectives.base import Batch, Context
 from workbench.objectives.directions import pair
@@ -74,8 +75,10 @@ def test_the_gaussian_prior_loss_is_half_the_squared_distance_in_standard_deviat
 
 def test_the_uniform_prior_loss_counts_what_lies_outside_in_the_units_of_the_data():
     model, batch = setting()
-    one = torch.ones(3, dtype=torch.float64)
-    units = Context(PROBLEM, SHAPES, 5 * one, 2 * one, torch.zeros(1), torch.ones(1))
+    standardisation = Standardisation(SHAPES)
+    standardisation.shift_x.fill_(5)
+    standardisation.scale_x.fill_(2)
+    units = Context(PROBLEM, SHAPES, standardisation)
     value = parts(model, batch, units, prior_loss="uniform", prior_low=4.0, prior_high=7.0)["prior_loss"]
     x = 5 + 2 * samples(model, batch).x
     outside = torch.where(x > 7, x - 7, torch.where(x < 4, 4 - x, torch.zeros_like(x)))

@@ -6,6 +6,7 @@ import torch
 from tests.architectures.properties import only
 from workbench.architectures import ARCHITECTURES
 from workbench.core.shapes import Shapes
+from workbench.inference.standardisation import Standardisation
 from workbench.objectives import OBJECTIVES
 from workbench.objectives.base import Batch, Context
 from workbench.problems import PROBLEMS
@@ -27,7 +28,7 @@ def test_unused_settings_change_nothing_and_used_ones_do(objective, architecture
     torch.manual_seed(0)
     model = spec.build(shapes)
     batch = Batch(torch.randn(16, 4), torch.randn(16, 2), 1.0)
-    units = Context(PROBLEMS.make("inverse_kinematics"), shapes, *(torch.ones(n) for n in (4, 4, 2, 2)))
+    units = Context(PROBLEMS.make("inverse_kinematics"), shapes, Standardisation(shapes))
 
     def total(**values):
         torch.manual_seed(1)

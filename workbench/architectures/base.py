@@ -58,6 +58,8 @@ class Architecture(Spec):
     #: largest error of x -> z -> x, in standardised units, and of log-determinants, in nats: in double
     #: precision, for x within about five standard deviations; infinite where the inverse is learned
     inverse_tolerance: ClassVar[float] = 1e-9
+    #: the network keeps the bounds of x itself: columns with bounds are then not mapped to the real line
+    keeps_bounds = False
     #: least number of components that x must have in problems without an observation
     least_features: ClassVar[int] = 1
 

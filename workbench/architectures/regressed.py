@@ -14,6 +14,7 @@ class RegressedArchitecture(NetworkArchitecture):
     """Base of ensembles of K networks that refine a linear Gaussian posterior fitted to the training data."""
 
     capabilities = frozenset({Capability.DENSITY, Capability.CONDITIONAL, Capability.UNCONDITIONAL})
+    keeps_bounds = True
     cost: ClassVar[CostCard] = CostCard(
         density="1 pass", sampling="D passes", inverse="none, there is no latent"
     )

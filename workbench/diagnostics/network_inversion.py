@@ -13,6 +13,7 @@ from workbench.core.capability import Capability
 from workbench.core.errors import DataError, IncompatibleError, SpecError
 from workbench.core.lazy import torch
 from workbench.core.observation import checked_values
+from workbench.core.scale import column_scale, nonzero
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -110,10 +111,10 @@ def _forward_map(model: Any, problem: Problem | None) -> _ForwardMap:
                 found="a model that does not",
                 suggestion="train the architecture 'inn', or a forward network with train_forward",
             )
-        units = model.standardisation
-        spread = _WINDOW * units.scale_x[:, None]
-        window = units.shift_x[:, None] + torch.tensor([-1.0, 1.0]).to(spread) * spread
-        return _ForwardMap(model.predict, model.x, model.y, window, units.scale_y, "trained model")
+        window = model.standardisation.window_x(_WINDOW)
+        range_y = model.standardisation.window_y(1.0)
+        scale = nonzero(0.5 * (range_y[:, 1] - range_y[:, 0])).to(window)
+        return _ForwardMap(model.predict, model.x, model.y, window, scale, "trained model")
     if isinstance(model, Problem):
         problem, model = model, lambda x: problem.simulate(x, torch.Generator().manual_seed(0))
     if problem is None or not callable(model):
@@ -124,7 +125,7 @@ def _forward_map(model: Any, problem: Problem | None) -> _ForwardMap:
         )
     if not problem.y:
         raise IncompatibleError(f"'{problem.key}' has no observation y to be inverted")
-    scale = problem.draw(_SCALE_DRAWS, torch.Generator().manual_seed(0)).y.std(0).clamp(min=1e-12)
+    scale = column_scale(problem.draw(_SCALE_DRAWS, torch.Generator().manual_seed(0)).y)
     window = torch.tensor(problem.window, dtype=torch.float64)
     return _ForwardMap(model, problem.x, problem.y, window, scale, problem.title)
 

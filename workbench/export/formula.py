@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,9 @@ from workbench.export.formats import ExportFormat, fitted_of
 if TYPE_CHECKING:
     import sympy
 
+    from workbench.core.variable import Variable
     from workbench.inference import FittedModel
+    from workbench.inference.column_maps import ColumnMap
     from workbench.training import Run
 
 #: Number of operations up to which the layers are composed into one formula; a longer one is not readable.
@@ -89,12 +92,14 @@ def formulas(run_or_fitted: Run | FittedModel) -> Formulas:
     model, units = fitted_model.model, fitted_model.standardisation
     x, y = (
         [
-            (sympy.Symbol(v.name) - shift) / scale
-            for v, shift, scale in zip(names, shifts, scales, strict=True)
+            (expression - shift) / scale
+            for expression, shift, scale in zip(
+                _columns(names, maps), shifts.tolist(), scales.tolist(), strict=True
+            )
         ]
-        for names, shifts, scales in (
-            (fitted_model.x, units.shift_x.double().tolist(), units.scale_x.double().tolist()),
-            (fitted_model.y, units.shift_y.double().tolist(), units.scale_y.double().tolist()),
+        for names, maps, shifts, scales in (
+            (fitted_model.x, units.columns_x.maps, units.shift_x, units.scale_x),
+            (fitted_model.y, units.maps_y, units.shift_y, units.scale_y),
         )
     )
     layers, last = [], list(x)
@@ -106,6 +111,32 @@ def formulas(run_or_fitted: Run | FittedModel) -> Formulas:
         layers.append(tuple(zip(names, image, strict=True)))
         last = [sympy.Symbol(name) for name in names]
     return Formulas(tuple(layers), _whole(layers))
+
+
+def _columns(variables: Sequence[Variable], maps: Sequence[ColumnMap]) -> list[sympy.Expr]:
+    """Return the network's columns before shift and scale, as expressions in the variables."""
+    import sympy
+
+    columns = []
+    for variable, column in zip(variables, maps, strict=True):
+        t = sympy.Symbol(variable.name)
+        if column.kind == "log":
+            t = sympy.log(t)
+        elif column.kind != "linear":
+            raise ExportError(
+                "This model has no formula",
+                expected="variables that are numbers",
+                found=f"'{variable.name}', which is cyclic or a category",
+            )
+        low, high, w = column.low, column.high, column.width
+        if column.edge == "probit":
+            t = sympy.sqrt(2) * sympy.erfinv(2 * (t - low) / (high - low) - 1)
+        elif column.edge == "soft":
+            below = sympy.log(1 - sympy.exp(-(t - low) / w)) if math.isfinite(low) else 0
+            above = sympy.log(1 - sympy.exp(-(high - t) / w)) if math.isfinite(high) else 0
+            t = t + w * (below - above)
+        columns.append(t)
+    return columns
 
 
 def _whole(layers: Sequence[Sequence[tuple[str, sympy.Expr]]]) -> tuple[tuple[str, sympy.Expr], ...]:

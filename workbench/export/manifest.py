@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import workbench
 from workbench.architectures import ARCHITECTURES
+from workbench.core import plugins
 from workbench.core.errors import ExportError, RefusedError, WorkbenchError
 from workbench.core.variable import Variable
 from workbench.problems import PROBLEMS
@@ -20,10 +21,15 @@ if TYPE_CHECKING:
     from workbench.inference import FittedModel
     from workbench.problems import Problem
 
-#: Files of version 2 may hold statistics of the training's observations; those of version 1 do not.
-KIND, FORMAT_VERSION = "vina-workbench model", 2
+#: Files of version 2 may hold statistics of the training's observations; those of version 1 do not. From
+#: version 3 on, shift and scale of the columns are in double precision, and ``maps`` describes what comes
+#: before them (`Standardisation.describe`).
+KIND, FORMAT_VERSION = "vina-workbench model", 3
+MAPS_SINCE = 3
 DTYPES = ("float32", "float64")
 MOST_VARIABLES = 4096
+#: Fields of a variable that are numbers.
+_NUMBERS = ("low", "high", "categories", "levels", "period")
 
 _KEYS: dict[str, type | tuple[type, ...]] = {
     "kind": str,
@@ -40,6 +46,7 @@ _KEYS: dict[str, type | tuple[type, ...]] = {
     "experiment": dict,
     "members": dict,
     "digest": str,
+    "maps": dict,
 }
 
 
@@ -91,6 +98,7 @@ def describe(fitted: FittedModel, members: dict[str, bytes]) -> bytes:
         "iteration": int(fitted.manifest.get("iteration", 0)),
         "experiment": experiment,
         "members": {name: {"bytes": len(data), "sha256": sha256(data)} for name, data in members.items()},
+        "maps": fitted.standardisation.describe(),
     }
     try:
         return json.dumps(table | {"digest": digest(table)}, indent=2, allow_nan=False).encode()
@@ -208,15 +216,18 @@ def _parse(refusal: str, data: bytes) -> dict[str, Any]:
 
 
 def _check_keys(refusal: str, table: dict[str, Any]) -> None:
-    missing, extra = sorted(set(_KEYS) - set(table)), sorted(set(table) - set(_KEYS))
+    keys = {
+        key: kind for key, kind in _KEYS.items() if key != "maps" or table["format_version"] >= MAPS_SINCE
+    }
+    missing, extra = sorted(set(keys) - set(table)), sorted(set(table) - set(keys))
     if missing or extra:
         raise RefusedError(
             f"{refusal}: its manifest is not complete",
-            expected=", ".join(_KEYS),
+            expected=", ".join(keys),
             found=f"missing {', '.join(missing) or 'none'}; unknown {', '.join(extra)[:200] or 'none'}",
         )
     wrong = [
-        key for key, kind in _KEYS.items() if not isinstance(table[key], kind) or isinstance(table[key], bool)
+        key for key, kind in keys.items() if not isinstance(table[key], kind) or isinstance(table[key], bool)
     ]
     wrong += [key for key in ("seed", "iteration") if key not in wrong and table[key] < 0]
     if wrong:
@@ -261,7 +272,10 @@ def _manifest(refusal: str, table: dict[str, Any]) -> Manifest:
         ARCHITECTURES.make(key, **settings)
         x, y = (tuple(map(_variable, table[part])) for part in "xy")
     except (WorkbenchError, TypeError) as error:
-        raise RefusedError(f"{refusal}: it cannot be built here", found=str(error)[:600]) from error
+        remedy = plugins.advice(table["experiment"].get("plugins"))
+        raise RefusedError(
+            f"{refusal}: it cannot be built here", found=str(error)[:600], suggestion=remedy
+        ) from error
     if table["dtype"] not in DTYPES:
         raise RefusedError(
             f"{refusal}: its numbers are of an unknown type",
@@ -281,8 +295,13 @@ def _variable(values: Any) -> Variable:
     for others."""
     if not isinstance(values, dict):
         raise TypeError(f"a variable is a table, not {values!r}"[:200])
+    labels = values.get("labels", [])
+    if not isinstance(labels, list) or not all(isinstance(t, str) and len(t) <= 2000 for t in labels):
+        raise TypeError(f"'labels' of a variable cannot be {labels!r}"[:200])
     for key, value in values.items():
-        kind = (int, float) if key in ("low", "high") else str
+        if key == "labels":
+            continue
+        kind = (int, float) if key in _NUMBERS else str
         if not isinstance(value, kind) or isinstance(value, bool) or len(str(value)) > 2000:
             raise TypeError(f"'{key}' of a variable cannot be {value!r}"[:200])
     return Variable.from_dict(values)

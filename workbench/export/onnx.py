@@ -43,7 +43,7 @@ class Onnx(ExportFormat):
         from workbench.export.program import Program, compare
         from workbench.training.folder import write_whole
 
-        program = Program(fitted, function)
+        program = Program(fitted, function, portable=True)
         about = describe_program(fitted, program.inputs, program.output)
         data = _convert(program, about)
         tolerance = _TOLERANCE[str(fitted.model.dtype)]

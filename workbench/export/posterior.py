@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.core.errors import ExportError
+from workbench.core.names import array_names, file_names, original_attribute, original_names
 from workbench.export.formats import ExportFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import xarray as xr
 
     from workbench.inference import FittedModel
@@ -48,13 +47,30 @@ def to_datatree(draws: xr.Dataset) -> xr.DataTree:
     """Draws as the groups that ArviZ reads: ``posterior`` (chain, draw) and ``observed_data``."""
     import xarray as xr
 
-    groups = {"posterior": draws.expand_dims({"chain": [0]})}
+    groups = {"posterior": _for_file(draws).expand_dims({"chain": [0]})}
+    groups["posterior"] = groups["posterior"].transpose("chain", "draw", ...)
     names, values = draws.attrs.get("observation_names", []), draws.attrs.get("observation", [])
     if len(names):
-        groups["observed_data"] = xr.Dataset(
-            {name: ((), value) for name, value in zip(names, values, strict=True)}
+        groups["observed_data"] = _for_file(
+            xr.Dataset({name: ((), value) for name, value in zip(names, values, strict=True)})
         )
     return xr.DataTree.from_dict(groups)
+
+
+def _own_names(draws: xr.Dataset) -> dict[str, str]:
+    """Return {name of an array: name of its variable}."""
+    columns = {**draws.data_vars, **{name: c for name, c in draws.coords.items() if name not in draws.dims}}
+    return original_names({str(name): column.attrs for name, column in columns.items()})
+
+
+def _for_file(draws: xr.Dataset) -> xr.Dataset:
+    """Return draws with names that NetCDF allows; the attribute `ORIGINAL` holds those that changed."""
+    own = _own_names(draws)
+    names = file_names(own.values())
+    renamed = draws.rename({name: names[variable] for name, variable in own.items()})
+    for variable, name in names.items():
+        renamed[name].attrs |= original_attribute(variable, name)
+    return renamed
 
 
 def check_path(path: str | Path, *, arviz: bool = False) -> None:
@@ -102,7 +118,7 @@ class PosteriorFile(ExportFormat):
         path: Path,
         function: str = "inverse",
         *,
-        observation: Sequence[float] = (),
+        observation: Any = (),
         draws: int = DRAWS,
     ) -> dict[str, Any]:
         from workbench.inference import Posterior
@@ -111,7 +127,8 @@ class PosteriorFile(ExportFormat):
         if not fitted.y:
             write_datatree(to_datatree(fitted.sample_dataset(draws)), path)
             return {"draws": draws, "observation": []}
-        posterior = Posterior(fitted, observation or _default_observation(fitted))
+        given = observation is not None and not (isinstance(observation, tuple | list) and not observation)
+        posterior = Posterior(fitted, observation if given else _default_observation(fitted))
         write_datatree(posterior.to_datatree(draws), path)
         return {"draws": draws, "observation": list(posterior.observation)}
 
@@ -119,7 +136,7 @@ class PosteriorFile(ExportFormat):
 def _default_observation(fitted: FittedModel) -> tuple[float, ...]:
     """Return the default observation of the model's problem, or else the mean of y in the training data."""
     observation = tuple(getattr(fitted.known_problem, "default_observation", ()) or ())
-    return observation or tuple(fitted.standardisation.shift_y.double().tolist())
+    return observation or tuple(fitted.standardisation.window_y(0.0)[:, 0].tolist())
 
 
 def write_samples(draws: xr.Dataset, path: str | Path, *, arviz: bool = False) -> Path:
@@ -129,8 +146,10 @@ def write_samples(draws: xr.Dataset, path: str | Path, *, arviz: bool = False) -
     check_path(path, arviz=arviz)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".csv":
-        draws.to_dataframe().to_csv(path, index_label="draw")
+        own, frame = _own_names(draws), draws.to_dataframe()
+        labels = array_names(map(str, frame.index.names), own.values())
+        frame.rename(columns=own).to_csv(path, index_label=list(labels.values()))
         return path
     engine = "netcdf4" if find_spec("netCDF4") else "h5netcdf"
-    (to_datatree(draws) if arviz else draws).to_netcdf(path, engine=engine)
+    (to_datatree(draws) if arviz else _for_file(draws)).to_netcdf(path, engine=engine)
     return path

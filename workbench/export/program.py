@@ -15,6 +15,7 @@ from zuko.flows.coupling import GeneralCouplingTransform
 from workbench.core.errors import ExportError
 from workbench.export.formats import FUNCTIONS
 from workbench.inference import FittedModel
+from workbench.inference.column_values import as_values
 
 #: Numbers of rows that an export is checked with: it must not work for one number only.
 _ROWS = (1, 7, 64)
@@ -24,14 +25,21 @@ class Program(nn.Module):
     """One function of a fitted model, without the input checks of `FittedModel`, which cannot be traced.
 
     inverse: z (n, K), y -> x (n, D). latent: x, y -> z. log_prob: x, y -> (n,) nats. predict: x -> y (n, M).
-    ``y`` (n, M) is an argument where the model has an observation.
+    ``y`` (n, M) is an argument where the model has an observation. All of them are in double precision,
+    whatever the network's. ``portable`` restricts the change of units to what ONNX has in that precision.
     """
 
-    def __init__(self, fitted: FittedModel, function: str) -> None:
+    def __init__(self, fitted: FittedModel, function: str, *, portable: bool = False) -> None:
         super().__init__()
         self.model = copy.deepcopy(fitted.model).cpu().eval().requires_grad_(False)
         _fix_masks(self.model)
         self.standardisation = copy.deepcopy(fitted.standardisation).cpu()
+        self.standardisation.columns_x.portable = portable
+        self.variables = fitted.x
+        edges = torch.tensor([v.support for v in fitted.x], dtype=torch.float64).T
+        self.bounded = fitted.keeps_bounds and bool(edges.isfinite().any())
+        self.register_buffer("low", edges[0].clone(), persistent=False)
+        self.register_buffer("high", edges[1].clone(), persistent=False)
         self.function = function
         self.observed = bool(fitted.y) and function != "predict"
         self.inputs = [FUNCTIONS[function][0], *(["y"] if self.observed else [])]
@@ -39,33 +47,43 @@ class Program(nn.Module):
 
     def forward(self, value: Tensor, y: Tensor | None = None) -> Tensor:
         s = self.standardisation
-        y = s.y_in(y) if self.observed else None
+        dtype = self.model.dtype
+        y = s.y_in(y).to(dtype) if self.observed else None
         if self.function == "inverse":
-            return s.x_out(self.model.inverse(value, y)[0])
-        value = s.x_in(value)
+            return as_values(s.x_out(self.model.inverse(value.to(dtype), y)[0]), self.variables)
+        inside = torch.minimum(torch.maximum(value, self.low), self.high) if self.bounded else value
+        x, volume = s.x_in_with_volume(inside)
+        x = x.to(dtype)
         if self.function == "latent":
-            return self.model.latent(value, y)[0]
+            return self.model.latent(x, y)[0].double()
         if self.function == "predict":
-            return s.y_out(self.model.predict(value))
-        return self.model.log_prob(value, y) - s.scale_x.log().sum()
+            return s.y_out(self.model.predict(x))
+        log_prob = self.model.log_prob(x, y).double() + volume
+        if not self.bounded:
+            return log_prob
+        outside = ((value < self.low) | (value > self.high)).any(1)
+        return torch.where(outside, torch.full_like(log_prob, -torch.inf), log_prob)
 
     def arguments(self, rows: int, seed: int = 0) -> tuple[Tensor, ...]:
         """Random inputs of ``rows`` rows: standard normal latents, and x and y as spread as the training
         data."""
-        generator, s, dtype = torch.Generator().manual_seed(seed), self.standardisation, self.model.dtype
+        generator, s = torch.Generator().manual_seed(seed), self.standardisation
 
         def normal(columns: int) -> Tensor:
-            return torch.randn(rows, columns, generator=generator, dtype=dtype)
+            return torch.randn(rows, columns, generator=generator, dtype=torch.float64)
 
         from_latent = self.function == "inverse"
         value = normal(self.model.latent_features) if from_latent else s.x_out(normal(len(s.shift_x)))
         return (value, s.y_out(normal(len(s.shift_y)))) if self.observed else (value,)
 
-    @property
-    def scale(self) -> Tensor | float:
-        """Standard deviation of the output over the training data, in its own unit; 1 for latents and log
-        densities."""
-        return {"x": self.standardisation.scale_x, "y": self.standardisation.scale_y}.get(self.output, 1.0)
+    def in_network_units(self, output: Tensor) -> tuple[Tensor, float]:
+        """Return an output in network units, and the resolution of its numbers there."""
+        s = self.standardisation
+        if self.output not in ("x", "y"):
+            return output, 0.0
+        shift, scale = (s.shift_x, s.scale_x) if self.output == "x" else (s.shift_y, s.scale_y)
+        resolution = 1e-15 * float((shift / scale).abs().max())
+        return (s.x_in if self.output == "x" else s.y_in)(output), resolution
 
 
 class _FixedMask:
@@ -110,7 +128,9 @@ def compare(title: str, program: Program, run: Callable[..., Tensor], tolerance:
         if output.shape != reference.shape:
             expected_shape = f"an output of shape {tuple(reference.shape)}"
             raise _differs(title, expected_shape, f"shape {tuple(output.shape)}")
-        off = (output - reference).abs() / (program.scale + reference.abs())
+        (output, resolution), (reference, _) = map(program.in_network_units, (output, reference))
+        off = (output - reference).abs() / (1 + reference.abs() + resolution / tolerance)
+        off = off.masked_fill(output == reference, 0.0)  # both may be -inf
         worst = max(worst, float(torch.nan_to_num(off, nan=float("inf")).max()))
     if worst > tolerance:
         raise _differs(title, f"the model's numbers to {tolerance:.0e}", f"a deviation of {worst:.1e}")

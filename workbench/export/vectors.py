@@ -27,7 +27,7 @@ def exact_copy(fitted: FittedModel) -> FittedModel:
     from workbench.inference import FittedModel
 
     model = copy.deepcopy(fitted.model).to("cpu", torch.float64).eval()
-    return FittedModel(model, copy.deepcopy(fitted.standardisation), fitted.x, fitted.y, fitted.manifest)
+    return FittedModel(model, fitted.standardisation, fitted.x, fitted.y, fitted.manifest)
 
 
 def answers(exact: FittedModel, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -62,7 +62,7 @@ def make(exact: FittedModel) -> dict[str, Tensor]:
     def normal(columns: int) -> Tensor:
         return torch.randn(ROWS, columns, generator=generator, dtype=torch.float64)
 
-    z, y = normal(exact.model.latent_features), s.y_out(normal(len(exact.y)))
+    z, y = normal(exact.model.latent_features), s.y_out(normal(s.network_shapes.y))
     # a third lies further out than the data, so that a change there is detected as well
     x = s.x_out(
         torch.cat([normal(len(exact.x))[: ROWS - ROWS // 3], 2.5 * normal(len(exact.x))[: ROWS // 3]])
@@ -97,12 +97,20 @@ def compare(name: str, exact: FittedModel, stored: dict[str, Tensor]) -> float:
     tolerance. Raises `RefusedError` above 1."""
     inputs = {key.removeprefix("input."): value for key, value in stored.items() if key.startswith("input.")}
     s, worst, where = exact.standardisation, 0.0, ""
-    units = {"inverse": (s.shift_x, s.scale_x), "predict": (s.shift_y, s.scale_y)}
+    network_units = {
+        "inverse": (s.x_in, s.shift_x / s.scale_x),
+        "predict": (s.y_in, s.shift_y / s.scale_y),
+    }
     for key, value in answers(exact, inputs).items():
-        was = stored[f"output.{key}"]
-        shift, scale = units.get(key, (0.0, 1.0))
-        tolerance = _RELATIVE * (scale + (was - shift).abs()) + _RESOLUTION * was.abs()
-        far = float(torch.nan_to_num((value - was).abs() / tolerance, nan=float("inf")).max())
+        was, offset = stored[f"output.{key}"], torch.zeros(())
+        if key in network_units:
+            to_network, offset = network_units[key]
+            value, was = to_network(value), to_network(was)
+        off = (value - was).abs()
+        if key == "log_prob":  # version 0.1 had densities outside the bounds
+            off = off.masked_fill(value == -torch.inf, 0.0)
+        tolerance = _RELATIVE * (1 + was.abs()) + _RESOLUTION * offset.abs()
+        far = float(torch.nan_to_num(off / tolerance, nan=float("inf")).max())
         if far > worst:
             worst, where = far, key
     if worst > 1:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.architectures import ARCHITECTURES
 from workbench.core.errors import DataError, ExportError, RefusedError, WorkbenchError
+from workbench.core.global_numbers import global_numbers
 from workbench.core.lazy import torch
 from workbench.core.shapes import Shapes
 from workbench.export import manifest, vectors
@@ -26,6 +27,7 @@ from workbench.export.formats import ExportFormat, fitted_of
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from workbench.core.model import Model
     from workbench.inference import FittedModel
     from workbench.inference.out_of_distribution import Typicality
     from workbench.training import Run
@@ -107,7 +109,7 @@ def _open(path: Path) -> tuple[FittedModel, dict[str, Any]]:
     manifest.check_members(path.name, description, members)
     tensors = _tensors(path.name, MODEL, members[MODEL])
     model = _build(path.name, description, tensors)
-    model.typicality = _typicality(path.name, members, len(description.y))
+    model.typicality = _typicality(path.name, members, model.model.context)
     exact = vectors.exact_copy(model)
     reference = _tensors(path.name, VECTORS, members[VECTORS])
     rows = len(reference["input.z"]) if "input.z" in reference and reference["input.z"].ndim else 0
@@ -190,31 +192,55 @@ def _build(name: str, description: manifest.Manifest, tensors: dict[str, Tensor]
     refusal = f"The file '{name}' is refused"
     dtype = getattr(torch, description.dtype)
     shapes = Shapes(description.features, description.context)
+    try:
+        standardisation = Standardisation.from_description(description.table.get("maps", {}), shapes)
+    except (ValueError, TypeError) as error:
+        raise RefusedError(f"{refusal}: its units are damaged", found=str(error)[:200]) from error
     architecture = ARCHITECTURES.make(description.architecture, **description.settings)
     try:
         # a short manifest must not describe a network far larger than the weights in the file
-        with Budget(sum(t.numel() for t in tensors.values())), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            model = architecture.build(shapes).to(dtype).eval()
+        with Budget(sum(t.numel() for t in tensors.values())), global_numbers(0):
+            model = architecture.build(standardisation.network_shapes).to(dtype).eval()
     except WorkbenchError as error:
         raise RefusedError(f"{refusal}: its model cannot be built", found=str(error)[:600]) from error
-    standardisation = Standardisation(shapes).to(dtype)
+    # shift and scale were in the network's precision before the maps
+    units = torch.float64 if "maps" in description.table else dtype
     layout = {f"model.{k}": (tuple(v.shape), v.dtype) for k, v in model.state_dict().items()} | {
-        f"standardisation.{k}": (tuple(v.shape), v.dtype) for k, v in standardisation.state_dict().items()
+        f"standardisation.{k}": (tuple(v.shape), units) for k, v in standardisation.state_dict().items()
     }
-    _compare_layout(name, MODEL, tensors, layout)
+    _compare_layout(name, MODEL, tensors, _without_later(model, layout, tensors))
     if model.latent_features != description.latent:
         raise RefusedError(
             f"{refusal}: its latent has the wrong size",
             expected=str(model.latent_features),
             found=str(description.latent),
         )
-    for part, module in (("model.", model), ("standardisation.", standardisation)):
-        module.load_state_dict({k.removeprefix(part): v for k, v in tensors.items() if k.startswith(part)})
+    try:
+        for part, module in (("model.", model), ("standardisation.", standardisation)):
+            module.load_state_dict(
+                {k.removeprefix(part): v for k, v in tensors.items() if k.startswith(part)}
+            )
+    except RuntimeError as error:
+        raise RefusedError(f"{refusal}: its weights are incomplete", found=str(error)[:300]) from error
     if not all((tensors[f"standardisation.scale_{c}"] > 0).all() for c in "xy"):
         raise RefusedError(f"{refusal}: its units are damaged", expected="positive scales", found="others")
     facts = {"experiment": description.table["experiment"], "iteration": description.table["iteration"]}
     return FittedModel(model, standardisation, description.x, description.y, facts)
+
+
+def _without_later(model: Model, layout: dict[str, tuple], tensors: dict[str, Tensor]) -> dict[str, tuple]:
+    """Return ``layout`` without the tensors that a file lacks and that its model fills in when it is loaded.
+
+    Files of earlier versions lack them: the module, or one around it, has a ``_load_from_state_dict``.
+    """
+    plain = torch.nn.Module._load_from_state_dict
+
+    def fills_in(key: str) -> bool:
+        parts = key.removeprefix("model.").split(".")[:-1]
+        owners = (model.get_submodule(".".join(parts[:depth])) for depth in range(len(parts) + 1))
+        return any(type(owner)._load_from_state_dict is not plain for owner in owners)
+
+    return {k: v for k, v in layout.items() if k in tensors or not k.startswith("model.") or not fills_in(k)}
 
 
 def _compare_layout(name: str, member: str, tensors: dict[str, Tensor], layout: dict[str, tuple]) -> None:

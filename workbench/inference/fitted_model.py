@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import warnings
 from collections.abc import Sequence
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 from workbench.core.capability import Capability
 from workbench.core.errors import SpecError
 from workbench.core.lazy import torch
+from workbench.core.markup import Shown, variables_text
 from workbench.core.variable import Variable, named
+from workbench.inference.column_values import as_values, check_values
 from workbench.inference.datatree import to_dataset
 from workbench.inference.out_of_distribution import Typicality, UnusualObservationWarning, concerns
 from workbench.inference.posterior import Posterior
@@ -33,15 +36,17 @@ _LARGE_CHUNK = 32_768
 _TRIES = 100
 
 
-class FittedModel:
+class FittedModel(Shown):
     """A trained network with its standardisation: x and y go in and come out in data units.
 
-    Returned tensors are on the model's device.
+    Numbers in data units are in double precision, whatever the network's; returned tensors are on the model's
+    device (on the CPU for a device without double precision). Where x has bounds, samples lie inside, and the
+    density is zero outside.
 
     Parameters
     ----------
     model : the network, in standardised units.
-    standardisation : shift and scale of x and y.
+    standardisation : maps of x and y between data units and network units; a copy is used.
     x, y : the variables, in the order of the columns.
     manifest : JSON-ready provenance: ``experiment``, the settings of the training as `Experiment.to_dict`
         returns them, and ``iteration``, the training step of the weights.
@@ -61,9 +66,21 @@ class FittedModel:
         problem: Problem | None = None,
     ) -> None:
         self.model = model
-        self.standardisation = standardisation.to(model.device, model.dtype)
+        self.standardisation = copy.deepcopy(standardisation).to(model.device)
         self.x, self.y, self.manifest = tuple(x), tuple(y), dict(manifest or {})
         self.typicality, self.known_problem = typicality, problem
+
+    def facts(self) -> dict[str, object]:
+        """Return experiment, variables, step of the weights and size by name."""
+        parts = self.manifest.get("experiment") or {}
+        texts = {p: parts[p]["key"] for p in ("problem", "architecture", "objective") if p in parts}
+        return texts | {
+            "x": variables_text(self.x),
+            **({"y": variables_text(self.y)} if self.y else {}),
+            "iteration": self.manifest.get("iteration", 0),
+            "parameters": self.model.parameter_count(),
+            "device": self.model.device,
+        }
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -71,12 +88,14 @@ class FittedModel:
         return self.model.capabilities
 
     def _tensor(self, values: Any, variables: Sequence[Variable], noun: str) -> Tensor:
-        """Convert values to a tensor (n, columns) in the model's precision and on its device.
+        """Convert values to a tensor (n, columns) in double precision.
 
         Raises `SpecError` for a wrong number of columns and for values that are not finite.
         """
-        columns = len(variables)
-        tensor = torch.as_tensor(values, dtype=self.model.dtype, device=self.model.device)
+        columns, units = len(variables), self.standardisation.shift_x.device
+        # a copy of an array, which may be read-only
+        copied = values if isinstance(values, torch.Tensor) else torch.tensor(values, dtype=torch.float64)
+        tensor = copied.to(units, torch.float64)
         if tensor.ndim == 1:
             tensor = tensor[None, :]
         if tensor.ndim != 2 or tensor.shape[1] != columns:
@@ -111,7 +130,49 @@ class FittedModel:
                 found="none",
             )
         rows = self._tensor(y, self.y, "observation")
-        return self.standardisation.y_in(rows.expand(n, -1) if len(rows) == 1 else rows)
+        check_values(rows, self.y)
+        rows = self._network(self.standardisation.y_in(rows))
+        return rows.expand(n, -1) if len(rows) == 1 else rows
+
+    def _network(self, values: Tensor) -> Tensor:
+        """Convert to the network's precision and device."""
+        return values.to(self.model.device, self.model.dtype)
+
+    def _network_x(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return x (n, D) in network units and precision, and log|det| of the change of units (n,)."""
+        x, volume = self.standardisation.x_in_with_volume(self._inside(x))
+        return self._network(x), volume
+
+    @property
+    def keeps_bounds(self) -> bool:
+        """True if no sample lies outside the bounds of x, by the network or by the map of its columns.
+
+        False for models of version 0.1, whose networks do not know of bounds.
+        """
+        maps = self.standardisation.columns_x.maps
+        free = all(m.edge != "none" or not _bounded(v) for m, v in zip(maps, self.x, strict=True))
+        return self.model.keeps_bounds or free
+
+    def _support(self) -> tuple[Tensor, Tensor]:
+        """Return the edges (D,) of the support of x."""
+        edges = [v.support for v in self.x]
+        low, high = torch.tensor(edges, dtype=torch.float64).reshape(-1, 2).T
+        device = self.standardisation.shift_x.device
+        return low.to(device), high.to(device)
+
+    def _inside(self, x: Tensor) -> Tensor:
+        """Move points outside the support to its edge, where the maps of columns are finite."""
+        if not any(_bounded(v) for v in self.x) or not self.keeps_bounds:
+            return x
+        low, high = self._support()
+        return torch.minimum(torch.maximum(x, low), high)
+
+    def _zero_outside(self, log_prob: Tensor, x: Tensor) -> Tensor:
+        """Set log-densities (n,) of points x (n, D) outside the support to -inf."""
+        if not any(_bounded(v) for v in self.x) or not self.keeps_bounds:
+            return log_prob
+        low, high = self._support()
+        return torch.where(((x < low) | (x > high)).any(1), -torch.inf, log_prob)
 
     def latent(self, x: Any, y: Any = None) -> tuple[Tensor, Tensor | None]:
         """Map x (n, D) to z (n, K) and log|det ∂z/∂x| (n,), the change of units included.
@@ -125,30 +186,35 @@ class FittedModel:
                 found="a model that draws, but has no code of data",
                 suggestion="use its samples instead",
             )
-        x = self._tensor(x, self.x, "x")
-        z, log_det = self.model.latent(self.standardisation.x_in(x), self.standardised_observation(y, len(x)))
-        return z, None if log_det is None else log_det - self.standardisation.scale_x.log().sum()
+        x, volume = self._network_x(self._tensor(x, self.x, "x"))
+        z, log_det = self.model.latent(x, self.standardised_observation(y, len(x)))
+        return z, None if log_det is None else log_det.to(volume) + volume
 
     def inverse(self, z: Tensor, y: Any = None) -> tuple[Tensor, Tensor | None]:
         """Map z (n, K) to x (n, D) in data units and log|det ∂x/∂z| (n,).
 
         The log-determinant is None where the model has no known one.
         """
-        x, log_det = self.model.inverse(z, self.standardised_observation(y, len(z)))
-        volume = None if log_det is None else log_det + self.standardisation.scale_x.log().sum()
-        return self.standardisation.x_out(x), volume
+        x, log_det = self.model.inverse(self._network(z), self.standardised_observation(y, len(z)))
+        x, volume = self.standardisation.x_out_with_volume(x)
+        return x, None if log_det is None else log_det.to(volume) + volume
 
     def log_prob(self, x: Any, y: Any = None) -> Tensor:
-        """Return log p(x | y) (n,) in nats, in data units. Raises `SpecError` for a model without density."""
+        """Return log p(x | y) (n,) in nats, in data units; -inf outside the bounds of x.
+
+        For a variable of whole numbers it is the density of the number plus uniform noise in (-1/2, 1/2),
+        which is close to the logarithm of its probability. Raises `SpecError` for a model without density.
+        """
         if Capability.DENSITY not in self.capabilities:
             raise SpecError(
                 "The density of this model was asked for",
                 found="a model without a tractable density",
                 suggestion="use samples instead",
             )
-        x = self._tensor(x, self.x, "x")
-        value = self.model.log_prob(self.standardisation.x_in(x), self.standardised_observation(y, len(x)))
-        return value - self.standardisation.scale_x.log().sum()
+        points = self._tensor(x, self.x, "x")
+        x, volume = self._network_x(points)
+        value = self.model.log_prob(x, self.standardised_observation(y, len(x)))
+        return self._zero_outside(value.to(volume) + volume, points)
 
     def evidence_lower_bound(self, x: Any, y: Any, noise: Tensor) -> Tensor:
         """Return one-sample estimates of a lower bound on log p(x | y) (n,), in nats and data units.
@@ -159,20 +225,21 @@ class FittedModel:
         """
         if Capability.EVIDENCE not in self.capabilities:
             raise SpecError("A bound of the likelihood was asked for", found="a model without an encoder's")
-        x = self._tensor(x, self.x, "x")
+        points = self._tensor(x, self.x, "x")
+        x, volume = self._network_x(points)
         model = cast("Any", self.model)  # a model with EVIDENCE has an encoder
         y = self.standardised_observation(y, len(x))
-        code_noise = noise[:, : model.code_features]
-        likelihood, divergence = model.evidence(self.standardisation.x_in(x), y, code_noise)
-        return likelihood - divergence - self.standardisation.scale_x.log().sum()
+        code_noise = self._network(noise[:, : model.code_features])
+        likelihood, divergence = model.evidence(x, y, code_noise)
+        return self._zero_outside((likelihood - divergence).to(volume) + volume, points)
 
     def predict(self, x: Any) -> Tensor:
         """Predict y (n, M) from x (n, D). Raises `SpecError` for a model that only infers x."""
         if Capability.FORWARD not in self.capabilities:
             raise SpecError("A prediction of y was asked for", found="a model that does not predict y")
         model = cast("Any", self.model)  # a model with FORWARD predicts
-        x = self._tensor(x, self.x, "x")
-        return self.standardisation.y_out(model.predict(self.standardisation.x_in(x)))
+        x, _ = self._network_x(self._tensor(x, self.x, "x"))
+        return self.standardisation.y_out(model.predict(x))
 
     def sample(
         self,
@@ -184,14 +251,15 @@ class FittedModel:
     ) -> Tensor:
         """Draw n samples of x (n, D), given one observation (M,) or one for each draw (n, M).
 
-        A model that ``keeps_bounds`` rejects draws outside the bounds of x unless ``within_bounds`` is false;
-        `log_prob` is the density before this rejection. Raises `SpecError` for an ``n`` that is not a
-        positive whole number and for an observation that does not fit the model.
+        Whole numbers are rounded, and values of cyclic variables lie in their period. A network that
+        ``keeps_bounds`` itself rejects draws outside them, unless ``within_bounds`` is false. Raises
+        `SpecError` for an ``n`` that is not a positive whole number and for an observation that does not fit
+        the model.
         """
         if not isinstance(n, int) or n < 1:
             raise SpecError("The number of draws must be a positive whole number", found=repr(n))
         generator = generator or torch.Generator(device=self.model.device).manual_seed(0)
-        rows = None if observation is None else torch.as_tensor(observation, dtype=self.model.dtype)
+        rows = None if observation is None else torch.as_tensor(observation, dtype=torch.float64)
         own_row = rows is not None and rows.ndim == 2 and len(rows) == n and n > 1
         chunk, draws = chunk_size(self.model), []
         with torch.no_grad():
@@ -200,7 +268,7 @@ class FittedModel:
                 y = rows[start : start + count] if rows is not None and own_row else rows
                 x = self._sample(count, y, generator)
                 draws.append(self._within_bounds(x, y, generator) if within_bounds else x)
-        return torch.cat(draws)
+        return as_values(torch.cat(draws), self.x)
 
     def _sample(self, n: int, y: Tensor | None, generator: torch.Generator) -> Tensor:
         shape = (n, self.model.latent_features)
@@ -214,7 +282,7 @@ class FittedModel:
         """
         if not self.model.keeps_bounds:
             return x
-        low, high = (x.new_tensor([getattr(v, side) for v in self.x]) for side in ("low", "high"))
+        low, high = self._support()
         for _ in range(_TRIES):
             rows = ((x < low) | (x > high)).any(1).nonzero()[:, 0]
             if not len(rows):
@@ -229,9 +297,8 @@ class FittedModel:
         Reasons are a component far outside the training data (perhaps given in another unit), or an
         observation that as a whole is unlike any in the training data.
         """
-        units = self.standardisation
-        shift, scale = (t.detach().to("cpu", torch.float64) for t in (units.shift_y, units.scale_y))
-        return concerns(observation, self.y, shift, scale, self.typicality)
+        units, values = self.standardisation, torch.tensor([list(observation)], dtype=torch.float64)
+        return concerns(observation, self.y, *units.moments_y(), self.typicality, units.y_in(values))
 
     def posterior(self, observation: Any) -> Posterior:
         """Return p(x | y = observation), after checking the observation.
@@ -248,6 +315,10 @@ class FittedModel:
         """Draw n samples of x without an observation, as a Dataset with dimension ``draw``."""
         generator = torch.Generator(device=self.model.device).manual_seed(seed)
         return to_dataset(self.sample(n, None, generator), self.x)
+
+
+def _bounded(variable: Variable) -> bool:
+    return any(math.isfinite(edge) for edge in variable.support)
 
 
 def chunk_size(model: Model) -> int:

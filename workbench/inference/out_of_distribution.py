@@ -198,7 +198,8 @@ def unit_doubts(
     """Report components far outside the training data that may be given in another unit, as sentences.
 
     There is one sentence per unit, with the power of ten that would make all values in this unit typical, if
-    there is one. ``shift`` and ``scale`` (M,) are the training's means and standard deviations in data units.
+    there is one. ``shift`` and ``scale`` (M,) are the training's means and standard deviations in data units,
+    of the logarithm for a variable with a logarithmic scale, as `Standardisation.moments_y` returns them.
     """
     parts = [_Part(*row) for row in zip(values, variables, shift.tolist(), scale.tolist(), strict=True)]
     outliers = [part for part in parts if part.deviation > FAR]
@@ -212,7 +213,10 @@ def unit_doubts(
 
 @dataclass(frozen=True)
 class _Part:
-    """One component of an observation, with its mean and standard deviation in the training data."""
+    """One component of an observation, with its mean and standard deviation in the training data.
+
+    Both are those of the logarithm for a variable with a logarithmic scale.
+    """
 
     value: float
     variable: Variable
@@ -222,7 +226,7 @@ class _Part:
     @property
     def deviation(self) -> float:
         """Distance from the training's mean in standard deviations."""
-        distance = abs(self.value - self.mean)
+        distance = abs(self._place(self.value) - self.mean)
         return distance / self.spread if self.spread else math.inf if distance else 0.0
 
     @property
@@ -234,15 +238,23 @@ class _Part:
     def usual(self) -> str:
         """Range of typical values in words: `INSIDE` standard deviations on both sides of the mean."""
         low, high = (self.mean + side * INSIDE * self.spread for side in (-1, 1))
+        if self.variable.scale == "log":
+            low, high = math.exp(low), math.exp(high)
         return f"about {low:.3g} to {high:.3g}{self._unit}"
 
     @property
     def _unit(self) -> str:
         return f" {self.variable.unit}" if self.variable.unit else ""
 
+    def _place(self, value: float) -> float:
+        """Return the value, or its logarithm, as mean and spread are meant."""
+        if self.variable.scale != "log":
+            return value
+        return math.log(value) if value > 0 else -math.inf
+
     def inside(self, power: int) -> bool:
         """Test whether the value times 10^power is within `INSIDE` standard deviations of the mean."""
-        return abs(self.value * 10.0**power - self.mean) <= INSIDE * self.spread
+        return abs(self._place(self.value * 10.0**power) - self.mean) <= INSIDE * self.spread
 
 
 def _one(part: _Part) -> str:
@@ -281,16 +293,19 @@ def concerns(
     shift: Tensor,
     scale: Tensor,
     typicality: Typicality | None,
+    row: Tensor | None = None,
 ) -> tuple[str, ...]:
     """List reasons to doubt the posterior at an observation (M,) in data units, as sentences.
 
-    ``shift`` and ``scale`` (M,) are the training's means and standard deviations in data units. Without a
-    ``typicality`` test, only components far outside the training data are reported.
+    ``shift`` and ``scale`` (M,) are as in `unit_doubts`. Without a ``typicality`` test, only components far
+    outside the training data are reported. ``row`` (1, M') is the observation in the units of that test, by
+    default shifted and scaled.
     """
     sentences = unit_doubts(values, variables, shift, scale)
     if not sentences and typicality is not None and all(math.isfinite(v) for v in values):
-        row = ((torch.tensor([values], dtype=torch.float64) - shift) / scale).double()
-        distance = float(typicality.distance(row))
+        if row is None:
+            row = (torch.tensor([values], dtype=torch.float64) - shift) / scale
+        distance = float(typicality.distance(row.double().cpu()))
         if distance > BEYOND:
             others = f"any of {typicality.count} that were compared" if typicality.count else "any of them"
             sentences.append(

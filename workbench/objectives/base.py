@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from workbench.architectures.base import Architecture
     from workbench.core.model import Model
+    from workbench.inference.standardisation import Standardisation
     from workbench.problems.base import Problem
 
 OBJECTIVES: Catalogue[Objective] = Catalogue("objectives", "objective")
@@ -27,12 +28,14 @@ OBJECTIVES: Catalogue[Objective] = Catalogue("objectives", "objective")
 class Batch:
     """Mini-batch in standardised units: x (n, D), and y (n, M) or None.
 
-    ``progress`` is the fraction of the run that is over, from 0 to 1.
+    ``progress`` is the fraction of the run that is over, from 0 to 1; ``rows`` are the positions (n,) of
+    training rows, None for other data.
     """
 
     x: Tensor
     y: Tensor | None
     progress: float = 0.0
+    rows: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -40,17 +43,24 @@ class Batch:
 
 @dataclass(frozen=True)
 class Context:
-    """Problem, shapes and units of the data for which a loss is built.
-
-    ``scale_x``, ``shift_x`` (D,) and ``scale_y``, ``shift_y`` (M,) turn standardised values into data units.
-    """
+    """Problem, shapes of the network and units of the data for which a loss is built."""
 
     problem: Problem
     shapes: Shapes
-    shift_x: Tensor
-    scale_x: Tensor
-    shift_y: Tensor
-    scale_y: Tensor
+    units: Standardisation
+
+    def log_volume(self, x: Tensor) -> Tensor:
+        """Return log|det| of the map of x (n, D) from network units to data units: (n,), or one scalar.
+
+        It has the precision of ``x``: in single precision the scale itself might not be finite.
+        """
+        if self.units.linear_x:
+            return self.units.log_scale_x.to(x)
+        return self.units.x_out_with_volume(x)[1].to(x)
+
+    def to_data(self, x: Tensor) -> Tensor:
+        """Map x (n, D) from network units to data units, in double precision."""
+        return self.units.x_out(x)
 
 
 class Objective(Needs, Spec):

@@ -65,7 +65,7 @@ class EvidenceLoss(Loss):
             len(batch), model.code_features, generator=generator, device=x.device, dtype=x.dtype
         )
         likelihood, divergence = model.evidence(x, batch.y, noise)
-        offset = self.context.scale_x.log().sum()
+        offset = self.context.log_volume(x).mean()
         return {"reconstruction": offset - likelihood.mean(), "kullback_leibler": divergence.mean()}
 
     def weights(self, progress: float) -> dict[str, float]:

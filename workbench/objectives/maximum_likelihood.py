@@ -80,9 +80,12 @@ class FlowLikelihood(Loss):
     """Negative log-likelihood -E log p(x | y) in nats, with x in data units (not standardised)."""
 
     def parts(self, model: Model, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
-        offset = self.context.scale_x.log().sum()
-        density = model.log_prob_to_train if model.training else model.log_prob
-        return {"negative_log_likelihood": offset - density(batch.x, batch.y).mean()}
+        offset = self.context.log_volume(batch.x).mean()
+        if model.training:
+            density = model.log_prob_to_train(batch.x, batch.y, batch.rows)
+        else:
+            density = model.log_prob(batch.x, batch.y)
+        return {"negative_log_likelihood": offset - density.mean()}
 
 
 class InnLikelihood(Loss):
@@ -136,4 +139,4 @@ class InnLikelihood(Loss):
         # the entropy of the noise in padded inputs is no part of the model's likelihood
         n_padding_in = model.width - shapes.x
         value -= n_padding_in * (0.5 * math.log(2 * math.pi * math.e) + math.log(spec.sigma_padding))
-        return self.context.scale_x.log().sum() + batch.x.new_tensor(value)
+        return self.context.log_volume(batch.x).mean() + value

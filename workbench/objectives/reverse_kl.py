@@ -60,10 +60,11 @@ class ReverseKLLoss(Loss):
         context = self.context
         z = draw_latent(model, len(batch), batch.x, generator)
         x, log_det = model.inverse(z, batch.y)
-        log_q = standard_normal_log_density(z) - log_det - context.scale_x.log().sum()
-        x = context.shift_x + context.scale_x * x
+        log_q = standard_normal_log_density(z) - log_det
+        x, volume = context.units.x_out_with_volume(x)
+        log_q = log_q.to(volume) - volume
         if batch.y is None:
             log_p = context.problem.log_density(x)
         else:
-            log_p = context.problem.log_joint(x, context.shift_y + context.scale_y * batch.y)
-        return {"reverse_kl": (log_q - log_p.to(log_q)).mean()}
+            log_p = context.problem.log_joint(x, context.units.y_out(batch.y))
+        return {"reverse_kl": (log_q - log_p).mean().to(z)}

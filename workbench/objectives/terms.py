@@ -79,8 +79,8 @@ def prior_loss(
     x = samples.x if samples.x is not None else model.inverse(samples.z, batch.y)[0]
     if kind == "gaussian":
         return 0.5 * _squared(x - batch.x)
-    x = context.shift_x + context.scale_x * x
-    return ((x - high).clamp_min(0) + (low - x).clamp_min(0)).sum(-1).mean()
+    raw = context.to_data(x)
+    return ((raw - high).clamp_min(0) + (low - raw).clamp_min(0)).sum(-1).mean().to(x)
 
 
 def _squared(difference: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import param
 
 from workbench.core.capability import Capability, unmet_need
+from workbench.core.catalogue import MemberChoice
 from workbench.core.errors import WorkbenchError
 from workbench.critics import CRITICS
 from workbench.divergences import DIVERGENCES, FDivergence, SampleDivergence, VariationalDivergence
@@ -78,13 +79,11 @@ class Variational(Objective):
         }
     )
 
-    divergence = param.Selector(
+    divergence = MemberChoice(
         default="jensen_shannon",
         doc="Which divergence is minimised: by a critic, or (MMD, energy, sliced, Sinkhorn) directly.",
-        objects=[
-            *(d.key for d in DIVERGENCES if issubclass(d, VariationalDivergence)),
-            *(d.key for d in DIVERGENCES if issubclass(d, SampleDivergence)),
-        ],
+        catalogue=DIVERGENCES,
+        suits=lambda member: issubclass(member, (VariationalDivergence, SampleDivergence)),
     )
     weight_divergence = param.Number(1.0, bounds=(0, 1e4), doc="Weight λ of the divergence.")
     weight_y = param.Number(
@@ -161,8 +160,8 @@ class Variational(Objective):
     weight_prior = param.Number(1.0, bounds=(0, 1e4), doc="Weight λ' of the prior loss.")
     prior_low = param.Number(0.0, doc="Uniform prior: lower bound of every component, in the units of x.")
     prior_high = param.Number(1.0, doc="Uniform prior: upper bound of every component, in the units of x.")
-    critic = param.Selector(
-        default="mlp", objects=CRITICS.keys(), doc="The class of functions over which the supremum is taken."
+    critic = MemberChoice(
+        default="mlp", catalogue=CRITICS, doc="The class of functions over which the supremum is taken."
     )
     critic_averaging = param.Number(
         0.0,

@@ -72,7 +72,7 @@ class VariationalLoss(Loss):
         if Capability.DENSITY in model.capabilities:
             with torch.set_grad_enabled(torch.is_grad_enabled() and self.objective.weight_likelihood > 0):
                 parts["negative_log_likelihood"] = (
-                    self.context.scale_x.log().sum() - model.log_prob(batch.x, batch.y).mean()
+                    self.context.log_volume(batch.x).mean() - model.log_prob(batch.x, batch.y).mean()
                 )
         return parts | self._further_terms(model, batch, samples, generator)
 

@@ -124,7 +124,7 @@ class ViewCatalogue(Registry[SnapshotPart]):
 
     def shown(self) -> dict[str, View]:
         """Return the views by key, without the snapshot parts that only hold arrays."""
-        return {key: view for key, view in self._entries.items() if isinstance(view, View)}
+        return {view.key: view for view in self if isinstance(view, View)}
 
 
 VIEWS = ViewCatalogue("views", "view")

@@ -221,7 +221,7 @@ def true_distance(run: Run) -> tuple[float, float]:
         return _unconditional_distance(run)
     if Capability.REFERENCE_POSTERIOR not in run.problem.capabilities:
         return math.nan, math.nan
-    observations = run.data.standardisation.y_out(points.y[:_OBSERVATIONS].cpu().double()).tolist()
+    observations = run.data.standardisation.y_out(points.y[:_OBSERVATIONS].cpu()).tolist()
     distances = []
     for observation in map(tuple, observations):
         try:

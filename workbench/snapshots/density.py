@@ -10,7 +10,7 @@ import xarray as xr
 from workbench.core.capability import Capability
 from workbench.core.lazy import torch
 from workbench.snapshots.base import VIEWS, SnapshotContext, View
-from workbench.snapshots.conversions import repeat_observation, to_numpy
+from workbench.snapshots.conversions import log_prob_in_data_units
 from workbench.snapshots.labelling import Axis, axis, axis_attrs, common_attrs, pair_axes, round_up, rows
 
 if TYPE_CHECKING:
@@ -60,11 +60,7 @@ class Density(View):
             return {}
         axis0, axis1 = run.evaluation_points.density_axes()
         points = torch.stack(torch.meshgrid(axis0, axis1, indexing="xy"), -1).reshape(-1, 2)
-        s = run.data.standardisation
-        x = s.x_in(points).to(run.device, run.dtype)
-        log_density = to_numpy(
-            run.model.log_prob(x, repeat_observation(run, context.observation, len(x)))
-        ) - float(s.scale_x.log().sum())
+        log_density = log_prob_in_data_units(run, points, context.observation)
         arrays = {
             "density_x0": axis0.numpy(),
             "density_x1": axis1.numpy(),

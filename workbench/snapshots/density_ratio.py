@@ -77,12 +77,12 @@ def evaluated_densities(run: Run) -> LogDensities | None:
 def log_densities(run: Run, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
     """Return log p(x | y) under data and model, (n,) each, at standardised points, in data units, float64."""
     s, problem = run.data.standardisation, run.problem
-    raw = s.x_out(x.detach().cpu().double())
+    raw, volume = s.x_out_with_volume(x.detach().cpu())
     if y is None:
         data = problem.log_density(raw)
     else:
-        data = problem.log_joint(raw, s.y_out(y.detach().cpu().double())) - _evidence(run, y)
-    model = run.model.log_prob(x, y).detach().cpu().double() - s.scale_x.log().sum()
+        data = problem.log_joint(raw, s.y_out(y.detach().cpu())) - _evidence(run, y)
+    model = run.model.log_prob(x, y).detach().cpu().double() - volume
     return data, model
 
 
@@ -92,7 +92,7 @@ def _evidence(run: Run, y: Tensor) -> Tensor:
     is_fixed = y is points.y
     if is_fixed and points.evidence is not None:
         return points.evidence
-    evidence = log_evidence(run.problem, run.data.standardisation.y_out(y.detach().cpu().double()))
+    evidence = log_evidence(run.problem, run.data.standardisation.y_out(y.detach().cpu()))
     if is_fixed:
         points.evidence = evidence
     return evidence

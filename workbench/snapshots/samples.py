@@ -45,7 +45,7 @@ class Samples(View):
         y = (
             np.zeros((len(points.x), 0))
             if points.y is None
-            else run.data.standardisation.y_out(points.y.cpu().double()).numpy()
+            else run.data.standardisation.y_out(points.y.cpu()).numpy()
         )
         return {"data_x": to_data_units(run, points.x), "data_y": y, "samples_x": to_data_units(run, x)}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from workbench.core.errors import SpecError
 from workbench.core.lazy import torch
@@ -18,6 +18,7 @@ from workbench.snapshots.base import VIEWS, SnapshotContext, View, computes_arra
 
 if TYPE_CHECKING:
     import numpy as np
+    import xarray as xr
 
     from workbench.training import Record, Run
 
@@ -86,6 +87,10 @@ class Snapshot:
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
 
+    def labelled(self, key: str, **settings: Any) -> xr.Dataset:
+        """Return the labelled Dataset of a view. Raises `SpecError` for an unknown key."""
+        return cast(Any, VIEWS[key])(self, **settings)
+
 
 def _as_request(request: SnapshotRequest | str | Sequence[str] | None) -> SnapshotRequest:
     if request is None:
@@ -142,9 +147,10 @@ def _context(run: Run, request: SnapshotRequest) -> SnapshotContext:
     if not observation:
         return SnapshotContext(observation, request.fresh)
     units, y = run.data.standardisation, run.problem.y
-    shift, scale = units.shift_y.double().cpu(), units.scale_y.double().cpu()
-    sentences = concerns(observation, y, shift, scale, run.data.typicality)
-    far = bool(unit_doubts(observation, y, shift, scale))
+    moments = units.moments_y()
+    row = units.y_in(torch.tensor([observation], dtype=torch.float64))
+    sentences = concerns(observation, y, *moments, run.data.typicality, row)
+    far = bool(unit_doubts(observation, y, *moments))
     notes = {"observation": " ".join(sentences)} if sentences else {}
     return SnapshotContext(observation, request.fresh, far, notes)
 

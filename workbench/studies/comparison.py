@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import param
 
+from workbench.core.global_numbers import global_numbers
 from workbench.core.lazy import torch
 from workbench.studies import catalogues, conclusions, sample_metrics
 from workbench.studies.base import Cell, Column, Study
@@ -271,8 +272,8 @@ class PosteriorComparison(Study):
             return PriorSampler(self.problem()), nothing
         if method == "abc":
             data = self._data(cell, torch.device("cpu"), torch.float64)
-            units = data.standardisation
-            return RejectionSampler(units.x_out(data.train_x), units.y_out(data.train_y)), nothing
+            pairs = data.pairs(held_out=False)
+            return RejectionSampler(pairs.x, pairs.y), nothing
         if method == "neural_adjoint":
             return self._adjoint(cell, context)
         run = context.train(cell)
@@ -290,8 +291,7 @@ class PosteriorComparison(Study):
 
         device = pick_device(context.device)
         data, start = self._data(cell, device, torch.float32), clock(context.device)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(cell.coordinates["seed"]))
+        with global_numbers(int(cell.coordinates["seed"])):
             network = forward_network(data.train_x.shape[1], data.train_y.shape[1], self.parameters).to(
                 device
             )

@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 
 #: Data points, and draws, at which slopes are computed; and the fewest finite draws for a C2ST.
 _SLOPES, _FEWEST = 100, 40
-#: Standard deviation of the exact posterior below which a component counts as fixed by the observation.
+#: Standard deviation of the exact posterior below which a component counts as fixed by the observation, as a
+#: fraction of its largest value.
 _FIXED = 1e-6
 
 COLUMNS = (
@@ -128,7 +129,7 @@ def neighbour_c2st(draws: Tensor, reference: Tensor) -> float:
     from workbench import diagnostics
 
     finite = draws[draws.isfinite().all(1)]
-    free = reference.std(0) > _FIXED
+    free = reference.std(0) > _FIXED * reference.abs().amax(0)
     if len(finite) < _FEWEST or not bool(free.any()):
         return float("nan")
     return diagnostics.c2st(reference[:, free], finite[:, free], classifier="neighbours")
@@ -138,7 +139,7 @@ def spread(draws: Tensor, reference: Tensor) -> float:
     """Ratio of the standard deviations of draws (n, m, D) and exact draws (n, k, D), averaged over
     observations and over the components that the observation does not fix."""
     exact = reference.std(1)
-    free = exact > _FIXED
+    free = exact > _FIXED * reference.abs().amax((0, 1))
     ratio = draws.std(1)[free] / exact[free]
     return _mean(ratio[ratio.isfinite()])
 
@@ -153,11 +154,11 @@ def slopes(fitted: FittedModel, x: Tensor, y: Tensor, draws: Tensor) -> Lipschit
     from workbench import theory
 
     model, units = fitted.model, fitted.standardisation
-    x, y, draws = (v[:_SLOPES].to(model.device, model.dtype) for v in (x, y, draws))
+    x, y, draws = (v[:_SLOPES] for v in (x, y, draws))
     with torch.no_grad():
-        points, twice = torch.cat([units.x_in(x), units.x_in(draws)]), torch.cat([y, y])
+        points = torch.cat([units.x_in(x), units.x_in(draws)]).to(model.device, model.dtype)
         finite = points.isfinite().all(1)
-        points, twice = points[finite], units.y_in(twice[finite])
+        points, twice = points[finite], units.y_in(torch.cat([y, y])).to(points)[finite]
         try:
             if Capability.FORWARD in model.capabilities:
                 return theory.bijection_constants(lambda u: model.forward_full(u)[0], model.pad_x(points))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from workbench.core.errors import DataError
 from workbench.core.lazy import torch
+from workbench.core.scale import column_scale
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -88,7 +89,7 @@ class RejectionSampler:
     parameters = 0
 
     def __init__(self, x: Tensor, y: Tensor, share: float = ABC_SHARE) -> None:
-        self.x, self.scale = x, y.std(0).clamp(min=1e-12)
+        self.x, self.scale = x, column_scale(y)
         self.y = y / self.scale
         self.accepted = math.ceil(share * len(x))
         if len(x) < 2:
@@ -137,12 +138,12 @@ class AdjointSampler:
             x, y = self._search(rows, generator)
         with torch.no_grad():
             misfit = (self.network(x) - y).square().mean(1, keepdim=True)
-            solutions = self.units.x_out(x.detach().double().cpu())
+            solutions = self.units.x_out(x.detach().cpu())
         return solutions, misfit.double().cpu()
 
     def _search(self, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         like = self.starts
-        y = self.units.y_in(rows.to(like.device)).to(like.dtype)
+        y = self.units.y_in(rows).to(like)
         pick = torch.randint(len(like), (len(rows),), generator=generator)
         x = like[pick.to(like.device)].clone().requires_grad_(True)
         optimiser = torch.optim.Adam([x], lr=self.rate)

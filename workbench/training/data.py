@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from functools import cached_property
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from workbench.core.capability import Capability
 from workbench.core.errors import DataError
 from workbench.core.lazy import torch
+from workbench.inference.column_values import check_values
 from workbench.inference.out_of_distribution import Typicality
 from workbench.inference.standardisation import Standardisation
 from workbench.objectives.base import Batch, Context
@@ -31,6 +33,8 @@ class RunData:
     problem : source of the pairs (x, y).
     settings : number of pairs, held-out fraction, batch size and noise.
     samples : pairs to use instead of draws from the problem.
+    bounded : map bounded columns of x to the real line; false for a network that keeps bounds itself.
+    maps : maps of the columns, as `Standardisation.describe` returns them, of a run that is resumed.
     """
 
     def __init__(
@@ -42,6 +46,8 @@ class RunData:
         device: torch.device,
         dtype: torch.dtype,
         samples: Samples | None = None,
+        bounded: bool = True,
+        maps: dict[str, Any] | None = None,
     ) -> None:
         generator = torch.Generator().manual_seed(seed)
         self._signals: Tensor | None = None
@@ -50,48 +56,63 @@ class RunData:
             samples, self._signals = _with_signals(problem, settings.samples, generator)
         elif samples is None:
             samples = problem.draw(settings.samples, generator)
-        n = len(samples.x)
-        n_validation = max(1, round(n * settings.validation_fraction))
-        if n - n_validation < 2:
-            raise DataError(
-                "There are too few rows to train and validate", expected="at least 4", found=str(n)
-            )
-        order = torch.randperm(n, generator=generator)
-        held_out, train = order[:n_validation], order[n_validation:]
-        categorical = [i for i, variable in enumerate(problem.x) if variable.categories]
-        self.standardisation = Standardisation.learn(
-            samples.x[train], samples.y[train], categorical, problem.phase_free
+        check_values(samples.x, problem.x, "training data", DataError)
+        check_values(samples.y, problem.y, "training data", DataError)
+        train, held_out = split_rows(samples, settings.validation_fraction, generator)
+        s = self.standardisation = Standardisation.learn(
+            samples.x[train],
+            samples.y[train],
+            problem.x,
+            problem.y,
+            phase_free=problem.phase_free,
+            bounded=bounded,
+            maps=maps,
         )
-        edges = torch.tensor([[v.low for v in problem.x], [v.high for v in problem.x]], dtype=torch.float64)
-        self.bounds = self.standardisation.x_in(edges).to(device, dtype)
+        self.bounds = s.bounds(problem.x).to(device, dtype)
         if self._signals is not None:
             self._signals = self._signals[train]
         self.noise_y = settings.noise_y
         self.seed, self.device, self.batch_size = seed, device, min(settings.batch_size, len(train))
         self.has_y = samples.y.shape[1] > 0
-        s = self.standardisation
-        self.train_x = s.x_in(samples.x[train]).to(device, dtype)
-        self.train_y = s.y_in(samples.y[train]).to(device, dtype)
-        self.held_out_x = s.x_in(samples.x[held_out]).to(device, dtype)
-        self.held_out_y = s.y_in(samples.y[held_out]).to(device, dtype)
+        #: Pairs in data units: float64 on the CPU.
+        self.train = Samples(samples.x[train].double(), samples.y[train].double())
+        self.held_out_pairs = Samples(samples.x[held_out].double(), samples.y[held_out].double())
+        self._levels = torch.tensor([v.levels != 0 for v in problem.x]).nonzero()[:, 0]
+        self.train_x, self.train_y = self._network_units(self.train, 1, device, dtype)
+        self.held_out_x, self.held_out_y = self._network_units(self.held_out_pairs, 0, device, dtype)
         self._epoch, self._permutation = -1, torch.empty(0, dtype=torch.int64)
 
+    def _network_units(
+        self, pairs: Samples, number: int, device: torch.device, dtype: torch.dtype
+    ) -> tuple[Tensor, Tensor]:
+        s = self.standardisation
+        x = s.x_in(self._dequantised(pairs.x, number))
+        return x.to(device, dtype), s.y_in(pairs.y).to(device, dtype)
+
+    def _dequantised(self, x: Tensor, number: int) -> Tensor:
+        """Add uniform noise in (-1/2, 1/2) to the columns of whole numbers in x (n, D), in data units.
+
+        It follows from the run's seed and ``number`` alone.
+        """
+        if not len(self._levels):
+            return x
+        generator = torch.Generator().manual_seed((self.seed * 1_000_039 + 7_901 * number + 3) % 2**63)
+        noise = torch.rand(len(x), len(self._levels), generator=generator, dtype=torch.float64) - 0.5
+        return x.index_add(1, self._levels, noise)
+
     def pairs(self, *, held_out: bool | None = None) -> Samples:
-        """Return x (n, D) and y (n, M) in data units, as float64 on the CPU, rounded to the run's precision.
+        """Return x (n, D) and y (n, M) in data units, as float64 on the CPU.
 
         ``held_out`` selects the held-out part (True), the training part (False) or both (None).
         """
-        parts = [] if held_out else [(self.train_x, self.train_y)]
-        parts += [] if held_out is False else [(self.held_out_x, self.held_out_y)]
-        x, y = (torch.cat([part[i] for part in parts]).double().cpu() for i in (0, 1))
-        s = self.standardisation
-        return Samples(s.x_out(x), s.y_out(y))
+        parts = [] if held_out else [self.train]
+        parts += [] if held_out is False else [self.held_out_pairs]
+        return Samples(torch.cat([part.x for part in parts]), torch.cat([part.y for part in parts]))
 
     def context(self) -> Context:
-        """Return the `Context` for building a loss: the problem, its shapes, shifts and scales of x and y."""
-        s = self.standardisation
-        units = [t.to(self.bounds) for t in (s.shift_x, s.scale_x, s.shift_y, s.scale_y)]
-        return Context(self._problem, self._problem.shapes, *units)
+        """Return the `Context` for building a loss: the problem, the network's shapes and the units."""
+        units = copy.deepcopy(self.standardisation).to(self.device)
+        return Context(self._problem, self.standardisation.network_shapes, units)
 
     @cached_property
     def typicality(self) -> Typicality | None:
@@ -119,7 +140,14 @@ class RunData:
             self._epoch = epoch
         rows = self._permutation[position * self.batch_size : (position + 1) * self.batch_size]
         y = self._noisy(self._recorded(rows, index), index + 1) if self.has_y else None
-        return Batch(self.train_x[rows], y, progress)
+        return Batch(self._batch_x(rows, index), y, progress, rows)
+
+    def _batch_x(self, rows: Tensor, index: int) -> Tensor:
+        """Return standardised x (n, D) of training rows, whole numbers with new noise."""
+        if not len(self._levels):
+            return self.train_x[rows]
+        x = self._dequantised(self.train.x[rows.cpu()], index + 2)
+        return self.standardisation.x_in(x).to(self.device, self.train_x.dtype)
 
     def _recorded(self, rows: Tensor, index: int) -> Tensor:
         """Return standardised y (n, M) of training rows, with newly drawn noise if ``fresh_noise`` is set.
@@ -149,6 +177,35 @@ class RunData:
         """Return the first ``limit`` held-out pairs as a batch, with the same added noise in every call."""
         y = self._noisy(self.held_out_y[:limit], 0) if self.has_y else None
         return Batch(self.held_out_x[:limit], y, progress)
+
+
+def split_rows(samples: Samples, fraction: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Return the row numbers for training and for validation, of which there are about ``fraction``.
+
+    Rows of one group stay on one side. Raises `DataError` where fewer than two rows are left for training.
+    """
+    n = len(samples)
+    n_validation = max(1, round(n * fraction))
+    groups = getattr(samples, "groups", None)
+    if groups is None:
+        order = torch.randperm(n, generator=generator)
+        held_out, train = order[:n_validation], order[n_validation:]
+    else:
+        _, labels, counts = torch.unique(groups, return_inverse=True, return_counts=True)
+        order = torch.randperm(len(counts), generator=generator)
+        chosen = torch.zeros(len(counts), dtype=torch.bool)
+        # whole groups until there are enough rows, but at least one group remains
+        chosen[order[: max(1, int((counts[order].cumsum(0) <= n_validation).sum()))]] = True
+        mask = chosen[labels]
+        rows = torch.randperm(n, generator=generator)
+        held_out, train = rows[mask[rows]], rows[~mask[rows]]
+    if n < 4 or len(train) < 2:
+        noun = "rows" if groups is None else "groups of rows"
+        found = n if groups is None else len(counts)
+        raise DataError(
+            f"There are too few {noun} to train and validate", expected="at least 4", found=str(found)
+        )
+    return train, held_out
 
 
 def _with_signals(problem: Problem, n: int, generator: torch.Generator) -> tuple[Samples, Tensor]:

@@ -29,6 +29,7 @@ from workbench.training.history import History, Record
 
 if TYPE_CHECKING:
     from workbench.inference.fitted_model import FittedModel
+    from workbench.problems import Problem
     from workbench.training.run import Run
 
 _RUN_ID = re.compile(r"[a-z0-9]{6,64}")
@@ -81,8 +82,12 @@ class RunFolder:
         experiment.problem.save_data(self.path)
         write_whole(self.path / "experiment.json", experiment.to_json().encode())
 
-    def experiment(self) -> Experiment:
-        """Read the experiment. Raises `RunError` for a folder without one, or with a damaged one."""
+    def experiment(self, problem: Problem | None = None) -> Experiment:
+        """Read the experiment, with the data that the folder keeps for its problem.
+
+        ``problem`` brings the functions of a simulator of one's own. Raises `RunError` for a folder without
+        an experiment, or with a damaged one or another problem.
+        """
         try:
             values = json.loads((self.path / "experiment.json").read_text())
         except FileNotFoundError as error:
@@ -95,7 +100,19 @@ class RunFolder:
             raise RunError(
                 f"The experiment of run '{self.path.name}' is damaged", found=str(error)
             ) from error
+        if problem is not None:
+            values["problem"] = self._with_data(problem, values.get("problem"))
         return Experiment.from_dict(values, folder=self.path)
+
+    def _with_data(self, problem: Problem, stored: Any) -> Problem:
+        """Return a copy of the problem with this folder's data; `RunError` for one of another kind."""
+        key = stored.get("key") if isinstance(stored, dict) else stored
+        if problem.key != key:
+            asked = f"Run '{self.id}' was trained on another problem"
+            raise RunError(asked, expected=f"'{key}'", found=f"'{problem.key}'")
+        problem = problem.copy()
+        problem.load_data(self.path)
+        return problem
 
     # ---- status
     def write_status(self, state: str, **values: Any) -> None:
@@ -145,16 +162,19 @@ class RunFolder:
         except Exception as error:
             raise RunError(f"The checkpoint of run '{self.id}' is damaged", found=str(error)[:200]) from error
 
-    def open(self, *, device: str = "auto") -> Run:
+    def open(self, *, device: str = "auto", problem: Problem | None = None) -> Run:
         """Load the run at its latest checkpoint, with its history, for evaluation.
+
+        ``problem`` brings the functions of a simulator of one's own, for new simulations.
 
         The run is not attached to this folder and never writes to it, since another process may be training
         the run; `Run.resume` takes the folder over. Raises `RunError` without a usable checkpoint.
         """
         from workbench.training.run import Run
 
-        run = Run(self.experiment(), device=device)
         state = self.checkpoint()
+        # columns of runs of version 0.1 were only shifted and scaled
+        run = Run(self.experiment(problem), device=device, maps=state.get("maps", {}))
         try:
             run.load_state_dict(state)
         except (KeyError, RuntimeError, ValueError, TypeError) as error:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.core.errors import RunError
+from workbench.core.global_numbers import global_numbers
 from workbench.core.lazy import torch
 from workbench.core.spec import Spec
 from workbench.inference.fitted_model import FittedModel
 from workbench.training import live_changes
-from workbench.training.baseline import exceeds_baseline, held_out_log_prob
+from workbench.training.baseline import calibrate, exceeds_baseline, held_out_log_prob, selection_loss
 from workbench.training.critic_step import critic_steps
 from workbench.training.data import RunData
 from workbench.training.device import pick_device
@@ -25,6 +26,7 @@ from workbench.training.folder import RunFolder
 from workbench.training.history import History, Record
 from workbench.training.non_finite_guard import Guard, finite
 from workbench.training.optimisation import Average, make_average, make_optimiser, schedule
+from workbench.training.run_texts import RunTexts
 from workbench.training.validation_metrics import ValidationMetrics
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from workbench.training.settings import Training
 
 
-class Run:
+class Run(RunTexts):
     """The training of one experiment.
 
     Parameters
@@ -49,6 +51,7 @@ class Run:
     device : auto, cpu, cuda, cuda:N or mps.
     folder : folder to which `save` writes checkpoint, history and status; without one nothing is written.
     samples : pairs to train on in place of draws from the problem; they rule out resuming from a folder.
+    maps : maps of the columns of a run that is resumed, from its checkpoint.
 
     Same seed, same run: batches, latents and initial weights follow from ``experiment.seed`` alone. A run
     that is stopped and resumed goes on exactly (bit for bit on a CPU) as if it had never stopped.
@@ -61,6 +64,7 @@ class Run:
         device: str = "auto",
         folder: str | Path | RunFolder | None = None,
         samples: Samples | None = None,
+        maps: dict[str, Any] | None = None,
     ) -> None:
         experiment.check()
         self.experiment = experiment.copy()
@@ -69,8 +73,17 @@ class Run:
         self.device: torch.device = pick_device(device)
         self.dtype: torch.dtype = getattr(torch, self.settings.precision)
         seed = self.experiment.seed
+        if samples is None:
+            self.problem.record_draw(self.settings.samples, seed)
         self.data = RunData(
-            self.problem, self.settings, seed=seed, device=self.device, dtype=self.dtype, samples=samples
+            self.problem,
+            self.settings,
+            seed=seed,
+            device=self.device,
+            dtype=self.dtype,
+            samples=samples,
+            bounded=not self.experiment.architecture.keeps_bounds,
+            maps=maps,
         )
         self._from_samples = samples is not None
         self._build(seed)
@@ -81,7 +94,10 @@ class Run:
         self.best_loss, self.best_iteration, self._stale = float("inf"), 0, 0
         self.best_state: dict[str, Tensor] | None = None
         self.history = History()
-        self.events: list[dict[str, Any]] = []
+        self.events: list[dict[str, Any]] = [
+            {"kind": "data", "iteration": 0, "message": sentence}
+            for sentence in self.problem.warnings(self.settings.samples)
+        ]
         self.bad_batch: dict[str, np.ndarray] | None = None
         self.folder: RunFolder | None = None
         self._written, self._events_written = 0, 0
@@ -95,9 +111,8 @@ class Run:
                 self.baseline = held_out_log_prob(self)
 
     def _build(self, seed: int) -> None:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.model: Model = self.experiment.architecture.build(self.problem.shapes)
+        with global_numbers(seed):
+            self.model: Model = self.experiment.architecture.build(self.data.standardisation.network_shapes)
             # within the same fork: the loss's random numbers come after the model's
             self.loss: Loss = self.experiment.objective.build(self.model, self.data.context())
         self.model.to(self.device, self.dtype)
@@ -207,7 +222,7 @@ class Run:
             values = torch.stack([total, *parts.values()]).tolist()
             validation = dict(zip(["loss", *parts], values, strict=True))
             if self.loss.validates and self.settings.early_stopping and self.model.settled:
-                self._update_best(validation["loss"])
+                self._update_best(selection_loss(self, validation["loss"]))
             return validation | self.validation_metrics.measure(self)
 
     def _update_best(self, value: float) -> None:
@@ -229,6 +244,7 @@ class Run:
         if self.average is not None:
             self.average = make_average(self.model, self.averaging)
             self.guard.parts["average"] = self.average
+        calibrate(self)
         self.guard.good = {}
         self.guard.keep(self.iteration)
         message = "Validation stopped improving" if self.stopped_early else "The planned steps are done"
@@ -265,7 +281,7 @@ class Run:
             model = copy.deepcopy(self.model).eval()
         return FittedModel(
             model,
-            copy.deepcopy(self.data.standardisation),
+            self.data.standardisation,
             self.problem.x,
             self.problem.y,
             {"experiment": self.experiment.to_dict(), "iteration": self.iteration},
@@ -319,6 +335,7 @@ class Run:
             },
             "events": list(self.events),
             "standardisation": self.data.standardisation.state_dict(),
+            "maps": self.data.standardisation.describe(),
             **{name: part.state_dict() for name, part in self.guard.parts.items()},
         }
 
@@ -389,10 +406,16 @@ class Run:
         }
 
     @classmethod
-    def resume(cls, folder: str | Path | RunFolder, *, device: str = "auto") -> Run:
-        """Continue a saved run from its latest checkpoint, in the same folder."""
+    def resume(
+        cls, folder: str | Path | RunFolder, *, device: str = "auto", problem: Problem | None = None
+    ) -> Run:
+        """Continue a saved run from its latest checkpoint, in the same folder.
+
+        A run of a simulator of one's own continues with the pairs in its folder. ``problem`` brings its
+        functions back where new simulations are needed.
+        """
         folder = folder if isinstance(folder, RunFolder) else RunFolder(folder)
-        run = folder.open(device=device)
+        run = folder.open(device=device, problem=problem)
         run.folder = folder
         folder.rewrite_history(run.history)
         run._written, run._events_written = run.iteration, len(run.events)

@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from workbench.core.errors import RunError, WorkbenchError
+from workbench.core.lazy import torch
 from workbench.training import home
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def import_model(file: str, root: str, history: str = "") -> str:
 
     model = load(file)
     experiment = _experiment_of(model, Path(root))
-    run = Run(experiment, device="cpu")
+    run = Run(experiment, device="cpu", maps=model.standardisation.describe())
     run.model.load_state_dict(model.model.state_dict())
     run.data.standardisation.load_state_dict(model.standardisation.state_dict())
     run.iteration, run.finished = int(model.manifest["iteration"]), True
@@ -189,11 +190,13 @@ def _experiment_of(model: FittedModel, root: Path) -> Experiment:
             if problem.key != experiment.problem.key or [v.name for v in (*problem.x, *problem.y)] != names:
                 continue
             candidate = experiment.replace(problem=problem)
-            tensors = Run(candidate, device="cpu").data.standardisation.state_dict()
+            maps = model.standardisation.describe()
+            tensors = Run(candidate, device="cpu", maps=maps).data.standardisation.state_dict()
         except WorkbenchError:
             continue
-        # those of the export may be in single precision
-        if all(t.equal(tensors[n].to(t.dtype)) for n, t in model.standardisation.state_dict().items()):
+        # those of an export of version 0.1 were in single precision
+        state = model.standardisation.state_dict()
+        if all(torch.allclose(t, tensors[n], rtol=1e-6, atol=0.0) for n, t in state.items()):
             return candidate
     raise WorkbenchError(
         "This model was trained on a user's own table, which an export does not carry",

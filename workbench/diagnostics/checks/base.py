@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from workbench.core.variable import Variable
     from workbench.inference.fitted_model import FittedModel
     from workbench.problems import Problem
-    from workbench.training import Experiment, Run
+    from workbench.training import Run, Training
 
 DIAGNOSTICS: Catalogue[Diagnostic] = Catalogue("diagnostics", "diagnostic")
 #: Verdicts from best to worst; "not applicable" is none of them.
@@ -140,30 +140,33 @@ def held_out_pairs(fitted: FittedModel, problem: Problem, n: int, seed: int) -> 
     rows of the run, found again from the experiment that the model carries; without this experiment any rows,
     marked ``in_sample``.
     """
-    experiment = _experiment(fitted) if hasattr(problem, "rows") else None
-    if experiment is None:
+    origin = _training(fitted) if hasattr(problem, "rows") else None
+    if origin is None:
         samples = problem.draw(n, torch.Generator().manual_seed(seed))
         return HeldOutPairs(samples.x.double(), samples.y.double(), hasattr(problem, "rows"))
+    training, seed_of_run = origin
 
     from workbench.training.data import RunData
 
     data = RunData(
         problem,
-        experiment.training,
-        seed=experiment.seed,
+        training,
+        seed=seed_of_run,
         device=torch.device("cpu"),
         dtype=torch.float64,
     )
-    units = data.standardisation
-    return HeldOutPairs(units.x_out(data.held_out_x[:n]), units.y_out(data.held_out_y[:n]), False)
+    pairs = data.pairs(held_out=True)
+    return HeldOutPairs(pairs.x[:n], pairs.y[:n], False)
 
 
-def _experiment(fitted: FittedModel) -> Experiment | None:
-    from workbench.training import Experiment
+def _training(fitted: FittedModel) -> tuple[Training, int] | None:
+    """Return training settings and seed of the run that a model carries; None for a model without them."""
+    from workbench.training import Training
 
     try:
-        return Experiment.from_dict(fitted.manifest["experiment"])
-    except (AttributeError, KeyError, WorkbenchError):
+        experiment = fitted.manifest["experiment"]
+        return Training.from_values(experiment["training"]), int(experiment["seed"])
+    except (AttributeError, KeyError, TypeError, WorkbenchError):
         return None
 
 

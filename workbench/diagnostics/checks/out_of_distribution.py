@@ -12,12 +12,14 @@ Blind to     the posterior: only y is tested.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import param
 
 from workbench.core.capability import Capability
 from workbench.core.lazy import torch
+from workbench.core.scale import column_scale
 from workbench.diagnostics.checks.base import (
     DIAGNOSTICS,
     Diagnostic,
@@ -64,19 +66,19 @@ class OutOfDistribution(Diagnostic):
         from workbench.inference.out_of_distribution import BEYOND, concerns
 
         data = held_out_pairs(fitted, problem, self.observations, seed)
-        training, shift, scale = self._training_observations(fitted, problem, seed)
+        training, moments, to_rows = self._training_observations(fitted, problem, seed)
         observation = problem.checked_observation(
             self.observation or list(problem.default_observation) or data.y[0].tolist()
         )
-        row = (observation - shift)[None] / scale
+        row = to_rows(observation[None])
         p, distance = float(training.p_value(row)), float(training.distance(row))
-        fresh_p = training.p_value((data.y - shift) / scale)
+        fresh_p = training.p_value(to_rows(data.y))
         count = int((fresh_p < self.level).sum())
         # ties and the doubling make the true rate smaller than the level: the test is cautious
         overall = float(binom.sf(count - 1, len(fresh_p), self.level))
         data_shift = overall < self.level
         if distance > BEYOND:
-            start = " ".join(concerns(observation.tolist(), problem.y, shift, scale, training))
+            start = " ".join(concerns(observation.tolist(), problem.y, *moments, training, row))
         elif p < self.level:
             start = "The observation is unusual among those of the training"
         else:
@@ -100,8 +102,8 @@ class OutOfDistribution(Diagnostic):
 
     def _training_observations(
         self, fitted: FittedModel, problem: Problem, seed: int
-    ) -> tuple[Typicality, Tensor, Tensor]:
-        """Return a test of typicality, and the shift and scale (M,) that standardise y for it.
+    ) -> tuple[Typicality, tuple[Tensor, Tensor], Callable[[Tensor], Tensor]]:
+        """Return a test of typicality, mean and standard deviation (M,) of y, and a map of y to its units.
 
         The test is the one that the model carries, else one built from fresh observations of the problem.
         """
@@ -110,10 +112,10 @@ class OutOfDistribution(Diagnostic):
         typicality = getattr(fitted, "typicality", None)
         if typicality is not None:
             units = fitted.standardisation
-            return typicality, units.shift_y.cpu().double(), units.scale_y.cpu().double()
+            return typicality, units.moments_y(), lambda y: units.y_in(y).cpu()
         # another seed than that of the fresh ones, or they would be compared with themselves
         y = problem.draw(self.draws, torch.Generator().manual_seed(seed + 11)).y.double()
-        shift, scale = y.mean(0), y.std(0).clamp(min=1e-12)
+        shift, scale = y.mean(0), column_scale(y)
         rows = (y - shift) / scale
         half = len(rows) // 2
-        return Typicality(rows[:half], rows[half:]), shift, scale
+        return Typicality(rows[:half], rows[half:]), (shift, scale), lambda y: (y - shift) / scale

@@ -11,6 +11,8 @@ from workbench.core.lazy import torch
 from workbench.diagnostics.checks.base import held_out_pairs
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from workbench.inference.fitted_model import FittedModel
     from workbench.inference.out_of_distribution import Typicality
     from workbench.problems import Problem
@@ -45,19 +47,16 @@ class TrainingSummary:
         except WorkbenchError as error:
             self.note = str(error)
             problem = None
-        units = {
-            name: value.double().cpu().numpy() for name, value in fitted.standardisation.state_dict().items()
-        }
-        self._shift, self._scale = units["shift_y"], units["scale_y"]
+        units = fitted.standardisation
         self._typicality = self._reference_observations()
         self._range = self._observation_range()
         if problem is None:
             self.note = (
                 self.note or "The problem of this model is not here: no prior, no simulator, no reference."
             )
-            self.window = _around(units["shift_x"], units["scale_x"])
-            self.observation_window = _around(self._shift, self._scale)
-            self.default_observation = tuple(float(v) for v in self._shift)
+            self.window = _pairs_of(units.window_x(4.0))
+            self.observation_window = _pairs_of(units.window_y(4.0))
+            self.default_observation = tuple(units.window_y(0.0)[:, 0].tolist())
         else:
             self.window = tuple((float(a), float(b)) for a, b in problem.window)
             self.observation_window = tuple((float(a), float(b)) for a, b in problem.observation_window)
@@ -67,15 +66,16 @@ class TrainingSummary:
         """List the ways in which an observation is unlike the training data, one sentence each."""
         from workbench.inference.out_of_distribution import concerns
 
-        shift, scale = torch.from_numpy(self._shift), torch.from_numpy(self._scale)
-        doubts = concerns(observation, self.fitted.y, shift, scale, self._typicality)
+        units = self.fitted.standardisation
+        row = units.y_in(torch.tensor([observation], dtype=torch.float64))
+        doubts = concerns(observation, self.fitted.y, *units.moments_y(), self._typicality, row)
         return [*self._outside(np.asarray(observation)), *doubts]
 
     def _reference_observations(self) -> Typicality | None:
         from workbench.inference.out_of_distribution import Typicality
 
         typicality = getattr(self.fitted, "typicality", None)  # files of version 1 do not carry it
-        rows = torch.from_numpy((self.y - self._shift) / self._scale)
+        rows = self.fitted.standardisation.y_in(torch.from_numpy(self.y))
         half = len(rows) // 2
         return typicality or Typicality.split(rows[:half], rows[half:])
 
@@ -87,10 +87,12 @@ class TrainingSummary:
         if len(self.y):
             low, high = self.y.min(0), self.y.max(0)
         elif self._typicality is not None:
-            ends = (end.numpy() for end in self._typicality.reach)
-            low, high = (self._shift + self._scale * end for end in ends)
+            units = self.fitted.standardisation
+            ends = [units.y_out(end[None].cpu())[0].numpy() for end in self._typicality.reach]
+            low, high = np.minimum(*ends), np.maximum(*ends)
         else:
-            return self._shift - 5 * self._scale, self._shift + 5 * self._scale
+            low, high = self.fitted.standardisation.window_y(5.0).cpu().numpy().T
+            return low, high
         # the training data are more numerous than these pairs, and reach a little further
         return low - _MARGIN * (high - low), high + _MARGIN * (high - low)
 
@@ -110,9 +112,9 @@ class TrainingSummary:
         ]
 
 
-def _around(middle: np.ndarray, scale: np.ndarray) -> Windows:
-    """Return ranges (low, high) of four standard deviations ``scale`` on both sides of ``middle``."""
-    return tuple((float(m - 4 * s), float(m + 4 * s)) for m, s in zip(middle, scale, strict=True))
+def _pairs_of(window: Tensor) -> Windows:
+    """Return ranges (n, 2) as pairs of numbers (low, high)."""
+    return tuple((low, high) for low, high in window.tolist())
 
 
 def _pairs(fitted: FittedModel, problem: Problem) -> tuple[np.ndarray, np.ndarray]:
