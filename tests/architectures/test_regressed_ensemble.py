@@ -97,33 +97,6 @@ def test_residuals_leave_the_regression_white(correlation):
     assert keeps_axes == (correlation < 0.5)
 
 
-def test_residuals_are_scaled_where_their_spread_depends_on_y_and_only_there():
-    y = normal(6000, 2)
-    spread = (1.5 * y[:, :1] - 1).exp()
-    u = torch.cat([2 * y[:, :1] + spread * normal(6000, 1, 1), y[:, 1:] + normal(6000, 1, 2)], 1)
-    layer = Regression(2, 2, learned=False, scaled=True).double()
-    layer.prepare(u, y)
-    v, log_det = layer(y).call_and_ladj(u)
-    assert layer.has_scale and torch.allclose(layer.scale_slope[0], double([1.5, 0.0]), atol=0.06)
-    assert layer.scale_slope[1].abs().max() < 0.06 and torch.allclose(
-        layer.slope[0], double([2.0, 0.0]), atol=0.05
-    )
-    assert torch.allclose(torch.cov(v.T), torch.eye(2).double(), atol=2e-3)
-    assert torch.allclose(layer(y).inv(v), u, atol=1e-9)
-    jacobian = torch.func.vmap(torch.func.jacrev(lambda a, b: layer(b)(a)))(u[:5], y[:5])
-    assert torch.allclose(torch.linalg.slogdet(jacobian)[1], log_det[:5])
-    far = layer(100 * y[:50]).scale  # behind the data the scale stays in its range
-    assert far.log().max() <= layer.scale_range[1].max() + 1e-9
-    again = Regression(2, 2, learned=False, scaled=True).double()
-    again.load_state_dict(layer.state_dict())
-    assert torch.equal(again(y)(u), v)
-    plain = {name: value for name, value in layer.state_dict().items() if not name.startswith("scale")}
-    again.load_state_dict(plain)
-    assert not again.has_scale
-    layer.prepare(normal(6000, 2, 3), y)
-    assert not layer.has_scale
-
-
 def test_heavy_tails_get_normal_scores_and_the_rest_does_not():
     plain = normal(5000, 1)
     y = torch.cat([plain, plain.exp(), (3 * plain).clamp(min=0).round()], 1)

@@ -75,12 +75,8 @@ class BoxLimits(nn.Module):
             self.map[k].copy_(inverse_factor[:, order])
             self.back[k].copy_(factor[order])
 
-    def forward(
-        self, v: Tensor, shift: Tensor, members: slice, scale: Tensor | None = None
-    ) -> tuple[Tensor, Tensor] | None:
+    def forward(self, v: Tensor, shift: Tensor, members: slice) -> tuple[Tensor, Tensor] | None:
         """v (K, n, D) in each member's order, ``shift`` s (n, D) or (D,) -> limits low, high of v (K, n, D).
-
-        With a ``scale`` e (n, D) the map is x = e B v + s.
         Returns None if the box has no finite edge.
         """
         if not self.on:
@@ -89,7 +85,6 @@ class BoxLimits(nn.Module):
         far = self.edges.new_tensor([[-torch.inf], [torch.inf]])
         edges = torch.where(self.there, self.edges, far)
         room = edges[:, None, :] - shift  # (2, n or 1, D)
-        room = room if scale is None else room / scale
         if self.cheap:
             own = room[:, :, self.orders[members]].movedim(2, 1)  # (2, K, n or 1, D) in the member's order
             before = v @ forth.tril(-1).mT

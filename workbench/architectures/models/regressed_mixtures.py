@@ -9,7 +9,6 @@ from torch import Tensor
 
 from workbench.architectures.models.input_checks import check_context, check_rows
 from workbench.architectures.models.regressed_model import RegressedModel
-from workbench.bijections.regression import RegressionTransform
 from workbench.core.shapes import Shapes
 from workbench.nn.box_limits import BoxLimits
 from workbench.nn.stacked_masked_network import StackedMaskedNetwork
@@ -134,14 +133,13 @@ class RegressedMixturesModel(RegressedModel):
             self._set_limits(edges)
 
     def _mixtures(
-        self, u: Tensor, c: Tensor | None, regression: RegressionTransform, members: slice
+        self, u: Tensor, c: Tensor | None, shift: Tensor, members: slice
     ) -> tuple[TwoPieceNormal, tuple[Tensor, Tensor] | None]:
         """Return the mixtures of each residual given those before it, and the limits of their truncation.
 
         The residuals u (m, n, D) are in each member's order. Limits are a pair (low, high), or None.
         """
-        limits = self.limits(u, regression.shift, members, regression.scale)
-        return TwoPieceNormal.read(self.network(u, c, members)), limits
+        return TwoPieceNormal.read(self.network(u, c, members)), self.limits(u, shift, members)
 
     def log_probs(self, x: Tensor, y: Tensor | None, members: slice = slice(None)) -> Tensor:
         """log q_k(x | y) (m, n) in nats, for the m ensemble members in ``members``."""
@@ -152,7 +150,7 @@ class RegressedMixturesModel(RegressedModel):
             c = self.features_of(y)
             u, total, regression = self.residuals(x, c)
             u = self._to_members(u, members)
-        mixtures, limits = self._mixtures(u, c, regression, members)
+        mixtures, limits = self._mixtures(u, c, regression.shift, members)
         if limits is not None:
             points = u.detach()
             limits = (
@@ -163,9 +161,9 @@ class RegressedMixturesModel(RegressedModel):
 
     @torch.no_grad()
     def invert_members(self, z: Tensor, c: Tensor | None, members: slice) -> Tensor:
-        u, regression = torch.zeros_like(z), self.regression(c)
+        u, shift = torch.zeros_like(z), self.regression(c).shift
         for i in range(self.features):
-            mixtures, limits = self._mixtures(u, c, regression, members)
+            mixtures, limits = self._mixtures(u, c, shift, members)
             parts = (mixtures.log_share, mixtures.middle, mixtures.below, mixtures.above)
             mixture = TwoPieceNormal(*(part[:, :, i] for part in parts))
             column = mixture.draw(z[:, :, i], limits and (limits[0][..., i], limits[1][..., i]))

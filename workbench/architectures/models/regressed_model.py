@@ -47,9 +47,7 @@ class RegressedModel(Model):
         self.arrangement = Exchangeable(shapes.y) if shapes.y else None
         self.cut = TruncatedMixture(shapes.x, 2 * shapes.y)
         self.edges = SoftEdges(shapes.x)
-        self.regression = Regression(
-            shapes.x, 2 * shapes.y, learned=learned_regression, scaled=not learned_regression
-        )
+        self.regression = Regression(shapes.x, 2 * shapes.y, learned=learned_regression)
         self.support = Support(shapes.x)
 
     def _load_from_state_dict(self, state: dict, prefix: str, *args, **settings) -> None:
