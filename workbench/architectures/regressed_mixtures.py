@@ -66,6 +66,20 @@ class RegressedMixtures(RegressedArchitecture):
         structure sooner, and noise as well.""",
     )
 
+    folds = param.Integer(
+        default=0,
+        bounds=(0, 20),
+        doc="""
+        Parts of the training data; each network leaves one of them out, and is judged by it. For few data. 0:
+        all networks learn from all training data.""",
+    )
+
+    def refusals(self, shapes: Shapes) -> list[str]:
+        reasons = super().refusals(shapes)
+        if self.folds > self.members:
+            reasons.append(f"{self.folds} folds need at least as many networks, and there are {self.members}")
+        return reasons
+
     def assemble(self, shapes: Shapes) -> RegressedMixturesModel:
         from workbench.architectures.models.regressed_mixtures import RegressedMixturesModel
         from workbench.nn.stacked_masked_network import StackedMaskedNetwork
@@ -81,4 +95,4 @@ class RegressedMixtures(RegressedArchitecture):
             detail=self.detail,
             linear=True,
         )
-        return RegressedMixturesModel(shapes, network, self.members, self.capabilities)
+        return RegressedMixturesModel(shapes, network, self.members, self.capabilities, self.folds)

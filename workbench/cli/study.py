@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from pathlib import Path
 
 from workbench.cli.text import parse_settings, print_json
 
@@ -17,6 +18,7 @@ def study_command(args: argparse.Namespace) -> int:
     from workbench import studies
 
     settings = parse_settings(studies.STUDIES[args.name], args.settings)
+    settings |= _folder(args)
     study = studies.STUDIES.make(args.name, **(({"fast": True} if args.fast else {}) | settings))
     folder = studies.StudyFolder(args.out) if args.out else studies.StudyFolder.standard(study)
     # SIGTERM of a scheduler acts like Ctrl+C: runs write their checkpoint on the way out
@@ -55,6 +57,21 @@ def study_command(args: argparse.Namespace) -> int:
 
 #: A benchmark is a study; ``bench`` is the verb that users expect.
 bench_command = study_command
+
+
+def _folder(args: argparse.Namespace) -> dict[str, str]:
+    """Return the setting ``folder`` of ``--folder``; raises `SpecError` for a study that has none."""
+    from workbench import studies
+    from workbench.core.errors import SpecError
+
+    if args.folder is None:
+        return {}
+    having = [study.key for study in studies.STUDIES if "folder" in {s.name for s in study.settings()}]
+    if args.name not in having:
+        raise SpecError(
+            f"The study '{args.name}' reads no folder", expected=", ".join(having), found="--folder"
+        )
+    return {"folder": str(Path(args.folder).expanduser().resolve())}
 
 
 def _say(text: str) -> None:

@@ -85,12 +85,25 @@ class Model(nn.Module, ABC):
             raise TypeError(f"{type(self).__name__} has a density, but its latent map has no log-determinant")
         return standard_normal_log_density(z) + log_det
 
-    def log_prob_to_train(self, x: Tensor, y: Tensor | None) -> Tensor:
+    def log_prob_to_train(self, x: Tensor, y: Tensor | None, rows: Tensor | None = None) -> Tensor:
         """Return the values (n,) whose mean maximum likelihood maximises: by default `log_prob`.
 
-        An ensemble whose networks are trained separately returns the mean of their log-densities instead.
+        An ensemble whose networks are trained separately returns the mean of their log-densities instead, and
+        one that is cross-fitted leaves out networks at ``rows``, the positions (n,) of the training rows.
         """
         return self.log_prob(x, y)
+
+    @property
+    def cross_fitted(self) -> bool:
+        """True for an ensemble with members that are trained without some rows, for each of the rows."""
+        return False
+
+    def cross_validated_log_prob(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """Return log p(x | y) (n,) of all training rows by members trained without them, if cross-fitted."""
+        raise NotImplementedError
+
+    def calibrate(self, x: Tensor, y: Tensor | None, more_x: Tensor, more_y: Tensor | None) -> None:  # noqa: B027
+        """Adjust, after training, the density to the training rows x, y and to held-out rows ``more``."""
 
     def penalties(self, progress: float) -> dict[str, Tensor]:
         """Return weighted regularisation terms that are added to every loss, by name.

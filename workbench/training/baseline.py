@@ -22,14 +22,41 @@ _STANDARD_ERRORS = 2.0
 
 
 def held_out_log_prob(run: Run) -> Tensor | None:
-    """Return log p(x | y) (n,) of the held-out rows in nats; None where likelihood is not the objective."""
+    """Return log p(x | y) (n,) of the held-out rows in nats; None where likelihood is not the objective.
+
+    For an ensemble that is cross-fitted, the training rows follow, each by members that have not seen it.
+    """
     from workbench.objectives.maximum_likelihood import FlowLikelihood
 
     if not isinstance(run.loss, FlowLikelihood):
         return None
     batch = run.data.held_out(run.loss.held_out, 1.0)
     with torch.no_grad():
-        return run.model.log_prob(batch.x, batch.y)
+        log_prob = run.model.log_prob(batch.x, batch.y)
+        if not run.model.cross_fitted:
+            return log_prob
+        return torch.cat([log_prob, run.model.cross_validated_log_prob(*_training_rows(run))])
+
+
+def _training_rows(run: Run) -> tuple[Tensor, Tensor | None]:
+    return run.data.train_x, run.data.train_y if run.data.has_y else None
+
+
+def selection_loss(run: Run, loss: float) -> float:
+    """Return the loss by which the best weights are chosen: ``loss``, that of the held-out rows.
+
+    For an ensemble that is cross-fitted, it is the mean over the rows of `held_out_log_prob`, negative.
+    """
+    log_prob = held_out_log_prob(run) if run.model.cross_fitted else None
+    return loss if log_prob is None else -float(log_prob.double().mean())
+
+
+def calibrate(run: Run) -> None:
+    """Adjust the trained density of a run's model, where it is cross-fitted, to the rows of the data."""
+    if run.model.cross_fitted:
+        held_out = run.data.held_out(len(run.data.held_out_x), 1.0)
+        with run.evaluation_mode():
+            run.model.calibrate(*_training_rows(run), held_out.x, held_out.y)
 
 
 def exceeds_baseline(run: Run) -> bool:

@@ -7,6 +7,8 @@ members     networks in the ensemble: many narrow ones, or few wide ones
 detail      scale of the first layer's initial weights, larger ones fit finer structure: grows with the
             density of the simulations, since few of them cannot tell structure from chance
 steps       a number of passes over the simulations, within limits on both sides
+folds       of few simulations every network leaves out a fifth; the best weights, and how far the networks
+            are trusted beside broad normal distributions, are chosen by the rows that they have not seen
 stopping    validation from the start on; the best weights are kept, and the initial ones where none are
             significantly better
 Nothing here depends on the identity of a problem. Properties that differ (bounds, units, tails of y, blocks
@@ -29,6 +31,8 @@ _FEWEST_STEPS, _MOST_STEPS, _PASSES = 600, 20_000, 52
 #: Simulations for each unit of a layer and each unknown; least and largest width of a layer; sum of the
 #: networks' widths; largest number of networks.
 _ROWS, _LEAST_WIDTH, _MOST_WIDTH, _UNITS, _MOST_MEMBERS = 40, 64, 128, 640, 6
+#: Few simulations: number of networks, and of folds of which each network leaves one out.
+_FEW_MEMBERS, _FOLDS = 10, 5
 #: Ratio of the setting ``detail`` to the number of simulations along each dimension, and its limits.
 _DETAIL, _LEAST_DETAIL, _MOST_DETAIL = 0.4, 1.0, 3.0
 
@@ -45,6 +49,9 @@ def recommended(problem: Problem, simulations: int) -> dict[str, Any]:
             found=f"'{problem.key}'",
         )
     many = simulations >= 4000
+    # what belongs together, or gets new noise in every batch, does not stay on one side of the folds
+    apart = Capability.SIGNAL in problem.capabilities or bool(getattr(problem, "group", ""))
+    cross_fit = not many and not apart
     batch = 2 ** round(math.log2(min(max(simulations / 40, 32), 1024)))
     passes = _PASSES * min(1.0, (10_000 / simulations) ** 0.5)
     steps = int(min(max(passes * simulations / batch, _FEWEST_STEPS), _MOST_STEPS))
@@ -56,6 +63,8 @@ def recommended(problem: Problem, simulations: int) -> dict[str, Any]:
     members = min(_UNITS // width, _MOST_MEMBERS)
     width = min(max(width, unknowns), 1024)  # each unknown has a unit of its own
     architecture = {"members": members, "width": width, "detail": round(detail, 2)}
+    if cross_fit:
+        architecture |= {"members": _FEW_MEMBERS, "folds": _FOLDS}
     training = {
         "samples": simulations,
         "batch_size": batch,
@@ -64,9 +73,9 @@ def recommended(problem: Problem, simulations: int) -> dict[str, Any]:
         "weight_decay": 1e-4,
         "warm_up": steps // 10,
         "gradient_clip": 1.0,
-        "validation_fraction": 0.05 if many else 0.1,
+        "validation_fraction": 0.05 if many or cross_fit else 0.1,
         "validate_every": max(10, steps // 60),
-        "patience": 20,
+        "patience": 40 if cross_fit else 20,
         "measured": [],
     }
     return {

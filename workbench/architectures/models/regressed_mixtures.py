@@ -11,6 +11,7 @@ from workbench.architectures.models.input_checks import check_context, check_row
 from workbench.architectures.models.regressed_model import RegressedModel
 from workbench.core.shapes import Shapes
 from workbench.nn.box_limits import BoxLimits
+from workbench.nn.broad_normals import BroadNormals
 from workbench.nn.stacked_masked_network import StackedMaskedNetwork
 from workbench.nn.two_piece_normal import TwoPieceNormal
 
@@ -31,14 +32,21 @@ class RegressedMixturesModel(RegressedModel):
     ----------
     network : residuals (K, n, D) and features of y (n, C) -> parameters of the mixtures of K members,
         (K, n, D, 4 · components).
+    folds : parts of the training rows; each member is trained without one of them. 0: members see all rows.
     """
 
     def __init__(
-        self, shapes: Shapes, network: StackedMaskedNetwork, members: int, capabilities: frozenset[str]
+        self,
+        shapes: Shapes,
+        network: StackedMaskedNetwork,
+        members: int,
+        capabilities: frozenset[str],
+        folds: int = 0,
     ) -> None:
         # the network has a linear part of its own
         super().__init__(shapes, members, capabilities, learned_regression=False)
-        self.network = network
+        self.network, self.folds = network, folds
+        self.broad = BroadNormals()
         self.limits = BoxLimits(members, shapes.x)
         ascending = torch.arange(shapes.x)
         self.register_buffer(
@@ -73,6 +81,8 @@ class RegressedMixturesModel(RegressedModel):
             edges = torch.where(soft, edges, bounds)
         self._set_limits(edges)
         self._choose_order(x, y, edges)
+        if self.cross_fitted:
+            self.broad.start()
 
     def _set_limits(self, edges: Tensor) -> None:
         """Set the limits of the residuals of x in the box ``edges`` (2, D).
@@ -159,8 +169,78 @@ class RegressedMixturesModel(RegressedModel):
             )
         return mixtures.log_prob(u, limits).sum(-1) + total
 
+    @property
+    def cross_fitted(self) -> bool:
+        return self.folds > 1
+
+    def _leaves_out(self, rows: Tensor) -> Tensor:
+        """(K, n), true where a member is trained without a row, for the positions of n training rows."""
+        members = torch.arange(self.members, device=rows.device) % self.folds
+        return members[:, None] == rows % self.folds
+
+    def log_prob_to_train(self, x: Tensor, y: Tensor | None, rows: Tensor | None = None) -> Tensor:
+        if rows is None or not self.cross_fitted:
+            return super().log_prob_to_train(x, y)
+        kept = ~self._leaves_out(rows)
+        return torch.where(kept, self.log_probs(x, y), 0.0).sum(0) * (x.shape[0] / kept.sum())
+
+    def mixed_log_prob(self, x: Tensor, y: Tensor | None) -> Tensor:
+        average = super().mixed_log_prob(x, y)
+        return self.broad.log_prob(average, self._broad_log_probs(x, y)) if self.broad.on else average
+
+    def unseen_log_probs(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return log-densities of all training rows x (n, D) given y (n, M), in their order.
+
+        The first (n,) is the logarithm of the mean density by the members trained without a row, the second
+        (J, n) are those of the broad normals.
+        """
+        out = self._leaves_out(torch.arange(x.shape[0], device=x.device))
+        each = torch.where(out, self.log_probs(x, y), -torch.inf)
+        return torch.logsumexp(each, 0) - out.sum(0).log(), self._broad_log_probs(x, y)
+
+    def cross_validated_log_prob(self, x: Tensor, y: Tensor | None) -> Tensor:
+        return self.broad.log_prob(*self.unseen_log_probs(x, y))
+
+    @torch.no_grad()
+    def calibrate(self, x: Tensor, y: Tensor | None, more_x: Tensor, more_y: Tensor | None) -> None:
+        seen = self.unseen_log_probs(x, y)
+        more = super().mixed_log_prob(more_x, more_y), self._broad_log_probs(more_x, more_y)
+        self.broad.fit(torch.cat([seen[0], more[0]]), torch.cat([seen[1], more[1]], 1))
+
+    def _broad_log_probs(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """log-densities (J, n) of the broad normals at x (n, D), truncated like the first member."""
+        c = self.features_of(y)
+        u, total, regression = self.residuals(x, c)
+        u = self._to_members(u, slice(0, 1))
+        limits = self.limits(u, regression.shift, slice(0, 1))
+        if limits is not None:
+            limits = torch.minimum(limits[0], u - _ROUNDING), torch.maximum(limits[1], u + _ROUNDING)
+        scales = self.broad.scales[:, None, None, None]
+        normal = TwoPieceNormal(torch.zeros_like(scales), torch.zeros_like(scales), scales, scales)
+        return normal.log_prob(u, limits).sum(-1) + total
+
+    def _invert_broad(self, z: Tensor, c: Tensor | None, scale: Tensor) -> Tensor:
+        """Map z (1, n, D) to residuals (1, n, D) of a broad normal."""
+        first, u, shift = slice(0, 1), torch.zeros_like(z), self.regression(c).shift
+        zero = torch.zeros_like(z[..., :1])
+        normal = TwoPieceNormal(zero, zero, zero + scale, zero + scale)
+        for i in range(self.features):
+            limits = self.limits(u, shift, first)
+            column = normal.draw(z[:, :, i], limits and (limits[0][..., i], limits[1][..., i]))
+            u = torch.cat([u[..., :i], column[..., None], u[..., i + 1 :]], -1)
+        return self._from_members(u, first)
+
+    @property
+    def choices(self) -> int:
+        return self.members + (len(self.broad.scales) if self.broad.on else 0)
+
+    def choice(self, z: Tensor) -> Tensor:
+        return self.broad.choice(z, self.members) if self.broad.on else super().choice(z)
+
     @torch.no_grad()
     def invert_members(self, z: Tensor, c: Tensor | None, members: slice) -> Tensor:
+        if members.start is not None and members.start >= self.members:
+            return self._invert_broad(z, c, self.broad.scales[members.start - self.members])
         u, shift = torch.zeros_like(z), self.regression(c).shift
         for i in range(self.features):
             mixtures, limits = self._mixtures(u, c, shift, members)

@@ -133,15 +133,28 @@ class RegressedModel(Model):
     def log_prob(self, x: Tensor, y: Tensor | None) -> Tensor:
         """log p(x | y) (n,) in nats, the log of the mean of the members' densities; -inf outside bounds."""
         inside, outside = self.support(x)
-        value = torch.logsumexp(self.log_probs(inside, y), 0) - math.log(self.members)
+        value = self.mixed_log_prob(inside, y)
         return torch.where(outside, -torch.inf, value) if self.support.on else value
 
-    def log_prob_to_train(self, x: Tensor, y: Tensor | None) -> Tensor:
+    def mixed_log_prob(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """Return the logarithm (n,) of the mean of the members' densities of x (n, D) within its bounds."""
+        return torch.logsumexp(self.log_probs(x, y), 0) - math.log(self.members)
+
+    def log_prob_to_train(self, x: Tensor, y: Tensor | None, rows: Tensor | None = None) -> Tensor:
         """Return the mean of the members' log-densities (n,) in nats.
 
         Its gradient trains each member independently of the others, unlike that of `log_prob`.
         """
         return self.log_probs(x, y).mean(0)
+
+    @property
+    def choices(self) -> int:
+        """Number of distributions that a sample may come from, the members first."""
+        return self.members
+
+    def choice(self, z: Tensor) -> Tensor:
+        """Select for standard normal z (n,) the distribution that each sample comes from."""
+        return (self.members * torch.special.ndtr(z)).long().clamp(max=self.members - 1)
 
     def inverse(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, None]:
         """Map latents z (n, D + 1) to samples x (n, D); return x, and None in place of a log-determinant.
@@ -151,14 +164,16 @@ class RegressedModel(Model):
         check_rows("latent z", z, self.latent_features)
         check_context(y, self.context, z.shape[0])
         c = self.features_of(y)
-        member = (self.members * torch.special.ndtr(z[:, 0])).long().clamp(max=self.members - 1)
+        member = self.choice(z[:, 0])
         if torch.compiler.is_compiling():  # a graph cannot hold sets of rows whose size depends on the data
-            every = self.invert_members(z[:, 1:].expand(self.members, -1, -1), c, slice(None))
-            selection = nn.functional.one_hot(member, self.members).to(z.dtype)
+            every = self.invert_members(z[:, 1:].expand(self.members, -1, -1), c, slice(0, self.members))
+            more = [slice(k, k + 1) for k in range(self.members, self.choices)]
+            every = torch.cat([every, *(self.invert_members(z[None, :, 1:], c, part) for part in more)])
+            selection = nn.functional.one_hot(member, self.choices).to(z.dtype)
             u = torch.einsum("nk,knd->nd", selection, every)
         else:
             u = torch.empty_like(z[:, 1:])
-            for k in range(self.members):
+            for k in range(self.choices):
                 rows = (member == k).nonzero()[:, 0]
                 own = None if c is None else c[rows]
                 u[rows] = self.invert_members(z[rows, 1:][None], own, slice(k, k + 1))[0]
