@@ -42,6 +42,7 @@ class Capability(StrEnum):
     LOG_DENSITY = "log_density", "has a known density"
     FULL_SUPPORT = "full_support", "has a density that is positive everywhere"
     LOG_JOINT = "log_joint", "has a known joint density of x and y"
+    LOG_PRIOR = "log_prior", "has a known density of x before anything is observed"
     SIMULATE = "simulate", "can simulate y from x"
     REFERENCE_POSTERIOR = "reference_posterior", "has a reference posterior"
     SIGNAL = "signal", "separates signal and noise, and knows the distribution of the noise"

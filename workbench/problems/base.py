@@ -78,6 +78,13 @@ class Problem(Spec):
     def load_data(self, folder: Path) -> None:
         """Read the data that `save_data` wrote to ``folder/data``, if any."""
 
+    def record_draw(self, n: int, seed: int) -> None:
+        """Draw, for `save_data`, the ``n`` pairs that a run with this ``seed`` trains on; by default nothing.
+
+        The next `draw` of as many pairs with a generator of this seed returns the same ones. For problems
+        that cannot be drawn from again where the run is opened, since they are functions.
+        """
+
     @property
     def x(self) -> tuple[Variable, ...]:
         """The D unknowns, in the order of the columns of x."""
@@ -160,6 +167,16 @@ class Problem(Spec):
         x = self._points(x, "x", len(self.x))
         return self._log_joint(x, self._points(y, "y", len(self.y)).to(x))
 
+    def log_prior(self, x: Tensor) -> Tensor:
+        """Return the normalised log p(x) of the unknowns in nats, before anything is observed: (n, D) -> (n,).
+
+        The result is in double precision, -inf off the support. It is differentiable in ``x`` where the prior
+        is a distribution of torch. Raises `IncompatibleError` without the capability LOG_PRIOR and
+        `DataError` for a wrong shape.
+        """
+        self._require(Capability.LOG_PRIOR)
+        return self._log_prior(self._points(x, "x", len(self.x)).to(torch.float64))
+
     def simulate(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Simulate one observation for each ``x``: (n, D) -> (n, M), with noise from ``generator``.
 
@@ -204,6 +221,9 @@ class Problem(Spec):
         raise NotImplementedError
 
     def _log_joint(self, x: Tensor, y: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def _log_prior(self, x: Tensor) -> Tensor:
         raise NotImplementedError
 
     def _simulate(self, x: Tensor, generator: torch.Generator) -> Tensor:

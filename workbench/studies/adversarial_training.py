@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.core.errors import NonFiniteError
+from workbench.core.global_numbers import global_numbers
 from workbench.core.lazy import torch
 from workbench.critics.ascent import bounded_logits, critic_loss, critic_step
 from workbench.studies import catalogues
@@ -129,8 +130,7 @@ def _critic(
 
     if isinstance(settings.divergence, SampleDivergence):
         return None, None
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with global_numbers(seed):
         critic = catalogues.CRITICS.make("mlp").build(features).to(like)
     return critic, torch.optim.Adam(critic.parameters(), lr=settings.critic_rate, betas=settings.betas)
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import param
 
+from workbench.core.global_numbers import global_numbers
 from workbench.core.lazy import torch
 from workbench.studies import catalogues
 from workbench.studies.adversarial_training import AdversarialSettings, train_adversarially
@@ -114,8 +115,7 @@ class DisjointSupports(Study):
         place = cell.coordinates
         offset, seed = place["offset"], place["seed"]
         settings = self.adversarial_settings(place["setting"], place["divergence"])
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with global_numbers(seed):
             network = AffineStack(6, 64) if place["setting"] == "code" else Affine(offset + 0.5)
         start = clock("cpu")
         values = train_adversarially(

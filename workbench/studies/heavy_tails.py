@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workbench.core.global_numbers import global_numbers
 from workbench.core.lazy import torch
 from workbench.core.shapes import Shapes
 from workbench.studies import catalogues
@@ -53,8 +54,7 @@ def pareto(n: int, alpha: float, generator: torch.Generator) -> Tensor:
 def build(key: str, settings: dict[str, Any], features: int, seed: int) -> Model:
     """Build a network of ``features`` components that is not conditioned on y, in training mode, with
     initial weights from ``seed``."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with global_numbers(seed):
         return catalogues.ARCHITECTURES.make(key, **settings).build(Shapes(features, 0))
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from workbench.core.lazy import torch
+from workbench.core.global_numbers import global_numbers
 from workbench.core.shapes import Shapes
 from workbench.studies import catalogues
 
@@ -144,6 +144,5 @@ def count(architecture: Architecture, shapes: Shapes) -> int:
 @lru_cache(maxsize=4096)
 def _count(key: str, settings: str, shapes: Shapes) -> int:
     architecture = catalogues.ARCHITECTURES.make(key, **json.loads(settings))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with global_numbers(0):
         return architecture.build(shapes).parameter_count()

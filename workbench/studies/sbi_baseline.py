@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from workbench.core.errors import RunError
+from workbench.core.global_numbers import global_numbers
 from workbench.core.lazy import torch
 
 if TYPE_CHECKING:
@@ -39,8 +40,7 @@ def simulation_based_inference(problem: Problem, simulations: int, seed: int) ->
     except ImportError as error:
         raise RunError("sbi is not installed", suggestion="install the bench extra") from error
     pairs = problem.draw(simulations, torch.Generator().manual_seed(seed))
-    with torch.random.fork_rng(devices=[]), TemporaryDirectory() as folder, SummaryWriter(folder) as writer:
-        torch.manual_seed(seed)
+    with global_numbers(seed), TemporaryDirectory() as folder, SummaryWriter(folder) as writer:
         start = time.process_time()
         tracker = TensorBoardTracker(writer)  # by default it writes into the current folder
         inference = NPE(density_estimator="nsf", show_progress_bars=False, tracker=tracker)
@@ -48,8 +48,7 @@ def simulation_based_inference(problem: Problem, simulations: int, seed: int) ->
         seconds = time.process_time() - start
 
     def draw(y: Tensor, n: int) -> Tensor:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed + 1)
+        with torch.no_grad(), global_numbers(seed + 1):
             return estimator.sample((n,), condition=y.float()[None])[:, 0].double()
 
     def log_prob(x: Tensor, y: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from workbench.core.errors import SpecError, did_you_mean
+from workbench.core.global_numbers import global_numbers
 from workbench.core.lazy import torch
 from workbench.core.spec import Spec
 from workbench.training.optimisation import critic_optimiser, make_average
@@ -112,8 +113,7 @@ def build_loss(run: Run) -> None:
 
     The initial weights of a critic follow from the seed and the number of changes of the objective.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(run.experiment.seed + 1000 * run.objectives)
+    with global_numbers(run.experiment.seed + 1000 * run.objectives):
         run.loss = run.experiment.objective.build(run.model, run.data.context()).to(run.device, run.dtype)
     run.critic_optimiser = make_critic_optimiser(run)
     parts = {**run.guard.parts, "loss": run.loss}
