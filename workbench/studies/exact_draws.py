@@ -157,7 +157,7 @@ def _slcp(problem: Problem, y: Tensor, n: int, generator: torch.Generator) -> Te
     size = length / torch.tensor(_CELLS)
     corners = torch.cartesian_prod(*(torch.arange(k).double() for k in _CELLS)) * size + low
     tables = [log_marginal(corners + torch.rand(corners.shape, generator=generator).double() * size)
-              for _ in range(4)]  # fmt: skip
+              for _ in range(6)]  # fmt: skip
     mass = torch.logsumexp(torch.stack(tables), 0)
     mass = (mass - mass.logsumexp(0)).exp() + 1e-9 / len(mass)  # every cell has a share
     mass = mass / mass.sum()
@@ -167,8 +167,9 @@ def _slcp(problem: Problem, y: Tensor, n: int, generator: torch.Generator) -> Te
         cells = cells.clamp(max=len(mass) - 1)
         v = corners[cells] + torch.rand(_PROPOSALS, 3, generator=generator).double() * size
         weight = log_marginal(v) - mass[cells].log()
-        bound = weight.quantile(0.9999) if len(weight) < 1e6 else weight.max()
-        keep = (weight - bound > torch.rand(_PROPOSALS, generator=generator).double().log()).nonzero()[:, 0]
+        keep = (weight - weight.max() > torch.rand(_PROPOSALS, generator=generator).double().log()).nonzero()[
+            :, 0
+        ]
         v = v[keep]
         sign = torch.where(torch.rand(len(v), 2, generator=generator) < 0.5, -1.0, 1.0).double()
         s11, s22, s12 = _covariance(v)
