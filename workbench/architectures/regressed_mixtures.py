@@ -5,8 +5,9 @@ member    q_k: x → soft edges (a map of bounded components to the real line, l
           mixture of two-piece normals whose modes, scales and weights depend on y and on the residuals before
           it. If it has a higher likelihood, a regression whose errors are a scale mixture of normals,
           truncated to the bounds of x, replaces the first two steps
-bounds    without soft edges: each mixture is truncated to the range of its residual, so that the probability
-          outside the bounds of x is almost zero (for up to a dozen components of x)
+bounds    without soft edges: each mixture is truncated to the range of its residual given those before it.
+          For more than two components each member whitens the residuals in its own order, which makes this
+          range exact: no probability lies outside the bounds of x, and hard edges are kept as they are
 density   p(x | y) = (1/K) Σ_k q_k(x | y); soft edges and regression are common to the K members
 features  of y: as in the ensemble of regressed spline flows (`regressed_ensemble`)
 start     soft edges, regression and features are fitted to the training data and the mixtures are close to
@@ -14,8 +15,7 @@ start     soft edges, regression and features are fitted to the training data an
 order     of the residuals: ascending and descending in alternate members. Two members are trained for a few
           steps, one in each order; where held-out data are significantly more likely in one order, by a fifth
           of a nat at least, all members take it
-sampling  z = (z₀, ζ), all standard normal: Φ(z₀) selects the member, which maps ζ to residuals; samples
-          outside the bounds of x, if any, are rejected and replaced
+sampling  z = (z₀, ζ), all standard normal: Φ(z₀) selects the member, which maps ζ to residuals
 inverse   none: it is unknown which member a point came from
 Trained by maximum likelihood, each member on its own, as the ensemble of regressed spline flows. A mixture
 represents narrow modes and jumps of the density directly, where a spline needs steep slopes, and a training
