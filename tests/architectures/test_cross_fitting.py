@@ -36,15 +36,15 @@ def test_a_member_learns_nothing_from_the_rows_that_it_leaves_out():
     x, y = data()
     network, rows = model(x, y), torch.tensor([0, 2, 4, 6, 8])  # all in fold 0
     network.log_prob_to_train(x[rows], y[rows], rows).mean().backward()
-    moved = torch.stack([p.grad.abs().amax((1, 2)) for p in network.network.weights]).amax(0)
-    assert (moved > 0).tolist() == [False, True, False, True]
+    learns = torch.stack([p.grad.abs().amax((1, 2)) for p in network.network.weights]).amax(0)
+    assert (learns > 0).tolist() == [False, True, False, True]
     each = network.log_probs(x[rows], y[rows])[1::2]
     loss = network.log_prob_to_train(x[rows], y[rows], rows)
     torch.testing.assert_close(loss.mean(), each.mean())
     # and what is said of a row is said by the members that leave it out
-    seen, _ = network.unseen_log_probs(x, y)
+    value, _ = network.unseen_log_probs(x, y)
     other = torch.logsumexp(network.log_probs(x, y)[0::2], 0) - math.log(2)
-    torch.testing.assert_close(seen[0::2], other[0::2])
+    torch.testing.assert_close(value[0::2], other[0::2])
 
 
 @pytest.mark.parametrize("low, high", [(-math.inf, math.inf), (-2.0, 2.5), (-3.0, math.inf)])
@@ -121,9 +121,9 @@ def test_a_run_is_calibrated_by_the_rows_that_members_have_not_seen_and_resumes(
     for name, value in whole.model.state_dict().items():
         assert torch.equal(value, again.model.state_dict()[name]), name
     again.save()
-    resumed = wb.Run.resume(tmp_path / "run", device="cpu")
+    reader = wb.Run.resume(tmp_path / "run", device="cpu")
     pair = Samples(x[:5], y[:5])
-    torch.testing.assert_close(resumed.fitted.log_prob(pair.x, pair.y), whole.fitted.log_prob(pair.x, pair.y))
+    torch.testing.assert_close(reader.fitted.log_prob(pair.x, pair.y), whole.fitted.log_prob(pair.x, pair.y))
     file = wb.save(whole, tmp_path / "model.zip")
     torch.testing.assert_close(
         wb.load(file).log_prob(pair.x, pair.y), whole.fitted.log_prob(pair.x, pair.y), rtol=1e-5, atol=1e-5
@@ -137,4 +137,4 @@ def test_folds_need_as_many_members():
 
 def test_many_simulations_are_not_cross_fitted():
     few, many = (wb.Experiment.recommended("two_moons_posterior", n) for n in (1000, 10_000))
-    assert few.architecture.folds == 5 and many.architecture.folds == 0
+    assert few.architecture.folds == 10 and many.architecture.folds == 0

@@ -63,29 +63,30 @@ def test_exact_quantiles_cover_what_they_claim():
     assert predictive_scores.covered(x, low, high).mean() == pytest.approx(0.9, abs=0.01)
 
 
-@pytest.mark.parametrize("key", ["linear", "quantiles"])
+@pytest.mark.parametrize("key", ["linear", pytest.param("quantiles", marks=pytest.mark.slow)])
 def test_a_baseline_is_calibrated_on_linear_data(key):
     frame = linear_table(1500, 2)
-    predicted = METHODS[key](Split(frame[:250], frame[250:], "b"), 0, 100, "cpu")
+    prediction = METHODS[key](Split(frame[:250], frame[250:], "b"), 0, 100, "cpu")
     x = frame["b"].to_numpy()[250:]
-    inside = predictive_scores.covered(x, predicted.low, predicted.high).mean()
+    inside = predictive_scores.covered(x, prediction.low, prediction.high).mean()
     assert inside == pytest.approx(0.9, abs=0.04 if key == "linear" else 0.15)
     exact = 0.5 / np.sqrt(np.pi)  # CRPS of the true law, N(·, 0.5²)
-    assert predicted.crps.mean() == pytest.approx(exact, rel=0.05 if key == "linear" else 0.8)
-    assert predicted.crps.mean() > 0.95 * exact
+    assert prediction.crps.mean() == pytest.approx(exact, rel=0.05 if key == "linear" else 0.8)
+    assert prediction.crps.mean() > 0.95 * exact
     if key == "linear":
         entropy = np.log(0.5) + 0.5 * np.log(2 * np.pi * np.e)
-        assert predicted.negative_log_density.mean() == pytest.approx(entropy, abs=0.05)
+        assert prediction.negative_log_density.mean() == pytest.approx(entropy, abs=0.05)
     else:
-        assert np.isnan(predicted.negative_log_density).all()
+        assert np.isnan(prediction.negative_log_density).all()
 
 
+@pytest.mark.slow
 def test_ngboost_is_near_the_truth_on_linear_data():
     pytest.importorskip("ngboost", reason="the bench extra brings it")
     frame = linear_table(300, 1)
-    predicted = METHODS["ngboost"](Split(frame[:120], frame[120:], "b"), 0, 100, "cpu")
-    width = (predicted.high - predicted.low).mean()
-    assert 0.2 * 2 * 1.645 < width < 0.8 * 2 * 1.645 and predicted.crps.mean() < 0.5
+    prediction = METHODS["ngboost"](Split(frame[:120], frame[120:], "b"), 0, 100, "cpu")
+    width = (prediction.high - prediction.low).mean()
+    assert 0.2 * 2 * 1.645 < width < 0.8 * 2 * 1.645 and prediction.crps.mean() < 0.5
 
 
 # ---- folders
@@ -99,18 +100,18 @@ def test_a_folder_holds_tables_targets_and_splits(tmp_path):
     mask[:5, 0], mask[30:, 1] = 1, 1
     lines = "\n".join(",".join(map(str, row)) for row in mask)
     (tmp_path / "bare.mask.gz").write_bytes(gzip.compress(lines.encode()))
-    found = {table.name: table for table in tables(str(tmp_path))}
-    assert list(found) == ["bare", "named", "other"]
-    assert [found[name].target for name in found] == ["column_4", "b", "a1 [m]"]
-    split = found["bare"].split(1)
+    by_name = {table.name: table for table in tables(str(tmp_path))}
+    assert list(by_name) == ["bare", "named", "other"]
+    assert [by_name[name].target for name in by_name] == ["column_4", "b", "a1 [m]"]
+    split = by_name["bare"].split(1)
     np.testing.assert_array_equal(split.test.to_numpy(), frame.to_numpy()[30:])
     np.testing.assert_array_equal(split.train.to_numpy(), frame.to_numpy()[:30])
     with pytest.raises(DataError, match="no split 2"):
-        found["bare"].split(2)
+        by_name["bare"].split(2)
     # without stored splits every row is a test row once in ten splits, and the splits are the same each time
-    parts = [found["named"].split(i).test.index for i in range(10)]
+    parts = [by_name["named"].split(i).test.index for i in range(10)]
     assert sorted(np.concatenate(parts)) == list(range(40))
-    again, other = (list(found["named"].split(i).test.index) for i in (3, 13))
+    again, other = (list(by_name["named"].split(i).test.index) for i in (3, 13))
     assert again == list(parts[3]) != other
 
 
@@ -134,7 +135,9 @@ def test_an_empty_folder_and_an_unknown_target_are_refused(tmp_path):
 
 
 # ---- the study
-def test_the_study_measures_a_folder(tmp_path, capsys):
+def test_the_study_measures_a_folder(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("workbench.training.recommended._FEW_STEPS", 100)
+    monkeypatch.setattr("workbench.training.recommended._FEW_PASSES", 1)
     (tmp_path / "in").mkdir()
     linear_table(90, 2).to_csv(tmp_path / "in" / "line.csv", index=False)
     words = ["bench", "tables", "--folder", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--json"]

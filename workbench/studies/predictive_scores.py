@@ -27,9 +27,9 @@ def normal_crps(x: np.ndarray, mean: np.ndarray, sigma: np.ndarray) -> np.ndarra
 
 def draws_crps(x: np.ndarray, draws: np.ndarray) -> np.ndarray:
     """Return unbiased estimates (n,) of the CRPS at x (n,) from ``draws`` (n, K) of the distributions."""
-    count, ordered = draws.shape[1], np.sort(draws, 1)
+    count, ascending = draws.shape[1], np.sort(draws, 1)
     weights = 2 * np.arange(1, count + 1) - count - 1
-    spread = (ordered * weights).sum(1) / (count * (count - 1))
+    spread = (ascending * weights).sum(1) / (count * (count - 1))
     return np.abs(draws - x[:, None]).mean(1) - spread
 
 

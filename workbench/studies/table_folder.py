@@ -44,9 +44,9 @@ class Table:
         import pandas as pd
 
         heading = pd.read_csv(self.path, nrows=1, header=None).iloc[0]
-        numbered = bool(pd.to_numeric(heading, errors="coerce").notna().all())
-        frame = pd.read_csv(self.path, header=None if numbered else 0, skipinitialspace=True)
-        if numbered:
+        no_names = bool(pd.to_numeric(heading, errors="coerce").notna().all())
+        frame = pd.read_csv(self.path, header=None if no_names else 0, skipinitialspace=True)
+        if no_names:
             frame.columns = [f"column_{i + 1}" for i in range(frame.shape[1])]
         frame.columns = [str(name).strip() for name in frame.columns]
         numbers = frame.apply(pd.to_numeric, errors="coerce").astype(float)
@@ -66,14 +66,14 @@ class Table:
     @cached_property
     def target(self) -> str:
         """Name of the column to predict."""
-        names, stated = list(self.frame.columns), self.path.parent / _TARGETS
-        asked = json.loads(stated.read_text(encoding="utf-8")).get(self.name) if stated.exists() else None
-        if asked is None:
+        names, file = list(self.frame.columns), self.path.parent / _TARGETS
+        choice = json.loads(file.read_text(encoding="utf-8")).get(self.name) if file.exists() else None
+        if choice is None:
             return names[-1]
-        found = [name for name in names if asked in (name, name.partition(" [")[0])]
-        if not found:
-            raise unknown("column", str(asked), names, owner=f"The table '{self.name}' in {_TARGETS}")
-        return found[0]
+        matches = [name for name in names if choice in (name, name.partition(" [")[0])]
+        if not matches:
+            raise unknown("column", str(choice), names, owner=f"The table '{self.name}' in {_TARGETS}")
+        return matches[0]
 
     @cached_property
     def _mask(self) -> np.ndarray | None:
@@ -117,16 +117,16 @@ def tables(folder: str) -> list[Table]:
     """
     place = Path(folder).expanduser() if folder else SHIPPED
     files = sorted(place.iterdir()) if place.is_dir() else [place] if place.is_file() else []
-    found = {}
+    by_name = {}
     for path in files:
         ending = next((e for e in _ENDINGS if path.name.endswith(e)), None)
         if ending is not None:
-            found[path.name.removesuffix(ending)] = Table(path.name.removesuffix(ending), path)
-    if not found:
+            by_name[path.name.removesuffix(ending)] = Table(path.name.removesuffix(ending), path)
+    if not by_name:
         raise DataError(
             "There is no table to measure",
             expected="a folder with tables NAME.csv or NAME.csv.gz",
             found=str(place),
             suggestion="name one with --folder",
         )
-    return list(found.values())
+    return list(by_name.values())

@@ -57,19 +57,18 @@ def recommended(split: Split, seed: int, draws: int, device: str) -> Prediction:
     from workbench.problems import TableProblem
     from workbench.training import Experiment, Run
 
-    observed = [name for name in split.train.columns if name != split.target]
+    features = [name for name in split.train.columns if name != split.target]
     start = clock(device)
-    problem = TableProblem(split.train, x=[split.target], y=observed)
+    problem = TableProblem(split.train, x=[split.target], y=features)
     run = Run(Experiment.recommended(problem, len(split.train), seed=seed), device=device)
     for _ in run:
         pass
-    fitted, seconds = run.fitted, clock(device) - start
-    x = torch.from_numpy(split.test[[split.target]].to_numpy(float))
-    y = torch.from_numpy(split.test[observed].to_numpy(float))
+    network, seconds = run.fitted, clock(device) - start
+    x, y = (torch.tensor(split.test[names].to_numpy(float).copy()) for names in ([split.target], features))
+    generator = torch.Generator(device=network.model.device).manual_seed(seed)
     with torch.no_grad():
-        loss = -fitted.log_prob(x, y).double().cpu().numpy()
-        rows = y.repeat_interleave(draws, 0)
-        values = fitted.sample(len(rows), rows, torch.Generator(device=fitted.model.device).manual_seed(seed))
+        loss = -network.log_prob(x, y).double().cpu().numpy()
+        values = network.sample(len(x) * draws, y.repeat_interleave(draws, 0), generator)
     values = values.double().cpu().numpy().reshape(len(x), draws)
     low, high = np.quantile(values, ENDS, axis=1)
     return Prediction(loss, scores.draws_crps(x[:, 0].numpy(), values), low, high, seconds)

@@ -109,16 +109,16 @@ class Tables(Study):
         table = next(t for t in tables(self.folder) if t.name == cell.coordinates["table"])
         number = int(cell.coordinates["seed"])
         split = table.split(number)
-        predicted = METHODS[str(cell.coordinates["method"])](split, number, self.draws, context.device)
-        loss, x = predicted.negative_log_density, split.test[split.target].to_numpy(float)
+        prediction = METHODS[str(cell.coordinates["method"])](split, number, self.draws, context.device)
+        loss, x = prediction.negative_log_density, split.test[split.target].to_numpy(float)
         return xr.Dataset(
             {
                 "loss": loss.mean(),
                 "worst": loss.max() - loss.mean(),
-                "crps": predicted.crps.mean(),
-                "coverage": 100 * predictive_scores.covered(x, predicted.low, predicted.high).mean(),
-                "width": (predicted.high - predicted.low).mean(),
-                "training_seconds": predicted.seconds,
+                "crps": prediction.crps.mean(),
+                "coverage": 100 * predictive_scores.covered(x, prediction.low, prediction.high).mean(),
+                "width": (prediction.high - prediction.low).mean(),
+                "training_seconds": prediction.seconds,
                 "rows": float(len(split.train)),
             }
         )

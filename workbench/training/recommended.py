@@ -7,7 +7,7 @@ members     networks in the ensemble: many narrow ones, or few wide ones
 detail      scale of the first layer's initial weights, larger ones fit finer structure: grows with the
             density of the simulations, since few of them cannot tell structure from chance
 steps       a number of passes over the simulations, within limits on both sides
-folds       of few simulations every network leaves out a fifth; the best weights, and how far the networks
+folds       of few simulations every network leaves out a tenth; the best weights, and how far the networks
             are trusted beside broad normal distributions, are chosen by the rows that they have not seen
 stopping    validation from the start on; the best weights are kept, and the initial ones where none are
             significantly better
@@ -31,8 +31,9 @@ _FEWEST_STEPS, _MOST_STEPS, _PASSES = 600, 20_000, 52
 #: Simulations for each unit of a layer and each unknown; least and largest width of a layer; sum of the
 #: networks' widths; largest number of networks.
 _ROWS, _LEAST_WIDTH, _MOST_WIDTH, _UNITS, _MOST_MEMBERS = 40, 64, 128, 640, 6
-#: Few simulations: number of networks, and of folds of which each network leaves one out.
-_FEW_MEMBERS, _FOLDS = 10, 5
+#: Few simulations: number of networks, each of which leaves out one of as many folds; least and largest number
+#: of steps, and passes.
+_FOLDS, _FEW_STEPS, _MOST_FEW_STEPS, _FEW_PASSES = 10, 1200, 3000, 120
 #: Ratio of the setting ``detail`` to the number of simulations along each dimension, and its limits.
 _DETAIL, _LEAST_DETAIL, _MOST_DETAIL = 0.4, 1.0, 3.0
 
@@ -64,11 +65,12 @@ def recommended(problem: Problem, simulations: int) -> dict[str, Any]:
     width = min(max(width, unknowns), 1024)  # each unknown has a unit of its own
     architecture = {"members": members, "width": width, "detail": round(detail, 2)}
     if cross_fit:
-        architecture |= {"members": _FEW_MEMBERS, "folds": _FOLDS}
+        architecture |= {"members": _FOLDS, "folds": _FOLDS}
+        steps = int(min(max(_FEW_PASSES * simulations / batch, _FEW_STEPS), _MOST_FEW_STEPS))
     training = {
         "samples": simulations,
         "batch_size": batch,
-        "learning_rate": 1e-2,
+        "learning_rate": 2e-2 if cross_fit and unknowns == 1 else 1e-2,
         "optimiser": "adamw",
         "weight_decay": 1e-4,
         "warm_up": steps // 10,

@@ -181,8 +181,8 @@ class RegressedMixturesModel(RegressedModel):
     def log_prob_to_train(self, x: Tensor, y: Tensor | None, rows: Tensor | None = None) -> Tensor:
         if rows is None or not self.cross_fitted:
             return super().log_prob_to_train(x, y)
-        kept = ~self._leaves_out(rows)
-        return torch.where(kept, self.log_probs(x, y), 0.0).sum(0) * (x.shape[0] / kept.sum())
+        learns = ~self._leaves_out(rows)
+        return torch.where(learns, self.log_probs(x, y), 0.0).sum(0) * (x.shape[0] / learns.sum())
 
     def mixed_log_prob(self, x: Tensor, y: Tensor | None) -> Tensor:
         average = super().mixed_log_prob(x, y)
@@ -203,9 +203,9 @@ class RegressedMixturesModel(RegressedModel):
 
     @torch.no_grad()
     def calibrate(self, x: Tensor, y: Tensor | None, more_x: Tensor, more_y: Tensor | None) -> None:
-        seen = self.unseen_log_probs(x, y)
+        training = self.unseen_log_probs(x, y)
         more = super().mixed_log_prob(more_x, more_y), self._broad_log_probs(more_x, more_y)
-        self.broad.fit(torch.cat([seen[0], more[0]]), torch.cat([seen[1], more[1]], 1))
+        self.broad.fit(torch.cat([training[0], more[0]]), torch.cat([training[1], more[1]], 1))
 
     def _broad_log_probs(self, x: Tensor, y: Tensor | None) -> Tensor:
         """log-densities (J, n) of the broad normals at x (n, D), truncated like the first member."""
