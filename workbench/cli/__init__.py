@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from workbench.cli.arguments import parser
+from workbench.cli.arguments import joined, parser
 from workbench.core.errors import WorkbenchError
 
 INTERRUPTED = 130
@@ -20,7 +20,7 @@ __all__ = ["main"]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    words = joined(sys.argv[1:] if argv is None else argv)
     try:
         args = parser(as_json="--json" in words).parse_args(words)
         if "command" not in args:

@@ -6,7 +6,7 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
 from typing import NoReturn
@@ -27,6 +27,8 @@ LISTS = (
     "views",
 )
 FORMATS = ("weights", "graph", "onnx", "notebook", "formula", "posterior", "report")
+#: Beginning of a value that argparse takes for an option: -1.5, -.5, -inf.
+_NEGATIVE = re.compile(r"-(\d|\.\d|inf|nan)", re.IGNORECASE)
 FUNCTIONS = ("inverse", "latent", "log_prob", "predict")
 BUDGETS = ("fast", "thorough")
 
@@ -65,6 +67,13 @@ def parser(*, as_json: bool = False) -> argparse.ArgumentParser:
         return options
 
     verb("list", "List the entries of a catalogue.").add_argument("what", choices=LISTS)
+    table = verb(
+        "table", "Describe the columns of a table: what each suggests, and what is missing.", module="table"
+    )
+    table.add_argument("file", metavar="FILE", help="CSV, Parquet, NetCDF, HDF5, Zarr, Excel or NumPy")
+    table.add_argument(
+        "--group-path", default="", metavar="NAME", help="group of the file, or sheet of Excel"
+    )
     _train(verb("train", "Train an experiment; the run is a folder.", module="training"))
     _sample(verb("sample", "Draw from a trained model."))
     _diagnose(verb("diagnose", "Diagnose a trained run: calibration, latent, density, inverse."))
@@ -113,6 +122,34 @@ def _later(module: str, name: str) -> Callable:
     return command
 
 
+def joined(words: Sequence[str]) -> list[str]:
+    """Join an option and a value that begins with a minus and a digit, as in ``--observation -1.5,0``.
+
+    argparse would take the value for an option; none of ours begins with a digit.
+    """
+    result: list[str] = []
+    for word in words:
+        option = result[-1] if result else ""
+        if option.startswith("--") and len(option) > 2 and "=" not in option and _NEGATIVE.match(word):
+            result[-1] = f"{option}={word}"
+        else:
+            result.append(word)
+    return result
+
+
+def _observation(options: argparse.ArgumentParser, text: str, *, required: bool = False) -> None:
+    """Add ``--observation`` and ``--observation-file``, of which one may be given."""
+    choice = options.add_mutually_exclusive_group(required=required)
+    choice.add_argument(
+        "--observation", metavar="1.5,0", help=f"{text}: in the order of y, or by name as in b=1.5,c=0"
+    )
+    choice.add_argument(
+        "--observation-file",
+        metavar="FILE",
+        help="the same as a table with the columns of y (CSV, Parquet, NetCDF or Zarr)",
+    )
+
+
 def _set(options: argparse.ArgumentParser, text: str) -> None:
     options.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", dest="settings", help=text
@@ -124,8 +161,10 @@ def _train(options: argparse.ArgumentParser) -> None:
     for part in ("problem", "architecture", "objective"):
         options.add_argument(f"--{part}", metavar="KEY", help=f"see: workbench list {part}s")
     _set(options, "a setting: width=32, or objective.weight_z=2 where the name stands in several parts")
-    options.add_argument("--data", metavar="FILE", help="a table of your own (CSV, Parquet, NetCDF or Zarr)")
-    options.add_argument("--x", metavar="A,B", help="the table's columns to infer")
+    options.add_argument("--data", metavar="FILE", help="a table of your own (CSV, Parquet, NetCDF, …)")
+    options.add_argument(
+        "--x", metavar="A,B", help="the table's columns to infer; a name with a comma: '\"a, b\"'"
+    )
     options.add_argument("--y", metavar="C,D", help="the table's columns that are observed")
     options.add_argument(
         "--recommended",
@@ -148,7 +187,7 @@ def _model(options: argparse.ArgumentParser) -> None:
 
 def _sample(options: argparse.ArgumentParser) -> None:
     _model(options)
-    options.add_argument("--observation", metavar="1.5,0", help="the observed values, in the order of y")
+    _observation(options, "the observed values; a file may hold many observations, one in each row")
     options.add_argument("--draws", type=int, default=1000, metavar="N", help="number of draws (1000)")
     options.add_argument("--seed", type=int, default=0, metavar="S", help="same seed, same draws (0)")
     options.add_argument("--out", metavar="FILE", help="file for the draws: .nc, .csv, or .zarr")
@@ -165,7 +204,7 @@ def _diagnose(options: argparse.ArgumentParser) -> None:
     options.add_argument(
         "--only", metavar="A,B", help="only these diagnostics (see: workbench list diagnostics)"
     )
-    options.add_argument("--observation", metavar="1.5,0", help="observation for local diagnostics")
+    _observation(options, "observation for local diagnostics")
     options.add_argument(
         "--plain", action="store_true", help="a plain-language summary: checks, failures and remedies"
     )
@@ -174,7 +213,7 @@ def _diagnose(options: argparse.ArgumentParser) -> None:
 
 def _invert(options: argparse.ArgumentParser) -> None:
     _model(options)
-    options.add_argument("--observation", metavar="1.5,0", required=True, help="target values, in order of y")
+    _observation(options, "target values", required=True)
     options.add_argument("--method", metavar="KEY", default="gradient", help="see: workbench list inversion")
     _set(options, "a setting of the method")
     options.add_argument("--seed", type=int, default=0, metavar="S", help="same seed, same search (0)")
@@ -183,9 +222,7 @@ def _invert(options: argparse.ArgumentParser) -> None:
 
 def _refine(options: argparse.ArgumentParser) -> None:
     _model(options)
-    options.add_argument(
-        "--observation", metavar="1.5,0", required=True, help="observed values, in order of y"
-    )
+    _observation(options, "observed values", required=True)
     options.add_argument(
         "--method", metavar="KEY", default="automatic", help="see: workbench list refinement"
     )
@@ -200,11 +237,7 @@ def _refine(options: argparse.ArgumentParser) -> None:
 def _report(options: argparse.ArgumentParser) -> None:
     options.add_argument("model", metavar="DIR", help="folder of a run")
     options.add_argument("--out", metavar="FILE.html", required=True)
-    options.add_argument(
-        "--observation",
-        metavar="1.5,0",
-        help="observed values of the posterior that is plotted, in order of y",
-    )
+    _observation(options, "observed values of the posterior that is plotted")
     options.add_argument("--budget", choices=BUDGETS, default="fast", help="effort of the diagnostics (fast)")
     options.add_argument("--seed", type=int, default=0, metavar="S", help="same seed, same verdict (0)")
 
@@ -234,9 +267,7 @@ def _export(options: argparse.ArgumentParser) -> None:
         default="inverse",
         help="what a graph or an ONNX file computes: x from z (sampling), z from x, the density, or y from x",
     )
-    options.add_argument(
-        "--observation", metavar="1.5,0", help="observed values of a posterior (default: the problem's own)"
-    )
+    _observation(options, "observed values of a posterior (default: the problem's own)")
 
 
 def _study(options: argparse.ArgumentParser) -> None:
@@ -248,6 +279,9 @@ def _study(options: argparse.ArgumentParser) -> None:
         "result gives its time",
     )
     _set(options, "a setting")
+    options.add_argument(
+        "--folder", metavar="DIR", help="folder of the tables NAME.csv to measure (tables), the target last"
+    )
     options.add_argument(
         "--out", metavar="DIR", help="the study's folder (its own under the workbench's home)"
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from workbench.cli.text import numbers, parse_settings, print_json, print_summary, setting_pairs
+from workbench.cli.observations import observation, observed
+from workbench.cli.text import parse_settings, print_json, print_summary, setting_pairs
 from workbench.cli.verbs import open_model
 from workbench.core.errors import SpecError
 
@@ -22,9 +23,9 @@ def refine_command(args: argparse.Namespace) -> None:
     if pairs and args.method == "automatic":
         raise SpecError("Settings go with a method", expected="--method KEY", found=pairs[0][0])
     settings = parse_settings(REFINEMENT[args.method], args.settings) if pairs else {}
-    posterior = refine(
-        open_model(args.model), numbers(args.observation), method=args.method, seed=args.seed, **settings
-    )
+    model = open_model(args.model)
+    y = observation(args, observed(model))
+    posterior = refine(model, y, method=args.method, seed=args.seed, **settings)
     draws, gain = posterior.sample(args.draws, seed=args.seed), posterior.gain
     out = str(write_samples(draws, args.out, arviz=False)) if args.out else None
     variables = summary(draws)

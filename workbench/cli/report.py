@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from workbench.cli.text import numbers, print_json
+from workbench.cli.observations import given, observation, observed
+from workbench.cli.text import print_json
+from workbench.cli.verbs import open_model
 
 
 def report_command(args: argparse.Namespace) -> None:
@@ -14,7 +16,7 @@ def report_command(args: argparse.Namespace) -> None:
     path = report(
         args.model,
         args.out,
-        observation=numbers(args.observation) or (),
+        observation=observation(args, observed(open_model(args.model))) if given(args) else (),
         budget=args.budget,
         seed=args.seed,
     )

@@ -9,20 +9,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from workbench.core.errors import SpecError
-from workbench.core.observation import parse_values
+from workbench.core.names import split_names
 from workbench.core.spec import Spec, parse_setting
 
 
 def names(text: str | None) -> list[str]:
-    """Split a string such as ``a, b`` into a list of words."""
-    return [part.strip() for part in (text or "").split(",") if part.strip()]
-
-
-def numbers(text: str | None) -> list[float] | None:
-    """Parse a string such as ``1.5,0`` into numbers; None for None."""
-    if text is None:
-        return None
-    return list(parse_values(text, suggestion="write --observation=-1,2 when the first number is negative"))
+    """Split a string such as ``a, b`` into names; one with a comma stands between quotation marks."""
+    return split_names(text or "")
 
 
 def setting_pairs(texts: Iterable[str]) -> list[tuple[str, str]]:

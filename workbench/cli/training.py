@@ -6,6 +6,7 @@ import argparse
 import signal
 import sys
 import threading
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,9 @@ from tqdm import tqdm
 
 from workbench.backends import Handle, InlineBackend
 from workbench.cli.text import names, print_json, setting_pairs
-from workbench.core.errors import RunError, SpecError
+from workbench.core.errors import DataWarning, RunError, SpecError
 from workbench.problems import PROBLEMS, Problem
-from workbench.problems.user.readers import declared_columns
+from workbench.problems.user.readers import declared_columns, split_path
 from workbench.training import Experiment
 
 if TYPE_CHECKING:
@@ -27,13 +28,19 @@ _PARTS = ("problem", "architecture", "objective", "training")
 
 def train_command(args: argparse.Namespace) -> int:
     """Train an experiment or resume a run, save it, and print the result."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)  # printed as notes
+        return _train(args)
+
+
+def _train(args: argparse.Namespace) -> int:
     handle = _start(args)
     try:
         run = _intact(handle)
         if args.resume:
             _change(run, args)
-        before, warnings = run.brief(), run.experiment.warnings()
-        for sentence in warnings:
+        before, notes = run.brief(), run.experiment.warnings()
+        for sentence in notes:
             print(f"Note: {sentence}", file=sys.stderr)
         was_interrupted = _advance(handle)
         _intact(handle)
@@ -41,7 +48,7 @@ def train_command(args: argparse.Namespace) -> int:
         # whatever happens, the folder must not say that a process still works in it
         if handle.status().state in ("starting", "running", "paused"):
             handle.stop()
-    _report(handle, before, warnings, as_json=args.json)
+    _report(handle, before, notes, as_json=args.json)
     if was_interrupted:
         print(f"Interrupted and saved. Go on with: workbench train --resume {handle.folder}", file=sys.stderr)
     return _INTERRUPTED if was_interrupted else 0
@@ -112,9 +119,10 @@ def _table(args: argparse.Namespace) -> Problem:
             expected="--data FILE --x a,b (and --y c,d where something is observed)",
             found="--data without --x" if args.data else "no --data",
         )
-    if not Path(args.data).exists():
+    file, group = split_path(args.data)
+    if not file.exists():
         raise SpecError("The table cannot be found", expected="a file", found=f"nothing at {args.data}")
-    path = str(Path(args.data).resolve())
+    path = str(file.resolve()) + (f"#{group}" if group else "")
     columns = roles or {"x_columns": names(args.x), "y_columns": names(args.y)}
     return PROBLEMS.make("table", path=path, **columns)
 
@@ -182,7 +190,7 @@ class _Interruption:
             signal.signal(number, handler)
 
 
-def _report(handle: Handle, before: dict, warnings: list[str], *, as_json: bool) -> None:
+def _report(handle: Handle, before: dict, notes: list[str], *, as_json: bool) -> None:
     run = handle.training_run
     after, state = run.brief(), handle.status().state
     steps, seconds = after["iteration"] - before["iteration"], after["seconds"] - before["seconds"]
@@ -199,7 +207,7 @@ def _report(handle: Handle, before: dict, warnings: list[str], *, as_json: bool)
                 "parameters": run.parameters,
                 "device": str(run.device),
                 "events": run.events,
-                "warnings": warnings,
+                "warnings": notes,
             }
         )
     loss = "" if after["loss"] is None else f", loss {after['loss']:.4g}"

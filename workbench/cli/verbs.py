@@ -11,7 +11,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.cli.text import names, numbers, parse_settings, print_json, print_summary, print_warnings
+from workbench.cli.observations import given, observation, observed
+from workbench.cli.text import names, parse_settings, print_json, print_summary, print_warnings
 from workbench.core.errors import SpecError
 
 if TYPE_CHECKING:
@@ -74,18 +75,19 @@ def sample_command(args: argparse.Namespace) -> None:
 
     if args.out:
         check_path(args.out, arviz=args.arviz)
-    model, observation = open_model(args.model), numbers(args.observation)
+    model = open_model(args.model)
     model = getattr(model, "fitted", model)
-    if model.y and observation is None:
+    y = observation(args, model.y, many=True)
+    if model.y and y is None:
         columns = ", ".join(v.name for v in model.y)
         raise SpecError(
             "This model needs an observation", expected=f"--observation with {columns}", found="none"
         )
-    if observation is None:
+    if y is None:
         draws = model.sample_dataset(args.draws, seed=args.seed)
         posterior, concerns = None, []
     else:
-        posterior = Posterior(model, observation)
+        posterior = Posterior(model, y)
         draws = posterior.sample(args.draws, seed=args.seed)
         concerns = print_warnings(posterior.concerns)
     out = None
@@ -94,9 +96,20 @@ def sample_command(args: argparse.Namespace) -> None:
         out = str(write_datatree(posterior.to_datatree(args.draws, chains=chains, seed=args.seed), args.out))
     elif args.out:
         out = str(write_samples(draws, args.out, arviz=args.arviz))
+    about = {"out": out, "draws": args.draws, "observation": y, "warnings": concerns}
+    if posterior is not None and posterior.many:
+        parts = [summary(draws.isel(observation=i)) for i in range(len(posterior))]
+        if args.json:
+            return print_json(about | {"observations": [{"variables": part} for part in parts]})
+        for row, part in zip(posterior.observation, parts, strict=True):
+            pairs = zip(model.y, row, strict=True)
+            print("at " + ", ".join(f"{v.name} = {value:.6g}" for v, value in pairs))
+            print_summary(part, None)
+        if out:
+            print(out)
+        return None
     variables = summary(draws)
     if args.json:
-        about = {"out": out, "draws": args.draws, "observation": observation, "warnings": concerns}
         return print_json(about | {"variables": variables})
     print_summary(variables, out)
 
@@ -105,12 +118,13 @@ def diagnose_command(args: argparse.Namespace) -> None:
     """Diagnose a trained model and print the verdicts."""
     from workbench.diagnostics import diagnose
 
+    model = open_model(args.model)
     report = diagnose(
-        open_model(args.model),
+        model,
         only=names(args.only),
         seed=args.seed,
         budget=args.budget,
-        observation=numbers(args.observation) or (),
+        observation=observation(args, observed(model)) or (),
     )
     print_json(report.summary()) if args.json else print(report.plain() if args.plain else report)
 
@@ -124,9 +138,10 @@ def invert_command(args: argparse.Namespace) -> None:
     settings = parse_settings(method, args.settings)
     if args.out and Path(args.out).suffix != ".nc":
         raise SpecError("The search is written as NetCDF", expected="a name that ends in .nc", found=args.out)
+    model = open_model(args.model)
     search = invert(
-        open_model(args.model),
-        numbers(args.observation),
+        model,
+        observation(args, observed(model)),
         method=method.from_values(settings),
         seed=args.seed,
     )
@@ -150,12 +165,15 @@ def export_command(args: argparse.Namespace) -> None:
     from workbench.export import FORMATS, export
     from workbench.training import Posterior
 
-    observation = numbers(args.observation)
-    subject = args.model if FORMATS[args.format].of_run else open_model(args.model)
-    if observation is not None and FORMATS[args.format].at_observation:
+    subject: Any = args.model if FORMATS[args.format].of_run else open_model(args.model)
+    y = None
+    if given(args):
+        y = observation(args, observed(open_model(args.model)), many=FORMATS[args.format].at_observation)
+    if y is not None and FORMATS[args.format].at_observation:
         subject = getattr(subject, "fitted", subject)
-        print_warnings(Posterior(subject, observation).concerns)
-    path = export(subject, args.format, args.out, function=args.function, observation=observation or ())
+        print_warnings(Posterior(subject, y).concerns)
+    y = () if y is None else y
+    path = export(subject, args.format, args.out, function=args.function, observation=y)
     size = path.stat().st_size
     if args.json:
         return print_json({"out": str(path), "format": args.format, "bytes": size})

@@ -18,22 +18,24 @@ class WorkbenchError(Exception):
 
     def __init__(self, asked: str, *, expected: str = "", found: str = "", suggestion: str = "") -> None:
         self.asked, self.expected, self.found, self.suggestion = asked, expected, found, suggestion
-        parts = [asked.rstrip(".") + "."]
+        parts = [_with_stop(asked)]
         if expected:
-            parts.append(f"Expected: {expected.rstrip(chr(46))}.")
+            parts.append(f"Expected: {_with_stop(expected)}")
         if found:
-            parts.append(f"Found: {found.rstrip(chr(46))}.")
+            parts.append(f"Found: {_with_stop(found)}")
         if suggestion:
-            parts.append(
-                suggestion[0].upper()
-                + suggestion[1:].rstrip(".?")
-                + ("?" if suggestion.endswith("?") else ".")
-            )
+            parts.append(_with_stop(suggestion[0].upper() + suggestion[1:]))
         super().__init__(" ".join(parts))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # keyword-only arguments would otherwise be lost on the way from a worker process
         return _rebuild, (type(self), self.asked, self.expected, self.found, self.suggestion)
+
+
+def _with_stop(text: str) -> str:
+    """End a text with one full stop, unless it ends with a question mark."""
+    text = text.rstrip(".")
+    return text if text.endswith("?") else f"{text}."
 
 
 def _rebuild(
@@ -68,6 +70,10 @@ class ExportError(WorkbenchError, RuntimeError):
 
 class RefusedError(WorkbenchError, ValueError):
     """A file that is not loaded: damaged, modified, too new or of an unknown kind."""
+
+
+class DataWarning(UserWarning):
+    """Data that can be used, but whose results may surprise, such as a column with far values."""
 
 
 def did_you_mean(name: str, options: Iterable[str]) -> str:

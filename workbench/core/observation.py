@@ -1,17 +1,23 @@
-"""Check the values of one observation, or of any other row of variables.
+"""Check the values of one observation or of many, or of any other rows of variables.
 
 Every entry point (Python calls, command line, address of a page, files) passes its input to `checked_values`
-and gets floats back, or an error that names the variables and the first invalid value.
+or `checked_rows` and gets floats back, or an error that names the variables and the first invalid value.
+Values are given in the order of the variables (a sequence, array or tensor), or by name in any order (a
+mapping, a Series, a table, a Dataset, a DataArray with names along one dimension).
 """
 
 from __future__ import annotations
 
-import math
+import csv
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workbench.core.errors import SpecError, WorkbenchError
+from workbench.core.named_values import NamedValues, named_values, number_array, stacked
 from workbench.core.variable import Variable, named
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def parse_values(
@@ -21,6 +27,7 @@ def parse_values(
 
     Raises ``error`` for a part that is no number; its message contains ``noun`` and ``suggestion``.
     """
+    text = text.replace("\u2212", "-")  # the minus sign of typography, as plots write it
     try:
         return tuple(float(part) for part in text.replace(",", " ").replace(";", " ").split())
     except ValueError as cause:
@@ -30,6 +37,48 @@ def parse_values(
             found=text[:80],
             suggestion=suggestion,
         ) from cause
+
+
+def parse_named_values(
+    text: str, *, noun: str = "observation", error: type[WorkbenchError] = SpecError
+) -> tuple[float, ...] | dict[str, float | str]:
+    """Parse numbers, or numbers by name such as ``height=0, range=1.5`` in any order.
+
+    A name that holds a comma or an equals sign stands in double quotes, as in CSV: ``"flux (mJy, 3 GHz)"=2``.
+    A value that is no number stays a text: it may be the label of a category. Raises ``error`` for numbers
+    without names that are none, and for a name that stands twice.
+    """
+    if "=" not in text:
+        return parse_values(text, noun=noun, error=error)
+    # a quoted name is quoted together with its value for the reader of CSV
+    parts = next(csv.reader([_quoted(text)], skipinitialspace=True))
+    values: dict[str, float | str] = {}
+    for part in filter(str.strip, parts):
+        name, equals, number = part.strip().rpartition("=")
+        name = name.strip()
+        if not equals or name in values:
+            raise error(
+                f"The {noun} cannot be read",
+                expected="each variable once, as in height=0, range=1.5",
+                found=part[:80],
+            )
+        values[name] = _number_or_text(number.strip())
+    return values
+
+
+def _number_or_text(text: str) -> float | str:
+    """Return the number that a text is, or else the text itself, such as the label of a category."""
+    try:
+        return float(text.replace("\u2212", "-"))
+    except ValueError:
+        return text
+
+
+def _quoted(text: str) -> str:
+    """Move the closing quotation mark of each quoted name behind its value: "a, b"=1 -> "a, b=1"."""
+    import re
+
+    return re.sub(r'"((?:[^"]|"")*)"(\s*=[^,]*)', lambda m: f'"{m[1]}{m[2]}"', text)
 
 
 def checked_values(
@@ -44,46 +93,117 @@ def checked_values(
 
     Parameters
     ----------
-    values : a sequence, array or tensor of M numbers, in any shape.
+    values : M numbers in any shape, or by name in any order: a mapping, a Series, a table with one row, a
+        Dataset or DataArray.
     variables : the M variables, in the order of the values.
     noun : what the values are, for the error message.
     owner : what the values belong to (a problem, a model), for the error message; may be empty.
     error : class of the error to raise.
 
-    Raises ``error`` for values that are not numbers, for a wrong number of them, and for the first one that
-    is infinite or not a number.
+    Raises ``error`` for values that are not numbers, for a wrong number of them, for missing and unknown
+    names, and for the first one that is infinite or not a number.
     """
     subject = f"The {noun}" + (f" for {owner}" if owner else "")
-    numbers = _floats(values)
+    rows, many = _rows(values, variables, noun, subject, error)
+    if many and len(rows) != 1:
+        raise error(
+            f"{subject} has the wrong number of values",
+            expected=_form(variables, noun),
+            found=f"{len(rows)} rows of them",
+            suggestion="choose one row",
+        )
+    _check_finite(rows, variables, subject, error)
+    return tuple(rows[0].tolist())
+
+
+def checked_rows(
+    values: Any,
+    variables: Sequence[Variable],
+    *,
+    noun: str = "observation",
+    error: type[WorkbenchError] = SpecError,
+) -> tuple[np.ndarray, bool]:
+    """Convert one row of values, or many, to finite numbers (k, M), float64, and whether they are many.
+
+    Many are an array (k, M) with k > 1, a mapping, table, Dataset or DataArray with k values for each name,
+    or a sequence of mappings. One row is accepted in every form that `checked_values` accepts. A Dataset or
+    DataArray with a dimension is many even where that has length 1. Raises ``error`` as `checked_values`.
+    """
+    rows, many = _rows(values, variables, noun, f"The {noun}", error)
+    _check_finite(rows, variables, f"The {noun}", error)
+    return rows, many
+
+
+def optional_values(values: Any, variables: Sequence[Variable]) -> tuple[float, ...]:
+    """Return the checked values of one observation; () where none is given: None, or an empty sequence."""
+    if values is None or (isinstance(values, tuple | list) and not values):
+        return ()
+    return checked_values(values, variables)
+
+
+def _rows(
+    values: Any, variables: Sequence[Variable], noun: str, subject: str, error: type[WorkbenchError]
+) -> tuple[np.ndarray, bool]:
+    """Convert values to (k, M), and say whether they were given as many; finiteness is not checked."""
+    source = named_values(values, variables) if variables else None
+    if source is None and any(v.labels for v in variables) and number_array(values) is None:
+        if isinstance(values, list | tuple) and len(values) == len(variables):  # with a label among them
+            source = NamedValues(dict(zip((v.name for v in variables), values, strict=True)))
+    if source is None:
+        return _ordered_rows(values, variables, noun, subject, error)
+    array, dims = stacked(source, variables, subject=subject, error=error)
+    if array.ndim > 2:
+        extent = ", ".join(d or str(n) for d, n in zip(dims, array.shape[:-1], strict=True))
+        raise error(
+            f"{subject} has more than one dimension of rows",
+            expected="one observation, or one dimension of them",
+            found=extent,
+            suggestion="stack them, as in data.stack(observation=[…]).reset_index('observation')",
+        )
+    if not array.size:
+        raise error(f"{subject} has no rows", expected=_form(variables, noun), found="an empty table")
+    many = array.ndim == 2 and (len(array) > 1 or bool(dims[0]))
+    return array.reshape(-1, len(variables)), many
+
+
+def _ordered_rows(
+    values: Any, variables: Sequence[Variable], noun: str, subject: str, error: type[WorkbenchError]
+) -> tuple[np.ndarray, bool]:
+    array, count = number_array(values), len(variables)
+    if array is None:
+        raise error(
+            f"{subject} is not made of numbers", expected=_form(variables, noun), found=repr(values)[:80]
+        )
+    if array.ndim == 2 and len(array) > 1 and array.shape[1] == count > 0:
+        return array, True
+    if array.size != count:
+        several = array.ndim == 1 and count == 1 and array.size > 1
+        raise error(
+            f"{subject} has the wrong number of values",
+            expected=_form(variables, noun),
+            found=f"an array of shape {array.shape}" if array.ndim > 1 else f"{array.size}",
+            suggestion=f"give {array.size} of them as rows: an array ({array.size}, 1)" if several else "",
+        )
+    return array.reshape(1, -1), False
+
+
+def _form(variables: Sequence[Variable], noun: str) -> str:
     names = named(variables) or f"none: there is no {noun}"
-    form = f"{len(variables)} {'number' if len(variables) == 1 else 'numbers'} ({names})"
-    if numbers is None:
-        raise error(f"{subject} is not made of numbers", expected=form, found=repr(values)[:80])
-    if len(numbers) != len(variables):
-        raise error(f"{subject} has the wrong number of values", expected=form, found=f"{len(numbers)}")
-    for variable, number in zip(variables, numbers, strict=True):
-        if not math.isfinite(number):
-            raise error(
-                f"{subject} holds values that are not finite",
-                expected=f"a number for {variable.name}",
-                found=str(number),
-                suggestion="give a number for every variable: a missing value cannot be left out",
-            )
-    return numbers
+    return f"{len(variables)} {'number' if len(variables) == 1 else 'numbers'} ({names})"
 
 
-def _floats(values: Any) -> tuple[float, ...] | None:
-    """Flatten a sequence, array or tensor to a tuple of floats; None where an entry is no number."""
+def _check_finite(
+    rows: np.ndarray, variables: Sequence[Variable], subject: str, error: type[WorkbenchError]
+) -> None:
     import numpy as np
 
-    if values is None:
-        return None
-    if hasattr(values, "detach"):  # a tensor, perhaps on another device or part of a graph
-        values = values.detach().cpu().tolist()
-    try:
-        array = np.asarray(values)
-        if array.size and array.dtype.kind not in "biufO":
-            return None
-        return tuple(array.astype(np.float64).reshape(-1).tolist())
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        return None
+    finite = np.isfinite(rows)
+    if finite.all():
+        return
+    row, column = np.argwhere(~finite)[0].tolist()
+    raise error(
+        f"{subject} holds values that are not finite",
+        expected=f"a number for {variables[column].name}",
+        found=f"{rows[row, column]}" + (f" in row {row}" if len(rows) > 1 else ""),
+        suggestion="give a number for every variable: a missing value cannot be left out",
+    )

@@ -46,7 +46,12 @@ def read_archive(
     try:
         size = path.stat().st_size
         if not path.is_file():
-            raise RefusedError(refusal, expected="a file", found="a folder")
+            raise RefusedError(
+                refusal,
+                expected="a file written by wb.save",
+                found="a folder",
+                suggestion="open a run's folder with wb.Run.resume",
+            )
         if size > largest:
             raise RefusedError(refusal, expected=f"at most {largest} bytes", found=f"{size} bytes")
         with zipfile.ZipFile(path) as archive:
@@ -68,9 +73,9 @@ def read_archive(
     ) as error:
         if isinstance(error, RefusedError):
             raise
-        raise RefusedError(
-            refusal, expected="a zip file written by wb.save", found=str(error) or type(error).__name__
-        ) from error
+        text = str(error) or type(error).__name__
+        found = "a file of another kind" if text == "File is not a zip file" else text[:1].lower() + text[1:]
+        raise RefusedError(refusal, expected="a zip file written by wb.save", found=found) from error
 
 
 def _read(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,8 @@ import workbench
 from workbench.core.capability import Capability
 from workbench.core.errors import SpecError, WorkbenchError
 from workbench.core.lazy import torch
-from workbench.core.names import array_names, file_names, original_attribute
+from workbench.core.named_values import OBSERVATION
+from workbench.core.names import DIMENSIONS, array_names, file_names, original_attribute
 from workbench.core.variable import Variable
 from workbench.problems import PROBLEMS
 
@@ -59,6 +60,81 @@ def to_dataset(x: Tensor, variables: Sequence[Variable]) -> xr.Dataset:
     )
 
 
+def label_draws(
+    draws: Tensor,
+    variables: Sequence[Variable],
+    observations: np.ndarray,
+    observed: Sequence[Variable],
+    *,
+    many: bool,
+) -> xr.Dataset:
+    """Convert draws (k, n, D) at observations (k, M) to a Dataset, along (draw) or (observation, draw).
+
+    A single observation becomes an attribute, many become coordinates where no parameter has their name.
+    """
+    about = {"observation_names": [v.name for v in observed]}
+    if not many:
+        return to_dataset(draws[0], variables).assign_attrs(observation=observations[0].tolist(), **about)
+    values = draws.detach().cpu().double().numpy()
+    names = array_names(v.name for v in variables)
+    places = array_names(v.name for v in observed)
+    reserved = {OBSERVATION, "draw", *names.values()}
+    coords = {
+        places[v.name]: (OBSERVATION, observations[:, i], _attributes(v, places[v.name]))
+        for i, v in enumerate(observed)
+        if places[v.name] not in reserved
+    }
+    return xr.Dataset(
+        {
+            names[v.name]: ((OBSERVATION, "draw"), values[..., i], _attributes(v, names[v.name]))
+            for i, v in enumerate(variables)
+        },
+        coords={OBSERVATION: range(len(values)), "draw": range(values.shape[1]), **coords},
+        attrs=about,
+    )
+
+
+def label_statistic(
+    values: Tensor, variables: Sequence[Variable], *, many: bool, levels: np.ndarray | None = None
+) -> xr.Dataset:
+    """Convert statistics (k, D), or (k, L, D) at L ``levels``, to a Dataset with one variable per parameter.
+
+    Dimensions are ``observation``, where there are many, and ``quantile``, where there are several levels.
+    """
+    table = values.detach().cpu().double().numpy()
+    dims, coords = [OBSERVATION], {OBSERVATION: np.arange(len(table))}
+    if levels is not None and levels.ndim:
+        dims, coords = [*dims, "quantile"], coords | {"quantile": levels}
+    if not many:
+        table, dims = table[0], dims[1:]
+        del coords[OBSERVATION]
+    names = array_names((v.name for v in variables), (*DIMENSIONS, "quantile"))
+    return xr.Dataset(
+        {
+            names[v.name]: (dims, table[..., i], _attributes(v, names[v.name]))
+            for i, v in enumerate(variables)
+        },
+        coords=coords,
+    )
+
+
+def label_levels(shares: np.ndarray, variables: Sequence[Variable], levels: np.ndarray) -> xr.Dataset:
+    """Convert shares (D, L) at L ``levels`` to a Dataset with one variable (level,) per parameter."""
+    names = array_names((v.name for v in variables), (*DIMENSIONS, "level"))
+    arrays = {
+        names[v.name]: ("level", row, original_attribute(v.name, names[v.name]))
+        for v, row in zip(variables, shares, strict=True)
+    }
+    return xr.Dataset(arrays, coords={"level": levels})
+
+
+def label_density(log_prob: Tensor, dims: Sequence[str], coords: Mapping[str, np.ndarray]) -> xr.DataArray:
+    """Convert log-densities to a DataArray with these dimensions, and those of the coordinates that fit."""
+    values = log_prob.detach().cpu().double().numpy()
+    own = {d: coords[d] for d, n in zip(dims, values.shape, strict=True) if len(coords.get(d, ())) == n}
+    return xr.DataArray(values, own, dims, "log_prob", {"units": "nat", "long_name": "log density"})
+
+
 def to_datatree(posterior: Posterior, n: int = 1000, *, chains: int = CHAINS, seed: int = 0) -> xr.DataTree:
     """Draw ``n`` samples of a posterior, in ``chains`` of equal length; returns them with all other groups.
 
@@ -71,11 +147,10 @@ def to_datatree(posterior: Posterior, n: int = 1000, *, chains: int = CHAINS, se
             found=f"{n} draws",
         )
     model, problem = posterior.fitted, _problem(posterior.fitted)
-    generator = torch.Generator(device=model.model.device).manual_seed(seed)
-    x = model.sample(n, [posterior.observation], generator).detach()
+    x = posterior.sample(n, seed=seed, as_="tensor").detach()
     groups: dict[str, xr.Dataset | None] = {
         "posterior": _labelled(x, model.x, chains),
-        "observed_data": _observed(posterior.observation, model.y),
+        "observed_data": _observed(posterior, model.y),
     }
     left_out: dict[str, str] = {}
     groups["sample_stats"] = _sample_stats(posterior, problem, x, chains, left_out)
@@ -123,17 +198,25 @@ def _problem(fitted: FittedModel) -> Problem | None:
 def _labelled(values: Tensor, variables: Sequence[Variable], chains: int) -> xr.Dataset:
     """Convert values (chains · draws, D) to a Dataset with one data variable (chain, draw) per column.
 
-    Unit, symbol and description of each variable are its attributes; names are those of `file_names`.
+    Values (k, chains · draws, D) of k observations get the dimensions (chain, draw, observation). Unit,
+    symbol and description of each variable are its attributes; names are those of `file_names`.
     """
     names = file_names(v.name for v in variables)
-    table = values.detach().cpu().double().numpy().reshape(chains, -1, len(variables))
+    table = _in_chains(values, chains, -2)
+    dims = ("chain", "draw", OBSERVATION)[: table.ndim - 1]
     return xr.Dataset(
         {
-            names[v.name]: (("chain", "draw"), table[..., i], _attributes(v, names[v.name]))
+            names[v.name]: (dims, table[..., i], _attributes(v, names[v.name]))
             for i, v in enumerate(variables)
         },
-        coords={"chain": np.arange(chains), "draw": np.arange(table.shape[1])},
+        coords={dim: np.arange(size) for dim, size in zip(dims, table.shape, strict=False)},
     )
+
+
+def _in_chains(values: Tensor, chains: int, axis: int) -> np.ndarray:
+    """Divide the draws along an axis into chains: (chain, draw, other axes)."""
+    table = np.moveaxis(values.detach().cpu().double().numpy(), axis, 0)
+    return table.reshape(chains, -1, *table.shape[1:])
 
 
 def _attributes(variable: Variable, name: str) -> dict[str, Any]:
@@ -148,11 +231,16 @@ def _attributes(variable: Variable, name: str) -> dict[str, Any]:
     }
 
 
-def _observed(observation: Sequence[float], variables: Sequence[Variable]) -> xr.Dataset:
-    pairs = zip(variables, observation, strict=True)
+def _observed(posterior: Posterior, variables: Sequence[Variable]) -> xr.Dataset:
+    dims = (OBSERVATION,) if posterior.many else ()
+    table = posterior.observations if posterior.many else posterior.observations[0]
     names = file_names(v.name for v in variables)
     return xr.Dataset(
-        {names[v.name]: ((), float(value), _attributes(v, names[v.name])) for v, value in pairs}
+        {
+            names[v.name]: (dims, table[..., i], _attributes(v, names[v.name]))
+            for i, v in enumerate(variables)
+        },
+        coords={dim: np.arange(len(table)) for dim in dims},
     )
 
 
@@ -163,31 +251,30 @@ def _sample_stats(
     if Capability.DENSITY not in model.capabilities:
         left_out["sample_stats"] = "the model draws, but has no tractable density"
         return None
-    with torch.no_grad():
-        lp = model.log_prob(x, [posterior.observation]).cpu().double()
+    lp = posterior.log_prob(x).cpu().double()
     columns["lp"] = lp, "log density under the network"
     if problem is not None and Capability.LOG_JOINT in problem.capabilities:
-        rows = torch.tensor([posterior.observation], dtype=torch.float64).expand(len(x), -1)
-        joint = problem.log_joint(x.cpu().double(), rows)
+        rows = torch.from_numpy(posterior.observations).repeat_interleave(x.shape[-2], 0)
+        joint = problem.log_joint(x.cpu().double().reshape(len(rows), -1), rows).reshape(lp.shape)
         columns["log_joint"] = joint, "log p(x, y) of the problem"
         columns["log_weight"] = joint - lp, "log importance weight, log p(x, y) - log q(x | y)"
-    variables = {
-        name: (("chain", "draw"), v.detach().numpy().reshape(chains, -1), {"units": "nat", "long_name": text})
-        for name, (v, text) in columns.items()
-    }
-    return xr.Dataset(variables, {"chain": np.arange(chains), "draw": np.arange(len(x) // chains)})
+    dims = ("chain", "draw", OBSERVATION)[: lp.ndim + 1]
+    tables = {name: (_in_chains(v, chains, -1), text) for name, (v, text) in columns.items()}
+    variables = {name: (dims, v, {"units": "nat", "long_name": text}) for name, (v, text) in tables.items()}
+    sizes = zip(dims, tables["lp"][0].shape, strict=True)
+    return xr.Dataset(variables, {dim: np.arange(size) for dim, size in sizes})
 
 
 def _from_problem(
     problem: Problem, x: Tensor, chains: int, seed: int, left_out: dict[str, str]
 ) -> dict[str, xr.Dataset]:
-    """Return the groups prior, prior_predictive and posterior_predictive, for posterior draws x (n, D).
+    """Return the groups prior, prior_predictive and posterior_predictive, for posterior draws x (…, n, D).
 
     ``left_out`` receives the reason where posterior_predictive is missing.
     """
     generator = torch.Generator().manual_seed(913_000_031 + seed)
     groups = {}
-    prior = problem.draw(len(x), generator)
+    prior = problem.draw(x.shape[-2], generator)
     rows = len(prior.x) - len(prior.x) % chains  # a table may have fewer rows
     if rows:
         groups["prior"] = _labelled(prior.x[:rows], problem.x, chains)
@@ -200,9 +287,9 @@ def _from_problem(
     )
     # a simulator need not work outside its bounds: such a draw is moved to the nearest point inside
     inside = torch.minimum(torch.maximum(x.cpu().double(), low), high)
-    answer = problem.simulate(inside, generator)
+    answer = problem.simulate(inside.reshape(-1, x.shape[-1]), generator).reshape(*x.shape[:-1], -1)
     groups["posterior_predictive"] = _labelled(answer, problem.y, chains)
-    share = float((inside != x.cpu().double()).any(1).double().mean())
+    share = float((inside != x.cpu().double()).any(-1).double().mean())
     if share > 0 and math.isfinite(share):
         groups["posterior_predictive"].attrs["moved_inside"] = share
     return groups

@@ -1,0 +1,104 @@
+"""Observations on the command line: numbers in order, numbers by name, or the rows of a table in a file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.core.errors import SpecError, did_you_mean
+from workbench.core.observation import checked_rows, parse_named_values, parse_values
+from workbench.core.variable import Variable, named
+
+if TYPE_CHECKING:
+    pass
+
+
+#: Size in bytes up to which a text is tried as numbers without names.
+_LONGEST_TEXT = 10_000_000
+
+
+def given(args: argparse.Namespace) -> bool:
+    """True where an observation stands on the command line, as numbers or as a file."""
+    return args.observation is not None or args.observation_file is not None
+
+
+def observed(model: Any) -> tuple[Variable, ...]:
+    """Return the observed variables of a run or of a fitted model."""
+    return tuple(model.problem.y if hasattr(model, "problem") else model.y)
+
+
+def observation(args: argparse.Namespace, variables: Sequence[Variable], *, many: bool = False) -> Any:
+    """Return the observation of a model with these observed variables; None where none is given.
+
+    It is a list of M floats, or with ``many`` an array (k, M) where a file has several rows. Raises
+    `SpecError` for values and names that do not fit.
+    """
+    if not given(args):
+        return None
+    if not variables:
+        raise SpecError(
+            "This model has no observation", expected="no --observation", found="a density of x alone"
+        )
+    if args.observation is not None:
+        rows, several = checked_rows(parse_named_values(args.observation), variables)
+    else:
+        rows, several = checked_rows(_from_file(args.observation_file, variables), variables)
+    if several and not many:
+        raise SpecError(
+            "One observation was expected", expected="a table with one row", found=f"{len(rows)} rows"
+        )
+    return rows if several else rows[0].tolist()
+
+
+def _from_file(path: str, variables: Sequence[Variable]) -> Any:
+    """Read the values of the observed variables from a file: a table, a file of numbers alone, or JSON.
+
+    The columns of a table are found by their names; numbers alone are in the order of the variables.
+    """
+    import pandas as pd
+
+    from workbench.problems.user.numbers import column_numbers
+    from workbench.problems.user.readers import read_table
+
+    if not Path(path.partition("#")[0]).exists():
+        raise SpecError("There is no file of observations", expected="a table", found=f"nothing at {path}")
+    if Path(path).suffix == ".json":
+        return _from_json(Path(path))
+    if Path(path).suffix in (".csv", ".txt", ".dat") and (rows := _number_rows(Path(path))) is not None:
+        return rows
+    frame = read_table(path).frame
+    columns = [str(c) for c in frame.columns]
+    if missing := [v.name for v in variables if v.name not in columns]:
+        raise SpecError(
+            f"The file '{Path(path).name}' has no column '{missing[0]}'",
+            expected=f"columns {named(variables)}",
+            found=", ".join(columns[:8]),
+            suggestion=did_you_mean(missing[0], columns),
+        )
+    return pd.DataFrame(
+        {v.name: frame[v.name] if v.labels else column_numbers(frame[v.name], v.name) for v in variables}
+    )
+
+
+def _from_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise SpecError(
+            f"The file '{path.name}' cannot be read", expected="JSON", found=str(error)
+        ) from error
+
+
+def _number_rows(path: Path) -> list[tuple[float, ...]] | None:
+    """Return the rows of a text of numbers alone; None for any other text, such as one with names."""
+    if path.stat().st_size > _LONGEST_TEXT:
+        return None
+    lines = [line.partition("#")[0].strip() for line in path.read_text(errors="replace").splitlines()]
+    try:
+        rows = [parse_values(line) for line in lines if line]
+    except SpecError:
+        return None
+    return rows or None

@@ -1,0 +1,239 @@
+"""Values of variables by name: read from a mapping, a table, a Dataset or a labelled array.
+
+Nothing of pandas, polars, PyArrow or xarray is imported: an object is recognised by its attributes, so that
+whoever has such an object has its package, and nobody else needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from workbench.core.errors import SpecError, WorkbenchError, did_you_mean, unknown
+from workbench.core.names import ORIGINAL
+from workbench.core.variable import Variable, named
+
+if TYPE_CHECKING:
+    import numpy as np
+
+#: Dimension along which several observations stand, in Datasets that come in and go out.
+OBSERVATION = "observation"
+
+
+@dataclass(frozen=True)
+class NamedValues:
+    """Values by name, each an array of numbers whose dimensions are named where the source names them.
+
+    ``dims`` holds the names of an array's dimensions, in order; those of a mapping or table have none.
+    ``whole`` is true for a row of a table, which may have further columns, and false for a mapping, which may
+    not. ``coords`` are the labels along named dimensions, for answers with the same ones.
+    """
+
+    values: dict[str, Any]
+    dims: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    whole: bool = False
+    coords: dict[str, Any] = field(default_factory=dict)
+
+
+def named_values(source: Any, variables: Sequence[Variable]) -> NamedValues | None:
+    """Return the values that ``source`` gives by name; None for numbers in the order of the variables."""
+    names = [v.name for v in variables]
+    if hasattr(source, "data_vars"):  # xarray.Dataset
+        return _of_dataset({str(k): source[k] for k in source.variables}, names)
+    if hasattr(source, "dims") and hasattr(source, "coords"):  # xarray.DataArray
+        return _of_data_array(source, names)
+    if isinstance(source, Mapping):
+        return NamedValues({str(k): v for k, v in source.items()})
+    if hasattr(source, "_asdict"):  # a named tuple
+        return NamedValues(dict(source._asdict()))
+    if getattr(getattr(source, "dtype", None), "names", None):  # a structured array, or a row of one
+        return NamedValues({k: source[k] for k in source.dtype.names}, whole=True)
+    columns = getattr(source, "column_names", None) or getattr(source, "columns", None)
+    if columns is not None and not callable(columns):  # a table of pandas, polars or PyArrow
+        if set(names) - {str(c) for c in columns} == set(names) and not any(
+            isinstance(c, str) for c in columns
+        ):
+            return None  # columns without names
+        return NamedValues({str(c): _column(source[c]) for c in columns}, whole=True)
+    index = getattr(source, "index", None)
+    if index is not None and hasattr(source, "to_numpy") and not callable(index):  # pandas.Series
+        return _of_series(source, names)
+    if isinstance(source, list | tuple) and source and all(isinstance(row, Mapping) for row in source):
+        keys = dict.fromkeys(key for row in source for key in row)
+        return NamedValues({str(k): [row.get(k, float("nan")) for row in source] for k in keys})
+    return None
+
+
+def _column(column: Any) -> Any:
+    return column.to_numpy() if hasattr(column, "to_numpy") else column
+
+
+def _of_dataset(arrays: dict[str, Any], names: Iterable[str]) -> NamedValues:
+    arrays = {str(v.attrs.get(ORIGINAL, k)): v for k, v in arrays.items()}
+    arrays = {k: v for k, v in arrays.items() if k in names or v.dims not in ((), (k,))}
+    dims = {k: tuple(map(str, v.dims)) for k, v in arrays.items()}
+    coords = {str(d): v.coords[d].values for v in arrays.values() for d in v.dims if d in v.coords}
+    return NamedValues({k: v.values for k, v in arrays.items()}, dims, whole=True, coords=coords)
+
+
+def _of_data_array(source: Any, names: list[str]) -> NamedValues | None:
+    """Split an array along the dimension whose labels are the names of the variables."""
+    for axis, dim in enumerate(source.dims):
+        labels = [str(v) for v in source.coords[dim].values] if dim in source.coords else []
+        if names and set(names) & set(labels):
+            import numpy as np
+
+            values = dict(zip(labels, np.moveaxis(source.values, axis, 0), strict=True))
+            rest = tuple(str(d) for d in source.dims if d != dim)
+            coords = {d: source.coords[d].values for d in rest if d in source.coords}
+            return NamedValues(values, dict.fromkeys(labels, rest), whole=True, coords=coords)
+    if source.name is not None and str(source.name) in names:
+        return _of_dataset({str(source.name): source}, names)
+    return None
+
+
+def _of_series(source: Any, names: list[str]) -> NamedValues | None:
+    labels = [str(label) for label in source.index]
+    if set(names) & set(labels) or (labels and all(isinstance(label, str) for label in source.index)):
+        return NamedValues(dict(zip(labels, source.to_numpy(), strict=True)), whole=True)
+    if [str(source.name)] == names:  # a column
+        return NamedValues({names[0]: source.to_numpy()}, whole=True)
+    return None
+
+
+def stacked(
+    source: NamedValues,
+    variables: Sequence[Variable],
+    *,
+    subject: str = "The observation",
+    error: type[WorkbenchError] = SpecError,
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return the values of the variables as float64 (…, M), in their order, and the names of dimensions "…".
+
+    A value without dimensions belongs to every row. A variable ``profile`` with several numbers gives those
+    of the variables ``profile_0``, ``profile_1``, …. Dimensions without a name are "".
+    Raises ``error`` for a missing or unknown name and for values that are no numbers or do not fit together.
+    """
+    import numpy as np
+
+    arrays, dims = _numbers(source, variables, subject, error)
+    _check_names(source, arrays, variables, subject, error)
+    parts = [arrays[v.name] for v in variables]
+    order = tuple(dict.fromkeys(d for v in variables for d in dims[v.name]))
+    if order and all(order):  # by the names of the dimensions
+        parts = [_aligned(part, dims[v.name], order) for part, v in zip(parts, variables, strict=True)]
+    try:
+        values = np.stack(np.broadcast_arrays(*parts), axis=-1).astype(np.float64)
+    except ValueError as cause:
+        sizes = ", ".join(f"{v.name} {p.shape}" for v, p in list(zip(variables, parts, strict=True))[:6])
+        raise error(f"{subject} has columns of different lengths", found=sizes) from cause
+    return values, order if order and all(order) else ("",) * (values.ndim - 1)
+
+
+def _aligned(values: np.ndarray, dims: tuple[str, ...], order: tuple[str, ...]) -> np.ndarray:
+    """Transpose values to the order of dimensions, with length 1 along those that they lack."""
+    present = [d for d in order if d in dims]
+    values = values.transpose([dims.index(d) for d in present])
+    sizes = dict(zip(present, values.shape, strict=True))
+    return values.reshape([sizes.get(d, 1) for d in order])
+
+
+def _numbers(
+    source: NamedValues, variables: Sequence[Variable], subject: str, error: type[WorkbenchError]
+) -> tuple[dict[str, np.ndarray], dict[str, tuple[str, ...]]]:
+    """Return arrays and names of their dimensions by variable; of several numbers under one name, each."""
+    arrays, dims = {}, {}
+    targets = {v.name: v for v in variables}
+    for name, value in source.values.items():
+        own = source.dims.get(name)
+        if name in targets:
+            array = _categories(value, targets[name], subject, error) if targets[name].labels else None
+            array = number_array(value) if array is None else array
+            if array is None:
+                raise error(
+                    f"{subject} is not made of numbers",
+                    expected=f"a number for '{name}'",
+                    found=f"{name} = {value!r}"[:80],
+                )
+            arrays[name], dims[name] = array, own or ("",) * array.ndim
+        elif any(n.startswith(f"{name}_") for n in targets):
+            array = number_array(value)
+            if array is None or not array.ndim:
+                continue
+            last = [d for d in own if d != OBSERVATION] if own else []
+            axis = own.index(last[-1]) if own and last else array.ndim - 1
+            rest = tuple(d for i, d in enumerate(own) if i != axis) if own else ("",) * (array.ndim - 1)
+            for i in range(array.shape[axis]):
+                part = array.take(i, axis=axis)
+                arrays[f"{name}_{i}"], dims[f"{name}_{i}"] = part, rest
+    return arrays, dims
+
+
+def _check_names(
+    source: NamedValues,
+    arrays: dict[str, Any],
+    variables: Sequence[Variable],
+    subject: str,
+    error: type[WorkbenchError],
+) -> None:
+    """Raise ``error`` for a variable without a value, and for a name in a mapping that no variable has."""
+    missing = [v.name for v in variables if v.name not in arrays]
+    names = {v.name for v in variables}
+    parts = {n.rpartition("_")[0] for n in set(arrays) - set(source.values)}
+    strangers = [] if source.whole else [n for n in source.values if n not in names and n not in parts]
+    if missing:
+        labels = list(source.values)
+        close = did_you_mean(missing[0], labels if source.whole else strangers)
+        raise error(
+            f"{subject} has no value for '{missing[0]}'",
+            expected=f"{len(variables)} {'value' if len(variables) == 1 else 'values'} ({named(variables)})",
+            found=", ".join(labels[:6]) + (", …" if len(labels) > 6 else "") or "nothing",
+            suggestion=close,
+        )
+    if strangers:
+        raise error(
+            f"{subject} has a value for '{strangers[0]}', which is none of its variables",
+            expected=named(variables),
+            found=", ".join(strangers[:6]),
+            suggestion=did_you_mean(strangers[0], names) or "leave it out",
+        )
+
+
+def _categories(
+    values: Any, variable: Variable, subject: str, error: type[WorkbenchError]
+) -> np.ndarray | None:
+    """Convert labels of categories to the numbers 0, 1, 2, …; None where an entry is no text."""
+    import numpy as np
+
+    labels = np.asarray(values)
+    texts = labels.reshape(-1).tolist()
+    if not texts or not all(isinstance(text, str) for text in texts):
+        return None
+    for text in texts:
+        if text not in variable.labels:
+            raise unknown("category", text, variable.labels, error, owner=f"{subject}: '{variable.name}'")
+    return np.array([variable.labels.index(text) for text in texts], np.float64).reshape(labels.shape)
+
+
+def number_array(values: Any) -> np.ndarray | None:
+    """Convert a number, or an array or tensor of numbers, to float64; None where an entry is no number."""
+    import numpy as np
+
+    if values is None:
+        return None
+    if hasattr(values, "detach"):  # a tensor, perhaps on another device or part of a graph
+        if values.is_complex():
+            return None
+        values = values.detach().cpu().double().numpy()
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind == "M":  # as in tables: days since 1970
+            return (array - np.datetime64("1970-01-01")) / np.timedelta64(1, "D")
+        if array.dtype.kind == "m":
+            return array / np.timedelta64(1, "s")
+        if array.size and array.dtype.kind not in "biufO":
+            return None
+        return array.astype(np.float64)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        return None

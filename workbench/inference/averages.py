@@ -1,0 +1,147 @@
+"""Statistics of draws (k, n, D) at k observations, by the kind of each variable.
+
+A cyclic variable is cut opposite its circular mean, so that its spread and its quantiles do not depend on
+where its period begins. A category has neither mean nor quantiles.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workbench.core.errors import SpecError
+from workbench.core.lazy import torch
+from workbench.core.named_values import number_array
+from workbench.inference.datatree import label_draws, label_levels
+from workbench.inference.statistics import uniform_ranks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+    import xarray as xr
+    from torch import Tensor
+
+    from workbench.core.variable import Variable
+    from workbench.inference.posterior import Posterior
+
+#: Draws among which the search for the most probable x finds its starts; probabilities of central intervals.
+STARTING_DRAWS, LEVELS = 1000, (0.5, 0.8, 0.9, 0.95)
+
+
+def _unrolled(draws: np.ndarray, variable: Variable) -> tuple[np.ndarray, np.ndarray]:
+    """Return the circular mean (k,) of draws (k, n) of a cyclic variable, and its draws nearest to it."""
+    angle = (draws - variable.low) * (2 * np.pi / variable.period)
+    centre = np.arctan2(np.sin(angle).mean(1), np.cos(angle).mean(1)) * (variable.period / (2 * np.pi))
+    centre = variable.low + np.remainder(centre, variable.period)
+    half = variable.period / 2
+    return centre, centre[:, None] + np.remainder(draws - centre[:, None] + half, variable.period) - half
+
+
+def _in_period(values: np.ndarray, variable: Variable) -> np.ndarray:
+    return variable.low + np.remainder(values - variable.low, variable.period)
+
+
+def _columns(draws: Tensor, variables: Sequence[Variable], function: Any) -> Tensor:
+    """Apply ``function(draws (k, n), variable)`` to each column and stack the answers along the last axis."""
+    values = draws.detach().cpu().double().numpy()
+    columns = [function(values[..., i], v) for i, v in enumerate(variables)]
+    return torch.from_numpy(np.stack(columns, axis=-1))
+
+
+def mean(draws: Tensor, variables: Sequence[Variable]) -> Tensor:
+    """Return the mean (k, D) of draws (k, n, D)."""
+
+    def column(values: np.ndarray, variable: Variable) -> np.ndarray:
+        if variable.categories:
+            return np.full(len(values), np.nan)
+        return _unrolled(values, variable)[0] if variable.period else values.mean(1)
+
+    return _columns(draws, variables, column)
+
+
+def std(draws: Tensor, variables: Sequence[Variable]) -> Tensor:
+    """Return the standard deviation (k, D) of draws (k, n, D)."""
+
+    def column(values: np.ndarray, variable: Variable) -> np.ndarray:
+        if variable.categories:
+            return np.full(len(values), np.nan)
+        if not variable.period:
+            return values.std(1)
+        centre, near = _unrolled(values, variable)
+        return np.sqrt(((near - centre[:, None]) ** 2).mean(1))
+
+    return _columns(draws, variables, column)
+
+
+def quantile(draws: Tensor, variables: Sequence[Variable], levels: np.ndarray) -> Tensor:
+    """Return quantiles of draws (k, n, D): (k, D) for one level, (k, L, D) for L of them."""
+
+    def column(values: np.ndarray, variable: Variable) -> np.ndarray:
+        if variable.categories:
+            return np.full((len(values), *levels.shape), np.nan)
+        near = _unrolled(values, variable)[1] if variable.period else values
+        method = "inverted_cdf" if variable.levels else "linear"
+        result = np.moveaxis(np.quantile(near, levels, axis=1, method=method), -1, 0)
+        return _in_period(result, variable) if variable.period else result
+
+    return _columns(draws, variables, column)
+
+
+def summary(posterior: Posterior, draws: Tensor, options: dict[str, Any]) -> pd.DataFrame:
+    """Return ArviZ's summary of draws (k, n, D); cyclic variables are summarised around their mean."""
+    import arviz_stats
+    import pandas as pd
+
+    variables = posterior.fitted.x
+
+    def column(values: np.ndarray, variable: Variable) -> np.ndarray:
+        return _unrolled(values, variable)[1] if variable.period else values
+
+    data = label_draws(
+        _columns(draws, variables, column), variables, posterior.observations, posterior.fitted.y, many=True
+    )
+    data = data.expand_dims("chain").transpose("chain", "draw", "observation")
+    options = {"kind": "stats", "round_to": "none", **options}
+    table = arviz_stats.summary(data if posterior.many else data.isel(observation=0, drop=True), **options)
+    names, count = list(data.data_vars), len(posterior)
+    numbers = table.select_dtypes("number").columns
+    places = [c for c in numbers if not str(c).startswith(("sd", "ess", "r_hat", "mcse", "mad"))]
+    for i, variable in enumerate(variables):
+        rows = slice(i * count, (i + 1) * count)
+        if variable.period and len(places):
+            columns = table.columns.get_indexer(places)
+            table.iloc[rows, columns] = _in_period(table.iloc[rows, columns].to_numpy(), variable)
+        if variable.categories:
+            table.iloc[rows, table.columns.get_indexer(numbers)] = np.nan
+    if posterior.many:
+        labels = [(place, name) for name in names for place in range(count)]
+        table.index = pd.MultiIndex.from_tuples(labels, names=("observation", "variable"))
+        table = table.iloc[np.arange(len(labels)).reshape(len(names), count).T.reshape(-1)]
+    table.attrs["units"] = {str(name): v.unit for name, v in zip(names, variables, strict=True)}
+    return table
+
+
+def coverage(
+    draws: Tensor, truth: np.ndarray, variables: Sequence[Variable], levels: Any, seed: int
+) -> xr.Dataset:
+    """Return the share of the true x (k, D) in central intervals of draws (k, n, D), one for each level."""
+    probabilities = number_array(levels)
+    if probabilities is None or not ((probabilities > 0) & (probabilities < 1)).all():
+        raise SpecError(
+            "Intervals belong to probabilities", expected="numbers between 0 and 1", found=repr(levels)[:80]
+        )
+    probabilities = np.atleast_1d(probabilities)
+    values, generator = draws.detach().cpu().double().numpy(), np.random.default_rng(abs(seed))
+    shares = []
+    for i, variable in enumerate(variables):
+        own, true = values[..., i], truth[:, i]
+        if variable.period:
+            centre, own = _unrolled(own, variable)
+            half = variable.period / 2
+            true = centre + np.remainder(true - centre + half, variable.period) - half
+        u = uniform_ranks(true, own, generator)
+        inside = np.abs(2 * u[:, None] - 1) <= probabilities
+        shares.append(np.full(len(probabilities), np.nan) if variable.categories else inside.mean(0))
+    return label_levels(np.array(shares), variables, probabilities)
