@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.core.errors import ExportError, unknown
 from workbench.export.formats import ExportFormat, fitted_of
@@ -34,7 +33,7 @@ def export(
     path: str | Path,
     *,
     function: str = "inverse",
-    observation: Sequence[float] = (),
+    observation: Any = (),
 ) -> Path:
     """Write a run or a fitted model in one of `FORMATS`; the file appears only after it has been checked.
 
@@ -42,21 +41,22 @@ def export(
     ----------
     run_or_fitted : a run or a fitted model; for a report a run, or the folder of one.
     function : that a graph or an ONNX file computes: inverse, latent, log_prob or predict.
-    observation : y of the posterior in a posterior file or a report (empty: the problem's own).
+    observation : y of the posterior in a posterior file or a report, in order or by name (empty: the
+        problem's own); a posterior file may hold many.
 
     Raises `ExportError` with the reason where the format does not apply.
     """
     if format not in FORMATS:
         raise unknown("export format", format, FORMATS, ExportError)
     if FORMATS[format].of_run:
-        FORMATS[format].write(run_or_fitted, Path(path), observation=tuple(observation))
+        FORMATS[format].write(run_or_fitted, Path(path), observation=observation)
         return Path(path)
     model, path = fitted_of(run_or_fitted), Path(path)
     key = model.manifest.get("experiment", {}).get("architecture", {}).get("key", "")
     reason = FORMATS[format].refusal(key, function, model.capabilities) if key else ""
     if reason:
         raise ExportError(f"{FORMATS[format].title} cannot be written", found=reason)
-    options = {"observation": tuple(observation)} if FORMATS[format].at_observation else {}
+    options = {"observation": observation} if FORMATS[format].at_observation else {}
     FORMATS[format].write(model, path, function, **options)
     return path
 

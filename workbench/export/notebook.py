@@ -127,7 +127,7 @@ def _density(problem: Problem, capabilities: frozenset[str]) -> list[tuple[str, 
 
 
 def _posterior(problem: Problem) -> list[tuple[str, str]]:
-    observation = [round(float(value), 6) for value in problem.default_observation]
+    observation = [float(value) for value in problem.default_observation]
     names = ", ".join(v.label for v in problem.y)
     return [
         ("markdown", f"## Ask\n\nThe posterior: which x could have led to this observation ({names})?"),

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import workbench
 from workbench.core.errors import ExportError, WorkbenchError
+from workbench.core.numbers import checked_seed
+from workbench.core.observation import optional_values
 from workbench.export.formats import ExportFormat
 from workbench.export.manifest import installed_versions
 from workbench.export.page import Code, Figures, Page, Paragraph, Picture, Table
@@ -40,7 +42,7 @@ class Report(ExportFormat):
         fitted: Run | str | Path,
         path: Path,
         function: str = "inverse",
-        observation: Sequence[float] = (),
+        observation: Any = (),
     ) -> dict[str, Any]:
         return {"bytes": report(fitted, path, observation=observation).stat().st_size}
 
@@ -49,7 +51,7 @@ def report(
     run: Run | str | Path,
     path: str | Path,
     *,
-    observation: Sequence[float] = (),
+    observation: Any = (),
     budget: str = "fast",
     seed: int = 0,
 ) -> Path:
@@ -58,8 +60,8 @@ def report(
     Parameters
     ----------
     run : a run, or the folder of one, which is read at its latest checkpoint and not changed.
-    observation : y of the posterior that is plotted, in the order of y and in its units (empty: the problem's
-        own).
+    observation : y of the posterior that is plotted, in its units: numbers in the order of y, or by name
+        (empty: the problem's own).
     budget : effort for the diagnostics, "fast" (seconds) or "thorough" (minutes).
 
     Raises `ExportError` for anything but a run, and for a path that does not end in .html or .htm.
@@ -74,8 +76,8 @@ def report(
     page.lead = _lead(run)
     _add_experiment(page, run)
     _add_learning(page, run)
-    _add_samples(page, run, tuple(observation))
-    _add_diagnostics(page, run, budget, seed)
+    _add_samples(page, run, optional_values(observation, run.problem.y))
+    _add_diagnostics(page, run, budget, checked_seed(seed))
     _add_settings(page, run)
     _add_environment(page, run)
     write_whole(path, page.html().encode())

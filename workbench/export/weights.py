@@ -80,12 +80,15 @@ def save(run_or_fitted: Run | FittedModel, path: str | Path) -> Path:
     return path
 
 
-def load(path: str | Path) -> FittedModel:
-    """Load the model of a file that `save` wrote, on the CPU. Nothing in the file is executed.
+def load(path: str | Path, *, device: str = "cpu") -> FittedModel:
+    """Load the model of a file that `save` wrote. Nothing in the file is executed.
+
+    ``device`` is "cpu", "auto", "cuda", "cuda:N" or "mps"; the file is checked on the CPU.
 
     Raises `RefusedError` for a file that is damaged, changed, too new, or that this workbench cannot build.
     """
-    return _open(Path(path))[0]
+    model = _open(Path(path))[0]
+    return model if device == "cpu" else model.to(device)
 
 
 def check(path: str | Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from workbench.core.errors import SpecError
 from workbench.core.lazy import torch
-from workbench.core.observation import checked_values
+from workbench.core.observation import checked_values, optional_values
 from workbench.core.variable import Variable
 from workbench.snapshots.base import VIEWS, SnapshotContext, View, computes_arrays
 
@@ -158,4 +158,5 @@ def _context(run: Run, request: SnapshotRequest) -> SnapshotContext:
 def _observation(run: Run, request: SnapshotRequest) -> tuple[float, ...]:
     if not run.data.has_y:
         return ()
-    return checked_values(request.observation or run.problem.default_observation, run.problem.y)
+    y = run.problem.y
+    return optional_values(request.observation, y) or checked_values(run.problem.default_observation, y)
