@@ -12,7 +12,7 @@ import xarray as xr
 
 from workbench.core.errors import DataError, SpecError
 from workbench.problems import PROBLEMS, TableProblem, describe
-from workbench.problems.user import readers
+from workbench.problems.user import raw_table, safety
 
 ROWS = 80
 
@@ -125,7 +125,7 @@ def test_a_table_that_failed_is_read_again_only_when_it_changed(frame, tmp_path,
 
     reads, read_table = [], table.read_table
     monkeypatch.setattr(
-        table, "read_table", lambda *arguments: reads.append(arguments) or read_table(*arguments)
+        table, "read_table", lambda *given, **options: reads.append(given) or read_table(*given, **options)
     )
     path = tmp_path / "late.csv"
     problem = PROBLEMS.make("table", path=str(path), x_columns=["a"])
@@ -143,10 +143,11 @@ def test_one_column_under_two_names_is_chosen_twice(csv_path):
 
 
 def test_columns_are_described_for_a_form(frame):
-    frame["name"], frame["gap"] = "text", frame["a"].where(frame["a"] > 0)
+    frame["name"], frame["gap"] = list(map(str, range(ROWS))), frame["a"].where(frame["a"] > 0)
+    frame["name"] += "!"
     columns = {c.name: c for c in describe(frame)}
     assert columns["a"].refusal == "" and columns["a"].rows == ROWS
-    assert "does not hold numbers" in columns["name"].refusal
+    assert columns["name"].kind == "constant" and "leave it out" in columns["name"].reason
     assert columns["gap"].missing == int((frame["a"] <= 0).sum())
     assert describe(dataset_of(frame[["a", "b"]]))[0].unit == "m"
 
@@ -178,13 +179,7 @@ WRONG = {
         ["b"],
         "does not hold numbers.*'x7' in row 1",
     ),
-    "comma": (lambda f: with_columns(f, a=["1,5"] * ROWS), ["a"], ["b"], "decimal points"),
-    "dates": (
-        lambda f: with_columns(f, a=pd.date_range("2020", periods=ROWS)),
-        ["a"],
-        ["b"],
-        "plain numbers",
-    ),
+    "comma": (lambda f: with_columns(f, a=["1,500"] * ROWS), ["a"], ["b"], "two ways"),
     "complex": (lambda f: with_columns(f, a=1j * f["a"]), ["a"], ["b"], "plain numbers"),
     "few rows": (lambda f: f.head(49), ["a"], ["b"], "too few rows.*49"),
     "same name": (lambda f: f.set_axis(["a", "a", "b"], axis=1), ["a"], ["b"], "same name"),
@@ -197,7 +192,7 @@ def test_the_fault_of_a_table_is_named(frame, tmp_path, case):
     spoil, x, y, message = WRONG[case]
     with pytest.raises(DataError, match=f"(?s){message}"):
         TableProblem(spoil(frame), x=x, y=y)
-    if case in ("dates", "complex", "infinite"):
+    if case in ("complex", "infinite"):
         return
     path = tmp_path / "wrong.csv"
     spoil(frame).to_csv(path, index=False)
@@ -218,7 +213,8 @@ def test_missing_rows_are_dropped_on_request(frame):
     ("name", "content", "message"),
     [
         ("gone.csv", None, "was not found"),
-        ("table.xlsx", b"x", "unknown ending"),
+        ("table.docx", b"x", "unknown ending"),
+        ("table.xlsx", b"x", "could not be read"),
         ("table", b"x", "unknown ending"),
         ("bad.parquet", b"nonsense", "could not be read"),
         ("bad.nc", b"nonsense", "could not be read"),
@@ -259,10 +255,10 @@ def test_a_name_instead_of_a_list_is_refused(frame):
 
 def test_large_tables_are_refused(frame, tmp_path, monkeypatch):
     path = write_table(frame, tmp_path, ".csv")
-    monkeypatch.setattr(readers, "MAXIMUM_BYTES", 100)
+    monkeypatch.setattr(raw_table, "MAXIMUM_BYTES", 100)
     with pytest.raises(DataError, match="too large"):
         TableProblem(path, x=["a"])
-    monkeypatch.setattr(readers, "MAXIMUM_COLUMNS", 2)
+    monkeypatch.setattr(raw_table, "MAXIMUM_COLUMNS", 2)
     with pytest.raises(DataError, match="too many columns"):
         TableProblem(frame, x=["a"])
 
@@ -319,7 +315,7 @@ def test_a_hidden_codec_of_version_three_is_found():
             }
         ],
     }
-    assert readers._codecs(metadata) - readers._SAFE_CODECS == {"pickle"}
+    assert safety.codecs_of(metadata) - safety.SAFE_CODECS == {"pickle"}
 
 
 def test_links_out_of_a_zarr_store_are_refused(frame, tmp_path):

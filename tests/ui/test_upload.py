@@ -52,12 +52,41 @@ def test_only_columns_of_numbers_are_kept(tmp_path):
     source, target = tmp_path / "t.csv", tmp_path / "clean.parquet"
     pd.DataFrame({"height [m]": np.arange(60.0), "b": np.arange(60), "word": "x"}).to_csv(source, index=False)
     columns = process_pool.import_table(str(source), str(target))
-    assert {c["name"]: bool(c["refusal"]) for c in columns} == {"height": False, "b": False, "word": True}
+    assert {c["name"]: c["kind"] for c in columns} == {"height": "whole", "b": "whole", "word": "constant"}
     spec = PROBLEMS.make("table")
     form = Upload(spec, lambda *_: None, lambda error: None)
     form._offer(target, columns, "t.csv")
     form.x.value, form.y.value = ["height"], ["b"]
     assert spec.refusals() == [] and [v.unit for v in spec.x] == ["m"] and [v.name for v in spec.y] == ["b"]
+    assert form.x.options == ["height", "b"] and spec.whole == ["height", "b"]
+
+
+def test_each_column_starts_with_the_kind_that_it_suggests_and_can_have_another(tmp_path):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {
+            "flux": 10 ** rng.uniform(-3, 3, 90),
+            "angle [deg]": rng.uniform(0, 360, 90),
+            "colour": rng.choice(["red", "blue"], 90),
+            "flag": rng.choice([True, False], 90),
+            "day": pd.date_range("2024-01-01", periods=90),
+        }
+    )
+    table.to_csv(tmp_path / "t.csv", index=False)
+    target = tmp_path / "clean.parquet"
+    columns = process_pool.import_table(str(tmp_path / "t.csv"), str(target))
+    spec, changes = PROBLEMS.make("table"), []
+    form = Upload(spec, lambda name, value: changes.append(name), lambda error: None)
+    form._offer(target, columns, "t.csv")
+    form.x.value, form.y.value = ["flux", "angle", "colour"], ["day", "flag"]
+    assert spec.refusals() == [] and {"log", "period", "categories"} <= set(changes)
+    assert spec.x[0].scale == "log" and spec.x[1].period == 360 and spec.x[2].labels == ("blue", "red")
+    assert spec.y[0].unit == "days since 1970-01-01" and spec.y[1].labels == ("false", "true")
+    assert spec._rows().values[0, 3] == (pd.Timestamp("2024-01-01") - pd.Timestamp("1970-01-01")).days
+    form.kinds.menus["flux"].value = "robust"
+    assert spec.log == [] and spec.robust == ["flux"] and spec.x[0].scale == "robust"
+    form.x.value = ["angle"]
+    assert spec.robust == [] and spec.categories == ["flag"] and spec.refusals() == []
 
 
 def test_the_shipped_example_is_real_and_complete():

@@ -71,16 +71,16 @@ def _file_name(name: str) -> str:
 
 def _unique(names: Iterable[str], mapping: Any, reserved: Iterable[str]) -> dict[str, str]:
     """Return {name: another name}, without duplicates; names that stay as they are come first."""
-    names, taken = list(names), set(reserved)
-    unchanged = {name for name in names if mapping(name) == name and name not in taken}
-    taken |= unchanged
+    names, in_use = list(names), set(reserved)
+    permanent = {name for name in names if mapping(name) == name and name not in in_use}
+    in_use |= permanent
     result = {}
     for name in names:
-        if name in unchanged:
+        if name in permanent:
             result[name] = name
             continue
         base = mapping(name) + "_" * (mapping(name) in reserved)
-        options = (base, *(f"{base}_{i}" for i in range(2, len(names) + len(taken) + 2)))
-        result[name] = next(option for option in options if option not in taken)
-        taken.add(result[name])
+        options = (base, *(f"{base}_{i}" for i in range(2, len(names) + len(in_use) + 2)))
+        result[name] = next(option for option in options if option not in in_use)
+        in_use.add(result[name])
     return result

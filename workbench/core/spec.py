@@ -8,11 +8,15 @@ module.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar, Self
 
 import param
 
-from workbench.core.errors import SpecError, unknown
+from workbench.core.errors import SpecError, did_you_mean, unknown
+from workbench.core.markup import html_table
+from workbench.core.names import split_names
+from workbench.core.numbers import plain
 
 _KINDS = (
     (param.Boolean, "boolean"),
@@ -20,6 +24,7 @@ _KINDS = (
     (param.Number, "number"),
     (param.Selector, "choice"),
     (param.List, "list"),
+    (param.Dict, "mapping"),
     (param.String, "text"),
 )
 
@@ -28,7 +33,8 @@ _KINDS = (
 class Setting:
     """Description of one setting of a Spec, for forms, tables and the command line.
 
-    ``kind`` is boolean, integer, number, choice, list or text; ``live`` settings may change during a run.
+    ``kind`` is boolean, integer, number, choice, list, mapping or text; ``live`` settings may change
+    during a run.
     """
 
     name: str
@@ -82,6 +88,10 @@ class Spec(param.Parameterized):
         except (ValueError, TypeError) as error:
             raise self._refusal(values, error) from error
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        # a number of NumPy's would pass as a setting, and then not be stored in a file
+        super().__setattr__(name, _as_setting(value) if name in _setting_names(type(self)) else value)
+
     @classmethod
     def _label(cls) -> str:
         return f"'{cls.key}'" if cls.key else cls.__name__
@@ -95,6 +105,7 @@ class Spec(param.Parameterized):
                 return SpecError(
                     f"Setting '{setting.name}' of {cls._label()} cannot be {value!r}",
                     expected=setting.allowed,
+                    suggestion=did_you_mean(value, map(str, setting.options)) if setting.options else "",
                 )
         return SpecError(f"A setting of {cls._label()} is out of range", found=str(error))
 
@@ -171,16 +182,39 @@ class Spec(param.Parameterized):
         inside = ", ".join(f"{k}={v!r}" for k, v in self.changed().items())
         return f"{type(self).__name__}({inside})"
 
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        rows = ((s.name, getattr(self, s.name), s.default, s.doc) for s in self.settings())
+        return html_table(
+            rows, head=("setting", "value", "default", "effect"), title=self.title or "Settings"
+        )
+
+
+@cache
+def _setting_names(spec: type[Spec]) -> frozenset[str]:
+    return frozenset(setting.name for setting in spec.settings())
+
+
+def _as_setting(value: Any) -> Any:
+    """Convert numbers of NumPy and torch to Python's, and arrays of them to lists."""
+    if getattr(value, "ndim", 0) and hasattr(value, "tolist"):
+        return value.tolist()
+    return plain(value)
+
 
 def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
-    return value
+    if isinstance(value, dict):
+        return {str(name): _plain(v) for name, v in value.items()}
+    return plain(value)
 
 
 def parse_setting(spec: type[Spec], name: str, text: str) -> Any:
     """Convert a string from a command line or link (``"8"``, ``"true"``, ``"a,b"``) to the setting's type.
 
+    A mapping is ``"a:1,b:2"``. A name with a comma stands between quotation marks, as in a CSV file.
     Raises `SpecError` for a setting that ``spec`` lacks and for a string that is no value of its type.
     """
     setting = next((s for s in spec.settings() if s.name == name), None)
@@ -200,7 +234,10 @@ def parse_setting(spec: type[Spec], name: str, text: str) -> Any:
             return next((o for o in setting.options if str(o) == text), text)
         if setting.kind == "list":
             default = setting.default or [""]
-            return [type(default[0])(part.strip()) for part in text.split(",") if part.strip()]
+            return [type(default[0])(part) for part in split_names(text)]
+        if setting.kind == "mapping":
+            pairs = (part.rpartition(":") for part in split_names(text))
+            return {key.strip(): float(number) for key, _, number in pairs}
     except (KeyError, ValueError) as error:
         raise SpecError(
             f"Setting '{name}' cannot be '{text}'", expected=f"a value of kind {setting.kind}", found=text

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.core.errors import SpecError, unknown
+from workbench.core.numbers import plain
 
 _KEYS = (
     "name",
@@ -22,7 +23,7 @@ _KEYS = (
     "period",
     "labels",
 )
-SCALES = ("linear", "log")
+SCALES = ("linear", "log", "robust")
 #: Value of `Variable.levels` for whole numbers whose largest value is unknown, such as counts.
 OPEN_LEVELS = -1
 
@@ -40,7 +41,8 @@ class Variable:
     description : one sentence for tooltips.
     categories : number of categories for a categorical variable, which takes the values 0, 1, 2, …; 0 for a
         quantity. Categorical variables are not standardised.
-    scale : "linear", or "log" for a positive quantity that a network learns by its logarithm.
+    scale : "linear", "log" for a positive quantity that a network learns by its logarithm, or "robust" for
+        one with heavy tails, learned by t = asinh((v - median)/width of the bulk).
     levels : L >= 2 for a variable that takes the L whole numbers low, low + 1, …, low + L - 1 (low is 0
         where it is not given), `OPEN_LEVELS` for whole numbers from ``low`` to ``high``, 0 for a continuous
         variable. In training a uniform number from -1/2 to 1/2 is added; samples are rounded.
@@ -62,6 +64,8 @@ class Variable:
     labels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for name in ("low", "high", "categories", "levels", "period"):
+            object.__setattr__(self, name, plain(getattr(self, name)))
         if not isinstance(self.name, str) or not self.name.strip():
             raise SpecError("A variable needs a name", expected="a non-empty text", found=repr(self.name))
         if not self.low < self.high:
@@ -81,9 +85,9 @@ class Variable:
         if not (math.isfinite(self.period) and self.period >= 0):
             self._refuse("period", "a positive number, or 0", self.period)
         kinds = [k for k in ("categories", "levels", "period") if getattr(self, k)]
-        kinds += ["scale='log'"] if self.scale == "log" else []
+        kinds += [f"scale='{self.scale}'"] if self.scale != "linear" else []
         if len(kinds) > 1:
-            self._refuse("kind", "one of categories, levels, period and scale='log'", " and ".join(kinds))
+            self._refuse("kind", "one of categories, levels, period and scale", " and ".join(kinds))
         object.__setattr__(self, "labels", tuple(map(str, self.labels)))
         if self.labels and len(self.labels) != self.categories:
             self._refuse("labels", f"one for each of {self.categories} categories", len(self.labels))

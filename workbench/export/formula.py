@@ -122,6 +122,8 @@ def _columns(variables: Sequence[Variable], maps: Sequence[ColumnMap]) -> list[s
         t = sympy.Symbol(variable.name)
         if column.kind == "log":
             t = sympy.log(t)
+        elif column.kind == "robust":
+            t = sympy.asinh((t - column.cut) / column.bulk)
         elif column.kind != "linear":
             raise ExportError(
                 "This model has no formula",

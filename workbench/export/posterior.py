@@ -30,11 +30,11 @@ def summary(draws: xr.Dataset) -> dict[str, dict[str, Any]]:
     5 and 95 %."""
     import numpy as np
 
-    statistics = {}
+    statistics, own = {}, _own_names(draws)
     for name, column in draws.data_vars.items():
         values = column.values
         quantiles = np.quantile(values, list(_QUANTILES.values()))
-        statistics[str(name)] = {
+        statistics[own[str(name)]] = {
             "unit": column.attrs.get("units", ""),
             "mean": float(values.mean()),
             "sd": float(values.std()),

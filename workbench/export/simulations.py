@@ -25,6 +25,8 @@ import workbench
 from workbench.core.capability import Capability
 from workbench.core.errors import DataError, ExportError
 from workbench.core.lazy import torch
+from workbench.core.names import file_names, original_attribute
+from workbench.core.numbers import checked_seed, whole_number
 from workbench.problems import PROBLEMS, Problem
 
 if TYPE_CHECKING:
@@ -68,14 +70,16 @@ def simulate(
     and the same call continues).
     """
     problem = PROBLEMS.make(problem) if isinstance(problem, str) else problem
-    path = Path(path)
-    _check(problem, draws, chunk, path)
+    path, seed = Path(path), checked_seed(seed)
+    draws = whole_number(draws, "number of draws", error=DataError)
+    chunk = whole_number(chunk, "number of pairs in a chunk", error=DataError)
+    _check(problem, path)
     request = {
         "problem": problem.key,
         "settings": json.dumps(_settings(problem), sort_keys=True),
-        "draws": int(draws),
-        "chunk": int(chunk),
-        "seed": int(seed),
+        "draws": draws,
+        "chunk": chunk,
+        "seed": seed,
         "x": [v.name for v in problem.x],
         "y": [v.name for v in problem.y],
     }
@@ -115,7 +119,7 @@ def chunk_of(problem: Problem, index: int, chunk: int, seed: int = 0) -> Samples
     return problem.draw(chunk, torch.Generator().manual_seed(int(words[0] >> np.uint64(1))))
 
 
-def _check(problem: Problem, draws: int, chunk: int, path: Path) -> None:
+def _check(problem: Problem, path: Path) -> None:
     rows_alone = getattr(problem, "reads_files", False)
     if rows_alone or (problem.y and Capability.SIMULATE not in problem.capabilities):
         raise DataError(
@@ -123,11 +127,6 @@ def _check(problem: Problem, draws: int, chunk: int, path: Path) -> None:
             expected="a problem that " + Capability.SIMULATE.sentence,
             suggestion="its rows are a file already",
         )
-    for name, value in (("draws", draws), ("chunk", chunk)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise DataError(
-                f"The number of {name} cannot be {value!r}", expected="a whole number of at least 1"
-            )
     if path.suffix != ".zarr":
         raise ExportError("Simulations are written as a Zarr dataset", expected="FILE.zarr", found=str(path))
 
@@ -194,10 +193,11 @@ def _empty(store: Path, request: dict[str, Any], problem: Problem) -> None:
     maker = f"vina-workbench {workbench.__version__}"
     about = {"title": f"Simulations of {problem.title}", "created_by": maker}
     group = zarr.create_group(store, zarr_format=3, attributes=request | about)
+    names = _array_names(problem)
     for role in ("x", "y"):
         for variable in getattr(problem, role):
             group.create_array(
-                variable.name,
+                names[variable.name],
                 shape=(request["draws"],),
                 chunks=(min(request["chunk"], request["draws"]),),
                 dtype="float64",
@@ -207,8 +207,14 @@ def _empty(store: Path, request: dict[str, Any], problem: Problem) -> None:
                     "long_name": variable.description or variable.name,
                     "symbol": variable.symbol,
                     "role": role,
+                    **original_attribute(variable.name, names[variable.name]),
                 },
             )
+
+
+def _array_names(problem: Problem) -> dict[str, str]:
+    """Return {name of a variable: name of its array in the store}."""
+    return file_names(v.name for v in (*problem.x, *problem.y))
 
 
 def _write(store: Path, problem: Problem, samples: Samples, start: int, rows: int) -> None:
@@ -216,8 +222,9 @@ def _write(store: Path, problem: Problem, samples: Samples, start: int, rows: in
 
     group = zarr.open_group(store, mode="r+", use_consolidated=False)
     columns = zip((*problem.x, *problem.y), torch.cat([samples.x, samples.y], 1).T.numpy(), strict=True)
+    names = _array_names(problem)
     for variable, column in columns:
-        group[variable.name][start : start + rows] = column[:rows]
+        group[names[variable.name]][start : start + rows] = column[:rows]
 
 
 def _consolidate(store: Path) -> None:

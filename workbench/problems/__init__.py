@@ -29,8 +29,10 @@ from workbench.problems.benchmark.lotka_volterra import LotkaVolterra
 from workbench.problems.inverse.radial_velocity import RadialVelocity
 from workbench.problems.ocean.geoacoustic import GeoacousticInversion
 from workbench.problems.ocean.geoacoustic_paper import GeoacousticPaper
-from workbench.problems.user.table import TableProblem, describe
+from workbench.problems.user.kinds import describe
+from workbench.problems.user.table import TableProblem
 from workbench.problems.user.simulator import SimulatorProblem
+from workbench.problems.user.simulations import SimulationsProblem
 
 __all__ = [
     "PROBLEMS",
@@ -55,6 +57,7 @@ __all__ = [
     "Rings",
     "Samples",
     "SimpleLikelihoodComplexPosterior",
+    "SimulationsProblem",
     "SimulatorProblem",
     "SineWave",
     "SusceptibleInfectedRecovered",

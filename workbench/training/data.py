@@ -221,4 +221,5 @@ def _with_signals(problem: Problem, n: int, generator: torch.Generator) -> tuple
         with torch.no_grad():
             signals = source.signals(x)
     dtype = torch.complex64 if signals.is_complex() else torch.float32
-    return Samples(x, source.recorded(signals, generator)), signals.to(dtype)
+    groups = problem.signal_groups(n) if hasattr(problem, "signal_groups") else None
+    return Samples(x, source.recorded(signals, generator), groups), signals.to(dtype)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 EDITORS = {
     "drawn": (Drawing, frozenset({"points"})),
-    "table": (Upload, frozenset({"path", "x_columns", "y_columns"})),
+    "table": (Upload, Upload.settings),
 }
 #: Milliseconds that the browser gets to render the page after loading it.
 RENDER_DELAY = 1000

@@ -10,6 +10,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from workbench.core.errors import SpecError
+from workbench.core.names import quoted_names, split_names
 from workbench.core.spec import Setting, Spec
 from workbench.critics import CRITICS
 from workbench.divergences import DIVERGENCES
@@ -175,9 +176,11 @@ def number_step(low: float | None, high: float | None) -> float:
 
 
 def to_widget(setting: Setting, value: Any) -> Any:
-    """Convert a setting's value to the content of its widget; a list becomes text with commas."""
+    """Convert a setting's value to the content of its widget; lists and mappings become text with commas."""
     if setting.kind == "list":
-        return ", ".join(str(v) for v in value)
+        return quoted_names(str(v) for v in value)
+    if setting.kind == "mapping":
+        return quoted_names(f"{name}:{number:g}" for name, number in value.items())
     if setting.kind == "text":
         return str(value)
     return float(value) if setting.kind == "number" else value
@@ -185,9 +188,19 @@ def to_widget(setting: Setting, value: Any) -> Any:
 
 def from_widget(setting: Setting, content: Any) -> Any:
     """Convert a widget's content to the setting's value. Raises `SpecError` for an unreadable list."""
-    if setting.kind != "list":
+    if setting.kind not in ("list", "mapping"):
         return content
-    parts = [p.strip() for p in str(content).split(",") if p.strip()]
+    parts = split_names(str(content))
+    if setting.kind == "mapping":
+        try:
+            pairs = [part.rpartition(":") for part in parts]
+            return {name.strip(): float(number) for name, _, number in pairs}
+        except ValueError as error:
+            raise SpecError(
+                f"'{text.label(setting.name)}' cannot be '{content}'",
+                found=content,
+                expected="names and numbers, as in depth:0,speed:1500",
+            ) from error
     kind = type(setting.default[0]) if setting.default else str
     try:
         return [kind(p) for p in parts]

@@ -237,19 +237,15 @@ def _forward_network(problem: str) -> ForwardNetwork:
 
 
 def import_table(upload: str, target: str) -> list[dict[str, Any]]:
-    """Read an uploaded table and write its numeric columns as Parquet to ``target``.
+    """Read an uploaded table and write its columns of numbers and of texts as Parquet to ``target``.
 
-    Returns a dict per column with name, unit, number of rows, and the reason if it is not usable
-    (``refusal``).
+    Returns a dict per column with name, unit, number of rows, the kind that it suggests with the reason, and
+    the reason if it is not usable (``refusal``).
     """
     from dataclasses import asdict
 
-    from workbench.problems.user.readers import read_table
-    from workbench.problems.user.table import describe
+    from workbench.problems.user.kinds import describe, write_columns
 
-    raw = read_table(upload)
     columns = describe(upload)
-    usable = [c.name for c in columns if not c.refusal]
-    frame = raw.frame[usable].rename(columns={n: f"{n} [{raw.units[n]}]" for n in usable if raw.units.get(n)})
-    frame.astype("float64").to_parquet(target)
+    write_columns(upload, [column for column in columns if not column.refusal], target)
     return [asdict(column) for column in columns]

@@ -18,18 +18,23 @@ import param
 
 from workbench.core.errors import DataError, SpecError
 from workbench.core.spec import Spec
+from workbench.training.settings import Training
 from workbench.ui import process_pool, text
+from workbench.ui.column_kinds import LISTS, ColumnKinds
 from workbench.ui.notifications import report_error
 
 #: Largest size of one table and of all uploads together, in bytes.
 MAX_TABLE_BYTES, QUOTA = 64 * 2**20, 2 * 2**30
 #: First bytes of each kind of file; a CSV is text without a zero byte.
 SIGNATURES = {".parquet": (b"PAR1",), ".nc": (b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF\r\n\x1a\n")}
-ACCEPTED = ".csv,.tsv,.txt,.parquet,.pq,.nc,.nc4"
+ACCEPTED = ".csv,.tsv,.txt,.dat,.gz,.parquet,.pq,.nc,.nc4"
 
 
 class Upload(pn.viewable.Viewer):
-    """File input for a table, and menus of its columns to infer (x) and its observed columns (y)."""
+    """File input for a table, and menus of its columns to infer (x), observed ones (y) and their kinds."""
+
+    #: Settings of the problem that the upload sets, and that need no widget of a form.
+    settings = frozenset({"path", "x_columns", "y_columns", "group_path", "row_dimension", "period", *LISTS})
 
     def __init__(
         self, spec: Spec, on_change: Callable[[str, Any], None], on_error: Callable[[SpecError], None]
@@ -61,11 +66,12 @@ class Upload(pn.viewable.Viewer):
             description="The values that are given when x is inferred.",
             **options,
         )
+        self.kinds = ColumnKinds(spec, on_change)
         self.note = pn.pane.HTML("", margin=(0, 6), width=284)
         self.file.param.watch(self._on_upload, "value")
         self.x.param.watch(lambda event: self._on_columns("x_columns", event.new), "value")
         self.y.param.watch(lambda event: self._on_columns("y_columns", event.new), "value")
-        self._layout = pn.Column(self.file, self.note, self.x, self.y, margin=0)
+        self._layout = pn.Column(self.file, self.note, self.x, self.y, self.kinds, margin=0)
         self._state()
 
     async def _on_upload(self, event: param.parameterized.Event) -> None:
@@ -92,20 +98,21 @@ class Upload(pn.viewable.Viewer):
                 path.unlink(missing_ok=True)
 
     def _offer(self, clean: Path, columns: list[dict[str, Any]], name: str) -> None:
-        usable = [c["name"] for c in columns if not c["refusal"]]
+        usable = [c["name"] for c in columns if not c["refusal"] and c["kind"] != "constant"]
         if not usable:
             raise DataError(
-                "The table has no column of numbers", found=", ".join(c["name"] for c in columns[:8])
+                "The table has no column that can be used", found=", ".join(c["name"] for c in columns[:8])
             )
         for setting in ("x_columns", "y_columns"):
             self.spec.set(setting, [])
+        self.kinds.offer(columns)
         self.spec.set("path", str(clean))
         for picker in (self.x, self.y):
             picker.param.update(options=usable, value=[], visible=True)
-        refusals = [f"{c['name']}: {c['refusal']}" for c in columns if c["refusal"]]
+        refusals = [f"{c['name']}: {c['refusal'] or c['reason']}" for c in columns if c["name"] not in usable]
         suffix = f" Left out: {'; '.join(refusals)[:400]}" if refusals else ""
         rows = columns[0]["rows"]
-        self._show_message(f"{name[:60]}: {rows} rows, {len(usable)} columns of numbers.{suffix}", "info")
+        self._show_message(f"{name[:60]}: {rows} rows, {len(usable)} columns.{suffix}", "info")
         self._on_change("path", str(clean))
 
     def _on_columns(self, setting: str, columns: list[str]) -> None:
@@ -116,12 +123,14 @@ class Upload(pn.viewable.Viewer):
         except SpecError as error:
             self._on_error(error)
             return
+        self.kinds.show([*self.spec.x_columns, *self.spec.y_columns])
         self._state()
         self._on_change(setting, columns)
 
     def _state(self) -> None:
         refusals = self.spec.refusals()
-        self._show_message(refusals[0] if refusals else "The table is ready.", "info")
+        warnings = [] if refusals else self.spec.warnings(Training().samples)
+        self._show_message(refusals[0] if refusals else " ".join(["The table is ready.", *warnings]), "info")
 
     def _show_message(self, sentence: str, kind: str) -> None:
         self.note.object = f'<div class="wb-message {kind}">{text.escape(sentence)}</div>'
@@ -143,9 +152,12 @@ def validate_table(data: bytes, name: str) -> str:
             suggestion="use the command line: workbench train --problem table --data FILE",
         )
     ending = Path(name).suffix.lower()
-    kind = {".pq": ".parquet", ".nc4": ".nc", ".netcdf": ".nc", ".tsv": ".tsv", ".txt": ".csv"}.get(
-        ending, ending
-    )
+    if ending == ".gz" and Path(name).suffixes[-2:-1] in ([".csv"], [".tsv"], [".txt"], [".dat"]):
+        if not data.startswith(b"\x1f\x8b"):
+            raise DataError("The file is not what its name says", expected="a gz file", found=repr(data[:8]))
+        return ".csv.gz"
+    kinds = {".pq": ".parquet", ".nc4": ".nc", ".netcdf": ".nc", ".txt": ".csv", ".dat": ".csv"}
+    kind = kinds.get(ending, ending)
     if kind in SIGNATURES:
         if not data.startswith(SIGNATURES[kind]):
             raise DataError(
@@ -156,7 +168,7 @@ def validate_table(data: bytes, name: str) -> str:
         raise DataError(
             "This kind of file cannot be read", expected="CSV, Parquet or NetCDF", found=ending or "no ending"
         )
-    if b"\x00" in data[:4096]:
+    if b"\x00" in data[:4096] and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError(
             "The file is not what its name says", expected="text with a heading", found="binary data"
         )

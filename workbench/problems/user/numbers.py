@@ -2,93 +2,298 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from workbench.core.errors import DataError
+from workbench.core.lazy import torch
+from workbench.core.scale import column_std
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from workbench.problems.user.readers import RawTable
+    from workbench.problems.user.raw_table import RawTable
 
 MINIMUM_ROWS = 50
+#: Largest number of different texts in a column of categories.
+MAXIMUM_LABELS = 1000
+#: Unit of dates, and of differences of dates.
+DATE_UNIT, DURATION_UNIT = "days since 1970-01-01", "s"
+#: Numbers above this (or all below its inverse) leave no room for squares in double precision.
+_LARGEST = 1e120
+_DECIMAL_COMMA = re.compile(r"^[-+]?(\d*|\d{1,3}(\.\d{3})+),\d+([eE][-+]?\d+)?$")
+_ONE_THOUSAND = re.compile(r"^[-+]?[1-9]\d{0,2},\d{3}$")
+_THOUSANDS = re.compile(r"^[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?$")
+_SPACED = re.compile(
+    r"^[-+]?[1-9]\d{0,2}(?P<gap>[ '\u2019\u00a0\u2009\u202f])\d{3}((?P=gap)\d{3})*([.,]\d*)?$"
+)
+_ISO_DATE = r"^\s*\d{4}-\d{2}(-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?\s*(Z|[-+]\d{2}:?\d{2})?)?)?\s*$"
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A column as float64 with NaN for missing values; unit and labels where they follow from its content."""
+
+    values: np.ndarray
+    unit: str = ""
+    labels: tuple[str, ...] = ()
+    kind: str = "number"
 
 
 def column_numbers(column: pd.Series, name: str) -> np.ndarray:
     """Return a column as float64 with NaN for missing values; raises `DataError` for other than numbers."""
+    return read_column(column, name).values
+
+
+def read_column(column: pd.Series, name: str, *, categories: bool = False) -> Numbers:
+    """Convert a column of numbers, texts that are numbers, truth values or dates.
+
+    With ``categories``, texts and truth values are numbered 0, 1, 2, … in their order and kept as labels.
+    Raises `DataError` for everything else, with the first such value.
+    """
     import pandas as pd
 
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        if categories and not pd.api.types.is_numeric_dtype(column.cat.categories.dtype):
+            return _labelled(column, name, list(column.cat.categories))
+        column = column.astype(column.cat.categories.dtype)
     kind = column.dtype
-    if pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_complex_dtype(kind):
-        return column.to_numpy(dtype=np.float64, na_value=np.nan)
-    if (
-        pd.api.types.is_complex_dtype(kind)
-        or pd.api.types.is_datetime64_any_dtype(kind)
-        or pd.api.types.is_timedelta64_dtype(kind)
-    ):
-        raise DataError(
-            f"The column '{name}' does not hold plain numbers",
-            expected="real numbers",
-            found=str(kind),
-            suggestion="turn it into a number first, for instance of seconds",
-        )
-    text = column.astype("string")
-    wrong = pd.to_numeric(text, errors="coerce").isna() & text.notna()
-    if not wrong.any():
-        return pd.to_numeric(text).to_numpy(dtype=np.float64, na_value=np.nan)
-    row = int(wrong.to_numpy().argmax())
-    hint = (
-        "write decimal points instead of commas"
-        if "," in str(text[row])
-        else "leave missing values empty, and code categories as numbers"
+    if isinstance(kind, pd.PeriodDtype):
+        column = column.dt.to_timestamp()
+        kind = column.dtype
+    if pd.api.types.is_complex_dtype(kind):
+        raise _not_plain(name, str(kind))
+    if pd.api.types.is_datetime64_any_dtype(kind):
+        return Numbers(_days(column), DATE_UNIT, kind="dates")
+    if pd.api.types.is_timedelta64_dtype(kind):
+        return Numbers(column.dt.total_seconds().to_numpy(np.float64, na_value=np.nan), DURATION_UNIT)
+    if pd.api.types.is_bool_dtype(kind) or _holds_booleans(column):
+        values = column.astype("boolean").to_numpy(dtype=np.float64, na_value=np.nan)
+        return Numbers(values, labels=("false", "true") if categories else (), kind="booleans")
+    if pd.api.types.is_numeric_dtype(kind):
+        return Numbers(column.to_numpy(dtype=np.float64, na_value=np.nan))
+    return _from_texts(column, name, categories)
+
+
+def _not_plain(name: str, found: str) -> DataError:
+    return DataError(
+        f"The column '{name}' does not hold plain numbers",
+        expected="real numbers",
+        found=found,
+        suggestion="write real and imaginary part, or modulus and phase, into columns of their own",
     )
+
+
+def _holds_booleans(column: pd.Series) -> bool:
+    import pandas as pd
+
+    return column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) == "boolean"
+
+
+def _days(column: pd.Series) -> np.ndarray:
+    """Return dates and times as days since 1970 in universal time, NaN where one is missing."""
+    import pandas as pd
+
+    if getattr(column.dtype, "tz", None) is not None:
+        column = column.dt.tz_convert("UTC").dt.tz_localize(None)
+    return ((column - pd.Timestamp("1970-01-01")) / pd.Timedelta(days=1)).to_numpy(
+        np.float64, na_value=np.nan
+    )
+
+
+def _from_texts(column: pd.Series, name: str, categories: bool) -> Numbers:
+    import pandas as pd
+
+    if column.dtype == object and column.notna().any():
+        first = column[column.notna()].iloc[0]
+        if isinstance(first, complex):
+            raise _not_plain(name, "complex numbers")
+        if hasattr(first, "__len__") and not isinstance(first, (str, bytes)):
+            raise DataError(
+                f"The column '{name}' holds several numbers in a row",
+                expected="one number in a row",
+                found=repr(first)[:60],
+                suggestion=f"write them into columns {name}_0, {name}_1 and so on",
+            )
+        if hasattr(first, "isoformat") and hasattr(first, "year"):
+            return Numbers(_days(pd.to_datetime(column, utc=True)), DATE_UNIT, kind="dates")
+    text = column.astype("string").str.strip()
+    text = text.mask(text == "")
+    values, hint = _parsed(text)
+    wrong = np.isnan(values) & text.notna().to_numpy() & (text.str.lower() != "nan").fillna(False).to_numpy()
+    if not wrong.any():
+        return Numbers(values)
+    words = text.str.lower().isin(["true", "false"]) | text.isna()
+    if words.all():
+        values = (text.str.lower() == "true").to_numpy(dtype=np.float64, na_value=np.nan)
+        return Numbers(values, labels=("false", "true") if categories else (), kind="booleans")
+    if categories:
+        return _labelled(text, name, sorted(text.dropna().unique()))
+    if bool(text.str.match(_ISO_DATE).fillna(True).all()):
+        dates = pd.to_datetime(text.str.replace(",", "."), format="ISO8601", utc=True, errors="coerce")
+        if not bool((dates.isna() & text.notna()).any()):
+            return Numbers(_days(dates), DATE_UNIT, kind="dates")
+    row = int(wrong.argmax())
     raise DataError(
         f"The column '{name}' does not hold numbers",
         expected="numbers",
-        found=f"{str(text[row])[:40]!r} in row {row + 1} and {int(wrong.sum()) - 1} more such values",
-        suggestion=hint,
+        found=f"{str(text.iloc[row])[:40]!r} in row {row + 1} and {int(wrong.sum()) - 1} more such values",
+        suggestion=hint or _hint(str(text.iloc[row]), name),
     )
 
 
-def table_numbers(raw: RawTable, names: list[str], missing: str) -> np.ndarray:
+def _labelled(column: pd.Series, name: str, labels: Sequence[object]) -> Numbers:
+    """Return a column of texts as the places of its values in ``labels``, NaN where one is missing."""
+    import pandas as pd
+
+    if len(labels) > MAXIMUM_LABELS:
+        raise DataError(
+            f"The column '{name}' is to hold categories",
+            expected=f"at most {MAXIMUM_LABELS} different texts",
+            found=str(len(labels)),
+            suggestion="group rare ones together, or leave the column out",
+        )
+    codes = pd.Categorical(column, categories=list(labels)).codes.astype(np.float64)
+    return Numbers(np.where(codes < 0, np.nan, codes), labels=tuple(map(str, labels)), kind="texts")
+
+
+def _parsed(text: pd.Series) -> tuple[np.ndarray, str]:
+    """Return texts as numbers, NaN where a text is none, and a hint where commas can be read in two ways."""
+    import pandas as pd
+
+    numbers = pd.to_numeric(text, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan).copy()
+    open_rows = np.isnan(numbers) & text.notna().to_numpy()
+    if not open_rows.any():
+        return numbers, ""
+    rest = text[open_rows].str.replace("\u2212", "-")
+    rest = rest.str.replace(r"^([-+]?(?:\d+\.?\d*|\.\d+))[dDqQ]([-+]?\d+)$", r"\1e\2", regex=True)
+    rest = rest.str.replace(r"^([-+]?\d*\.\d+)([-+]\d{3})$", r"\1e\2", regex=True)  # Fortran: 1.5-101
+    has_gaps = rest.str.match(_SPACED)
+    rest = rest.mask(has_gaps, rest.str.replace("[ '\u2019\u00a0\u2009\u202f]", "", regex=True))
+    commas = rest[rest.str.contains(",", regex=False)]
+    hint = ""
+    if len(commas):
+        thousand, decimal = commas.str.match(_THOUSANDS), commas.str.match(_DECIMAL_COMMA)
+        only_one = commas.str.match(_ONE_THOUSAND)
+        points = bool(
+            (np.isfinite(numbers) & text.str.contains(".", regex=False).fillna(False).to_numpy()).any()
+        )
+        if bool(thousand.all()) and (points or bool((thousand & ~only_one).any())):
+            rest = rest.str.replace(",", "")
+        elif bool(decimal.all()) and not points and bool((~only_one).any()):
+            rest = rest.mask(rest.str.contains(",", regex=False), rest.str.replace(".", "", regex=False))
+            rest = rest.str.replace(",", ".")
+        else:
+            hint = (
+                "write decimal points, and no separators of thousands: its commas can be read in two ways"
+                if bool((thousand | decimal).all())
+                else ""
+            )
+    numbers[open_rows] = pd.to_numeric(rest, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    return numbers, hint
+
+
+def _hint(value: str, name: str) -> str:
+    """Return what to try for a text that is no number."""
+    if re.match(r"^[-+]?[\d.,]+([eE][-+]?\d+)?\s*%$", value):
+        return "leave out the percent signs"
+    if re.match(r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*[^\d\s.,].*$", value):
+        return f"write numbers alone, and the unit into the name, as in '{name} [m]'"
+    if set(value) == {"*"}:
+        return "the program that wrote it had no room for the number: write it with more digits"
+    if re.match(r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}", value):
+        return "write dates as 2024-12-31, with the time as 2024-12-31T18:00:00"
+    return f"leave missing values empty; if these are labels, set categories=['{name}']"
+
+
+@dataclass(frozen=True)
+class TableNumbers:
+    """Checked columns (n, k), their units and labels by position, and the rows' places in the source."""
+
+    values: np.ndarray
+    units: dict[int, str]
+    labels: dict[int, tuple[str, ...]]
+    rows: np.ndarray
+
+
+def table_numbers(
+    raw: RawTable, names: list[str], missing: str, categories: Collection[str] = ()
+) -> TableNumbers:
     """Return the columns ``names`` as finite float64 numbers (n, k), without rows that miss a value.
 
-    Raises `DataError` for infinite values, missing values if ``missing`` is "refuse", fewer than
-    `MINIMUM_ROWS` rows and constant columns.
+    Raises `DataError` for missing and infinite values if ``missing`` is "refuse", numbers too large to
+    compute with, fewer than `MINIMUM_ROWS` rows and constant columns.
     """
-    values = np.column_stack([column_numbers(raw.frame[name], name) for name in names])
-    infinite = np.isinf(values).sum(axis=0)
-    if infinite.any():
-        raise DataError(
-            "The table holds infinite values", expected="finite numbers", found=_counts(names, infinite)
-        )
-    gaps = np.isnan(values).sum(axis=0)
-    if gaps.any() and missing == "refuse":
-        raise DataError(
-            "The table has missing values",
-            expected="a number in every row",
-            found=_counts(names, gaps),
-            suggestion="set missing='drop' to leave such rows out",
-        )
-    values = values[~np.isnan(values).any(axis=1)]
+    columns = [
+        read_column(raw.frame[n], n, categories=n in categories and n not in raw.labels) for n in names
+    ]
+    values = np.column_stack([column.values for column in columns])
+    gaps, infinite = np.isnan(values), np.isinf(values)
+    if missing == "refuse":
+        _refuse_gaps(names, gaps.sum(axis=0), infinite.sum(axis=0))
+    rows = np.flatnonzero(~(gaps | infinite).any(axis=1))
+    values = values[rows]
     if len(values) < MINIMUM_ROWS:
-        note = " after rows with missing values were dropped" if gaps.any() else ""
+        note = " after rows with missing values were dropped" if len(rows) < len(gaps) else ""
         raise DataError(
             "The table has too few rows to learn from",
             expected=f"at least {MINIMUM_ROWS}",
             found=f"{len(values)}{note}",
         )
-    constant = [name for name, column in zip(names, values.T, strict=True) if column.min() == column.max()]
+    _check_magnitude(names, values, rows)
+    _check_constant(names, values)
+    units = {i: column.unit for i, column in enumerate(columns) if column.unit}
+    labels = {i: column.labels for i, column in enumerate(columns) if column.labels}
+    return TableNumbers(values, units, labels, rows)
+
+
+def _refuse_gaps(names: list[str], gaps: np.ndarray, infinite: np.ndarray) -> None:
+    suggestion = "set missing='drop' to leave such rows out"
+    if infinite.any():
+        raise DataError(
+            "The table holds infinite values",
+            expected="finite numbers",
+            found=_counts(names, infinite),
+            suggestion=suggestion,
+        )
+    if gaps.any():
+        raise DataError(
+            "The table has missing values",
+            expected="a number in every row",
+            found=_counts(names, gaps),
+            suggestion=suggestion,
+        )
+
+
+def _check_magnitude(names: list[str], values: np.ndarray, rows: np.ndarray) -> None:
+    """Raise `DataError` for numbers so large or so small that their squares are no numbers any more."""
+    for name, column in zip(names, values.T, strict=True):
+        size = np.abs(column)
+        row = int(size.argmax())
+        if size[row] > _LARGEST or 0 < size[row] < 1 / _LARGEST:
+            raise DataError(
+                f"The numbers of the column '{name}' are too {'large' if size[row] > 1 else 'small'}",
+                expected=f"a magnitude between {1 / _LARGEST:g} and {_LARGEST:g}",
+                found=f"{column[row]:g} in row {rows[row] + 1}",
+                suggestion="choose another unit; if the value stands for a missing one, leave its cell empty",
+            )
+
+
+def _check_constant(names: list[str], values: np.ndarray) -> None:
+    spread = column_std(torch.from_numpy(np.ascontiguousarray(values))).numpy()
+    constant = [name for name, width in zip(names, spread, strict=True) if width == 0]
     if constant:
+        same = all((values[:, names.index(name)] == values[0, names.index(name)]).all() for name in constant)
         raise DataError(
             "A column of the table is constant",
-            expected="columns that vary",
+            expected="columns that vary" + ("" if same else " by more than their own rounding"),
             found=", ".join(map(repr, constant[:5])),
             suggestion="leave it out of x and y",
         )
-    return values
 
 
 def _counts(names: list[str], counts: np.ndarray) -> str:

@@ -1,96 +1,107 @@
-"""Read tables from files without ever executing code that a file contains.
+"""Read tables from files and from Python without ever executing code that a file contains.
 
-CSV through pandas, Parquet through pyarrow, NetCDF and Zarr through xarray, each imported when a file needs
-it. Nothing is unpickled: the array codecs of Zarr are checked against a list before the store is opened, and
-object arrays are refused.
+Text, Excel and frames through pandas, Parquet and Feather through pyarrow, NetCDF, Zarr and HDF5 through
+xarray, each imported when a file needs it. Nothing is unpickled: the array codecs of Zarr are checked against
+a list before the store is opened, and object arrays are refused.
 """
 
 from __future__ import annotations
 
-import csv
 import json
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+import zipfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.core.errors import DataError, did_you_mean, unknown
+from workbench.core.errors import DataError, did_you_mean
+from workbench.problems.user import array_tables, text_tables
+from workbench.problems.user.raw_table import RawTable, add_attributes, check_size, choose, named
+from workbench.problems.user.safety import refuse_large_archive, refuse_links
 
 if TYPE_CHECKING:
     import pandas as pd
-    import xarray as xr
+    import pyarrow
 
-MAXIMUM_BYTES = 2 * 2**30
-MAXIMUM_COLUMNS = 10_000
+#: Kind of file by its ending; text may also be compressed, as in .csv.gz.
 SUFFIXES = {
     ".csv": "csv",
     ".tsv": "csv",
     ".txt": "csv",
+    ".dat": "csv",
+    ".ecsv": "csv",
     ".parquet": "parquet",
     ".pq": "parquet",
+    ".feather": "feather",
+    ".arrow": "feather",
     ".nc": "netcdf",
     ".nc4": "netcdf",
     ".netcdf": "netcdf",
+    ".h5": "netcdf",
+    ".hdf5": "netcdf",
+    ".he5": "netcdf",
     ".zarr": "zarr",
+    ".npz": "numpy",
+    ".npy": "numpy",
+    ".xlsx": "excel",
+    ".xls": "excel",
+    ".ods": "excel",
 }
-_SAFE_CODECS = {
-    "adler32",
-    "astype",
-    "bitround",
-    "blosc",
-    "bytes",
-    "bz2",
-    "crc32",
-    "crc32c",
-    "default",
-    "delta",
-    "endian",
-    "fixedscaleoffset",
-    "fletcher32",
-    "gzip",
-    "lz4",
-    "lzma",
-    "packbits",
-    "quantize",
-    "regular",
-    "sharding_indexed",
-    "shuffle",
-    "transpose",
-    "vlen-utf8",
-    "v2",
-    "zlib",
-    "zstd",
-}
-_UNIT = re.compile(r"^(?P<name>.+?)\s*\[(?P<unit>[^\[\]]*)\]$")
+#: Key of the metadata of a Parquet file whose names are not to be taken apart into name and unit.
+PLAIN_NAMES = b"workbench_names"
+_FOLDERS = ("zarr", "parquet")
+_HANDLED = (
+    ValueError,
+    OSError,
+    RuntimeError,
+    KeyError,
+    TypeError,
+    EOFError,
+    AttributeError,
+    NotImplementedError,
+    IndexError,
+    zipfile.BadZipFile,
+)
 
 
-@dataclass(frozen=True)
-class RawTable:
-    """Columns as read from a source, with the units and descriptions that the source itself states."""
+def read_table(source: Any, columns: Iterable[str] = (), *, group_path: str = "", rows: str = "") -> RawTable:
+    """Read a table from a path or from an object of Python.
 
-    frame: pd.DataFrame
-    units: dict[str, str] = field(default_factory=dict)
-    descriptions: dict[str, str] = field(default_factory=dict)
+    Parameters
+    ----------
+    source : a path (``file.nc#group`` is a group of the file), a pandas or polars DataFrame, a pyarrow Table
+        or an xarray Dataset.
+    columns : names of the columns to read (all when empty). A heading such as ``height [m]`` is the column
+        ``height`` in the unit m.
+    group_path : group of a NetCDF, HDF5 or Zarr file, or sheet of an Excel file.
+    rows : dimensions of a Dataset that its rows run over, separated by commas; found by itself when empty.
 
-
-def read_table(source: Any, columns: Iterable[str] = ()) -> RawTable:
-    """Read a table from a path, a pandas DataFrame or an xarray Dataset.
-
-    ``columns`` names the columns to read (all when empty). A heading such as ``height [m]`` is the column
-    ``height`` in the unit m. Raises `DataError` for anything that cannot be read as it is.
+    Raises `DataError` for anything that cannot be read as it is.
     """
-    columns = list(columns)
+    columns = [str(column) for column in columns]
     if isinstance(source, (str, Path)):
-        return _read_file(Path(source), columns)
+        path, group = split_path(source, group_path)
+        return _read_file(path, columns, group, rows)
+    if is_instance(source, "polars", "LazyFrame"):
+        source = source.collect()
+    if is_instance(source, "polars", "DataFrame"):
+        source = source.to_arrow()
+    if is_instance(source, "pyarrow", "Table"):
+        return _from_arrow(source, columns)
+    if is_instance(source, "astropy", "Table"):
+        units = {n: str(source[n].unit) for n in source.colnames if getattr(source[n], "unit", None)}
+        raw = _from_frame(source.to_pandas(), columns)
+        raw.units.update({n: u for n, u in units.items() if n in raw.frame})
+        return raw
     if is_instance(source, "pandas", "DataFrame"):
         return _from_frame(source, columns)
+    if is_instance(source, "xarray", "DataTree"):
+        source = source.to_dataset()
     if is_instance(source, "xarray", "Dataset"):
-        return _from_dataset(source, columns)
+        return array_tables.from_dataset(source, columns, rows)
     raise DataError(
         "The table is of a kind that cannot be read",
         found=type(source).__name__,
-        expected="a path, a pandas DataFrame or an xarray Dataset",
+        expected="a path, a pandas or polars DataFrame, a pyarrow Table or an xarray Dataset",
     )
 
 
@@ -101,35 +112,62 @@ def is_instance(value: Any, package: str, name: str) -> bool:
     )
 
 
-def _read_file(path: Path, columns: list[str]) -> RawTable:
-    kind = SUFFIXES.get(path.suffix.lower())
-    if kind is None:
+def split_path(source: str | Path, group_path: str = "") -> tuple[Path, str]:
+    """Return the path of a file, with ``~`` as the home folder, and the group that follows a ``#``."""
+    path = Path(source).expanduser()
+    file, mark, group = str(path).rpartition("#")
+    if mark and not group_path and not path.exists() and Path(file).exists():
+        return Path(file), group
+    return path, group_path
+
+
+def kind_of(path: Path) -> str | None:
+    """Return the kind of table that a path's ending, or a folder's content, stands for; None if unknown."""
+    suffix = path.suffix.lower()
+    if suffix in text_tables.COMPRESSIONS:
+        inner = SUFFIXES.get(path.with_suffix("").suffix.lower())
+        return "csv" if inner == "csv" else None
+    if path.is_dir() and suffix not in SUFFIXES:
+        if any((path / name).is_file() for name in (".zgroup", ".zmetadata", "zarr.json")):
+            return "zarr"
+        return "parquet" if next(path.rglob("*.parquet"), None) else None
+    return SUFFIXES.get(suffix)
+
+
+def _read_file(path: Path, columns: list[str], group: str, rows: str) -> RawTable:
+    kind = kind_of(path)
+    if kind is None and not (path.suffix == "" and not path.exists()):
+        endings = [*SUFFIXES, *(f".csv{s}" for s in text_tables.COMPRESSIONS)]
         raise DataError(
             f"The table '{path.name}' has an unknown ending",
-            expected=", ".join(SUFFIXES),
-            found=path.suffix or "no ending",
-            suggestion=did_you_mean(path.suffix, SUFFIXES),
+            expected=", ".join(endings),
+            found="a folder without Parquet files" if path.is_dir() else path.suffix or "no ending",
+            suggestion=did_you_mean(path.suffix, endings),
         )
-    if not (path.is_dir() if kind == "zarr" else path.is_file()):
+    if not (path.is_file() or (path.is_dir() and kind in _FOLDERS)) or (kind == "zarr" and not path.is_dir()):
         siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
         raise DataError(
             f"The table '{path}' was not found",
             expected="a Zarr folder" if kind == "zarr" else "a file",
             found="a folder" if path.is_dir() else "nothing there" if not path.exists() else "a file",
-            suggestion=did_you_mean(path.name, siblings),
+            suggestion=did_you_mean(path.name, [name for name in siblings if name != path.name]),
         )
-    size = (
-        sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
-        if path.is_dir()
-        else path.stat().st_size
-    )
-    _limit(size, f"The table '{path.name}'")
-    readers = {"csv": _read_csv, "parquet": _read_parquet, "netcdf": _read_netcdf, "zarr": _read_zarr}
+    inside = [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else [path]
+    check_size(sum(p.stat().st_size for p in inside), f"The table '{path.name}'")
+    readers: dict[str, Callable[[], RawTable]] = {
+        "csv": lambda: text_tables.read_text(path, columns),
+        "parquet": lambda: _read_parquet(path, columns),
+        "feather": lambda: _read_feather(path, columns),
+        "netcdf": lambda: array_tables.read_netcdf(path, columns, group, rows),
+        "zarr": lambda: array_tables.read_zarr(path, columns, group, rows),
+        "numpy": lambda: array_tables.read_numpy(path, columns),
+        "excel": lambda: _read_excel(path, columns, group),
+    }
     try:
-        return readers[kind](path, columns)
+        return readers[str(kind)]()
     except DataError:
         raise
-    except (ValueError, OSError, RuntimeError, KeyError, TypeError, EOFError, AttributeError) as error:
+    except _HANDLED as error:
         raise DataError(
             f"The table '{path.name}' could not be read",
             expected=f"a sound {kind} file",
@@ -137,231 +175,85 @@ def _read_file(path: Path, columns: list[str]) -> RawTable:
         ) from error
 
 
-def _limit(size: int, noun: str) -> None:
-    """Raise `DataError`, which names the ``noun``, if ``size`` in bytes is above `MAXIMUM_BYTES`."""
-    if size > MAXIMUM_BYTES:
-        raise DataError(
-            f"{noun} is too large",
-            expected=f"at most {MAXIMUM_BYTES / 2**30:g} GiB",
-            found=f"{size / 2**30:.1f} GiB",
-            suggestion="keep fewer rows or columns",
-        )
-
-
-def _read_csv(path: Path, columns: list[str]) -> RawTable:
-    import pandas as pd
-
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        first = file.readline()
-    if not first.strip():
-        raise DataError(
-            f"The table '{path.name}' is empty", expected="a first line with the names of the columns"
-        )
-    separator = max(",;\t|", key=first.count)
-    heading = [name.strip() for name in next(csv.reader([first], delimiter=separator))]
-    if all(re.fullmatch(r"[-+\d.eE]+", name) for name in heading):
-        raise DataError(
-            f"The table '{path.name}' has no names of columns",
-            found=f"a first line {first.strip()[:60]!r}",
-            expected="a first line with the names of the columns",
-        )
-    positions, names = _choose(heading, columns)
-    # by position: pandas renames columns of the same name, and with names it drops values of rows too long
-    frame = pd.read_csv(
-        path,
-        sep=separator,
-        header=None,
-        skiprows=1,
-        encoding="utf-8-sig",
-        skipinitialspace=True,
-        low_memory=False,
-    )
-    if frame.shape[1] != len(heading):
-        raise DataError(
-            f"The rows of '{path.name}' do not fit its first line",
-            expected=f"{len(heading)} values a row",
-            found=f"{frame.shape[1]} in the first row",
-        )
-    return _named(frame[positions], names)
-
-
 def _read_parquet(path: Path, columns: list[str]) -> RawTable:
-    import pyarrow.parquet as parquet
+    """Read a Parquet file, or a folder of parts with the columns that its subfolders name."""
+    import pyarrow.dataset
 
-    with parquet.ParquetFile(path) as file:
-        schema = file.schema_arrow
-        positions, names = _choose(schema.names, columns)
-        _limit(8 * file.metadata.num_rows * len(positions), f"The table '{path.name}'")
-        table = file.read(columns=[schema.names[i] for i in positions])
-    raw = _named(table.to_pandas(ignore_metadata=True)[[schema.names[i] for i in positions]], names)
-    for name, i in zip(raw.frame.columns, positions, strict=True):
-        attributes = {k.decode(): v.decode() for k, v in (schema.field(i).metadata or {}).items()}
-        _add_attributes(raw, name, attributes)
+    refuse_links(path)
+    data = pyarrow.dataset.dataset(str(path), format="parquet", partitioning="hive")
+    plain = PLAIN_NAMES in (data.schema.metadata or {})
+    positions, _ = choose(data.schema.names, columns, plain=plain)
+    check_size(8 * data.count_rows() * len(positions), f"The table '{path.name}'")
+    names = [data.schema.names[i] for i in positions]
+    return _from_arrow(data.to_table(columns=names), columns, plain=plain)
+
+
+def _read_feather(path: Path, columns: list[str]) -> RawTable:
+    from pyarrow import feather
+
+    return _from_arrow(feather.read_table(path), columns)
+
+
+def _from_arrow(table: pyarrow.Table, columns: list[str], *, plain: bool = False) -> RawTable:
+    """Return the ``columns`` of a pyarrow Table; its fields may state units, long_name and labels."""
+    positions, names = choose(table.schema.names, columns, plain=plain)
+    check_size(8 * table.num_rows * len(positions), "The table")
+    table = table.select(positions)
+    raw = named(table.to_pandas(ignore_metadata=True, date_as_object=False), names)
+    for i, name in enumerate(raw.frame.columns):
+        attributes: dict[str, Any] = {
+            k.decode(): v.decode() for k, v in (table.schema.field(i).metadata or {}).items()
+        }
+        if "labels" in attributes:
+            attributes["labels"] = json.loads(attributes["labels"])
+        add_attributes(raw, name, attributes)
     return raw
 
 
-def _add_attributes(raw: RawTable, name: str, attributes: Mapping[str, Any]) -> None:
-    """Set the unit and description of the column ``name`` from its attributes units and long_name, if any."""
-    for key, texts in (("units", raw.units), ("long_name", raw.descriptions)):
-        if isinstance(attributes.get(key), str) and attributes[key].strip() not in ("", "1"):
-            texts[name] = attributes[key].strip()
+def _read_excel(path: Path, columns: list[str], sheet: str) -> RawTable:
+    import pandas as pd
+
+    if path.suffix.lower() != ".xls":
+        refuse_large_archive(path)
+    try:
+        with pd.ExcelFile(path) as book:
+            if sheet and sheet not in book.sheet_names:
+                raise DataError(
+                    f"The table '{path.name}' has no sheet '{sheet}'",
+                    expected=", ".join(map(repr, book.sheet_names[:12])),
+                    found=sheet,
+                    suggestion=did_you_mean(sheet, map(str, book.sheet_names)),
+                )
+            frame = book.parse(sheet or 0, na_values=list(text_tables.MISSING))
+    except ImportError as error:
+        package = {".xls": "xlrd", ".ods": "odfpy"}.get(path.suffix.lower(), "openpyxl")
+        raise DataError(
+            f"The table '{path.name}' cannot be read here",
+            expected=f"the package {package}, which reads such files",
+            found="it is not installed",
+            suggestion=f"install it with 'pip install {package}', or save the sheet as CSV",
+        ) from error
+    return _from_frame(frame, columns)
 
 
-def _read_netcdf(path: Path, columns: list[str]) -> RawTable:
-    import xarray
+def _from_frame(frame: pd.DataFrame, columns: list[str]) -> RawTable:
+    import pandas as pd
 
-    with xarray.open_dataset(path) as dataset:
-        return _from_dataset(dataset, columns)
-
-
-def _read_zarr(path: Path, columns: list[str]) -> RawTable:
-    _refuse_unknown_codecs(path)
-    import xarray
-
-    with xarray.open_zarr(path, chunks=None, consolidated=False) as dataset:
-        return _from_dataset(dataset, columns)
+    if isinstance(frame.columns, pd.MultiIndex):
+        heading = ["_".join(str(part) for part in name if str(part)) for name in frame.columns]
+    else:
+        heading = [str(c) for c in frame.columns]
+    positions, names = choose(heading, columns)
+    check_size(8 * len(frame) * len(positions), "The table")
+    return named(frame.iloc[:, positions], names)
 
 
 def declared_columns(path: str | Path) -> dict[str, list[str]]:
     """Return the settings x_columns and y_columns that a Zarr dataset of simulations declares, or {}."""
     try:
-        attributes = json.loads((Path(path) / "zarr.json").read_text(encoding="utf-8"))["attributes"]
+        text = (Path(path).expanduser() / "zarr.json").read_text(encoding="utf-8")
+        attributes = json.loads(text)["attributes"]
         columns = {f"{role}_columns": [str(name) for name in attributes[role]] for role in ("x", "y")}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
     return columns if columns["x_columns"] else {}
-
-
-def _refuse_unknown_codecs(path: Path) -> None:
-    """Raise `DataError` for array codecs that are not listed as safe: some run code on reading (pickle)."""
-    for part in path.rglob("*"):
-        if part.is_symlink():
-            raise DataError(f"The table '{path.name}' is refused", found=f"a link '{part.name}' inside it")
-        if part.name in (".zarray", ".zmetadata", "zarr.json"):
-            unsafe = sorted(_codecs(json.loads(part.read_text(encoding="utf-8"))) - _SAFE_CODECS)
-            if unsafe:
-                raise DataError(
-                    f"The table '{path.name}' is refused",
-                    expected="arrays of plain numbers or text",
-                    found=f"the array codec '{unsafe[0]}', which is not known to be harmless",
-                )
-
-
-def _codecs(node: Any) -> set[str]:
-    """Return the names of all codecs in Zarr metadata of version 2 (``id``) or 3 (``name``)."""
-    if isinstance(node, list):
-        return set().union(*(_codecs(v) for v in node)) if node else set()
-    if not isinstance(node, dict):
-        return set()
-    codecs = {str(node["id"]).lower()} if "id" in node else set()
-    for key, value in node.items():
-        if key in ("codecs", "index_codecs"):
-            entries = value if isinstance(value, list) else [value]
-            codecs |= {
-                str(e.get("name", e.get("id", e)) if isinstance(e, dict) else e)
-                .lower()
-                .removeprefix("numcodecs.")
-                for e in entries
-            }
-        if key not in ("attributes", "attrs") and not key.endswith(".zattrs"):
-            codecs |= _codecs(value)
-    return codecs
-
-
-def _from_frame(frame: pd.DataFrame, columns: list[str]) -> RawTable:
-    positions, names = _choose([str(c) for c in frame.columns], columns)
-    _limit(8 * len(frame) * len(positions), "The table")
-    return _named(frame.iloc[:, positions], names)
-
-
-def _from_dataset(dataset: xr.Dataset, columns: list[str]) -> RawTable:
-    """Return variables and coordinates as columns, broadcast to the dimensions of the largest and flattened.
-
-    Those with other dimensions or dtype object are left out, or raise `DataError` if ``columns`` names them.
-    """
-    import pandas as pd
-
-    everything = [str(n) for n in dataset.variables]
-    positions, names = _choose(everything, columns)
-    parts = [dataset.variables[everything[i]] for i in positions]
-    widest = max(parts, key=lambda p: p.ndim)
-    for name, part in zip(names, parts, strict=True):
-        if part.dtype.kind == "O" and columns:
-            raise DataError(
-                f"The column '{name[0]}' is refused", expected="numbers", found="an array of objects"
-            )
-        if not set(part.dims) <= set(widest.dims) and columns:
-            raise DataError(
-                "The chosen variables do not share their dimensions",
-                expected=f"dimensions {widest.dims}",
-                found=f"'{name[0]}' with {part.dims}",
-            )
-    together = [
-        (n, p)
-        for n, p in zip(names, parts, strict=True)
-        if set(p.dims) <= set(widest.dims) and p.dtype.kind != "O"
-    ]
-    _limit(8 * widest.size * len(together), "The table")
-    shape = dict(zip(widest.dims, widest.shape, strict=True))
-    grids = [p.set_dims(shape).transpose(*widest.dims) for _, p in together]
-    raw = _named(
-        pd.DataFrame({i: g.to_numpy().ravel() for i, g in enumerate(grids)}), [n for n, _ in together]
-    )
-    for name, (_, part) in zip(raw.frame.columns, together, strict=True):
-        _add_attributes(raw, name, part.attrs)
-    return raw
-
-
-def _choose(heading: list[str], columns: list[str]) -> tuple[list[int], list[tuple[str, str]]]:
-    """Return positions in ``heading`` and (name, unit) of the ``columns``, or of all if none is named.
-
-    Raises `DataError` for names that are missing or ambiguous, and for a column named twice.
-    """
-    if len(heading) > MAXIMUM_COLUMNS:
-        raise DataError(
-            "The table has too many columns", expected=f"at most {MAXIMUM_COLUMNS}", found=str(len(heading))
-        )
-    duplicates = (
-        sorted({name for name in heading if heading.count(name) > 1})
-        if len(set(heading)) < len(heading)
-        else []
-    )
-    clash = [
-        name
-        for name in duplicates
-        if not columns or name in columns or any(_bare(name)[0] == column for column in columns)
-    ]
-    if clash:
-        raise DataError(
-            "Two columns of the table have the same name",
-            found=", ".join(map(repr, clash[:5])),
-            suggestion="rename one of them",
-        )
-    names = [_bare(name) for name in heading]
-    bare = [n for n, _ in names]
-    if len(set(bare)) < len(bare):
-        names = [(name, "") for name in heading]  # 'a [m]' and 'a [s]' stay apart under their full headings
-    if not columns:
-        return list(range(len(heading))), names
-    places = {name: i for i, name in enumerate(heading)} | {n: i for i, (n, _) in enumerate(names)}
-    for name in columns:
-        if name not in places:
-            options = ", ".join(n for n, _ in names[:20]) + (", …" if len(names) > 20 else "")
-            raise unknown("column", name, places, DataError, owner="The table", expected=options)
-    positions = [places[name] for name in columns]
-    if len(set(positions)) < len(positions):
-        again = next(name for i, name in enumerate(columns) if positions[i] in positions[:i])
-        raise DataError(f"The column '{again}' was chosen twice", expected="each column once")
-    return positions, [names[i] for i in positions]
-
-
-def _bare(heading: str) -> tuple[str, str]:
-    """Return name and unit of a heading such as ``height [m]``; the unit is empty if none is given."""
-    match = _UNIT.match(heading)
-    return (match["name"], match["unit"].strip()) if match else (heading, "")
-
-
-def _named(frame: pd.DataFrame, names: list[tuple[str, str]]) -> RawTable:
-    """Return ``frame`` as a `RawTable` whose columns have the (name, unit) pairs ``names``."""
-    frame = frame.set_axis([n for n, _ in names], axis=1).reset_index(drop=True)
-    return RawTable(frame, {n: unit for n, unit in names if unit})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +12,14 @@ import numpy as np
 import param
 
 from workbench.core.capability import Capability
-from workbench.core.errors import DataError, SpecError, WorkbenchError
+from workbench.core.errors import DataError, DataWarning, SpecError, WorkbenchError
 from workbench.core.lazy import torch
 from workbench.core.shapes import Shapes
 from workbench.core.variable import Variable
 from workbench.problems.base import PROBLEMS, Problem, one_line
-from workbench.problems.user.numbers import column_numbers, table_numbers
-from workbench.problems.user.readers import declared_columns, is_instance, read_table
+from workbench.problems.user.columns import column_warnings
+from workbench.problems.user.kinds import KIND_SETTINGS, Rows, checked_rows
+from workbench.problems.user.readers import PLAIN_NAMES, declared_columns, is_instance, read_table, split_path
 from workbench.problems.windows import quantile_window, typical_row
 
 if TYPE_CHECKING:
@@ -31,52 +34,12 @@ if TYPE_CHECKING:
 _FILE = Path("data", "table.parquet")
 
 
-@dataclass(frozen=True)
-class Column:
-    """One column of a table as a form lists it; ``refusal`` is the reason why it cannot be used, or empty."""
-
-    name: str
-    unit: str
-    description: str
-    rows: int
-    missing: int
-    refusal: str
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """Checked rows of a table (n, D + M), float64, their variables, and the settings they were read for."""
-
-    values: np.ndarray
-    variables: tuple[Variable, ...]
-    settings: tuple
-
-
-def describe(source: Any) -> list[Column]:
-    """Return one `Column` per column of a path, a DataFrame or a Dataset, usable or not."""
-    raw = read_table(source)
-    columns = []
-    for name in raw.frame.columns:
-        column = raw.frame[name]
-        try:
-            numbers, refusal = column_numbers(column, name), ""
-        except DataError as error:
-            numbers, refusal = None, one_line(error)
-        missing = int(np.isnan(numbers).sum()) if numbers is not None else int(column.isna().sum())
-        columns.append(
-            Column(
-                name, raw.units.get(name, ""), raw.descriptions.get(name, ""), len(column), missing, refusal
-            )
-        )
-    return columns
-
-
 def _stamp(source: Any) -> tuple[int, ...]:
     """Return modification time and size of a file, to notice changes; empty if ``source`` is no file."""
     if not isinstance(source, str):
         return ()
     try:
-        status = Path(source).stat()
+        status = split_path(source)[0].stat()
     except OSError:
         return ()
     return status.st_mtime_ns, status.st_size
@@ -88,24 +51,32 @@ class TableProblem(Problem):
 
     Parameters
     ----------
-    source : path of a CSV, Parquet, NetCDF or Zarr table, a pandas DataFrame or an xarray Dataset. A heading
-        ``height [m]`` is the column ``height`` in the unit m; NetCDF and Zarr state units in attributes.
-    x, y : names of the columns of unknowns and of observed columns; y may be empty. A Zarr dataset of
-        simulations declares both itself.
-    missing : treatment of rows in which a value is missing: "refuse" or "drop".
+    source : path of a table (CSV and other text, Parquet, NetCDF, HDF5, Zarr, Excel, NumPy), a pandas or
+        polars DataFrame, a pyarrow Table or an xarray Dataset. A heading ``height [m]`` is the column
+        ``height`` in the unit m; other formats state units in attributes. ``file.nc#group`` is a group of a
+        file.
+    x, y : names of the columns of unknowns and of observed columns; y may be empty. A vector of a Dataset,
+        ``profile`` (sample, z), is the columns ``profile_0``, ``profile_1``, … A Zarr dataset of simulations
+        declares both itself.
+    log, whole, robust, categories : names of columns of x and y that are learned by their logarithm, hold
+        whole numbers, have heavy tails, or hold categories in no order: numbers 0, 1, 2, … or texts.
+    period, low, high : periods of cyclic columns, and bounds of columns, by name.
+    group : column whose equal values mark rows that belong together, such as the rows of one station: they
+        stay on one side of the split into training and held-out rows.
+    missing : treatment of rows in which a value is missing or infinite: "refuse" or "drop".
 
     A table given as ``source`` is read and checked at once, one given by settings when it is first needed.
     """
 
     key = "table"
     title = "Your own table"
-    summary = "Rows of a CSV, Parquet, NetCDF or Zarr table: you say which columns are x and y."
+    summary = "Rows of a table (CSV, Parquet, NetCDF and others): you say which columns are x and y."
     reference = "Your data"
     #: The problem reads files of the machine it runs on: a server should not accept ``path`` from a link.
     reads_files = True
 
     path = param.String(
-        "", doc="Path of the table (CSV, Parquet, NetCDF or Zarr); empty for a table given in Python."
+        "", doc="Path of the table (CSV, Parquet, NetCDF, …); empty for a table given in Python."
     )
     x_columns = param.List([], item_type=str, doc="Names of the columns of x, the unknowns.")
     y_columns = param.List(
@@ -114,7 +85,32 @@ class TableProblem(Problem):
     categories = param.List(
         [],
         item_type=str,
-        doc="Names of those x columns that hold categories in no order, numbered 0, 1, 2, and so on.",
+        doc="Names of the columns that hold categories in no order: texts, or numbers 0, 1, 2, and so on.",
+    )
+    log = param.List(
+        [], item_type=str, doc="Names of the positive columns that are learned by their logarithm."
+    )
+    whole = param.List(
+        [],
+        item_type=str,
+        doc="Names of the columns that hold whole numbers, such as counts; so do the samples.",
+    )
+    robust = param.List(
+        [],
+        item_type=str,
+        doc="Names of the columns with heavy tails, whose far values are learned by logarithm.",
+    )
+    period = param.Dict({}, doc="Periods of cyclic columns by name, such as 360 for an angle in degrees.")
+    low = param.Dict({}, doc="Lower bounds of columns by name: no sample lies below.")
+    high = param.Dict({}, doc="Upper bounds of columns by name: no sample lies above.")
+    group = param.String(
+        "",
+        doc="Column whose equal values mark rows that belong together, such as rows of one station: they are "
+        "not divided between training and validation.",
+    )
+    group_path = param.String("", doc="Group of a NetCDF, HDF5 or Zarr file, or sheet of an Excel file.")
+    row_dimension = param.String(
+        "", doc="Dimension of a Dataset that its rows run over, where that does not follow from the columns."
     )
     missing = param.Selector(
         default="refuse",
@@ -132,17 +128,20 @@ class TableProblem(Problem):
     ) -> None:
         for role, columns in (("x", x), ("y", y)):
             if isinstance(columns, str):
-                raise SpecError(
-                    f"The columns {role} must be a list",
-                    found=repr(columns),
-                    suggestion=f"write {role}=[{columns!r}]",
-                )
+                raise _no_list(f"The columns {role}", role, columns)
             if len(columns):
                 settings[f"{role}_columns"] = columns
-        for name in ("x_columns", "y_columns"):
+        for name in ("x_columns", "y_columns", "categories", "log", "whole", "robust"):
             columns = settings.get(name)
+            if isinstance(columns, str):
+                raise _no_list(f"The setting {name}", name, columns)
             if isinstance(columns, (list, tuple)) or is_instance(columns, "pandas", "Index"):
                 settings[name] = [str(column) for column in columns]
+        for name in ("period", "low", "high"):
+            if isinstance(settings.get(name), Mapping):
+                settings[name] = {str(column): number for column, number in settings[name].items()}
+        if isinstance(settings.get("group"), int):
+            settings["group"] = str(settings["group"])
         by_path = isinstance(source, (str, Path))
         if by_path and str(source):
             settings["path"] = str(source)
@@ -150,11 +149,12 @@ class TableProblem(Problem):
         super().__init__(**settings)
         #: A table given in Python, and the path of the copy in a run folder.
         self._table, self._stored_path = (None if by_path else source), ""
-        self._rows_cache: _Rows | None = None
+        self._rows_cache: Rows | None = None
         self._failure: tuple[tuple, WorkbenchError] | None = None
         if not by_path or str(source):
             self._ready()
-            self._rows()
+            for sentence in self.warnings():
+                warnings.warn(sentence, DataWarning, stacklevel=2)
 
     def copy(self) -> TableProblem:
         """Return a problem with the same settings and rows; a table given in Python is shared, not copied."""
@@ -175,9 +175,7 @@ class TableProblem(Problem):
 
     def refusals(self) -> list[str]:
         if self._table is None and not (self._stored_path or self.path):
-            return [
-                "Upload a table first (CSV, Parquet, NetCDF or Zarr), then say which columns are x and y."
-            ]
+            return ["Upload a table first (CSV, Parquet, NetCDF, …), then say which columns are x and y."]
         if not self.x_columns:
             return ["Say which columns of the table are x, the unknowns."]
         try:
@@ -186,11 +184,34 @@ class TableProblem(Problem):
             return [one_line(error)]
         return []
 
+    def warnings(self, samples: int | None = None) -> list[str]:
+        """Return what to know of the columns, and how many of the rows ``samples`` pairs leave unused."""
+        try:
+            rows = self._rows()
+        except WorkbenchError:
+            return []
+        columns = column_warnings(rows.values, rows.variables, rows.places)
+        return [*rows.notes, *columns, *self._unused(samples)]
+
+    def record_draw(self, n: int, seed: int) -> None:
+        """Warn where training on ``n`` pairs leaves rows unused."""
+        for sentence in self._unused(n):
+            warnings.warn(sentence, DataWarning, stacklevel=4)
+
+    def _unused(self, samples: int | None) -> list[str]:
+        """Return a sentence where ``samples`` pairs (None: all) leave rows unused."""
+        if samples is None or self.rows <= samples:
+            return []
+        return [
+            f"The table has {self.rows:,} usable rows, and {samples:,} of them, chosen at random, are used: "
+            f"set samples={self.rows} in the training settings to use them all."
+        ]
+
     def _settings_now(self) -> tuple[Any, ...]:
         """Return the settings that determine the rows: after a change the table is read again."""
-        return self.path, tuple(self.x_columns), tuple(self.y_columns), tuple(self.categories), self.missing
+        return tuple(json.dumps(getattr(self, name), default=str) for name in ("path", *KIND_SETTINGS))
 
-    def _rows(self) -> _Rows:
+    def _rows(self) -> Rows:
         """Return the checked rows, read again only after a change; raises `DataError` if they are unfit."""
         if self._rows_cache is None or self._rows_cache.settings != self._settings_now():
             source = self._table if self._table is not None else self._stored_path or self.path
@@ -205,54 +226,21 @@ class TableProblem(Problem):
                 raise
         return self._rows_cache
 
-    def _read(self, source: Any) -> _Rows:
+    def _read(self, source: Any) -> Rows:
         """Read and check the rows of ``source`` for the present settings; raises `DataError` if unfit."""
-        names = self.names
         both = sorted(set(self.x_columns) & set(self.y_columns))
         if both:
             raise DataError(
                 f"The column '{both[0]}' is both in x and in y", expected="each column in one of them"
             )
-        duplicates = [n for n in names if names.count(n) > 1]
+        duplicates = [n for n in self.names if self.names.count(n) > 1]
         if duplicates:
             raise DataError(f"The column '{duplicates[0]}' was chosen twice", expected="each column once")
-        raw = read_table(source, names)
-        names = list(raw.frame.columns)  # the settings may name 'height [m]' as 'height' or in full
-        values = table_numbers(raw, names, self.missing)
-        counts = self._category_counts(values)
-        variables = tuple(
-            Variable(
-                n,
-                unit=raw.units.get(n, ""),
-                description=raw.descriptions.get(n, ""),
-                categories=counts.get(i, 0),
-            )
-            for i, n in enumerate(names)
-        )
-        return _Rows(values, variables, self._settings_now())
-
-    def _category_counts(self, values: np.ndarray) -> dict[int, int]:
-        """Return {column index: number of categories}; raises `DataError` unless they are coded 0, 1, 2, …"""
-        counts = {}
-        for name in self.categories:
-            if name not in self.x_columns:
-                raise DataError(
-                    f"The column '{name}' is to hold categories",
-                    expected="a column of x",
-                    found=", ".join(self.x_columns),
-                    suggestion="add it to x, or take it out of the categories",
-                )
-            column = values[:, self.x_columns.index(name)]
-            if (column < 0).any() or (column != column.round()).any():
-                wrong = column[(column < 0) | (column != column.round())][0]
-                raise DataError(
-                    f"The column '{name}' is to hold categories",
-                    expected="whole numbers 0, 1, 2, …",
-                    found=f"{wrong:g}",
-                    suggestion="number the categories from 0, or take the column out of the categories",
-                )
-            counts[self.x_columns.index(name)] = int(column.max()) + 1
-        return counts
+        from_folder = bool(self._stored_path) and self._table is None
+        extra = [self.group] if self.group and self.group not in self.names else []
+        where = {} if from_folder else {"group_path": self.group_path, "rows": self.row_dimension}
+        raw = read_table(source, [*self.names, *extra], **where)
+        return checked_rows(raw, self, self._settings_now(), stored=from_folder)
 
     def _variables(self) -> tuple[Variable, ...]:
         """Return the variables of x and y with units, or with names alone while the table cannot be read."""
@@ -269,13 +257,22 @@ class TableProblem(Problem):
         self._ready()
         rows = self._rows()
         fields = [
-            pyarrow.field(name, pyarrow.float64(), metadata={"units": v.unit, "long_name": v.description})
-            for name, v in zip(self.names, rows.variables, strict=True)
+            pyarrow.field(
+                v.name,
+                pyarrow.float64(),
+                metadata={"units": v.unit, "long_name": v.description}
+                | ({"labels": json.dumps(v.labels)} if v.labels else {}),
+            )
+            for v in rows.variables
         ]
-        table = pyarrow.table(list(rows.values.T.copy()), schema=pyarrow.schema(fields))
+        columns = list(rows.values.T.copy())
+        if rows.groups is not None and self.group not in (f.name for f in fields):
+            fields.append(pyarrow.field(self.group, pyarrow.int64()))
+            columns.append(rows.groups)
+        schema = pyarrow.schema(fields, metadata={PLAIN_NAMES: b"1"})
         path = Path(folder) / _FILE
         path.parent.mkdir(parents=True, exist_ok=True)
-        parquet.write_table(table, path.with_suffix(".part"))
+        parquet.write_table(pyarrow.table(columns, schema=schema), path.with_suffix(".part"))
         path.with_suffix(".part").replace(path)
 
     def load_data(self, folder: Path) -> None:
@@ -285,15 +282,22 @@ class TableProblem(Problem):
 
     @property
     def x(self) -> tuple[Variable, ...]:
-        return self._variables()[: len(self.x_columns)]
+        return self._variables()[: self._width()]
 
     @property
     def y(self) -> tuple[Variable, ...]:
-        return self._variables()[len(self.x_columns) :]
+        return self._variables()[self._width() :]
+
+    def _width(self) -> int:
+        """Return the number of columns of x: a vector of a Dataset has several under one name."""
+        try:
+            return self._rows().width
+        except WorkbenchError:
+            return len(self.x_columns)
 
     @property
     def shapes(self) -> Shapes:
-        return Shapes(len(self.x_columns), len(self.y_columns))
+        return Shapes(len(self.x), len(self.y))
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -307,8 +311,8 @@ class TableProblem(Problem):
     def _columns(self) -> tuple[np.ndarray, np.ndarray]:
         """Return x (n, D) and y (n, M); raises `DataError` while the table cannot be read."""
         self._ready()
-        values = self._rows().values
-        return values[:, : len(self.x_columns)], values[:, len(self.x_columns) :]
+        rows = self._rows()
+        return rows.values[:, : rows.width], rows.values[:, rows.width :]
 
     @property
     def window(self) -> Window:
@@ -322,7 +326,15 @@ class TableProblem(Problem):
     def default_observation(self) -> tuple[float, ...]:
         return typical_row(self._columns()[1])
 
-    def _draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+    def _draw(self, n: int, generator: torch.Generator) -> tuple[Tensor | None, ...]:
         x, y = self._columns()
+        groups = self._rows().groups
         rows = torch.randperm(len(x), generator=generator)[:n].numpy()
-        return torch.from_numpy(x[rows]), torch.from_numpy(y[rows])
+        pair = torch.from_numpy(x[rows]), torch.from_numpy(y[rows])
+        return pair if groups is None else (*pair, torch.from_numpy(groups[rows]))
+
+
+def _no_list(subject: str, name: str, columns: str) -> SpecError:
+    return SpecError(
+        f"{subject} must be a list", found=repr(columns), suggestion=f"write {name}=[{columns!r}]"
+    )

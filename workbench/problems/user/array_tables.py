@@ -1,0 +1,271 @@
+"""Tables from labelled arrays: xarray Datasets, NetCDF, Zarr and HDF5 with their groups, and NumPy files.
+
+Rows run over the dimensions that all chosen variables share; further dimensions become columns, so that
+``profile`` (sample, z) gives ``profile_0``, ``profile_1``, … Where coordinates of such dimensions are chosen
+too, as the latitude and longitude of a map, each point of the grid is a row.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.core.errors import DataError, did_you_mean, unknown
+from workbench.core.names import original_names
+from workbench.problems.user import raw_table
+from workbench.problems.user.raw_table import (
+    RawTable,
+    add_attributes,
+    bare_name,
+    check_size,
+    choose,
+    named,
+    parent_name,
+)
+from workbench.problems.user.safety import refuse_hdf5_links, refuse_large_archive, refuse_unknown_codecs
+
+if TYPE_CHECKING:
+    import numpy as np
+    import xarray as xr
+
+
+def read_netcdf(path: Path, columns: list[str], group: str = "", rows: str = "") -> RawTable:
+    """Read a NetCDF or HDF5 file, or one of its groups."""
+    import xarray
+
+    refuse_hdf5_links(path)
+    hdf5 = path.suffix.lower() in (".h5", ".hdf5", ".he5")
+    # HDF5 from elsewhere does not name its dimensions
+    options: dict[str, Any] = {"engine": "h5netcdf", "phony_dims": "sort"} if hdf5 else {}
+    return _read(
+        path,
+        columns,
+        group,
+        rows,
+        lambda g: xarray.open_dataset(path, group=g or None, **options),
+        lambda: xarray.open_groups(path, **options),
+    )
+
+
+def read_zarr(path: Path, columns: list[str], group: str = "", rows: str = "") -> RawTable:
+    """Read a Zarr store, or one of its groups."""
+    refuse_unknown_codecs(path)
+    import xarray
+
+    options: dict[str, Any] = {"chunks": None, "consolidated": False}
+    return _read(
+        path,
+        columns,
+        group,
+        rows,
+        lambda g: xarray.open_zarr(path, group=g or None, **options),
+        lambda: xarray.open_groups(path, engine="zarr", **options),
+    )
+
+
+def _read(path: Path, columns: list[str], group: str, rows: str, opened: Any, groups: Any) -> RawTable:
+    """Read the Dataset ``opened(group)``; without one, that of the only group with variables."""
+    if not group:
+        with opened("") as dataset:
+            if dataset.variables:
+                return from_dataset(dataset, columns, rows)
+    full_groups = [name.strip("/") for name, part in groups().items() if part.variables]
+    if not group and len(full_groups) == 1:
+        group = full_groups[0]
+    if group.strip("/") not in full_groups:
+        raise DataError(
+            f"The table '{path.name}' has no variables" + (f" in a group '{group}'" if group else ""),
+            expected="one of its groups: " + ", ".join(full_groups[:12]) if full_groups else "variables",
+            found=group or "none outside its groups",
+            suggestion=did_you_mean(group, full_groups)
+            or (f"write {path.name}#{full_groups[0]}" if full_groups else ""),
+        )
+    with opened(group.strip("/")) as dataset:
+        return from_dataset(dataset, columns, rows)
+
+
+def from_dataset(dataset: xr.Dataset, columns: list[str], rows: str = "") -> RawTable:
+    """Return variables and coordinates of a Dataset as columns; ``rows`` names the dimensions of the rows.
+
+    Without ``columns``, variables that do not have those dimensions or hold objects are left out; with them
+    they raise `DataError`.
+    """
+    own = original_names({str(n): v.attrs for n, v in dataset.variables.items()})
+    variables = {own[str(name)]: part for name, part in dataset.variables.items()}
+    parts_by_name = _asked(variables, columns)
+    over = _row_dimensions(dataset, parts_by_name, bool(columns), rows)
+    parts = {}
+    for name, part in parts_by_name.items():
+        if part.dtype.kind == "O" and not _holds_texts(part):
+            if columns:
+                raise DataError(
+                    f"The column '{name}' is refused", expected="numbers", found="an array of objects"
+                )
+            continue
+        fits = set(part.dims) >= set(over) or set(part.dims) <= set(over)
+        if not fits or (not part.dims and not columns):
+            if columns:
+                raise DataError(
+                    "The chosen variables do not share their dimensions",
+                    expected=f"dimensions {tuple(over)}",
+                    found=f"'{name}' with {part.dims}",
+                )
+            continue
+        parts[name] = part
+    return _columns(dataset, parts, over, columns, _grid_note(parts, over, dataset, rows))
+
+
+def _asked(variables: dict[str, Any], columns: list[str]) -> dict[str, Any]:
+    """Return the variables that hold the ``columns``, or all; raises `DataError` for an unknown name."""
+    if not columns:
+        return variables
+    bare = {bare_name(name)[0]: name for name in variables}
+    parts_by_name = {}
+    for column in columns:
+        names = [n for n in (column, parent_name(column)) if n in variables or n in bare]
+        first_component = f"{column}_0"
+        if not names and first_component not in variables:
+            options = ", ".join(list(variables)[:20]) + (", …" if len(variables) > 20 else "")
+            raise unknown("column", column, variables, DataError, owner="The table", expected=options)
+        if not names:
+            parts_by_name |= {n: v for n, v in variables.items() if parent_name(n) == column}
+            continue
+        name = names[0] if names[0] in variables else bare[names[0]]
+        parts_by_name[name] = variables[name]
+    return parts_by_name
+
+
+def _row_dimensions(
+    dataset: xr.Dataset, parts_by_name: dict[str, Any], strict: bool, rows: str
+) -> tuple[str, ...]:
+    """Return the dimensions that the rows run over."""
+    sizes = {str(d): n for d, n in dataset.sizes.items()}
+    if rows:
+        over = tuple(part.strip() for part in rows.split(",") if part.strip())
+        for dimension in over:
+            if dimension not in sizes:
+                raise unknown("dimension", dimension, sizes, DataError, owner="The table")
+        return over
+    parts = [part for part in parts_by_name.values() if part.dims]
+    if not parts:
+        return ()
+    widest = max(parts, key=lambda part: part.ndim)
+    quantities = [p for name, p in parts_by_name.items() if p.dims and p.dims != (name,)]
+    common = [d for d in widest.dims if all(d in part.dims for part in quantities)]
+    indices = {p.dims[0] for name, p in parts_by_name.items() if p.dims == (name,)}
+    if strict and quantities and indices - set(common):
+        return tuple(map(str, widest.dims))  # the points of a grid, with their coordinates
+    if not quantities:
+        return tuple(map(str, widest.dims))
+    if not common and not strict:
+        most = max((p.dims[0] for p in quantities), key=lambda d: sum(d in p.dims for p in quantities))
+        return (str(most),)
+    return tuple(map(str, common or widest.dims))
+
+
+def _grid_note(
+    parts: dict[str, Any], over: tuple[str, ...], dataset: xr.Dataset, rows: str
+) -> tuple[str, ...]:
+    """Return a sentence where rows run over several dimensions though no coordinate was chosen to say so."""
+    if len(over) < 2 or rows or any(part.dims == (name,) for name, part in parts.items()):
+        return ()
+    count = " × ".join(f"{dataset.sizes[d]} {d}" for d in over)
+    return (
+        f"Each of the {count} points is a row: all chosen variables have the dimensions {', '.join(over)}. "
+        f"Set row_dimension to '{over[0]}' where one {over[0]} is one row.",
+    )
+
+
+def _columns(
+    dataset: xr.Dataset,
+    parts: dict[str, Any],
+    over: tuple[str, ...],
+    columns: list[str],
+    notes: tuple[str, ...],
+) -> RawTable:
+    """Return the variables ``parts`` as columns, one for each component beyond the dimensions ``over``."""
+    import pandas as pd
+
+    shape = {d: dataset.sizes[d] for d in over}
+    count = math.prod(shape.values())
+    widths = {
+        n: math.prod(s for d, s in zip(p.dims, p.shape, strict=True) if d not in shape)
+        for n, p in parts.items()
+    }
+    if sum(widths.values()) > raw_table.MAXIMUM_COLUMNS:
+        widest = max(widths, key=lambda n: widths[n])
+        raise DataError(
+            "The table has too many columns",
+            expected=f"at most {raw_table.MAXIMUM_COLUMNS}",
+            found=f"{widths[widest]} numbers of '{widest}' for each of the rows over {', '.join(over)}",
+            suggestion="name the columns to read, or the dimensions of the rows with row_dimension",
+        )
+    check_size(8 * count * sum(widths.values()), "The table")
+    heading, arrays, owners = [], [], []
+    for name, part in parts.items():
+        inner = [d for d in part.dims if d not in shape]
+        grid = part.set_dims({**shape, **{d: dataset.sizes[d] for d in inner}}).transpose(*over, *inner)
+        table = grid.to_numpy().reshape(count, -1)
+        for i in range(table.shape[1]):
+            bare, unit = bare_name(name)
+            suffix = f" [{unit}]" if unit else ""
+            heading.append(f"{bare}_{i}{suffix}" if inner else name)
+            arrays.append(table[:, i])
+            owners.append(part)
+    positions, names = choose(heading, columns)
+    raw = named(pd.DataFrame({i: arrays[p] for i, p in enumerate(positions)}), names)
+    for name, position in zip(raw.frame.columns, positions, strict=True):
+        add_attributes(raw, name, owners[position].attrs)
+    return RawTable(raw.frame, raw.units, raw.descriptions, raw.labels, notes)
+
+
+def _holds_texts(part: Any) -> bool:
+    """Return True for an array of Python texts."""
+    return all(isinstance(value, str) for value in part.to_numpy().ravel()[:1000])
+
+
+def read_numpy(path: Path, columns: list[str]) -> RawTable:
+    """Read a .npy or .npz file; arrays of objects, which would run code, are refused by NumPy."""
+    import numpy as np
+
+    if path.suffix.lower() == ".npy":
+        return from_arrays({"": np.load(path, allow_pickle=False)}, columns)
+    refuse_large_archive(path)
+    with np.load(path, allow_pickle=False) as archive:
+        return from_arrays({name: archive[name] for name in archive.files}, columns)
+
+
+def from_arrays(arrays: dict[str, np.ndarray], columns: Iterable[str]) -> RawTable:
+    """Return arrays (n,) and (n, k), k columns ``name_0`` …, as a table; fields of a record are columns.
+
+    Arrays of other lengths than most are left out, or raise `DataError` where ``columns`` names them.
+    """
+    import numpy as np
+    import pandas as pd
+
+    parts: dict[str, np.ndarray] = {}
+    for name, array in arrays.items():
+        if array.dtype.names:
+            parts |= {field: array[field].reshape(len(array), -1) for field in array.dtype.names}
+        elif array.ndim:
+            parts[name] = array.reshape(len(array), -1) if array.size else array.reshape(0, 1)
+    lengths = [len(part) for part in parts.values()]
+    rows = max(lengths, key=lengths.count, default=0)
+    flat = {}
+    for name, part in parts.items():
+        for i, column in enumerate(part.T):
+            single = part.shape[1] == 1 and (name or len(parts) > 1)
+            flat[name if single else f"{name}_{i}" if name else str(i)] = column
+    positions, names = choose(list(flat), columns)
+    table = {name[0]: list(flat.values())[p] for name, p in zip(names, positions, strict=True)}
+    wrong = [name for name, column in table.items() if len(column) != rows]
+    if wrong and list(columns):
+        raise DataError(
+            "The chosen arrays are not of one length",
+            expected=f"{rows} rows",
+            found=f"{len(table[wrong[0]])} in '{wrong[0]}'",
+        )
+    columns_left = [(n, u) for n, u in names if n not in wrong]
+    return named(pd.DataFrame({n: np.asarray(table[n]) for n, _ in columns_left}), columns_left)
