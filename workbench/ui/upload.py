@@ -27,7 +27,7 @@ from workbench.ui.notifications import report_error
 MAX_TABLE_BYTES, QUOTA = 64 * 2**20, 2 * 2**30
 #: First bytes of each kind of file; a CSV is text without a zero byte.
 SIGNATURES = {".parquet": (b"PAR1",), ".nc": (b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF\r\n\x1a\n")}
-ACCEPTED = ".csv,.tsv,.txt,.dat,.gz,.parquet,.pq,.nc,.nc4"
+ACCEPTED = ".csv,.tsv,.txt,.dat,.parquet,.pq,.nc,.nc4"
 
 
 class Upload(pn.viewable.Viewer):
@@ -152,10 +152,6 @@ def validate_table(data: bytes, name: str) -> str:
             suggestion="use the command line: workbench train --problem table --data FILE",
         )
     ending = Path(name).suffix.lower()
-    if ending == ".gz" and Path(name).suffixes[-2:-1] in ([".csv"], [".tsv"], [".txt"], [".dat"]):
-        if not data.startswith(b"\x1f\x8b"):
-            raise DataError("The file is not what its name says", expected="a gz file", found=repr(data[:8]))
-        return ".csv.gz"
     kinds = {".pq": ".parquet", ".nc4": ".nc", ".netcdf": ".nc", ".txt": ".csv", ".dat": ".csv"}
     kind = kinds.get(ending, ending)
     if kind in SIGNATURES:
