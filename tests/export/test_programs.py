@@ -21,7 +21,7 @@ from workbench.core.capability import Capability
 from workbench.core.errors import ExportError
 from workbench.export import FORMATS, export, graph, onnx
 from workbench.export.formats import FUNCTIONS, functions_of
-from workbench.export.program import Program
+from workbench.export.program import Program, compare
 
 needs_onnx = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in FORMATS["onnx"].packages),
@@ -33,14 +33,14 @@ import json, sys, torch
 def run(path, inputs):
     files = {"manifest.json": ""}
     program = torch.export.load(path, extra_files=files).module()
-    return program(*map(torch.tensor, inputs.values())).tolist(), json.loads(files["manifest.json"])
+    return program(*(torch.tensor(value, dtype=torch.float64) for value in inputs.values())).tolist(), json.loads(files["manifest.json"])
 """
 ONNX_FILES = """
 import json, sys, numpy, onnxruntime
 def run(path, inputs):
     session = onnxruntime.InferenceSession(path)
     about = session.get_modelmeta().custom_metadata_map["manifest.json"]
-    inputs = {name: numpy.array(value, dtype="float32") for name, value in inputs.items()}
+    inputs = {name: numpy.array(value, dtype="float64") for name, value in inputs.items()}
     return session.run(None, inputs)[0].tolist(), json.loads(about)
 """
 ALONE = """
@@ -90,7 +90,7 @@ def test_graphs_need_no_workbench(tmp_path, family):
     for (output, about), answer, key in zip(
         in_fresh_process(GRAPHS, "workbench", jobs), references, keys, strict=True
     ):
-        torch.testing.assert_close(torch.tensor(output), answer, **TOLERANCE)
+        torch.testing.assert_close(torch.tensor(output, dtype=torch.float64), answer.double(), **TOLERANCE)
         assert about["experiment"]["architecture"]["key"] == key
         conditional = Capability.CONDITIONAL in ARCHITECTURES[key].capabilities
         assert [entry["name"] for entry in about["inputs"]] == (["z", "y"] if conditional else ["z"])
@@ -104,8 +104,10 @@ def test_the_other_functions(tmp_path, key, function):
     (path, inputs), reference = export_with_inputs(
         small_run(key).fitted, "graph", tmp_path / "model.pt2", function
     )
-    output = torch.export.load(path).module()(*map(torch.tensor, inputs.values()))
-    torch.testing.assert_close(output, reference, **TOLERANCE)
+    output = torch.export.load(path).module()(
+        *(torch.tensor(v, dtype=torch.float64) for v in inputs.values())
+    )
+    torch.testing.assert_close(output, reference.double(), **TOLERANCE)
 
 
 @needs_onnx
@@ -125,7 +127,7 @@ def test_onnx_files_need_no_torch(tmp_path):
     for (output, about), answer, (_, _, function) in zip(
         in_fresh_process(ONNX_FILES, "torch", jobs), references, keys, strict=True
     ):
-        torch.testing.assert_close(torch.tensor(output), answer, **TOLERANCE)
+        torch.testing.assert_close(torch.tensor(output, dtype=torch.float64), answer.double(), **TOLERANCE)
         assert about["output"]["name"] == FUNCTIONS[function][1] and about["versions"]["torch"]
 
 
@@ -228,3 +230,32 @@ def test_a_description_in_units(model_file):
     assert [column["name"] for column in about["output"]["columns"]] == ["x1", "x2", "x3"]
     assert about["inputs"][0] == {"name": "z", "columns": 3, "distribution": "standard normal"}
     json.dump(about, io.StringIO())
+
+
+class Answers:
+    """A program with given answers; ``broken`` of its rows are not finite."""
+
+    output, inputs = "log_prob", ["x"]
+
+    def __init__(self, broken: float):
+        self.broken = broken
+
+    def arguments(self, rows, seed=0):
+        return (torch.linspace(0, 1, rows, dtype=torch.float64),)
+
+    def __call__(self, x):
+        return torch.where(torch.arange(len(x)) < self.broken * len(x), torch.nan, x)
+
+    def in_network_units(self, output):
+        return output, 0.0
+
+
+def test_a_model_without_finite_answers_is_not_the_exporters_fault():
+    half, none = Answers(0.5), Answers(1.0)
+    assert compare("ONNX", half, half, 1e-6) == 0.0
+    with pytest.raises(ExportError, match="the model itself does not answer with finite numbers"):
+        compare("ONNX", none, none, 1e-6)
+    with pytest.raises(ExportError, match="because it differs"):
+        compare("ONNX", half, lambda x: half(x) + 0.1, 1e-6)
+    with pytest.raises(ExportError, match="because it differs"):
+        compare("ONNX", Answers(0.0), half, 1e-6)

@@ -124,7 +124,8 @@ def describe_program(fitted: FittedModel, inputs: list[str], output: str) -> dic
         "versions": installed_versions(),
         "inputs": [about(name) for name in inputs],
         "output": about(output),
-        "dtype": str(fitted.model.dtype).removeprefix("torch."),
+        "dtype": "float64",
+        "network_dtype": str(fitted.model.dtype).removeprefix("torch."),
         "experiment": experiment,
         "iteration": int(fitted.manifest.get("iteration", 0)),
     }

@@ -139,7 +139,7 @@ class Standardisation(nn.Module):
         """Return x in network units (n, D) and log|det| of the map from data units (n,)."""
         u, slope = self._warped_x(self._double(x))
         volume = -self.log_scale_x if slope is None else slope.sum(-1) - self.log_scale_x
-        return (u - self.shift_x) / self.scale_x, volume.expand(len(x))
+        return (u - self.shift_x) / self.scale_x, volume.expand(x.shape[0])
 
     def x_out(self, x: Tensor) -> Tensor:
         """Map x (n, D) from network units to data units, in double precision."""
@@ -150,7 +150,7 @@ class Standardisation(nn.Module):
         """Return x in data units (n, D) and log|det| of the map from network units (n,)."""
         u = self.shift_x + self.scale_x * self._double(x)
         if self.columns_x.linear:
-            return u, self.log_scale_x.expand(len(x))
+            return u, self.log_scale_x.expand(x.shape[0])
         values, slope = self.columns_x.outward(u)
         return values, slope.sum(-1) + self.log_scale_x
 
