@@ -180,7 +180,8 @@ def test_the_start_is_the_posterior_of_a_linear_gaussian_model():
 
 
 def test_the_recipe_has_wider_networks_with_more_detail_where_simulations_lie_closer():
-    few, many = (wb.Experiment.recommended(key).architecture for key in ("slcp", "two_moons_posterior"))
+    keys = ("bernoulli_glm", "two_moons_posterior")
+    few, many = (wb.Experiment.recommended(key).architecture for key in keys)
     assert few.width < many.width and few.detail < many.detail and few.members > many.members
 
 

@@ -30,9 +30,12 @@ if TYPE_CHECKING:
 _FEWEST_STEPS, _MOST_STEPS, _PASSES = 600, 20_000, 52
 #: Simulations for each unit of a layer and each unknown; least and largest width of a layer; sum of the
 #: networks' widths; largest number of networks.
-_ROWS, _LEAST_WIDTH, _MOST_WIDTH, _UNITS, _MOST_MEMBERS = 40, 64, 128, 640, 6
-#: Few simulations: number of networks, each of which leaves out one of as many folds; least and largest number
-#: of steps, and passes.
+_ROWS, _LEAST_WIDTH, _MOST_WIDTH, _UNITS, _MOST_MEMBERS = 20, 64, 128, 640, 6
+#: Weight decay: for many simulations of more unknowns than `_PLANE`, whose posteriors they fill sparsely, and
+#: otherwise, where it would blur detail.
+_STRONG_DECAY, _WEAK_DECAY, _PLANE = 1e-1, 1e-4, 2
+#: Few simulations: number of networks, each of which leaves out one of as many folds; least and largest
+#: number of steps, and passes.
 _FOLDS, _FEW_STEPS, _MOST_FEW_STEPS, _FEW_PASSES = 10, 1200, 3000, 120
 #: Ratio of the setting ``detail`` to the number of simulations along each dimension, and its limits.
 _DETAIL, _LEAST_DETAIL, _MOST_DETAIL = 0.4, 1.0, 3.0
@@ -72,7 +75,7 @@ def recommended(problem: Problem, simulations: int) -> dict[str, Any]:
         "batch_size": batch,
         "learning_rate": 2e-2 if cross_fit and unknowns == 1 else 1e-2,
         "optimiser": "adamw",
-        "weight_decay": 1e-4,
+        "weight_decay": _STRONG_DECAY if many and unknowns > _PLANE else _WEAK_DECAY,
         "warm_up": steps // 10,
         "gradient_clip": 1.0,
         "validation_fraction": 0.05 if many or cross_fit else 0.1,
