@@ -138,3 +138,32 @@ def test_folds_need_as_many_members():
 def test_many_simulations_are_not_cross_fitted():
     few, many = (wb.Experiment.recommended("two_moons_posterior", n) for n in (1000, 10_000))
     assert few.architecture.folds == 10 and many.architecture.folds == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("function", ["inverse", "log_prob"])
+@pytest.mark.parametrize("format", ["graph", "onnx"])
+def test_exported_programs_have_the_broad_normals(tmp_path, format, function):
+    import pandas as pd
+
+    from workbench.export import export
+
+    x, y = data(90)
+    frame = pd.DataFrame(torch.cat([y, x], 1).numpy(), columns=["a", "b", "c", "x"])
+    problem = wb.TableProblem(frame, x=["x"], y=["a", "b", "c"])
+    network = wb.Run(wb.Experiment.recommended(problem, 90), device="cpu").fitted
+    network.model.broad.shares.copy_(torch.tensor([0.4, 0.2, 0.2, 0.2]))
+    path = tmp_path / "program"
+    values = torch.randn(200, 2 if function == "inverse" else 1, generator=torch.Generator().manual_seed(4))
+    values, y = values.double(), y[:1].expand(200, -1).contiguous()
+    export(network, format, path, function=function)
+    reference = getattr(network, function)(values, y)
+    reference = (reference[0] if function == "inverse" else reference).detach()
+    if format == "graph":
+        output = torch.export.load(path).module()(values, y)
+    else:
+        runtime = pytest.importorskip("onnxruntime")
+        session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        feed = {i.name: v.numpy() for i, v in zip(session.get_inputs(), (values, y), strict=True)}
+        output = torch.from_numpy(session.run(None, feed)[0])
+    torch.testing.assert_close(output, reference, rtol=1e-3, atol=1e-3)

@@ -47,7 +47,7 @@ class BroadNormals(nn.Module):
     @torch.no_grad()
     def fit(self, members: Tensor, broad: Tensor) -> None:
         """Fit the weights to log-densities of rows, as in `log_prob`, by members that have not seen them."""
-        rows = torch.cat([members[None], broad]).double().T
+        rows = torch.cat([members[None], broad]).cpu().double().T  # not every device has double precision
         counts = torch.tensor(_COUNTS).to(rows)
         shares = counts / counts.sum()
         for _ in range(_ROUNDS):

@@ -48,7 +48,7 @@ def selection_loss(run: Run, loss: float) -> float:
     For an ensemble that is cross-fitted, it is the mean over the rows of `held_out_log_prob`, negative.
     """
     log_prob = held_out_log_prob(run) if run.model.cross_fitted else None
-    return loss if log_prob is None else -float(log_prob.double().mean())
+    return loss if log_prob is None else -float(log_prob.cpu().double().mean())
 
 
 def calibrate(run: Run) -> None:

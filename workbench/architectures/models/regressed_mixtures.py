@@ -219,11 +219,12 @@ class RegressedMixturesModel(RegressedModel):
         normal = TwoPieceNormal(torch.zeros_like(scales), torch.zeros_like(scales), scales, scales)
         return normal.log_prob(u, limits).sum(-1) + total
 
-    def _invert_broad(self, z: Tensor, c: Tensor | None, scale: Tensor) -> Tensor:
-        """Map z (1, n, D) to residuals (1, n, D) of a broad normal."""
+    def _invert_broad(self, z: Tensor, c: Tensor | None, scales: Tensor) -> Tensor:
+        """Map z (m, n, D) to residuals (m, n, D) of the m broad normals with ``scales``."""
         first, u, shift = slice(0, 1), torch.zeros_like(z), self.regression(c).shift
         zero = torch.zeros_like(z[..., :1])
-        normal = TwoPieceNormal(zero, zero, zero + scale, zero + scale)
+        spread = zero + scales[:, None, None]
+        normal = TwoPieceNormal(zero, zero, spread, spread)
         for i in range(self.features):
             limits = self.limits(u, shift, first)
             column = normal.draw(z[:, :, i], limits and (limits[0][..., i], limits[1][..., i]))
@@ -240,7 +241,8 @@ class RegressedMixturesModel(RegressedModel):
     @torch.no_grad()
     def invert_members(self, z: Tensor, c: Tensor | None, members: slice) -> Tensor:
         if members.start is not None and members.start >= self.members:
-            return self._invert_broad(z, c, self.broad.scales[members.start - self.members])
+            which = slice(members.start - self.members, members.stop - self.members)
+            return self._invert_broad(z, c, self.broad.scales[which])
         u, shift = torch.zeros_like(z), self.regression(c).shift
         for i in range(self.features):
             mixtures, limits = self._mixtures(u, c, shift, members)

@@ -166,9 +166,10 @@ class RegressedModel(Model):
         c = self.features_of(y)
         member = self.choice(z[:, 0])
         if torch.compiler.is_compiling():  # a graph cannot hold sets of rows whose size depends on the data
-            every = self.invert_members(z[:, 1:].expand(self.members, -1, -1), c, slice(0, self.members))
-            more = [slice(k, k + 1) for k in range(self.members, self.choices)]
-            every = torch.cat([every, *(self.invert_members(z[None, :, 1:], c, part) for part in more)])
+            parts = [slice(0, self.members), slice(self.members, self.choices)]
+            parts = [part for part in parts if part.stop > part.start]
+            u = [self.invert_members(z[:, 1:].expand(p.stop - p.start, -1, -1), c, p) for p in parts]
+            every = torch.cat(u)
             selection = nn.functional.one_hot(member, self.choices).to(z.dtype)
             u = torch.einsum("nk,knd->nd", selection, every)
         else:
