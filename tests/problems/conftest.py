@@ -41,6 +41,14 @@ def make_simulator(**changes) -> problems.SimulatorProblem:
     return problems.SimulatorProblem(**(settings | changes))
 
 
+def make_simulations() -> problems.SimulationsProblem:
+    """Curves of five points that were simulated elsewhere."""
+    generator = torch.Generator().manual_seed(2)
+    x = torch.rand(300, 2, generator=generator, dtype=torch.float64)
+    curves = torch.sin(x[:, :1] + x[:, 1:] * torch.arange(5))
+    return problems.SimulationsProblem(x, curves, x=["phase", "pitch"])
+
+
 def write_csv(folder, rows: int = 400):
     """A table with two unknowns and one observation."""
     x = torch.randn(rows, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
@@ -65,6 +73,7 @@ def ready(tmp_path_factory):
         "drawn": lambda: problems.Drawn(points=circle_points()),
         "table": lambda: problems.TableProblem(path, x=["length", "width"], y=["mass"]),
         "simulator": make_simulator,
+        "simulations": make_simulations,
     }
     return {key: special.get(key, lambda key=key: PROBLEMS.make(key))() for key in PROBLEMS.keys()}  # noqa: SIM118
 

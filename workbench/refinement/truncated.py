@@ -5,6 +5,8 @@ region    R = {x in the prior: log q(x | y) ≥ τ}, τ the ε-quantile of log q
 round     draws of the prior that fall into R are simulated. With all earlier ones in R they are draws of the
           prior truncated to R, whose posterior given y is the old one as long as R holds it: no
           correction of the loss is needed, and the network that is trained on them is again a posterior.
+density   where the prior's density p is known and hardly any of its draws fall into R, draws of the network
+          in R are resampled with the weights p / q instead
 limits    what an earlier round has cut away cannot come back, so that ε must be small
 Source: Deistler, Gonçalves & Macke 2022, Truncated proposals for scalable and hassle-free simulation-based
         inference, arXiv 2210.04815.
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 
 #: Draws of the network that define a region; draws of the prior per batch, and largest number of batches.
 _REGION_DRAWS, _PRIOR_BATCH, _MOST_BATCHES = 10_000, 100_000, 400
+#: Draws of the prior after which a known density takes over, if fewer than this share of a round fell into R;
+#: and draws of the network for each simulation that is then resampled.
+_PRIOR_DRAWS, _ENOUGH, _OVERSAMPLING = 1_000_000, 0.1, 20
 #: Smallest number of the network's draws inside a region from which the next region can be defined.
 _FEWEST_INSIDE = 100
 #: Margin of the box around the draws, as a fraction of its width. Most of the prior lies outside the box, and
@@ -124,7 +129,7 @@ class TruncatedProposals(Refinement):
         simulations, share, fresh = 0, 1.0, None
         for number in range(self.rounds):
             region = region.intersect(current, self.epsilon, generator)
-            x, share = self._propose(problem, region, generator)
+            x, share = self._propose(problem, region, generator, warnings)
             if len(x) < self.simulations:
                 warnings.append(
                     f"Round {number + 1} was not simulated: only {len(x)} draws of the prior fell into "
@@ -133,6 +138,8 @@ class TruncatedProposals(Refinement):
                 break
             y = problem.simulate(x, generator)
             simulations += len(x)
+            sound = y.isfinite().all(1)  # failed simulations are left out, as in the training
+            x, y = x[sound], y[sound]
             fresh = Samples(x, y)
             inside = region.contains(pairs.x)
             pairs = Samples(torch.cat([pairs.x[inside], x]), torch.cat([pairs.y[inside], y]))
@@ -153,10 +160,17 @@ class TruncatedProposals(Refinement):
             improvement=_improvement(amortised, current),
             warnings=tuple(warnings),
         )
-        return RefinedPosterior(_draws_inside(current, region), amortised, gain, fitted=current.fitted)
+        return RefinedPosterior(
+            _draws_inside(current, region, problem), amortised, gain, fitted=current.fitted
+        )
 
-    def _propose(self, problem: Problem, region: _Region, generator: torch.Generator) -> tuple[Tensor, float]:
-        """Draw from the prior inside the region, enough for a round; return the region's prior mass too."""
+    def _propose(
+        self, problem: Problem, region: _Region, generator: torch.Generator, warnings: list[str]
+    ) -> tuple[Tensor, float]:
+        """Draw from the prior inside the region, enough for a round; return the region's prior mass too.
+
+        Where the prior's density serves in place of its draws, a warning of too few different ones is added.
+        """
         batches, count, total = [], 0, 0
         for _ in range(_MOST_BATCHES):
             x = problem.prior(_PRIOR_BATCH, generator)
@@ -164,7 +178,29 @@ class TruncatedProposals(Refinement):
             count, total = count + len(batches[-1]), total + len(x)
             if count >= self.simulations:
                 break
+            rare = total >= _PRIOR_DRAWS and count < _ENOUGH * self.simulations
+            if rare and Capability.LOG_PRIOR in problem.capabilities:
+                return self._resample(problem, region, generator, warnings)
         return torch.cat(batches)[: self.simulations], count / total
+
+    def _resample(
+        self, problem: Problem, region: _Region, generator: torch.Generator, warnings: list[str]
+    ) -> tuple[Tensor, float]:
+        """Draw from the prior inside the region by resampling draws of the network with weights p / q."""
+        from workbench.problems.ensemble_sampler import resample
+
+        network, _ = region.levels[-1]
+        x = network.draw(_OVERSAMPLING * self.simulations, generator)
+        inside = x[region.contains(x)]
+        log_weights = problem.log_prior(inside) - network.log_density(inside)
+        size = float(torch.exp(2 * log_weights.logsumexp(0) - (2 * log_weights).logsumexp(0)))
+        if size < self.simulations:
+            warnings.append(
+                f"Only {size:.0f} of {self.simulations} parameter sets of a round count: few draws of the "
+                "network have much of the prior."
+            )
+        share = float(log_weights.logsumexp(0).exp()) / len(x)
+        return inside[resample(log_weights - log_weights.logsumexp(0), self.simulations, generator)], share
 
     def _train(self, amortised: AmortisedPosterior, pairs: Samples, number: int) -> AmortisedPosterior:
         """Train a new network on pairs (x, y); return its posterior at the same observation."""
@@ -203,14 +239,18 @@ def _improvement(before: AmortisedPosterior, after: AmortisedPosterior) -> float
     return float(new - old)
 
 
-def _draws_inside(amortised: AmortisedPosterior, region: _Region) -> Callable[[int, torch.Generator], Tensor]:
+def _draws_inside(
+    amortised: AmortisedPosterior, region: _Region, problem: Problem
+) -> Callable[[int, torch.Generator], Tensor]:
     """Return a function that draws from the last network inside the last region, its truncated prior."""
+    known = Capability.LOG_PRIOR in problem.capabilities
 
     def draw(n: int, generator: torch.Generator) -> Tensor:
         batches, count = [], 0
         for _ in range(100):
             x = amortised.draw(max(n, 100), generator)
-            batches.append(x[region.contains(x)])
+            x = x[region.contains(x)]
+            batches.append(x[problem.log_prior(x).isfinite()] if known else x)
             count += len(batches[-1])
             if count >= n:
                 return torch.cat(batches)[:n]
