@@ -326,7 +326,7 @@ def _prepare_old(folder: Path | str | None) -> tuple[Experiment, RunFolder]:
 def refuse_functions(experiment: Experiment) -> None:
     """Raise `IncompatibleError` for a problem defined by Python functions: no other process can load it."""
     problem = experiment.problem
-    if problem.unavailable():
+    if problem.unavailable() and not hasattr(problem, "rows"):  # rows travel in the run's folder
         raise IncompatibleError(
             f"The problem '{problem.key}' cannot be sent to a worker process",
             expected="a problem that is made of settings or of data",

@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.core.errors import DataError, SpecError
+from workbench.core.global_numbers import global_numbers
 from workbench.core.lazy import torch
+from workbench.core.scale import column_scale
 from workbench.critics import CRITICS, Critic
 from workbench.critics.ascent import critic_loss, critic_step
 from workbench.divergences.base import Divergence, FDivergence, SampleDivergence, VariationalDivergence
@@ -139,12 +141,11 @@ def _trained_critic(
     shift, scale = p.new_zeros(p.shape[1]), p.new_ones(p.shape[1])
     if divergence.invariant:
         points = torch.cat([p, q])
-        shift, scale = points.mean(0), points.std(0).clamp_min(1e-12)
+        shift, scale = points.mean(0), column_scale(points)
     p, q = (p - shift) / scale, (q - shift) / scale
     if hasattr(spec, "solve") and isinstance(divergence, FDivergence) and divergence.concave:
         return FrozenCritic(spec.solve(divergence.critic_value, p, q), shift, scale, p, q)
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with global_numbers(seed):
         critic = spec.build(p.shape[1]).to(p)
     if divergence.from_ratio:
         _train(JensenShannon(), critic, p, q, generator, training)

@@ -10,7 +10,10 @@ import math
 from typing import TYPE_CHECKING
 
 from workbench.core.errors import DataError, SpecError
+from workbench.core.global_numbers import global_numbers
 from workbench.core.lazy import torch
+from workbench.core.numbers import checked_seed
+from workbench.core.scale import column_scale
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,11 +54,11 @@ def train_forward(
             "No network can be trained like this",
             expected=f"activation {', '.join(ACTIVATIONS)}; samples, steps, width and depth of at least 1",
         )
+    seed = checked_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     pairs = problem.draw(samples, generator)
     n_held_out = max(1, round(_HELD_OUT * len(pairs)))
-    with torch.random.fork_rng(devices=[]), torch.enable_grad():
-        torch.manual_seed(seed)
+    with global_numbers(seed), torch.enable_grad():
         network = ForwardNetwork(
             pairs.x.shape[1], pairs.y.shape[1], width=width, depth=depth, activation=activation
         ).double()
@@ -71,9 +74,8 @@ def train_forward(
 def _standardise(network: ForwardNetwork, x: Tensor, y: Tensor) -> None:
     """Set the network's shifts and scales of x (n, D) and y (n, M) to means and standard deviations."""
     for name, values in (("x", x), ("y", y)):
-        scale = values.std(0, unbiased=False)
         getattr(network, f"shift_{name}").copy_(values.mean(0))
-        getattr(network, f"scale_{name}").copy_(torch.where(scale > 1e-12, scale, torch.ones_like(scale)))
+        getattr(network, f"scale_{name}").copy_(column_scale(values))
 
 
 def _fit(
