@@ -16,6 +16,7 @@ _PUBLIC = {
     "WorkbenchError": "workbench.core.errors",
     "TableProblem": "workbench.problems",
     "SimulatorProblem": "workbench.problems",
+    "SimulationsProblem": "workbench.problems",
     "save": "workbench.export",
     "load": "workbench.export",
     "check": "workbench.export",
@@ -30,17 +31,42 @@ _PUBLIC = {
 __all__ = ["__version__", *_PUBLIC]
 
 
-#: Packages that are reached as ``wb.NAME`` without an import of their own.
-_PACKAGES = ("studies",)
+#: Packages and modules that are reached as ``wb.NAME`` without an import of their own.
+_MODULES = {
+    **{
+        name: f"workbench.{name}"
+        for name in (
+            "architectures",
+            "bijections",
+            "critics",
+            "diagnostics",
+            "divergences",
+            "export",
+            "inference",
+            "inversion",
+            "nn",
+            "objectives",
+            "plots",
+            "problems",
+            "refinement",
+            "snapshots",
+            "studies",
+            "theory",
+            "training",
+        )
+    },
+    "plugins": "workbench.core.plugins",
+    "wrap": "workbench.training.wrap",
+}
 
 
 def __getattr__(name: str):
-    if name in _PACKAGES:
-        return import_module(f"workbench.{name}")
+    if name in _MODULES:
+        return import_module(_MODULES[name])
     if name in _PUBLIC:
         return getattr(import_module(_PUBLIC[name]), name)
     raise AttributeError(f"module 'workbench' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, *_PACKAGES])
+    return sorted([*__all__, *_MODULES])

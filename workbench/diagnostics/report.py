@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from workbench.core.errors import SpecError
+from workbench.core.markup import html_table
+from workbench.core.numbers import checked_seed
+from workbench.core.observation import optional_values
 from workbench.diagnostics.advice import MEANINGS
 from workbench.diagnostics.checks import DIAGNOSTICS, VERDICTS
 
@@ -63,8 +66,17 @@ class Report(dict):
         return "\n".join(lines)
 
     def __str__(self) -> str:
-        rows = [(d.attrs["title"], d.attrs["verdict"], d.attrs["sentence"]) for d in self.values()]
-        return "\n".join(f"{title:<20} {verdict:<15} {sentence}" for title, verdict, sentence in rows)
+        return "\n".join(f"{title:<20} {verdict:<15} {sentence}" for title, verdict, sentence in self._rows())
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        head = ("check", "verdict", "finding", "what to do")
+        rows = [(*row, _remedy(d)) for row, d in zip(self._rows(), self.values(), strict=True)]
+        return html_table(rows, head=head, title=HEADLINES[self.verdict])
+
+    def _rows(self) -> list[tuple[str, str, str]]:
+        return [(d.attrs["title"], d.attrs["verdict"], d.attrs["sentence"]) for d in self.values()]
 
 
 def _remedy(data: xr.Dataset) -> str:
@@ -90,7 +102,7 @@ def diagnose(
     seed: int = 0,
     budget: str = "fast",
     only: Iterable[str] = (),
-    observation: Sequence[float] = (),
+    observation: Any = (),
 ) -> Report:
     """Run all checks that apply to a trained model.
 
@@ -102,7 +114,8 @@ def diagnose(
     seed : seed of held-out data and draws; same seed, same verdicts.
     budget : "fast" (seconds) or "thorough" (minutes).
     only : keys of the checks to run (empty: all). Raises `SpecError` for unknown ones.
-    observation : observation (M,) for checks at a single one (empty: the problem's own, and fresh ones).
+    observation : observation, M numbers or by name, for checks at a single one (empty: the problem's own,
+        and fresh ones).
 
     Returns
     -------
@@ -114,9 +127,9 @@ def diagnose(
     model = cast("FittedModel", getattr(fitted, "fitted", fitted))
     problem = problem if problem is not None else getattr(fitted, "problem", None) or _problem(model)
     members = [DIAGNOSTICS[key].within(budget) for key in (tuple(only) or DIAGNOSTICS.keys())]
-    if len(observation):
-        values = [float(v) for v in observation]
-        members = [m.at_observation(values) for m in members]
+    seed = checked_seed(seed)
+    if values := optional_values(observation, model.y):
+        members = [m.at_observation(list(values)) for m in members]
     report = Report()
     for member in members:
         reasons = member.refusals(model, problem)
@@ -127,7 +140,7 @@ def diagnose(
                     "title": member.title,
                     "verdict": NOT_APPLICABLE,
                     "sentence": " ".join(reasons),
-                    "seed": int(seed),
+                    "seed": seed,
                     "checked": member.purpose,
                     "remedy": "",
                 }

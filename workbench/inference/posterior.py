@@ -10,6 +10,7 @@ import numpy as np
 
 from workbench.core.errors import SpecError, unknown
 from workbench.core.lazy import torch
+from workbench.core.markup import Shown, values_text, variables_text
 from workbench.core.named_values import OBSERVATION, named_values, number_array, stacked
 from workbench.core.numbers import checked_seed, plain, whole_number
 from workbench.core.observation import checked_rows
@@ -30,7 +31,7 @@ DRAWS, KINDS = 4000, ("dataset", "tensor")
 _ROWS, _KEPT = 16_384, 5_000_000
 
 
-class Posterior:
+class Posterior(Shown):
     """The distribution p(x | y) of a trained network, at one observation or at many at once.
 
     Parameters
@@ -59,6 +60,17 @@ class Posterior:
         self.concerns = self._concerns()
         self._draws: tuple[tuple[int, int], Tensor] | None = None
         self._redrawn = 0
+
+    def facts(self) -> dict[str, object]:
+        """Return the variables with their units, and the observation with its names."""
+        return {
+            "variables": variables_text(self.fitted.x),
+            "observation": values_text(self.fitted.y, self.observation),
+        }
+
+    def notes(self) -> tuple[str, ...]:
+        """Return the reasons to doubt this posterior."""
+        return tuple(self.concerns)
 
     @property
     def observation(self) -> tuple[Any, ...]:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, ClassVar
 import param
 
 from workbench.core.catalogue import Catalogue
-from workbench.core.errors import DataError, IncompatibleError, SpecError
+from workbench.core.errors import DataError, IncompatibleError
 from workbench.core.lazy import torch
+from workbench.core.numbers import whole_number
 from workbench.core.spec import Spec
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 
     Function = Callable[[Tensor], Tensor]
 
-INVERSION: Catalogue[InversionMethod] = Catalogue("inversion methods", "inversion method")
+INVERSION: Catalogue[InversionMethod] = Catalogue(
+    "inversion methods", "inversion method", group="inversion"
+)
 
 #: Largest number of iterations that a search records for plots.
 FRAMES = 60
@@ -215,9 +218,7 @@ class InversionMethod(Spec):
         Raises `DataError` where shapes do not fit or no input at the end has a finite output, and
         `IncompatibleError` where the method needs gradients and the function has none.
         """
-        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-            raise SpecError("The seed must be a whole number from 0", found=repr(seed))
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator().manual_seed(whole_number(seed, "seed", low=0))
         trace = Trace(function, question, self.iterations)
         with torch.set_grad_enabled(self.needs_gradient):
             x = self._search(trace, question, generator).detach()

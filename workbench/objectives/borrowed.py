@@ -29,6 +29,7 @@ class Borrowed:
     shared : name of a setting in the entries -> name of an existing setting of the owner, which all entries
         use instead of a copy.
     defaults : name of a copy in the owner -> its default, where it differs from that in the entry.
+    live : True if the copies may be changed while a run trains.
     """
 
     def __init__(
@@ -38,19 +39,25 @@ class Borrowed:
         *,
         shared: Mapping[str, str] | None = None,
         defaults: Mapping[str, Any] | None = None,
+        live: bool = False,
     ) -> None:
-        self.catalogue = catalogue
-        common, defaults = shared or {}, defaults or {}
+        self.catalogue, self._owner, self._live = catalogue, owner, live
+        self._common, self._defaults = shared or {}, defaults or {}
         #: key of an entry -> {name of a setting in the entry: its name in the owner}
         self.names: dict[str, dict[str, str]] = {}
-        for member in catalogue:
-            self.names[member.key] = {}
-            for setting in member.settings():
-                name = common.get(setting.name) or _name_at_owner(member.key, setting.name)
-                self.names[member.key][setting.name] = name
-                if setting.name not in common:
-                    copy = _copy_of(member, setting.name, defaults.get(name, setting.default))
-                    owner.param.add_parameter(name, copy)
+        catalogue.follow(self._copy_settings)
+
+    def _copy_settings(self, member: type[Spec]) -> None:
+        """Copy the settings of an entry, a built-in one or one that is registered later, to the owner."""
+        self.names[member.key] = {}
+        for setting in member.settings():
+            name = self._common.get(setting.name) or _name_at_owner(member.key, setting.name)
+            self.names[member.key][setting.name] = name
+            if setting.name not in self._common:
+                copy = _copy_of(member, setting.name, self._defaults.get(name, setting.default))
+                self._owner.param.add_parameter(name, copy)
+        if self._live:
+            self._owner.live = self._owner.live | self.of(member.key)
 
     @property
     def all(self) -> frozenset[str]:
@@ -80,6 +87,6 @@ def _copy_of(member: type[Spec], name: str, default: Any) -> param.Parameter:
     doc = f"{member.title}: {' '.join((original.doc or '').split())}"
     if isinstance(original, param.Selector):
         return param.Selector(default=default, objects=list(original.objects), doc=doc)
-    if isinstance(original, param.Boolean):
-        return param.Boolean(default, doc=doc)
+    if isinstance(original, (param.Boolean, param.String)):
+        return type(original)(default, doc=doc)
     return type(original)(default, bounds=original.bounds, doc=doc)

@@ -17,6 +17,7 @@ import param
 from workbench.core.capability import Capability, unmet_need
 from workbench.core.catalogue import MemberChoice
 from workbench.core.errors import WorkbenchError
+from workbench.core.spec import Setting
 from workbench.critics import CRITICS
 from workbench.divergences import DIVERGENCES, FDivergence, SampleDivergence, VariationalDivergence
 from workbench.objectives.base import OBJECTIVES, Context, Loss, Objective
@@ -194,6 +195,23 @@ class Variational(Objective):
         "training's own averaging is used where it is longer.",
     )
 
+    def __init__(self, **values: Any) -> None:
+        if not values.keys() <= set(type(self).param):  # perhaps settings of a divergence of another package
+            self._complete()
+        super().__init__(**values)
+
+    @classmethod
+    def settings(cls) -> tuple[Setting, ...]:
+        """Describe all settings, those of the divergences and critics of other packages included."""
+        cls._complete()
+        return super().settings()
+
+    @staticmethod
+    def _complete() -> None:
+        """Load the divergences and critics of other packages, whose settings are copied to this class."""
+        for catalogue in (DIVERGENCES, CRITICS):
+            catalogue.keys()
+
     def conflicts(self, problem: Problem, architecture: Architecture) -> list[str]:
         reasons = conflicts(self.direction, problem, architecture)
         for make in (self.make_divergence, self.make_critic):
@@ -307,6 +325,6 @@ _DIVERGENCES = Borrowed(
         "energy_distance_unbiased": True,
         "wasserstein_critic_one_sided": True,
     },
+    live=True,
 )
 _CRITICS = Borrowed(Variational, CRITICS, shared={"width": "critic_width", "depth": "critic_depth"})
-Variational.live = Variational.live | _DIVERGENCES.all

@@ -10,16 +10,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache, wraps
 from importlib import import_module
 from importlib.util import find_spec
 from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any
 
+from workbench.core import plugins
 from workbench.core.errors import unknown
 
-#: Functions of the module `workbench.plots.trends` that the package offers, besides the plot `trends`.
-_FROM_TRENDS = ("figure", "save_figure")
+#: Functions that the package offers besides the plots, with their modules.
+_FUNCTIONS = {"figure": "trends", "save_figure": "trends", "save": "files"}
+#: Plots of a view that has another key.
+_VIEWS = {"marginals": "posterior"}
 
 
 class PlotTable(Mapping[str, Callable[..., Any]]):
@@ -27,6 +31,7 @@ class PlotTable(Mapping[str, Callable[..., Any]]):
 
     def __init__(self) -> None:
         self._registered: dict[str, Callable[..., Any]] = {}
+        self._complete = False  # the plots of other packages are loaded
 
     def register(self, plot: Callable[..., Any]) -> Callable[..., Any]:
         """Add a plot of another package under its function's name; use as a decorator."""
@@ -34,13 +39,22 @@ class PlotTable(Mapping[str, Callable[..., Any]]):
         return plot
 
     def __getitem__(self, name: str) -> Callable[..., Any]:
-        plot = self._registered.get(name) or _plot_of_module(name)
+        plot = self._find(name)
         if plot is None:
             raise unknown("plot", name, self)
         return plot
 
     def __contains__(self, name: object) -> bool:
-        return name in self._registered or (isinstance(name, str) and _plot_of_module(name) is not None)
+        return isinstance(name, str) and self._find(name) is not None
+
+    def _find(self, name: str) -> Callable[..., Any] | None:
+        """Return a plot, of another package where the workbench has none of this name; else None."""
+        plot = self._registered.get(name) or _plot_of_module(name)
+        if plot is None and not self._complete and plugins.can_load("plots"):
+            self._complete = True
+            plugins.load("plots", "plot", lambda point, plot: self._registered.update({point.name: plot}))
+            plot = self._registered.get(name)
+        return plot
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names of all plots; imports every module of the package."""
@@ -57,8 +71,25 @@ def _module(name: str) -> ModuleType | None:
     return import_module(full) if exists else None
 
 
+@cache
 def _plot_of_module(name: str) -> Callable[..., Any] | None:
-    return getattr(_module(name), name, None)
+    plot = getattr(_module(name), name, None)
+    return plot and _taking_runs(plot, name)
+
+
+def _taking_runs(plot: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """Make a plot take a run or a snapshot as well, in place of the Dataset of its view."""
+
+    @wraps(plot)
+    def drawn(data: Any, *arguments: Any, **settings: Any) -> Any:
+        # the class of a run is not known here, since it needs torch
+        if callable(getattr(data, "snapshot", None)):
+            data = data.snapshot(_VIEWS.get(name, name))
+        if callable(getattr(data, "labelled", None)):
+            data = data.labelled(_VIEWS.get(name, name))
+        return plot(data, *arguments, **settings)
+
+    return drawn
 
 
 PLOTS = PlotTable()
@@ -67,8 +98,8 @@ JUDGED = PLOTS
 
 
 def __getattr__(name: str) -> Any:
-    if name in _FROM_TRENDS:
-        return getattr(import_module(f"{__name__}.trends"), name)
+    if name in _FUNCTIONS:
+        return getattr(import_module(f"{__name__}.{_FUNCTIONS[name]}"), name)
     attribute = PLOTS[name] if name in PLOTS else _module(name)
     if attribute is None:
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
@@ -76,7 +107,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_FROM_TRENDS, *(module.name for module in iter_modules(__path__))})
+    return sorted({*globals(), *_FUNCTIONS, *(module.name for module in iter_modules(__path__))})
 
 
 class _Package(ModuleType):
@@ -84,7 +115,7 @@ class _Package(ModuleType):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, ModuleType) and value.__name__ == f"{__name__}.{name}":
-            value = getattr(value, name, value)
+            value = _plot_of_module(name) or value
         super().__setattr__(name, value)
 
 

@@ -6,7 +6,7 @@ d variables cover [c, c + 1] × [d - 1 - r, d - r]. Tick labels are in the varia
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -15,6 +15,8 @@ import numpy as np
 import xarray as xr
 from bokeh.models import FixedTicker
 
+from workbench.core.errors import DataError, unknown
+from workbench.plots.draws import chosen, columns_of, corner_dataset, windows_of
 from workbench.plots.layers import (
     LONG_DASH,
     OTHER,
@@ -37,6 +39,7 @@ from workbench.plots.style import (
     REFERENCE,
     axes,
     fix_axes,
+    hide_empty_entries,
     register,
 )
 
@@ -91,7 +94,67 @@ def sides(count: int) -> list[hv.Dimension]:
     return axes("corner", ("", ""), ((0, count), (0, count)))
 
 
-def corner(datasets: Mapping[str, Any]) -> hv.Overlay:
+def corner(
+    draws: Any,
+    *,
+    variables: Sequence[str] = (),
+    names: Sequence[str] = (),
+    truth: Any = None,
+    **others: Any,
+) -> hv.Overlay:
+    """Draw the corner plot of draws: 50 % and 90 % regions of every pair, marginals on the diagonal.
+
+    Parameters
+    ----------
+    draws : a Dataset as ``posterior.sample(n)`` returns it, a DataTree or DataArray, a table of pandas or
+        polars, a mapping from names to arrays, or an array or a tensor (n, d).
+    variables : names of the variables to plot, in their order; by default the first eight.
+    names : names of the d columns of an array.
+    truth : true values, by name or in the order of the plotted variables.
+    others : ``reference``, ``prior``, ``other`` or ``refined``: draws of the same variables, in any form.
+
+    Raises `DataError` for what holds no draws and `SpecError` for unknown names. A mapping of Datasets of the
+    posterior explorer is plotted as it is.
+    """
+    if isinstance(draws, Mapping) and hasattr(draws.get("model"), "attrs"):
+        if "labels" in draws["model"].attrs:
+            return corner_of_datasets(draws)
+    for name in others:
+        if name not in NAMES:
+            raise unknown("distribution", name, [n for n in NAMES if n != "model"])
+    only = [text for name in variables for text in (name, name.partition("[")[0])]
+    parts = {"model": columns_of(draws, names, only)}
+    parts |= {name: columns_of(part, names or list(parts["model"]), only) for name, part in others.items()}
+    plotted = chosen(parts["model"], variables)
+    for part in parts.values():
+        chosen(part, plotted)
+    windows = windows_of(list(parts.values()), plotted)
+    datasets: dict[str, Any] = {k: corner_dataset(part, plotted, windows) for k, part in parts.items()}
+    if truth is not None:
+        datasets["truth"] = _true_values(truth, plotted, list(parts["model"]))
+    return corner_of_datasets(datasets, hide_empty_entries)
+
+
+def _true_values(truth: Any, plotted: Sequence[str], every: Sequence[str]) -> np.ndarray:
+    """Return the true values (d,) of the plotted variables, given by name, or in their order."""
+    if isinstance(truth, (Mapping, xr.Dataset)) or hasattr(truth, "keys"):
+        for name in plotted:
+            if name not in truth:
+                raise unknown("true value", name, [str(key) for key in truth])
+        return np.asarray([float(np.asarray(truth[name]).reshape(-1)[0]) for name in plotted])
+    values = np.asarray(truth, dtype=np.float64).reshape(-1)
+    if len(values) == len(every):
+        values = values[[every.index(name) for name in plotted]]
+    if len(values) != len(plotted):
+        raise DataError(
+            "The true values do not fit the plotted variables",
+            expected=f"{len(plotted)}: {', '.join(plotted)}",
+            found=f"{len(values)} values",
+        )
+    return values
+
+
+def corner_of_datasets(datasets: Mapping[str, Any], *hooks: Any) -> hv.Overlay:
     """Draw the corner plot of one or more distributions of the same variables.
 
     Parameters
@@ -99,6 +162,7 @@ def corner(datasets: Mapping[str, Any]) -> hv.Overlay:
     datasets : ``model``, and optionally ``other`` (a second model), ``refined``, ``reference``, ``prior``:
         Datasets with marginals ``single_density`` and outlines ``region_50``, ``region_90``; optionally the
         true values ``truth`` (d,), and ``within`` (n,) bool, the draws that a brush selects.
+    hooks : further functions that HoloViews calls with each new figure.
     """
     model = datasets["model"]
     names, windows = list(model.attrs["labels"]), _windows(model)
@@ -140,7 +204,7 @@ def corner(datasets: Mapping[str, Any]) -> hv.Overlay:
             )
 
     plot = hv.Overlay(elements, group="Corner", label="")
-    return plot.opts(hv.opts.Overlay("Corner", hooks=[hook]))
+    return plot.opts(hv.opts.Overlay("Corner", hooks=[hook, *hooks]))
 
 
 def columns(datasets: Mapping[str, Any]) -> Columns:

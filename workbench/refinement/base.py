@@ -16,6 +16,7 @@ from workbench.core.capability import Capability, Needs
 from workbench.core.catalogue import Catalogue
 from workbench.core.errors import IncompatibleError, SpecError
 from workbench.core.lazy import torch
+from workbench.core.numbers import checked_seed, whole_number
 from workbench.core.spec import Spec
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from workbench.problems import Problem
     from workbench.training import Run
 
-REFINEMENT: Catalogue[Refinement] = Catalogue("refinements", "refinement")
+REFINEMENT: Catalogue[Refinement] = Catalogue("refinements", "refinement", group="refinement")
 
 _CHUNK = 20_000
 #: Rows per call of the exact density, which may cost milliseconds each: between calls a refinement can stop.
@@ -193,9 +194,8 @@ class RefinedPosterior:
 
     def sample(self, n: int = 1000, *, seed: int = 0) -> xr.Dataset:
         """Return n equally weighted draws: one variable per parameter, with the gain in the attributes."""
-        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-            raise SpecError("The number of draws must be a positive whole number", found=repr(n))
-        return self._dataset(self._draw(n, torch.Generator().manual_seed(seed)))
+        n = whole_number(n, "number of draws")
+        return self._dataset(self._draw(n, torch.Generator().manual_seed(checked_seed(seed))))
 
     def weighted(self) -> xr.Dataset:
         """Return the proposal's draws with normalised ``log_weight``; `SpecError` if the method has none."""
@@ -248,7 +248,7 @@ class Refinement(Needs, Spec):
         reasons = self.refusals(amortised.fitted, amortised.problem)
         if reasons:
             raise IncompatibleError(reasons[0])
-        return self._refine(amortised, torch.Generator().manual_seed(seed))
+        return self._refine(amortised, torch.Generator().manual_seed(checked_seed(seed)))
 
     @abstractmethod
     def _refine(self, amortised: AmortisedPosterior, generator: torch.Generator) -> RefinedPosterior:

@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlparse
 
 from workbench.architectures import ARCHITECTURES
-from workbench.core.errors import IncompatibleError, SpecError, unknown
+from workbench.core import plugins
+from workbench.core.catalogue import MemberChoice
+from workbench.core.errors import IncompatibleError, SpecError, WorkbenchError, unknown
+from workbench.core.markup import html_lines, html_table
+from workbench.core.numbers import whole_number
 from workbench.core.spec import Spec, parse_setting
 from workbench.objectives import OBJECTIVES
 from workbench.problems import PROBLEMS
@@ -46,14 +50,19 @@ class Experiment:
 
     def __init__(
         self,
-        problem: str | Spec | dict[str, Any],
+        problem: str | Spec | dict[str, Any] = "",
         architecture: str | Spec | dict[str, Any] = "neural_spline_coupling",
         objective: str | Spec | dict[str, Any] = "maximum_likelihood",
         training: Training | dict[str, Any] | None = None,
         *,
         steps: int = 2000,
         seed: int = 0,
+        **others: Any,
     ) -> None:
+        for name in others:
+            raise _unknown_part(name)
+        if isinstance(problem, str) and not problem:
+            raise SpecError("An experiment needs a problem", expected="such as 'two_moons'", found="none")
         self.problem: Problem = PROBLEMS.resolve(problem)
         self.architecture: Architecture = ARCHITECTURES.resolve(architecture)
         self.objective: Objective = OBJECTIVES.resolve(objective)
@@ -80,8 +89,9 @@ class Experiment:
         return refusals(self.problem, self.architecture, self.objective)
 
     def warnings(self) -> list[str]:
-        """List the limitations of the objective on this problem, as sentences."""
-        return self.objective.warnings(self.problem, self.architecture)
+        """List what to know of the problem's data and the objective's limitations on it, as sentences."""
+        data = self.problem.warnings(self.training.samples)
+        return [*data, *self.objective.warnings(self.problem, self.architecture)]
 
     def check(self) -> None:
         """Raise `IncompatibleError` when problem, architecture and objective do not fit together."""
@@ -110,7 +120,7 @@ class Experiment:
         }
         for name in changes:
             if name not in values:
-                raise unknown("part", name, values, owner="An experiment")
+                raise _unknown_part(name)
         return Experiment(**(values | changes))
 
     def with_setting(self, name: str, value: Any) -> Experiment:
@@ -159,13 +169,23 @@ class Experiment:
     # ---- texts
     def to_dict(self) -> dict[str, Any]:
         """Return all values and the format version as a JSON-ready dict, the content of experiment.json."""
+        origins = self.plugins()
         return {
             "version": VERSION,
             **{p: {"key": getattr(self, p).key, "settings": getattr(self, p).values()} for p in _PARTS},
             "training": self.training.values(),
             "steps": self.steps,
             "seed": self.seed,
+            **({"plugins": origins} if origins else {}),
         }
+
+    def plugins(self) -> dict[str, dict[str, str]]:
+        """Return the packages, or modules, of members that are not built in, by part of the experiment."""
+        origins = {part: plugins.origin(type(getattr(self, part))) for part in _PARTS}
+        for name, choice in type(self.objective).param.objects().items():
+            if isinstance(choice, MemberChoice):
+                origins[f"objective.{name}"] = choice.catalogue.origin(getattr(self.objective, name))
+        return {part: origin for part, origin in origins.items() if origin}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], *, folder: Path | None = None) -> Experiment:
@@ -175,7 +195,7 @@ class Experiment:
         """
         if not isinstance(values, dict):
             raise SpecError("An experiment is a table of names and values", found=type(values).__name__)
-        keys = ("version", *_PARTS, "training", "steps", "seed")
+        keys = ("version", *_PARTS, "training", "steps", "seed", "plugins")
         for name in values:
             if name not in keys:
                 raise unknown("key", name, keys, owner="An experiment")
@@ -191,10 +211,16 @@ class Experiment:
             raise SpecError(
                 "An experiment needs a problem", expected=", ".join(PROBLEMS.keys()), found="none"
             )
-        arguments = {k: v for k, v in values.items() if k != "version"}
-        if folder is not None:
-            arguments["problem"] = PROBLEMS.resolve(values["problem"], folder=folder)
-        return cls(**arguments)
+        arguments = {k: v for k, v in values.items() if k not in ("version", "plugins")}
+        try:
+            if folder is not None:
+                arguments["problem"] = PROBLEMS.resolve(values["problem"], folder=folder)
+            return cls(**arguments)
+        except SpecError as error:
+            remedy = plugins.advice(values.get("plugins"))
+            if not remedy:
+                raise
+            raise SpecError(error.asked, found=error.found, suggestion=remedy) from error
 
     def to_json(self) -> str:
         """Return the dict of `to_dict` as JSON."""
@@ -303,6 +329,14 @@ class Experiment:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Experiment) and self.to_dict() == other.to_dict()
 
+    def _repr_html_(self) -> str:
+        members = [getattr(self, part) for part in _PARTS]
+        settings = [*zip(_PARTS, (m.title for m in members), members, strict=True)]
+        rows = [(part, title, _changed_text(spec)) for part, title, spec in settings]
+        rows += [("training", "", _changed_text(self.training))]
+        rows += [("steps", self.steps, ""), ("seed", self.seed, "")]
+        return html_table(rows, head=("", "", "settings"), title="Experiment") + html_lines(self.refusals())
+
     def __repr__(self) -> str:
         return (
             f"Experiment({self.problem!r}, {self.architecture!r}, {self.objective!r}, {self.training!r}, "
@@ -312,7 +346,7 @@ class Experiment:
 
 def _refuse_travel(problem: Problem | type[Problem]) -> None:
     """Raise `SpecError` for a problem made of data files or functions, which a link must not refer to."""
-    if getattr(problem, "reads_files", False) or problem.key == "simulator":
+    if getattr(problem, "reads_files", False) or problem.key in ("simulator", "simulations"):
         raise SpecError(
             f"A link cannot carry the problem '{problem.key}'",
             found="data or functions of your own",
@@ -321,7 +355,21 @@ def _refuse_travel(problem: Problem | type[Problem]) -> None:
         )
 
 
+def _changed_text(spec: Spec) -> str:
+    """Return the settings that differ from their defaults, in one line."""
+    return ", ".join(f"{name} = {value}" for name, value in spec.changed().items()) or "as by default"
+
+
+def _unknown_part(name: str) -> WorkbenchError:
+    """Return the error for an argument that an experiment lacks; it says where a setting of training goes."""
+    parts = (*_PARTS, "training", "steps", "seed")
+    settings = [s.name for s in Training.settings()]
+    if name in settings:
+        return unknown(
+            "part", name, parts, owner="An experiment", suggestion=f"write training={{{name!r}: …}}"
+        )
+    return unknown("part", name, parts, owner="An experiment")
+
+
 def _whole(name: str, value: Any, low: int, high: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise SpecError(f"'{name}' must be a whole number", expected=f"{low} to {high}", found=repr(value))
-    return value
+    return whole_number(value, name, low=low, high=high, subject=f"'{name}'")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.diagnostics.posterior_explorer import highest_density_regions as regions
+from workbench.core import highest_density_regions as regions
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -64,7 +64,7 @@ class RunningHistogram:
         spread = regions.spreads(draws[:, self.axes], self.windows)
         outlines = regions.outlines(self.pairs, usable, spread) if len(self.axes) > 1 else []
         lines = {
-            f"region_{round(100 * share)}": _offset([each[k] for each in outlines], len(self.axes))
+            f"region_{round(100 * share)}": regions.in_corner([each[k] for each in outlines], len(self.axes))
             for k, share in enumerate(regions.SHARES)
         }
         quantile = np.quantile(draws, LEVELS, axis=0).T if len(draws) else np.full((features, 5), np.nan)
@@ -124,15 +124,3 @@ def histogram(
     counts = RunningHistogram(x, axes, windows)
     counts.add(np.asarray(draws, dtype=np.float64))
     return counts.dataset(**attrs)
-
-
-def _offset(lines: list[np.ndarray], count: int) -> np.ndarray:
-    """Move each outline into its unit square of the corner plot, and join all to one line (k, 2).
-
-    ``lines`` hold one outline, with NaN rows as gaps, per pair of the ``count`` variables.
-    """
-    cells = [
-        line + (column, count - 1 - row)
-        for line, (column, row) in zip(lines, regions.pairs(count), strict=True)
-    ]
-    return np.concatenate(cells) if cells else np.empty((0, 2))

@@ -145,6 +145,17 @@ def outlines(
     return result
 
 
+def in_corner(lines: list[np.ndarray], count: int) -> np.ndarray:
+    """Move each outline into its unit square of the corner plot, and join all to one line (k, 2).
+
+    ``lines`` hold one outline, with NaN rows as gaps, per pair of the ``count`` variables.
+    """
+    cells = [
+        line + (column, count - 1 - row) for line, (column, row) in zip(lines, pairs(count), strict=True)
+    ]
+    return np.concatenate(cells) if cells else np.empty((0, 2))
+
+
 def _join(contours: ContourGenerator, level: float) -> np.ndarray:
     pieces = contours.lines(level) if np.isfinite(level) and level > 0 else []
     gap = np.full((1, 2), np.nan)

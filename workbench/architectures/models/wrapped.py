@@ -1,0 +1,104 @@
+"""Networks of other packages as models: an invertible module, and a module that makes draws of noise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from workbench.architectures.models.input_checks import check_context, check_rows
+from workbench.core.capability import Capability
+from workbench.core.errors import IncompatibleError, WorkbenchError
+from workbench.core.model import Model
+from workbench.core.shapes import Shapes
+
+
+def _call(function: Any, rows: Tensor, y: Tensor | None) -> Any:
+    """Call ``function(rows, y)``, without y where there is none."""
+    return function(rows) if y is None else function(rows, y)
+
+
+class WrappedBijection(Model):
+    """Normalizing flow made of an invertible module.
+
+    Parameters
+    ----------
+    module : ``module(x, y)`` returns z (n, D) and log|det ∂z/∂x| (n,), ``module.inverse(z, y)`` returns x,
+        and optionally log|det ∂x/∂z|. Without an observation both are called without y.
+    shapes : D and M.
+    capabilities : those that the architecture declares.
+    """
+
+    def __init__(self, module: nn.Module, shapes: Shapes, capabilities: frozenset[str]) -> None:
+        super().__init__(shapes.x, shapes.y, shapes.x, capabilities)
+        self.module = module
+
+    def latent(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+        """x (n, D) -> z (n, D) and log|det ∂z/∂x| (n,)."""
+        check_rows("x", x, self.features)
+        check_context(y, self.context, len(x))
+        z, log_det = _call(self.module, x, y)
+        return z, log_det.reshape(len(x))
+
+    def inverse(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+        """z (n, D) -> x (n, D) and log|det ∂x/∂z| (n,)."""
+        check_rows("latent z", z, self.latent_features)
+        check_context(y, self.context, len(z))
+        result = _call(self.module.inverse, z, y)
+        if isinstance(result, Tensor):
+            return result, -self.latent(result, y)[1]
+        return result[0], result[1].reshape(len(z))
+
+
+class WrappedSampler(Model):
+    """Conditional sampler: a module that maps standard normal noise, and y, to draws of x.
+
+    Parameters
+    ----------
+    module : ``module(z, y)`` returns x (n, D) for noise z (n, K); without an observation ``module(z)``.
+    shapes : D and M.
+    latents : K.
+    capabilities : those that the architecture declares.
+    """
+
+    def __init__(self, module: nn.Module, shapes: Shapes, latents: int, capabilities: frozenset[str]) -> None:
+        super().__init__(shapes.x, shapes.y, latents, capabilities)
+        self.module = module
+
+    def inverse(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, None]:
+        """z (n, K) -> x (n, D); the draws have no log-determinant."""
+        check_rows("latent z", z, self.latent_features)
+        check_context(y, self.context, len(z))
+        return _call(self.module, z, y), None
+
+
+def check_shapes(model: Model, name: str) -> None:
+    """Pass zeros through a model. Raises `IncompatibleError` where it fails or returns other shapes."""
+    parameter = next(iter(model.parameters()), None)
+    if parameter is None:
+        raise IncompatibleError(
+            f"'{name}' cannot be trained", expected="a network with parameters", found="none"
+        )
+    y = parameter.new_zeros(2, model.context) if model.context else None
+    mode = model.training
+    try:
+        x, log_det = model.eval().inverse(parameter.new_zeros(2, model.latent_features), y)
+        shapes = {"x": (tuple(x.shape), (2, model.features))}
+        if Capability.BIJECTION in model.capabilities:
+            z, log_det_z = model.latent(x, y)
+            shapes |= {"z": (tuple(z.shape), (2, model.features))}
+    except WorkbenchError:
+        raise
+    except Exception as error:  # noqa: BLE001  whatever a network of another package raises
+        raise IncompatibleError(
+            f"'{name}' cannot be used for {model.features} components of x and {model.context} of y",
+            expected="a network that takes rows of these lengths",
+            found=f"{type(error).__name__}: {error}"[:300],
+        ) from error
+    finally:
+        model.train(mode)
+    for part, (shape, right) in shapes.items():
+        if shape != right:
+            raise IncompatibleError(
+                f"'{name}' cannot be used here", expected=f"{part} of shape {right}", found=f"shape {shape}"
+            )

@@ -1,0 +1,61 @@
+"""Training to the end in one call, with a progress bar in a terminal or a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workbench.training.run import Run
+
+#: Seconds between two updates of the numbers beside a progress bar.
+EVERY = 0.25
+
+
+def train(run: Run, *, progress: bool = True) -> Run:
+    """Train a run to its planned number of steps, or until validation stops improving; returns the run."""
+    with _bar(run, progress) as update:
+        for record in run:
+            if update is not None:
+                update(record)
+    return run
+
+
+@contextmanager
+def _bar(run: Run, visible: bool) -> Iterator[Any]:
+    """Show a progress bar; yields the function that moves it to a record, or None where it is not shown."""
+    if not visible or run.finished:
+        yield None
+        return
+    import time
+
+    from tqdm.auto import tqdm  # type: ignore[import-untyped]
+
+    validation, last = float("nan"), 0.0
+    with tqdm(
+        total=run.experiment.steps,
+        initial=run.iteration,
+        desc=run.experiment.architecture.title,
+        unit="step",
+        dynamic_ncols=True,
+    ) as bar:
+
+        def update(record: Any) -> None:
+            nonlocal validation, last
+            validation = record.validation.get("loss", validation)
+            if bar.total != run.experiment.steps:  # steps may change in a run
+                bar.total = run.experiment.steps
+            now = time.monotonic()
+            if now - last > EVERY or run.finished:
+                last = now
+                texts = {"loss": f"{record.loss:.4g}"}
+                if validation == validation:
+                    texts["validation"] = f"{validation:.4g}"
+                bar.set_postfix(texts, refresh=False)
+                bar.update(record.iteration - bar.n)
+            if run.finished and run.stopped_early:
+                bar.total = record.iteration  # a bar that ends early is full
+                bar.refresh()
+
+        yield update

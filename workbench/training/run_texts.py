@@ -1,0 +1,53 @@
+"""Texts of a run for a terminal and a notebook, and its training in one call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from workbench.core.markup import Shown
+from workbench.training.progress import train
+
+if TYPE_CHECKING:
+    from workbench.training.run import Run
+
+
+class RunTexts(Shown):
+    """Base of `Run`: what it prints as, and `train`."""
+
+    def train(self, *, progress: bool = True) -> Self:
+        """Train to the planned number of steps, or until validation stops improving; returns the run.
+
+        ``progress`` shows a bar with loss and validation loss, in a terminal and in a notebook. A run that is
+        finished stays as it is. Raises `NonFiniteError` when recovery fails.
+        """
+        train(cast("Run", self), progress=progress)
+        return self
+
+    def facts(self) -> dict[str, object]:
+        """Return parts, progress, losses, size, device and folder by name."""
+        run = cast("Run", self)
+        experiment, validation = run.experiment, _latest_validation(run)
+        texts: dict[str, object] = {
+            "problem": experiment.problem.key,
+            "architecture": experiment.architecture.key,
+            "objective": experiment.objective.key,
+            "iteration": f"{run.iteration} of {experiment.steps}" + (", finished" if run.finished else ""),
+        }
+        if len(run.history):
+            texts["loss"] = f"{run.history[-1].loss:.4g}"
+        if validation is not None:
+            texts["validation"] = f"{validation:.4g}"
+        texts |= {"parameters": run.parameters, "seed": experiment.seed, "device": run.device}
+        if run.folder is not None:
+            texts["folder"] = run.folder.path
+        return texts
+
+    def notes(self) -> tuple[str, ...]:
+        """Return the messages of the run's events, the latest last."""
+        return tuple(str(event["message"]) for event in cast(Any, self).events[-5:] if event.get("message"))
+
+
+def _latest_validation(run: Run) -> float | None:
+    """Return the latest validation loss; None before the first validation."""
+    records = reversed(run.history[:])
+    return next((r.validation["loss"] for r in records if "loss" in r.validation), None)
