@@ -124,18 +124,18 @@ def test_whole_numbers_have_a_probability():
 
 def test_lists_and_dictionaries_are_independent_parts_with_names():
     parts = {"mass": stats.uniform(1, 2), "age": D.Exponential(2.0), "shape": stats.norm(0, 1)}
-    named = SimulatorProblem(parts, lambda x: x.sum(1), y=["y"])
-    assert [v.name for v in named.x] == ["mass", "age", "shape"]
-    assert [(v.low, v.high) for v in named.x[:2]] == [(1.0, 3.0), (0.0, INFINITY)]
+    by_name = SimulatorProblem(parts, lambda x: x.sum(1), y=["y"])
+    assert [v.name for v in by_name.x] == ["mass", "age", "shape"]
+    assert [(v.low, v.high) for v in by_name.x[:2]] == [(1.0, 3.0), (0.0, INFINITY)]
     other_order = SimulatorProblem(parts, lambda x: x.sum(1), x=["age", "shape", "mass"], y=["y"])
     in_a_list = problem_with(list(parts.values()), x=["mass", "age", "shape"])
-    x = named.prior(200, torch.Generator().manual_seed(3))
+    x = by_name.prior(200, torch.Generator().manual_seed(3))
     assert x[:, 0].min() >= 1 and x[:, 1].min() >= 0
-    expected = (
+    density = (
         stats.uniform(1, 2).logpdf(x[:, 0]) + np.log(2) - 2 * x[:, 1].numpy() + stats.norm.logpdf(x[:, 2])
     )
-    assert np.allclose(named.log_prior(x), expected) and np.allclose(in_a_list.log_prior(x), expected)
-    assert np.allclose(other_order.log_prior(x[:, [1, 2, 0]]), expected)
+    assert np.allclose(by_name.log_prior(x), density) and np.allclose(in_a_list.log_prior(x), density)
+    assert np.allclose(other_order.log_prior(x[:, [1, 2, 0]]), density)
     assert np.array_equal(other_order.prior(200, torch.Generator().manual_seed(3)), x[:, [1, 2, 0]])
 
 
@@ -162,9 +162,9 @@ def test_the_density_is_differentiable_for_torch():
     x = torch.tensor([[0.5, -1.0]], dtype=torch.float64, requires_grad=True)
     problem.log_prior(x).sum().backward()
     assert torch.allclose(x.grad, -x.detach())
-    bounded = problem_with(D.Beta(2.0, 2.0), x=["a"])
+    beta = problem_with(D.Beta(2.0, 2.0), x=["a"])
     x = torch.tensor([[0.25], [7.0]], dtype=torch.float64, requires_grad=True)
-    bounded.log_prior(x).sum().backward()
+    beta.log_prior(x).sum().backward()
     assert x.grad[0, 0] == pytest.approx(1 / 0.25 - 1 / 0.75) and x.grad[1, 0] == 0
 
 

@@ -221,11 +221,11 @@ def test_nearly_all_failures_are_refused():
 def test_random_failures_are_not_said_to_have_a_place():
     generator = np.random.default_rng(0)
     x, variables = generator.normal(size=(3000, 3)), [Variable(n) for n in "abc"]
-    placed = [
+    places = [
         Failures(x, np.random.default_rng(seed).random(3000) < 0.02, []).place(variables)
         for seed in range(100)
     ]
-    assert sum(map(bool, placed)) <= 4  # a level of 1 %
+    assert sum(map(bool, places)) <= 4  # a level of 1 %
     together = Failures(x, (x[:, 0] * x[:, 2] > 0) & (generator.random(3000) < 0.1), []).place(variables)
     assert "a, c together" in together
 
@@ -365,8 +365,8 @@ def test_far_values_and_degenerate_unknowns_are_told():
 
 def test_a_period_that_the_prior_goes_beyond_has_no_density():
     wide, narrow = torch.distributions.Normal(0.0, 9.0), torch.distributions.Uniform(0.0, 24.0)
-    known = [
+    capabilities = [
         wb.SimulatorProblem(p, lambda x: x, x=[Variable("hour", period=24)], y=["y"]).capabilities
         for p in (wide, narrow)
     ]
-    assert ["log_prior" in c for c in known] == [False, True]
+    assert ["log_prior" in c for c in capabilities] == [False, True]

@@ -62,12 +62,12 @@ def test_resumed_without_the_function_is_straight_on_bit_for_bit(folder, tmp_pat
         if path.is_file():
             (other / path.relative_to(folder)).parent.mkdir(exist_ok=True)
             (other / path.relative_to(folder)).write_bytes(path.read_bytes())
-    resumed = wb.Run.resume(other)
-    for _ in resumed:
+    again = wb.Run.resume(other)
+    for _ in again:
         pass
     for name, value in straight.model.state_dict().items():
-        assert torch.equal(value, resumed.model.state_dict()[name]), name
-    resumed.save()
+        assert torch.equal(value, again.model.state_dict()[name]), name
+    again.save()
     assert wb.Run.resume(other).problem.rows == 400
 
 

@@ -243,14 +243,14 @@ def _draws_inside(
     amortised: AmortisedPosterior, region: _Region, problem: Problem
 ) -> Callable[[int, torch.Generator], Tensor]:
     """Return a function that draws from the last network inside the last region, its truncated prior."""
-    known = Capability.LOG_PRIOR in problem.capabilities
+    has_density = Capability.LOG_PRIOR in problem.capabilities
 
     def draw(n: int, generator: torch.Generator) -> Tensor:
         batches, count = [], 0
         for _ in range(100):
             x = amortised.draw(max(n, 100), generator)
             x = x[region.contains(x)]
-            batches.append(x[problem.log_prior(x).isfinite()] if known else x)
+            batches.append(x[problem.log_prior(x).isfinite()] if has_density else x)
             count += len(batches[-1])
             if count >= n:
                 return torch.cat(batches)[:n]

@@ -150,19 +150,19 @@ def simulate_rows(function: Callable[[Tensor], Any], x: Tensor, seeds: list[int]
     return results
 
 
-_loaded: dict[str, tuple[Callable, bool]] = {}
+_functions: dict[str, tuple[Callable, bool]] = {}
 
 
 def _worker(path: str, x: np.ndarray, seeds: list[int]) -> list[Any]:
     """Simulate rows in a process of their own, with the function that is pickled at ``path``."""
-    if path not in _loaded:
+    if path not in _functions:
         import pickle
 
         torch.set_num_threads(1)
-        _loaded.clear()
+        _functions.clear()
         with open(path, "rb") as file:
-            _loaded[path] = pickle.load(file)
-    function, drop = _loaded[path]
+            _functions[path] = pickle.load(file)
+    function, drop = _functions[path]
     return simulate_rows(function, torch.from_numpy(x), seeds, drop)
 
 
@@ -191,8 +191,8 @@ def _progress(parts: Iterator[tuple[int, Any]], total: int) -> Iterator[Any]:
     """Yield the second entries of ``parts``; a bar on a terminal or in a notebook counts the first ones."""
     from tqdm.std import tqdm
 
-    shown = sys.stderr.isatty() or "ipykernel" in sys.modules
-    with tqdm(total=total, desc="simulating", unit="", disable=not shown, delay=1, file=sys.stderr) as bar:
+    visible = sys.stderr.isatty() or "ipykernel" in sys.modules
+    with tqdm(total=total, desc="simulating", unit="", disable=not visible, delay=1, file=sys.stderr) as bar:
         for count, part in parts:
             yield part
             bar.update(count)

@@ -27,18 +27,18 @@ class Failures:
     Parameters
     ----------
     x : (n, D), the parameters of all simulations.
-    failed : (n,), true for those that failed.
+    mask : (n,), true for those that failed.
     reasons : one text for each failure.
     """
 
     x: np.ndarray
-    failed: np.ndarray
+    mask: np.ndarray
     reasons: Sequence[str]
 
     @property
     def share(self) -> float:
         """Share of simulations that failed."""
-        return float(self.failed.mean()) if len(self.failed) else 0.0
+        return float(self.mask.mean()) if len(self.mask) else 0.0
 
     @property
     def cause(self) -> str:
@@ -49,7 +49,7 @@ class Failures:
 
     def sentences(self, variables: Sequence[Variable]) -> list[str]:
         """Say how many failed and were left out, and where in the prior; empty where none failed."""
-        count, total = int(self.failed.sum()), len(self.failed)
+        count, total = int(self.mask.sum()), len(self.mask)
         if not count:
             return []
         share = f"{count} of {total} simulations ({100 * self.share:.2g} %)"
@@ -68,13 +68,13 @@ class Failures:
         Two-sample Kolmogorov–Smirnov tests of each parameter and, where none differs, of the products of two
         parameters' ranks, at a level of 0.01 for all of them together (Bonferroni).
         """
-        count = int(self.failed.sum())
-        if not _FEWEST <= count <= len(self.failed) - _FEWEST:
+        count = int(self.mask.sum())
+        if not _FEWEST <= count <= len(self.mask) - _FEWEST:
             return ""
         names = [v.name for v in variables]
         parts = []
-        for i in _different(self.x, self.failed):
-            inside, everywhere = self.x[self.failed, i], self.x[:, i]
+        for i in _different(self.x, self.mask):
+            inside, everywhere = self.x[self.mask, i], self.x[:, i]
             low, high = np.quantile(inside, [0.05, 0.95])
             parts.append(
                 f"90 % of them lie at {names[i]} from {low:.4g} to {high:.4g}, where the prior has "
@@ -86,16 +86,16 @@ class Failures:
         if not 2 <= len(names) <= _MOST_FOR_PRODUCTS:
             return ""
         first, second = np.triu_indices(len(names), 1)
-        pairs = _different(ranks[:, first] * ranks[:, second], self.failed)
+        pairs = _different(ranks[:, first] * ranks[:, second], self.mask)
         if not pairs:
             return ""
         return f"they depend on {named([variables[first[pairs[0]]], variables[second[pairs[0]]]])} together"
 
 
-def _different(columns: np.ndarray, failed: np.ndarray) -> list[int]:
+def _different(columns: np.ndarray, mask: np.ndarray) -> list[int]:
     """Return the columns (of an array (n, k)) whose failed rows are distributed unlike the others."""
     from scipy.stats import ks_2samp
 
-    tests = [ks_2samp(column[failed], column[~failed]) for column in columns.T]
+    tests = [ks_2samp(column[mask], column[~mask]) for column in columns.T]
     order = sorted(range(len(tests)), key=lambda i: tests[i].pvalue)
     return [i for i in order if tests[i].pvalue < _LEVEL / len(tests)]

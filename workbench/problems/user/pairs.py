@@ -40,7 +40,7 @@ class Pairs:
     ----------
     x, y : (n, D) and (n, M), float64.
     x_variables, y_variables : their variables.
-    requested, seed : number of pairs that a run asked for and the seed of that draw; 0 and -1 where the pairs
+    count, seed : number of pairs that a run asked for and the seed of that draw; 0 and -1 where the pairs
         are no draw of a run.
     notes : sentences on them for whoever trains, such as on failures.
     """
@@ -49,7 +49,7 @@ class Pairs:
     y: Tensor
     x_variables: tuple[Variable, ...]
     y_variables: tuple[Variable, ...]
-    requested: int = 0
+    count: int = 0
     seed: int = -1
     notes: tuple[str, ...] = ()
 
@@ -64,7 +64,7 @@ class Pairs:
 
     def is_draw(self, n: int, seed: int) -> bool:
         """True if these are the pairs that a draw of ``n`` with this seed gave."""
-        return (n, seed) == (self.requested, self.seed)
+        return (n, seed) == (self.count, self.seed)
 
     def save(self, folder: Path) -> None:
         """Write the pairs to ``folder/data/pairs.parquet``, with a checksum of each page."""
@@ -75,7 +75,7 @@ class Pairs:
             "version": _VERSION,
             "x": [v.to_dict() for v in self.x_variables],
             "y": [v.to_dict() for v in self.y_variables],
-            "requested": self.requested,
+            "count": self.count,
             "seed": str(self.seed),  # more digits than some readers of JSON keep
             "notes": list(self.notes),
         }
@@ -119,7 +119,7 @@ class Pairs:
                 found=f"{type(error).__name__}: {str(error)[:200]}",
             ) from error
         rows = torch.from_numpy(values)
-        numbers = int(about["requested"]), int(about["seed"])
+        numbers = int(about["count"]), int(about["seed"])
         columns = rows[:, : len(x)].contiguous(), rows[:, len(x) :].contiguous()
         return cls(*columns, x, y, *numbers, notes=tuple(about["notes"]))
 
@@ -138,8 +138,8 @@ def check_pairs(x: Tensor, y: Tensor, variables: tuple[tuple[Variable, ...], tup
 
     ``variables`` are those of x and of y.
     """
-    for values, named, noun in ((x, variables[0], "parameters"), (y, variables[1], "results")):
-        refuse_constants(values, named, f"A column of the {noun}")
+    for values, columns, noun in ((x, variables[0], "parameters"), (y, variables[1], "results")):
+        refuse_constants(values, columns, f"A column of the {noun}")
     try:
         check_far_values(y.numpy(), variables[1], np.arange(len(y)))
     except DataError as error:
@@ -164,9 +164,9 @@ def _dependences(x: Tensor, variables: tuple[Variable, ...]) -> list[str]:
     values, vectors = torch.linalg.eigh(correlation.nan_to_num())
     if values[0] > _DEGENERATE:
         return []
-    involved = [v.name for v, c in zip(variables, vectors[:, 0].abs(), strict=True) if c > 0.01]
+    names = [v.name for v, c in zip(variables, vectors[:, 0].abs(), strict=True) if c > 0.01]
     return [
-        f"One of the unknowns {', '.join(involved[:6])}{', …' if len(involved) > 6 else ''} follows from the "
+        f"One of the unknowns {', '.join(names[:6])}{', …' if len(names) > 6 else ''} follows from the "
         "others (do they sum to one?): a density cannot be learned. Leave one of them out of x."
     ]
 
@@ -248,11 +248,11 @@ class RowsOfPairs(Problem):
 
 def check_same_variables(pairs: Pairs, problem: Problem) -> None:
     """Raise `DataError` where a problem has other variables than the pairs of a run."""
-    for role, stored, own in (("x", pairs.x_variables, problem.x), ("y", pairs.y_variables, problem.y)):
-        if stored == own:
+    for role, before, own in (("x", pairs.x_variables, problem.x), ("y", pairs.y_variables, problem.y)):
+        if before == own:
             continue
-        different = [(a, b) for a, b in zip(stored, own, strict=False) if a != b]
-        a, b = different[0] if different else (f"{len(stored)} variables", f"{len(own)} variables")
+        different = [(a, b) for a, b in zip(before, own, strict=False) if a != b]
+        a, b = different[0] if different else (f"{len(before)} variables", f"{len(own)} variables")
         raise DataError(
             f"The run was trained with another {role} than this problem has",
             expected=str(a),

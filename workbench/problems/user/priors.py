@@ -25,7 +25,7 @@ _TRIAL = 2
 
 @dataclass(frozen=True)
 class Component:
-    """What a prior says of one of its components: edges, and kind as in `Variable`."""
+    """Edges of one component of a prior, and its kind, as in `Variable`."""
 
     low: float = -math.inf
     high: float = math.inf
@@ -261,10 +261,10 @@ def unknowns(prior: Prior, values: Any) -> tuple[Variable, ...]:
     Names come from a dictionary of priors where ``values`` is empty. Bounds are those of the prior's support
     and of the variables together. Raises `SpecError` and `DataError` where they do not fit.
     """
-    named = bool(prior.layout) and prior.layout[0][0] != ""
-    variables = described(values, "x", prior.layout if named else None)
+    has_names = bool(prior.layout) and prior.layout[0][0] != ""
+    variables = described(values, "x", prior.layout if has_names else None)
     by_name = set(values) if values and all(isinstance(v, str) for v in values) else set()
-    names = column_names(prior.layout, "x") if named else [v.name for v in variables]
+    names = column_names(prior.layout, "x") if has_names else [v.name for v in variables]
     if not prior.components or len(prior.components) != len(names):
         return variables
     components = dict(zip(names, prior.components, strict=True))

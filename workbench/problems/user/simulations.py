@@ -128,17 +128,17 @@ def _separated(source: Any, x: Sequence[Any], y: Sequence[Any]) -> tuple[dict[st
     names = [str(name) for name in (getattr(source, "variables", None) or source.keys())]
     parts = []
     for role, variables in (("x", x), ("y", y)):
-        chosen = [v.name if isinstance(v, Variable) else v for v in variables]
-        if not chosen:
+        names_of_role = [v.name if isinstance(v, Variable) else v for v in variables]
+        if not names_of_role:
             raise SpecError(
                 f"It is not said which of the arrays are {role}",
                 expected=f"{role}=[…], of {', '.join(names[:8])}",
                 found="none",
             )
-        for name in chosen:
+        for name in names_of_role:
             if name not in names:
                 raise unknown("array", str(name), names, owner="The source of the simulations")
-        parts.append({name: source[name] for name in chosen})
+        parts.append({name: source[name] for name in names_of_role})
     return parts[0], parts[1]
 
 

@@ -222,9 +222,9 @@ class SimulatorProblem(Problem):
     @property
     def capabilities(self) -> frozenset[Capability]:
         # of a prior that goes beyond a period the density of the wrapped variable is another one
-        wrapped = any(v.period and not self._within_period(v) for v in self._x_variables)
-        known = {Capability.LOG_PRIOR} if self._distribution.has_density and not wrapped else set()
-        return frozenset({Capability.OBSERVATION, Capability.SIMULATE} | known)
+        beyond = any(v.period and not self._within_period(v) for v in self._x_variables)
+        density = {Capability.LOG_PRIOR} if self._distribution.has_density and not beyond else set()
+        return frozenset({Capability.OBSERVATION, Capability.SIMULATE} | density)
 
     def _within_period(self, variable: Variable) -> bool:
         names, own = self._prior_names(), self._distribution.components
@@ -308,22 +308,22 @@ class SimulatorProblem(Problem):
         else:  # all of them failed
             values = np.full((len(x), len(self._y_variables)), np.nan)
         wrong = ~np.isfinite(values)
-        failed = wrong.any(axis=1)
+        mask = wrong.any(axis=1)
         texts = []
-        for i in np.flatnonzero(failed):
+        for i in np.flatnonzero(mask):
             first = self._y_variables[int(wrong[i].argmax())].name
             texts.append(reasons.get(int(i), f"not finite in '{first}'"))
-        failures = Failures(x.numpy(), failed, texts)
-        if failed.any() and self._failed == "refuse":
+        failures = Failures(x.numpy(), mask, texts)
+        if mask.any() and self._failed == "refuse":
             place = failures.place(self._x_variables)
             _refuse_infinite(values, self._y_variables, "simulator", place)
-        values = np.where(failed[:, None], np.nan, values)
+        values = np.where(mask[:, None], np.nan, values)
         return checked(values, self._y_variables, "simulator"), failures
 
     def _simulated(self, n: int, seed: int) -> tuple[Pairs, Failures]:
         """Simulate until there are ``n`` pairs. Raises `DataError` where nearly all simulations fail."""
         generator = torch.Generator().manual_seed(seed)
-        x_parts, y_parts, failed, reasons, count, total = [], [], [], [], 0, 0
+        x_parts, y_parts, masks, reasons, count, total = [], [], [], [], 0, 0
         while count < n:
             share = max(count / total, 0.1) if total else 1.0
             size = n if not total else max(int((n - count) / share * 1.1), min(n, 8))
@@ -339,10 +339,10 @@ class SimulatorProblem(Problem):
             y, failures = self._outcome(x, outcome.rows, outcome.reasons)
             x_parts.append(x)
             y_parts.append(y)
-            failed.append(failures.failed)
+            masks.append(failures.mask)
             reasons += failures.reasons
-            total, count = total + size, count + int((~failures.failed).sum())
-        x, y, mask = torch.cat(x_parts), torch.cat(y_parts), np.concatenate(failed)
+            total, count = total + size, count + int((~failures.mask).sum())
+        x, y, mask = torch.cat(x_parts), torch.cat(y_parts), np.concatenate(masks)
         failures, sound = Failures(x.numpy(), mask, reasons), torch.from_numpy(~mask)
         notes = tuple(failures.sentences(self._x_variables))
         x, y = x[sound][:n], y[sound][:n]
@@ -350,7 +350,7 @@ class SimulatorProblem(Problem):
 
     def _tell(self, failures: Failures) -> None:
         """Warn of failures, once for a problem and its copies."""
-        if failures.failed.any() and not self._shared.get("told"):
+        if failures.mask.any() and not self._shared.get("told"):
             self._shared["told"] = True
             for sentence in failures.sentences(self._x_variables):
                 warnings.warn(sentence, SimulationWarning, stacklevel=4)

@@ -25,7 +25,7 @@ class StoredSimulator(RowsOfPairs, SimulatorProblem):
 
     def record_draw(self, n: int, seed: int) -> None:
         """Raise `DataError` where a run asks for more pairs than were simulated: that needs the functions."""
-        if n > max(len(self._pairs), self._pairs.requested):
+        if n > max(len(self._pairs), self._pairs.count):
             raise DataError(
                 "There are not so many simulations in the run's folder",
                 expected=f"at most {len(self._pairs)}",
