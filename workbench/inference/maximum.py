@@ -1,17 +1,17 @@
 """Point of highest density of a trained network's posterior, found with gradients from several starts.
 
 Each start is one of the most probable draws, apart from the others so that several modes are climbed. Columns
-of real numbers move together by L-BFGS-B within the support (Byrd et al. 1995), in units of the draws' spread
-and, for logarithmic variables, of their logarithms. Columns of whole numbers and categories move one step at
-a time. The density is that of the variables in their own units: a logarithmic variable's maximum is not that
-of its logarithm's density.
+of real numbers move by L-BFGS-B within the support (Byrd et al. 1995), from all starts at once and then from
+the best alone, in units of the draws' spread and, for logarithmic variables, of their logarithms. Columns of
+whole numbers and categories move one step at a time. The density is that of the variables in their own
+units: a logarithmic variable's maximum is not that of its logarithm's density.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 #: Number of starts, and least distance between two of them in standard deviations of the draws.
 STARTS, APART = 8, 0.5
-_ITERATIONS, _ROUNDS = 200, 20
+_ITERATIONS, _ROUNDS = 100, 20
 #: Distance that is kept from the edge of the support, in standard deviations of the draws.
 _MARGIN = 1e-6
-#: Stands for a density of zero, which a search by gradients cannot use.
-_NOWHERE = 1e10
+#: Nats below the best value so far that stand for a density of zero, which gradients cannot use.
+_DROP = 100.0
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,11 @@ class Maximum:
 def highest_density(fitted: FittedModel, observation: Sequence[float], draws: Tensor) -> Maximum:
     """Find the point of highest density at one observation (M,), from the best of draws (n, D)."""
     search = _Search(fitted, observation, draws.detach().cpu().double())
-    results = [search.climb(start) for start in search.starts()]
-    best = max(results, key=lambda result: result[1])
-    agreeing = sum(value > best[1] - 0.1 for _, value in results)
-    return Maximum(search.in_units(best[0]), best[1], agreeing)
+    points, values = search.climb(search.starts())
+    best = int(values.argmax())
+    agreeing = int((values > values[best] - 0.1).sum())
+    point, value = search.climb(points[best : best + 1])
+    return Maximum(search.in_units(point[0]), float(value[0]), agreeing)
 
 
 class _Search:
@@ -123,47 +124,53 @@ class _Search:
         with torch.no_grad():
             return self._values(torch.from_numpy(u)).cpu().double().nan_to_num(nan=-math.inf).numpy()
 
-    def climb(self, start: np.ndarray) -> tuple[np.ndarray, float]:
-        """Climb from coordinates (D,) to a maximum; returns it and its log-density."""
-        u, value = start, float(self.value(start[None])[0])
+    def climb(self, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Climb from coordinates (s, D) to maxima, all at once; returns them and their log-densities (s,)."""
+        points, values = starts, self.value(starts)
         for _ in range(_ROUNDS):
-            before = value
+            before = values
             if not self.whole.all():
-                u, value = self._climb_smooth(u, value)
-            if self.whole.any():
-                u, value = self._climb_whole(u, value)
-            if not (self.whole.any() and value > before + 1e-6):
+                points, values = self._climb_smooth(points, values)
+            if not self.whole.any():
                 break
-        return u, value
+            steps = [self._climb_whole(u, value) for u, value in zip(points, values, strict=True)]
+            points, values = np.array([u for u, _ in steps]), np.array([value for _, value in steps])
+            if not (values > before + 1e-6).any():
+                break
+        return points, values
 
-    def _climb_smooth(self, start: np.ndarray, value: float) -> tuple[np.ndarray, float]:
+    def _climb_smooth(self, starts: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         from scipy.optimize import minimize
 
-        free = ~self.whole
-        best = [start, value]
+        free, points, values = ~self.whole, starts.copy(), values.copy()
 
-        def loss(part: np.ndarray) -> tuple[float, Any]:
-            u = torch.from_numpy(np.where(free, _filled(start, free, part), start)).requires_grad_(True)
+        def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
+            rows = starts.copy()
+            rows[:, free] = flat.reshape(len(starts), -1)
+            u = torch.from_numpy(rows).requires_grad_(True)
             with torch.enable_grad():
-                log_prob = self._values(u[None])[0]
-                number = float(log_prob.detach())
-                if not math.isfinite(number):
-                    return _NOWHERE, np.zeros(free.sum())
-                (slope,) = torch.autograd.grad(log_prob, u)
-            if number > best[1]:
-                best[:] = [u.detach().numpy().copy(), number]
-            return -number, -slope.nan_to_num().numpy()[free]
+                log_prob = self._values(u)
+                finite = log_prob.detach().isfinite()
+                total = torch.where(finite, log_prob, torch.zeros_like(log_prob)).sum()
+                slopes = (
+                    torch.autograd.grad(total, u)[0].nan_to_num() if finite.any() else torch.zeros_like(u)
+                )
+            numbers = log_prob.detach().cpu().double().numpy()
+            numbers = np.where(finite.cpu().numpy(), numbers, np.nan_to_num(values, neginf=0.0) - _DROP)
+            better = numbers > values
+            points[better], values[better] = rows[better], numbers[better]
+            return -float(numbers.sum()), -slopes.numpy()[:, free].reshape(-1)
 
         limits = [pair for pair, use in zip(self.limits, free, strict=True) if use]
         minimize(
             loss,
-            start[free],
+            starts[:, free].reshape(-1),
             jac=True,
             method="L-BFGS-B",
-            bounds=limits,
+            bounds=limits * len(starts),
             options={"maxiter": _ITERATIONS, "ftol": 1e-10, "gtol": 1e-6},
         )
-        return best[0], best[1]
+        return points, values
 
     def _climb_whole(self, u: np.ndarray, value: float) -> tuple[np.ndarray, float]:
         """Take the best step of one whole number up or down, or to another category."""
@@ -180,9 +187,3 @@ class _Search:
         values = self.value(np.array(points))
         best = int(values.argmax())
         return (points[best], float(values[best])) if values[best] > value else (u, value)
-
-
-def _filled(whole: np.ndarray, free: np.ndarray, part: np.ndarray) -> np.ndarray:
-    result = whole.copy()
-    result[free] = part
-    return result
