@@ -89,7 +89,7 @@ def test_far_from_a_loose_edge_the_map_is_linear():
     units, x = learned("wide interval")
     straight = (x - x.mean()) / x.std()
     far = x > 4  # deviations from the edge
-    assert float((units.x_in(x) - straight)[far].abs().max()) < 0.02
+    assert float((units.x_in(x) - straight)[far].abs().max()) < 0.05
 
 
 def test_a_network_that_keeps_bounds_gets_linear_columns_and_its_bounds():
