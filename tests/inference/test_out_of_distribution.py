@@ -50,7 +50,7 @@ def test_outliers_are_detected_outside_inside_and_across_a_correlation():
     test = Typicality(ring(500, 0), ring(500, 1))
     for place in ([3.0, 0.0], [0.0, 0.0], [0.5, 0.5]):
         row = torch.tensor([place], dtype=torch.float64)
-        assert float(test.p_value(row)) == pytest.approx(2 / 501) and float(test.distance(row)) > 1.25
+        assert float(test.p_value(row)) == pytest.approx(3 / 501) and float(test.distance(row)) > 1.25
     test = Typicality(tails(500, 0), tails(500, 1))
     # each component is usual by itself, but the second does not follow the first
     assert float(test.p_value(torch.tensor([[3.0, -3.0, 0.0, 0.0]], dtype=torch.float64))) < 0.05
@@ -130,7 +130,7 @@ def test_a_posterior_warns_once_of_each_and_answers_all_the_same():
         run.posterior([7.0])
 
 
-@pytest.mark.parametrize("wrong", [[float("nan")], [float("inf")], [1.0, 2.0], [], ["a"], [[1.0], [2.0]]])
+@pytest.mark.parametrize("wrong", [[float("nan")], [float("inf")], [1.0, 2.0], [], ["a"]])
 def test_an_invalid_observation_is_refused_at_every_entry(wrong):
     run = small_run(RUN)
     with pytest.raises(SpecError, match="observation"):
@@ -195,3 +195,42 @@ def test_rounding_errors_of_labels_are_no_outliers():
     assert test.distance(again).max() < BEYOND and test.p_value(again).min() > 0.2
     between = ((torch.full((1, 4), 0.25, dtype=torch.float64) - shift) / scale).double()
     assert test.distance(between) > BEYOND
+
+
+def correlated(n: int, seed: int) -> torch.Tensor:
+    """Observations (n, 2) of positive quantities whose logarithms are the same to a tenth."""
+    generator = torch.Generator().manual_seed(seed)
+    common = torch.randn(n, 1, generator=generator, dtype=torch.float64)
+    return torch.exp(common + 0.1 * torch.randn(n, 2, generator=generator, dtype=torch.float64))
+
+
+def test_a_nonsense_combination_inside_the_ranges_is_told_with_the_nearest_training_point():
+    y = correlated(3000, 0)
+    shift, scale = y.mean(0), y.std(0)
+    test = Typicality.split((y[:2500] - shift) / scale, (y[2500:] - shift) / scale)
+    days = tuple(Variable(name, unit="d", low=0.0) for name in ("first", "second"))
+    ask = lambda row: concerns(row.tolist(), days, shift, scale, test)  # noqa: E731
+    usual = correlated(2000, 1)
+    assert sum(bool(ask(row)) for row in usual) <= 20  # at most one per cent
+    nonsense = torch.tensor([[0.3, 3.0], [3.0, 0.3], [0.2, 2.0]], dtype=torch.float64)
+    for row in nonsense:
+        (sentence,) = ask(row)
+        assert "unlike those of the training" in sentence
+        # the point that it names is one of the training's, and none is nearer in whitened units
+        named = [float(part.split(" d")[0]) for part in sentence.split("trained on has ")[1].split("= ")[1:]]
+        place = torch.tensor(named, dtype=torch.float64)
+        assert float((y - place).abs().amax(1).min()) < 1e-3
+    assert min(ask(row) != () for row in nonsense)
+
+
+def test_the_usual_range_ends_at_the_data_and_at_the_bounds():
+    y = correlated(2000, 0)
+    shift, scale = y.mean(0), y.std(0)
+    test = Typicality.split((y[:1500] - shift) / scale, (y[1500:] - shift) / scale)
+    free = tuple(Variable(name, unit="d") for name in ("first", "second"))
+    assert float(shift[0] - 4 * scale[0]) < 0
+    (sentence,) = concerns((500.0, 1.0), free, shift, scale, test)
+    assert "standard deviations" in sentence and "-" not in sentence.split("The nearest")[0]
+    bounded = tuple(Variable(name, unit="d", low=0.0) for name in ("first", "second"))
+    (question,) = unit_doubts((500.0, 1.0), bounded, shift, scale)
+    assert "about 0 to" in question

@@ -120,7 +120,7 @@ def compare(title: str, program: Program, run: Callable[..., Tensor], tolerance:
     ``run`` calls the exported program with the arguments of ``program``. Raises `ExportError` above
     ``tolerance``.
     """
-    worst = 0.0
+    worst, compared = 0.0, 0
     for rows in _ROWS:
         arguments = program.arguments(rows, seed=rows)
         reference = program(*arguments)
@@ -128,13 +128,31 @@ def compare(title: str, program: Program, run: Callable[..., Tensor], tolerance:
         if output.shape != reference.shape:
             expected_shape = f"an output of shape {tuple(reference.shape)}"
             raise _differs(title, expected_shape, f"shape {tuple(output.shape)}")
+        numbers = ~(reference.isnan() | (reference == torch.inf))
+        whole = numbers.reshape(rows, -1).all(1)
+        compared += int(whole.sum())
+        if not bool(whole.any()):
+            continue
+        # where the model itself has no finite answer there is nothing to compare
+        output, reference = output[whole], reference[whole]
         (output, resolution), (reference, _) = map(program.in_network_units, (output, reference))
         off = (output - reference).abs() / (1 + reference.abs() + resolution / tolerance)
         off = off.masked_fill(output == reference, 0.0)  # both may be -inf
         worst = max(worst, float(torch.nan_to_num(off, nan=float("inf")).max()))
+    if not compared:
+        raise _not_finite(title, program)
     if worst > tolerance:
         raise _differs(title, f"the model's numbers to {tolerance:.0e}", f"a deviation of {worst:.1e}")
     return worst
+
+
+def _not_finite(title: str, program: Program) -> ExportError:
+    return ExportError(
+        f"{title} was not written, since the model itself does not answer with finite numbers",
+        expected=f"finite {program.output} for inputs like the training data",
+        found="none that is finite",
+        suggestion="train it again with a smaller learning rate",
+    )
 
 
 def _differs(title: str, expected: str, found: str) -> ExportError:

@@ -9,12 +9,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from workbench.core.capability import Capability
+from workbench.core.device import pick_device
 from workbench.core.errors import SpecError
 from workbench.core.lazy import torch
 from workbench.core.markup import Shown, variables_text
+from workbench.core.numbers import checked_seed, whole_number
 from workbench.core.variable import Variable, named
 from workbench.inference.column_values import as_values, check_values
 from workbench.inference.datatree import to_dataset
+from workbench.inference.finite_draws import check_finite, repeated, tell
 from workbench.inference.out_of_distribution import Typicality, UnusualObservationWarning, concerns
 from workbench.inference.posterior import Posterior
 
@@ -32,8 +35,6 @@ _IN_CACHE = 2**18
 _LEAST_CHUNK, _MOST_CHUNK = 1024, 16_384
 #: Draws per forward pass on an accelerator, where each pass costs kernel launches.
 _LARGE_CHUNK = 32_768
-#: Number of times that samples outside the bounds are drawn again before they are clipped.
-_TRIES = 100
 
 
 class FittedModel(Shown):
@@ -254,42 +255,82 @@ class FittedModel(Shown):
         Whole numbers are rounded, and values of cyclic variables lie in their period. A network that
         ``keeps_bounds`` itself rejects draws outside them, unless ``within_bounds`` is false. Raises
         `SpecError` for an ``n`` that is not a positive whole number and for an observation that does not fit
-        the model.
+        the model. Draws that are not finite are drawn anew, with a `NonFiniteDrawsWarning` that counts them;
+        `SpecError` where none comes.
         """
-        if not isinstance(n, int) or n < 1:
-            raise SpecError("The number of draws must be a positive whole number", found=repr(n))
+        draws, lost = self.sample_and_count(n, observation, generator, within_bounds=within_bounds)
+        tell(lost, len(draws))
+        return draws
+
+    def sample_and_count(
+        self,
+        n: int,
+        observation: Any = None,
+        generator: torch.Generator | None = None,
+        *,
+        within_bounds: bool = True,
+    ) -> tuple[Tensor, int]:
+        """Draw as `sample` does, without its warning; return also how many draws were not finite at first."""
+        draws, lost = self.unchecked_sample(n, observation, generator, within_bounds=within_bounds)
+        check_finite(draws, len(draws))
+        return draws, lost
+
+    def unchecked_sample(
+        self,
+        n: int,
+        observation: Any = None,
+        generator: torch.Generator | None = None,
+        *,
+        within_bounds: bool = True,
+        repeat: bool = True,
+    ) -> tuple[Tensor, int]:
+        """Draw as `sample` does; draws that stay without finite numbers are returned as they are.
+
+        Returns also the number of draws that were not finite at first; unless ``repeat``, they are not drawn
+        anew.
+        """
+        n = whole_number(n, "number of draws")
         generator = generator or torch.Generator(device=self.model.device).manual_seed(0)
         rows = None if observation is None else torch.as_tensor(observation, dtype=torch.float64)
         own_row = rows is not None and rows.ndim == 2 and len(rows) == n and n > 1
-        chunk, draws = chunk_size(self.model), []
+        chunk, draws, lost = chunk_size(self.model), [], 0
         with torch.no_grad():
             for start in range(0, n, chunk):
                 count = min(chunk, n - start)
                 y = rows[start : start + count] if rows is not None and own_row else rows
                 x = self._sample(count, y, generator)
-                draws.append(self._within_bounds(x, y, generator) if within_bounds else x)
-        return as_values(torch.cat(draws), self.x)
+                broken = int((~x.isfinite().all(1)).sum())
+                if repeat or within_bounds:
+                    x = self._redrawn(x, y, generator, within_bounds=within_bounds, repeat=repeat)
+                draws.append(x)
+                lost += broken
+        return as_values(torch.cat(draws), self.x), lost
 
     def _sample(self, n: int, y: Tensor | None, generator: torch.Generator) -> Tensor:
         shape = (n, self.model.latent_features)
         z = torch.randn(shape, generator=generator, device=self.model.device, dtype=self.model.dtype)
         return self.standardisation.x_out(self.model.draw(z, self.standardised_observation(y, 1)))
 
-    def _within_bounds(self, x: Tensor, y: Tensor | None, generator: torch.Generator) -> Tensor:
-        """Redraw samples outside the bounds of x, a hundred times at most, and clip those still outside.
+    def _redrawn(
+        self, x: Tensor, y: Tensor | None, generator: torch.Generator, *, within_bounds: bool, repeat: bool
+    ) -> Tensor:
+        """Draw anew what is not finite (if ``repeat``) and, for a model that keeps bounds, what lies outside.
 
-        Returns x as it is for a model that does not keep bounds.
+        After a hundred rounds, what still lies outside is clipped.
         """
-        if not self.model.keeps_bounds:
-            return x
+        keeps = within_bounds and self.model.keeps_bounds
         low, high = self._support()
-        for _ in range(_TRIES):
-            rows = ((x < low) | (x > high)).any(1).nonzero()[:, 0]
-            if not len(rows):
-                return x
-            own = y[rows] if y is not None and y.ndim == 2 and len(y) == len(x) > 1 else y
-            x[rows] = self._sample(len(rows), own, generator)
-        return torch.minimum(torch.maximum(x, low), high)
+
+        def wrong(x: Tensor) -> Tensor:
+            outside = ((x < low) | (x > high)).any(1)
+            return outside if keeps else torch.zeros_like(outside)
+
+        def again(rows: Tensor) -> Tensor:
+            own = y[rows.to(y.device)] if y is not None and y.ndim == 2 and len(y) == len(x) > 1 else y
+            return self._sample(len(rows), own, generator)
+
+        x = repeated(x, wrong, again, repeat=repeat)
+        return torch.minimum(torch.maximum(x, low), high) if keeps else x
 
     def concerns(self, observation: Sequence[float]) -> tuple[str, ...]:
         """List reasons to doubt the posterior at an observation (M,), as sentences; empty without any.
@@ -298,22 +339,40 @@ class FittedModel(Shown):
         observation that as a whole is unlike any in the training data.
         """
         units, values = self.standardisation, torch.tensor([list(observation)], dtype=torch.float64)
-        return concerns(observation, self.y, *units.moments_y(), self.typicality, units.y_in(values))
+        shift, scale = units.moments_y()
+        return concerns(observation, self.y, shift, scale, self.typicality, units.y_in(values), units.y_out)
 
     def posterior(self, observation: Any) -> Posterior:
         """Return p(x | y = observation), after checking the observation.
 
-        Raises `SpecError` for a wrong number of values or values that are not finite, and issues an
-        `UnusualObservationWarning` for an observation unlike those of the training.
+        It is given as M values in the order of y, or by name in any order: a mapping, a Series, a table with
+        one row, a Dataset or a DataArray. Many at once are rows (k, M), or k values for each name.
+        Raises `SpecError` for a wrong number of values, missing or unknown names and values that are not
+        finite, and issues an `UnusualObservationWarning` for an observation unlike those of the training.
         """
         posterior = Posterior(self, observation)
         for sentence in posterior.concerns:
             warnings.warn(sentence, UnusualObservationWarning, stacklevel=2)
         return posterior
 
+    def to(self, device: str | torch.device) -> FittedModel:
+        """Return a copy on another device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+
+        Raises `RunError` for a device that this machine lacks.
+        """
+        return FittedModel(
+            copy.deepcopy(self.model).to(pick_device(str(device))),
+            self.standardisation,
+            self.x,
+            self.y,
+            self.manifest,
+            typicality=self.typicality,
+            problem=self.known_problem,
+        )
+
     def sample_dataset(self, n: int, *, seed: int = 0) -> xr.Dataset:
         """Draw n samples of x without an observation, as a Dataset with dimension ``draw``."""
-        generator = torch.Generator(device=self.model.device).manual_seed(seed)
+        generator = torch.Generator(device=self.model.device).manual_seed(checked_seed(seed))
         return to_dataset(self.sample(n, None, generator), self.x)
 
 

@@ -2,13 +2,16 @@
 
 Scores       Mahalanobis distance from the mean, which responds to outliers in any direction, and the distance
              to the fifth nearest reference observation in whitened units, which responds to holes and to
-             points off a curved set.
+             points off a curved set; the latter also for the whitened normal scores of the components, which
+             responds to combinations that do not occur, however skewed or heavy-tailed a component is.
 Calibration  both scores of observations that are not among the reference ones. p value of a new observation:
-             fraction of calibration observations that score at least as high, for each of the two scores;
-             the smaller fraction, doubled. For an observation from the training's distribution, P(p ≤ α) ≤ α
-             for every level α, whatever that distribution.
+             fraction of calibration observations that score at least as high, for each of the scores; the
+             smallest fraction, times the number of scores. For an observation from the training's
+             distribution, P(p ≤ α) ≤ α for every level α, whatever that distribution.
 Unit         an observation ten standard deviations out in one component that would lie inside after
              multiplication by a power of ten is reported as a possible error of the unit.
+Warning      a score 1.25 times the largest one of the calibration observations, or a p value of at most
+             0.005, as at most one in two hundred observations from the training's distribution has.
 Reach        smallest and largest value of every component among all reference and calibration observations.
 Source: Mahalanobis 1936; Vovk, Gammerman and Shafer 2005 (conformal prediction); Knorr and Ng 1998 (distance
 to neighbours).
@@ -17,18 +20,28 @@ to neighbours).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.core.errors import DataError
 from workbench.core.lazy import torch
 from workbench.core.variable import Variable
+from workbench.inference.whitened_scores import (
+    LEVELS,
+    MOST_WHITENED,
+    NEIGHBOUR,
+    RANKS,
+    neighbour_distance,
+    normal_scores,
+    rank_tensors,
+    whitening,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-NEIGHBOUR, MOST_REFERENCE, MOST_CALIBRATION, MOST_WHITENED = 5, 1000, 2000, 200
+MOST_REFERENCE, MOST_CALIBRATION = 1000, 2000
 #: Largest number of values in all reference observations together: of long observations, fewer are kept.
 MOST_NUMBERS = 250_000
 #: Number of quantiles that replace the calibration scores in a file from which no row may be recovered.
@@ -44,6 +57,8 @@ FAR, INSIDE, POWERS = 10.0, 4.0, 9
 ROUNDING, LEAST = 1e-3, 1e-2
 #: Ratio to the largest calibration score beyond which a warning is issued.
 BEYOND = 1.25
+#: p value up to which a warning is issued; components of the nearest training observation that are named.
+RARE, MOST_NAMED = 0.005, 6
 
 
 class UnusualObservationWarning(UserWarning):
@@ -64,8 +79,9 @@ class Typicality:
         self._reach = torch.stack([rows.amin(0), rows.amax(0)])
         reference = reference[: min(MOST_REFERENCE, max(NEIGHBOUR, MOST_NUMBERS // reference.shape[1]))]
         self._mean = reference.mean(0)
-        self._whiten = _whitening(reference - self._mean)
+        self._whiten = whitening(reference - self._mean)
         self._reference: Tensor | None = self._whitened(reference)
+        self._ranks = rank_tensors(reference)
         self._scores_sorted = self._scores(calibration[:MOST_CALIBRATION]).sort(1).values
 
     @classmethod
@@ -95,7 +111,8 @@ class Typicality:
         if self._reference is None:
             return state
         if rows:
-            return state | {"reference": self._reference.float()}
+            ranks = {name: value.contiguous() for name, value in self._ranks.items()}
+            return state | {"reference": self._reference.float()} | ranks
         levels = torch.arange(1, QUANTILES, dtype=torch.float64) / QUANTILES
         farthest = (10 * self._scores_sorted[:1, -1]).ceil() / 10
         scores = torch.cat([torch.quantile(self._scores_sorted[0], levels), farthest])[None]
@@ -110,6 +127,7 @@ class Typicality:
         """
         tensors = {name: value.to("cpu", torch.float64) for name, value in state.items()}
         names = set(STATE) - (set() if "reference" in tensors else {"reference"})
+        names |= set(RANKS) if "ranked" in tensors and "reference" in tensors else set()
         complete = set(tensors) == names and _consistent(tensors, components)
         if not complete or not all(value.isfinite().all() for value in tensors.values()):
             raise DataError(
@@ -120,6 +138,7 @@ class Typicality:
         test = cls.__new__(cls)
         test._mean, test._whiten, test._reach = tensors["mean"], tensors["whiten"], tensors["reach"]
         test._reference, test._scores_sorted = tensors.get("reference"), tensors["calibrated"].sort(1).values
+        test._ranks = {name: tensors[name] for name in RANKS if name in tensors}
         return test
 
     @property
@@ -132,7 +151,7 @@ class Typicality:
         return deviation * self._whiten if self._whiten.ndim == 1 else deviation @ self._whiten
 
     def _scores(self, y: Tensor) -> Tensor:
-        """Return Mahalanobis and neighbour distances (2, n) of standardised observations (n, M).
+        """Return the scores (2 or 3, n) of standardised observations (n, M), ordered as in the module's text.
 
         Without reference rows only the Mahalanobis distances: (1, n).
         """
@@ -140,9 +159,12 @@ class Typicality:
         far = white.norm(dim=1)
         if self._reference is None:
             return far[None]
-        gaps = torch.cdist(white, self._reference)
-        near = gaps.kthvalue(min(NEIGHBOUR, len(self._reference)), dim=1).values
-        return torch.stack([far, near])
+        scores = [far, neighbour_distance(white, self._reference)]
+        if self._ranks:
+            y = y.detach().to("cpu", torch.float64)
+            deviation = normal_scores(y, self._ranks["quantiles"]) - self._ranks["rank_mean"]
+            scores.append(neighbour_distance(deviation @ self._ranks["rank_whiten"], self._ranks["ranked"]))
+        return torch.stack(scores)
 
     def p_value(self, y: Tensor) -> Tensor:
         """Return the conformal p values (n,) of standardised observations (n, M); small ones are atypical."""
@@ -158,24 +180,22 @@ class Typicality:
         farthest = self._scores_sorted[:, -1:].clamp(min=LEAST)
         return (self._scores(y) / farthest).amax(0)
 
+    def nearest(self, y: Tensor) -> Tensor | None:
+        """Return the reference observation nearest to a standardised one (1, M), (1, M), both standardised.
+
+        Nearest is meant in whitened units. None for a summary without rows.
+        """
+        if self._reference is None:
+            return None
+        row = self._reference[torch.cdist(self._whitened(y), self._reference).argmin()][None]
+        if self._whiten.ndim == 1:
+            return row / self._whiten + self._mean
+        return torch.linalg.solve(self._whiten.T, row.T).T + self._mean
+
     @property
     def count(self) -> int:
         """Number of calibration observations; 0 for a summary without rows."""
         return 0 if self._reference is None else self._scores_sorted.shape[1]
-
-
-def _whitening(centred: Tensor) -> Tensor:
-    """Return the matrix (M, M) that whitens centred rows (n, M).
-
-    Beyond `MOST_WHITENED` components, the reciprocal standard deviations (M,) instead.
-    """
-    if centred.shape[1] > MOST_WHITENED:
-        return 1 / centred.std(0).clamp(min=1e-9)
-    covariance = centred.T @ centred / max(1, len(centred) - 1)
-    values, vectors = torch.linalg.eigh(covariance)
-    # a direction without variance in the training must still respond to a deviation
-    floor = 1e-6 * values.max().clamp(min=1e-12)
-    return vectors / values.clamp(min=floor).sqrt()
 
 
 def _consistent(tensors: Mapping[str, Tensor], components: int) -> bool:
@@ -186,22 +206,40 @@ def _consistent(tensors: Mapping[str, Tensor], components: int) -> bool:
         return False
     if tuple(tensors["reach"].shape) != (2, components) or scores.ndim != 2:
         return False
-    if len(scores) != (1 if reference is None else 2) or not 1 <= scores.shape[1] <= MOST_CALIBRATION:
+    ranks = [tensors[name] for name in RANKS if name in tensors]
+    if (
+        len(scores) != (1 if reference is None else 3 if ranks else 2)
+        or not 1 <= scores.shape[1] <= MOST_CALIBRATION
+    ):
         return False
     rows = 0 if reference is None or reference.ndim != 2 else len(reference)
+    if ranks and [tuple(value.shape) for value in ranks] != [
+        (LEVELS, components),
+        (components,),
+        (components, components),
+        (rows, components),
+    ]:
+        return False
     return reference is None or (1 <= rows <= MOST_REFERENCE and reference.shape[1] == components)
 
 
 def unit_doubts(
-    values: Sequence[float], variables: Sequence[Variable], shift: Tensor, scale: Tensor
+    values: Sequence[float],
+    variables: Sequence[Variable],
+    shift: Tensor,
+    scale: Tensor,
+    ranges: Sequence[Sequence[float]] | None = None,
 ) -> list[str]:
     """Report components far outside the training data that may be given in another unit, as sentences.
 
     There is one sentence per unit, with the power of ten that would make all values in this unit typical, if
     there is one. ``shift`` and ``scale`` (M,) are the training's means and standard deviations in data units,
     of the logarithm for a variable with a logarithmic scale, as `Standardisation.moments_y` returns them.
+    ``ranges`` are the smallest and largest value (M, 2) of the training, if known.
     """
-    parts = [_Part(*row) for row in zip(values, variables, shift.tolist(), scale.tolist(), strict=True)]
+    ranges = ranges or [(-math.inf, math.inf)] * len(variables)
+    rows = zip(values, variables, shift.tolist(), scale.tolist(), ranges, strict=True)
+    parts = [_Part(*row) for row in rows]
     outliers = [part for part in parts if part.deviation > FAR]
     sentences = []
     for unit in dict.fromkeys(part.variable.unit for part in outliers):
@@ -215,13 +253,15 @@ def unit_doubts(
 class _Part:
     """One component of an observation, with its mean and standard deviation in the training data.
 
-    Both are those of the logarithm for a variable with a logarithmic scale.
+    Both are those of the logarithm for a variable with a logarithmic scale. ``range`` are the smallest and
+    largest value there.
     """
 
     value: float
     variable: Variable
     mean: float
     spread: float
+    range: Sequence[float] = (-math.inf, math.inf)
 
     @property
     def deviation(self) -> float:
@@ -236,10 +276,15 @@ class _Part:
 
     @property
     def usual(self) -> str:
-        """Range of typical values in words: `INSIDE` standard deviations on both sides of the mean."""
+        """Range of typical values in words: `INSIDE` standard deviations on both sides of the mean.
+
+        It ends at the training's smallest and largest value, and at the bounds of the variable.
+        """
         low, high = (self.mean + side * INSIDE * self.spread for side in (-1, 1))
         if self.variable.scale == "log":
             low, high = math.exp(low), math.exp(high)
+        low = max(low, self.range[0], self.variable.low)
+        high = min(high, self.range[1], self.variable.high)
         return f"about {low:.3g} to {high:.3g}{self._unit}"
 
     @property
@@ -294,22 +339,58 @@ def concerns(
     scale: Tensor,
     typicality: Typicality | None,
     row: Tensor | None = None,
+    to_data: Callable[[Tensor], Tensor] | None = None,
 ) -> tuple[str, ...]:
     """List reasons to doubt the posterior at an observation (M,) in data units, as sentences.
 
     ``shift`` and ``scale`` (M,) are as in `unit_doubts`. Without a ``typicality`` test, only components far
     outside the training data are reported. ``row`` (1, M') is the observation in the units of that test, by
-    default shifted and scaled.
+    default shifted and scaled; ``to_data`` maps (n, M') to data units (n, M), by default the reverse.
     """
-    sentences = unit_doubts(values, variables, shift, scale)
-    if not sentences and typicality is not None and all(math.isfinite(v) for v in values):
-        if row is None:
-            row = (torch.tensor([values], dtype=torch.float64) - shift) / scale
-        distance = float(typicality.distance(row.double().cpu()))
-        if distance > BEYOND:
-            others = f"any of {typicality.count} that were compared" if typicality.count else "any of them"
-            sentences.append(
-                f"This observation is unlike those of the training: {distance:.2g} times as far out as "
-                f"{others}. The network has never learned what belongs to it."
-            )
+    if typicality is None or not all(math.isfinite(v) for v in values):
+        return tuple(unit_doubts(values, variables, shift, scale))
+    if row is None:
+        row = (torch.tensor([values], dtype=torch.float64) - shift) / scale
+    to_data = to_data or (lambda rows: shift + scale * rows)
+    row, ranges = row.double().cpu(), None
+    if row.shape[1] == len(variables):  # each component of y is one of the test
+        ranges = to_data(torch.stack(typicality.reach)).cpu().double().sort(0).values.T.tolist()
+    sentences = unit_doubts(values, variables, shift, scale, ranges) or _combination(typicality, row)
+    nearest = typicality.nearest(row) if sentences else None
+    if nearest is not None:
+        place = to_data(nearest).cpu().double()[0].tolist()
+        sentences[-1] += f" {_nearest(values, place, variables, scale.tolist())}"
     return tuple(sentences)
+
+
+def _combination(typicality: Typicality, row: Tensor) -> list[str]:
+    """Report an observation (1, M) that as a whole is unlike those of the training, in at most a sentence."""
+    distance, p = float(typicality.distance(row)), float(typicality.p_value(row))
+    if distance > BEYOND:
+        others = f"any of {typicality.count} that were compared" if typicality.count else "any of them"
+        start = f"{distance:.2g} times as far out as {others}"
+    elif p <= RARE and typicality.count:
+        start = f"at most one in {math.floor(1 / p)} of them lies as far out, or as far from the others"
+    else:
+        return []
+    return [
+        f"This observation is unlike those of the training: {start}. The network has never learned what "
+        "belongs to it."
+    ]
+
+
+def _nearest(
+    values: Sequence[float], place: Sequence[float], variables: Sequence[Variable], scale: Sequence[float]
+) -> str:
+    """Name the nearest training observation ``place`` (M,), by the components that differ most if there are
+    many."""
+    far = sorted(range(len(values)), key=lambda i: -abs(values[i] - place[i]) / scale[i] if scale[i] else 0.0)
+    shown = sorted(far[:MOST_NAMED])
+    inside = [min(max(place[i], variables[i].low), variables[i].high) for i in shown]  # rounded by whitening
+    text = ", ".join(
+        f"{variables[i].name} = {value:.4g}" + (f" {variables[i].unit}" if variables[i].unit else "")
+        for i, value in zip(shown, inside, strict=True)
+    )
+    rest = len(values) - len(shown)
+    others = f" (and {rest} more that differ less)" if rest else ""
+    return f"The nearest observation that it was trained on has {text}{others}."

@@ -185,7 +185,11 @@ def posterior_draws(
     device = getattr(getattr(fitted, "model", None), "device", "cpu")
     generator = torch.Generator(device=device).manual_seed(seed + 1)
     rows = None if observations is None else observations.repeat_interleave(each, 0)
-    return on_cpu(fitted.sample(count * each, rows, generator)).reshape(count, each, -1)
+    if hasattr(fitted, "unchecked_sample"):  # a check counts what a user's draws would have redrawn
+        draws, _ = fitted.unchecked_sample(count * each, rows, generator, repeat=False)
+    else:
+        draws = fitted.sample(count * each, rows, generator)
+    return on_cpu(draws).reshape(count, each, -1)
 
 
 def log_density_of_draws(fitted: FittedModel, samples: Tensor, y: Tensor | None) -> Tensor:

@@ -66,7 +66,7 @@ class OutOfDistribution(Diagnostic):
         from workbench.inference.out_of_distribution import BEYOND, concerns
 
         data = held_out_pairs(fitted, problem, self.observations, seed)
-        training, moments, to_rows = self._training_observations(fitted, problem, seed)
+        training, moments, to_rows, to_data = self._training_observations(fitted, problem, seed)
         observation = problem.checked_observation(
             self.observation or list(problem.default_observation) or data.y[0].tolist()
         )
@@ -78,7 +78,7 @@ class OutOfDistribution(Diagnostic):
         overall = float(binom.sf(count - 1, len(fresh_p), self.level))
         data_shift = overall < self.level
         if distance > BEYOND:
-            start = " ".join(concerns(observation.tolist(), problem.y, *moments, training, row))
+            start = " ".join(concerns(observation.tolist(), problem.y, *moments, training, row, to_data))
         elif p < self.level:
             start = "The observation is unusual among those of the training"
         else:
@@ -102,8 +102,8 @@ class OutOfDistribution(Diagnostic):
 
     def _training_observations(
         self, fitted: FittedModel, problem: Problem, seed: int
-    ) -> tuple[Typicality, tuple[Tensor, Tensor], Callable[[Tensor], Tensor]]:
-        """Return a test of typicality, mean and standard deviation (M,) of y, and a map of y to its units.
+    ) -> tuple[Typicality, tuple[Tensor, Tensor], Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
+        """Return a test of typicality, mean and standard deviation (M,) of y, and maps to its units and back.
 
         The test is the one that the model carries, else one built from fresh observations of the problem.
         """
@@ -112,10 +112,11 @@ class OutOfDistribution(Diagnostic):
         typicality = getattr(fitted, "typicality", None)
         if typicality is not None:
             units = fitted.standardisation
-            return typicality, units.moments_y(), lambda y: units.y_in(y).cpu()
+            return typicality, units.moments_y(), lambda y: units.y_in(y).cpu(), units.y_out
         # another seed than that of the fresh ones, or they would be compared with themselves
         y = problem.draw(self.draws, torch.Generator().manual_seed(seed + 11)).y.double()
         shift, scale = y.mean(0), column_scale(y)
         rows = (y - shift) / scale
         half = len(rows) // 2
-        return Typicality(rows[:half], rows[half:]), (shift, scale), lambda y: (y - shift) / scale
+        test = Typicality(rows[:half], rows[half:])
+        return test, (shift, scale), lambda y: (y - shift) / scale, lambda rows: shift + scale * rows
