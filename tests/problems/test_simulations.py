@@ -313,7 +313,7 @@ def test_runs_in_threads_have_the_numbers_of_runs_alone():
 
     def make(seed):
         problem = wb.SimulatorProblem(
-            prior, lambda x: x[:, :1] + np.random.randn(len(x), 1), x=["a", "b"], y=["s"]
+            prior, lambda x: x[:, :1].numpy() + np.random.randn(len(x), 1), x=["a", "b"], y=["s"]
         )
         training = {"samples": 200, "measured": [], "validate_every": 5}
         run = wb.Run(

@@ -96,8 +96,8 @@ class Simulator:
         return _collected(results)
 
     def _in_processes(self, x: Tensor, seeds: list[int]) -> list[Any]:
+        import cloudpickle
         from joblib import Parallel, delayed, effective_n_jobs
-        from joblib.externals import cloudpickle
 
         workers = effective_n_jobs(self.processes or -1)
         size = min(max(len(x) // (20 * workers), 1), _MOST_IN_CHUNK)
