@@ -191,9 +191,13 @@ def test_members_of_another_package_are_listed_and_train(answers):
 
 
 def test_a_broken_plug_in_is_named_and_breaks_nothing(answers):
-    broken, wrong = answers["warnings"]
-    assert "architecture 'broken_flow'" in broken and "tiny-flows 0.3" in broken and "cuda_magic" in broken
-    assert "'tiny_flows:Shift' is no architecture" in wrong and "Architecture" in wrong
+    import_failure, wrong_class = answers["warnings"]
+    assert (
+        "architecture 'broken_flow'" in import_failure
+        and "tiny-flows 0.3" in import_failure
+        and "cuda_magic" in import_failure
+    )
+    assert "'tiny_flows:Shift' is no architecture" in wrong_class and "Architecture" in wrong_class
 
 
 def test_a_saved_model_opens_in_a_new_process_with_the_package(folder, answers):

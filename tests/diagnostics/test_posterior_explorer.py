@@ -12,10 +12,10 @@ import xarray as xr
 from torch import nn
 
 from tests.diagnostics.stand_ins import GaussianStandIn
+from workbench.core import highest_density_regions as regions
 from workbench.core.errors import SpecError
 from workbench.core.variable import Variable
 from workbench.diagnostics.posterior_explorer import PosteriorExplorer, Query, RunningHistogram
-from workbench.core import highest_density_regions as regions
 from workbench.diagnostics.posterior_explorer.histogram import histogram
 from workbench.diagnostics.posterior_explorer.physical import LEVELS, PHYSICAL, physical, views
 from workbench.inference.standardisation import Standardisation

@@ -50,8 +50,8 @@ FORMS = {
 def test_draws_of_every_form_are_the_same_columns(form):
     values = table(200)
     columns = columns_of(FORMS[form](values))
-    expected = ["x1", "x2", "x3"] if form in ("array", "tensor", "list") else list(NAMES)
-    assert list(columns) == expected
+    names = ["x1", "x2", "x3"] if form in ("array", "tensor", "list") else list(NAMES)
+    assert list(columns) == names
     np.testing.assert_array_equal(np.column_stack(list(columns.values())), values)
 
 
@@ -74,8 +74,10 @@ def test_a_corner_plot_shows_the_quantiles_of_the_draws_in_any_unit():
     widths = np.array([high - low for low, high in windows])
     np.testing.assert_allclose(data["single_density"].values.mean(1) * widths, 1.0, atol=0.02)
     # the same draws in other units give the same figure
-    scaled = corner_dataset(columns_of(values * 2.0**40), ["x1", "x2", "x3"], np.array(windows) * 2.0**40)
-    np.testing.assert_allclose(scaled["region_90"].values, data["region_90"].values, atol=1e-9)
+    in_other_units = corner_dataset(
+        columns_of(values * 2.0**40), ["x1", "x2", "x3"], np.array(windows) * 2.0**40
+    )
+    np.testing.assert_allclose(in_other_units["region_90"].values, data["region_90"].values, atol=1e-9)
 
 
 def test_a_corner_plot_compares_distributions_and_marks_the_truth():
@@ -170,10 +172,10 @@ def test_points_stand_at_their_coordinates(tmp_path):
     plots.save(points.redim.range(x=(-1, 3), y=(-1, 3)), tmp_path / "p.png", width=400, height=400, dpi=96)
     image = pixels(tmp_path / "p.png")
     rows, columns = np.nonzero((image[..., 0] > 200) & (image[..., 1] < 60))
-    left, right = columns < columns.mean(), columns > columns.mean()
-    assert rows[left].mean() > rows[right].mean() + 50  # (0, 0) lies below and left of (1, 1)
-    assert columns[right].mean() - columns[left].mean() == pytest.approx(
-        rows[left].mean() - rows[right].mean(), rel=0.25
+    first, second = columns < columns.mean(), columns > columns.mean()
+    assert rows[first].mean() > rows[second].mean() + 50  # (0, 0) lies below and left of (1, 1)
+    assert columns[second].mean() - columns[first].mean() == pytest.approx(
+        rows[first].mean() - rows[second].mean(), rel=0.25
     )
 
 

@@ -57,22 +57,22 @@ def test_a_posterior_says_its_variables_and_its_observation(run):
     posterior = run.posterior([0.25])
     assert "observation=y1=0.25" in repr(posterior) and "x" in repr(posterior)
     assert "<table>" in posterior._repr_html_()
-    fitted = run.fitted
-    assert repr(fitted).startswith("FittedModel(problem=linear_gaussian") and "iteration=12" in repr(fitted)
+    model = run.fitted
+    assert repr(model).startswith("FittedModel(problem=linear_gaussian") and "iteration=12" in repr(model)
 
 
 def test_texts_of_users_are_escaped(run):
-    fitted = run.fitted
-    fitted.x = (Variable("<script>alert(1)</script>"), *fitted.x[1:])
-    fitted.y = (Variable("y", unit="<b>m</b>"),)
-    for shown in (fitted, fitted.posterior([0.1])):
-        assert "<script>" not in shown._repr_html_() and "<b>" not in shown._repr_html_()
-        assert "&lt;script&gt;" in shown._repr_html_()
+    model = run.fitted
+    model.x = (Variable("<script>alert(1)</script>"), *model.x[1:])
+    model.y = (Variable("y", unit="<b>m</b>"),)
+    for each in (model, model.posterior([0.1])):
+        assert "<script>" not in each._repr_html_() and "<b>" not in each._repr_html_()
+        assert "&lt;script&gt;" in each._repr_html_()
 
 
 def test_an_experiment_shows_its_settings_and_what_does_not_fit():
-    shown = experiment()._repr_html_()
-    assert "Masked autoregressive flow" in shown and "batch_size = 64" in shown
+    html = experiment()._repr_html_()
+    assert "Masked autoregressive flow" in html and "batch_size = 64" in html
     assert (
         "cannot" in wb.Experiment("two_moons", "conditional_vae")._repr_html_()
         or wb.Experiment("two_moons", "conditional_vae").refusals()

@@ -123,12 +123,12 @@ def test_a_flow_with_another_base_is_refused():
 def test_an_invertible_module_learns_the_posterior(tmp_path):
     wb.wrap.bijection(lambda features, context: Affine(features, context), key="affine_module")
     run = trained("affine_module", steps=200, learning_rate=0.05)
-    fitted, y = run.fitted, run.problem.default_observation
+    model, y = run.fitted, run.problem.default_observation
     exact = run.problem.reference_posterior(y, 4000, torch.Generator().manual_seed(0))
-    draws = fitted.sample(4000, y)
+    draws = model.sample(4000, y)
     assert float((draws.mean(0) - exact.mean(0)).abs().max()) < 0.25
-    z, log_det = fitted.latent(draws[:50], [y] * 50)
-    x, back = fitted.inverse(z, [y] * 50)
+    z, log_det = model.latent(draws[:50], [y] * 50)
+    x, back = model.inverse(z, [y] * 50)
     torch.testing.assert_close(x, draws[:50], rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(log_det, -back, rtol=1e-4, atol=1e-4)
     check_saved(run, tmp_path / "module.zip")

@@ -125,13 +125,13 @@ def corner(
     only = [text for name in variables for text in (name, name.partition("[")[0])]
     parts = {"model": columns_of(draws, names, only)}
     parts |= {name: columns_of(part, names or list(parts["model"]), only) for name, part in others.items()}
-    plotted = chosen(parts["model"], variables)
+    selection = chosen(parts["model"], variables)
     for part in parts.values():
-        chosen(part, plotted)
-    windows = windows_of(list(parts.values()), plotted)
-    datasets: dict[str, Any] = {k: corner_dataset(part, plotted, windows) for k, part in parts.items()}
+        chosen(part, selection)
+    windows = windows_of(list(parts.values()), selection)
+    datasets: dict[str, Any] = {k: corner_dataset(part, selection, windows) for k, part in parts.items()}
     if truth is not None:
-        datasets["truth"] = _true_values(truth, plotted, list(parts["model"]))
+        datasets["truth"] = _true_values(truth, selection, list(parts["model"]))
     return corner_of_datasets(datasets, hide_empty_entries)
 
 

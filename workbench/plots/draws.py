@@ -131,8 +131,8 @@ def _of_array(draws: xr.DataArray, names: Sequence[str]) -> Iterator[tuple[Any, 
         name = str(draws.name or "x")
         yield name, _first_along(draws), *_symbol_and_unit(draws)
         return
-    given = draws[others[0]].values if others[0] in draws.coords and not names else names
-    for i, name in enumerate(_names([str(n) for n in given], draws.sizes[others[0]])):
+    labels = draws[others[0]].values if others[0] in draws.coords and not names else names
+    for i, name in enumerate(_names([str(n) for n in labels], draws.sizes[others[0]])):
         yield name, _first_along(draws.isel({others[0]: i}))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -22,16 +24,23 @@ def train(run: Run, *, progress: bool = True) -> Run:
     return run
 
 
+def _progress_bar() -> Any:
+    """Return the class of progress bars: widgets in a notebook that has ipywidgets, else text."""
+    from tqdm import TqdmWarning  # type: ignore[import-untyped]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TqdmWarning)  # without ipywidgets a bar of text is what is wanted
+        from tqdm.auto import tqdm  # type: ignore[import-untyped]
+    return tqdm
+
+
 @contextmanager
 def _bar(run: Run, visible: bool) -> Iterator[Any]:
     """Show a progress bar; yields the function that moves it to a record, or None where it is not shown."""
     if not visible or run.finished:
         yield None
         return
-    import time
-
-    from tqdm.auto import tqdm  # type: ignore[import-untyped]
-
+    tqdm = _progress_bar()
     validation, last = float("nan"), 0.0
     with tqdm(
         total=run.experiment.steps,

@@ -303,16 +303,6 @@ class Run(RunTexts):
 
         return take_snapshot(self, request)
 
-    @property
-    def parameters(self) -> int:
-        """Number of trainable scalars of the network, without the critic."""
-        return self.model.parameter_count()
-
-    @property
-    def steps_per_second(self) -> float:
-        """Training speed over the last hundred steps."""
-        return self.history.steps_per_second()
-
     # ---- state
     def state_dict(self) -> dict[str, Any]:
         """Return everything that the next step depends on, as tensors, numbers and strings."""
@@ -391,19 +381,6 @@ class Run(RunTexts):
             self.folder.write_experiment(self.experiment)
         self.folder.write_status(state or ("finished" if self.finished else "stopped"), **self.brief())
         return self.folder
-
-    def brief(self) -> dict[str, Any]:
-        """Return iteration, device, speed, loss and latest message as a JSON-ready dict, for status.json."""
-        return {
-            "iteration": self.iteration,
-            "steps": self.experiment.steps,
-            "device": str(self.device),
-            "steps_per_second": round(self.steps_per_second, 3),
-            "seconds": round(self.seconds, 3),
-            "parameters": self.parameters,
-            "loss": self.history[-1].loss if len(self.history) else None,
-            "message": self.events[-1]["message"] if self.events else "",
-        }
 
     @classmethod
     def resume(

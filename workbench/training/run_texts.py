@@ -1,4 +1,4 @@
-"""Texts of a run for a terminal and a notebook, and its training in one call."""
+"""Texts of a run for a terminal, a notebook and its folder, and its training in one call."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class RunTexts(Shown):
-    """Base of `Run`: what it prints as, and `train`."""
+    """Base of `Run`: `train`, and what a run says of itself."""
 
     def train(self, *, progress: bool = True) -> Self:
         """Train to the planned number of steps, or until validation stops improving; returns the run.
@@ -22,6 +22,30 @@ class RunTexts(Shown):
         """
         train(cast("Run", self), progress=progress)
         return self
+
+    @property
+    def parameters(self) -> int:
+        """Number of trainable scalars of the network, without the critic."""
+        return cast("Run", self).model.parameter_count()
+
+    @property
+    def steps_per_second(self) -> float:
+        """Training speed over the last hundred steps."""
+        return cast("Run", self).history.steps_per_second()
+
+    def brief(self) -> dict[str, Any]:
+        """Return iteration, device, speed, loss and latest message as a JSON-ready dict, for status.json."""
+        run = cast("Run", self)
+        return {
+            "iteration": run.iteration,
+            "steps": run.experiment.steps,
+            "device": str(run.device),
+            "steps_per_second": round(self.steps_per_second, 3),
+            "seconds": round(run.seconds, 3),
+            "parameters": self.parameters,
+            "loss": run.history[-1].loss if len(run.history) else None,
+            "message": run.events[-1]["message"] if run.events else "",
+        }
 
     def facts(self) -> dict[str, object]:
         """Return parts, progress, losses, size, device and folder by name."""
