@@ -52,11 +52,13 @@ def selection_loss(run: Run, loss: float) -> float:
 
 
 def calibrate(run: Run) -> None:
-    """Adjust the trained density of a run's model, where it is cross-fitted, to the rows of the data."""
+    """Adjust the density of a run's model, with the weights that it has now, where it is cross-fitted."""
     if run.model.cross_fitted:
         held_out = run.data.held_out(len(run.data.held_out_x), 1.0)
-        with run.evaluation_mode():
-            run.model.calibrate(*_training_rows(run), held_out.x, held_out.y)
+        training = run.model.training
+        run.model.eval()
+        run.model.calibrate(*_training_rows(run), held_out.x, held_out.y)
+        run.model.train(training)
 
 
 def exceeds_baseline(run: Run) -> bool:

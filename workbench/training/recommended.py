@@ -37,6 +37,8 @@ _STRONG_DECAY, _WEAK_DECAY, _PLANE = 1e-1, 1e-4, 2
 #: Few simulations: number of networks, each of which leaves out one of as many folds; least and largest
 #: number of steps, and passes.
 _FOLDS, _FEW_STEPS, _MOST_FEW_STEPS, _FEW_PASSES = 10, 1200, 3000, 120
+#: Decay of the moving average of their weights.
+_AVERAGING = 0.99
 #: Ratio of the setting ``detail`` to the number of simulations along each dimension, and its limits.
 _DETAIL, _LEAST_DETAIL, _MOST_DETAIL = 0.4, 1.0, 3.0
 
@@ -81,6 +83,7 @@ def recommended(problem: Problem, simulations: int) -> dict[str, Any]:
         "validation_fraction": 0.05 if many or cross_fit else 0.1,
         "validate_every": max(10, steps // 60),
         "patience": 40 if cross_fit else 20,
+        "averaging": _AVERAGING if cross_fit else 0.0,
         "measured": [],
     }
     return {

@@ -241,10 +241,10 @@ class Run(RunTexts):
             self.model.load_state_dict(self.best_state)
         elif self.average is not None:
             self.model.load_state_dict(self.average.state)
+        calibrate(self)
         if self.average is not None:
             self.average = make_average(self.model, self.averaging)
             self.guard.parts["average"] = self.average
-        calibrate(self)
         self.guard.good = {}
         self.guard.keep(self.iteration)
         message = "Validation stopped improving" if self.stopped_early else "The planned steps are done"
