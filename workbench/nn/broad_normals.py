@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 #: Standard deviations s_j of the residuals, and pseudo-counts of the members and of each s_j.
-SCALES = (1.0, 2.5, 6.0)
-_COUNTS = (1.0, 1.0, 0.5, 0.5)
+SCALES = (2.5, 6.0)
+_COUNTS = (1.0, 0.5, 0.5)
 #: Weights before they are fitted, and steps of expectation-maximisation.
-_START, _ROUNDS = (0.97, 0.01, 0.01, 0.01), 300
+_START, _ROUNDS = (0.98, 0.01, 0.01), 300
 
 
 class BroadNormals(nn.Module):
