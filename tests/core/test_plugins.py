@@ -33,7 +33,7 @@ class Shift(nn.Module):
         self.net = nn.Sequential(nn.Linear(context, width), nn.Tanh(), nn.Linear(width, features))
 
     def forward(self, x, y):
-        return (x - self.net(y)) * self.scale.exp(), self.scale.sum().expand(len(x))
+        return (x - self.net(y)) * self.scale.exp(), self.scale.sum().expand(x.shape[0])
 
     def inverse(self, z, y):
         return z * (-self.scale).exp() + self.net(y)

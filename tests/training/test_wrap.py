@@ -42,7 +42,7 @@ class Affine(nn.Module):
         return torch.zeros_like(x) if y is None else self.mean(y)
 
     def forward(self, x, y=None):
-        return (x - self.shift(x, y)) * self.scale.exp(), self.scale.sum().expand(len(x))
+        return (x - self.shift(x, y)) * self.scale.exp(), self.scale.sum().expand(x.shape[0])
 
     def inverse(self, z, y=None):
         return z * (-self.scale).exp() + self.shift(z, y)

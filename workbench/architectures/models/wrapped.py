@@ -36,18 +36,18 @@ class WrappedBijection(Model):
     def latent(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
         """x (n, D) -> z (n, D) and log|det ∂z/∂x| (n,)."""
         check_rows("x", x, self.features)
-        check_context(y, self.context, len(x))
+        check_context(y, self.context, x.shape[0])
         z, log_det = _call(self.module, x, y)
-        return z, log_det.reshape(len(x))
+        return z, log_det.reshape(x.shape[0])
 
     def inverse(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
         """z (n, D) -> x (n, D) and log|det ∂x/∂z| (n,)."""
         check_rows("latent z", z, self.latent_features)
-        check_context(y, self.context, len(z))
+        check_context(y, self.context, z.shape[0])
         result = _call(self.module.inverse, z, y)
         if isinstance(result, Tensor):
             return result, -self.latent(result, y)[1]
-        return result[0], result[1].reshape(len(z))
+        return result[0], result[1].reshape(z.shape[0])
 
 
 class WrappedSampler(Model):
@@ -68,7 +68,7 @@ class WrappedSampler(Model):
     def inverse(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, None]:
         """z (n, K) -> x (n, D); the draws have no log-determinant."""
         check_rows("latent z", z, self.latent_features)
-        check_context(y, self.context, len(z))
+        check_context(y, self.context, z.shape[0])
         return _call(self.module, z, y), None
 
 
