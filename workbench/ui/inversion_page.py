@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import panel as pn
@@ -11,7 +10,8 @@ import panel_material_ui as pmui
 
 from workbench import diagnostics
 from workbench.core.capability import Capability
-from workbench.core.errors import WorkbenchError
+from workbench.core.errors import DataError, WorkbenchError
+from workbench.core.observation import checked_values, parse_values
 from workbench.inversion import INVERSION
 from workbench.problems import PROBLEMS, Problem
 from workbench.training import Runs
@@ -19,6 +19,7 @@ from workbench.ui import process_pool, style, text
 from workbench.ui.card import Heading, ViewCard
 from workbench.ui.form import HALF, Form, wrapping
 from workbench.ui.notifications import guard, on_exception, report_error
+from workbench.ui.pairs import is_curve, pairs_label, pairs_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -82,6 +83,13 @@ class InversionPage(pn.viewable.Viewer):
             css_classes=["wb-method"],
         )
         self.pairs = pmui.Select(label="Variables drawn", css_classes=["wb-pair"], **HALF)
+        self.line = pmui.TextInput(
+            size="small",
+            width=292,
+            margin=(6, 3),
+            css_classes=["wb-target-all"],
+            description="The target output as numbers with commas, in the order of y.",
+        )
         self.about = pn.pane.HTML("", margin=(2, 6), sizing_mode="stretch_width")
         self.targets, self.settings = pn.Column(margin=0), pn.Column(margin=0)
         self.start = pmui.Button(
@@ -108,17 +116,37 @@ class InversionPage(pn.viewable.Viewer):
     # ---- choices
     def _on_source(self) -> None:
         problem = problem_of(self.source.value)
+        y, values = problem.y, problem.default_observation
         self.fields = [
             pmui.FloatInput(
                 label=v.label, value=float(value), step=0.1, description=v.description or v.name, **HALF
             )
-            for v, value in zip(problem.y, problem.default_observation, strict=True)
+            for v, value in zip(y, values, strict=True)
+            if not is_curve(y)
         ]
-        labels = [v.label for v in problem.x]
-        pairs = {f"{labels[i]}, {labels[j]}": (i, j) for i, j in combinations(range(len(labels)), 2)}
-        self.pairs.param.update(options=pairs, value=(0, 1), visible=len(labels) > 2)
+        self.line.param.update(
+            label=f"y, {len(y)} numbers", value=", ".join(f"{value:.6g}" for value in values)
+        )
+        self._outputs = y
+        pairs = pairs_of(problem.x)
+        self.pairs.param.update(
+            label=pairs_label(problem.x, "Variables drawn"),
+            options=pairs,
+            value=next(iter(pairs.values()), (0, 1)),
+            visible=len(problem.x) > 2,
+        )
         heading = pn.pane.HTML('<span class="wb-name">Target output</span>', margin=(8, 6, 0, 6))
-        self.targets.objects = [heading, wrapping(*self.fields), self.pairs]
+        fields = wrapping(*self.fields) if self.fields else self.line
+        self.targets.objects = [heading, fields, self.pairs]
+
+    @property
+    def target(self) -> list[float]:
+        """The target output (M,). Raises `DataError` for a line of numbers that is not one."""
+        if self.fields:
+            return [float(field.value) for field in self.fields]
+        return list(
+            checked_values(parse_values(self.line.value, error=DataError), self._outputs, error=DataError)
+        )
 
     def _on_method(self) -> None:
         spec = INVERSION.make(self.method.value)
@@ -134,7 +162,7 @@ class InversionPage(pn.viewable.Viewer):
             work = process_pool.POOL.submit(
                 process_pool.run_inversion,
                 self.source.value,
-                [float(field.value) for field in self.fields],
+                self.target,
                 self.method.value,
                 self.form.spec.values(),
                 list(self.pairs.value or (0, 1)),

@@ -15,12 +15,18 @@ from workbench.core.errors import DataError
 from workbench.core.observation import parse_values
 from workbench.core.variable import Variable
 from workbench.ui import process_pool, text
+from workbench.ui.curve_editor import CurveEditor
 from workbench.ui.exploration import Exploration
 from workbench.ui.notifications import report_error
 from workbench.ui.observation_file import SUFFIXES, read_observations, validate_file
+from workbench.ui.pairs import is_curve
 from workbench.ui.upload import clean_uploads
 
-MODES = {"Sliders": "sliders", "Row": "row", "Typed": "typed", "File": "file", "Truth": "truth"}
+#: Sliders and a curve exclude each other: an observation of many components is one curve.
+MODES = {
+    **{"Sliders": "sliders", "Curve": "curve", "Row": "row", "Typed": "typed", "File": "file"},
+    "Truth": "truth",
+}
 #: Largest number of rows of the data in the table.
 TABLE_ROWS = 200
 #: Largest number of sliders on the screen and of columns in the table; margin of a slider's range on either
@@ -59,6 +65,7 @@ class ObservationPicker(pn.viewable.Viewer):
         )
         self.sliders: list[pmui.FloatSlider] = []
         self.parameter_sliders: list[pmui.FloatSlider] = []
+        self.curve = CurveEditor(self._on_curve, width=WIDTH)
         self.part = pmui.Select(
             label="Components", options=[], size="small", width=WIDTH, margin=(8, 4), visible=False
         )
@@ -119,10 +126,18 @@ class ObservationPicker(pn.viewable.Viewer):
         can_simulate = "simulate" in info.problem_capabilities
         modes = {label: mode for label, mode in MODES.items() if mode != "truth" or can_simulate}
         modes = {label: mode for label, mode in modes.items() if mode != "row" or len(info.rows)}
-        self.mode.param.update(options=modes, value="sliders")
+        # many components are one curve
+        one_curve = is_curve(info.y)
+        unused = "sliders" if one_curve else "curve"
+        modes = {label: mode for label, mode in modes.items() if mode != unused}
+        self.mode.param.update(options=modes, value="curve" if one_curve else "sliders")
         self.sliders = [
-            _slider(v, window, "y") for v, window in zip(info.y, info.observation_window, strict=True)
+            _slider(v, window, "y")
+            for v, window in zip(info.y, info.observation_window, strict=True)
+            if not one_curve
         ]
+        if one_curve:
+            self.curve.open(info.y, info.observation_window)
         self.parameter_sliders = [
             _slider(v, window, "x") for v, window in zip(info.x, info.window, strict=True)
         ]
@@ -131,7 +146,7 @@ class ObservationPicker(pn.viewable.Viewer):
         for slider in self.parameter_sliders:
             slider.param.watch(self._on_parameter_slider, "value")
         self.show_observation()  # before the browser creates the sliders: later values may be lost
-        count = len(info.y)
+        count = max(1, len(self.sliders))
         parts = [f"{i + 1} to {min(i + MAX_SLIDERS, count)} of {count}" for i in range(0, count, MAX_SLIDERS)]
         self.part.param.update(options=parts, value=parts[0])
         columns = info.y[:COLUMNS]
@@ -156,10 +171,12 @@ class ObservationPicker(pn.viewable.Viewer):
         """Show the controls of the chosen mode."""
         if self.exploration.info is None:  # no model yet
             return
-        info, at = self.exploration.info, MAX_SLIDERS * self.part.options.index(self.part.value)
-        self.part.visible = len(info.y) > MAX_SLIDERS
+        parts = list(self.part.options)
+        at = MAX_SLIDERS * parts.index(self.part.value) if self.part.value in parts else 0
+        self.part.visible = len(self.sliders) > MAX_SLIDERS
         panels = {
             "sliders": [self.part, *self.sliders[at : at + MAX_SLIDERS]],
+            "curve": [_note("Choose a part of the curve and move it up or down."), self.curve],
             "row": [
                 _note("Choose a row of the data; its true parameters are marked in the plots."),
                 self.table,
@@ -180,12 +197,17 @@ class ObservationPicker(pn.viewable.Viewer):
     def show_observation(self) -> None:
         """Update the controls to the current observation."""
         values = self.exploration.observation
-        if self._updating or len(values) != len(self.sliders):
+        info = self.exploration.info
+        if self._updating or info is None or len(values) != len(info.y):
+            return
+        if len(self.sliders) != (0 if is_curve(info.y) else len(values)):  # not yet rebuilt for this model
             return
         self._updating = True
         try:
-            for slider, value in zip(self.sliders, values, strict=True):
-                if abs(slider.value - value) > 1e-9 * max(1.0, abs(value)):
+            if not self.sliders and values:
+                self.curve.show(values)
+            for slider, value in zip(self.sliders, values, strict=False):
+                if abs(slider.value - value) > 1e-9 * (slider.end - slider.start):
                     inside = min(max(value, slider.start), slider.end)
                     if inside != value:  # widen the slider to a value outside its range
                         slider.param.update(start=min(slider.start, value), end=max(slider.end, value))
@@ -205,6 +227,14 @@ class ObservationPicker(pn.viewable.Viewer):
     def _on_slider(self, _event: Any = None) -> None:
         if not self._updating:
             self._observe([slider.value for slider in self.sliders])
+
+    def _on_curve(self, values: list[float]) -> None:
+        if not self._updating:
+            self._updating = True  # the curve stays as it was when the movement began
+            try:
+                self._observe(values)
+            finally:
+                self._updating = False
 
     def _on_parameter_slider(self, _event: Any = None) -> None:
         if not self._updating:

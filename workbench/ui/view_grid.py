@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import combinations
 
 import panel as pn
 import panel_material_ui as pmui
@@ -16,6 +15,7 @@ from workbench.ui import text
 from workbench.ui.badge import Badge
 from workbench.ui.card import ViewCard, dataset, make_card
 from workbench.ui.observation import Observation
+from workbench.ui.pairs import pairs_of
 from workbench.ui.session import Session
 
 #: Height in pixels of the line that warns of an unusual observation.
@@ -119,10 +119,10 @@ class ViewGrid(pn.viewable.Viewer):
         self.missing.object = "<br>".join(text.escape(sentence) for sentence in missing(experiment))
         self.missing.visible = self.chooser.visible and bool(self.missing.object)
         x = experiment.problem.x
-        pairs = {f"{x[i].label}, {x[j].label}": (i, j) for i, j in combinations(range(len(x)), 2)}
+        pairs = pairs_of(x)
         if pairs != self._pairs:
-            self._pairs, self.pair = pairs, (0, 1)
-            self.pairs.param.update(options=pairs or {"x": (0, 1)}, value=(0, 1), visible=len(x) > 2)
+            self._pairs, self.pair = pairs, next(iter(pairs.values()), (0, 1))
+            self.pairs.param.update(options=pairs or {"x": (0, 1)}, value=self.pair, visible=len(x) > 2)
 
     def _toggle_chooser(self, _event: param.parameterized.Event) -> None:
         """Show or hide the choice of views, and the reasons why some are not available."""
