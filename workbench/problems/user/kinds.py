@@ -180,12 +180,14 @@ def checked_rows(raw: RawTable, problem: TableProblem, settings: tuple, *, store
             setting: by_setting[setting][name] for setting in _LISTS + _NUMBERS if name in by_setting[setting]
         }
         labels = raw.labels.get(name, numbers.labels.get(i, ()))
+        unit = raw.units.get(name, "") or numbers.units.get(i, "")
         try:
             kind = _kind(name, values[:, i], given, labels, numbers.rows)
+            variable = Variable(name, unit=unit, description=raw.descriptions.get(name, ""), **kind)
         except SpecError as error:
-            raise DataError(*_parts(error)[:1], **_parts(error)[1]) from error
-        unit = raw.units.get(name, "") or numbers.units.get(i, "")
-        variables.append(Variable(name, unit=unit, description=raw.descriptions.get(name, ""), **kind))
+            about = {part: getattr(error, part) for part in ("expected", "found", "suggestion")}
+            raise DataError(error.asked, **about) from error
+        variables.append(variable)
         values[:, i] = _inside(values[:, i], variables[-1], numbers.rows)
     if not stored:
         check_far_values(values, variables, numbers.rows)
@@ -193,10 +195,6 @@ def checked_rows(raw: RawTable, problem: TableProblem, settings: tuple, *, store
     if problem.group:
         groups = _groups(raw, problem.group, numbers.rows)
     return Rows(values, tuple(variables), len(names_x), numbers.rows, groups, raw.notes, settings)
-
-
-def _parts(error: SpecError) -> tuple[str, dict[str, str]]:
-    return error.asked, {k: getattr(error, k) for k in ("expected", "found", "suggestion")}
 
 
 def _expanded(asked: Iterable[str], columns: list[str]) -> list[str]:

@@ -137,7 +137,7 @@ def _form(data: bytes, encoding: str, name: str, columns: Iterable[str]) -> _For
     if _holds_names(heading, rows, list(columns)):
         last = first + line_count
         if len(rows) > 2 and _are_units(rows[0], rows[1:], len(heading)):
-            units, last, rows = rows[0], last + 1, rows[1:]
+            units, last, rows = [text.strip("[]() ") for text in rows[0]], last + 1, rows[1:]
     else:
         heading, rows, last = _comment_heading(comments, separator, len(heading)), [heading, *rows], first
         if not heading:
