@@ -221,13 +221,18 @@ class SimulatorProblem(Problem):
 
     @property
     def capabilities(self) -> frozenset[Capability]:
+        capabilities = {Capability.OBSERVATION, Capability.SIMULATE}
         # of a prior that goes beyond a period the density of the wrapped variable is another one
-        beyond = any(v.period and not self._within_period(v) for v in self._x_variables)
-        density = {Capability.LOG_PRIOR} if self._distribution.has_density and not beyond else set()
-        return frozenset({Capability.OBSERVATION, Capability.SIMULATE} | density)
+        if self._distribution.has_density and all(
+            self._within_period(v) for v in self._x_variables if v.period
+        ):
+            capabilities.add(Capability.LOG_PRIOR)
+        return frozenset(capabilities)
 
     def _within_period(self, variable: Variable) -> bool:
         names, own = self._prior_names(), self._distribution.components
+        if not own:  # a joint distribution, whose bounds are not those of one component
+            return False
         part = own[names.index(variable.name)]
         return variable.low <= part.low and part.high <= variable.low + variable.period
 
