@@ -159,6 +159,10 @@ def test_a_sampler_trains_by_a_divergence_of_ones_own(tmp_path):
     assert "kernel_free_distance_power" in Variational.live
     with pytest.raises(IncompatibleError, match="density"):
         trained("noise_network")
+    DIVERGENCES.remove("kernel_free_distance")
+    assert "kernel_free_distance_power" not in Variational().values()
+    with pytest.raises(SpecError, match="kernel_free_distance_power"):
+        Variational(kernel_free_distance_power=1.0)
 
 
 def test_a_function_is_an_objective_with_live_settings():

@@ -52,7 +52,7 @@ class Registry(Generic[Entry]):
         self._entries: dict[str, Entry] = {}
         self._classes: dict[str, type[Described]] = {}
         self._failures: dict[str, str] = {}
-        self._followers: list[Callable[[Any], None]] = []
+        self._followers: list[tuple[Callable[[Any], None], Callable[[Any], None]]] = []
         self._lock, self._complete = RLock(), False
 
     def _add(self, member: type[Described], entry: Callable[[], Entry]) -> None:
@@ -77,14 +77,17 @@ class Registry(Generic[Entry]):
         if former is not member:
             self._entries[member.key] = entry()
             self._classes[member.key] = member
-            for follower in self._followers:
-                follower(member)
+            for add, _ in self._followers:
+                add(member)
 
-    def follow(self, follower: Callable[[Any], None]) -> None:
-        """Call a function with every class that is registered here now, and with each that is added later."""
-        self._followers.append(follower)
+    def follow(self, add: Callable[[Any], None], remove: Callable[[Any], None]) -> None:
+        """Call ``add`` with every class of the registry, those of the future included.
+
+        ``remove`` is called with each that is removed.
+        """
+        self._followers.append((add, remove))
         for member in list(self._classes.values()):
-            follower(member)
+            add(member)
 
     # ---- entries of other packages
     def _load_plugins(self) -> None:
@@ -170,7 +173,10 @@ class Registry(Generic[Entry]):
         """Remove an entry, for instance before its class is defined anew. Raises `SpecError` without one."""
         if key not in self:
             raise self.missing(key)
-        del self._entries[key], self._classes[key]
+        del self._entries[key]
+        member = self._classes.pop(key)
+        for _, remove in self._followers:
+            remove(member)
 
     def __repr__(self) -> str:
         return f"<catalogue of {self.name}: {', '.join(self.keys())}>"

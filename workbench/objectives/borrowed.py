@@ -45,7 +45,7 @@ class Borrowed:
         self._common, self._defaults = shared or {}, defaults or {}
         #: key of an entry -> {name of a setting in the entry: its name in the owner}
         self.names: dict[str, dict[str, str]] = {}
-        catalogue.follow(self._copy_settings)
+        catalogue.follow(self._copy_settings, self._remove_settings)
 
     def _copy_settings(self, member: type[Spec]) -> None:
         """Copy the settings of an entry, a built-in one or one that is registered later, to the owner."""
@@ -58,6 +58,14 @@ class Borrowed:
                 self._owner.param.add_parameter(name, copy)
         if self._live:
             self._owner.live = self._owner.live | self.of(member.key)
+
+    def _remove_settings(self, member: type[Spec]) -> None:
+        """Remove the copies of the settings of an entry that leaves the catalogue."""
+        copies = {name for name in self.names.pop(member.key).values() if name in vars(self._owner)}
+        for name in copies - set(self._common.values()):
+            delattr(self._owner, name)
+        self._owner._param__private.params.clear()  # as `add_parameter` does
+        self._owner.live = self._owner.live - copies
 
     @property
     def all(self) -> frozenset[str]:

@@ -71,12 +71,12 @@ def _module(name: str) -> ModuleType | None:
     return import_module(full) if exists else None
 
 
-@cache
 def _plot_of_module(name: str) -> Callable[..., Any] | None:
     plot = getattr(_module(name), name, None)
     return plot and _taking_runs(plot, name)
 
 
+@cache
 def _taking_runs(plot: Callable[..., Any], name: str) -> Callable[..., Any]:
     """Make a plot take a run or a snapshot as well, in place of the Dataset of its view."""
 
