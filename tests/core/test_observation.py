@@ -62,7 +62,7 @@ def test_numbers_of_every_kind_become_floats(values):
             {"range": 1, "hight": 2},
             "no value for 'height'. Expected: 2 values (range, height). Found: range, ",
         ),
-        ({"range": 1, "hight": 2}, "Did you mean 'hight'?"),
+        ({"range": 1, "hight": 2}, "Did you mean 'height'?"),
         ({"range": 1, "height": 2, "speed": 3}, "a value for 'speed', which is none of its variables"),
         ({"range": 1, "height": "tall"}, "Expected: a number for 'height'. Found: height = 'tall'"),
         ({"range": 1, "height": [1, float("nan")]}, "2 rows of them"),

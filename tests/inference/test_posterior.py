@@ -14,7 +14,7 @@ import xarray as xr
 from scipy.stats import norm
 
 from workbench.core.capability import Capability
-from workbench.core.errors import SpecError
+from workbench.core.errors import RunError, SpecError
 from workbench.core.model import Model, standard_normal_log_density
 from workbench.core.shapes import Shapes
 from workbench.core.variable import Variable
@@ -312,3 +312,19 @@ def test_many_observations_are_warned_of_together():
     far = np.array([ONE, (1.0, DAY), (0.0, DAY), (5.0, DAY)])
     with pytest.warns(UserWarning, match="2 of 4 observations.*number 1: .*is the unit right"):
         MODEL.posterior(far)
+
+
+def test_a_posterior_moves_to_a_device_and_is_the_same_there():
+    posterior = MODEL.posterior(ONE)
+    copy = posterior.to("cpu")
+    assert copy.fitted is not posterior.fitted and copy.fitted.model is not posterior.fitted.model
+    xr.testing.assert_identical(copy.sample(9), posterior.sample(9))
+    assert MODEL.posterior(MANY).to("auto").many
+    with pytest.raises(RunError, match="no device 'gpu'"):
+        posterior.to("gpu")
+
+
+def test_a_density_of_x_alone_has_no_posterior():
+    units = Standardisation(Shapes(2, 0))
+    with pytest.raises(SpecError, match="no posterior. Expected: run.sample.n."):
+        FittedModel(Gaussian(Shapes(2, 0)), units, X, ()).posterior([])

@@ -184,12 +184,12 @@ def _check_names(
     strangers = [] if source.whole else [n for n in source.values if n not in names and n not in parts]
     if missing:
         labels = list(source.values)
-        close = did_you_mean(missing[0], labels if source.whole else strangers)
+        close = (did_you_mean(label, missing[:1]) for label in labels if label not in names)
         raise error(
             f"{subject} has no value for '{missing[0]}'",
             expected=f"{len(variables)} {'value' if len(variables) == 1 else 'values'} ({named(variables)})",
             found=", ".join(labels[:6]) + (", …" if len(labels) > 6 else "") or "nothing",
-            suggestion=close,
+            suggestion=next(filter(None, close), ""),
         )
     if strangers:
         raise error(
