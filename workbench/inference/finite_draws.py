@@ -33,8 +33,8 @@ def repeated(
     """
     without_success = 0
     for _ in range(ROUNDS):
-        broken = ~x.isfinite().all(1)
-        rows = ((broken & repeat) | wrong(x)).nonzero()[:, 0]
+        non_finite = ~x.isfinite().all(1)
+        rows = ((non_finite & repeat) | wrong(x)).nonzero()[:, 0]
         if not len(rows) or without_success >= HOPELESS:
             break
         x[rows] = new = again(rows)
@@ -56,12 +56,13 @@ def tell(count: int, n: int) -> None:
 
 def check_finite(x: Tensor, n: int) -> None:
     """Raise `SpecError` if rows of draws x (n, D) are not finite, though they were drawn again and again."""
-    lost = int((~x.isfinite().all(1)).sum())
-    if lost:
+    non_finite = int((~x.isfinite().all(1)).sum())
+    if non_finite:
         raise SpecError(
-            "The network has no finite draws to give" + ("" if lost == len(x) else " at some observations"),
+            "The network has no finite draws to give"
+            + ("" if non_finite == len(x) else " at some observations"),
             expected=f"{n} draws of finite numbers",
-            found=f"{lost} that were not finite, though drawn again and again",
+            found=f"{non_finite} that were not finite, though drawn again and again",
             suggestion="check the observation's units and how far it lies from the training data, or train "
             "again with a smaller learning rate",
         )

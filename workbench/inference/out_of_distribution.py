@@ -385,12 +385,14 @@ def _nearest(
     """Name the nearest training observation ``place`` (M,), by the components that differ most if there are
     many."""
     far = sorted(range(len(values)), key=lambda i: -abs(values[i] - place[i]) / scale[i] if scale[i] else 0.0)
-    shown = sorted(far[:MOST_NAMED])
-    inside = [min(max(place[i], variables[i].low), variables[i].high) for i in shown]  # rounded by whitening
+    indices = sorted(far[:MOST_NAMED])
+    inside = [
+        min(max(place[i], variables[i].low), variables[i].high) for i in indices
+    ]  # rounded by whitening
     text = ", ".join(
         f"{variables[i].name} = {value:.4g}" + (f" {variables[i].unit}" if variables[i].unit else "")
-        for i, value in zip(shown, inside, strict=True)
+        for i, value in zip(indices, inside, strict=True)
     )
-    rest = len(values) - len(shown)
+    rest = len(values) - len(indices)
     others = f" (and {rest} more that differ less)" if rest else ""
     return f"The nearest observation that it was trained on has {text}{others}."

@@ -31,8 +31,8 @@ def rank_tensors(reference: Tensor) -> dict[str, Tensor]:
     normal = normal_scores(reference, quantiles)
     mean = normal.mean(0)
     whiten = whitening(normal - mean)
-    ranked = ((normal - mean) @ whiten).float().double()  # as it is stored
-    return dict(zip(RANKS, (quantiles, mean, whiten.contiguous(), ranked), strict=True))
+    rows = ((normal - mean) @ whiten).float().double()  # as it is stored
+    return dict(zip(RANKS, (quantiles, mean, whiten.contiguous(), rows), strict=True))
 
 
 def _levels() -> Tensor:
