@@ -85,7 +85,10 @@ def make(exact: FittedModel) -> dict[str, Tensor]:
 def shapes(exact: FittedModel, rows: int) -> dict[str, tuple[int, ...]]:
     """Return name -> shape of every tensor that `make` returns for this model, if it keeps ``rows`` rows."""
     widths = {"x": len(exact.x), "y": len(exact.y), "z": exact.model.latent_features}
-    inputs = {name: torch.zeros(1, width, dtype=torch.float64) for name, width in widths.items()}
+    zeros = {name: torch.zeros(1, width, dtype=torch.float64) for name, width in widths.items()}
+    s = exact.standardisation  # a zero may be outside the bounds of x or y
+    middle = torch.zeros(1, s.network_shapes.y, dtype=torch.float64)
+    inputs = zeros | {"x": s.x_out(zeros["x"]), "y": s.y_out(middle)}
     sizes = {f"input.{name}": (rows, width) for name, width in widths.items()}
     return sizes | {
         f"output.{name}": (rows, *value.shape[1:]) for name, value in answers(exact, inputs).items()

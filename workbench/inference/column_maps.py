@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch  # noqa: TID253 the base class of a module; imported with the first model
 from torch import Tensor, nn  # noqa: TID253
-from torch.nn.functional import logsigmoid, softplus  # noqa: TID253
 
 from workbench.core.scale import column_scale
 from workbench.nn.normal_quantile import normal_cdf, normal_quantile
@@ -37,6 +36,11 @@ _FILLING = 0.1
 #: Data at an edge itself, where a map would be infinite, are moved inside by this share of its width.
 _EDGE_DISTANCE = 1e-9
 _LOG_ROOT_TWO_PI = 0.5 * math.log(2 * math.pi)
+
+
+def _softplus(x: Tensor) -> Tensor:
+    """log(1 + eˣ), by operators that ONNX has in double precision."""
+    return x.clamp(min=0) + torch.log(1 + torch.exp(-x.abs()))
 
 
 @dataclass(frozen=True)
@@ -231,7 +235,7 @@ class ColumnMaps(nn.Module):
     def _soft_slope(self, u: Tensor) -> Tensor:
         """Return log ∂t/∂u of the columns with a soft edge (n, D)."""
         a, b = (u - self.low) / self.width, (u - self.high) / self.width
-        rise = torch.where(self.has_low, logsigmoid(a), 0.0) + torch.where(self.has_high, logsigmoid(-b), 0.0)
+        rise = torch.where(self.has_low, -_softplus(-a), 0.0) + torch.where(self.has_high, -_softplus(b), 0.0)
         both = self.has_low & self.has_high
         return rise + torch.where(both, torch.log(-torch.expm1(-(self.high - self.low) / self.width)), 0.0)
 
@@ -246,8 +250,8 @@ class ColumnMaps(nn.Module):
             slope = torch.where(self.is_probit, span.log() - 0.5 * u.square() - _LOG_ROOT_TWO_PI, slope)
         if "soft" in self.edges:
             w = self.width
-            rise = torch.where(self.has_low, self.low + w * softplus((u - self.low) / w), u)
-            fall = torch.where(self.has_high, w * softplus((u - self.high) / w), 0.0)
+            rise = torch.where(self.has_low, self.low + w * _softplus((u - self.low) / w), u)
+            fall = torch.where(self.has_high, w * _softplus((u - self.high) / w), 0.0)
             t = torch.where(self.is_soft, self._inside(rise - fall), t)
             slope = torch.where(self.is_soft, self._soft_slope(u), slope)
         x = t

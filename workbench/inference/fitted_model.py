@@ -151,8 +151,9 @@ class FittedModel(Shown):
         False for models of version 0.1, whose networks do not know of bounds.
         """
         maps = self.standardisation.columns_x.maps
-        free = all(m.edge != "none" or not _bounded(v) for m, v in zip(maps, self.x, strict=True))
-        return self.model.keeps_bounds or free
+        unmapped = (m.kind == "linear" and m.edge == "none" for m in maps)
+        free = any(linear and _bounded(v) for linear, v in zip(unmapped, self.x, strict=True))
+        return self.model.keeps_bounds or not free
 
     def _support(self) -> tuple[Tensor, Tensor]:
         """Return the edges (D,) of the support of x."""
