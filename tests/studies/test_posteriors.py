@@ -33,6 +33,21 @@ def test_the_smallest_grid_is_a_whole_table(tmp_path):
     assert "replicated: " in table and all(sentence in table for sentence in study.conclusions(data))
 
 
+@pytest.mark.slow
+def test_tasks_as_users_bring_them_are_rows_of_the_table(tmp_path):
+    small = SMALL | {"tasks": ["gaussian_mixture"], "methods": ["table", "simulator"]}
+    study = STUDIES.make("posteriors", **small)
+    data = run(study, out=tmp_path, device="cpu")
+    assert set(data["status"].values) == {"done"}, data["note"].values
+    table, simulator = rows(data)
+    # only the simulator knows the bounds: of a table's draws a part lies outside them
+    assert simulator["leak"] < 0.01 < table["leak"]
+    assert 0.4 < simulator["c2st"] < 1 and "c2st_refined" not in simulator
+    sentences = study.conclusions(data)
+    assert any("as a table: C2ST" in s for s in sentences)
+    assert any("as a simulator: C2ST" in s for s in sentences)
+
+
 def test_the_exact_posterior_has_no_gap_and_a_wrong_one_its_divergence():
     study, problem = STUDIES.make("posteriors"), PROBLEMS.make("gaussian_linear")
 
