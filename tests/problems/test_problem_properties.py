@@ -99,7 +99,7 @@ def test_default_observation_lies_in_its_window(problem):
 
 
 def test_settings_survive_json(problem):
-    if problem.key == "simulator":
+    if problem.key in ("simulator", "simulations"):
         with pytest.raises(SpecError, match="notebook or a script"):
             type(problem).from_values(problem.values())
         return
