@@ -82,7 +82,7 @@ def quantile(draws: Tensor, variables: Sequence[Variable], levels: np.ndarray) -
         if variable.categories:
             return np.full((len(values), *levels.shape), np.nan)
         near = _unrolled(values, variable)[1] if variable.period else values
-        method = "inverted_cdf" if variable.levels else "linear"
+        method: Any = "inverted_cdf" if variable.levels else "linear"
         result = np.moveaxis(np.quantile(near, levels, axis=1, method=method), -1, 0)
         return _in_period(result, variable) if variable.period else result
 

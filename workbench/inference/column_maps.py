@@ -173,6 +173,20 @@ class ColumnMaps(nn.Module):
     ``portable`` restricts the operations to those that ONNX has in double precision.
     """
 
+    low: Tensor
+    high: Tensor
+    has_low: Tensor
+    has_high: Tensor
+    width: Tensor
+    period: Tensor
+    cut: Tensor
+    is_log: Tensor
+    is_cyclic: Tensor
+    is_probit: Tensor
+    is_soft: Tensor
+    is_robust: Tensor
+    bulk: Tensor
+
     def __init__(self, maps: Sequence[ColumnMap]) -> None:
         super().__init__()
         self.maps, self.portable = tuple(maps), False

@@ -26,11 +26,11 @@ def train(run: Run, *, progress: bool = True) -> Run:
 
 def _progress_bar() -> Any:
     """Return the class of progress bars: widgets in a notebook that has ipywidgets, else text."""
-    from tqdm import TqdmWarning  # type: ignore[import-untyped]
+    from tqdm import TqdmWarning
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TqdmWarning)  # without ipywidgets a bar of text is what is wanted
-        from tqdm.auto import tqdm  # type: ignore[import-untyped]
+        from tqdm.auto import tqdm
     return tqdm
 
 
