@@ -1,9 +1,10 @@
 """Point of highest density of a trained network's posterior, found with gradients from several starts.
 
-Each start is one of the most probable draws, apart from the others so that several modes are climbed. Columns
-of real numbers move by L-BFGS-B within the support (Byrd et al. 1995), from all starts at once and then from
-the best alone, in units of the draws' spread and, for logarithmic variables, of their logarithms. Columns of
-whole numbers and categories move one step at a time. The density is that of the variables in their own
+Each start is one of the most probable draws, apart from the others so that several modes are climbed. The
+search stays within the range of the draws: nearer to an edge than any draw, a density is extrapolated.
+Columns of real numbers move by L-BFGS-B within the support (Byrd et al. 1995), from all starts at once and
+then from the best alone, in units of the draws' spread and, for logarithmic variables, of their logarithms.
+Columns of whole numbers and categories move one step at a time. The density is that of the variables in their own
 units: a logarithmic variable's maximum is not that of its logarithm's density.
 """
 
@@ -68,7 +69,12 @@ class _Search:
         self.draws = draws
         self.coordinates = (coordinates - self.centre) / self.scale
         columns = zip(self.variables, self.centre, self.scale, strict=True)
-        self.limits = [self._limits(*column) for column in columns]
+        limits = [self._limits(*column) for column in columns]
+        reach = zip(self.coordinates.min(0), self.coordinates.max(0), strict=True)
+        self.limits = [
+            pair if v.period or whole else (max(pair[0], low), min(pair[1], high))
+            for pair, (low, high), v, whole in zip(limits, reach, self.variables, self.whole, strict=True)
+        ]
 
     def _limits(self, variable: Variable, centre: float, scale: float) -> tuple[float, float]:
         if variable.period:  # a cyclic variable goes round
