@@ -4,8 +4,8 @@ Each start is one of the most probable draws, apart from the others so that seve
 search stays within the range of the draws: nearer to an edge than any draw, a density is extrapolated.
 Columns of real numbers move by L-BFGS-B within the support (Byrd et al. 1995), from all starts at once and
 then from the best alone, in units of the draws' spread and, for logarithmic variables, of their logarithms.
-Columns of whole numbers and categories move one step at a time. The density is that of the variables in their own
-units: a logarithmic variable's maximum is not that of its logarithm's density.
+Columns of whole numbers and categories move one step at a time. The density is that of the variables in
+their own units: a logarithmic variable's maximum is not that of its logarithm's density.
 """
 
 from __future__ import annotations
