@@ -131,13 +131,13 @@ def test_what_each_column_suggests(frame):
 def test_rows_that_belong_together_have_one_label(frame, tmp_path):
     frame["station"] = "S" + frame["station"].astype(str)
     problem = TableProblem(frame, x=["a"], y=["flux"], group="station")
-    samples = problem.draw(200, torch.Generator().manual_seed(0))
+    samples = problem.draw(ROWS, torch.Generator().manual_seed(0))
     stations = dict(zip(frame["a"], frame["station"], strict=True))
     pairs = {(int(g), stations[float(x)]) for g, x in zip(samples.groups, samples.x[:, 0], strict=True)}
     assert len(pairs) == len({g for g, _ in pairs}) == len({s for _, s in pairs}) == 50
     problem.save_data(tmp_path)
     again = TableProblem.from_values(problem.values(), folder=tmp_path)
-    assert torch.equal(again.draw(200, torch.Generator().manual_seed(0)).groups, samples.groups)
+    assert torch.equal(again.draw(ROWS, torch.Generator().manual_seed(0)).groups, samples.groups)
     assert TableProblem(frame, x=["a"]).draw(9, torch.Generator().manual_seed(0)).groups is None
 
 

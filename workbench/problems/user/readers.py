@@ -224,7 +224,7 @@ def _read_excel(path: Path, columns: list[str], sheet: str) -> RawTable:
                     found=sheet,
                     suggestion=did_you_mean(sheet, map(str, book.sheet_names)),
                 )
-            frame = book.parse(sheet or 0, na_values=list(text_tables.MISSING))
+            frame = pd.read_excel(book, sheet_name=sheet or 0, na_values=list(text_tables.MISSING))
     except ImportError as error:
         package = {".xls": "xlrd", ".ods": "odfpy"}.get(path.suffix.lower(), "openpyxl")
         raise DataError(
