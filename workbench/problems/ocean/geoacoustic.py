@@ -164,7 +164,7 @@ class GeoacousticInversion(AcousticViews, Problem):
             return x, field.level(field.shared_fields(guide, self.unknowns, x, SHARING))
 
     def signal_groups(self, n: int) -> torch.Tensor | None:
-        """Return labels (n,) of the sediments that rows of `signal_draws` share; None where none is shared."""
+        """Return labels (n,) of the sediments that rows of `signal_draws` share, or None."""
         shared = len(field.sediment_columns(self.unknowns)) == len(field.SEDIMENT)
         return torch.arange(n) // SHARING if shared else None
 
