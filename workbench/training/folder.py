@@ -172,9 +172,9 @@ class RunFolder:
         """
         from workbench.training.run import Run
 
-        state = self.checkpoint()
+        experiment, state = self.experiment(problem), self.checkpoint()
         # columns of runs of version 0.1 were only shifted and scaled
-        run = Run(self.experiment(problem), device=device, maps=state.get("maps", {}))
+        run = Run(experiment, device=device, maps=state.get("maps", {}))
         try:
             run.load_state_dict(state)
         except (KeyError, RuntimeError, ValueError, TypeError) as error:
