@@ -38,6 +38,8 @@ class Program(nn.Module):
         self.variables = fitted.x
         edges = torch.tensor([v.support for v in fitted.x], dtype=torch.float64).T
         self.bounded = fitted.keeps_bounds and bool(edges.isfinite().any())
+        positive = torch.tensor([v.scale == "log" for v in fitted.x])
+        self.register_buffer("positive", positive, persistent=False)
         self.register_buffer("low", edges[0].clone(), persistent=False)
         self.register_buffer("high", edges[1].clone(), persistent=False)
         self.function = function
@@ -61,7 +63,7 @@ class Program(nn.Module):
         log_prob = self.model.log_prob(x, y).double() + volume
         if not self.bounded:
             return log_prob
-        outside = ((value < self.low) | (value > self.high)).any(1)
+        outside = ((value < self.low) | (value > self.high) | (self.positive & (value <= 0))).any(1)
         return torch.where(outside, torch.full_like(log_prob, -torch.inf), log_prob)
 
     def arguments(self, rows: int, seed: int = 0) -> tuple[Tensor, ...]:
@@ -120,7 +122,7 @@ def compare(title: str, program: Program, run: Callable[..., Tensor], tolerance:
     ``run`` calls the exported program with the arguments of ``program``. Raises `ExportError` above
     ``tolerance``.
     """
-    worst, compared = 0.0, 0
+    worst, n_compared = 0.0, 0
     for rows in _ROWS:
         arguments = program.arguments(rows, seed=rows)
         reference = program(*arguments)
@@ -130,7 +132,7 @@ def compare(title: str, program: Program, run: Callable[..., Tensor], tolerance:
             raise _differs(title, expected_shape, f"shape {tuple(output.shape)}")
         numbers = ~(reference.isnan() | (reference == torch.inf))
         whole = numbers.reshape(rows, -1).all(1)
-        compared += int(whole.sum())
+        n_compared += int(whole.sum())
         if not bool(whole.any()):
             continue
         # where the model itself has no finite answer there is nothing to compare
@@ -139,7 +141,7 @@ def compare(title: str, program: Program, run: Callable[..., Tensor], tolerance:
         off = (output - reference).abs() / (1 + reference.abs() + resolution / tolerance)
         off = off.masked_fill(output == reference, 0.0)  # both may be -inf
         worst = max(worst, float(torch.nan_to_num(off, nan=float("inf")).max()))
-    if not compared:
+    if not n_compared:
         raise _not_finite(title, program)
     if worst > tolerance:
         raise _differs(title, f"the model's numbers to {tolerance:.0e}", f"a deviation of {worst:.1e}")

@@ -95,8 +95,8 @@ class FittedModel(Shown):
         """
         columns, units = len(variables), self.standardisation.shift_x.device
         # a copy of an array, which may be read-only
-        copied = values if isinstance(values, torch.Tensor) else torch.tensor(values, dtype=torch.float64)
-        tensor = copied.to(units, torch.float64)
+        tensor = values if isinstance(values, torch.Tensor) else torch.tensor(values, dtype=torch.float64)
+        tensor = tensor.to(units, torch.float64)
         if tensor.ndim == 1:
             tensor = tensor[None, :]
         if tensor.ndim != 2 or tensor.shape[1] != columns:
@@ -151,8 +151,8 @@ class FittedModel(Shown):
         False for models of version 0.1, whose networks do not know of bounds.
         """
         maps = self.standardisation.columns_x.maps
-        unmapped = (m.kind == "linear" and m.edge == "none" for m in maps)
-        free = any(linear and _bounded(v) for linear, v in zip(unmapped, self.x, strict=True))
+        linear_maps = (m.kind == "linear" and m.edge == "none" for m in maps)
+        free = any(linear and _bounded(v) for linear, v in zip(linear_maps, self.x, strict=True))
         return self.model.keeps_bounds or not free
 
     def _support(self) -> tuple[Tensor, Tensor]:
@@ -174,7 +174,9 @@ class FittedModel(Shown):
         if not any(_bounded(v) for v in self.x) or not self.keeps_bounds:
             return log_prob
         low, high = self._support()
-        return torch.where(((x < low) | (x > high)).any(1), -torch.inf, log_prob)
+        outside = (x < low) | (x > high)
+        log = torch.tensor([v.scale == "log" for v in self.x], device=x.device)
+        return torch.where((outside | log & (x <= 0)).any(1), -torch.inf, log_prob)
 
     def latent(self, x: Any, y: Any = None) -> tuple[Tensor, Tensor | None]:
         """Map x (n, D) to z (n, K) and log|det ∂z/∂x| (n,), the change of units included.
@@ -259,8 +261,8 @@ class FittedModel(Shown):
         the model. Draws that are not finite are drawn anew, with a `NonFiniteDrawsWarning` that counts them;
         `SpecError` where none comes.
         """
-        draws, lost = self.sample_and_count(n, observation, generator, within_bounds=within_bounds)
-        tell(lost, len(draws))
+        draws, non_finite = self.sample_and_count(n, observation, generator, within_bounds=within_bounds)
+        tell(non_finite, len(draws))
         return draws
 
     def sample_and_count(
@@ -272,9 +274,9 @@ class FittedModel(Shown):
         within_bounds: bool = True,
     ) -> tuple[Tensor, int]:
         """Draw as `sample` does, without its warning; return also how many draws were not finite at first."""
-        draws, lost = self.unchecked_sample(n, observation, generator, within_bounds=within_bounds)
+        draws, non_finite = self.unchecked_sample(n, observation, generator, within_bounds=within_bounds)
         check_finite(draws, len(draws))
-        return draws, lost
+        return draws, non_finite
 
     def unchecked_sample(
         self,
@@ -294,23 +296,24 @@ class FittedModel(Shown):
         generator = generator or torch.Generator(device=self.model.device).manual_seed(0)
         rows = None if observation is None else torch.as_tensor(observation, dtype=torch.float64)
         own_row = rows is not None and rows.ndim == 2 and len(rows) == n and n > 1
-        chunk, draws, lost = chunk_size(self.model), [], 0
+        chunk, draws, non_finite = chunk_size(self.model), [], 0
         with torch.no_grad():
             for start in range(0, n, chunk):
                 count = min(chunk, n - start)
                 y = rows[start : start + count] if rows is not None and own_row else rows
                 x = self._sample(count, y, generator)
-                broken = int((~x.isfinite().all(1)).sum())
+                bad_rows = int((~x.isfinite().all(1)).sum())
                 if repeat or within_bounds:
                     x = self._redrawn(x, y, generator, within_bounds=within_bounds, repeat=repeat)
                 draws.append(x)
-                lost += broken
-        return as_values(torch.cat(draws), self.x), lost
+                non_finite += bad_rows
+        return torch.cat(draws), non_finite
 
     def _sample(self, n: int, y: Tensor | None, generator: torch.Generator) -> Tensor:
         shape = (n, self.model.latent_features)
         z = torch.randn(shape, generator=generator, device=self.model.device, dtype=self.model.dtype)
-        return self.standardisation.x_out(self.model.draw(z, self.standardised_observation(y, 1)))
+        x = self.standardisation.x_out(self.model.draw(z, self.standardised_observation(y, 1)))
+        return as_values(x, self.x)
 
     def _redrawn(
         self, x: Tensor, y: Tensor | None, generator: torch.Generator, *, within_bounds: bool, repeat: bool

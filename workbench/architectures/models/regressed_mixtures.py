@@ -81,7 +81,12 @@ class RegressedMixturesModel(RegressedModel):
             edges = torch.where(soft, edges, bounds)
         self._set_limits(edges)
         self._choose_order(x, y, edges)
-        if self.cross_fitted:
+        # broad tails beyond the image of an edge would pile up at the edge as a spike of the density
+        if (
+            self.cross_fitted
+            and not self.cut.on
+            and not bool((self.edges.has_low + self.edges.has_high).any())
+        ):
             self.broad.start()
 
     def _set_limits(self, edges: Tensor) -> None:
@@ -203,6 +208,8 @@ class RegressedMixturesModel(RegressedModel):
 
     @torch.no_grad()
     def calibrate(self, x: Tensor, y: Tensor | None, more_x: Tensor, more_y: Tensor | None) -> None:
+        if not self.broad.on:
+            return
         training = self.unseen_log_probs(x, y)
         more = super().mixed_log_prob(more_x, more_y), self._broad_log_probs(more_x, more_y)
         self.broad.fit(torch.cat([training[0], more[0]]), torch.cat([training[1], more[1]], 1))
