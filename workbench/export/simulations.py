@@ -74,29 +74,20 @@ def simulate(
     draws = whole_number(draws, "number of draws", error=DataError)
     chunk = whole_number(chunk, "number of pairs in a chunk", error=DataError)
     _check(problem, path)
-    request = {
-        "problem": problem.key,
-        "settings": json.dumps(_settings(problem), sort_keys=True),
-        "draws": draws,
-        "chunk": chunk,
-        "seed": seed,
-        "x": [v.name for v in problem.x],
-        "y": [v.name for v in problem.y],
-    }
+    request = _request(problem, draws, chunk, seed)
     total = -(-draws // chunk)
     if path.exists():
         _check_same(path, request, _attributes(path))
         return SimulationResult(path, draws, total, total)
     part = path.with_name(path.name + ".part")
     try:
-        count = before = _begin(part, request, problem)
-        while count < total:
-            rows = min(chunk, draws - count * chunk)
-            _write(part / _STORE, problem, chunk_of(problem, count, chunk, seed), count * chunk, rows)
-            count += 1
-            _mark(part, count)
+        before = _begin(part, request, problem)
+        for index in range(before, total):
+            rows = min(chunk, draws - index * chunk)
+            _write(part / _STORE, problem, chunk_of(problem, index, chunk, seed), index * chunk, rows)
+            _mark(part, index + 1)
             if progress is not None:
-                progress(count, total)
+                progress(index + 1, total)
         _consolidate(part / _STORE)
         os.replace(part / _STORE, path)
     except OSError as error:
@@ -129,6 +120,19 @@ def _check(problem: Problem, path: Path) -> None:
         )
     if path.suffix != ".zarr":
         raise ExportError("Simulations are written as a Zarr dataset", expected="FILE.zarr", found=str(path))
+
+
+def _request(problem: Problem, draws: int, chunk: int, seed: int) -> dict[str, Any]:
+    """Return what determines the numbers of a dataset, to be stored with it."""
+    return {
+        "problem": problem.key,
+        "settings": json.dumps(_settings(problem), sort_keys=True),
+        "draws": draws,
+        "chunk": chunk,
+        "seed": seed,
+        "x": [v.name for v in problem.x],
+        "y": [v.name for v in problem.y],
+    }
 
 
 def _settings(problem: Problem) -> dict[str, Any]:
