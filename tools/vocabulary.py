@@ -98,17 +98,17 @@ def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
 def count(path: Path) -> Count:
     """Count the names and docstrings of one file."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+    place = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
     result = Count()
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             result.names += 1
             if is_participle(node.id):
-                result.participles.append(f"{shown}:{node.lineno}: {node.id}")
+                result.participles.append(f"{place}:{node.lineno}: {node.id}")
     for line, text in docstrings(tree):
         result.docstrings += 1
         if reason := stumbles(text, test="tests" in path.parts):
-            result.idioms.append(f"{shown}:{line}: {reason}: {text.splitlines()[0][:70]}")
+            result.idioms.append(f"{place}:{line}: {reason}: {text.splitlines()[0][:70]}")
     return result
 
 

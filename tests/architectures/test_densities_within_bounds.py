@@ -134,6 +134,6 @@ def test_a_point_that_rounding_put_on_the_other_side_of_an_edge_counts_as_inside
     support = Support(2)
     support.prepare(torch.tensor([[0.1, -math.inf], [math.inf, 3e4]]))
     points = torch.tensor([[0.1, 0.0], [0.1 - 1e-8, 3e4], [0.1 - 1e-5, 0.0], [1.0, 3.01e4]])
-    moved, outside = support(points)
+    image, outside = support(points)
     assert outside.tolist() == [False, False, True, True]
-    assert (moved[:, 0] >= 0.1 - 1e-9).all() and (moved[:, 1] <= 3e4).all()
+    assert (image[:, 0] >= 0.1 - 1e-9).all() and (image[:, 1] <= 3e4).all()

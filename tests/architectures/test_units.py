@@ -71,13 +71,13 @@ def answers(run: wb.Run, units: dict[str, tuple[float, float]]) -> dict[str, tor
     """Return draws, log-densities and the last loss, mapped back to the original units by their rules."""
     x, y = (torch.from_numpy(part[:7]) for part in rows())
     (a, b), (c, d) = units["x"], units["y"]
-    observed = bool(run.problem.y)
-    y = c * y + d if observed else None
-    fitted = run.fitted
+    has_y = bool(run.problem.y)
+    y = c * y + d if has_y else None
+    model = run.fitted
     generator = torch.Generator().manual_seed(3)
-    results = {"draws": (fitted.sample(7, y, generator) - b) / a}
-    if Capability.DENSITY in fitted.capabilities:
-        results["log_prob"] = fitted.log_prob(a * x + b, y) + 2 * math.log(abs(a))
+    results = {"draws": (model.sample(7, y, generator) - b) / a}
+    if Capability.DENSITY in model.capabilities:
+        results["log_prob"] = model.log_prob(a * x + b, y) + 2 * math.log(abs(a))
     if "negative_log_likelihood" in run.history[-1].parts:
         value = run.history[-1].parts["negative_log_likelihood"] - 2 * math.log(abs(a))
         results["likelihood"] = torch.tensor([value], dtype=torch.float64)
@@ -89,13 +89,13 @@ PLAIN = {"x": (1.0, 0.0), "y": (1.0, 0.0)}
 
 @pytest.mark.parametrize("key", ARCHITECTURES.keys())
 def test_a_power_of_two_changes_no_digit(key):
-    plain, scaled = train(key, PLAIN, steps=3), train(key, EXACT, steps=3)
+    plain, other = train(key, PLAIN, steps=3), train(key, EXACT, steps=3)
     state = plain.model.state_dict()
-    assert all(torch.equal(value, state[name]) for name, value in scaled.model.state_dict().items())
-    expected, results = answers(plain, PLAIN), answers(scaled, EXACT)
-    assert torch.equal(results.pop("draws"), expected.pop("draws"))
+    assert all(torch.equal(value, state[name]) for name, value in other.model.state_dict().items())
+    reference, results = answers(plain, PLAIN), answers(other, EXACT)
+    assert torch.equal(results.pop("draws"), reference.pop("draws"))
     for name, value in results.items():
-        torch.testing.assert_close(value, expected[name], rtol=0, atol=1e-10)
+        torch.testing.assert_close(value, reference[name], rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("units", ROUNDED)
@@ -107,6 +107,6 @@ def test_a_power_of_two_changes_no_digit(key):
     ],
 )
 def test_other_factors_and_offsets_change_no_result(key, units):
-    expected = answers(train(key, PLAIN), PLAIN)
+    reference = answers(train(key, PLAIN), PLAIN)
     for name, value in answers(train(key, ROUNDED[units]), ROUNDED[units]).items():
-        torch.testing.assert_close(value, expected[name], rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(value, reference[name], rtol=1e-4, atol=1e-4)

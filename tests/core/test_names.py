@@ -47,8 +47,8 @@ def test_names_stay_apart_and_come_back(mapping):
     names = mapping(NAMES)
     assert list(names) == NAMES and len(set(names.values())) == len(NAMES)
     assert not {"draw", "chain", "observation"} & set(names.values())
-    attributes = {stored: original_attribute(name, stored) for name, stored in names.items()}
-    assert original_names(attributes) == {stored: name for name, stored in names.items()}
+    attributes = {key: original_attribute(name, key) for name, key in names.items()}
+    assert original_names(attributes) == {key: name for name, key in names.items()}
     assert all((ORIGINAL in attributes[s]) == (s != n) for n, s in names.items())
 
 

@@ -33,7 +33,8 @@ import json, sys, torch
 def run(path, inputs):
     files = {"manifest.json": ""}
     program = torch.export.load(path, extra_files=files).module()
-    return program(*(torch.tensor(value, dtype=torch.float64) for value in inputs.values())).tolist(), json.loads(files["manifest.json"])
+    output = program(*(torch.tensor(value, dtype=torch.float64) for value in inputs.values()))
+    return output.tolist(), json.loads(files["manifest.json"])
 """
 ONNX_FILES = """
 import json, sys, numpy, onnxruntime

@@ -57,19 +57,19 @@ def observations_of(run: Run) -> torch.Tensor:
 def drawn(run: Run, rows: torch.Tensor, each: int) -> tuple[int, int]:
     """Draw ``each`` times at all ``rows``; return the numbers of draws and of those drawn anew."""
     generator = torch.Generator().manual_seed(2)
-    lost = total = 0
+    non_finite = total = 0
     for row in rows:
         draws, count = run.fitted.sample_and_count(each, row, generator)
         assert bool(draws.isfinite().all()) and len(draws) == each
-        lost, total = lost + count, total + each
-    return total, lost
+        non_finite, total = non_finite + count, total + each
+    return total, non_finite
 
 
 @pytest.mark.parametrize("task", ["slcp", "inverse_kinematics"])
 def test_the_recommended_network_draws_finite_numbers_far_out(task):
     run = trained(task, 200, 10)
-    _, lost = drawn(run, observations_of(run), 400)
-    assert lost == 0
+    _, non_finite = drawn(run, observations_of(run), 400)
+    assert non_finite == 0
 
 
 def conditional() -> list[str]:
@@ -79,7 +79,7 @@ def conditional() -> list[str]:
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_ten_million_draws_over_tasks_and_architectures():
-    counts, seen = {}, 0
+    counts, rows_drawn = {}, 0
     runs = [(task, None, 6000, 300) for task in TASKS]
     runs += [("inverse_kinematics", key, 1000, 60) for key in conditional()]
     for task, key, samples, steps in runs:
@@ -91,9 +91,11 @@ def test_ten_million_draws_over_tasks_and_architectures():
                 counts[task, key] = str(error)[:60]
                 continue
             rows = observations_of(run)
-            total, lost = drawn(run, rows, 10_000_000 // len(TASKS) // len(rows) if key is None else 200)
-        seen += total
-        counts[task, key] = (total, lost)
+            total, non_finite = drawn(
+                run, rows, 10_000_000 // len(TASKS) // len(rows) if key is None else 200
+            )
+        rows_drawn += total
+        counts[task, key] = (total, non_finite)
     print(counts)
-    assert seen >= 9_000_000
+    assert rows_drawn >= 9_000_000
     assert sum(c[1] for (_, key), c in counts.items() if key is None) == 0

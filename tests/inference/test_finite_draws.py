@@ -27,10 +27,10 @@ class Leaking:
 
     def __call__(self, z, y):
         x = self.draw(z, y).clone()
-        lost = torch.rand(len(x), generator=torch.Generator().manual_seed(self.calls)) < self.share
-        lost[0] |= self.calls == 0
+        leaks = torch.rand(len(x), generator=torch.Generator().manual_seed(self.calls)) < self.share
+        leaks[0] |= self.calls == 0
         self.calls += 1
-        x[lost] = torch.nan
+        x[leaks] = torch.nan
         return x
 
 
@@ -58,9 +58,9 @@ def test_where_nothing_finite_comes_there_is_a_sentence_and_soon(run, monkeypatc
     fitted = run.fitted
     leak = Leaking(fitted.model.draw, 1.1)
     monkeypatch.setattr(fitted.model, "draw", leak)
-    with pytest.raises(SpecError, match="no finite draws to give") as caught:
+    with pytest.raises(SpecError, match="no finite draws to give") as failure:
         fitted.posterior(run.problem.default_observation).sample(500)
-    assert "500 that were not finite" in str(caught.value) and leak.calls < 10
+    assert "500 that were not finite" in str(failure.value) and leak.calls < 10
 
 
 def test_checks_still_count_what_is_drawn_anew_for_users(run, monkeypatch):

@@ -217,8 +217,10 @@ def test_a_nonsense_combination_inside_the_ranges_is_told_with_the_nearest_train
         (sentence,) = ask(row)
         assert "unlike those of the training" in sentence
         # the point that it names is one of the training's, and none is nearer in whitened units
-        named = [float(part.split(" d")[0]) for part in sentence.split("trained on has ")[1].split("= ")[1:]]
-        place = torch.tensor(named, dtype=torch.float64)
+        numbers = [
+            float(part.split(" d")[0]) for part in sentence.split("trained on has ")[1].split("= ")[1:]
+        ]
+        place = torch.tensor(numbers, dtype=torch.float64)
         assert float((y - place).abs().amax(1).min()) < 1e-3
     assert min(ask(row) != () for row in nonsense)
 
@@ -231,6 +233,6 @@ def test_the_usual_range_ends_at_the_data_and_at_the_bounds():
     assert float(shift[0] - 4 * scale[0]) < 0
     (sentence,) = concerns((500.0, 1.0), free, shift, scale, test)
     assert "standard deviations" in sentence and "-" not in sentence.split("The nearest")[0]
-    bounded = tuple(Variable(name, unit="d", low=0.0) for name in ("first", "second"))
-    (question,) = unit_doubts((500.0, 1.0), bounded, shift, scale)
+    positive = tuple(Variable(name, unit="d", low=0.0) for name in ("first", "second"))
+    (question,) = unit_doubts((500.0, 1.0), positive, shift, scale)
     assert "about 0 to" in question

@@ -73,8 +73,8 @@ def fitted(x=X, kind=Gaussian) -> FittedModel:
             data[:, i] = rows[:, i].mul(0.5).exp() * 1e-12
         elif math.isfinite(v.low):
             data[:, i] = torch.rand(500, generator=generator, dtype=torch.float64) * v.high
-    observed = rows[:, 2:] * torch.tensor([TESLA, 2.0]) + torch.tensor([0.0, DAY])
-    units = Standardisation.learn(data, observed, x, Y)
+    observations = rows[:, 2:] * torch.tensor([TESLA, 2.0]) + torch.tensor([0.0, DAY])
+    units = Standardisation.learn(data, observations, x, Y)
     return FittedModel(kind(units.network_shapes), units, x, Y)
 
 
@@ -102,16 +102,16 @@ def test_mean_spread_quantiles_and_summary_are_those_of_the_closed_form():
     assert (np.abs(table(posterior.mean(n)) - centre) < error * spread).all()
     np.testing.assert_allclose(table(posterior.std(n)), spread, rtol=error)
     levels = [0.05, 0.5, 0.95]
-    expected = centre + spread * norm.ppf(levels)[:, None]
+    reference = centre + spread * norm.ppf(levels)[:, None]
     quantiles = posterior.quantile(levels, n)
     assert quantiles["u"].dims == ("quantile",) and quantiles["u"].attrs["units"] == "m"
-    assert (np.abs(table(quantiles) - expected) < 2.2 * error * spread).all()
+    assert (np.abs(table(quantiles) - reference) < 2.2 * error * spread).all()
     assert table(posterior.quantile(0.5, n)).shape == (2,)
     summary = posterior.summary(n, ci_prob=0.9)
     assert list(summary.index) == ["u", "t"] and summary.attrs["units"] == {"u": "m", "t": "d"}
     assert (np.abs(summary["mean"].to_numpy() - centre) < error * spread).all()
     np.testing.assert_allclose(summary["sd"], spread, rtol=error)
-    assert (np.abs(summary["eti90_lb"].to_numpy() - expected[0]) < 2.2 * error * spread).all()
+    assert (np.abs(summary["eti90_lb"].to_numpy() - reference[0]) < 2.2 * error * spread).all()
 
 
 def test_the_density_and_its_maximum_are_those_of_the_closed_form():
@@ -124,8 +124,8 @@ def test_the_density_and_its_maximum_are_those_of_the_closed_form():
     assert float(posterior.log_prob(point)) == pytest.approx(peak, abs=1e-6)
     aside = {"t": centre[1], "u": centre[0] + spread[0]}
     rho = (L @ L.T)[0, 1] / (L @ L.T).diagonal().sqrt().prod()
-    expected = peak - 0.5 / (1 - float(rho) ** 2)
-    assert float(posterior.log_prob(aside)) == pytest.approx(expected, abs=1e-6)
+    reference = peak - 0.5 / (1 - float(rho) ** 2)
+    assert float(posterior.log_prob(aside)) == pytest.approx(reference, abs=1e-6)
 
 
 def test_the_maximum_is_that_of_the_higher_of_two_modes():
@@ -148,8 +148,8 @@ def test_the_maximum_of_a_logarithmic_variable_is_that_of_its_own_density():
     point = posterior.map()
     assert float(point["u"]) == pytest.approx(math.exp(m - s2), rel=1e-4)
     # the other variable follows, since it is correlated with log u
-    shifted = units.shift_x[1].item() + scale[1] * centre[1] - covariance[0, 1]
-    assert float(point["t"]) == pytest.approx(shifted, rel=1e-4 * scale[1] / abs(shifted))
+    maximum = units.shift_x[1].item() + scale[1] * centre[1] - covariance[0, 1]
+    assert float(point["t"]) == pytest.approx(maximum, rel=1e-4 * scale[1] / abs(maximum))
     n = 40_000
     assert float(posterior.quantile(0.5, n)["u"]) == pytest.approx(math.exp(m), rel=0.02 * math.sqrt(s2))
     assert float(posterior.mean(n)["u"]) == pytest.approx(math.exp(m + s2 / 2), rel=0.03 * math.sqrt(s2))
@@ -275,9 +275,9 @@ def test_a_cyclic_variable_is_summarised_around_its_mean():
 
 def test_numbers_of_numpy_and_torch_are_counts_and_seeds():
     posterior = MODEL.posterior(ONE)
-    expected = posterior.sample(12, seed=3)
+    reference = posterior.sample(12, seed=3)
     for kind in (np.int64, np.array, torch.tensor, np.uint8):
-        xr.testing.assert_identical(posterior.sample(kind(12), seed=kind(3)), expected)
+        xr.testing.assert_identical(posterior.sample(kind(12), seed=kind(3)), reference)
         assert posterior.to_datatree(kind(12), chains=kind(4), seed=kind(3))["posterior"].sizes["draw"] == 3
     for wrong in (0, -1, 2.5, True, "12", np.float64(12.5), None):
         with pytest.raises(SpecError, match="number of draws must be a positive whole number"):

@@ -262,9 +262,9 @@ def test_names_survive_a_file_of_draws(tmp_path):
     )
     for path in (tmp_path / "draws.nc", tmp_path / "draws.csv"):
         write_samples(draws, path)
-        asked = [n.strip() for n in names] if path.suffix == ".csv" else names
-        problem = TableProblem(path, x=asked)
-        assert [v.name for v in problem.x] == asked
+        columns = [n.strip() for n in names] if path.suffix == ".csv" else names
+        problem = TableProblem(path, x=columns)
+        assert [v.name for v in problem.x] == columns
         table = {v.name: column for v, column in zip(problem.x, numbers(problem).T, strict=True)}
         np.testing.assert_allclose(table["draw"], np.sort(draws["draw_"].values), rtol=1e-14)
 

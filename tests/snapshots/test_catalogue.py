@@ -70,8 +70,8 @@ def mean_view():
 @pytest.mark.parametrize("problem, architecture", ORDER)
 def test_views_apply_in_a_fixed_order(problem, architecture):
     experiment = Experiment(problem, architecture)
-    known = {key for order in ORDER.values() for key in order.split()}  # a new view may stand anywhere
-    views = [key for key in applicable(experiment) if key in known]
+    keys = {key for order in ORDER.values() for key in order.split()}  # a new view may stand anywhere
+    views = [key for key in applicable(experiment) if key in keys]
     assert " ".join(views) == ORDER[problem, architecture]
 
 

@@ -35,9 +35,9 @@ def test_an_exact_markov_chain_leaves_the_draws_as_they_are(key):
     for _ in range(60 if key == "slcp" else 12):
         proposal = chain + step * torch.randn(x.shape, generator=generator).double()
         there = problem.log_joint(proposal, y.expand(len(x), -1)).nan_to_num(nan=-torch.inf)
-        accepted = (there - density).exp() > torch.rand(len(x), generator=generator).double()
-        chain = torch.where(accepted[:, None], proposal, chain)
-        density = torch.where(accepted, there, density)
+        accept = (there - density).exp() > torch.rand(len(x), generator=generator).double()
+        chain = torch.where(accept[:, None], proposal, chain)
+        density = torch.where(accept, there, density)
     assert float((chain != x).any(1).double().mean()) > 0.8
     for moment in (lambda t: t, lambda t: t.square(), torch.abs):
         change = moment(chain) - moment(x)

@@ -37,20 +37,20 @@ def test_a_long_observation_is_one_curve():
 
 
 def test_a_part_of_the_curve_is_moved_and_the_rest_stays():
-    heard = []
-    editor = CurveEditor(heard.append, width=284)
+    curves = []
+    editor = CurveEditor(curves.append, width=284)
     editor.open(variables(2000), [(-1.0, 1.0)] * 2000)
     editor.show([0.5] * 2000)
-    assert heard == []
+    assert curves == []
     editor.part.value = (101, 200)
     editor.shift.value = 0.25
-    assert heard[-1][:100] == [0.5] * 100 and heard[-1][100:200] == [0.75] * 100
-    assert heard[-1][200:] == [0.5] * 1800
+    assert curves[-1][:100] == [0.5] * 100 and curves[-1][100:200] == [0.75] * 100
+    assert curves[-1][200:] == [0.5] * 1800
     editor.shift.value = -0.5  # from where the movement began
-    assert heard[-1][100:200] == [0.0] * 100
+    assert curves[-1][100:200] == [0.0] * 100
     editor.part.value = (1, 2000)  # another part: the movement so far stays
     editor.shift.value = 1.0
-    assert heard[-1][0] == 1.5 and heard[-1][150] == 1.0
+    assert curves[-1][0] == 1.5 and curves[-1][150] == 1.0
 
 
 class FewControls(param.Parameterized):

@@ -74,8 +74,10 @@ def read_archive(
         if isinstance(error, RefusedError):
             raise
         text = str(error) or type(error).__name__
-        found = "a file of another kind" if text == "File is not a zip file" else text[:1].lower() + text[1:]
-        raise RefusedError(refusal, expected="a zip file written by wb.save", found=found) from error
+        content = (
+            "a file of another kind" if text == "File is not a zip file" else text[:1].lower() + text[1:]
+        )
+        raise RefusedError(refusal, expected="a zip file written by wb.save", found=content) from error
 
 
 def _read(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:

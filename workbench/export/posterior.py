@@ -67,10 +67,10 @@ def _for_file(draws: xr.Dataset) -> xr.Dataset:
     """Return draws with names that NetCDF allows; the attribute `ORIGINAL` holds those that changed."""
     own = _own_names(draws)
     names = file_names(own.values())
-    renamed = draws.rename({name: names[variable] for name, variable in own.items()})
+    result = draws.rename({name: names[variable] for name, variable in own.items()})
     for variable, name in names.items():
-        renamed[name].attrs |= original_attribute(variable, name)
-    return renamed
+        result[name].attrs |= original_attribute(variable, name)
+    return result
 
 
 def check_path(path: str | Path, *, arviz: bool = False) -> None:
@@ -127,8 +127,10 @@ class PosteriorFile(ExportFormat):
         if not fitted.y:
             write_datatree(to_datatree(fitted.sample_dataset(draws)), path)
             return {"draws": draws, "observation": []}
-        given = observation is not None and not (isinstance(observation, tuple | list) and not observation)
-        posterior = Posterior(fitted, observation if given else _default_observation(fitted))
+        has_observation = observation is not None and not (
+            isinstance(observation, tuple | list) and not observation
+        )
+        posterior = Posterior(fitted, observation if has_observation else _default_observation(fitted))
         write_datatree(posterior.to_datatree(draws), path)
         return {"draws": draws, "observation": list(posterior.observation)}
 

@@ -37,16 +37,16 @@ def check_values(
     for i, variable in enumerate(variables):
         column = rows[:, i]
         if variable.scale == "log":
-            wrong, expected = column <= 0, f"a positive {variable.name}, which has a logarithmic scale"
+            wrong, allowed_values = column <= 0, f"a positive {variable.name}, which has a logarithmic scale"
         elif variable.categories:
             wrong = (column < 0) | (column >= variable.categories) | (column != column.round())
-            expected = f"one of the categories 0 to {variable.categories - 1} for {variable.name}"
+            allowed_values = f"one of the categories 0 to {variable.categories - 1} for {variable.name}"
         else:
             continue
         if wrong.any():
             row = int(wrong.nonzero()[0])
             raise error(
                 f"The {noun} holds a value that its variable cannot have",
-                expected=expected,
+                expected=allowed_values,
                 found=f"{column[row].item():g}" + (f" in row {row}" if len(rows) > 1 else ""),
             )

@@ -78,11 +78,11 @@ def label_draws(
     values = draws.detach().cpu().double().numpy()
     names = array_names(v.name for v in variables)
     places = array_names(v.name for v in observed)
-    reserved = {OBSERVATION, "draw", *names.values()}
+    own_names = {OBSERVATION, "draw", *names.values()}
     coords = {
         places[v.name]: (OBSERVATION, observations[:, i], _attributes(v, places[v.name]))
         for i, v in enumerate(observed)
-        if places[v.name] not in reserved
+        if places[v.name] not in own_names
     }
     return xr.Dataset(
         {

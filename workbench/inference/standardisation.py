@@ -170,9 +170,9 @@ class Standardisation(nn.Module):
         kinds = [m.kind in ("log", "cyclic", "robust") for m in self.columns_x.maps]
         raw = torch.tensor([v.support for v in variables], dtype=torch.float64).reshape(-1, 2).T
         edges = torch.where(torch.tensor(kinds, dtype=torch.bool), edges, raw).to(self.shift_x.device)
-        taken = torch.tensor([m.edge != "none" for m in self.columns_x.maps], device=edges.device)
+        bounded_columns = torch.tensor([m.edge != "none" for m in self.columns_x.maps], device=edges.device)
         open_ends = torch.tensor([[-math.inf], [math.inf]], dtype=torch.float64, device=edges.device)
-        return torch.where(taken, open_ends, (edges - self.shift_x) / self.scale_x)
+        return torch.where(bounded_columns, open_ends, (edges - self.shift_x) / self.scale_x)
 
     def window_x(self, width: float) -> Tensor:
         """Return the data-unit images (D, 2) of ``width`` standard deviations on either side of the mean."""

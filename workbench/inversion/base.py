@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 
     Function = Callable[[Tensor], Tensor]
 
-INVERSION: Catalogue[InversionMethod] = Catalogue(
-    "inversion methods", "inversion method", group="inversion"
-)
+INVERSION: Catalogue[InversionMethod] = Catalogue("inversion methods", "inversion method", group="inversion")
 
 #: Largest number of iterations that a search records for plots.
 FRAMES = 60

@@ -3,7 +3,7 @@
 log_quantile    z with log Φ(z) = ℓ by Newton steps on log Φ, which is concave; for ℓ < −60 they start from
                 the tail expansion z ≈ −√(r − log r), r = −2ℓ − log 2π
 lower_quantile  z with Φ(z) = p ≤ ½; in a traced graph by the rational approximations of AS 241
-normal_cdf, normal_quantile  Φ and Φ⁻¹ in double precision, also by operators that ONNX has in double precision
+normal_cdf, normal_quantile  Φ and Φ⁻¹ in double precision, also by operators that ONNX has for it
 Source: Wichura 1988, Algorithm AS 241: The percentage points of the normal distribution, Appl. Stat. 37;
 Hart 1968, Computer Approximations, number 5666, in the form of West 2005 (Wilmott Magazine, May).
 """

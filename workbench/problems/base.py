@@ -168,7 +168,7 @@ class Problem(Spec):
         return self._log_joint(x, self._points(y, "y", len(self.y)).to(x))
 
     def log_prior(self, x: Tensor) -> Tensor:
-        """Return the normalised log p(x) of the unknowns in nats, before anything is observed: (n, D) -> (n,).
+        """Return the normalised log p(x) of the unknowns in nats, without an observation: (n, D) -> (n,).
 
         The result is in double precision, -inf off the support. It is differentiable in ``x`` where the prior
         is a distribution of torch. Raises `IncompatibleError` without the capability LOG_PRIOR and

@@ -68,13 +68,13 @@ def _rejection(problem: Problem, y: Tensor, n: int, generator: torch.Generator) 
         weights.append(log_posterior(u) - log_q)
         weight = torch.cat(weights)
         level = torch.rand(len(weight), generator=generator, dtype=torch.float64).log()
-        accepted = (weight - weight.max() > level).nonzero()[:, 0]
-        if len(accepted) >= n:
-            return torch.cat(points)[accepted[:n]]
+        indices = (weight - weight.max() > level).nonzero()[:, 0]
+        if len(indices) >= n:
+            return torch.cat(points)[indices[:n]]
     raise DataError(
         "Exact draws by rejection are too rare",
         expected=f"{n} draws",
-        found=f"{len(accepted)} of {_BATCH * _BATCHES} proposals accepted",
+        found=f"{len(indices)} of {_BATCH * _BATCHES} proposals accepted",
     )
 
 
@@ -108,7 +108,7 @@ def _fitted_student(
     are effective enough. It ends a few stages after t has reached one.
     """
     fit = _Student(u.mean(0), torch.cov(u.T).reshape(u.shape[1], -1))
-    left = 3
+    countdown = 3
     for _ in range(_STAGES):
         u, log_q = fit.draw(_STAGE, generator)
         ratio = log_posterior(u) - log_q
@@ -117,8 +117,8 @@ def _fitted_student(
         mean = weight @ u
         residual = u - mean
         fit = _Student(mean, (weight[:, None] * residual).T @ residual)
-        left -= exponent == 1.0
-        if not left:
+        countdown -= exponent == 1.0
+        if not countdown:
             return fit
     raise DataError("The fit to an exact posterior does not converge", expected="a posterior with one mode")
 
@@ -161,8 +161,8 @@ def _slcp(problem: Problem, y: Tensor, n: int, generator: torch.Generator) -> Te
     mass = torch.logsumexp(torch.stack(tables), 0)
     mass = (mass - mass.logsumexp(0)).exp() + 1e-9 / len(mass)  # every cell has a share
     mass = mass / mass.sum()
-    accepted: list[Tensor] = []
-    while sum(map(len, accepted)) < n:
+    draws: list[Tensor] = []
+    while sum(map(len, draws)) < n:
         cells = torch.searchsorted(mass.cumsum(0), torch.rand(_PROPOSALS, generator=generator).double())
         cells = cells.clamp(max=len(mass) - 1)
         v = corners[cells] + torch.rand(_PROPOSALS, 3, generator=generator).double() * size
@@ -178,8 +178,8 @@ def _slcp(problem: Problem, y: Tensor, n: int, generator: torch.Generator) -> Te
         second = s12 / s11.sqrt() * noise[:, 0] + (s22 - s12.square() / s11).clamp(min=0).sqrt() * noise[:, 1]
         mean = centre + torch.stack([first, second], 1)
         x = torch.cat([mean, v[:, :2] * sign, v[:, 2:]], 1)
-        accepted.append(x[(mean.abs() <= edge).all(1)])
-    return torch.cat(accepted)[:n]
+        draws.append(x[(mean.abs() <= edge).all(1)])
+    return torch.cat(draws)[:n]
 
 
 def _covariance(v: Tensor) -> tuple[Tensor, Tensor, Tensor]:

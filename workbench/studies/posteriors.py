@@ -295,10 +295,10 @@ class Posteriors(Study):
         for row in rows(data):
             if row["status"] != "done" or row["method"] == "sbi_nsf":
                 continue
-            amortised = "amortised" if row["method"] == "recipe" else f"as a {row['method']}"
+            label = "amortised" if row["method"] == "recipe" else f"as a {row['method']}"
             allowance = _ALLOWANCE if row["method"] == "table" else 0.0
             goals = (
-                ("c2st", amortised, amortised_goals, allowance),
+                ("c2st", label, amortised_goals, allowance),
                 ("c2st_refined", "refined", _GOALS_REFINED, 0.0),
             )
             for column, word, table, more in goals:

@@ -35,5 +35,5 @@ def as_simulator(problem: Problem) -> SimulatorProblem:
         seed = int(torch.randint(2**62, (1,)))  # a user's simulator draws from torch's global generator
         return problem.simulate(x, torch.Generator().manual_seed(seed))
 
-    bounded = [Variable(v.name, low=v.low, high=v.high) for v in problem.x]
-    return SimulatorProblem(problem.prior, simulate, bounded, [v.name for v in problem.y])
+    variables = [Variable(v.name, low=v.low, high=v.high) for v in problem.x]
+    return SimulatorProblem(problem.prior, simulate, variables, [v.name for v in problem.y])

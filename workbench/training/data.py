@@ -193,17 +193,17 @@ def split_rows(samples: Samples, fraction: float, generator: torch.Generator) ->
     else:
         _, labels, counts = torch.unique(groups, return_inverse=True, return_counts=True)
         order = torch.randperm(len(counts), generator=generator)
-        chosen = torch.zeros(len(counts), dtype=torch.bool)
+        in_validation = torch.zeros(len(counts), dtype=torch.bool)
         # whole groups until there are enough rows, but at least one group remains
-        chosen[order[: max(1, int((counts[order].cumsum(0) <= n_validation).sum()))]] = True
-        mask = chosen[labels]
+        in_validation[order[: max(1, int((counts[order].cumsum(0) <= n_validation).sum()))]] = True
+        mask = in_validation[labels]
         rows = torch.randperm(n, generator=generator)
         held_out, train = rows[mask[rows]], rows[~mask[rows]]
     if n < 4 or len(train) < 2:
         noun = "rows" if groups is None else "groups of rows"
-        found = n if groups is None else len(counts)
+        count = n if groups is None else len(counts)
         raise DataError(
-            f"There are too few {noun} to train and validate", expected="at least 4", found=str(found)
+            f"There are too few {noun} to train and validate", expected="at least 4", found=str(count)
         )
     return train, held_out
 

@@ -108,8 +108,8 @@ class RunFolder:
         """Return a copy of the problem with this folder's data; `RunError` for one of another kind."""
         key = stored.get("key") if isinstance(stored, dict) else stored
         if problem.key != key:
-            asked = f"Run '{self.id}' was trained on another problem"
-            raise RunError(asked, expected=f"'{key}'", found=f"'{problem.key}'")
+            problem_change = f"Run '{self.id}' was trained on another problem"
+            raise RunError(problem_change, expected=f"'{key}'", found=f"'{problem.key}'")
         problem = problem.copy()
         problem.load_data(self.path)
         return problem

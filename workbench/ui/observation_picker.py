@@ -128,8 +128,8 @@ class ObservationPicker(pn.viewable.Viewer):
         modes = {label: mode for label, mode in modes.items() if mode != "row" or len(info.rows)}
         # many components are one curve
         one_curve = is_curve(info.y)
-        unused = "sliders" if one_curve else "curve"
-        modes = {label: mode for label, mode in modes.items() if mode != unused}
+        other_mode = "sliders" if one_curve else "curve"
+        modes = {label: mode for label, mode in modes.items() if mode != other_mode}
         self.mode.param.update(options=modes, value="curve" if one_curve else "sliders")
         self.sliders = [
             _slider(v, window, "y")

@@ -61,11 +61,11 @@ class RegressedModel(Model):
         nothing = torch.zeros(2, self.features)
         there = torch.stack([get(f"edges.has_{side}", nothing[0]) for side in ("low", "high")]) > 0
         edges = torch.stack([get(f"edges.{side}", nothing[0]) for side in ("low", "high")])
-        limited = get("limits.there", nothing > 0)
-        edges = torch.where(limited, get("limits.edges", nothing).to(edges), edges)
+        has_limit = get("limits.there", nothing > 0)
+        edges = torch.where(has_limit, get("limits.edges", nothing).to(edges), edges)
         cut = bool(get("cut.active", torch.zeros(())))
         edges = get("cut.edges", nothing).to(edges) if cut else edges
-        there = torch.ones_like(there) if cut else there | limited
+        there = torch.ones_like(there) if cut else there | has_limit
         return {
             prefix + "support.edges": torch.where(there, edges, 0.0),
             prefix + "support.there": there,
@@ -132,6 +132,7 @@ class RegressedModel(Model):
 
     def log_prob(self, x: Tensor, y: Tensor | None) -> Tensor:
         """log p(x | y) (n,) in nats, the log of the mean of the members' densities; -inf outside bounds."""
+        check_rows("x", x, self.features)
         inside, outside = self.support(x)
         value = self.mixed_log_prob(inside, y)
         return torch.where(outside, -torch.inf, value) if self.support.on else value

@@ -165,8 +165,8 @@ class GeoacousticInversion(AcousticViews, Problem):
 
     def signal_groups(self, n: int) -> torch.Tensor | None:
         """Return labels (n,) of the sediments that rows of `signal_draws` share, or None."""
-        shared = len(field.sediment_columns(self.unknowns)) == len(field.SEDIMENT)
-        return torch.arange(n) // SHARING if shared else None
+        all_columns = len(field.sediment_columns(self.unknowns)) == len(field.SEDIMENT)
+        return torch.arange(n) // SHARING if all_columns else None
 
     def recorded(self, signals: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Return observations (n, M), float64, of ``signals`` (n, tones, 21) with noise from ``generator``.

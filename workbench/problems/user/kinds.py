@@ -176,13 +176,13 @@ def checked_rows(raw: RawTable, problem: TableProblem, settings: tuple, *, store
     values = numbers.values
     variables = []
     for i, name in enumerate(names):
-        given = {
+        options = {
             setting: by_setting[setting][name] for setting in _LISTS + _NUMBERS if name in by_setting[setting]
         }
         labels = raw.labels.get(name, numbers.labels.get(i, ()))
         unit = raw.units.get(name, "") or numbers.units.get(i, "")
         try:
-            kind = _kind(name, values[:, i], given, labels, numbers.rows)
+            kind = _kind(name, values[:, i], options, labels, numbers.rows)
             variable = Variable(name, unit=unit, description=raw.descriptions.get(name, ""), **kind)
         except SpecError as error:
             about = {part: getattr(error, part) for part in ("expected", "found", "suggestion")}

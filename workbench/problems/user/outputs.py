@@ -86,9 +86,9 @@ def _outputs(result: Any) -> list[tuple[str, Any]]:
 
 def _array(value: Any, source: str, name: str = "") -> np.ndarray:
     """Return numbers of any kind as float64; raises `DataError` for others."""
-    expected = "numbers: an array, a tensor, a list, or a dictionary of them by name"
+    allowed_kinds = "numbers: an array, a tensor, a list, or a dictionary of them by name"
     where = f" in '{name}'" if name else ""
-    found = type(value).__name__ + where
+    type_name = type(value).__name__ + where
     if hasattr(value, "detach"):  # a tensor, perhaps on another device or part of a graph
         value = value.detach().cpu().resolve_conj().resolve_neg().numpy()
     elif isinstance(value, (list, tuple)):
@@ -98,15 +98,15 @@ def _array(value: Any, source: str, name: str = "") -> np.ndarray:
         if array.dtype.kind == "O" and (array.size == 0 or any(v is None for v in array.flat)):
             raise TypeError
         if array.dtype.kind == "c":
-            raise DataError(f"The {source} returned complex numbers", expected=expected, found=found)
+            raise DataError(f"The {source} returned complex numbers", expected=allowed_kinds, found=type_name)
         if array.dtype.kind not in "biufO":
             raise TypeError
         return np.array(array, dtype=np.float64)  # a copy: the function may go on to change its own
     except (TypeError, ValueError, OverflowError) as error:
         raise DataError(
             f"The {source} returned something else than numbers",
-            expected=expected,
-            found=f"{found}: {error}" if str(error) else found,
+            expected=allowed_kinds,
+            found=f"{type_name}: {error}" if str(error) else type_name,
         ) from error
 
 

@@ -57,13 +57,13 @@ def refuse_hdf5_links(path: Path) -> None:
     """Raise `DataError` for an HDF5 file with parts in other files: links, external or virtual datasets."""
     import h5py
 
-    visited: set[int] = set()
+    places: set[int] = set()
 
     def check(group: h5py.Group) -> None:
         place = h5py.h5o.get_info(group.id).addr
-        if place in visited:  # groups may contain each other
+        if place in places:  # groups may contain each other
             return
-        visited.add(place)
+        places.add(place)
         for name in group:
             link = group.get(name, getlink=True)
             if isinstance(link, h5py.ExternalLink):
