@@ -134,8 +134,9 @@ def test_the_recipe_fits_every_inverse_problem_and_grows_with_the_simulations():
     assert len(inverse) > 10
     for problem in inverse:
         assert not wb.Experiment.recommended(problem, 1000).refusals()
-    small, large = (wb.Experiment.recommended("slcp", n) for n in (500, 20_000))
-    assert small.architecture.width < large.architecture.width and small.steps < large.steps
+    small, middle, large = (wb.Experiment.recommended("slcp", n) for n in (500, 4000, 10_000))
+    widths = [e.architecture.width for e in (small, middle, large)]
+    assert widths == sorted(widths) and len(set(widths)) == 3 and middle.steps < large.steps
     assert small.training.samples == 500 and large == wb.Experiment.from_json(large.to_json())
     with pytest.raises(IncompatibleError, match="has an observation y"):
         wb.Experiment.recommended("two_moons")

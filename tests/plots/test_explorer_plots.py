@@ -151,7 +151,9 @@ def test_ticks_are_few_round_and_inside():
 
 
 def test_a_tick_says_its_number_in_full():
-    assert [tick_text(v) for v in (1600.0, -0.5, 0.1 + 0.2, 1e-17)] == ["1600", "−0.5", "0.3", "0"]
+    assert [tick_text(v) for v in (1600.0, -0.5, 0.1 + 0.2, -0.0)] == ["1600", "−0.5", "0.3", "0"]
+    assert [tick_text(v) for v in nice_ticks(-4e-17, 4e-17)] == ["−2e−17", "0", "2e−17"]
+    assert "0" in [tick_text(v) for v in nice_ticks(-0.3, 0.3)]
     assert [tick_text(v) for v in nice_ticks(1540.0, 1640.0)] == ["1550", "1600"]
 
 

@@ -20,7 +20,7 @@ def loaded():
 print(*loaded(), sep=",")
 for key in sys.argv[1].split(","):
     PROBLEMS[key].settings(), PROBLEMS[key].unavailable()
-    if key == "simulator":
+    if PROBLEMS[key].unavailable():
         continue
     problem = PROBLEMS.make(key)
     problem.x, problem.y, problem.shapes, problem.capabilities, problem.refusals()

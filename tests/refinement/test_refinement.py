@@ -202,7 +202,7 @@ def short_run():
 
 def test_rounds_where_only_a_simulator_is_known_gain(short_run):
     y, unit = [0.3, -0.2], 0.05
-    posterior = refine(short_run, y, simulations=500, rounds=2, steps=250)
+    posterior = refine(short_run, y, simulations=500, rounds=2, steps=500)
     gain, x = posterior.gain, columns(posterior.sample(2000))
     before = columns(short_run.posterior(y).sample(2000))
     assert gain.method == "truncated" and gain.simulations == 1000

@@ -49,7 +49,7 @@ def normal_scores(y: Tensor, quantiles: Tensor) -> Tensor:
         _, group = torch.unique_consecutive(knots, return_inverse=True)
         shares = torch.zeros(len(knots), dtype=y.dtype).index_add_(0, group, heights)
         own = (shares / torch.bincount(group, minlength=len(knots)).clamp(min=1))[group]
-        right = torch.searchsorted(knots, values.contiguous()).clamp(1, len(knots) - 1)
+        right = torch.searchsorted(knots.contiguous(), values.contiguous()).clamp(1, len(knots) - 1)
         step = nonzero(knots[right] - knots[right - 1])
         part = ((values - knots[right - 1]) / step).clamp(0, 1)
         columns.append(own[right - 1] + part * (own[right] - own[right - 1]))

@@ -71,7 +71,7 @@ def _read(path: Path, columns: list[str], group: str, rows: str, opened: Any, gr
         with opened("") as dataset:
             if dataset.variables:
                 return from_dataset(dataset, columns, rows)
-    full_groups = [name.strip("/") for name, part in groups().items() if part.variables and name != "/"]
+    full_groups = sorted(name.strip("/") for name, part in groups().items() if part.variables and name != "/")
     if not group and len(full_groups) == 1:
         group = full_groups[0]
     if group.strip("/") not in full_groups:
@@ -93,11 +93,11 @@ def from_dataset(dataset: xr.Dataset, columns: list[str], rows: str = "") -> Raw
     they raise `DataError`.
     """
     own = original_names({str(n): v.attrs for n, v in dataset.variables.items()})
-    other_names = {name for stored, name in own.items() if stored != name}
+    other_names = {name for key, name in own.items() if key != name}
     variables = {
-        own[str(stored)]: part
-        for stored, part in dataset.variables.items()
-        if own[str(stored)] != stored or stored not in other_names  # not the coordinate draw, but a column
+        own[str(key)]: part
+        for key, part in dataset.variables.items()
+        if own[str(key)] != key or key not in other_names  # not the coordinate draw, but a column
     }
     parts_by_name = _asked(variables, columns)
     over = _row_dimensions(dataset, parts_by_name, bool(columns), rows)
