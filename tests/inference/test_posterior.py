@@ -328,3 +328,18 @@ def test_a_density_of_x_alone_has_no_posterior():
     units = Standardisation(Shapes(2, 0))
     with pytest.raises(SpecError, match="no posterior. Expected: run.sample.n."):
         FittedModel(Gaussian(Shapes(2, 0)), units, X, ()).posterior([])
+
+
+def test_the_summary_names_variables_as_the_user_does():
+    import pandas as pd
+
+    import workbench as wb
+
+    generator = np.random.default_rng(0)
+    table = pd.DataFrame(generator.normal(size=(100, 3)), columns=["[Fe/H]", "chain", "y"])
+    problem = wb.TableProblem(table, x=["[Fe/H]", "chain"], y=["y"])
+    run = wb.Run(wb.Experiment(problem, "realnvp", "maximum_likelihood", steps=2), device="cpu")
+    list(run)
+    assert list(run.posterior([0.0]).summary().index) == ["[Fe/H]", "chain"]
+    many = run.posterior([[0.0], [1.0]]).summary()
+    assert [name for _, name in many.index] == ["[Fe/H]", "chain"] * 2

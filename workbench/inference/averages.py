@@ -12,6 +12,7 @@ import numpy as np
 
 from workbench.core.errors import SpecError
 from workbench.core.lazy import torch
+from workbench.core.names import file_names
 from workbench.core.named_values import number_array
 from workbench.inference.datatree import label_draws, label_levels
 from workbench.inference.statistics import uniform_ranks
@@ -104,7 +105,12 @@ def summary(posterior: Posterior, draws: Tensor, options: dict[str, Any]) -> pd.
     )
     data = data.expand_dims("chain").transpose("chain", "draw", "observation")
     options = {"kind": "stats", "round_to": "none", **options}
-    table = arviz_stats.summary(data if posterior.many else data.isel(observation=0, drop=True), **options)
+    # ArviZ makes a tree, whose names allow no slash
+    tree_names = file_names(str(name) for name in data.data_vars)
+    plain = data.rename_vars({name: tree_names[str(name)] for name in data.data_vars})
+    table = arviz_stats.summary(plain if posterior.many else plain.isel(observation=0, drop=True), **options)
+    if not posterior.many:
+        table.index = pd.Index([str(name) for name in data.data_vars])
     names, count = list(data.data_vars), len(posterior)
     numbers = table.select_dtypes("number").columns
     places = [c for c in numbers if not str(c).startswith(("sd", "ess", "r_hat", "mcse", "mad"))]
