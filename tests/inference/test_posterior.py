@@ -331,7 +331,6 @@ def test_a_density_of_x_alone_has_no_posterior():
 
 
 def test_the_summary_names_variables_as_the_user_does():
-    import pandas as pd
 
     import workbench as wb
 

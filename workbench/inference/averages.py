@@ -12,8 +12,8 @@ import numpy as np
 
 from workbench.core.errors import SpecError
 from workbench.core.lazy import torch
-from workbench.core.names import file_names
 from workbench.core.named_values import number_array
+from workbench.core.names import file_names
 from workbench.inference.datatree import label_draws, label_levels
 from workbench.inference.statistics import uniform_ranks
 
@@ -109,9 +109,9 @@ def summary(posterior: Posterior, draws: Tensor, options: dict[str, Any]) -> pd.
     tree_names = file_names(str(name) for name in data.data_vars)
     plain = data.rename_vars({name: tree_names[str(name)] for name in data.data_vars})
     table = arviz_stats.summary(plain if posterior.many else plain.isel(observation=0, drop=True), **options)
+    names, count = [v.name for v in variables], len(posterior)
     if not posterior.many:
-        table.index = pd.Index([str(name) for name in data.data_vars])
-    names, count = list(data.data_vars), len(posterior)
+        table.index = pd.Index(names)
     numbers = table.select_dtypes("number").columns
     places = [c for c in numbers if not str(c).startswith(("sd", "ess", "r_hat", "mcse", "mad"))]
     for i, variable in enumerate(variables):
