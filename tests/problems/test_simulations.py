@@ -308,6 +308,16 @@ def test_failed_pairs_are_dropped_and_placed():
 
 
 # ---- threads
+def test_a_problem_takes_no_global_random_numbers():
+    torch.manual_seed(0)
+    before = torch.random.get_rng_state()
+    problem = wb.SimulatorProblem(
+        torch.distributions.Gamma(torch.tensor([2.0, 3.0]), 1.0), lambda x: torch.rand(len(x), 1)
+    )
+    problem.draw(10, torch.Generator().manual_seed(0))
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
 def test_runs_in_threads_have_the_numbers_of_runs_alone():
     prior = torch.distributions.Gamma(torch.tensor([2.0, 3.0]), 1.0)
 

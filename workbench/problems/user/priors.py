@@ -97,7 +97,8 @@ class TorchPrior(Prior):
     has_density = True
 
     def __init__(self, distribution: torch.distributions.Distribution) -> None:
-        self.distribution = torch_priors.in_double(distribution)
+        with global_numbers(0):  # it draws, to see whether double precision works
+            self.distribution = torch_priors.in_double(distribution)
         with global_numbers(0):
             self._point = torch.from_numpy(torch_priors.as_rows(self.distribution.sample((1,))))[0]
         self.layout = (("", len(self._point)),)
