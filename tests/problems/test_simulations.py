@@ -312,7 +312,10 @@ def test_a_problem_takes_no_global_random_numbers():
     torch.manual_seed(0)
     before = torch.random.get_rng_state()
     problem = wb.SimulatorProblem(
-        torch.distributions.Gamma(torch.tensor([2.0, 3.0]), 1.0), lambda x: torch.rand(len(x), 1)
+        torch.distributions.Gamma(torch.tensor([2.0, 3.0]), 1.0),
+        lambda x: torch.rand(len(x), 1),
+        x=["a", "b"],
+        y=["s"],
     )
     problem.draw(10, torch.Generator().manual_seed(0))
     assert torch.equal(before, torch.random.get_rng_state())
