@@ -191,3 +191,17 @@ def test_a_function_has_no_density():
 def test_a_prior_that_does_not_fit_is_refused(prior, x, error, message):
     with pytest.raises(error, match=f"(?s){message}"):
         problem_with(prior, x=x)
+
+
+@pytest.mark.parametrize(
+    "prior", [D.VonMises(3.0, 2.0), stats.vonmises(2.0, loc=3.0)], ids=["torch", "scipy"]
+)
+def test_a_von_mises_prior_is_an_angle(prior):
+    problem = SimulatorProblem({"angle": prior}, lambda x: x.cos(), y=["east"])
+    (angle,) = problem.x
+    assert (angle.low, angle.period) == (-math.pi, 2 * math.pi)
+    draws = problem.prior(2000, torch.Generator().manual_seed(0))
+    assert float(draws.min()) >= -math.pi and float(draws.max()) <= math.pi
+    assert float(torch.cos(draws - 3).mean()) == pytest.approx(0.6978, abs=0.03)  # I₁(2)/I₀(2)
+    grid = torch.linspace(-math.pi, math.pi, 2001, dtype=torch.float64)[:-1, None]
+    assert float(problem.log_prior(grid).exp().mean()) * 2 * math.pi == pytest.approx(1, abs=1e-6)

@@ -31,6 +31,7 @@ class Component:
     high: float = math.inf
     logarithmic: bool = False
     whole: bool = False
+    circular: bool = False
 
     def bounded(self, variable: Variable, *, by_name: bool) -> Variable:
         """Return the variable within the prior's bounds, and of its kind if it was given ``by_name``."""
@@ -42,6 +43,8 @@ class Component:
             kind = {"levels": int(count) if math.isfinite(count) and count >= 2 else OPEN_LEVELS}
         elif by_name and self.logarithmic and self.low >= 0:
             kind = {"scale": "log"}
+        elif by_name and self.circular:
+            return replace(variable, low=self.low, period=self.high - self.low)
         low, high = max(variable.low, self.low), min(variable.high, self.high)
         if not low < high:
             raise DataError(
@@ -104,7 +107,8 @@ class TorchPrior(Prior):
         self.layout = (("", len(self._point)),)
         low, high = (edge.reshape(-1).tolist() for edge in torch_priors.edges(self.distribution))
         kinds = torch_priors.is_logarithmic(self.distribution), torch_priors.is_whole(self.distribution)
-        self.components = tuple(Component(a, b, *kinds) for a, b in zip(low, high, strict=True))
+        circular = isinstance(self.distribution, torch.distributions.VonMises)
+        self.components = tuple(Component(a, b, *kinds, circular) for a, b in zip(low, high, strict=True))
         try:
             self.has_density = bool(self.log_density(self._point[None]).isfinite().all())
         except Exception:  # a distribution that can only be drawn from
@@ -158,8 +162,12 @@ class ScipyPrior(Prior):
             low, high = np.full(count, -math.inf), np.full(count, math.inf)
         name = getattr(getattr(d, "dist", None), "name", "")
         logarithmic = name in ("loguniform", "reciprocal") or (name == "lognorm" and not np.any(low))
+        circular = name == "vonmises" and getattr(d, "kwds", {}).get("scale", 1) == 1 and len(d.args) < 3
+        if circular:  # SciPy's support is the real line, its draws are angles
+            low, high = np.full(count, -math.pi), np.full(count, math.pi)
         return tuple(
-            Component(float(a), float(b), logarithmic, self._whole()) for a, b in zip(low, high, strict=True)
+            Component(float(a), float(b), logarithmic, self._whole(), circular)
+            for a, b in zip(low, high, strict=True)
         )
 
     def rows(self, n: int, seed: int) -> Rows:
