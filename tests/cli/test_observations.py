@@ -126,7 +126,7 @@ def test_a_file_with_many_rows_gives_many_posteriors_and_files_of_them(shell, fo
     "words, sentence",
     [
         (("--observation", "b=1"), "no value for 'flux (mJy, 3 GHz)'"),
-        (("--observation", "b=one,c=2"), "no value for 'flux (mJy, 3 GHz)'"),
+        (("--observation", "b=one,c=2"), "a number for 'b'. Found: b = 'one'"),
         (("--observation", "1,2", "--observation-file", "x.csv"), "not allowed with"),
         (("--observation-file", "nowhere.csv"), "nothing at nowhere.csv"),
     ],

@@ -70,7 +70,12 @@ def _for_file(draws: xr.Dataset) -> xr.Dataset:
     result = draws.rename({name: names[variable] for name, variable in own.items()})
     for variable, name in names.items():
         result[name].attrs |= original_attribute(variable, name)
-    return result
+    return _spaces_apart(result)
+
+
+def _spaces_apart(dataset: xr.Dataset) -> xr.Dataset:
+    """Turn coordinates with a blank in their name into data variables: files cannot list them."""
+    return dataset.reset_coords([n for n in dataset.coords if n not in dataset.dims and " " in str(n)])
 
 
 def check_path(path: str | Path, *, arviz: bool = False) -> None:
@@ -91,6 +96,7 @@ def write_datatree(tree: xr.DataTree, path: str | Path) -> Path:
     path = Path(path)
     check_path(path, arviz=True)
     path.parent.mkdir(parents=True, exist_ok=True)
+    tree = tree.map_over_datasets(_spaces_apart)
     if path.suffix == ".zarr":
         if path.exists() and not any((path / name).exists() for name in (".zgroup", "zarr.json")):
             raise ExportError("A Zarr store cannot be written over something else", found=str(path))
