@@ -134,6 +134,20 @@ def test_an_invertible_module_learns_the_posterior(tmp_path):
     check_saved(run, tmp_path / "module.zip")
 
 
+class WrongSign(Affine):
+    """Module whose log-determinant is that of the other direction: no difference at its first weights."""
+
+    def forward(self, x, y=None):
+        z, log_det = super().forward(x, y)
+        return z, -log_det
+
+
+def test_a_wrong_log_determinant_is_refused():
+    wb.wrap.bijection(lambda features, context: WrongSign(features, context), key="wrong_sign")
+    with pytest.raises(IncompatibleError, match="log-determinant of 'wrong_sign' is not that of its map"):
+        trained("wrong_sign", steps=1)
+
+
 def test_a_sampler_trains_by_a_divergence_of_ones_own(tmp_path):
     @wb.wrap.sampler(latents=2, summary="Noise in, draws out.")
     def noise_network(features, context, width=32):

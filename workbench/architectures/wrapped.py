@@ -40,10 +40,12 @@ class WrappedArchitecture(Architecture):
         return type(self).builder(features=shapes.x, context=shapes.y, **self.values())
 
     def assemble(self, shapes: Shapes) -> Model:
-        from workbench.architectures.models.wrapped import check_shapes
+        from workbench.architectures.models.wrapped import WrappedBijection, check_shapes, check_volume
 
         model = self.wrapped(self.network(shapes), shapes)
         check_shapes(model, self.key)
+        if isinstance(model, WrappedBijection):
+            check_volume(model, self.key)
         return model
 
     def wrapped(self, network: Any, shapes: Shapes) -> Model:

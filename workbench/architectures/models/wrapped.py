@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from workbench.architectures.models.input_checks import check_context, check_rows
@@ -11,6 +13,9 @@ from workbench.core.capability import Capability
 from workbench.core.errors import IncompatibleError, WorkbenchError
 from workbench.core.model import Model
 from workbench.core.shapes import Shapes
+
+#: Largest difference of a log-determinant from that of autograd, relative to 1 + its size.
+_VOLUME_TOLERANCE = 1e-3
 
 
 def _call(function: Any, rows: Tensor, y: Tensor | None) -> Any:
@@ -102,3 +107,38 @@ def check_shapes(model: Model, name: str) -> None:
             raise IncompatibleError(
                 f"'{name}' cannot be used here", expected=f"{part} of shape {right}", found=f"shape {shape}"
             )
+
+
+def check_volume(model: Model, name: str) -> None:
+    """Compare a bijection's log-determinant with autograd at three points, with weights moved a little.
+
+    Initial weights are often those of the identity, whose log-determinant is 0 whatever its sign. Raises
+    `IncompatibleError` where they differ; a module that cannot be differentiated so is not checked.
+    """
+    if model.device.type == "meta":
+        return
+    trial = copy.deepcopy(model).double().eval()
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in trial.parameters():
+            noise = torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype)
+            parameter.add_(0.1 * noise.to(parameter))
+    device = trial.device
+    sizes = trial.features, trial.context
+    x, y = (torch.randn(3, n, generator=generator, dtype=torch.float64).to(device) for n in sizes)
+    y = y if trial.context else None
+    try:
+        log_det = trial.latent(x, y)[1].detach()
+        jacobian = torch.autograd.functional.jacobian(lambda u: trial.latent(u, y)[0].sum(0), x)
+        reference = torch.linalg.slogdet(jacobian.transpose(0, 1))[1]
+    except RuntimeError:  # such as operations without a derivative in double precision
+        return
+    wrong = (log_det - reference).abs() > _VOLUME_TOLERANCE * (1 + reference.abs())
+    if bool((wrong & log_det.isfinite() & reference.isfinite()).any()):
+        row = int(wrong.nonzero()[0])
+        raise IncompatibleError(
+            f"The log-determinant of '{name}' is not that of its map from x to z",
+            expected=f"log|det ∂z/∂x| = {float(reference[row]):.4g} at a point, by automatic differentiation",
+            found=f"{float(log_det[row]):.4g}",
+            suggestion="check its sign, and that it is summed over the components",
+        )
