@@ -183,7 +183,7 @@ def test_a_vector_gives_the_numbers_of_a_series_of_variables():
     data = xr.Dataset({"profile": (("z", "observation"), [[1, 10], [2, 20], [3, 30]]), "time": 0})
     rows, many = checked_rows(data, variables)
     assert many and rows.tolist() == [[0, 1, 2, 3], [0, 10, 20, 30]]
-    with pytest.raises(SpecError, match="no value for 'profile_2'"):
+    with pytest.raises(SpecError, match=r"does not fit 'profile'.*Expected: 3 numbers.*shape \(2,\)"):
         checked_values({"profile": [1, 2], "time": 0}, variables)
 
 
@@ -223,3 +223,51 @@ def test_no_observation_is_an_empty_one():
     assert optional_values(None, VARIABLES) == optional_values((), VARIABLES) == ()
     assert optional_values({"range": 1, "height": 2}, VARIABLES) == (1.0, 2.0)
     assert optional_values(np.array([1, 2]), VARIABLES) == (1.0, 2.0)
+
+
+PIXELS = (*(Variable(f"img_{i}") for i in range(6)), Variable("s"))
+IMAGE = np.arange(6.0).reshape(2, 3)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [IMAGE, IMAGE.tolist(), torch.tensor(IMAGE), IMAGE[None], IMAGE[..., None], IMAGE.reshape(6)],
+    ids=["array", "lists", "tensor", "one_observation", "channel", "flat"],
+)
+def test_an_array_of_any_shape_gives_the_variables_it_was_flattened_to(image):
+    assert checked_values({"img": image, "s": 7.0}, PIXELS) == (0, 1, 2, 3, 4, 5, 7)
+
+
+def test_many_arrays_give_many_rows():
+    images = np.stack([IMAGE, IMAGE + 10, IMAGE + 20])
+    right = np.column_stack([images.reshape(3, 6), [7, 8, 9]])
+    for values in (
+        {"img": images, "s": [7, 8, 9]},
+        [{"img": image, "s": 7 + i} for i, image in enumerate(images)],
+        xr.Dataset(
+            {
+                "img": (("row", "column", "observation"), images.transpose(1, 2, 0)),
+                "s": ("observation", [7, 8, 9]),
+            }
+        ),
+    ):
+        rows, many = checked_rows(values, PIXELS)
+        assert many
+        np.testing.assert_array_equal(rows, right)
+
+
+@pytest.mark.parametrize(
+    "image, found",
+    [
+        (np.zeros((2, 2)), "shape (2, 2)"),
+        (np.zeros(7), "shape (7,)"),
+        (np.zeros((3, 3)), "shape (3, 3)"),
+        (1.0, "shape ()"),
+        ("bright", "img = 'bright'"),
+    ],
+)
+def test_an_array_of_another_size_is_refused_by_its_own_name(image, found):
+    with pytest.raises(SpecError) as refusal:
+        checked_values({"img": image, "s": 7.0}, PIXELS)
+    words = "The observation does not fit 'img'. Expected: 6 numbers, in any shape, for 'img_0' to 'img_5'."
+    assert str(refusal.value).startswith(f"{words} Found: {found}")

@@ -6,6 +6,7 @@ whoever has such an object has its package, and nobody else needs it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -112,7 +113,7 @@ def stacked(
     """Return the values of the variables as float64 (…, M), in their order, and the names of dimensions "…".
 
     A value without dimensions belongs to every row. A variable ``profile`` with several numbers gives those
-    of the variables ``profile_0``, ``profile_1``, …. Dimensions without a name are "".
+    of the variables ``profile_0``, ``profile_1``, …, in any shape. Dimensions without a name are "".
     Raises ``error`` for a missing or unknown name and for values that are no numbers or do not fit together.
     """
     import numpy as np
@@ -157,17 +158,58 @@ def _numbers(
                     found=f"{name} = {value!r}"[:80],
                 )
             arrays[name], dims[name] = array, own or ("",) * array.ndim
-        elif any(n.startswith(f"{name}_") for n in targets):
-            array = number_array(value)
-            if array is None or not array.ndim:
-                continue
-            last = [d for d in own if d != OBSERVATION] if own else []
-            axis = own.index(last[-1]) if own and last else array.ndim - 1
-            rest = tuple(d for i, d in enumerate(own) if i != axis) if own else ("",) * (array.ndim - 1)
-            for i in range(array.shape[axis]):
-                part = array.take(i, axis=axis)
-                arrays[f"{name}_{i}"], dims[f"{name}_{i}"] = part, rest
+            continue
+        numbers = _numbers_of(name, targets)
+        if numbers and not (source.whole and all(f"{name}_{i}" in source.values for i in numbers)):
+            parts = _parts(name, value, own, numbers, source.whole, subject, error)
+            arrays |= {key: part for key, (part, _) in parts.items()}
+            dims |= {key: rest for key, (_, rest) in parts.items()}
     return arrays, dims
+
+
+def _numbers_of(name: str, targets: Iterable[str]) -> list[int]:
+    """Return the numbers i of the variables ``name_i``, in ascending order."""
+    ends = (n[len(name) + 1 :] for n in targets if n.startswith(f"{name}_"))
+    return sorted(int(end) for end in ends if end.isdecimal() and end == str(int(end)))
+
+
+def _parts(
+    name: str,
+    value: Any,
+    own: tuple[str, ...] | None,
+    numbers: list[int],
+    whole: bool,
+    subject: str,
+    error: type[WorkbenchError],
+) -> dict[str, tuple[np.ndarray, tuple[str, ...]]]:
+    """Split an array over the variables ``name_0``, ``name_1``, … along its last axes, in C order.
+
+    Return each part with the names of the dimensions before. Raises ``error`` unless the last axes together
+    have one number a variable; of a table, or where numbers are left out, what does not fit is passed over.
+    """
+    array = number_array(value)
+    if array is not None and own:  # observations stand first
+        order = sorted(range(array.ndim), key=lambda i: own[i] != OBSERVATION)
+        array, own = array.transpose(order), tuple(own[i] for i in order)
+    count = numbers[-1] + 1
+    gaps = len(numbers) < count  # some of them are no variables: the whole may be longer
+    shape = array.shape if array is not None else ()
+    sizes = [math.prod(shape[len(shape) - k :]) for k in range(len(shape) + 1)]
+    axes = next((k for k in (*range(1, len(sizes)), 0) if sizes[k] == count), None)
+    if axes is None and gaps:
+        axes = next((k for k in range(1, len(sizes)) if sizes[k] > count), None)
+    if array is None or axes is None:
+        if whole or gaps:
+            return {}
+        raise error(
+            f"{subject} does not fit '{name}'",
+            expected=f"{count} numbers, in any shape, for '{name}_0' to '{name}_{count - 1}'",
+            found=f"shape {shape}" if array is not None else f"{name} = {value!r}"[:80],
+        )
+    before = len(shape) - axes
+    array = array.reshape(*shape[:before], -1)
+    rest = own[:before] if own else ("",) * before
+    return {f"{name}_{i}": (array[..., i], rest) for i in numbers}
 
 
 def _check_names(
