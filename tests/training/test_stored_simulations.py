@@ -89,7 +89,14 @@ def test_the_command_line_samples_without_the_function(folder, capsys):
     answer = json.loads(capsys.readouterr().out)
     low, high = (answer["variables"]["a"][q] for q in ("q05", "q95"))
     assert 0.1 <= low < high <= 0.7
-    assert main(["refine", str(folder), "--observation", "0.5"]) == 2
+    capsys.readouterr()
+    remedy = "The simulator's Python function is not in the run's folder: open the run with Run.resume(folder"
+    for words in ((), ("--method", "truncated")):
+        assert main(["refine", str(folder), "--observation", "0.5", *words]) == 2
+        assert capsys.readouterr().err.count(remedy) == 1
+    assert main(["diagnose", str(folder), "--only", "resimulation_error", "--json"]) == 0
+    check = json.loads(capsys.readouterr().out)["diagnostics"]["resimulation_error"]
+    assert check["verdict"] == "not applicable" and check["sentence"].count(remedy) == 1
 
 
 def test_new_simulations_ask_for_the_function(folder):

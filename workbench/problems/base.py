@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from workbench.core.capability import Capability, unmet_need
+from workbench.core.capability import Capability, Needs, unmet_need
 from workbench.core.catalogue import Catalogue
 from workbench.core.errors import DataError, IncompatibleError, WorkbenchError
 from workbench.core.lazy import torch
@@ -238,6 +238,10 @@ class Problem(Spec):
         reasons = self.refusals()
         if reasons:
             raise DataError(reasons[0])
+
+    def unmet(self, needs: Needs) -> list[str]:
+        """List the capabilities that ``needs`` requires and this problem lacks, one sentence each."""
+        return [f"{reason}." for reason in needs.unmet_by_problem(self.capabilities)]
 
     def _require(self, need: Capability) -> None:
         """Raise `IncompatibleError` unless the problem is ready and has the capability ``need``."""

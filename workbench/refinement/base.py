@@ -230,11 +230,8 @@ class Refinement(Needs, Spec):
         unready = list(problem.refusals())
         if unready:
             return unready
-        unmet = [
-            *self.unmet_by_model(model.capabilities),
-            *self.unmet_by_problem(problem.capabilities),
-        ]
-        return [f"{reason}." for reason in unmet] + self._refusals(model, problem)
+        unmet = [f"{reason}." for reason in self.unmet_by_model(model.capabilities)]
+        return [*unmet, *problem.unmet(self), *self._refusals(model, problem)]
 
     def _refusals(self, fitted: FittedModel, problem: Problem) -> list[str]:
         """Return further reasons, beyond missing capabilities; by default none."""

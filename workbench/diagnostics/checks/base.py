@@ -91,8 +91,7 @@ class Diagnostic(Needs, Spec):
             return [*reasons, f"{self.title} needs the problem that the model was trained on."]
         # a problem that is not ready may not even know its capabilities
         unready = list(problem.refusals())
-        unmet = [] if unready else self.unmet_by_problem(problem.capabilities)
-        return [*reasons, *unready, *(f"{reason}." for reason in unmet)]
+        return [*reasons, *(unready or problem.unmet(self))]
 
     def measure(self, fitted: FittedModel | Run, problem: Problem, *, seed: int = 0) -> xr.Dataset:
         """Run the check; returns its numbers, with ``verdict`` and ``sentence`` among the attributes.

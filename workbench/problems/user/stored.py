@@ -5,14 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.core.capability import Capability
 from workbench.core.errors import DataError, IncompatibleError
 from workbench.problems.user.pairs import RowsOfPairs
 from workbench.problems.user.simulator import SimulatorProblem
 
 if TYPE_CHECKING:
-    from workbench.core.capability import Capability
+    from workbench.core.capability import Needs
 
 _BRING = "open the run with Run.resume(folder, problem=SimulatorProblem(…)), made of the functions it had"
+
+#: Capabilities that a simulator's functions give, beyond those of its pairs.
+_OF_FUNCTIONS = frozenset({Capability.SIMULATE, Capability.LOG_PRIOR})
 
 
 class StoredSimulator(RowsOfPairs, SimulatorProblem):
@@ -35,6 +39,16 @@ class StoredSimulator(RowsOfPairs, SimulatorProblem):
 
     def load_data(self, folder: Path) -> None:
         """Do nothing: the pairs are there."""
+
+    def unmet(self, needs: Needs) -> list[str]:
+        """List what is lacking; of what the functions would give, with the way to bring them back."""
+        reasons = super().unmet(needs)
+        if needs.needs_problem & _OF_FUNCTIONS:
+            return [
+                f"{reason} The simulator's Python function is not in the run's folder: {_BRING}."
+                for reason in reasons
+            ]
+        return reasons
 
     def _require(self, need: Capability) -> None:
         self._ready()
