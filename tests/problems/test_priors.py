@@ -193,15 +193,37 @@ def test_a_prior_that_does_not_fit_is_refused(prior, x, error, message):
         problem_with(prior, x=x)
 
 
+DEGREES = [D.transforms.AffineTransform(180.0, 180 / math.pi)]
+TWO = torch.tensor([3.0, 3.0])
+
+
 @pytest.mark.parametrize(
-    "prior", [D.VonMises(3.0, 2.0), stats.vonmises(2.0, loc=3.0)], ids=["torch", "scipy"]
+    "prior, low, period",
+    [
+        (D.VonMises(3.0, 2.0), -math.pi, 2 * math.pi),
+        (stats.vonmises(2.0, loc=3.0), -math.pi, 2 * math.pi),
+        (stats.vonmises(2.0, 3.0 + 2 * math.pi), -math.pi, 2 * math.pi),
+        (D.Independent(D.VonMises(TWO[:1], 2.0), 1), -math.pi, 2 * math.pi),
+        (D.MixtureSameFamily(D.Categorical(torch.ones(2)), D.VonMises(TWO, 2.0)), -math.pi, 2 * math.pi),
+        (D.TransformedDistribution(D.VonMises(3.0 - math.pi, 2.0), DEGREES), 0.0, 360.0),
+    ],
+    ids=["torch", "scipy", "scipy_one_turn_on", "independent", "mixture", "degrees"],
 )
-def test_a_von_mises_prior_is_an_angle(prior):
+def test_a_von_mises_prior_is_an_angle(prior, low, period):
     problem = SimulatorProblem({"angle": prior}, lambda x: x.cos(), y=["east"])
     (angle,) = problem.x
-    assert (angle.low, angle.period) == (-math.pi, 2 * math.pi)
-    draws = problem.prior(2000, torch.Generator().manual_seed(0))
-    assert float(draws.min()) >= -math.pi and float(draws.max()) <= math.pi
-    assert float(torch.cos(draws - 3).mean()) == pytest.approx(0.6978, abs=0.03)  # I₁(2)/I₀(2)
-    grid = torch.linspace(-math.pi, math.pi, 2001, dtype=torch.float64)[:-1, None]
-    assert float(problem.log_prior(grid).exp().mean()) * 2 * math.pi == pytest.approx(1, abs=1e-6)
+    assert angle.low == pytest.approx(low, abs=1e-9) and angle.period == pytest.approx(period)
+    draws = problem.prior(4000, torch.Generator().manual_seed(0))
+    assert float(draws.min()) >= low - 1e-9 and float(draws.max()) <= low + period + 1e-9
+    radians = draws * 2 * math.pi / period
+    assert float(torch.cos(radians - 3).mean()) == pytest.approx(0.6978, abs=0.03)  # I₁(2)/I₀(2)
+    grid = torch.linspace(0, 1, 2001, dtype=torch.float64)[:-1, None] * period + angle.low
+    assert float(problem.log_prior(grid).exp().mean()) * period == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("prior", [stats.vonmises(2.0, scale=2.0), stats.vonmises(2.0, 0.0, 2.0)])
+def test_a_von_mises_prior_with_a_scale_is_refused(prior):
+    with pytest.raises(
+        DataError, match=r"von Mises distribution with a scale.*Expected: scale=1.*Found: scale=2\.0"
+    ):
+        SimulatorProblem({"angle": prior}, lambda x: x.cos(), y=["east"])

@@ -189,8 +189,8 @@ def _parts(
     """
     array = number_array(value)
     if array is not None and own:  # observations stand first
-        order = sorted(range(array.ndim), key=lambda i: own[i] != OBSERVATION)
-        array, own = array.transpose(order), tuple(own[i] for i in order)
+        array = array.transpose(sorted(range(array.ndim), key=[d != OBSERVATION for d in own].__getitem__))
+        own = tuple(sorted(own, key=lambda d: d != OBSERVATION))
     count = numbers[-1] + 1
     gaps = len(numbers) < count  # some of them are no variables: the whole may be longer
     shape = array.shape if array is not None else ()

@@ -107,7 +107,7 @@ class TorchPrior(Prior):
         self.layout = (("", len(self._point)),)
         low, high = (edge.reshape(-1).tolist() for edge in torch_priors.edges(self.distribution))
         kinds = torch_priors.is_logarithmic(self.distribution), torch_priors.is_whole(self.distribution)
-        circular = isinstance(self.distribution, torch.distributions.VonMises)
+        circular = torch_priors.is_circular(self.distribution)
         self.components = tuple(Component(a, b, *kinds, circular) for a, b in zip(low, high, strict=True))
         try:
             self.has_density = bool(self.log_density(self._point[None]).isfinite().all())
@@ -162,8 +162,16 @@ class ScipyPrior(Prior):
             low, high = np.full(count, -math.inf), np.full(count, math.inf)
         name = getattr(getattr(d, "dist", None), "name", "")
         logarithmic = name in ("loguniform", "reciprocal") or (name == "lognorm" and not np.any(low))
-        circular = name == "vonmises" and getattr(d, "kwds", {}).get("scale", 1) == 1 and len(d.args) < 3
+        circular = name == "vonmises"
         if circular:  # SciPy's support is the real line, its draws are angles
+            scale = d.kwds.get("scale", d.args[2] if len(d.args) > 2 else 1)
+            if np.any(np.asarray(scale) != 1):
+                raise DataError(
+                    "SciPy's draws from a von Mises distribution with a scale do not follow its density",
+                    expected="scale=1, an angle in radians",
+                    found=f"scale={scale}",
+                    suggestion="widen it by a smaller kappa",
+                )
             low, high = np.full(count, -math.pi), np.full(count, math.pi)
         return tuple(
             Component(float(a), float(b), logarithmic, self._whole(), circular)

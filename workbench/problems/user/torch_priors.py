@@ -129,6 +129,19 @@ def _filled(like: Tensor, value: Any) -> Tensor:
     return value.expand(torch.broadcast_shapes(like.shape, value.shape)).clone()
 
 
+def is_circular(distribution: Distribution) -> bool:
+    """Whether the components are angles: von Mises, also in other units or from another angle on."""
+    kinds, d = torch.distributions, distribution
+    if isinstance(d, kinds.MixtureSameFamily):
+        d = d.component_distribution
+    elif isinstance(d, kinds.TransformedDistribution):
+        linear = all(isinstance(t, kinds.AffineTransform) for t in d.transforms)
+        return linear and is_circular(d.base_dist)
+    if isinstance(d, kinds.Independent):
+        return is_circular(d.base_dist)
+    return isinstance(d, kinds.VonMises)
+
+
 def is_whole(distribution: Distribution) -> bool:
     """True where the draws are whole numbers."""
     try:
