@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 
 import param
@@ -13,6 +14,7 @@ from torch import nn
 import workbench as wb
 from workbench.architectures import ARCHITECTURES
 from workbench.core.errors import IncompatibleError, SpecError
+from workbench.core.shapes import Shapes
 from workbench.divergences import DIVERGENCES
 from workbench.objectives import OBJECTIVES, Variational
 
@@ -142,10 +144,66 @@ class WrongSign(Affine):
         return z, -log_det
 
 
-def test_a_wrong_log_determinant_is_refused():
-    wb.wrap.bijection(lambda features, context: WrongSign(features, context), key="wrong_sign")
-    with pytest.raises(IncompatibleError, match="log-determinant of 'wrong_sign' is not that of its map"):
-        trained("wrong_sign", steps=1)
+class OneComponent(Affine):
+    """Module whose log-determinant is not summed."""
+
+    def forward(self, x, y=None):
+        return super().forward(x, y)[0], self.scale[0].expand(len(x))
+
+
+class WrongInverse(Affine):
+    """Module whose inverse forgets the scale: right at its first weights."""
+
+    def inverse(self, z, y=None):
+        return z + self.shift(z, y)
+
+
+class WrongInverseSign(Affine):
+    """Module whose inverse returns the log-determinant of the other direction."""
+
+    def inverse(self, z, y=None):
+        return super().inverse(z, y), self.scale.sum().expand(len(z))
+
+
+class WrongInSinglePrecision(WrongSign):
+    """Module that cannot be made double."""
+
+    def shift(self, x, y):
+        return self.mean(y @ torch.eye(y.shape[1]))
+
+
+@pytest.mark.parametrize(
+    "kind, words",
+    [
+        (WrongSign, "The log-determinant of 'mistaken' is not that of its map from x to z"),
+        (OneComponent, "The log-determinant of 'mistaken' is not that of its map from x to z"),
+        (WrongInSinglePrecision, "The log-determinant of 'mistaken' is not that of its map from x to z"),
+        (WrongInverse, "'mistaken' does not invert"),
+        (WrongInverseSign, "the inverse of 'mistaken' returns is not that of its map from z to x"),
+    ],
+)
+def test_a_module_that_contradicts_itself_is_refused_with_both_numbers(kind, words):
+    wb.wrap.bijection(lambda features, context: kind(features, context), key="mistaken")
+    with pytest.raises(IncompatibleError, match=words) as refusal:
+        trained("mistaken", steps=1)
+    numbers = re.search(r"Expected: (\S+) at a point\. Found: (\S+?)\.( |$)", str(refusal.value))
+    right, other = float(numbers[1]), float(numbers[2])
+    if issubclass(kind, (WrongSign, WrongInverseSign)):
+        assert right == pytest.approx(-other, rel=1e-3) and abs(right) > 0.01
+    assert abs(right - other) > 1e-3
+
+
+@pytest.mark.parametrize("exact_inverse", [True, False])
+def test_a_right_module_with_both_log_determinants_is_accepted(exact_inverse):
+    class Right(Affine):
+        def inverse(self, z, y=None):
+            return super().inverse(z, y), -self.scale.sum().expand(len(z))
+
+    wb.wrap.bijection(
+        lambda features, context: Right(features, context), key="right", exact_inverse=exact_inverse
+    )
+    model = ARCHITECTURES["right"]().build(Shapes(5, 2))
+    assert model.dtype == torch.float32 and float(model.module.scale.detach().abs().max()) == 0
 
 
 def test_a_sampler_trains_by_a_divergence_of_ones_own(tmp_path):

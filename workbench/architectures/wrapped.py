@@ -40,12 +40,12 @@ class WrappedArchitecture(Architecture):
         return type(self).builder(features=shapes.x, context=shapes.y, **self.values())
 
     def assemble(self, shapes: Shapes) -> Model:
-        from workbench.architectures.models.wrapped import WrappedBijection, check_shapes, check_volume
+        from workbench.architectures.models.wrapped import WrappedBijection, check_bijection, check_shapes
 
         model = self.wrapped(self.network(shapes), shapes)
         check_shapes(model, self.key)
         if isinstance(model, WrappedBijection):
-            check_volume(model, self.key)
+            check_bijection(model, self.key)
         return model
 
     def wrapped(self, network: Any, shapes: Shapes) -> Model:
@@ -120,6 +120,9 @@ def bijection(network: Any = None, *, exact_inverse: bool = True, **texts: Any) 
         optionally log|det ∂x/∂z|; without an observation both are called without y.
     exact_inverse : False for a module that is inverted by iteration.
     texts : ``key``, ``title``, ``summary`` and ``reference``; by default the function's name and docstring.
+
+    Where a model is built, the inverse and the log-determinants are compared with the map and its
+    derivatives; `IncompatibleError` is raised where they differ.
     """
     capabilities = FLOW_CAPABILITIES if exact_inverse else FLOW_CAPABILITIES - {Capability.EXACT_INVERSE}
     return _registered(_Bijection, network, capabilities, texts)

@@ -14,8 +14,10 @@ from workbench.core.errors import IncompatibleError, WorkbenchError
 from workbench.core.model import Model
 from workbench.core.shapes import Shapes
 
-#: Largest difference of a log-determinant from that of autograd, relative to 1 + its size.
-_VOLUME_TOLERANCE = 1e-3
+#: Largest difference of numbers of a bijection from the right ones, relative to 1 + their size.
+_TOLERANCE = 1e-3
+#: Most components of which a Jacobian is computed.
+_MOST_COMPONENTS = 1024
 
 
 def _call(function: Any, rows: Tensor, y: Tensor | None) -> Any:
@@ -109,36 +111,66 @@ def check_shapes(model: Model, name: str) -> None:
             )
 
 
-def check_volume(model: Model, name: str) -> None:
-    """Compare a bijection's log-determinant with autograd at three points, with weights moved a little.
+def check_bijection(model: WrappedBijection, name: str) -> None:
+    """Compare an invertible module's inverse, and its log-determinants with autograd, at three points.
 
-    Initial weights are often those of the identity, whose log-determinant is 0 whatever its sign. Raises
-    `IncompatibleError` where they differ; a module that cannot be differentiated so is not checked.
+    The weights are moved a little: initial ones are often those of the identity, whose log-determinant is 0
+    whatever its sign. A module that is inverted by iteration keeps its own, and may be less precise. Raises
+    `IncompatibleError` where they differ. A log-determinant that is drawn anew in each call, and one of more
+    than 1024 components, is not checked.
     """
-    if model.device.type == "meta":
+    exact = Capability.EXACT_INVERSE in model.capabilities
+    for dtype in (torch.float64, torch.float32):
+        trial = copy.deepcopy(model).to(dtype).eval()
+        generator = torch.Generator().manual_seed(0)
+        if exact:
+            for parameter in trial.parameters():
+                noise = torch.randn(parameter.shape, generator=generator, dtype=dtype)
+                parameter.data.add_(0.1 * noise.to(parameter))
+        rows = [torch.randn(3, n, generator=generator, dtype=dtype) for n in (model.features, model.context)]
+        x, y = (values.to(trial.device) for values in rows)
+        tolerance = _TOLERANCE * (1 if exact else 50) * (1 if dtype == torch.float64 else 10)
+        try:
+            with torch.random.fork_rng(devices=[]):
+                numbers = _trial(trial, x, y if model.context else None)
+        except RuntimeError:  # such as constants in single precision
+            continue
+        for words, suggestion, right, value in numbers:
+            wrong = (value - right).abs() > tolerance * (1 + right.abs())
+            wrong &= value.isfinite() & right.isfinite()
+            if bool(wrong.any()):
+                raise IncompatibleError(
+                    words.format(name),
+                    expected=f"{float(right[wrong][0]):.4g} at a point",
+                    found=f"{float(value[wrong][0]):.4g}",
+                    suggestion=suggestion,
+                )
         return
-    trial = copy.deepcopy(model).double().eval()
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for parameter in trial.parameters():
-            noise = torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype)
-            parameter.add_(0.1 * noise.to(parameter))
-    device = trial.device
-    sizes = trial.features, trial.context
-    x, y = (torch.randn(3, n, generator=generator, dtype=torch.float64).to(device) for n in sizes)
-    y = y if trial.context else None
-    try:
-        log_det = trial.latent(x, y)[1].detach()
-        jacobian = torch.autograd.functional.jacobian(lambda u: trial.latent(u, y)[0].sum(0), x)
-        reference = torch.linalg.slogdet(jacobian.transpose(0, 1))[1]
-    except RuntimeError:  # such as operations without a derivative in double precision
-        return
-    wrong = (log_det - reference).abs() > _VOLUME_TOLERANCE * (1 + reference.abs())
-    if bool((wrong & log_det.isfinite() & reference.isfinite()).any()):
-        row = int(wrong.nonzero()[0])
-        raise IncompatibleError(
-            f"The log-determinant of '{name}' is not that of its map from x to z",
-            expected=f"log|det ∂z/∂x| = {float(reference[row]):.4g} at a point, by automatic differentiation",
-            found=f"{float(log_det[row]):.4g}",
-            suggestion="check its sign, and that it is summed over the components",
-        )
+
+
+def _trial(model: WrappedBijection, x: Tensor, y: Tensor | None) -> list[tuple[str, str, Tensor, Tensor]]:
+    """Return what is compared: a sentence about a difference, what to try, the right numbers, those found."""
+    z, log_det = model.latent(x, y)
+    back, log_det_back = model.inverse(z.detach(), y)
+    result = [("'{}' does not invert: inverse(z) of z = module(x) is not x", "", x, back.detach())]
+    is_random = not torch.equal(log_det, model.latent(x, y)[1])
+    if is_random or x.shape[1] > _MOST_COMPONENTS:
+        return result
+    jacobian = torch.autograd.functional.jacobian(lambda u: model.latent(u, y)[0].sum(0), x)
+    right = torch.linalg.slogdet(jacobian.transpose(0, 1))[1]
+    advice = "check its sign, and that it is summed over the components"
+    return [
+        (
+            "The log-determinant of '{}' is not that of its map from x to z, by automatic differentiation",
+            advice,
+            right,
+            log_det.detach(),
+        ),
+        *result,
+        (
+            "The log-determinant that the inverse of '{}' returns is not that of its map from z to x",
+            advice,
+            -right,
+            log_det_back.detach(),
+        ),
+    ]

@@ -130,7 +130,7 @@ def _filled(like: Tensor, value: Any) -> Tensor:
 
 
 def is_circular(distribution: Distribution) -> bool:
-    """Whether the components are angles: von Mises, also in other units or from another angle on."""
+    """True where the components are angles: von Mises, also in other units or from another angle on."""
     kinds, d = torch.distributions, distribution
     if isinstance(d, kinds.MixtureSameFamily):
         d = d.component_distribution
