@@ -1,4 +1,4 @@
-"""What every test shares: one thread, a home of its own, patient notebooks, and a guarded browser."""
+"""Settings of every test: one thread, a home of its own, patient notebooks, and a guarded browser."""
 
 from __future__ import annotations
 

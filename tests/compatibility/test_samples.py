@@ -1,4 +1,4 @@
-"""What users have on their disks and in their addresses: every sample loads, goes on, and says the same.
+"""Files on users' disks and links in their addresses: every sample loads, goes on, and says the same.
 
 The samples are described in README.md; they are never made anew. They are unpacked into a folder of the test,
 so that nothing writes into them. Where a test asks by the command line, it does what users do.
@@ -565,7 +565,7 @@ def catalogue(what: str) -> dict[str, dict]:
 
 
 def complaints_about(settings: dict[str, dict], reference: dict[str, dict]) -> list[str]:
-    """What settings no longer are: a name, kind, default or option, or a value that was within bounds."""
+    """List how settings differ from those of 0.1.0: a name, kind, default, option, or narrower bounds."""
     complaints = []
     for name, old in reference.items():
         if name not in settings:

@@ -36,12 +36,7 @@ class Program(nn.Module):
         self.standardisation = copy.deepcopy(fitted.standardisation).cpu()
         self.standardisation.columns_x.portable = portable
         self.variables = fitted.x
-        edges = torch.tensor([v.support for v in fitted.x], dtype=torch.float64).T
-        self.bounded = fitted.keeps_bounds and bool(edges.isfinite().any())
-        positive = torch.tensor([v.scale == "log" for v in fitted.x])
-        self.register_buffer("positive", positive, persistent=False)
-        self.register_buffer("low", edges[0].clone(), persistent=False)
-        self.register_buffer("high", edges[1].clone(), persistent=False)
+        self.support = copy.deepcopy(fitted.support).cpu()
         self.function = function
         self.observed = bool(fitted.y) and function != "predict"
         self.inputs = [FUNCTIONS[function][0], *(["y"] if self.observed else [])]
@@ -53,18 +48,13 @@ class Program(nn.Module):
         y = s.y_in(y).to(dtype) if self.observed else None
         if self.function == "inverse":
             return as_values(s.x_out(self.model.inverse(value.to(dtype), y)[0]), self.variables)
-        inside = torch.minimum(torch.maximum(value, self.low), self.high) if self.bounded else value
-        x, volume = s.x_in_with_volume(inside)
+        x, volume = s.x_in_with_volume(self.support.nearest(value))
         x = x.to(dtype)
         if self.function == "latent":
             return self.model.latent(x, y)[0].double()
         if self.function == "predict":
             return s.y_out(self.model.predict(x))
-        log_prob = self.model.log_prob(x, y).double() + volume
-        if not self.bounded:
-            return log_prob
-        outside = ((value < self.low) | (value > self.high) | (self.positive & (value <= 0))).any(1)
-        return torch.where(outside, torch.full_like(log_prob, -torch.inf), log_prob)
+        return self.support.zero_outside(self.model.log_prob(x, y).double() + volume, value)
 
     def arguments(self, rows: int, seed: int = 0) -> tuple[Tensor, ...]:
         """Random inputs of ``rows`` rows: standard normal latents, and x and y as spread as the training

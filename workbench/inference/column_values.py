@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from workbench.core.variable import Variable
+
+
+def is_bounded(variable: Variable) -> bool:
+    """Return True for a variable with a finite edge of its support."""
+    return any(math.isfinite(edge) for edge in variable.support)
 
 
 def as_values(x: Tensor, variables: Sequence[Variable]) -> Tensor:

@@ -15,7 +15,7 @@ from workbench.core.lazy import torch
 from workbench.core.markup import Shown, variables_text
 from workbench.core.numbers import checked_seed, whole_number
 from workbench.core.variable import Variable, named
-from workbench.inference.column_values import as_values, check_values
+from workbench.inference.column_values import as_values, check_values, is_bounded
 from workbench.inference.datatree import to_dataset
 from workbench.inference.finite_draws import check_finite, repeated, tell
 from workbench.inference.out_of_distribution import Typicality, UnusualObservationWarning, concerns
@@ -66,10 +66,13 @@ class FittedModel(Shown):
         typicality: Typicality | None = None,
         problem: Problem | None = None,
     ) -> None:
+        from workbench.inference.support import Support
+
         self.model = model
         self.standardisation = copy.deepcopy(standardisation).to(model.device)
         self.x, self.y, self.manifest = tuple(x), tuple(y), dict(manifest or {})
         self.typicality, self.known_problem = typicality, problem
+        self.support = Support(self.x, kept=self.keeps_bounds).to(self.standardisation.shift_x.device)
 
     def facts(self) -> dict[str, object]:
         """Return experiment, variables, step of the weights and size by name."""
@@ -141,7 +144,7 @@ class FittedModel(Shown):
 
     def _network_x(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return x (n, D) in network units and precision, and log|det| of the change of units (n,)."""
-        x, volume = self.standardisation.x_in_with_volume(self._inside(x))
+        x, volume = self.standardisation.x_in_with_volume(self.support.nearest(x))
         return self._network(x), volume
 
     @property
@@ -152,31 +155,8 @@ class FittedModel(Shown):
         """
         maps = self.standardisation.columns_x.maps
         linear_maps = (m.kind == "linear" and m.edge == "none" for m in maps)
-        free = any(linear and _bounded(v) for linear, v in zip(linear_maps, self.x, strict=True))
+        free = any(linear and is_bounded(v) for linear, v in zip(linear_maps, self.x, strict=True))
         return self.model.keeps_bounds or not free
-
-    def _support(self) -> tuple[Tensor, Tensor]:
-        """Return the edges (D,) of the support of x."""
-        edges = [v.support for v in self.x]
-        low, high = torch.tensor(edges, dtype=torch.float64).reshape(-1, 2).T
-        device = self.standardisation.shift_x.device
-        return low.to(device), high.to(device)
-
-    def _inside(self, x: Tensor) -> Tensor:
-        """Move points outside the support to its edge, where the maps of columns are finite."""
-        if not any(_bounded(v) for v in self.x) or not self.keeps_bounds:
-            return x
-        low, high = self._support()
-        return torch.minimum(torch.maximum(x, low), high)
-
-    def _zero_outside(self, log_prob: Tensor, x: Tensor) -> Tensor:
-        """Set log-densities (n,) of points x (n, D) outside the support to -inf."""
-        if not any(_bounded(v) for v in self.x) or not self.keeps_bounds:
-            return log_prob
-        low, high = self._support()
-        outside = (x < low) | (x > high)
-        log = torch.tensor([v.scale == "log" for v in self.x], device=x.device)
-        return torch.where((outside | log & (x <= 0)).any(1), -torch.inf, log_prob)
 
     def latent(self, x: Any, y: Any = None) -> tuple[Tensor, Tensor | None]:
         """Map x (n, D) to z (n, K) and log|det ∂z/∂x| (n,), the change of units included.
@@ -218,7 +198,7 @@ class FittedModel(Shown):
         points = self._tensor(x, self.x, "x")
         x, volume = self._network_x(points)
         value = self.model.log_prob(x, self.standardised_observation(y, len(x)))
-        return self._zero_outside(value.to(volume) + volume, points)
+        return self.support.zero_outside(value.to(volume) + volume, points)
 
     def evidence_lower_bound(self, x: Any, y: Any, noise: Tensor) -> Tensor:
         """Return one-sample estimates of a lower bound on log p(x | y) (n,), in nats and data units.
@@ -235,7 +215,7 @@ class FittedModel(Shown):
         y = self.standardised_observation(y, len(x))
         code_noise = self._network(noise[:, : model.code_features])
         likelihood, divergence = model.evidence(x, y, code_noise)
-        return self._zero_outside((likelihood - divergence).to(volume) + volume, points)
+        return self.support.zero_outside((likelihood - divergence).to(volume) + volume, points)
 
     def predict(self, x: Any) -> Tensor:
         """Predict y (n, M) from x (n, D). Raises `SpecError` for a model that only infers x."""
@@ -323,7 +303,7 @@ class FittedModel(Shown):
         After a hundred rounds, what still lies outside is clipped.
         """
         keeps = within_bounds and self.model.keeps_bounds
-        low, high = self._support()
+        low, high = self.support.low, self.support.high
 
         def wrong(x: Tensor) -> Tensor:
             outside = ((x < low) | (x > high)).any(1)
@@ -378,10 +358,6 @@ class FittedModel(Shown):
         """Draw n samples of x without an observation, as a Dataset with dimension ``draw``."""
         generator = torch.Generator(device=self.model.device).manual_seed(checked_seed(seed))
         return to_dataset(self.sample(n, None, generator), self.x)
-
-
-def _bounded(variable: Variable) -> bool:
-    return any(math.isfinite(edge) for edge in variable.support)
 
 
 def chunk_size(model: Model) -> int:

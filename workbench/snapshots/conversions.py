@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from workbench.core.lazy import torch
 from workbench.inference.column_values import as_values
+from workbench.inference.fitted_model import FittedModel
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,10 +36,6 @@ def to_data_units(run: Run, x: Tensor) -> np.ndarray:
 
 def log_prob_in_data_units(run: Run, points: Tensor, observation: Sequence[float]) -> np.ndarray:
     """Return the model's log-density (n,) at points (n, D) in data units, -inf outside the bounds of x."""
-    s = run.data.standardisation
-    edges = torch.tensor([v.support for v in run.problem.x], dtype=torch.float64).T
-    outside = ((points < edges[0]) | (points > edges[1])).any(1)
-    x, volume = s.x_in_with_volume(torch.minimum(torch.maximum(points, edges[0]), edges[1]))
-    y = repeat_observation(run, observation, len(points))
-    values = run.model.log_prob(x.to(run.device, run.dtype), y).detach().cpu().double() + volume
-    return torch.where(outside, -torch.inf, values).numpy()
+    model = FittedModel(run.model, run.data.standardisation, run.problem.x, run.problem.y)
+    with torch.no_grad():
+        return to_numpy(model.log_prob(points, [observation] if run.data.has_y else None))
