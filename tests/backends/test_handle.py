@@ -147,7 +147,8 @@ def test_stop_saves_and_resume_goes_on_bit_for_bit(backend, experiment, tmp_path
 
 
 def test_a_damaged_checkpoint_fails_with_its_sentence(backend, old_folder):
-    (old_folder / "checkpoint.pt").write_bytes(b"damaged")
+    for name in ("checkpoint.pt", "checkpoint-previous.pt"):
+        (old_folder / name).write_bytes(b"damaged")
     handle = backend.start(folder=old_folder, resume=True)
     with pytest.raises(RunError, match="will not be paused"):
         handle.wait("paused")

@@ -8,8 +8,6 @@ snapshot is requested with `Handle.request`, at most one at a time (a credit, no
 from __future__ import annotations
 
 import math
-import os
-import platform
 import secrets
 import threading
 import time
@@ -268,8 +266,9 @@ class Backend(ABC):
         """Start a new run, paused before its first step, or with ``resume`` the saved one in ``folder``.
 
         ``folder`` is the run's own folder; without it the run gets a new one among `workbench.training.Runs`.
-        Raises `WorkbenchError` for an impossible experiment or a missing folder; later failures are reported
-        in the handle's status.
+        A run that ended before its first checkpoint is started again from step 0. Raises `WorkbenchError` for
+        an impossible experiment, a missing folder, or a run that another process trains; later failures are
+        reported in the handle's status.
         """
 
     @abstractmethod
@@ -311,15 +310,8 @@ def _prepare_old(folder: Path | str | None) -> tuple[Experiment, RunFolder]:
     if folder is None:
         raise RunError("A run is resumed from its folder", expected="folder=… of a saved run", found="none")
     run_folder = RunFolder(folder)
-    experiment, status = run_folder.experiment(), run_folder.status()
-    own = (status.get("host"), status.get("pid")) == (platform.node(), os.getpid())
-    if status["state"] in (STARTING, PAUSED, RUNNING) and not own:
-        raise RunError(
-            f"Run '{run_folder.id}' is already alive",
-            expected="a run whose process has ended",
-            found=f"{status['state']} in process {status.get('pid')}",
-            suggestion="look at it there, or stop it first",
-        )
+    experiment = run_folder.experiment()
+    run_folder.refuse_elsewhere()
     return experiment, run_folder
 
 

@@ -96,9 +96,9 @@ class InlineBackend(Backend):
         def make() -> Run:
             from workbench.training import Run
 
-            if resume:
-                return Run.resume(run_folder.path, device=device)
-            return Run(own_experiment, device=device, folder=run_folder.path)
+            if resume and run_folder.has_checkpoint:
+                return Run.resume(run_folder, device=device)
+            return Run(own_experiment, device=device, folder=run_folder)
 
         return InlineHandle(own_experiment, run_folder, make, eager=self._eager)
 

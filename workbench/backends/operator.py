@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from workbench.backends.base import FAILED, FINISHED, PAUSED, RUNNING, STOPPED, Status
 from workbench.core.errors import RunError, WorkbenchError
 from workbench.training import RunFolder
+from workbench.training.folder import DiskFullError
+from workbench.training.ownership import OwnershipError
 
 if TYPE_CHECKING:
     from workbench.snapshots import Snapshot, SnapshotRequest
@@ -57,11 +59,12 @@ class Operator:
         self._recent_requests: deque[tuple[Any, ...]] = deque(maxlen=4)
         self._saved_at = self._beat_at = time.monotonic()
         self._rate = _Rate()
+        self._stopping, self._lost = False, False  # lost: the run is another process's now
         with self._guard("The run could not be started"):
             self.run = run = make()
             self.status = Status(device=str(run.device), steps=run.experiment.steps)
             self._save()
-            self._rest()
+            self._rest(_news_of_the_checkpoint(run))
 
     @property
     def _active_run(self) -> Run:
@@ -89,6 +92,8 @@ class Operator:
             return
         try:
             getattr(self, f"_on_{name}")(*arguments)
+        except (OwnershipError, DiskFullError) as error:
+            self._fail(f"The command '{name}' failed", error)
         except WorkbenchError as error:
             self._update(message=str(error))
         except Exception as error:
@@ -136,6 +141,7 @@ class Operator:
         self._update(message=f"Saved at step {self._active_run.iteration}.")
 
     def _on_stop(self, reason: str = "Stopped") -> None:
+        self._stopping = True
         with self._guard("The last checkpoint could not be written"):
             self._save()
             self._left = 0
@@ -235,22 +241,44 @@ class Operator:
 
     def _write_status(self) -> None:
         self._beat_at = time.monotonic()
-        with suppress(OSError):  # a full disk must not stop the training; the next checkpoint will report it
+        if self._lost:
+            return
+        try:
             values = {**(self.run.brief() if self.run is not None else {}), **self.status.to_json()}
             self.folder.write_status(values.pop("state"), **values)
+        except OwnershipError as error:
+            self._lose(error)
+        except OSError:  # a full disk must not stop the training; the next checkpoint will report it
+            pass
 
     def _guard(self, what: str) -> _Guard:
         return _Guard(self, what)
 
     def _fail(self, what: str, error: BaseException) -> None:
-        self._left = 0
+        """End the run as failed; on a full disk pause it, so that it can be saved once there is room."""
+        if isinstance(error, OwnershipError):
+            return self._lose(error)
         message = f"{what}: {type(error).__name__}: {error}"
         if isinstance(error, WorkbenchError):
             message = str(error)
+        if isinstance(error, DiskFullError) and self.run is not None and not self._stopping:
+            return self._rest(f"Paused at step {self.run.iteration}. {message}")
+        self._left = 0
         with suppress(OSError):
             trace = "".join(traceback.format_exception(error))
-            (self.folder.path / "error.txt").write_text(trace, encoding="utf-8")
+            self.folder.write_last_words("error.txt", trace.encode())
         self._update(state=FAILED, message=message)
+
+    def _lose(self, error: OwnershipError) -> None:
+        """End the run here and leave the folder to the process that has it."""
+        self._left, self._lost = 0, True
+        self.status = replace(self.status, state=FAILED, steps_per_second=0.0, message=str(error))
+
+
+def _news_of_the_checkpoint(run: Run) -> str:
+    """Return the sentence for a run whose latest checkpoint was refused; empty for another one."""
+    last = run.events[-1] if run.events else {}
+    return last["message"] if last.get("kind") == "checkpoint" else ""
 
 
 class _Guard:

@@ -218,8 +218,9 @@ class ProcessHandle(Handle):
             status = replace(
                 self._status, state=KILLED, steps_per_second=0.0, message=self._death_message(code)
             )
-            with suppress(OSError):
-                self._run_folder.write_status(**status.to_json())
+            with suppress(OSError, RunError):
+                if self._run_folder.status().get("pid") == self._process.pid:  # else it goes on elsewhere
+                    self._run_folder.write_status(**status.to_json())
         self._publish_status(status)
         self._connection.close()
 
@@ -235,7 +236,7 @@ class ProcessHandle(Handle):
         rest = (
             f"Resume goes on from the checkpoint at {at}"
             if self._run_folder.has_checkpoint
-            else "There is no checkpoint yet"
+            else "There is no checkpoint yet: resume starts again from step 0"
         )
         return f"The worker was killed at step {self._status.iteration} ({why}). {rest}."
 

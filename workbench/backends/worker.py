@@ -55,9 +55,9 @@ class Service:
         self._acknowledged, self._report_at = True, 0.0
         self._last_news: tuple[Any, ...] = ()
         self._last_status: Status | None = None
-        signal.signal(signal.SIGTERM, self._terminate)
+        for number in (signal.SIGTERM, signal.SIGHUP):  # SIGHUP: the terminal of the server was closed
+            signal.signal(number, self._terminate)
         folder = RunFolder(order["folder"])
-        folder.write_status(STARTING)
         self._operator = Operator(lambda: _make(folder, order), folder, wall_clock=order["wall_clock"])
 
     def serve(self) -> None:
@@ -108,7 +108,8 @@ class Service:
 
 
 def _make(folder: RunFolder, order: dict[str, Any]) -> Run:
-    if order["resume"]:
+    folder.write_status(STARTING)
+    if order["resume"] and folder.has_checkpoint:
         return Run.resume(folder, device=order["device"])
     run = Run(folder.experiment(), device=order["device"])
     run.folder = folder  # the server has written the experiment and its data already

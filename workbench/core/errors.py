@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import errno
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -72,8 +74,68 @@ class RefusedError(WorkbenchError, ValueError):
     """A file that is not loaded: damaged, modified, too new or of an unknown kind."""
 
 
+class FileError(WorkbenchError, OSError):
+    """A file or folder that cannot be read or written, for a reason that the operating system gives."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # OSError would write its number alone once that is set
+
+    @classmethod
+    def of(cls, error: OSError) -> FileError:
+        """Return, and do not raise, the error for one of the operating system; it has the same ``errno``."""
+        name = error.filename if isinstance(error.filename, str | os.PathLike) else ""
+        told = cls(
+            f"The file '{os.fspath(name)}' cannot be read or written"
+            if name
+            else "A file cannot be read or written",
+            found=(error.strerror or str(error) or type(error).__name__).lower(),
+            suggestion=_FILE_REMEDIES.get(error.errno or 0, ""),
+        )
+        told.errno, told.filename = error.errno, error.filename
+        return told
+
+
+#: What to try where the operating system refuses a file, by its number of the error.
+_FILE_REMEDIES = {
+    errno.ENOENT: "check the path",
+    errno.EACCES: "choose a file or folder that you may use",
+    errno.EPERM: "choose a file or folder that you may use",
+    errno.EROFS: "choose a file or folder that you may use",
+    errno.EISDIR: "name a file, not a folder",
+    errno.ENOTDIR: "check the path: a part of it is a file, not a folder",
+    errno.ENOSPC: "make room on the disk",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
+
+
+class MemoryShortage(WorkbenchError, MemoryError):
+    """A request for more numbers than fit into memory."""
+
+    @classmethod
+    def of(cls, title: str) -> MemoryShortage:
+        """Return, and do not raise, the error for a call that ran out of memory; ``title`` names the call."""
+        return cls(
+            f"There is not enough memory for {title}", suggestion="ask for less, or for it in several parts"
+        )
+
+
+def is_memory_error(error: BaseException) -> bool:
+    """Test whether an error says that memory ran out; PyTorch says so by a `RuntimeError`."""
+    text = str(error) if isinstance(error, RuntimeError) else ""
+    return (
+        isinstance(error, MemoryError)
+        or "not enough memory" in text
+        or "can't allocate memory" in text
+        or "out of memory" in text
+    )
+
+
 class DataWarning(UserWarning):
     """Data that can be used, but whose results may surprise, such as a column with far values."""
+
+
+class RunWarning(UserWarning):
+    """A run's folder that can be used although a part of it is damaged."""
 
 
 def did_you_mean(name: str, options: Iterable[str]) -> str:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from workbench.core.lazy import lazy_attributes
 from workbench.training.compatibility import fits, refusals
 from workbench.training.experiment import Experiment
-from workbench.training.folder import RunFolder, RunInfo, Runs, home
+from workbench.training.folder import RunFolder, home
 from workbench.training.history import History, Record
+from workbench.training.run_list import RunInfo, Runs
 from workbench.training.settings import Training
 
 if TYPE_CHECKING:

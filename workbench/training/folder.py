@@ -1,41 +1,61 @@
-"""Run folders, which outlive browser, server and worker, and the list of all runs.
+"""Run folders, which outlive browser, server and worker.
 
 experiment.json   all settings, with a version          history.jsonl   one record per step
 status.json       state, iteration, process, heartbeat  events.jsonl    recoveries, early stops
 checkpoint.pt     tensors and numbers, no code          data/           data files of the problem
+checkpoint-previous.pt, checkpoint.sha256   the one before, and the digests of both
+run.lock, owner.json, .reserve              who trains the run, and room for the last words on a full disk
 """
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import platform
-import re
 import secrets
 import shutil
 import time
+import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
-from workbench.core.errors import RunError, WorkbenchError
-from workbench.core.lazy import torch
+from workbench.core.errors import RunError, RunWarning, WorkbenchError
+from workbench.training.checkpoint_files import LATEST, CheckpointFiles, fallback
 from workbench.training.experiment import Experiment
 from workbench.training.history import History, Record
+from workbench.training.ownership import (
+    ALIVE,
+    Ownership,
+    alive,
+    held_elsewhere,
+    owned_elsewhere,
+    owner_here,
+    sign_of_life,
+)
+from workbench.training.whole_files import append_lines, disk_full, read_object, write_whole
 
 if TYPE_CHECKING:
     from workbench.inference.fitted_model import FittedModel
     from workbench.problems import Problem
     from workbench.training.run import Run
 
-_RUN_ID = re.compile(r"[a-z0-9]{6,64}")
-_ALIVE = ("starting", "running", "paused")
-#: Seconds without a heartbeat after which a process on another machine counts as dead.
-_SILENCE = 60.0
+#: What status.json says of a run: its state, and the kinds of the other values that are used.
+STATES = (*ALIVE, "finished", "failed", "killed", "stopped")
+_KINDS: dict[str, tuple[type, ...]] = {
+    "iteration": (int,),
+    "steps": (int,),
+    "message": (str,),
+    "host": (str,),
+    "pid": (int,),
+    "attempt": (int,),
+    "time": (int, float),
+    "since_boot": (int, float),
+}
+
+
+class DiskFullError(RunError):
+    """A run that cannot be saved for want of room; it is unchanged and can be saved later."""
 
 
 def home() -> Path:
@@ -43,25 +63,12 @@ def home() -> Path:
     return Path(os.environ.get("WORKBENCH_HOME") or Path.home() / ".vina-workbench")
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file atomically: a reader, or a crash, finds either the old content or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with open(temporary, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 class RunFolder:
     """The folder of one run: reads and writes its files."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self.ownership, self.checkpoints = Ownership(self.path), CheckpointFiles(self.path)
 
     @property
     def id(self) -> str:
@@ -89,20 +96,22 @@ class RunFolder:
         an experiment, or with a damaged one or another problem.
         """
         try:
-            values = json.loads((self.path / "experiment.json").read_text())
-        except FileNotFoundError as error:
+            values = read_object(self.path / "experiment.json", f"The experiment of run '{self.id}'")
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise RunError(
                 f"'{self.path.name}' is not a run",
                 expected="a folder with experiment.json",
                 found=str(self.path),
             ) from error
-        except json.JSONDecodeError as error:
-            raise RunError(
-                f"The experiment of run '{self.path.name}' is damaged", found=str(error)
-            ) from error
         if problem is not None:
             values["problem"] = self._with_data(problem, values.get("problem"))
-        return Experiment.from_dict(values, folder=self.path)
+        try:
+            return Experiment.from_dict(values, folder=self.path)
+        except (WorkbenchError, OSError):
+            raise
+        except Exception as error:
+            cause = f"{type(error).__name__}: {error}"
+            raise RunError(f"The experiment of run '{self.id}' is damaged", found=cause) from error
 
     def _with_data(self, problem: Problem, stored: Any) -> Problem:
         """Return a copy of the problem with this folder's data; `RunError` for one of another kind."""
@@ -114,53 +123,111 @@ class RunFolder:
         problem.load_data(self.path)
         return problem
 
+    # ---- the right to write
+    def claim(self) -> bool:
+        """Take the folder over for writing; returns False where this object was its latest owner already.
+
+        Raises `OwnershipError` while another process trains the run, and `OSError` for a folder in which
+        nothing can be written.
+        """
+        if not self.ownership.held:
+            self.refuse_elsewhere()
+        return self.ownership.claim()
+
+    def refuse_elsewhere(self) -> None:
+        """Raise `OwnershipError` for a run that another process trains, or has paused."""
+        if owner_here(self.path) is not None:
+            return
+        status = self.status()
+        own = (status.get("host"), status.get("pid")) == (platform.node(), os.getpid())
+        if (status["state"] in ALIVE and not own) or held_elsewhere(self.path):
+            raise owned_elsewhere(self.path)
+
+    def writing_error(self, error: OSError) -> Exception:
+        """Return the error to raise for one in writing: `DiskFullError` for want of room, else ``error``."""
+        if not disk_full(error):
+            return error
+        free = shutil.disk_usage(self.path).free / 2**20
+        return DiskFullError(
+            f"Run '{self.id}' cannot be saved: the disk, or a limit on files, leaves no room",
+            expected="room for two checkpoints and the history",
+            found=f"{error.strerror}, {free:.1f} MB free in {self.path}",
+            suggestion="make room, then go on: nothing that was saved is lost",
+        )
+
     # ---- status
     def write_status(self, state: str, **values: Any) -> None:
-        """Write status.json: the state, further JSON-ready values, machine, process id and time."""
-        here = {"host": platform.node(), "pid": os.getpid(), "time": time.time()}
-        write_whole(self.path / "status.json", json.dumps({"state": state, **here, **values}).encode())
+        """Write status.json: the state, further JSON-ready values, and the sign of life of this process.
+
+        The owner of the folder gives it back with a state in which a run has none. On a full disk the room
+        that it reserves is used. Raises `OwnershipError` for a run that has been taken over.
+        """
+        owner = self.ownership
+        owner.check()
+        if not owner.held and held_elsewhere(self.path):
+            raise owned_elsewhere(self.path)
+        here = {**sign_of_life(owner.attempt if owner.held else 0), "time": time.time()}
+        data = json.dumps({"state": state, **here, **values}).encode()
+        self.write_last_words("status.json", data)
+        if state not in ALIVE:
+            owner.release()
+
+    def write_last_words(self, name: str, data: bytes) -> None:
+        """Write a small file, on a full disk into the room that the owner reserves."""
+        try:
+            write_whole(self.path / name, data)
+        except OSError as error:
+            if not (disk_full(error) and self.ownership.free_reserve()):
+                raise
+            write_whole(self.path / name, data)
 
     def status(self) -> dict[str, Any]:
         """Read the latest status.
 
-        The state is "killed" for a run whose process ended without writing another, and "stopped" for a
-        folder without a readable status.
+        The state is "killed" for a run whose owner ended without writing another, "damaged" for a folder
+        whose status cannot be read, with the reason as its message, and "stopped" for one without a status.
         """
+        nothing = {"iteration": 0, "time": 0.0, "pid": 0}
         try:
-            status = json.loads((self.path / "status.json").read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
-            return {"state": "stopped", "iteration": 0, "time": 0.0, "pid": 0}
-        if status.get("state") in _ALIVE and not _alive(status):
-            status["state"] = "killed"
-            status["message"] = (
-                "The process of this run ended without a word. Resume continues from the last checkpoint."
-            )
+            status = read_object(self.path / "status.json", "The status")
+            _check_status(status)
+        except (FileNotFoundError, NotADirectoryError):
+            return {"state": "stopped", **nothing}
+        except RunError as error:
+            return {"state": "damaged", **nothing, "message": str(error)}
+        if status["state"] in ALIVE and not alive(self.path, status):
+            status |= {"state": "killed", "message": self._death()}
         return status
+
+    def _death(self) -> str:
+        if self.has_checkpoint:
+            return "The process of this run ended without a word. Resume continues from the last checkpoint."
+        return (
+            "The process of this run ended without a word, before its first checkpoint. "
+            "Resume starts it again from step 0."
+        )
 
     # ---- checkpoint and history
     def write_checkpoint(self, state: dict[str, Any]) -> None:
-        """Write a dict of tensors, numbers and strings as the checkpoint, in place of the previous one."""
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        write_whole(self.path / "checkpoint.pt", buffer.getvalue())
+        """Write a dict of tensors, numbers and strings as the checkpoint, and keep the one before."""
+        self.checkpoints.write(state)
 
     def checkpoint(self) -> dict[str, Any]:
         """Read the latest checkpoint, without executing any code in it.
 
         Raises `RunError` where it is missing or damaged.
         """
-        path = self.path / "checkpoint.pt"
-        if not path.exists():
+        self._require_checkpoint()
+        return self.checkpoints.read(LATEST)
+
+    def _require_checkpoint(self) -> None:
+        if not self.has_checkpoint:
             raise RunError(
                 f"Run '{self.id}' has no checkpoint yet",
-                expected="checkpoint.pt",
+                expected=LATEST,
                 found="none",
                 suggestion="start the run again from its experiment",
             )
-        try:
-            return torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:
-            raise RunError(f"The checkpoint of run '{self.id}' is damaged", found=str(error)[:200]) from error
 
     def open(self, *, device: str = "auto", problem: Problem | None = None) -> Run:
         """Load the run at its latest checkpoint, with its history, for evaluation.
@@ -170,18 +237,40 @@ class RunFolder:
         The run is not attached to this folder and never writes to it, since another process may be training
         the run; `Run.resume` takes the folder over. Raises `RunError` without a usable checkpoint.
         """
+        experiment, first_error = self.experiment(problem), None
+        self._require_checkpoint()
+        for name in self.checkpoints.names():
+            version = self.checkpoints.version()
+            try:
+                run = self._open(name, experiment, device)
+            except RunError as error:
+                first_error = first_error or error
+                continue
+            if first_error is not None:
+                self.checkpoints.refused = version
+                sentence = fallback(first_error, run.iteration)
+                run.events.append({"kind": "checkpoint", "iteration": run.iteration, "message": sentence})
+                warnings.warn(sentence, RunWarning, stacklevel=2)
+            run.history = self.history(until=run.iteration)
+            return run
+        assert first_error is not None
+        raise first_error
+
+    def _open(self, name: str, experiment: Experiment, device: str) -> Run:
+        """Load the run at the checkpoint of this name. Raises `RunError` where that is not possible."""
         from workbench.training.run import Run
 
-        experiment, state = self.experiment(problem), self.checkpoint()
+        state = self.checkpoints.read(name)
         # columns of runs of version 0.1 were only shifted and scaled
         run = Run(experiment, device=device, maps=state.get("maps", {}))
         try:
             run.load_state_dict(state)
-        except (KeyError, RuntimeError, ValueError, TypeError) as error:
+        except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+            if isinstance(error, RunError):
+                raise
             raise RunError(
                 f"The checkpoint of run '{self.id}' does not fit its experiment", found=str(error)[:300]
             ) from error
-        run.history = self.history(until=run.iteration)
         return run
 
     def fitted(self, *, device: str = "auto") -> FittedModel:
@@ -191,24 +280,30 @@ class RunFolder:
     @property
     def has_checkpoint(self) -> bool:
         """True once a checkpoint has been written."""
-        return (self.path / "checkpoint.pt").exists()
+        return self.checkpoints.exist
 
     def append_history(self, records: Iterable[Record]) -> None:
         """Add records to the history on disk."""
-        with open(self.path / "history.jsonl", "a", encoding="utf-8") as stream:
-            stream.writelines(record.to_json() + "\n" for record in records)
+        append_lines(self.path / "history.jsonl", [record.to_json() for record in records])
 
     def history(self, until: int | None = None) -> History:
-        """Read the history, up to iteration ``until`` if given; lines damaged by a crash are skipped."""
+        """Read the history, up to iteration ``until`` if given; lines damaged by a crash are skipped.
+
+        Raises `RunError` for a history that cannot be read at all.
+        """
         records: dict[int, Record] = {}
-        path = self.path / "history.jsonl"
-        if path.exists():
-            for line in path.read_text(encoding="utf-8").splitlines():
-                try:
-                    record = Record.from_json(line)
-                except (ValueError, TypeError):
-                    continue
-                records[record.iteration] = record
+        try:
+            lines = (self.path / "history.jsonl").read_bytes().splitlines()
+        except (FileNotFoundError, NotADirectoryError):
+            lines = []
+        except OSError as error:
+            raise RunError(f"The history of run '{self.id}' cannot be read", found=str(error)) from error
+        for line in lines:
+            try:
+                record = Record.from_json(line.decode("utf-8"))
+            except (ValueError, TypeError):
+                continue
+            records[record.iteration] = record
         history = History(records[i] for i in sorted(records))
         return history if until is None else history.truncated(until)
 
@@ -216,99 +311,34 @@ class RunFolder:
         """Replace the history on disk."""
         write_whole(self.path / "history.jsonl", "".join(r.to_json() + "\n" for r in history).encode())
 
+    def append_events(self, events: Iterable[dict[str, Any]]) -> None:
+        """Add events (recoveries, early stops, changes of the objective) to the list on disk."""
+        append_lines(self.path / "events.jsonl", [json.dumps(event) for event in events])
+
     def append_event(self, event: dict[str, Any]) -> None:
-        """Add an event (a recovery, an early stop, a change of the objective) to the list on disk."""
-        with open(self.path / "events.jsonl", "a", encoding="utf-8") as stream:
-            stream.write(json.dumps(event) + "\n")
+        """Add one event to the list on disk."""
+        self.append_events([event])
 
-
-def _alive(status: dict[str, Any]) -> bool:
-    """Test whether the process that wrote this status still exists.
-
-    Process ids are reused, so the process must be older than the status. For a status written on another
-    machine that shares the folder, the age of the heartbeat decides.
-    """
-    write_time = float(status.get("time", 0.0))
-    if status.get("host", platform.node()) != platform.node():
-        return time.time() - write_time < _SILENCE
-    try:
-        process = psutil.Process(int(status.get("pid", 0)))
-        started_before = (
-            process.create_time() <= write_time + 1.0
-        )  # clocks are read to a hundredth of a second
-        return started_before and process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
-    except psutil.AccessDenied:
-        return True
-    except (psutil.Error, ValueError):
-        return False
-
-
-@dataclass(frozen=True)
-class RunInfo:
-    """Summary of a run in the list of all runs; ``created`` is in seconds since the epoch."""
-
-    id: str
-    path: Path
-    title: str
-    state: str
-    iteration: int
-    steps: int
-    created: float
-    message: str = ""
-
-
-class Runs:
-    """The runs under one root folder, by default all of the workbench's home."""
-
-    def __init__(self, root: str | Path | None = None) -> None:
-        self.root = Path(root) if root is not None else home() / "runs"
-
-    def folder(self, run_id: str) -> RunFolder:
-        """Return the folder of a run. Raises `RunError` for an unknown id, or a path in place of one."""
-        if not _RUN_ID.fullmatch(run_id) or not (self.root / run_id).is_dir():
-            raise RunError(f"There is no run '{run_id[:64]}'", suggestion="look at the list of runs")
-        return RunFolder(self.root / run_id)
-
-    def list(self) -> list[RunInfo]:
-        """Summarise all runs, newest first."""
-        if not self.root.is_dir():
-            return []
-        infos = [
-            self._info(RunFolder(path))
-            for path in self.root.iterdir()
-            if path.is_dir() and (path / "experiment.json").exists()
-        ]
-        return sorted(infos, key=lambda info: info.created, reverse=True)
-
-    def _info(self, folder: RunFolder) -> RunInfo:
-        status = folder.status()
-        creation_time = (folder.path / "experiment.json").stat().st_mtime
-        try:
-            values = json.loads((folder.path / "experiment.json").read_text())
-            title = " · ".join(values[part]["key"] for part in ("problem", "architecture", "objective"))
-            steps = int(values.get("steps", 0))
-        except (OSError, ValueError, KeyError, TypeError, WorkbenchError):
-            title, steps, status = (
-                "damaged",
-                0,
-                {"state": "failed", "message": "experiment.json cannot be read"},
-            )
-        return RunInfo(
-            folder.id,
-            folder.path,
-            title,
-            status.get("state", "stopped"),
-            int(status.get("iteration", 0)),
-            steps,
-            creation_time,
-            status.get("message", ""),
+    def rewrite_events(self, events: Iterable[dict[str, Any]]) -> None:
+        """Replace the list of events on disk."""
+        write_whole(
+            self.path / "events.jsonl", "".join(f"{json.dumps(event)}\n" for event in events).encode()
         )
 
-    def delete(self, run_id: str) -> None:
-        """Remove a run's folder. Raises `RunError` for a run that is still alive."""
-        folder = self.folder(run_id)
-        if folder.status()["state"] in _ALIVE:
-            raise RunError(
-                f"Run '{run_id}' is still alive", expected="a run that has ended", suggestion="stop it first"
+
+def _check_status(status: dict[str, Any]) -> None:
+    """Raise `RunError` for a status with a value of the wrong kind."""
+    state = status.get("state")
+    if state not in STATES:
+        content = f"status.json has {f'the state {state!r}' if 'state' in status else 'no state'}"
+        raise RunError("The status is damaged", expected=f"one of {', '.join(STATES)}", found=content)
+    for name, kinds in _KINDS.items():
+        value = status.get(name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, kinds)):
+            noun = {str: "a text", int: "a whole number"}.get(
+                kinds[0] if len(kinds) == 1 else float, "a number"
             )
-        shutil.rmtree(folder.path)
+            content = f"status.json has {name} {str(value)[:40]!r}"
+            raise RunError("The status is damaged", expected=f"{name} as {noun}", found=content)
+        if value is None:
+            status.pop(name, None)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from workbench.core.errors import NonFiniteError
+from workbench.core.errors import NonFiniteError, RunError
 from workbench.core.lazy import torch
+
+if TYPE_CHECKING:
+    from workbench.training.run import Run
 
 _KEEP_EVERY = 25
 _SLOWER = 0.5
@@ -78,6 +81,23 @@ class Guard:
         """Restore the state that `state_dict` returned."""
         self.factor, self.recoveries = state["factor"], state["recoveries"]
         self.good, self.good_iteration = state["good"], state["good_iteration"]
+
+
+def refuse_non_finite(run: Run) -> None:
+    """Raise `RunError` where weights of a run's network, of its average or of its best are not finite."""
+    states = {"weights": run.model.state_dict(), "best weights": run.best_state or {}}
+    if run.average is not None:
+        states["averaged weights"] = run.average.state
+    names = [name for name, _ in run.model.named_parameters()]
+    for noun, state in states.items():
+        for name in names:
+            if name in state and not torch.isfinite(state[name]).all():
+                count = int((~torch.isfinite(state[name])).sum())
+                raise RunError(
+                    f"The checkpoint's {noun} are not usable",
+                    expected="finite numbers",
+                    found=f"{count} of {state[name].numel()} numbers in '{name}' are not finite",
+                )
 
 
 def finite(*values: float) -> bool:

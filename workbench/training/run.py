@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.core.errors import RunError
 from workbench.core.global_numbers import global_numbers
 from workbench.core.lazy import torch
 from workbench.core.spec import Spec
@@ -22,10 +22,10 @@ from workbench.training.data import RunData
 from workbench.training.device import pick_device
 from workbench.training.evaluation_mode import EvaluationMode
 from workbench.training.evaluation_points import EvaluationPoints
-from workbench.training.folder import RunFolder
 from workbench.training.history import History, Record
-from workbench.training.non_finite_guard import Guard, finite
+from workbench.training.non_finite_guard import Guard, finite, refuse_non_finite
 from workbench.training.optimisation import Average, make_average, make_optimiser, schedule
+from workbench.training.run_storage import RunStorage
 from workbench.training.run_texts import RunTexts
 from workbench.training.validation_metrics import ValidationMetrics
 
@@ -39,10 +39,11 @@ if TYPE_CHECKING:
     from workbench.problems.base import Problem, Samples
     from workbench.snapshots import Snapshot, SnapshotRequest
     from workbench.training.experiment import Experiment
+    from workbench.training.folder import RunFolder
     from workbench.training.settings import Training
 
 
-class Run(RunTexts):
+class Run(RunTexts, RunStorage):
     """The training of one experiment.
 
     Parameters
@@ -96,11 +97,10 @@ class Run(RunTexts):
         self.history = History()
         self.events: list[dict[str, Any]] = [
             {"kind": "data", "iteration": 0, "message": sentence}
-            for sentence in self.problem.warnings(self.settings.samples)
+            for sentence in (*self.problem.warnings(self.settings.samples), *self.data.notes)
         ]
         self.bad_batch: dict[str, np.ndarray] | None = None
-        self.folder: RunFolder | None = None
-        self._written, self._events_written = 0, 0
+        self._begin_without_folder()
         if folder is not None:
             self.attach(folder)
         self.evaluation_points, self.validation_metrics = EvaluationPoints(self), ValidationMetrics(self)
@@ -117,6 +117,8 @@ class Run(RunTexts):
             self.loss: Loss = self.experiment.objective.build(self.model, self.data.context())
         self.model.to(self.device, self.dtype)
         observations = self.data.train_y if self.data.has_y else None
+        if self.data.together is not None:
+            self.model.keep_together(self.data.together)
         self.model.prepare(self.data.train_x, observations, self.data.bounds)
         self.loss.to(self.device, self.dtype)
         self.optimiser = make_optimiser(self.model.parameters(), self.settings)
@@ -146,6 +148,8 @@ class Run(RunTexts):
         Steps beyond the planned number are allowed. Raises `NonFiniteError` when recovery fails.
         """
         start = time.perf_counter()
+        if self.folder is not None and not self.folder.ownership.held:
+            self.claim_before_step()
         while True:
             batch = self.data.batch(self.iteration, self.progress)
             parts, trouble = self._attempt(batch)
@@ -207,7 +211,8 @@ class Run(RunTexts):
         y = np.zeros((len(batch), 0)) if batch.y is None else batch.y.cpu().numpy()
         self.bad_batch = {"x": x, "y": y}
         if self.folder is not None:
-            np.savez(self.folder.path / f"nonfinite-{self.iteration}.npz", x=x, y=y)
+            with suppress(OSError):  # a full disk must not keep the run from recovering
+                np.savez(self.folder.path / f"nonfinite-{self.iteration}.npz", x=x, y=y)
         self.events.append(self.guard.recover(self.iteration, trouble))
 
     # ---- validation, early stopping, the end
@@ -247,10 +252,7 @@ class Run(RunTexts):
             self.guard.parts["average"] = self.average
         self.guard.good = {}
         self.guard.keep(self.iteration)
-        message = "Validation stopped improving" if self.stopped_early else "The planned steps are done"
-        if self.best_state:
-            message += f"; the weights of iteration {self.best_iteration} are kept"
-        self.events.append({"kind": "finished", "iteration": self.iteration, "message": f"{message}."})
+        self.events.append({"kind": "finished", "iteration": self.iteration, "message": self.outcome()})
 
     def evaluation_mode(self) -> EvaluationMode:
         """Return a context manager: inside, ``model`` is in evaluation mode with averaged weights, if any."""
@@ -330,7 +332,10 @@ class Run(RunTexts):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore a state of the same experiment; its objective may be another one than the present."""
+        """Restore a state of the same experiment; its objective may be another one than the present.
+
+        Raises `RunError` for weights that are not finite: such a network answers nothing.
+        """
         live_changes.restore_objective(self, state)
         state = {"average": {"updates": 0, "state": state["model"]}} | state  # an older state has none
         for name in ("iteration", "seconds", "finished", "stopped_early"):
@@ -347,53 +352,4 @@ class Run(RunTexts):
         self.events = list(state["events"])
         for name, part in self.guard.parts.items():
             part.load_state_dict(state[name])
-
-    # ---- on disk
-    def attach(self, folder: str | Path | RunFolder) -> RunFolder:
-        """Set the run's folder and write the experiment to it. `RunError` if ``samples`` were given."""
-        if self._from_samples:
-            raise RunError(
-                "A run on pairs that were handed to it cannot be resumed from a folder, so it has none",
-                suggestion="export its model with workbench.save instead",
-            )
-        self.folder = folder if isinstance(folder, RunFolder) else RunFolder(folder)
-        self.folder.write_experiment(self.experiment)
-        return self.folder
-
-    def save(self, folder: str | Path | None = None, *, state: str = "") -> RunFolder:
-        """Write checkpoint, history and status into the run's folder.
-
-        ``state`` goes into the status; default "finished" or "stopped". Raises `RunError` without a folder.
-        """
-        if folder is not None:
-            self.attach(folder)
-        if self.folder is None:
-            raise RunError(
-                "This run has no folder to be saved to", expected="run.save(folder) or Run(…, folder=…)"
-            )
-        self.folder.append_history(self.history.since(self._written))
-        self._written = self.iteration
-        for event in self.events[self._events_written :]:
-            self.folder.append_event(event)
-        self._events_written = len(self.events)
-        self.folder.write_checkpoint(self.state_dict())
-        if self.objectives:  # after the checkpoint, which brings its own objective along
-            self.folder.write_experiment(self.experiment)
-        self.folder.write_status(state or ("finished" if self.finished else "stopped"), **self.brief())
-        return self.folder
-
-    @classmethod
-    def resume(
-        cls, folder: str | Path | RunFolder, *, device: str = "auto", problem: Problem | None = None
-    ) -> Run:
-        """Continue a saved run from its latest checkpoint, in the same folder.
-
-        A run of a simulator of one's own continues with the pairs in its folder. ``problem`` brings its
-        functions back where new simulations are needed.
-        """
-        folder = folder if isinstance(folder, RunFolder) else RunFolder(folder)
-        run = folder.open(device=device, problem=problem)
-        run.folder = folder
-        folder.rewrite_history(run.history)
-        run._written, run._events_written = run.iteration, len(run.events)
-        return run
+        refuse_non_finite(self)
