@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 # Before anything imports torch, and inherited by every process that a test starts.
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -62,15 +63,23 @@ def browser(chromium: str) -> Iterator:
         instance.close()
 
 
-@pytest.fixture
-def page(browser) -> Iterator:
-    """A fresh page of 1280 by 720. No console error is tolerated, and no request that leaves this machine."""
+@contextmanager
+def guarded_context(browser) -> Iterator:
+    """A browser context with pages of 1280 by 720. On its pages and on those that they open, no console
+    error is tolerated, and no request that leaves this machine; no other host would be found."""
     context = browser.new_context(viewport={"width": 1280, "height": 720}, accept_downloads=True)
     context.set_default_timeout(20_000)
-    page, complaints = context.new_page(), []
-    page.on("console", lambda line: line.type == "error" and complaints.append(f"console: {line.text}"))
-    page.on("pageerror", lambda error: complaints.append(f"exception: {error}"))
-    page.on("request", lambda request: leaves(request.url) and complaints.append(f"request: {request.url}"))
-    yield page
+    complaints: list[str] = []
+    context.on("console", lambda line: line.type == "error" and complaints.append(f"console: {line.text}"))
+    context.on("weberror", lambda found: complaints.append(f"exception: {found.error}"))
+    context.on("request", lambda sent: leaves(sent.url) and complaints.append(f"request: {sent.url}"))
+    yield context
     context.close()
     assert not complaints, "\n".join(complaints)
+
+
+@pytest.fixture
+def page(browser) -> Iterator:
+    """A fresh page of a `guarded_context`."""
+    with guarded_context(browser) as context:
+        yield context.new_page()

@@ -9,7 +9,7 @@ import sys
 from urllib.parse import urlsplit
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# No sandbox, because builds often run as root; and no requests of the browser's own.
+# No sandbox, because builds often run as root; no requests of the browser's own; no host but this machine.
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -19,6 +19,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
     "--disable-dev-shm-usage",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1, EXCLUDE [::1]",
 ]
 
 

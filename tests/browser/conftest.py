@@ -1,8 +1,9 @@
-"""A studio of its own for the browser tests: a real server on a free port, with runs that are thrown away."""
+"""Servers of their own for the browser tests: real ones on free ports, with runs that are thrown away."""
 
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -10,12 +11,58 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 300
+#: What no line of a server's log may say.
+COMPLAINT = re.compile(r"warning|error|exception|traceback|critical", re.IGNORECASE)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def serving(folder: Path, port: int, *command: str, **variables: str) -> Iterator[str]:
+    """Run a server until the end of the block, with its log in the folder; yields its address."""
+    environment = {**os.environ, "WORKBENCH_HOME": str(folder / "home"), "PYTHONPATH": str(ROOT), **variables}
+    with open(folder / "log", "w") as log:
+        server = subprocess.Popen(
+            [sys.executable, *command], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
+        )
+    address, end = f"http://localhost:{port}/", time.monotonic() + START_SECONDS
+    try:
+        while True:
+            try:
+                urllib.request.urlopen(address, timeout=30).close()
+                break
+            except (urllib.error.URLError, OSError):
+                if server.poll() is not None or time.monotonic() > end:
+                    pytest.fail("The server did not start:\n" + (folder / "log").read_text()[-4000:])
+                time.sleep(0.5)
+        yield address
+    finally:
+        server.terminate()
+        try:
+            server.wait(30)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+        print((folder / "log").read_text()[-8000:])
+
+
+def complaints(log: Path, start: int = 0) -> list[str]:
+    """Return the warnings and errors in a log from byte ``start`` on, each with the lines that follow."""
+    if not log.is_file():
+        return []
+    lines = log.read_bytes()[start:].decode("utf-8", "replace").splitlines()
+    return ["\n".join(lines[i : i + 12]) for i, line in enumerate(lines) if COMPLAINT.search(line)][:5]
 
 
 @pytest.fixture(scope="module")
@@ -24,32 +71,19 @@ def home(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("studio") / "home"
 
 
+@pytest.fixture(autouse=True)
+def quiet_log(home: Path) -> Iterator[None]:
+    """Fail a test during which a server has logged a warning or an error."""
+    log = home.parent / "log"
+    start = log.stat().st_size if log.is_file() else 0
+    yield
+    found = complaints(log, start)
+    assert not found, "The server's log has complaints:\n" + "\n\n".join(found)
+
+
 @pytest.fixture(scope="module")
 def studio(home: Path) -> Iterator[str]:
     """The address of a studio served as `workbench serve` does. What it logged is shown when a test fails."""
-    folder = home.parent
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {**os.environ, "WORKBENCH_HOME": str(home), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "workbench", "serve", "--port", str(port)]
-    with open(folder / "log", "w") as log:
-        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
-    address, end = f"http://localhost:{port}/", time.monotonic() + START_SECONDS
-    while True:
-        try:
-            urllib.request.urlopen(address, timeout=30).close()
-            break
-        except (urllib.error.URLError, OSError):
-            if server.poll() is not None or time.monotonic() > end:
-                server.kill()
-                pytest.fail("The studio did not start:\n" + (folder / "log").read_text()[-4000:])
-            time.sleep(0.5)
-    yield address
-    server.terminate()
-    try:
-        server.wait(30)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
-    print((folder / "log").read_text()[-8000:])
+    port = free_port()
+    with serving(home.parent, port, "-m", "workbench", "serve", "--port", str(port)) as address:
+        yield address

@@ -17,8 +17,9 @@ from workbench.studies.posterior_comparison import MOST, observations, parameter
 from workbench.studies.results_table import Entry, Source, entries, frame, sources
 from workbench.ui import style, text
 from workbench.ui.card import FONT
-from workbench.ui.notifications import guard, on_exception
+from workbench.ui.notifications import guard
 from workbench.ui.overlay import loss_data, overlay
+from workbench.ui.page import prepare
 from workbench.ui.studio import detach_busy_state
 
 FILTER = {"type": "input", "func": "like", "placeholder": "filter"}
@@ -243,9 +244,7 @@ def _table() -> pn.widgets.Tabulator:
 
 def compare() -> pmui.Page:
     """Build the comparison page for one browser session; called by ``apps/compare.py`` and `serve`."""
-    pn.extension(
-        "tabulator", notifications=True, throttled=True, raw_css=[style.SHEET], exception_handler=on_exception
-    )
+    prepare("tabulator", throttled=True, reconnect=True)
     page = pmui.Page(
         title="VINA workbench: compare",
         main=[Compare([RESULTS])],

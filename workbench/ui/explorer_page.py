@@ -15,9 +15,10 @@ from workbench.ui.exploration import MAX_VARIABLES, Exploration
 from workbench.ui.live_figure import LiveFigure
 from workbench.ui.models import Models
 from workbench.ui.navigation import Navigation
-from workbench.ui.notifications import guard, on_exception, report_error
+from workbench.ui.notifications import guard, report_error
 from workbench.ui.numbers import numbers
 from workbench.ui.observation_picker import ObservationPicker
+from workbench.ui.page import prepare
 from workbench.ui.predictive_view import PredictiveView
 from workbench.ui.process_pool import ProcessPool
 from workbench.ui.refinement_panel import RefinementPanel, warnings_of
@@ -277,13 +278,7 @@ def _small(label: str, icon: str, tooltip: str, css: str) -> Any:
 def explorer() -> ExplorerPage:
     """Build the posterior explorer for one browser session; called by ``apps/posterior.py`` and `serve`."""
     # not throttled: the posterior follows every movement of a slider
-    pn.extension(
-        "tabulator",
-        notifications=True,
-        raw_css=[style.SHEET],
-        exception_handler=on_exception,
-        reconnect=True,
-    )
+    prepare("tabulator", reconnect=True)
     arguments = {
         key: values[0].decode("utf-8", "replace") for key, values in pn.state.session_args.items() if values
     }

@@ -94,6 +94,12 @@ class Form(pn.viewable.Viewer):
         finally:
             self._updating = False
 
+    def show_values(self) -> None:
+        """Set all widgets to the values in the Spec, of which code may have changed some."""
+        for name, setting in self.settings.items():
+            if self.widgets[name].value != to_widget(setting, getattr(self.spec, name)):
+                self.show_value(name)
+
     def set(self, name: str, value: Any) -> None:
         """Set a setting of the Spec from code, and its widget. Raises `SpecError` for an invalid value."""
         self.spec.set(name, value)

@@ -45,7 +45,7 @@ class Picker(pn.viewable.Viewer):
         super().__init__()
         self.kind, self.choices, self._on_pick = kind, choices, on_pick
         self._notify_change, self._on_error, self._extra = on_change, on_error, extra
-        self._silent, self.form = False, None
+        self._silent, self.form, self.editor = False, None, None
         self.select = pmui.Select(
             label=text.label(kind),
             size="small",
@@ -90,24 +90,29 @@ class Picker(pn.viewable.Viewer):
         options = {
             option_label(member.title, reasons[member.key]): member.key for member in CATALOGUES[self.kind]
         }
+        disabled = [key for key, reason in reasons.items() if reason]
         self._silent = True
         try:
-            self.select.param.update(
-                options=options,
-                value=spec.key,
-                disabled_options=[k for k, reason in reasons.items() if reason],
-            )
+            if spec.key in self.select.disabled_options:
+                self.select.disabled_options = []  # a value must not be among the ones of the last choices
+            self.select.param.update(options=options, value=spec.key, disabled_options=disabled)
+            # the browser knows them by their labels, which change with the reasons
+            self.select.param.trigger("disabled_options")
         finally:
             self._silent = False
         self.about.object = about(spec)
         self._show_card()
         ignored_settings = self._unused(spec)
         if self.form is None or self.form.spec is not spec or self.form.unused != ignored_settings:
-            extra, skip = self._extra(spec) if self._extra else (None, frozenset())
+            self.editor, skip = self._extra(spec) if self._extra else (None, frozenset())
             skip |= ignored_settings
             self.form = Form(spec, on_change=self._on_change, on_error=self._on_error, skip=skip)
             self.form.unused = ignored_settings
-            self._settings.objects = [self.form] if extra is None else [extra, self.form]
+            self._settings.objects = [self.form] if self.editor is None else [self.editor, self.form]
+        else:
+            self.form.show_values()
+            if hasattr(self.editor, "refresh"):  # it shows settings that the form changes
+                self.editor.refresh()
 
     def _unused(self, spec: Spec) -> frozenset[str]:
         """Return the names of a Spec's settings that have no effect with the other choices, and so get no

@@ -13,7 +13,27 @@ from workbench.export import notebook
 from workbench.ui import text
 from workbench.ui.session import Session
 
-COPY = "navigator.clipboard && navigator.clipboard.writeText(source.value)"
+#: Copies the text of ``field`` and says on the button for two seconds whether that worked. Without the
+#: browser's clipboard, as on a page that is served without HTTPS, a selected text field is copied.
+COPY = """
+const say = (words) => {
+    button.data.label = words
+    setTimeout(() => { button.data.label = label }, 2000)
+}
+const by_hand = () => {
+    const area = document.createElement("textarea")
+    area.value = field.data.value
+    document.body.appendChild(area)
+    area.select()
+    const done = document.execCommand("copy")
+    area.remove()
+    say(done ? copied : failed)
+}
+if (navigator.clipboard) navigator.clipboard.writeText(field.data.value).then(() => say(copied), by_hand)
+else by_hand()
+"""
+#: Words on the button after the text was copied, and where the browser did not allow it.
+COPIED, FAILED = "Copied", "Not copied: select the text"
 
 
 class Share(pn.viewable.Viewer):
@@ -22,6 +42,7 @@ class Share(pn.viewable.Viewer):
     def __init__(self, session: Session, guard: Callable[[Callable[[], None]], None]) -> None:
         super().__init__()
         self.session, self._guard = session, guard
+        self._texts = ("", "")  # link and Python code of the choices
         self.link = pmui.TextInput(
             label="Link",
             sizing_mode="stretch_width",
@@ -52,10 +73,14 @@ class Share(pn.viewable.Viewer):
             icon="data_object",
             css_classes=["wb-json"],
         )
+        for field in (self.link, self.python):
+            field.param.watch(lambda _: self._restore(), "value")
         copies = [
             copy_button("Copy link", self.link, "wb-copy-link"),
             copy_button("Copy as Python", self.python, "wb-copy-python"),
         ]
+        # also while this page is open: the choices stand beside it
+        session.param.watch(lambda *_: self.refresh(), "dirty")
         self._layout = pn.Column(
             pn.pane.HTML(
                 '<div class="wb-heading">Share the choices on the left</div>', margin=(10, 10, 4, 10)
@@ -71,14 +96,24 @@ class Share(pn.viewable.Viewer):
 
     def refresh(self) -> None:
         """Update the page to the current choices."""
-        experiment, reason = self.session.choices.experiment(), self.session.choices.refusal()
-        try:
-            self.link.value = f"{address()}?e={experiment.to_link()}"
-        except WorkbenchError as error:
-            self.link.value, reason = "", str(error)
-        self.python.value = experiment.to_python()
+        self._texts, reason = self._written()
+        self._restore()
         self.notebook.disabled = bool(self.session.choices.refusal())
         self.message.object = f'<div class="wb-message bad">{text.escape(reason)}</div>' if reason else ""
+
+    def _written(self) -> tuple[tuple[str, str], str]:
+        """Return link and Python code of the choices, and the reason why they cannot be shared or trained."""
+        experiment, reason = self.session.choices.experiment(), self.session.choices.refusal()
+        link = ""
+        try:
+            link = f"{address()}?e={experiment.to_link()}"
+        except WorkbenchError as error:
+            reason = str(error)
+        return (link, experiment.to_python()), reason
+
+    def _restore(self) -> None:
+        """Show link and code of the choices, also after the user has typed into their fields."""
+        self.link.value, self.python.value = self._texts
 
     def _notebook(self) -> io.BytesIO:
         buffer = io.BytesIO()
@@ -93,12 +128,13 @@ class Share(pn.viewable.Viewer):
         return self._layout
 
 
-def copy_button(label: str, source: pn.widgets.Widget, css: str) -> pmui.Button:
-    """Return a button that copies a widget's value to the clipboard, within the browser."""
+def copy_button(label: str, field: pn.widgets.Widget, css: str) -> pmui.Button:
+    """Return a button that copies a field's value to the clipboard, within the browser."""
     button = pmui.Button(
         label=label, icon="content_copy", variant="outlined", css_classes=[css], margin=(8, 10)
     )
-    button.js_on_click(args={"source": source}, code=COPY)
+    words = {"label": label, "copied": COPIED, "failed": FAILED}
+    button.js_on_click(args={"field": field, "button": button, **words}, code=COPY)
     return button
 
 

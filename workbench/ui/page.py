@@ -1,0 +1,27 @@
+"""What every page needs before its components are built: extensions, and style sheets of its server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import panel as pn
+from panel.io.resources import LOCAL_DIST
+
+from workbench.ui import style
+from workbench.ui.notifications import on_exception
+
+
+def prepare(*extensions: str, **options: Any) -> None:
+    """Load Panel's extensions for a page, which shows errors as notifications.
+
+    Every style sheet comes from the page's own server. Panel replaces the addresses of its content delivery
+    network only when it renders a page's HTML. A session that a websocket starts has no HTML of its own: the
+    first session has ended, since the browser took more than 15 s to connect or was away. Its page would ask
+    a foreign host and stay unstyled. Here the address is set before the first component is built.
+    """
+    pn.extension(
+        *extensions, notifications=True, raw_css=[style.SHEET], exception_handler=on_exception, **options
+    )
+    document = pn.state.curdoc
+    if document is not None:
+        document.template_variables["dist_url"] = LOCAL_DIST
