@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.backends.base import Backend, Handle, prepare
 from workbench.backends.operator import Operator
+from workbench.core.entries import public
 
 if TYPE_CHECKING:
     from workbench.training import Experiment, Run, RunFolder
@@ -83,6 +84,7 @@ class InlineBackend(Backend):
     def __init__(self, *, eager: bool = True) -> None:
         self._eager = eager
 
+    @public
     def start(
         self,
         experiment: Experiment | None = None,

@@ -7,13 +7,13 @@ import signal
 import sys
 import threading
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from workbench.backends import Handle, InlineBackend
 from workbench.cli.text import names, print_json, setting_pairs
+from workbench.core.documents import read_text
 from workbench.core.errors import DataWarning, RunError, SpecError
 from workbench.problems import PROBLEMS, Problem
 from workbench.problems.user.readers import declared_columns, split_path
@@ -39,7 +39,8 @@ def _train(args: argparse.Namespace) -> int:
         run = _intact(handle)
         if args.resume:
             _change(run, args)
-        before, notes = run.brief(), run.experiment.warnings()
+        before = run.brief()
+        notes = list(dict.fromkeys([*run.experiment.warnings(), *run.data.notes]))
         for sentence in notes:
             print(f"Note: {sentence}", file=sys.stderr)
         was_interrupted = _advance(handle)
@@ -87,10 +88,14 @@ def experiment(args: argparse.Namespace) -> Experiment:
     parts = {part: getattr(args, part) for part in ("architecture", "objective") if getattr(args, part)}
     problem = _table(args) if args.data or args.x or args.y else args.problem
     if args.experiment:
-        base = Experiment.from_json(Path(args.experiment).read_text(encoding="utf-8"))
+        base = Experiment.from_json(read_text(args.experiment, "The experiment's file"))
         base = base.replace(**parts, **({"problem": problem} if problem else {}))
     elif problem and args.recommended is not None:
-        base = Experiment.recommended(problem, args.recommended).replace(**parts)
+        plain = Experiment(problem)
+        for name, value in setting_pairs(args.settings):  # kinds of columns decide what is recommended
+            if _of_problem(plain, name):
+                plain = plain.with_setting(name, value)
+        base = Experiment.recommended(plain.problem, args.recommended).replace(**parts)
     elif problem:
         base = Experiment(problem, **parts)
     else:
@@ -106,6 +111,13 @@ def experiment(args: argparse.Namespace) -> Experiment:
     return base.replace(**numbers)
 
 
+def _of_problem(experiment: Experiment, name: str) -> bool:
+    """Test whether a setting on the command line is one of the experiment's problem alone."""
+    part, dot, setting = name.partition(".")
+    settings = {s.name for s in experiment.problem.settings()}
+    return (part == "problem" and setting in settings) if dot else name in settings
+
+
 def _table(args: argparse.Namespace) -> Problem:
     """Return the problem ``table`` for the user's own file and columns; its rows are read later, once
     ``--set`` has been applied."""
@@ -118,6 +130,7 @@ def _table(args: argparse.Namespace) -> Problem:
             "A table needs its file and its columns",
             expected="--data FILE --x a,b (and --y c,d where something is observed)",
             found="--data without --x" if args.data else "no --data",
+            suggestion=f"'workbench table {args.data}' lists its columns" if args.data else "",
         )
     file, group = split_path(args.data)
     if not file.exists():
@@ -166,17 +179,22 @@ def _advance(handle: Handle) -> bool:
         while handle.status().state == "running" and not interruption.requested:
             bar.update(handle.advance(1))
             bar.set_postfix(loss=f"{handle.status().loss:.4g}", refresh=False)
+    status = handle.status()
+    if status.state == "paused" and not interruption.requested:  # such as on a full disk
+        raise RunError(status.message)
     return interruption.requested
 
 
 class _Interruption:
-    """Context in which Ctrl+C or SIGTERM ends training after the current step, and a second signal at
-    once."""
+    """Context in which Ctrl+C, SIGTERM or SIGHUP (a closed terminal) ends training after the current step,
+    and a second signal at once."""
 
     def __enter__(self) -> _Interruption:
         self.requested, self.before = False, {}
         if threading.current_thread() is threading.main_thread():
-            numbers = (signal.SIGINT, signal.SIGTERM)
+            numbers = [signal.SIGINT, signal.SIGTERM]
+            if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
+                numbers.append(signal.SIGHUP)
             self.before = {number: signal.signal(number, self._handle) for number in numbers}
         return self
 

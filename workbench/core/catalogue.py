@@ -148,6 +148,8 @@ class Registry(Generic[Entry]):
         return cast(SpecError, unknown(self.noun, key, self._entries))
 
     def __contains__(self, key: object) -> bool:
+        if not isinstance(key, str):  # what cannot be hashed included
+            return False
         if key not in self._entries:
             self._load_plugins()
         return key in self._entries

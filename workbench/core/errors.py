@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import errno
 import os
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -50,6 +51,10 @@ class SpecError(WorkbenchError, ValueError):
     """An unknown setting or key, or a value out of bounds or of the wrong type."""
 
 
+class PositionError(SpecError, IndexError):
+    """A position in a sequence that is beyond its end."""
+
+
 class IncompatibleError(WorkbenchError, ValueError):
     """Choices that cannot be used together, such as a problem and an objective."""
 
@@ -83,18 +88,19 @@ class FileError(WorkbenchError, OSError):
     @classmethod
     def of(cls, error: OSError) -> FileError:
         """Return, and do not raise, the error for one of the operating system; it has the same ``errno``."""
-        name = error.filename if isinstance(error.filename, str | os.PathLike) else ""
+        name = os.fspath(error.filename) if isinstance(error.filename, str | os.PathLike) else ""
+        name = _TEMPORARY.sub(r"\1\2", name)
         told = cls(
-            f"The file '{os.fspath(name)}' cannot be read or written"
-            if name
-            else "A file cannot be read or written",
+            f"The file '{name}' cannot be read or written" if name else "A file cannot be read or written",
             found=(error.strerror or str(error) or type(error).__name__).lower(),
             suggestion=_FILE_REMEDIES.get(error.errno or 0, ""),
         )
-        told.errno, told.filename = error.errno, error.filename
+        told.errno, told.strerror, told.filename = error.errno, error.strerror, error.filename
         return told
 
 
+#: A temporary file, which is moved into place when it is whole: folder, name of the file, eight digits.
+_TEMPORARY = re.compile(r"(^|.*[/\\])\.(.+)\.[0-9a-f]{8}$")
 #: What to try where the operating system refuses a file, by its number of the error.
 _FILE_REMEDIES = {
     errno.ENOENT: "check the path",

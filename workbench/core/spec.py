@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 
 import param
 
+from workbench.core.entries import public
 from workbench.core.errors import SpecError, did_you_mean, unknown
 from workbench.core.markup import html_table
 from workbench.core.names import split_names
@@ -157,6 +158,7 @@ class Spec(param.Parameterized):
             )
         return cls(**values)
 
+    @public
     def set(self, name: str, value: Any) -> None:
         """Change one setting. Raises `SpecError`, and changes nothing, for an unknown name or a bad value."""
         names = [s.name for s in self.settings()]
@@ -236,10 +238,13 @@ def parse_setting(spec: type[Spec], name: str, text: str) -> Any:
             default = setting.default or [""]
             return [type(default[0])(part) for part in split_names(text)]
         if setting.kind == "mapping":
-            pairs = (part.rpartition(":") for part in split_names(text))
+            pairs = [part.rpartition(":") for part in split_names(text)]
+            if not all(key.strip() for key, _, _ in pairs):
+                raise ValueError(text)
             return {key.strip(): float(number) for key, _, number in pairs}
     except (KeyError, ValueError) as error:
-        raise SpecError(
-            f"Setting '{name}' cannot be '{text}'", expected=f"a value of kind {setting.kind}", found=text
-        ) from error
+        expected = setting.allowed or f"a value of kind {setting.kind}"
+        if setting.kind == "mapping":
+            expected = "NAME:NUMBER, such as hour:24, or several with commas between them"
+        raise SpecError(f"Setting '{name}' cannot be '{text}'", expected=expected, found=text) from error
     return text

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from workbench.core.entries import public
 from workbench.core.errors import SpecError, unknown
+from workbench.core.kinds import describe
 from workbench.core.numbers import plain
 
 _KEYS = (
@@ -45,7 +47,9 @@ class Variable:
         one with heavy tails, learned by t = asinh((v - median)/width of the bulk).
     levels : L >= 2 for a variable that takes the L whole numbers low, low + 1, …, low + L - 1 (low is 0
         where it is not given), `OPEN_LEVELS` for whole numbers from ``low`` to ``high``, 0 for a continuous
-        variable. In training a uniform number from -1/2 to 1/2 is added; samples are rounded.
+        variable. In training a uniform number from -1/2 to 1/2 is added; samples are rounded. Densities are
+        those of the sum: the probability of k is their integral from k - 1/2 to k + 1/2, close to their value
+        at k.
     period : period of a cyclic variable such as an angle or the hour of the day, which takes values from low
         (0 where it is not given) to low + period; 0 for a variable that is not cyclic.
     labels : texts of the categories 0, 1, 2, …; empty where the categories are numbers.
@@ -67,7 +71,8 @@ class Variable:
         for name in ("low", "high", "categories", "levels", "period"):
             object.__setattr__(self, name, plain(getattr(self, name)))
         if not isinstance(self.name, str) or not self.name.strip():
-            raise SpecError("A variable needs a name", expected="a non-empty text", found=repr(self.name))
+            raise SpecError("A variable needs a name", expected="a non-empty text", found=describe(self.name))
+        self._check_types()
         if not self.low < self.high:
             raise SpecError(
                 f"The bounds of variable '{self.name}' are not an interval",
@@ -92,6 +97,22 @@ class Variable:
         if self.labels and len(self.labels) != self.categories:
             self._refuse("labels", f"one for each of {self.categories} categories", len(self.labels))
         self._complete_bounds()
+
+    def _check_types(self) -> None:
+        """Raise `SpecError` for the first field that is no number, no text or no list of texts."""
+        for name in ("low", "high", "categories", "levels", "period"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                self._refuse(name, "a number", describe(value))
+        for name in ("categories", "levels"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value == int(value) and abs(value) < 2**53):
+                self._refuse(name, "a whole number", value)
+        for name in ("symbol", "unit", "description", "scale"):
+            if not isinstance(getattr(self, name), str):
+                self._refuse(name, "a text", describe(getattr(self, name)))
+        if isinstance(self.labels, str) or not isinstance(self.labels, Iterable):
+            self._refuse("labels", "a list of texts", describe(self.labels))
 
     def _refuse(self, noun: str, expected: str, value: Any) -> None:
         raise SpecError(
@@ -148,11 +169,16 @@ class Variable:
         return values
 
     @classmethod
+    @public
     def from_dict(cls, values: dict[str, Any]) -> Variable:
         """Build from a dict as `to_dict` returns it. Raises `SpecError` for unknown keys."""
         for key in values:
             if key not in _KEYS:
                 raise unknown("key", key, _KEYS, owner="The description of a variable")
+        if "name" not in values:
+            raise SpecError(
+                "A variable needs a name", expected="the key 'name'", found=", ".join(values) or "none"
+            )
         return cls(**values)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.core.capability import Capability
+from workbench.core.entries import public
 from workbench.core.errors import DataError, IncompatibleError, SpecError
 from workbench.core.lazy import torch
 from workbench.core.observation import checked_values
@@ -48,6 +49,7 @@ class _ForwardMap:
     title: str
 
 
+@public
 def invert(
     model: ForwardNetwork | FittedModel | Run | Problem | Callable[[Tensor], Tensor],
     observation: Sequence[float],
@@ -204,6 +206,7 @@ def _surface(
     return horizontal, vertical, surface
 
 
+@public
 def distances(inversion: xr.Dataset) -> np.ndarray:
     """Return the distance (point,) of each x found by `invert` to the nearest other one.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from workbench.core.entries import public
 from workbench.core.errors import SpecError
 from workbench.core.markup import html_table
 from workbench.core.numbers import checked_seed
@@ -95,6 +96,7 @@ def _summary(data: xr.Dataset) -> dict[str, Any]:
     }
 
 
+@public
 def diagnose(
     fitted: FittedModel | Run,
     problem: Problem | None = None,

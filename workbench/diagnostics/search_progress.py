@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workbench.core.entries import public
 from workbench.core.errors import SpecError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ COLOUR_LIMITS = (-1.5, 0.5)
 TRAIL = 12
 
 
+@public
 def search(inversion: xr.Dataset, *, frame: int = -1) -> xr.Dataset:
     """Return one recorded iteration of an inversion as a Dataset for its plot.
 

@@ -24,7 +24,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workbench.core.entries import public
 from workbench.core.errors import DataError, SpecError
+from workbench.core.numbers import checked_seed, whole_number
 from workbench.core.scale import array_scale
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 CLASSIFIERS = ("network", "neighbours")
 
 
+@public
 def exact_wasserstein(first: Tensor | np.ndarray, second: Tensor | np.ndarray) -> float:
     """Return the 2-Wasserstein distance between two sets of draws (n, D), in their units.
 
@@ -57,6 +60,7 @@ def exact_wasserstein(first: Tensor | np.ndarray, second: Tensor | np.ndarray) -
     return float(np.sqrt(costs[linear_sum_assignment(costs)].mean()))
 
 
+@public
 def c2st(
     reference: Tensor | np.ndarray,
     model: Tensor | np.ndarray,
@@ -89,6 +93,9 @@ def c2st(
         raise SpecError(
             "C2ST does not know this classifier", expected=" or ".join(CLASSIFIERS), found=classifier
         )
+    folds = whole_number(folds, "number of folds", low=2)
+    iterations = whole_number(iterations, "number of epochs")
+    seed = checked_seed(seed, low=0, high=2**32 - 1)
     first, second = (np.asarray(part, dtype=np.float64) for part in (reference, model))
     comparable = first.ndim == second.ndim == 2 and first.shape[1:] == second.shape[1:]
     if not comparable or min(len(first), len(second)) < max(2, folds):

@@ -15,9 +15,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from workbench.core.entries import public
 from workbench.core.errors import DataError, SpecError
 from workbench.core.global_numbers import global_numbers
 from workbench.core.lazy import torch
+from workbench.core.numbers import checked_seed, positive_number, whole_number
 from workbench.core.scale import column_scale
 from workbench.critics import CRITICS, Critic
 from workbench.critics.ascent import critic_loss, critic_step
@@ -65,6 +67,7 @@ class Estimate:
     critic: nn.Module | None = None
 
 
+@public
 def estimate(
     divergence: str | Divergence,
     samples_p: Tensor,
@@ -93,6 +96,9 @@ def estimate(
     """
     from workbench.divergences import DIVERGENCES
 
+    seed, learning_rate = checked_seed(seed), positive_number(learning_rate, "critic's learning rate")
+    batch_size = whole_number(batch_size, "number of points in a batch")
+    largest, steps = whole_number(largest, "largest number of points"), whole_number(steps, "steps", low=0)
     measure = DIVERGENCES.make(divergence) if isinstance(divergence, str) else divergence
     p, q = (torch.as_tensor(s) for s in (samples_p, samples_q))
     _check(p, q, _FEWEST_WITH_CRITIC if isinstance(measure, VariationalDivergence) else _FEWEST)

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 
 import param
 
-from workbench.core.errors import SpecError
+from workbench.core.entries import public
+from workbench.core.errors import SpecError, unknown
 from workbench.core.lazy import torch
 from workbench.divergences.base import DIVERGENCES, SampleDivergence, mean_off_diagonal
 
@@ -68,6 +69,7 @@ def median_distance(p: Tensor, q: Tensor, largest: int = 500) -> float:
     return middle if middle > 0 else 1.0
 
 
+@public
 def mmd_squared(
     p: Tensor,
     q: Tensor,
@@ -88,6 +90,8 @@ def mmd_squared(
     by_rows : leave out the pairs of row i of p and row i of q, which depend on each other (n = m).
     """
     _check(p, q, unbiased)
+    if kernel_name not in KERNELS:
+        raise unknown("kernel", kernel_name, KERNELS)
     kernel_name, length = _kernel_and_length(p, q, kernel_name, length)
     k_pp, k_qq, k_pq = (
         kernel(_squared_distances(a, b), kernel_name, length) for a, b in ((p, p), (q, q), (p, q))

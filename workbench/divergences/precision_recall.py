@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 
 import param
 
+from workbench.core.entries import public
+from workbench.core.errors import SpecError
 from workbench.core.lazy import torch
 from workbench.divergences.base import DIVERGENCES, FDivergence, VariationalDivergence, discrete_primal
 from workbench.divergences.jensen_shannon import JensenShannon
@@ -135,10 +137,17 @@ class PrecisionRecall(VariationalDivergence):
         return min(1.0, self.trade_off) - precision
 
 
+@public
 def precision_recall_curve(p: Tensor, q: Tensor, trade_offs: Tensor) -> tuple[Tensor, Tensor]:
     """Return precision and recall, each (k,), of a model q (m,) for data p (m,) at trade-offs λ (k,).
 
     p and q are probabilities of discrete distributions.
     """
+    if not p.ndim == q.ndim == trade_offs.ndim == 1 or len(p) != len(q):
+        raise SpecError(
+            "Precision and recall compare two discrete distributions at trade-offs",
+            expected="probabilities (m,) twice, and trade-offs (k,)",
+            found=f"{tuple(p.shape)}, {tuple(q.shape)} and {tuple(trade_offs.shape)}",
+        )
     precision = torch.minimum(trade_offs[:, None] * p, q).sum(-1)
     return precision, precision / trade_offs

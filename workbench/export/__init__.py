@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.core.entries import public
 from workbench.core.errors import ExportError, unknown
 from workbench.export.formats import ExportFormat, fitted_of
 from workbench.export.formula import Formula, Formulas, formulas
@@ -27,6 +28,7 @@ FORMATS: dict[str, ExportFormat] = {
 }
 
 
+@public
 def export(
     run_or_fitted: Run | FittedModel | str | Path,
     format: str,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.architectures import ARCHITECTURES
 from workbench.core.capability import Capability
+from workbench.core.entries import public
 from workbench.core.errors import ExportError
 from workbench.export.formats import ExportFormat, fitted_of
 
@@ -74,6 +75,7 @@ def rounded(value: sympy.Expr, digits: int = 3) -> sympy.Expr:
     return value.xreplace(numbers | whole)
 
 
+@public
 def formulas(run_or_fitted: Run | FittedModel) -> Formulas:
     """The formulas of a run or a fitted model of the architecture ``symbolic_regression``.
 

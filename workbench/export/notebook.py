@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import workbench
 from workbench.core.capability import Capability
+from workbench.core.entries import public
 from workbench.core.errors import ExportError, WorkbenchError
 from workbench.export.formats import ExportFormat
 
@@ -40,6 +41,7 @@ class Notebook(ExportFormat):
         return {"cells": len(json.loads(text)["cells"])}
 
 
+@public
 def notebook(experiment: Experiment) -> str:
     """Return the text of an .ipynb file (format 4.5, without outputs) that repeats an experiment. Raises
     `ExportError` where it could not run."""

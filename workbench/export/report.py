@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import workbench
+from workbench.core.entries import public
 from workbench.core.errors import ExportError, WorkbenchError
 from workbench.core.numbers import checked_seed
 from workbench.core.observation import optional_values
@@ -36,6 +37,7 @@ class Report(ExportFormat):
     summary = "One HTML page: settings, curves, pictures and the diagnostics' verdicts; needs no network."
     suffix = ".html"
     of_run = True
+    expensive = True
 
     def write(
         self,
@@ -47,6 +49,7 @@ class Report(ExportFormat):
         return {"bytes": report(fitted, path, observation=observation).stat().st_size}
 
 
+@public
 def report(
     run: Run | str | Path,
     path: str | Path,

@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 import workbench
 from workbench.core.capability import Capability
+from workbench.core.documents import read_json
+from workbench.core.entries import public
 from workbench.core.errors import DataError, ExportError
 from workbench.core.lazy import torch
 from workbench.core.names import file_names, original_attribute
@@ -47,6 +49,7 @@ class SimulationResult:
     resumed: int
 
 
+@public
 def simulate(
     problem: Problem | str,
     draws: int,
@@ -70,7 +73,7 @@ def simulate(
     and the same call continues).
     """
     problem = PROBLEMS.make(problem) if isinstance(problem, str) else problem
-    path, seed = Path(path), checked_seed(seed)
+    path, seed = Path(path), checked_seed(seed, low=0)
     draws = whole_number(draws, "number of draws", error=DataError)
     chunk = whole_number(chunk, "number of pairs in a chunk", error=DataError)
     _check(problem, path)
@@ -80,6 +83,7 @@ def simulate(
         _check_same(path, request, _attributes(path))
         return SimulationResult(path, draws, total, total)
     part = path.with_name(path.name + ".part")
+    _check_room(path, draws * (len(problem.x) + len(problem.y)) * 8)
     try:
         before = _begin(part, request, problem)
         for index in range(before, total):
@@ -122,6 +126,19 @@ def _check(problem: Problem, path: Path) -> None:
         raise ExportError("Simulations are written as a Zarr dataset", expected="FILE.zarr", found=str(path))
 
 
+def _check_room(path: Path, size: int) -> None:
+    """Raise `ExportError` where the disk of ``path`` is smaller than ``size`` bytes."""
+    folder = next((p for p in path.absolute().parents if p.is_dir()), Path("/"))
+    total = shutil.disk_usage(folder).total
+    if size > total:
+        raise ExportError(
+            f"The simulations do not fit on the disk of '{folder}'",
+            expected=f"at most {total} bytes",
+            found=f"{size} bytes",
+            suggestion="ask for fewer draws, or name a folder on a larger disk",
+        )
+
+
 def _request(problem: Problem, draws: int, chunk: int, seed: int) -> dict[str, Any]:
     """Return what determines the numbers of a dataset, to be stored with it."""
     return {
@@ -145,7 +162,7 @@ def _begin(part: Path, request: dict[str, Any], problem: Problem) -> int:
     number of finished chunks."""
     note = part / _PROGRESS
     if note.is_file():
-        _check_same(part, request, json.loads(note.read_text(encoding="utf-8"))["asked"])
+        _check_same(part, request, _read_note(part)["asked"])
         return _finished(part)
     if part.exists():  # cut off before the first note: no chunk in it is complete
         shutil.rmtree(part)
@@ -157,7 +174,7 @@ def _begin(part: Path, request: dict[str, Any], problem: Problem) -> int:
 
 def _mark(part: Path, count: int) -> None:
     """Record in ``progress.json`` that ``count`` chunks are complete."""
-    _write_note(part, json.loads((part / _PROGRESS).read_text(encoding="utf-8"))["asked"], count)
+    _write_note(part, _read_note(part)["asked"], count)
 
 
 def _write_note(part: Path, request: dict[str, Any], count: int) -> None:
@@ -167,8 +184,24 @@ def _write_note(part: Path, request: dict[str, Any], count: int) -> None:
 
 
 def _finished(part: Path) -> int:
-    note = part / _PROGRESS
-    return int(json.loads(note.read_text(encoding="utf-8"))["done"]) if note.is_file() else 0
+    return _read_note(part)["done"] if (part / _PROGRESS).is_file() else 0
+
+
+def _read_note(part: Path) -> dict[str, Any]:
+    """Read ``progress.json``. Raises `ExportError` for a damaged one."""
+    note = read_json((part / _PROGRESS).read_bytes(), f"The file '{part.name}/{_PROGRESS}'", ExportError)
+    if (
+        not isinstance(note, dict)
+        or not isinstance(note.get("asked"), dict)
+        or type(note.get("done")) is not int
+    ):
+        raise ExportError(
+            f"The file '{part.name}/{_PROGRESS}' is damaged",
+            expected="the request and the number of finished chunks",
+            found=str(note)[:80],
+            suggestion=f"remove '{part}' and begin anew",
+        )
+    return note
 
 
 def _check_same(where: Path, request: dict[str, Any], previous: dict[str, Any]) -> None:

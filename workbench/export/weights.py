@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.architectures import ARCHITECTURES
+from workbench.core.entries import public
 from workbench.core.errors import DataError, ExportError, RefusedError, WorkbenchError
 from workbench.core.global_numbers import global_numbers
 from workbench.core.lazy import torch
@@ -72,6 +73,7 @@ class Weights(ExportFormat):
         return report
 
 
+@public
 def save(run_or_fitted: Run | FittedModel, path: str | Path) -> Path:
     """Write a run or a fitted model as weights with a manifest to ``path`` (.zip), and load the file once
     to check it."""
@@ -80,6 +82,7 @@ def save(run_or_fitted: Run | FittedModel, path: str | Path) -> Path:
     return path
 
 
+@public
 def load(path: str | Path, *, device: str = "cpu") -> FittedModel:
     """Load the model of a file that `save` wrote. Nothing in the file is executed.
 
@@ -91,6 +94,7 @@ def load(path: str | Path, *, device: str = "cpu") -> FittedModel:
     return model if device == "cpu" else model.to(device)
 
 
+@public
 def check(path: str | Path) -> dict[str, Any]:
     """Describe a file: ``ok`` (True where `load` would accept it), ``error`` (a sentence or ""), and its
     content."""
@@ -112,12 +116,11 @@ def _open(path: Path) -> tuple[FittedModel, dict[str, Any]]:
     manifest.check_members(path.name, description, members)
     tensors = _tensors(path.name, MODEL, members[MODEL])
     model = _build(path.name, description, tensors)
+    manifest.check_capabilities(path.name, description, model.model.capabilities)
     model.typicality = _typicality(path.name, members, model.model.context)
     exact = vectors.exact_copy(model)
     reference = _tensors(path.name, VECTORS, members[VECTORS])
-    rows = len(reference["input.z"]) if "input.z" in reference and reference["input.z"].ndim else 0
-    if not rows:
-        raise RefusedError(f"The file '{path.name}' is refused: it has no test vectors")
+    rows = vectors.check_rows(path.name, reference)
     _compare_layout(
         path.name, VECTORS, reference, {k: (s, torch.float64) for k, s in vectors.shapes(exact, rows).items()}
     )

@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from workbench.core.entries import public
 from workbench.core.errors import DataError, SpecError
 from workbench.core.global_numbers import global_numbers
 from workbench.core.lazy import torch
-from workbench.core.numbers import checked_seed
+from workbench.core.numbers import checked_seed, positive_number
 from workbench.core.scale import column_scale
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _BATCH, _HELD_OUT = 256, 0.1
 
 
+@public
 def train_forward(
     problem: Problem,
     *,
@@ -54,7 +56,7 @@ def train_forward(
             "No network can be trained like this",
             expected=f"activation {', '.join(ACTIVATIONS)}; samples, steps, width and depth of at least 1",
         )
-    seed = checked_seed(seed)
+    seed, learning_rate = checked_seed(seed), positive_number(learning_rate, "learning rate")
     generator = torch.Generator().manual_seed(seed)
     pairs = problem.draw(samples, generator)
     n_held_out = max(1, round(_HELD_OUT * len(pairs)))

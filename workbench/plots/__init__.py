@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache, wraps
 from importlib import import_module
 from importlib.util import find_spec
+from inspect import signature
 from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any
 
 from workbench.core import plugins
-from workbench.core.errors import unknown
+from workbench.core.entries import public
+from workbench.core.errors import DataError, WorkbenchError, unknown
 
 #: Functions that the package offers besides the plots, with their modules.
 _FUNCTIONS = {"figure": "trends", "save_figure": "trends", "save": "files"}
@@ -78,18 +80,40 @@ def _plot_of_module(name: str) -> Callable[..., Any] | None:
 
 @cache
 def _taking_runs(plot: Callable[..., Any], name: str) -> Callable[..., Any]:
-    """Make a plot take a run or a snapshot as well, in place of the Dataset of its view."""
+    """Make a plot take a run or a snapshot as well, in place of the Dataset of its view.
+
+    A Dataset that lacks what the plot shows is refused by a `DataError`.
+    """
+    checked_plot, first = public(plot), next(iter(signature(plot).parameters))
 
     @wraps(plot)
-    def drawn(data: Any, *arguments: Any, **settings: Any) -> Any:
+    def drawn(*arguments: Any, **settings: Any) -> Any:
+        data = arguments[0] if arguments else settings.pop(first, None)
         # the class of a run is not known here, since it needs torch
         if callable(getattr(data, "snapshot", None)):
             data = data.snapshot(_VIEWS.get(name, name))
         if callable(getattr(data, "labelled", None)):
             data = data.labelled(_VIEWS.get(name, name))
-        return plot(data, *arguments, **settings)
+        try:
+            return checked_plot(data, *arguments[1:], **settings)
+        except WorkbenchError:
+            raise
+        except (KeyError, AttributeError, IndexError, TypeError, ValueError) as error:
+            raise DataError(
+                f"The plot '{name}' cannot be drawn from these data",
+                expected=f"the Dataset of the view or check '{name}'",
+                found=_contents(data) or f"{type(error).__name__}: {error}",
+            ) from error
 
     return drawn
+
+
+def _contents(data: Any) -> str:
+    """Name the variables of a Dataset in words; "" for anything else."""
+    names = [str(name) for name in getattr(data, "data_vars", ())]
+    if not hasattr(data, "data_vars"):
+        return ""
+    return f"a Dataset of {', '.join(names[:8])}" if names else "an empty Dataset"
 
 
 PLOTS = PlotTable()

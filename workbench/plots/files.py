@@ -9,12 +9,14 @@ from typing import Any
 import holoviews as hv
 
 import workbench.plots.style  # noqa: F401  loads the renderer
+from workbench.core.entries import public
 from workbench.core.errors import ExportError
 
 #: Formats that Matplotlib writes, and the interactive page.
 IMAGES, PAGES = (".png", ".svg", ".pdf"), (".html",)
 
 
+@public
 def save(
     figure: Any, path: str | Path, *, width: int = 640, height: int = 480, dpi: int = 200, title: str = ""
 ) -> Path:

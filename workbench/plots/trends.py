@@ -13,6 +13,7 @@ from bokeh.embed import file_html
 from bokeh.models import FixedTicker
 from bokeh.resources import INLINE
 
+from workbench.core.entries import public
 from workbench.plots.posteriors import MARKERS
 from workbench.plots.style import FIGURE, LEGEND, SERIES, dimensions, fix_axes, line, overlay, register
 
@@ -90,6 +91,7 @@ def trends(data: xr.Dataset) -> hv.Overlay:
     return overlay(elements, data, "Trends").opts(hv.opts.Overlay("Trends", logy=log))
 
 
+@public
 def figure(parts: Sequence[xr.Dataset], *, width: int = 560, height: int = 360) -> hv.Layout:
     """Arrange one trend plot per Dataset in a column; ``width`` and ``height`` of each are in pixels."""
     size = {"responsive": False, "width": width, "height": height}
@@ -97,6 +99,7 @@ def figure(parts: Sequence[xr.Dataset], *, width: int = 560, height: int = 360) 
     return hv.Layout(plots).cols(1).opts(shared_axes=False)
 
 
+@public
 def save_figure(parts: Sequence[xr.Dataset], path: str | Path) -> Path:
     """Write the trend plots of these Datasets to an HTML file that works offline; return its path."""
     path = Path(path)

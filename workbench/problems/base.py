@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from workbench.core.capability import Capability, Needs, unmet_need
 from workbench.core.catalogue import Catalogue
+from workbench.core.entries import public
 from workbench.core.errors import DataError, IncompatibleError, WorkbenchError
 from workbench.core.lazy import torch
-from workbench.core.numbers import whole_number
+from workbench.core.numbers import check_memory, whole_number
 from workbench.core.observation import checked_values
 from workbench.core.shapes import Shapes
 from workbench.core.spec import Spec
@@ -49,6 +50,7 @@ class Problem(Spec):
     """Base of every problem. A subclass defines ``x``, ``y``, ``window``, ``capabilities`` and hooks."""
 
     @classmethod
+    @public
     def from_values(cls, values: dict[str, Any], folder: Path | str | None = None) -> Self:
         """Build a problem from JSON-ready settings and the data that `save_data` wrote to ``folder``.
 
@@ -68,13 +70,16 @@ class Problem(Spec):
         """Return the reasons against using the problem as it is set, one sentence each; empty if none."""
         return []
 
+    @public
     def warnings(self, samples: int | None = None) -> list[str]:
         """Return what to know before training on ``samples`` pairs (all where None), one sentence each."""
         return []
 
+    @public
     def save_data(self, folder: Path) -> None:
         """Write data that the settings lack, such as table rows, to ``folder/data``; by default none."""
 
+    @public
     def load_data(self, folder: Path) -> None:
         """Read the data that `save_data` wrote to ``folder/data``, if any."""
 
@@ -120,6 +125,7 @@ class Problem(Spec):
         """Values of y (M,) that the user interface and examples start with; empty without y."""
         return ()
 
+    @public
     def draw(self, n: int, generator: torch.Generator) -> Samples:
         """Draw ``n`` independent pairs, float64 on the CPU; all randomness comes from ``generator``.
 
@@ -128,15 +134,19 @@ class Problem(Spec):
         """
         n = _sample_count(n, f"samples of '{self.key}'")
         self._ready()
+        self._check_memory(n)
         x, y, *groups = self._draw(n, generator)
         return Samples(x, x.new_zeros(len(x), 0) if y is None else y, *groups)
 
+    @public
     def prior(self, n: int, generator: torch.Generator) -> Tensor:
         """Draw ``n`` independent x (n, D), float64 on the CPU, without simulating y where that is possible.
 
         Raises `DataError` where `refusals` gives a reason.
         """
+        n = _sample_count(n, "samples of the prior")
         self._ready()
+        self._check_memory(n)
         return self._prior(n, generator)
 
     @property
@@ -148,6 +158,7 @@ class Problem(Spec):
         """
         return 0
 
+    @public
     def log_density(self, x: Tensor) -> Tensor:
         """Return the normalised log p(x) in nats: (n, D) -> (n,), dtype of ``x``, differentiable in it.
 
@@ -157,6 +168,7 @@ class Problem(Spec):
         self._require(Capability.LOG_DENSITY)
         return self._log_density(self._points(x, "x", len(self.x)))
 
+    @public
     def log_joint(self, x: Tensor, y: Tensor) -> Tensor:
         """Return the normalised log p(x, y) in nats: (n, D), (n, M) -> (n,), differentiable in ``x``.
 
@@ -167,6 +179,7 @@ class Problem(Spec):
         x = self._points(x, "x", len(self.x))
         return self._log_joint(x, self._points(y, "y", len(self.y)).to(x))
 
+    @public
     def log_prior(self, x: Tensor) -> Tensor:
         """Return the normalised log p(x) of the unknowns in nats, without an observation: (n, D) -> (n,).
 
@@ -177,6 +190,7 @@ class Problem(Spec):
         self._require(Capability.LOG_PRIOR)
         return self._log_prior(self._points(x, "x", len(self.x)).to(torch.float64))
 
+    @public
     def simulate(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Simulate one observation for each ``x``: (n, D) -> (n, M), with noise from ``generator``.
 
@@ -185,6 +199,7 @@ class Problem(Spec):
         self._require(Capability.SIMULATE)
         return self._simulate(self._points(x, "x", len(self.x)), generator)
 
+    @public
     def reference_posterior(self, observation: Any, n: int, generator: torch.Generator) -> Tensor:
         """Draw ``n`` independent x (n, D), float64, from the exact p(x | y = observation), observation (M,).
 
@@ -193,8 +208,10 @@ class Problem(Spec):
         """
         self._require(Capability.REFERENCE_POSTERIOR)
         n = _sample_count(n, "samples of the posterior")
+        self._check_memory(n)
         return self._reference_posterior(self.checked_observation(observation), n, generator)
 
+    @public
     def checked_observation(self, observation: Any) -> Tensor:
         """Return ``observation`` as a float64 tensor (M,).
 
@@ -238,6 +255,11 @@ class Problem(Spec):
         reasons = self.refusals()
         if reasons:
             raise DataError(reasons[0])
+
+    def _check_memory(self, n: int) -> None:
+        """Raise `MemoryShortage` if ``n`` pairs do not fit into memory; rows of a table are there already."""
+        if not hasattr(type(self), "rows"):
+            check_memory(n, len(self.x) + len(self.y), "samples")
 
     def unmet(self, needs: Needs) -> list[str]:
         """List the capabilities that ``needs`` requires and this problem lacks, one sentence each."""

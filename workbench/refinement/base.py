@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from workbench.core.capability import Capability, Needs
 from workbench.core.catalogue import Catalogue
+from workbench.core.entries import public
 from workbench.core.errors import IncompatibleError, SpecError
 from workbench.core.lazy import torch
 from workbench.core.numbers import checked_seed, whole_number
@@ -166,6 +167,7 @@ class Gain:
         return " ".join([text[:1].upper() + text[1:], *self.warnings])
 
 
+@public
 class RefinedPosterior:
     """The refined posterior at one observation: `sample` draws from it, ``gain`` tells how good it is.
 

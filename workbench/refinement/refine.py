@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from workbench.core.entries import public
 from workbench.core.errors import IncompatibleError, SpecError
 from workbench.refinement.base import REFINEMENT, AmortisedPosterior, RefinedPosterior, Refinement
 
@@ -18,6 +19,7 @@ AUTOMATIC = "automatic"
 _PREFERRED = ("markov_chain", "truncated")
 
 
+@public
 def refine(
     trained: FittedModel | Run,
     observation: Sequence[float],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from workbench.core.entries import public
 from workbench.core.errors import SpecError, unknown
 from workbench.core.variable import Variable
 from workbench.snapshots.base import VIEWS
@@ -162,6 +163,7 @@ def number_text(values: np.ndarray) -> str:
     return text if np.size(values) == 1 else f"({text})"
 
 
+@public
 def empty(view: str, problem: Problem | Snapshot | None = None, **settings: Any) -> xr.Dataset:
     """Return the Dataset of ``view`` before the first step, with the axes of ``problem`` where one is given.
 

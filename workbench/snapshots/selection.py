@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from workbench.core.capability import Capability
+from workbench.core.entries import public
 from workbench.core.errors import unknown
 from workbench.snapshots.base import VIEWS
 
@@ -18,17 +19,20 @@ MOST_AT_ONCE = 6
 ALWAYS = "invertibility"
 
 
+@public
 def applicable(experiment: Experiment) -> tuple[str, ...]:
     """Return the keys of the views that apply to an experiment, in the order of its page."""
     views = [view for view in VIEWS.shown().values() if view.applies(experiment)]
     return tuple(view.key for view in sorted(views, key=lambda view: view.position_for(experiment)))
 
 
+@public
 def at_first(experiment: Experiment) -> tuple[str, ...]:
     """Return the keys of the views that a page shows before the user chooses."""
     return applicable(experiment)[:MOST_AT_ONCE]
 
 
+@public
 def missing(experiment: Experiment) -> tuple[str, ...]:
     """Return one sentence per capability that the architecture lacks, naming the views not shown for it."""
     architecture, titles = experiment.architecture, dict[Capability, list[str]]()
@@ -43,12 +47,13 @@ def missing(experiment: Experiment) -> tuple[str, ...]:
     )
 
 
+@public
 def requested_parts(keys: Iterable[str], experiment: Experiment) -> tuple[str, ...]:
     """Return the keys of the snapshot parts that these views need, and `ALWAYS`, which every page needs."""
     views = VIEWS.shown()
     parts: dict[str, None] = {}
     for key in keys:
-        if key not in views:
+        if not isinstance(key, str) or key not in views:
             raise unknown(VIEWS.noun, key, views)
         parts.update(dict.fromkeys(views[key].parts_for(experiment)))
     return tuple(parts | {ALWAYS: None})

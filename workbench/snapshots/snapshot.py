@@ -6,12 +6,15 @@ the arrays. A snapshot holds NumPy arrays; the views label them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
+from workbench.core.entries import public
 from workbench.core.errors import SpecError
+from workbench.core.kinds import describe
 from workbench.core.lazy import torch
+from workbench.core.numbers import whole_number
 from workbench.core.observation import checked_values, optional_values
 from workbench.core.variable import Variable
 from workbench.snapshots.base import VIEWS, SnapshotContext, View, computes_arrays
@@ -46,7 +49,14 @@ class SnapshotRequest:
     fresh: bool = True
 
     def __post_init__(self) -> None:
+        if not isinstance(self.views, Iterable):
+            raise SpecError(
+                "The views of a snapshot are keys",
+                expected="a key or a list of them",
+                found=describe(self.views),
+            )
         views = (self.views,) if isinstance(self.views, str) else tuple(self.views)
+        object.__setattr__(self, "since", whole_number(self.since, "iteration that records follow", low=0))
         object.__setattr__(self, "views", views)
         for view in views:
             VIEWS[view]  # raises SpecError where there is none
@@ -87,6 +97,7 @@ class Snapshot:
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
 
+    @public
     def labelled(self, key: str, **settings: Any) -> xr.Dataset:
         """Return the labelled Dataset of a view. Raises `SpecError` for an unknown key."""
         return cast(Any, VIEWS[key])(self, **settings)
@@ -108,6 +119,7 @@ def _as_request(request: SnapshotRequest | str | Sequence[str] | None) -> Snapsh
     )
 
 
+@public
 def take_snapshot(run: Run, request: SnapshotRequest | str | Sequence[str] | None = None) -> Snapshot:
     """Compute the arrays of the requested views that apply to this run's model and problem.
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import xarray as xr
 
+from workbench.core.entries import public
 from workbench.core.errors import RunError, SpecError, WorkbenchError
 from workbench.core.lazy import torch
 from workbench.studies.base import STUDIES, Cell, Published, Study
@@ -25,6 +26,7 @@ DONE, FAILED, REFUSED, WAITING = "done", "failed", "refused", "waiting"
 _PACKAGES = ("vina-workbench", "torch", "zuko", "numpy", "xarray")
 
 
+@public
 def run(
     study: str | Study,
     *,
@@ -114,7 +116,7 @@ def gather(study: Study, cells: list[Cell], folder: StudyFolder) -> xr.Dataset:
     # a scalar in each part keeps cells that have no variable yet
     parts = [
         part.assign(cell_seconds=values.get("seconds", float("nan")))
-        for part, values in zip(parts, attributes, strict=True)
+        for part, values in zip(equal_sizes(parts), attributes, strict=True)
     ]
     data = xr.concat(
         parts,
@@ -151,12 +153,47 @@ def gather(study: Study, cells: list[Cell], folder: StudyFolder) -> xr.Dataset:
     )
 
 
+def equal_sizes(parts: list[xr.Dataset]) -> list[xr.Dataset]:
+    """Extend every dimension without labels to its largest size among ``parts``: with NaN, or with empty
+    texts. Cells that were trained for different numbers of steps have loss curves of different lengths.
+
+    Dimensions that are labelled in each part keep their sizes, as their labels say which values are missing.
+    """
+    sizes: dict[Any, set[int]] = {}
+    for part in parts:
+        for name, size in part.sizes.items():
+            sizes.setdefault(name, set()).add(size)
+    uneven = {
+        name: max(lengths)
+        for name, lengths in sizes.items()
+        if len(lengths) > 1 and not all(name in part.indexes for part in parts if name in part.sizes)
+    }
+    return [_extended(part, uneven) for part in parts]
+
+
+def _extended(part: xr.Dataset, sizes: dict[Any, int]) -> xr.Dataset:
+    """Extend the dimensions of a Dataset that ``sizes`` names, without their labels."""
+    part = part.drop_vars([name for name in sizes if name in part.indexes])
+    room = {name: (0, sizes[name] - n) for name, n in part.sizes.items() if sizes.get(name, n) > n}
+    variables = {}
+    for name, variable in part.variables.items():
+        widths = {dim: width for dim, width in room.items() if dim in variable.dims}
+        fill = {"constant_values": ""} if variable.dtype.kind in "OSU" else {}
+        variables[name] = variable.pad(widths, **fill) if widths else variable
+    return xr.Dataset(
+        {name: variable for name, variable in variables.items() if name not in part.coords},
+        coords={name: variable for name, variable in variables.items() if name in part.coords},
+        attrs=part.attrs,
+    )
+
+
 def _in_grid(figure: Published, cells: list[Cell]) -> bool:
     """True where a published number belongs to a cell of this grid, which the settings may have made
     smaller."""
     return any(figure.row.items() <= cell.coordinates.items() for cell in cells)
 
 
+@public
 def load(path: str | Path) -> xr.Dataset:
     """Read a study's result from its file or from the study's folder. Raises `RunError` for anything else."""
     path = Path(path)

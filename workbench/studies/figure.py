@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from workbench.core.entries import public
 from workbench.core.errors import RunError
 from workbench.studies.base import STUDIES, Figure
-from workbench.studies.table import columns
+from workbench.studies.table import attribute, columns
 
 
+@public
 def figure_data(data: xr.Dataset, column: str) -> xr.Dataset:
     """Return the Dataset for ``plots.trends`` of one column, with dimensions series (a curve) and place (a
     position on the horizontal axis): mean, smallest and largest value of the finished cells, and mean of
@@ -30,7 +32,7 @@ def figure_data(data: xr.Dataset, column: str) -> xr.Dataset:
     series = list(dict.fromkeys(_name(cell, figure.series) for cell in cells))
     values: dict[tuple[int, int], list[float]] = {}
     others: dict[tuple[int, int], set[float]] = {}
-    references = [f for f in json.loads(data.attrs["published"]) if f["column"] == column]
+    references = [f for f in json.loads(attribute(data, "published")) if f["column"] == column]
     for cell, value in zip(cells, data[column].values.astype(float), strict=True):
         key = series.index(_name(cell, figure.series)), along.index(_name(cell, figure.along))
         if np.isfinite(value):
@@ -61,12 +63,13 @@ def figure_data(data: xr.Dataset, column: str) -> xr.Dataset:
 
 def figure_of(data: xr.Dataset) -> Figure:
     """Return the figure that the Dataset's study declares. Raises `RunError` where it declares none."""
-    key = data.attrs["study"]
+    key = attribute(data, "study")
     if key not in STUDIES or STUDIES[key].figure is None:
         raise RunError(f"The study '{key}' has no figure", expected="a study that declares one")
     return STUDIES[key].figure
 
 
+@public
 def figures(data: xr.Dataset) -> list[xr.Dataset]:
     """Datasets for ``plots.figure``, one for each measured column of the study's figure.
 
@@ -76,7 +79,7 @@ def figures(data: xr.Dataset) -> list[xr.Dataset]:
 
 
 def _place(data: xr.Dataset, i: int) -> dict[str, Any]:
-    return {name: data[name].values[i].item() for name in json.loads(data.attrs["axes"])}
+    return {name: data[name].values[i].item() for name in json.loads(attribute(data, "axes"))}
 
 
 def _name(cell: dict[str, Any], names: tuple[str, ...]) -> str:

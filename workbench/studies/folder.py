@@ -14,6 +14,7 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.core.entries import public
 from workbench.core.errors import RunError, SpecError
 from workbench.studies.base import STUDIES, Cell, Study
 
@@ -27,6 +28,7 @@ VERSION = 1
 _CACHED, _CACHED_BEFORE = "cached", "kept"
 
 
+@public
 class StudyFolder:
     """Reader and writer of a study's folder; the files are described in the module."""
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workbench.core.entries import public
+from workbench.core.errors import DataError
 from workbench.studies.base import STUDIES, TAGS, Column
 
 if TYPE_CHECKING:
@@ -16,11 +18,24 @@ if TYPE_CHECKING:
 _LONGEST_NOTE = 90
 
 
+@public
 def columns(data: xr.Dataset) -> list[Column]:
     """Return the columns that the Dataset's study declares."""
-    return [Column(**values) for values in json.loads(data.attrs["columns"])]
+    return [Column(**values) for values in json.loads(attribute(data, "columns"))]
 
 
+def attribute(data: xr.Dataset, name: str) -> Any:
+    """Return an attribute of a study's Dataset. Raises `DataError` for one that comes from elsewhere."""
+    if name not in data.attrs:
+        raise DataError(
+            "This is no result of a study",
+            expected="what studies.run or studies.load gives",
+            found=f"a Dataset without the attribute '{name}'",
+        )
+    return data.attrs[name]
+
+
+@public
 def rows(data: xr.Dataset) -> list[dict[str, Any]]:
     """One JSON-ready row for each combination of coordinates other than the seed, in the grid's order.
 
@@ -28,11 +43,11 @@ def rows(data: xr.Dataset) -> list[dict[str, Any]]:
     column's mean over the seeds, ``NAME_spread`` (standard deviation over two or more seeds), and
     ``NAME_TAG`` for each published number. Keys without a value are left out.
     """
-    axes = [name for name in json.loads(data.attrs["axes"]) if name != "seed"]
+    axes = [name for name in json.loads(attribute(data, "axes")) if name != "seed"]
     groups: dict[tuple, list[int]] = {}
     for i in range(data.sizes["cell"]):
         groups.setdefault(tuple(data[name].values[i].item() for name in axes), []).append(i)
-    figures = json.loads(data.attrs["published"])
+    figures = json.loads(attribute(data, "published"))
     return [
         _row(data, dict(zip(axes, values, strict=True)), members, figures)
         for values, members in groups.items()
@@ -71,11 +86,12 @@ def number(value: float | None) -> str:
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
 
 
+@public
 def text(data: xr.Dataset) -> str:
     """Format a study's Dataset as text: heading, table, notes on missing cells, and the study's
     conclusions."""
     table_rows, table_columns = rows(data), columns(data)
-    figures = json.loads(data.attrs["published"])
+    figures = json.loads(attribute(data, "published"))
     head, cells = [""], [[row["title"]] for row in table_rows]
     for column in table_columns:
         head.append(column.label)
@@ -98,18 +114,20 @@ def text(data: xr.Dataset) -> str:
     return "\n".join(lines)
 
 
+@public
 def heading(data: xr.Dataset) -> str:
     """One line: title of the study, its setting (fast, middle or full), device and seconds."""
-    whole = "" if data.attrs["complete"] else ", not complete"
+    whole = "" if attribute(data, "complete") else ", not complete"
     return (
-        f"{data.attrs['study_title']} ({setting(data)} setting{whole}); "
-        f"{data.attrs['device'] or 'nothing measured'}; {data.attrs['seconds']:.0f} s"
+        f"{attribute(data, 'study_title')} ({setting(data)} setting{whole}); "
+        f"{attribute(data, 'device') or 'nothing measured'}; {attribute(data, 'seconds'):.0f} s"
     )
 
 
+@public
 def setting(data: xr.Dataset) -> str:
     """Return the size at which the study was run: "fast", "middle" where the study has one, or "full"."""
-    settings = json.loads(data.attrs["settings"])
+    settings = json.loads(attribute(data, "settings"))
     return next((name for name in ("fast", "middle") if settings.get(name)), "full")
 
 
@@ -129,7 +147,7 @@ def _short(note: str) -> str:
 
 
 def _conclusions(data: xr.Dataset) -> list[str]:
-    if data.attrs["study"] not in STUDIES:
+    if attribute(data, "study") not in STUDIES:
         return []
-    study = STUDIES.make(data.attrs["study"], **json.loads(data.attrs["settings"]))
+    study = STUDIES.make(attribute(data, "study"), **json.loads(attribute(data, "settings")))
     return study.conclusions(data)

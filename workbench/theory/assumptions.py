@@ -22,6 +22,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from workbench.core.entries import public
 from workbench.theory.constants import pinsker_constant
 from workbench.theory.lipschitz import LipschitzConstants
 from workbench.theory.moments import Moment
@@ -52,6 +53,7 @@ class Assumption:
     sentence: str
 
 
+@public
 def assumptions(
     divergence: Divergence,
     *,

@@ -37,6 +37,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from workbench.core.entries import public
 from workbench.theory.checks import inside, not_negative, positive
 from workbench.theory.constants import total_variation_bound, wasserstein_from_total_variation
 
@@ -58,6 +59,7 @@ class Bound:
     unsupervised: float
 
 
+@public
 def averaged_posterior_bound(
     *, misfit: float, total_variation: float, moment: float, lipschitz: float, a: float
 ) -> Bound:
@@ -87,6 +89,7 @@ def averaged_posterior_bound(
     )
 
 
+@public
 def conditional_bound(
     *, misfit: float, total_variation: float, moment: float, lipschitz: float, a: float, probability: float
 ) -> Bound:
@@ -114,6 +117,7 @@ def conditional_bound(
     return Bound(lipschitz * (term_y + term_z), lipschitz * term_y, lipschitz * term_z)
 
 
+@public
 def flow_bound(*, total_variation: float, moment: float, lipschitz: float, a: float) -> Bound:
     """Bound W1(P_X, P_{T⁻¹(Z)}), the Wasserstein-1 distance of data and samples of a flow T without y.
 
@@ -134,6 +138,7 @@ def flow_bound(*, total_variation: float, moment: float, lipschitz: float, a: fl
     )
 
 
+@public
 def learned_bound(
     divergence: Divergence,
     *,
@@ -178,6 +183,7 @@ def learned_bound(
     )
 
 
+@public
 def learned_flow_bound(
     divergence: Divergence, *, deviation: float, gap: float, moment: float, lipschitz: float, a: float
 ) -> Bound:
@@ -207,6 +213,7 @@ def learned_flow_bound(
     )
 
 
+@public
 def rate(a: float) -> float:
     """Return a/(2(1+a)), the exponent in W1 ≲ (r + u + η)^(a/(2(1+a))): VINA, arXiv:2602.20480, Theorem 3.1.
 

@@ -18,12 +18,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from workbench.core.entries import public
 from workbench.theory.checks import inside, not_negative, positive, refuse
 
 if TYPE_CHECKING:
     from workbench.divergences.base import Divergence
 
 
+@public
 def pinsker_constant(divergence: Divergence) -> float:
     """Return the constant c_f of Pinsker's inequality TV <= c_f sqrt(D_f) for an f-divergence D_f.
 
@@ -35,6 +37,7 @@ def pinsker_constant(divergence: Divergence) -> float:
     return divergence.pinsker
 
 
+@public
 def total_variation_bound(divergence: Divergence, value: float) -> float:
     """Return the largest total variation, at most 1, of two distributions whose divergence is ``value``.
 
@@ -54,6 +57,7 @@ def total_variation_bound(divergence: Divergence, value: float) -> float:
     return min(constant * math.sqrt(excess), 1.0)
 
 
+@public
 def moment_constant(a: float) -> float:
     """Return C_a = 2 (a^(1/(1+a)) + a^(-a/(1+a))) for a > 0.
 
@@ -63,6 +67,7 @@ def moment_constant(a: float) -> float:
     return 2 * (a ** (1 / (1 + a)) + a ** (-a / (1 + a)))
 
 
+@public
 def wasserstein_from_total_variation(total_variation: float, moment: float, a: float) -> float:
     """Bound the Wasserstein-1 distance W1 of two distributions by their total variation TV.
 

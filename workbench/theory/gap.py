@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from workbench.core.entries import public
 from workbench.theory.checks import number
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class VariationalGap:
     sentence: str
 
 
+@public
 def variational_gap(estimate: Estimate, true_value: float | None = None) -> VariationalGap:
     """Compare a critic's held-out value with its training value and with the true divergence, if known.
 

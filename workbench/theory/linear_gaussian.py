@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from workbench.core.entries import public
 from workbench.core.errors import SpecError
 from workbench.core.lazy import torch
 
@@ -166,6 +167,7 @@ class Perturbed:
         return float((means + bures).sqrt().mean())
 
 
+@public
 def perturbed(problem: LinearGaussian, size: float, direction: Tensor) -> Perturbed:
     """Return the learned map M̂ = [A; B] + ε E: the exact map of the problem with an error.
 

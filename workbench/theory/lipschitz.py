@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from workbench.core.entries import public
 from workbench.core.errors import DataError
 from workbench.core.lazy import torch
 from workbench.theory.checks import at_least_one, inside, not_negative, positive
@@ -48,6 +49,7 @@ class LipschitzConstants:
         return max(self.forward, self.inverse)
 
 
+@public
 def residual_constants(*, blocks: int, contraction: float) -> LipschitzConstants:
     """Return the constants declared by residual blocks x + F(x): (1 + ℓ)^M, and of the inverse (1 - ℓ)^(-M).
 
@@ -59,6 +61,7 @@ def residual_constants(*, blocks: int, contraction: float) -> LipschitzConstants
     return LipschitzConstants((1 + contraction) ** blocks, (1 - contraction) ** -blocks, "declared")
 
 
+@public
 def bounded_residual_constants(*, blocks: int, norm: float) -> LipschitzConstants:
     """Return the constants that VINA's bounded residual blocks declare (arXiv:2602.20480, Definition 3.1).
 
@@ -68,6 +71,7 @@ def bounded_residual_constants(*, blocks: int, norm: float) -> LipschitzConstant
     return residual_constants(blocks=blocks, contraction=inside("the norm s", norm, 0, 1 - 1e-12) ** 2)
 
 
+@public
 def bounded_residual_displacement(*, blocks: int, norm: float, width: int, bias: float) -> float:
     """Return the bound J0 = M (s sqrt H + B) on |T(x) - x| and |T⁻¹(z) - z|, in the units of x.
 
@@ -79,6 +83,7 @@ def bounded_residual_displacement(*, blocks: int, norm: float, width: int, bias:
     return int(at_least_one("the number of blocks", blocks)) * (inner + not_negative("the bias B", bias))
 
 
+@public
 def estimate_lipschitz(
     model: Model, x: Tensor, y: Tensor | None = None, *, seed: int = 0
 ) -> LipschitzConstants:
@@ -100,6 +105,7 @@ def estimate_lipschitz(
     return LipschitzConstants(forward, inverse, "measured")
 
 
+@public
 def bijection_constants(function: Callable[[Tensor], Tensor], points: Tensor) -> LipschitzConstants:
     """Measure the Lipschitz constants of a bijection and its inverse at points (n, D), by forward Jacobians.
 

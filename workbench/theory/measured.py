@@ -28,6 +28,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from workbench.core.entries import public
 from workbench.theory.assumptions import DECLARED, MEASURED, NOT_CHECKABLE
 from workbench.theory.bounds import Bound, averaged_posterior_bound
 from workbench.theory.constants import total_variation_bound
@@ -89,6 +90,7 @@ class MeasuredBound:
     estimated: tuple[str, ...]
 
 
+@public
 def silence(divergence: Divergence) -> str:
     """Return why VINA Theorem 3.1 (arXiv:2602.20480) does not apply to a divergence; empty where it does.
 
@@ -99,6 +101,7 @@ def silence(divergence: Divergence) -> str:
     return f"Theorem 3.1 is silent about {divergence.title}. {divergence.pinsker_reason}"
 
 
+@public
 def measured_bound(
     divergence: Divergence,
     *,
@@ -161,6 +164,7 @@ def measured_bound(
     return MeasuredBound(best, order, lipschitz.inverse, terms, lower_bounds)
 
 
+@public
 def with_truth(bound: MeasuredBound, truth: float, floor: float = 0.0) -> MeasuredBound:
     """Return the bound with ``truth``, the distance that it bounds, among its terms; unchanged if it is NaN.
 
@@ -174,6 +178,7 @@ def with_truth(bound: MeasuredBound, truth: float, floor: float = 0.0) -> Measur
     return replace(bound, terms=terms)
 
 
+@public
 def judge(bound: MeasuredBound) -> str:
     """Compare the bound with its term ``truth``, the true distance of the posteriors.
 

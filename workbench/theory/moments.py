@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from workbench.core.entries import public
 from workbench.core.errors import DataError
 from workbench.core.lazy import torch
 from workbench.theory.checks import positive
@@ -36,6 +37,7 @@ class Moment:
     finite: bool
 
 
+@public
 def moment(sample: Tensor, a: float) -> Moment:
     """Estimate the moment E|U|^(1+a), |U| the Euclidean norm, from a sample of U (n, D), n >= 20."""
     a = positive("the moment's order a", a)
@@ -64,6 +66,7 @@ def hill_index(lengths: Tensor, share: float = 0.05) -> float:
     return 1 / excess if excess > 0 else float("inf")
 
 
+@public
 def pareto_moment(alpha: float, a: float, scale: float = 1.0) -> float:
     """Return E X^(1+a) for X from Pareto(α), P(X > t) = (``scale``/t)^α for t >= ``scale``; α is ``alpha``.
 
@@ -73,6 +76,7 @@ def pareto_moment(alpha: float, a: float, scale: float = 1.0) -> float:
     return alpha * positive("the scale", scale) ** order / (alpha - order) if order < alpha else float("inf")
 
 
+@public
 def pareto_rate(alpha: float) -> float:
     """Return (α-1)/(2α), the limit for a -> α - 1 of the exponent a/(2(1+a)) of VINA Theorem 3.1.
 

@@ -22,15 +22,19 @@ magnitude, and rates. 3.2 is exact.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
+from workbench.core.entries import public
 from workbench.core.lazy import torch
+from workbench.core.numbers import whole_number
 from workbench.theory.checks import at_least_one, not_negative, positive, refuse
 
 if TYPE_CHECKING:
     from workbench.divergences.base import FDivergence
 
 
+@public
 def conjugate_extremes(divergence: FDivergence, bound: float, points: int = 20_001) -> tuple[float, float]:
     """Return A1 = sup|(f*)'| and A2 = sup|f*| over [-b, b], for an f-divergence and critics |g| <= b.
 
@@ -40,6 +44,7 @@ def conjugate_extremes(divergence: FDivergence, bound: float, points: int = 20_0
     the ``points`` in between guard against formulas for which this is not so.
     """
     bound = positive("the critics' bound b", bound)
+    points = whole_number(points, "number of points", low=2)
     t = torch.linspace(-bound, bound, points, dtype=torch.float64, requires_grad=True)
     values = divergence.conjugate(t)
     (slopes,) = torch.autograd.grad(values[torch.isfinite(values)].sum(), t)
@@ -51,6 +56,7 @@ def conjugate_extremes(divergence: FDivergence, bound: float, points: int = 20_0
     return float(slopes.abs().max()), float(values.detach().abs().max())
 
 
+@public
 def uniform_deviation_z(
     *, rademacher_critic: float, rademacher_joint: float, slope: float, height: float, bound: float, n: int
 ) -> float:
@@ -74,6 +80,7 @@ def uniform_deviation_z(
     return complexity + (positive("b", bound) + not_negative("A2", height)) / n**0.5
 
 
+@public
 def uniform_deviation_y(*, rademacher: float, radius: float, moment: float, beta: float, n: int) -> float:
     """Return the order of sup |L̂_y - L_y|, the largest error of the supervised loss on n samples.
 
@@ -93,6 +100,7 @@ def uniform_deviation_y(*, rademacher: float, radius: float, moment: float, beta
     return radius * not_negative("the Rademacher complexity", rademacher) + radius**2 / n**0.5 + tail
 
 
+@public
 def best_radius(*, moment: float, beta: float, n: int) -> float:
     """Return the truncation radius K of `uniform_deviation_y` that balances K²/sqrt n against 4 M K^(-β).
 
@@ -103,6 +111,7 @@ def best_radius(*, moment: float, beta: float, n: int) -> float:
     return (2 * beta * moment * at_least_one("the number of samples n", n) ** 0.5) ** (1 / (2 + beta))
 
 
+@public
 def moment_bound(*, offset: float, slope: float, moment_x: float, a: float) -> float:
     """Return R = 2^(2a+1) (J0^(1+a) + J^(1+a) E|X|^(1+a)): VINA Proposition 3.2, arXiv:2602.20480.
 
@@ -111,9 +120,14 @@ def moment_bound(*, offset: float, slope: float, moment_x: float, a: float) -> f
     """
     a = positive("the moment's order a", a)
     j0, j = not_negative("J0", offset), not_negative("J", slope)
-    return 2 ** (2 * a + 1) * (j0 ** (1 + a) + j ** (1 + a) * not_negative("E|X|^(1+a)", moment_x))
+    moment_x = not_negative("E|X|^(1+a)", moment_x)
+    try:
+        return 2 ** (2 * a + 1) * (j0 ** (1 + a) + j ** (1 + a) * moment_x)
+    except OverflowError:  # beyond the largest floating point number
+        return math.inf
 
 
+@public
 def gap_bound(
     *, approximation: float, outside: float, cut: float, slope: float, height: float, bound: float
 ) -> float:

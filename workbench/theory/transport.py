@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from workbench.core.entries import public
 from workbench.core.errors import DataError
 from workbench.core.lazy import torch
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+@public
 def sampled_wasserstein(p: Tensor, q: Tensor) -> float:
     """Return the Wasserstein-1 distance between two samples p and q, both (n, D), in their units.
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from workbench.architectures import ARCHITECTURES
-from workbench.core.errors import WorkbenchError
+from workbench.core.entries import public
+from workbench.core.errors import WorkbenchError, unknown
 from workbench.objectives import OBJECTIVES
 from workbench.problems import PROBLEMS
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from workbench.training.experiment import Experiment
 
 
+@public
 def refusals(problem: Problem, architecture: Architecture, objective: Objective) -> list[str]:
     """List the reasons why problem, architecture and objective do not fit together; empty when they do."""
     reasons = [_clause(r) for r in problem.refusals()]
@@ -33,6 +35,7 @@ def refusals(problem: Problem, architecture: Architecture, objective: Objective)
     return reasons or objective.conflicts(problem, architecture)
 
 
+@public
 def fits(part: str, key: str, experiment: Experiment) -> str:
     """Return the reason why the entry ``key`` cannot replace ``part`` of this experiment; "" when it can.
 
@@ -64,6 +67,8 @@ def _candidate(part: str, key: str, experiment: Experiment) -> Any:
         "architecture": ARCHITECTURES,
         "objective": OBJECTIVES,
     }
+    if part not in catalogues:
+        raise unknown("part", part, catalogues, owner="An experiment")
     catalogue = catalogues[part]
     current = getattr(experiment, part)
     if current.key == key:

@@ -16,6 +16,8 @@ from urllib.parse import parse_qs, urlparse
 from workbench.architectures import ARCHITECTURES
 from workbench.core import plugins
 from workbench.core.catalogue import MemberChoice
+from workbench.core.documents import read_json
+from workbench.core.entries import public
 from workbench.core.errors import IncompatibleError, SpecError, WorkbenchError, unknown
 from workbench.core.markup import html_lines, html_table
 from workbench.core.numbers import whole_number
@@ -36,6 +38,7 @@ _PARTS = ("problem", "architecture", "objective")
 _LONGEST_LINK, _LONGEST_TEXT = 20_000, 400_000
 
 
+@public
 class Experiment:
     """The specification of a run: everything that its results depend on.
 
@@ -76,12 +79,12 @@ class Experiment:
     ) -> Experiment:
         """Return the recommended experiment for an inverse problem and a number of simulations.
 
-        All settings follow from the problem and that number; each can be changed afterwards.
+        All settings follow from the problem and that number, which a table with fewer rows reduces; each can
+        be changed afterwards.
         """
         member = PROBLEMS.resolve(problem)
-        return cls(
-            member, **recommended(member, _whole("simulations", simulations, 64, 50_000_000)), seed=seed
-        )
+        low, high = (int(edge) for edge in Training.param["samples"].bounds)
+        return cls(member, **recommended(member, _whole("simulations", simulations, low, high)), seed=seed)
 
     # ---- compatibility
     def refusals(self) -> list[str]:
@@ -96,6 +99,8 @@ class Experiment:
     def check(self) -> None:
         """Raise `IncompatibleError` when problem, architecture and objective do not fit together."""
         reasons = self.refusals()
+        if reasons and self.problem.refusals():
+            raise IncompatibleError(f"'{self.problem.title}' cannot be used as set", found="; ".join(reasons))
         if reasons:
             raise IncompatibleError(
                 f"{self.architecture.title} with {self.objective.title} cannot be run on "
@@ -132,7 +137,7 @@ class Experiment:
         """
         part, setting = self._locate(name)
         if part == "":
-            return self.replace(**{setting: int(value) if str(value).lstrip("-").isdigit() else value})
+            return self.replace(**{setting: _whole_of_text(value)})
         spec = getattr(self, part)
         if isinstance(value, str):
             value = parse_setting(type(spec), setting, value)
@@ -200,7 +205,7 @@ class Experiment:
             if name not in keys:
                 raise unknown("key", name, keys, owner="An experiment")
         version = values.get("version", VERSION)
-        if not isinstance(version, int) or not 1 <= version <= VERSION:
+        if type(version) is not int or not 1 <= version <= VERSION:
             raise SpecError(
                 "This experiment is written in a version that is not known here",
                 expected=f"version 1 to {VERSION}",
@@ -229,11 +234,7 @@ class Experiment:
     @classmethod
     def from_json(cls, text: str) -> Experiment:
         """Build from the string that `to_json` returns. Raises `SpecError` for any other string."""
-        try:
-            values = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise SpecError("The experiment's text is not JSON", found=str(error)) from error
-        return cls.from_dict(values)
+        return cls.from_dict(read_json(text, "The experiment's text"))
 
     def to_link(self) -> str:
         """Encode as a short string for a URL, with only the settings that differ from their defaults.
@@ -257,9 +258,7 @@ class Experiment:
 
         The link is not trusted: raises `SpecError` for a damaged one and for problems that read files.
         """
-        text = link.strip()
-        if "=" in text or "://" in text:
-            text = (parse_qs(urlparse(text).query).get("e") or [""])[0]
+        text = _link_text(link.strip())
         if not text or len(text) > _LONGEST_LINK:
             raise SpecError(
                 "The link carries no experiment",
@@ -271,7 +270,7 @@ class Experiment:
             raw = unpack.decompress(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), _LONGEST_TEXT)
             if unpack.unconsumed_tail:
                 raise ValueError("too long when unpacked")
-            values = json.loads(raw)
+            values = read_json(raw, "The link's experiment")
         except (ValueError, zlib.error, binascii.Error) as error:
             raise SpecError(
                 "The link's experiment cannot be read",
@@ -344,6 +343,24 @@ class Experiment:
         )
 
 
+def _link_text(link: str) -> str:
+    """Return what stands after ``e=`` in a URL, or the text itself where it is no URL.
+
+    Raises `SpecError` for a malformed URL.
+    """
+    if "=" not in link and "://" not in link:
+        return link
+    try:
+        return (parse_qs(urlparse(link).query).get("e") or [""])[0]
+    except ValueError as error:
+        raise SpecError(
+            "The link is not a valid address",
+            expected="https://HOST/?e=…",
+            found=f"{link[:80]} ({error})",
+            suggestion="copy the whole link again",
+        ) from error
+
+
 def _refuse_travel(problem: Problem | type[Problem]) -> None:
     """Raise `SpecError` for a problem made of data files or functions, which a link must not refer to."""
     if getattr(problem, "reads_files", False) or problem.key in ("simulator", "simulations"):
@@ -369,6 +386,14 @@ def _unknown_part(name: str) -> WorkbenchError:
             "part", name, parts, owner="An experiment", suggestion=f"write training={{{name!r}: …}}"
         )
     return unknown("part", name, parts, owner="An experiment")
+
+
+def _whole_of_text(value: Any) -> Any:
+    """Return the whole number that a text is; anything else as it is, to be refused with its name."""
+    try:
+        return int(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 def _whole(name: str, value: Any, low: int, high: int) -> int:

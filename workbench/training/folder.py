@@ -20,6 +20,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.core.entries import public
 from workbench.core.errors import RunError, RunWarning, WorkbenchError
 from workbench.training.checkpoint_files import LATEST, CheckpointFiles, fallback
 from workbench.training.experiment import Experiment
@@ -49,8 +50,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "host": (str,),
     "pid": (int,),
     "attempt": (int,),
-    "time": (int, float),
-    "since_boot": (int, float),
+    **dict.fromkeys(("time", "since_boot", "loss", "seconds", "parameters"), (int, float)),
 }
 
 
@@ -63,6 +63,7 @@ def home() -> Path:
     return Path(os.environ.get("WORKBENCH_HOME") or Path.home() / ".vina-workbench")
 
 
+@public
 class RunFolder:
     """The folder of one run: reads and writes its files."""
 
@@ -334,11 +335,9 @@ def _check_status(status: dict[str, Any]) -> None:
         raise RunError("The status is damaged", expected=f"one of {', '.join(STATES)}", found=content)
     for name, kinds in _KINDS.items():
         value = status.get(name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, kinds)):
-            noun = {str: "a text", int: "a whole number"}.get(
-                kinds[0] if len(kinds) == 1 else float, "a number"
-            )
-            content = f"status.json has {name} {str(value)[:40]!r}"
-            raise RunError("The status is damaged", expected=f"{name} as {noun}", found=content)
         if value is None:
             status.pop(name, None)
+        elif type(value) not in kinds or (isinstance(value, int) and abs(value) >= 2**63):
+            noun = {(str,): "a text", (int,): "a whole number"}.get(kinds, "a number")
+            content = f"status.json has {name} {str(value)[:40]!r}"
+            raise RunError("The status is damaged", expected=f"{name} as {noun}", found=content)

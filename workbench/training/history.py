@@ -7,6 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import overload
 
+from workbench.core.entries import public
+from workbench.core.errors import DataError
+from workbench.core.numbers import whole_number
+
 #: Prefix of the keys of validation metrics in ``Record.validation``, beside the parts of the loss.
 MEASURED = "measured."
 
@@ -28,7 +32,13 @@ class Record:
 
     @property
     def loss(self) -> float:
-        """The training loss: the weighted sum of all parts."""
+        """The training loss: the weighted sum of all parts. Raises `DataError` for a record without one."""
+        if "loss" not in self.parts:
+            raise DataError(
+                f"The record of iteration {self.iteration} has no loss",
+                expected="parts with 'loss'",
+                found=", ".join(map(str, self.parts)) or "none",
+            )
         return self.parts["loss"]
 
     @property
@@ -46,8 +56,32 @@ class Record:
 
     @classmethod
     def from_json(cls, line: str) -> Record:
-        """Build a record from one line of JSON. Raises `ValueError` or `TypeError` for a damaged line."""
-        return cls(**json.loads(line))
+        """Build a record from one line of JSON. Raises `DataError`, a `ValueError`, for a damaged line."""
+        try:
+            record = cls(**json.loads(line))
+            values = (*record.parts.values(), *record.validation.values())
+        except (ValueError, TypeError, RecursionError, AttributeError) as error:
+            raise _damaged(str(error)[:80] or type(error).__name__) from error
+        if type(record.iteration) is not int or not 0 <= record.iteration < 2**63:
+            raise _damaged("no iteration")
+        if "loss" not in record.parts:
+            raise _damaged("no loss")
+        if not all(map(_number, (record.seconds, record.learning_rate, *values))):
+            raise _damaged("a value that is no number")
+        return record
+
+
+def _damaged(content: str) -> DataError:
+    """Return the error for a line that is no record; ``content`` says what it holds."""
+    return DataError(
+        "A line of the history is damaged",
+        expected="a record in JSON with its iteration, its loss and numbers",
+        found=content,
+    )
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, float) or (type(value) is int and abs(value) < 2**63)
 
 
 class History:
@@ -60,6 +94,7 @@ class History:
         """Add the record of the next iteration."""
         self._records.append(record)
 
+    @public
     def since(self, iteration: int) -> tuple[Record, ...]:
         """Return the records after this iteration."""
         low, high = 0, len(self._records)
@@ -86,13 +121,16 @@ class History:
                 values.append(value)
         return curves
 
+    @public
     def steps_per_second(self, window: int = 100) -> float:
         """Return the training speed over the last ``window`` steps; 0 without two records."""
+        window = whole_number(window, "number of steps")
         if len(self) < 2:
             return 0.0
         first, last = self[max(0, len(self) - window)], self[-1]
         return (last.iteration - first.iteration) / max(last.seconds - first.seconds, 1e-9)
 
+    @public
     def truncated(self, iteration: int) -> History:
         """Return the history up to and including this iteration."""
         return History(r for r in self._records if r.iteration <= iteration)

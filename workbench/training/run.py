@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workbench.core.entries import public
+from workbench.core.errors import RunError, WorkbenchError
 from workbench.core.global_numbers import global_numbers
 from workbench.core.lazy import torch
 from workbench.core.spec import Spec
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from workbench.training.settings import Training
 
 
+@public
 class Run(RunTexts, RunStorage):
     """The training of one experiment.
 
@@ -334,8 +337,17 @@ class Run(RunTexts, RunStorage):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore a state of the same experiment; its objective may be another one than the present.
 
-        Raises `RunError` for weights that are not finite: such a network answers nothing.
+        Raises `RunError` for a state of another experiment, and for weights that are not finite: such a
+        network answers nothing.
         """
+        try:
+            self._restore(state)
+        except (KeyError, AttributeError, TypeError, ValueError, RuntimeError) as error:
+            if isinstance(error, WorkbenchError):
+                raise
+            raise RunError("The state does not fit this run", found=str(error)[:300]) from error
+
+    def _restore(self, state: dict[str, Any]) -> None:
         live_changes.restore_objective(self, state)
         state = {"average": {"updates": 0, "state": state["model"]}} | state  # an older state has none
         for name in ("iteration", "seconds", "finished", "stopped_early"):

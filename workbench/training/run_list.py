@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workbench.core.entries import public
 from workbench.core.errors import RunError, WorkbenchError
 from workbench.training.folder import RunFolder, home
 from workbench.training.ownership import ALIVE, lock_held
@@ -35,6 +36,7 @@ class RunInfo:
     message: str = ""
 
 
+@public
 class Runs:
     """The runs under one root folder, by default all of the workbench's home."""
 

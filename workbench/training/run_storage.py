@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
+from workbench.core.entries import public
 from workbench.core.errors import RunError
 from workbench.training.checkpoint_files import Version
 from workbench.training.folder import RunFolder
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from workbench.training.run import Run
 
 
+@public
 class RunStorage:
     """Base of `Run`: its folder, `save` and `resume`.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self, cast
 
+from workbench.core.entries import public
 from workbench.core.markup import Shown
 from workbench.training.progress import train
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 class RunTexts(Shown):
     """Base of `Run`: `train`, and what a run says of itself."""
 
+    @public
     def train(self, *, progress: bool = True) -> Self:
         """Train to the planned number of steps, or until validation stops improving; returns the run.
 
@@ -22,6 +24,18 @@ class RunTexts(Shown):
         """
         train(cast("Run", self), progress=progress)
         return self
+
+    def outcome(self) -> str:
+        """Say why training ended, and which weights the run has now."""
+        run = cast("Run", self)
+        text = "Validation stopped improving" if run.stopped_early else "The planned steps are done"
+        if not run.best_state:
+            return f"{text}."
+        if run.best_iteration:
+            return f"{text}; the weights of iteration {run.best_iteration} are used."
+        if run.model.starts_from_data:
+            return f"{text}; no step was clearly better than the fit to the data at the start, which is used."
+        return f"{text}; no step was better than the initial weights, which are used."
 
     @property
     def parameters(self) -> int:

@@ -40,6 +40,8 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def _temporary(path: Path) -> Path:
+    if not path.name:  # such as an empty text
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
 
 
