@@ -5,6 +5,7 @@ import pytest
 from workbench.backends import InlineBackend
 from workbench.ui.controls import Controls
 from workbench.ui.jobs import Jobs
+from workbench.ui.menus import Menu
 from workbench.ui.session import Session
 
 
@@ -32,3 +33,10 @@ def test_what_does_not_fit_stays_disabled_when_its_reason_changes(pickers):
         other = [k for k, reason in choices.reasons("objective").items() if not reason][-1]
         objective.value = other  # raises where the menu takes it for disabled
         assert choices.selection["objective"] == other
+
+
+def test_a_menu_shows_its_value_under_the_present_label():
+    menu = Menu(options={"x, y": (0, 1), "x, z": (0, 2)}, value=(0, 1), disabled_options=[(0, 2)])
+    model = menu.get_root()
+    menu.options = {"x [m], y": (0, 1), "x [m], z": (0, 2)}
+    assert model.data.value == "x [m], y" and model.data.disabled_options == ["x [m], z"]

@@ -9,6 +9,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from workbench.core.spec import Spec
+from workbench.ui.menus import Menu
 
 #: Kinds of columns by their label in the menu; the settings of `TableProblem` have the names of the kinds.
 LABELS = {
@@ -36,7 +37,7 @@ class ColumnKinds(pn.viewable.Viewer):
         self.spec, self._on_change = spec, on_change
         #: Descriptions of the columns of the table by name, as `describe` gives them.
         self.columns: dict[str, dict[str, Any]] = {}
-        self.menus: dict[str, pmui.Select] = {}
+        self.menus: dict[str, Menu] = {}
         self._periods: dict[str, float] = dict(spec.period)
         self._layout = pn.Column(margin=0)
         self._choices = {name: kind for kind in LISTS for name in getattr(spec, kind)}
@@ -62,9 +63,9 @@ class ColumnKinds(pn.viewable.Viewer):
         self._layout.objects = parts
         self._apply()
 
-    def _menu(self, name: str) -> pmui.Select:
+    def _menu(self, name: str) -> Menu:
         column = self.columns.get(name, {})
-        menu = pmui.Select(
+        menu = Menu(
             label=name,
             options=LABELS,
             value=self._choices[name],

@@ -17,6 +17,7 @@ from workbench.studies.posterior_comparison import MOST, observations, parameter
 from workbench.studies.results_table import Entry, Source, entries, frame, sources
 from workbench.ui import style, text
 from workbench.ui.card import FONT
+from workbench.ui.menus import Menu
 from workbench.ui.notifications import guard
 from workbench.ui.overlay import loss_data, overlay
 from workbench.ui.page import prepare
@@ -78,11 +79,11 @@ class Compare(pn.viewable.Viewer):
         self.reload = pmui.Button(
             label="Refresh", icon="refresh", variant="outlined", size="small", margin=(14, 6)
         )
-        self.metric = pmui.Select(label="Number", options=[], width=190, css_classes=["wb-metric"], **SELECT)
+        self.metric = Menu(label="Number", options=[], width=190, css_classes=["wb-metric"], **SELECT)
         self.log = pmui.Switch(label="logarithmic", value=True, margin=(14, 6))
-        self.observation = pmui.Select(label="Observation", options={}, sizing_mode="stretch_width", **SELECT)
-        self.horizontal = pmui.Select(label="Horizontal", options=[], sizing_mode="stretch_width", **SELECT)
-        self.vertical = pmui.Select(label="Vertical", options=[], sizing_mode="stretch_width", **SELECT)
+        self.observation = Menu(label="Observation", options={}, sizing_mode="stretch_width", **SELECT)
+        self.horizontal = Menu(label="Horizontal", options=[], sizing_mode="stretch_width", **SELECT)
+        self.vertical = Menu(label="Vertical", options=[], sizing_mode="stretch_width", **SELECT)
 
     def _listen(self) -> None:
         self.source.param.watch(lambda _: guard(self._on_source), "value")

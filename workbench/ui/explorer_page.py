@@ -13,6 +13,7 @@ from workbench.ui import style, text
 from workbench.ui.diagnostics_page import DiagnosticsPage
 from workbench.ui.exploration import MAX_VARIABLES, Exploration
 from workbench.ui.live_figure import LiveFigure
+from workbench.ui.menus import Menu
 from workbench.ui.models import Models
 from workbench.ui.navigation import Navigation
 from workbench.ui.notifications import guard, report_error
@@ -85,10 +86,8 @@ class ExplorerPage(pn.viewable.Viewer):
             margin=(8, 4),
             css_classes=["wb-variables"],
         )
-        self.draws = pmui.Select(
-            label="Draws at rest", options=DRAWS, value=2000, css_classes=["wb-draws"], **HALF
-        )
-        self.view = pmui.Select(label="Physical view", options={}, visible=False, **HALF)
+        self.draws = Menu(label="Draws at rest", options=DRAWS, value=2000, css_classes=["wb-draws"], **HALF)
+        self.view = Menu(label="Physical view", options={}, visible=False, **HALF)
         self.fit = _small("Fit axes", "fit_screen", "Axes around this posterior; they stay fixed.", "wb-fit")
         self.whole = _small("Whole prior", "zoom_out_map", "Axes as wide as the prior.", "wb-whole")
         self.brush = pmui.Checkbox(

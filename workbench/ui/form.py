@@ -15,6 +15,7 @@ from workbench.core.spec import Setting, Spec
 from workbench.critics import CRITICS
 from workbench.divergences import DIVERGENCES
 from workbench.ui import text
+from workbench.ui.menus import Menu
 
 #: A positive range that spans more than this factor gets a logarithmic slider.
 LOGARITHMIC_SPAN = 1e3
@@ -126,7 +127,7 @@ def widget_for(setting: Setting, value: Any) -> pn.widgets.Widget:
         return pmui.Checkbox(value=bool(content), **{**common, **FULL})
     if setting.kind == "choice":
         options = choices(setting.options)
-        return pmui.Select(
+        return Menu(
             value=content,
             options=options,
             **common,

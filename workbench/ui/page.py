@@ -5,10 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 import panel as pn
+from bokeh.models import CustomJS
 from panel.io.resources import LOCAL_DIST
 
 from workbench.ui import style
 from workbench.ui.notifications import on_exception
+
+#: Gives a number field the focus anew after Enter. It takes only what is typed between getting the focus and
+#: Enter; a second number would be shown and never arrive. What is no number is not left standing.
+REFOCUS = """
+window.addEventListener("keydown", (event) => {
+    const field = event.composedPath()[0]
+    if (event.key !== "Enter" || !(field instanceof HTMLInputElement)) return
+    if (field.closest(".MuiInputBase-root")?.querySelectorAll("button").length !== 2) return
+    setTimeout(() => {
+        const is_number = !isNaN(field.value)
+        field.blur()
+        if (is_number) field.focus()
+    }, 0)
+})
+"""
 
 
 def prepare(*extensions: str, **options: Any) -> None:
@@ -25,3 +41,4 @@ def prepare(*extensions: str, **options: Any) -> None:
     document = pn.state.curdoc
     if document is not None:
         document.template_variables["dist_url"] = LOCAL_DIST
+        document.js_on_event("document_ready", CustomJS(code=REFOCUS))

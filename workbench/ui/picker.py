@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import panel as pn
-import panel_material_ui as pmui
 import param
 
 from workbench.core.errors import SpecError
@@ -15,6 +14,7 @@ from workbench.ui import text
 from workbench.ui.choices import CATALOGUES, Choices
 from workbench.ui.divergence_card import DivergenceCard
 from workbench.ui.form import Form
+from workbench.ui.menus import Menu
 
 LONGEST_REASON = 84
 
@@ -46,7 +46,7 @@ class Picker(pn.viewable.Viewer):
         self.kind, self.choices, self._on_pick = kind, choices, on_pick
         self._notify_change, self._on_error, self._extra = on_change, on_error, extra
         self._silent, self.form, self.editor = False, None, None
-        self.select = pmui.Select(
+        self.select = Menu(
             label=text.label(kind),
             size="small",
             width=292,
@@ -96,8 +96,6 @@ class Picker(pn.viewable.Viewer):
             if spec.key in self.select.disabled_options:
                 self.select.disabled_options = []  # a value must not be among the ones of the last choices
             self.select.param.update(options=options, value=spec.key, disabled_options=disabled)
-            # the browser knows them by their labels, which change with the reasons
-            self.select.param.trigger("disabled_options")
         finally:
             self._silent = False
         self.about.object = about(spec)

@@ -21,6 +21,7 @@ from workbench.diagnostics.posterior_explorer.refinement_summary import Refineme
 from workbench.refinement import REFINEMENT
 from workbench.ui import latest_query, text
 from workbench.ui.exploration import Exploration
+from workbench.ui.menus import Menu
 from workbench.ui.notifications import guard, report_error
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class RefinementPanel(pn.viewable.Viewer):
         self._lease: Any = None  # temporary file, while a refinement is in progress
         self._at: tuple[float, ...] = ()  # the observation of the current or last refinement
         self._start_time, self._timer = 0.0, None
-        self.method = pmui.Select(
+        self.method = Menu(
             label="Method",
             options={},
             size="small",

@@ -31,6 +31,8 @@ SHEET = """
 :host { --wb-ink: var(--mui-palette-text-primary, inherit);
         --wb-soft: var(--mui-palette-text-secondary, #5a6572);
         --wb-line: var(--mui-palette-divider, #8885); }
+/* a tooltip opens over the next button of a row: clicks and the mouse pass through it */
+.MuiTooltip-popper { pointer-events: none !important; }
 .wb-note, .wb-caption, .wb-name { color: var(--wb-soft); }
 .wb-note { font-size: 12px; line-height: 1.35; }
 .wb-source { border-bottom: 1px dotted currentColor; cursor: help; }
