@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -84,6 +85,26 @@ def test_a_run_inside_a_killed_study_ends_as_if_nothing_had_happened(tmp_path, m
     cut = run(Toy(), out=tmp_path / "cut", device="cpu")
     assert starts[0] == 7 and len(starts) == 13
     np.testing.assert_array_equal(cut["weights"].values[0], whole["weights"].values[0])
+
+
+def test_a_killed_study_loses_at_most_ten_seconds_of_training(tmp_path, monkeypatch):
+    seconds, saved, step, save = [0.0], [], Run.step, Run.save
+
+    def timed_step(self):
+        seconds[0] += 1.0
+        return step(self)
+
+    def noted_save(self, **values):
+        saved.append(self.iteration)
+        return save(self, **values)
+
+    clocks = {"process_time": time.process_time, "perf_counter": time.perf_counter}
+    monkeypatch.setattr(study_context, "time", SimpleNamespace(monotonic=lambda: seconds[0], **clocks))
+    monkeypatch.setattr(Run, "step", timed_step)
+    monkeypatch.setattr(Run, "save", noted_save)
+    run(Toy(steps=50), out=tmp_path, device="cpu")
+    assert saved[0] == 0 and saved[-1] == 50
+    assert max(np.diff(saved)) <= 10
 
 
 def test_training_is_timed_over_all_times_that_it_was_taken_up(tmp_path, monkeypatch):
@@ -176,6 +197,40 @@ def test_rows_average_over_seeds_and_carry_the_figures_of_others(tmp_path):
     table = text(data)
     assert "3.5 ± 0.707" in table and "error [m]" in table and "paper: printed in the paper" in table
     assert "Absent: refused. It is not here." in table and table.startswith("Toy (full setting); cpu")
+
+
+@pytest.mark.parametrize("key", STUDIES.keys())
+def test_cells_with_curves_of_different_lengths_are_one_dataset(key, tmp_path, monkeypatch):
+    """As ``--set steps=40`` gives them, where some cells are trained for another number of steps."""
+    study = STUDIES.make(key, fast=True)
+    cells = [cell for cell in study.cells() if not cell.refused][:3]
+    lengths = dict(zip([cell.id for cell in cells], (40, 60, 1), strict=False))
+
+    def measure(self, cell, context):
+        n = lengths[cell.id]
+        curve = {"curve_training": ("point", np.arange(n)), "curve_name": ("point", ["step"] * n)}
+        draws = {"shown_draws": (("shown", "draw", "parameter"), np.ones((2, n, 1), dtype=np.float32))}
+        numbers = {column.name: ((), float(n)) for column in study.columns}
+        return xr.Dataset(numbers | curve | draws, coords={"parameter": ["x"]})
+
+    monkeypatch.setattr(type(study), "cells", lambda self: cells)
+    monkeypatch.setattr(type(study), "measure", measure)
+    data = run(study, out=tmp_path, device="cpu")
+    assert set(data["status"].values) == {"done"} and load(tmp_path).equals(data)
+    assert run(study, out=tmp_path, device="cpu").equals(data)
+    for i, cell in enumerate(cells):
+        n = lengths[cell.id]
+        curve = data["curve_training"].values[i]
+        assert list(curve[:n]) == list(range(n)) and np.isnan(curve[n:]).all()
+        assert list(data["curve_name"].values[i]) == ["step"] * n + [""] * (len(curve) - n)
+        assert int(np.isfinite(data["shown_draws"].values[i]).sum()) == 2 * n
+
+
+def test_a_study_of_few_steps_is_gathered(tmp_path):
+    settings = {"offsets": [3], "divergences": ["kl"], "seeds": 1, "batch_size": 8, "points": 50}
+    data = run("disjoint_supports", out=tmp_path, device="cpu", steps=4, own_steps=6, **settings)
+    assert set(data["status"].values) == {"done"} and data.sizes["point"] == 6
+    assert sorted(np.isfinite(data["curve_training"].values).sum(axis=1)) == [4, 4, 6]
 
 
 def test_what_is_not_a_result_is_refused(tmp_path):
