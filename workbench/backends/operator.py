@@ -16,7 +16,7 @@ from workbench.backends.base import FAILED, FINISHED, PAUSED, RUNNING, STOPPED, 
 from workbench.core.errors import RunError, WorkbenchError
 from workbench.training import RunFolder
 from workbench.training.folder import DiskFullError
-from workbench.training.ownership import OwnershipError
+from workbench.training.ownership import OwnershipError, owner_here
 
 if TYPE_CHECKING:
     from workbench.snapshots import Snapshot, SnapshotRequest
@@ -247,7 +247,9 @@ class Operator:
             values = {**(self.run.brief() if self.run is not None else {}), **self.status.to_json()}
             self.folder.write_status(values.pop("state"), **values)
         except OwnershipError as error:
-            self._lose(error)
+            if owner_here(self.folder.path) in (None, self.folder.ownership):
+                # not another object in this process: of these, the next save decides
+                self._lose(error)
         except OSError:  # a full disk must not stop the training; the next checkpoint will report it
             pass
 

@@ -219,7 +219,8 @@ class ProcessHandle(Handle):
                 self._status, state=KILLED, steps_per_second=0.0, message=self._death_message(code)
             )
             with suppress(OSError, RunError):
-                if self._run_folder.status().get("pid") == self._process.pid:  # else it goes on elsewhere
+                writers = (self._process.pid, os.getpid())  # another one: the run goes on elsewhere
+                if self._run_folder.status().get("pid") in writers:
                     self._run_folder.write_status(**status.to_json())
         self._publish_status(status)
         self._connection.close()

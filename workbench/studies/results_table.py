@@ -17,7 +17,7 @@ from workbench.core.errors import RunError, WorkbenchError
 from workbench.studies.base import Column
 from workbench.studies.execution import DONE, load
 from workbench.studies.table import columns, setting
-from workbench.training import Runs, home
+from workbench.training import History, Runs, home
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,11 +157,12 @@ def _draws(data: xr.Dataset, i: int) -> Draws:
 def _runs() -> list[Entry]:
     runs, rows = Runs(), []
     for info in runs.list():
+        status, history, note = {}, History(), info.message
         try:
             folder = runs.folder(info.id)
             status, history = folder.status(), folder.history()
-        except WorkbenchError:
-            continue
+        except WorkbenchError as error:
+            note = note or str(error)
         numbers = {"steps_done": info.iteration, "loss": status.get("loss")}
         numbers |= {"training_seconds": status.get("seconds"), "parameters": status.get("parameters")}
         marks = [(r.iteration, r.loss, r.validation.get("loss", np.nan)) for r in history]
@@ -169,9 +170,9 @@ def _runs() -> list[Entry]:
             Entry(
                 id=f"{RUNS}/{info.id}",
                 source=RUNS,
-                title=info.title,
+                title=f"damaged: {info.message}" if info.state == "damaged" else info.title,
                 state=info.state,
-                note=info.message,
+                note=note,
                 numbers={k: float(v) for k, v in numbers.items() if isinstance(v, int | float)},
                 curve=np.asarray(marks, dtype=float).reshape(-1, 3).T,
             )

@@ -266,12 +266,12 @@ def alive(folder: Path, status: dict[str, Any]) -> bool:
 
     The lock decides. Where it cannot, the process does, or on another machine the silence of the status file.
     """
-    held = lock_held(folder)
-    if held:
+    lock = lock_held(folder)
+    if lock:
         return True
     if status.get("host", platform.node()) != platform.node():
         return _speaks(folder / "status.json")  # some network disks keep locks to each machine
-    if "attempt" in status and held is not None:
+    if "attempt" in status and lock is not None:
         return False
     return _process_exists(status)
 

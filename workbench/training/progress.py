@@ -11,16 +11,27 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from workbench.training.run import Run
 
-#: Seconds between two updates of the numbers beside a progress bar.
-EVERY = 0.25
+#: Seconds between two updates of the numbers beside a progress bar, and between two checkpoints.
+EVERY, SAVE_EVERY = 0.25, 8.0
 
 
 def train(run: Run, *, progress: bool = True) -> Run:
-    """Train a run to its planned number of steps, or until validation stops improving; returns the run."""
+    """Train a run to its planned number of steps, or until validation stops improving; returns the run.
+
+    A run with a folder is saved every `SAVE_EVERY` seconds and when it ends, also by an interrupt.
+    """
+    first, due = run.iteration, time.monotonic() + SAVE_EVERY
     with _bar(run, progress) as update:
-        for record in run:
-            if update is not None:
-                update(record)
+        try:
+            for record in run:
+                if update is not None:
+                    update(record)
+                if run.folder is not None and time.monotonic() > due:
+                    run.save(state="running")
+                    due = time.monotonic() + SAVE_EVERY
+        finally:
+            if run.folder is not None and run.iteration > first:
+                run.save()
     return run
 
 

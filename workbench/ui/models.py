@@ -16,6 +16,7 @@ from workbench.training import Runs
 from workbench.ui import example, process_pool
 from workbench.ui.exploration import Exploration
 from workbench.ui.import_export import MAX_MODEL_BYTES
+from workbench.ui.menus import Menu
 from workbench.ui.notifications import guard, report_error
 from workbench.ui.runs import format_time, run_title
 
@@ -38,14 +39,17 @@ def models() -> dict[str, str]:
     menu = dict(PRESET_MODELS)
     if example_file.is_file():
         menu[EXAMPLE] = str(example_file)
+    damages = {}
     for info in Runs().list():
         try:
+            if info.state == "damaged":
+                raise WorkbenchError(info.message)
             folder = Runs().folder(info.id)
             if folder.has_checkpoint and folder.experiment().problem.shapes.y:
                 menu[f"{run_title(info.title)}, {format_time(info.created)}"] = str(info.path)
-        except (WorkbenchError, OSError):
-            continue
-    return menu
+        except (WorkbenchError, OSError) as error:
+            damages[f"damaged: {info.id}, {format_time(info.created)}. {error}"] = str(info.path)
+    return menu | damages  # the damaged last: the first is opened
 
 
 class Models(pn.viewable.Viewer):
@@ -60,8 +64,8 @@ class Models(pn.viewable.Viewer):
         self.initial_observation: tuple[float, ...] = ()  # of the address
         self._address_errors: list[WorkbenchError] = []
         self._waiting = False  # until the browser has rendered the page
-        self.model = pmui.Select(label="Model", options={}, css_classes=["wb-model"], **WIDE)
-        self.second = pmui.Select(label="Compare with", options={NONE: ""}, css_classes=["wb-second"], **WIDE)
+        self.model = Menu(label="Model", options={}, css_classes=["wb-model"], **WIDE)
+        self.second = Menu(label="Compare with", options={NONE: ""}, css_classes=["wb-second"], **WIDE)
         self.reload = pmui.Button(
             label="Refresh",
             icon="refresh",
@@ -170,7 +174,7 @@ class Models(pn.viewable.Viewer):
                     found=f"{len(data) / 2**20:.0f} MB",
                 )
             path.write_bytes(data)
-            await asyncio.wrap_future(process_pool.POOL.submit(check_export, str(path)))
+            await asyncio.wrap_future(process_pool.QUICK.submit(check_export, str(path)))
             self._offer({f"File: {Path(name).name[:40]}": str(path), **self.model.options})
             self.model.value = str(path)
         except Exception as error:

@@ -11,7 +11,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from workbench.core.errors import RunError
-from workbench.training import RunInfo, Runs
+from workbench.training import History, RunInfo, Runs
 from workbench.ui import text
 from workbench.ui.choices import CATALOGUES
 from workbench.ui.overlay import curves, overlay
@@ -74,7 +74,7 @@ class RunsPanel(pn.viewable.Viewer):
         """Read the stored runs from disk again and clear the selection."""
         self.infos = self.runs.list()
         rows = [
-            (run_title(i.title), state_text(i), i.iteration, i.steps or "", format_time(i.created), i.id)
+            (run_text(i), state_text(i), i.iteration, i.steps or "", format_time(i.created), i.id)
             for i in self.infos
         ]
         self.table.param.update(value=pd.DataFrame(rows, columns=COLUMNS), selection=[])
@@ -96,11 +96,18 @@ class RunsPanel(pn.viewable.Viewer):
         self.pipe.send(
             curves(
                 [
-                    (f"{run_title(i.title).split(' · ')[0]} · {i.id[-4:]}", self.runs.folder(i.id).history())
+                    (f"{run_title(i.title).split(' · ')[0]} · {i.id[-4:]}", self._history(i))
                     for i in selection[:MAX_CURVES]
                 ]
             )
         )
+
+    def _history(self, info: RunInfo) -> History:
+        """Return the history of a run; an empty one where it cannot be read."""
+        try:
+            return self.runs.folder(info.id).history()
+        except RunError:
+            return History()
 
     def _open(self, *, resume: bool) -> None:
         if len(self.selection) != 1:
@@ -165,6 +172,11 @@ def run_title(keys: str) -> str:
     """Convert the keys of problem, architecture and objective, joined by " · ", into their titles."""
     parts = dict(zip(CATALOGUES, keys.split(" · "), strict=False))
     return " · ".join(CATALOGUES[k][v].title if v in CATALOGUES[k] else v for k, v in parts.items())
+
+
+def run_text(info: RunInfo) -> str:
+    """Return the titles of a run's parts; of a damaged run also the reason."""
+    return f"{run_title(info.title)}: {info.message}" if info.state == "damaged" else run_title(info.title)
 
 
 def state_text(info: RunInfo) -> str:
