@@ -148,7 +148,7 @@ def test_categories_and_outputs_must_fit(tmp_path):
 
     assert "up to 3 categories" in said(problem, "made", outputs="binary")[0]
     assert said(problem, "made", outputs="categorical", categories=3) == []
-    assert "have none; choose MADE" in said(problem, "realnvp")[0]
+    assert "first, second, sum are categories; choose MADE" in said(problem, "realnvp")[0]
     plain = wb.TableProblem(coins(tmp_path), x=names)
     assert "are quantities; choose gaussian or mixture" in said(plain, "made", outputs="binary")[0]
     assert said(plain, "made") == said(plain, "realnvp") == []

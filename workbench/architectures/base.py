@@ -11,6 +11,7 @@ import param
 
 from workbench.core.capability import Capability
 from workbench.core.catalogue import Catalogue
+from workbench.core.entries import public
 from workbench.core.errors import IncompatibleError
 from workbench.core.lazy import torch
 from workbench.core.shapes import Shapes
@@ -101,16 +102,19 @@ class Architecture(Spec):
     def misfits(self, variables: Sequence[Variable]) -> list[str]:
         """Reasons why the architecture does not suit ``variables``, the components of x; empty if it does.
 
-        One sentence each, with a suggestion; for instance, a density does not suit categorical variables.
+        One sentence each, with a suggestion; by default, categories are refused, since draws of a network
+        that learns continuous numbers lie between them.
         """
         names = [v.name for v in variables if v.categories]
-        if not names or Capability.DENSITY not in self.capabilities:
+        if not names:
             return []
+        verb = "is a category" if len(names) == 1 else "are categories"
         return [
-            f"{self.title} learns a density, and categories ({', '.join(names[:3])}) have none; choose "
-            "MADE, with binary or categorical outputs."
+            f"{self.title} learns continuous numbers, and {', '.join(names[:3])} {verb}; choose MADE, which "
+            "gives probabilities to categories and densities to quantities."
         ]
 
+    @public
     def build(self, shapes: Shapes) -> Model:
         """Build a model with random initial weights, which come from torch's global generator.
 

@@ -4,6 +4,8 @@ density   p(x | y) = Π_d p(x_d | x_{<d}, y), all factors in one pass: output d 
 sampling  component after component, D passes; each takes a standard normal number, and with a mixture a
           second one, which selects one of its normals with probability equal to its weight
 inverse   none: it is unknown which component of a mixture a point came from
+kinds     a component that is a quantity has a normal or a mixture of normals, one that is a category has
+          probabilities and enters the network as one indicator for each category
 variants  S sets of masks with different random orders and connectivities: training uses one at a time, in
           turn; the density is the mean over all of them, 1/S Σ_s p_s(x | y)
 Trained by maximum likelihood.
@@ -13,6 +15,7 @@ arXiv:1502.03509.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
@@ -26,6 +29,8 @@ from workbench.core.variable import Variable
 if TYPE_CHECKING:
     from workbench.architectures.models.made import MadeModel
 
+#: Number of categories of a component of which nothing is known.
+_UNKNOWN = 8
 OUTPUTS = ("gaussian", "mixture", "binary", "categorical")
 
 
@@ -52,14 +57,16 @@ class MADE(NetworkArchitecture):
         default="mixture",
         objects=list(OUTPUTS),
         doc="""
-        The distribution of a component given those before it: a normal, a mixture of normals, or, if x
-        consists of categories, the probabilities of 0 and 1, or of 0, 1, 2, ….""",
+        The distribution of a component given those before it: a normal or a mixture of normals for
+        quantities, beside which categories have probabilities; or, if all of x are categories, the
+        probabilities of two (binary) or of any number of them (categorical).""",
     )
     categories = param.Integer(
-        default=8,
-        bounds=(2, 256),
+        default=0,
+        bounds=(0, 256),
         doc="""
-        With categorical outputs, how many categories a component may have at most.""",
+        With categorical outputs, the number of categories of a component whose column does not say how many
+        it has; 0: as many as its column has.""",
     )
     components = param.Integer(
         default=8,
@@ -82,23 +89,23 @@ class MADE(NetworkArchitecture):
     )
 
     def misfits(self, variables: Sequence[Variable]) -> list[str]:
-        # continuous outputs are accepted for categories: the default must not be refused
-        most = {"binary": 2, "categorical": self.categories}.get(self.outputs)
-        if most is None:
+        if self.outputs not in ("binary", "categorical"):
             return []
+        most = 2 if self.outputs == "binary" else self.categories or math.inf
         reasons = []
         amounts = [v.name for v in variables if not v.categories]
         if amounts:
             verb = "is a quantity" if len(amounts) == 1 else "are quantities"
             reasons.append(
-                f"MADE with {self.outputs} outputs gives probabilities to categories, and "
-                f"{', '.join(amounts[:3])} {verb}; choose gaussian or mixture outputs."
+                f"MADE with {self.outputs} outputs gives probabilities to categories alone, and "
+                f"{', '.join(amounts[:3])} {verb}; choose gaussian or mixture outputs, beside which "
+                "categories keep their probabilities."
             )
         many = max((v.categories for v in variables), default=0)
         if many > most:
             reasons.append(
-                f"x has up to {many} categories and the outputs have {most}; choose categorical "
-                f"outputs with {many} categories."
+                f"x has up to {many} categories and the outputs have {most}; choose categorical outputs, and "
+                "0 for the number of categories, which then follows from each column."
             )
         return reasons
 
@@ -108,17 +115,19 @@ class MADE(NetworkArchitecture):
 
         distribution: NormalMixture | Categories
         if self.outputs in ("binary", "categorical"):
-            distribution = Categories(2 if self.outputs == "binary" else self.categories)
+            distribution = Categories(2 if self.outputs == "binary" else self.categories or _UNKNOWN)
         else:
             distribution = NormalMixture(self.components if self.outputs == "mixture" else 1)
+        families = [Categories(count) if count else distribution for count in shapes.categories]
         network = self.network()
         masked_network = MaskedNetwork(
             shapes.x,
-            distribution.outputs,
+            max(family.outputs for family in families or [distribution]),
             shapes.y,
             network["hidden_features"],
             network["activation"],
             orders=self.orders,
             connectivities=self.connectivities,
+            categories=shapes.categories,
         )
-        return MadeModel(shapes, masked_network, distribution, self.capabilities)
+        return MadeModel(shapes, masked_network, families or distribution, self.capabilities)

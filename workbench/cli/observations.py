@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.core.errors import SpecError, did_you_mean
-from workbench.core.observation import checked_rows, parse_named_values, parse_values
+from workbench.core.kinds_of_values import calendar
+from workbench.core.observation import checked_rows, parse_observation, parse_values
 from workbench.core.variable import Variable, named
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def observation(args: argparse.Namespace, variables: Sequence[Variable], *, many
             "This model has no observation", expected="no --observation", found="a density of x alone"
         )
     if args.observation is not None:
-        rows, several = checked_rows(parse_named_values(args.observation), variables)
+        rows, several = checked_rows(parse_observation(args.observation, variables), variables)
     else:
         rows, several = checked_rows(_from_file(args.observation_file, variables), variables)
     if several and not many:
@@ -69,7 +70,8 @@ def _from_file(path: str, variables: Sequence[Variable]) -> Any:
         return _from_json(Path(path))
     if Path(path).suffix in (".csv", ".txt", ".dat") and (rows := _number_rows(Path(path))) is not None:
         return rows
-    frame = read_table(path).frame
+    raw = read_table(path)
+    frame = raw.frame
     columns = [str(c) for c in frame.columns]
     if missing := [v.name for v in variables if v.name not in columns]:
         raise SpecError(
@@ -78,9 +80,13 @@ def _from_file(path: str, variables: Sequence[Variable]) -> Any:
             found=", ".join(columns[:8]),
             suggestion=did_you_mean(missing[0], columns),
         )
-    return pd.DataFrame(
-        {v.name: frame[v.name] if v.labels else column_numbers(frame[v.name], v.name) for v in variables}
-    )
+
+    def values(variable: Variable) -> Any:
+        column = frame[variable.name]
+        as_it_is = variable.labels or (calendar(variable) and not pd.api.types.is_numeric_dtype(column))
+        return column if as_it_is else column_numbers(column, variable.name, raw.writing)
+
+    return pd.DataFrame({v.name: values(v) for v in variables})
 
 
 def _from_json(path: Path) -> Any:

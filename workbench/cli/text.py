@@ -43,6 +43,11 @@ def print_warnings(sentences: Iterable[str]) -> list[str]:
 def print_summary(summary: dict[str, dict[str, Any]], out: str | None) -> None:
     """Print the statistics of each variable on one line, and the file of the draws where there is one."""
     for name, row in summary.items():
+        if "probabilities" in row:
+            shares = sorted(row["probabilities"].items(), key=lambda pair: -pair[1])
+            others = f" and {len(shares) - 6} more" if len(shares) > 6 else ""
+            print(f"{name:<24} " + ", ".join(f"{label} {share:.3g}" for label, share in shares[:6]) + others)
+            continue
         quantiles = f"5 % {row['q05']:.4g}, median {row['median']:.4g}, 95 % {row['q95']:.4g}"
         print(f"{name:<24} {row['mean']:>10.4g} ± {row['sd']:.3g} {row['unit']}  ({quantiles})")
     if out:

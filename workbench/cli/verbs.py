@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.cli.observations import given, observation, observed
 from workbench.cli.text import names, parse_settings, print_json, print_summary, print_warnings
 from workbench.core.errors import SpecError
+from workbench.core.kinds_of_values import value_text
 
 if TYPE_CHECKING:
     from workbench.inference import FittedModel
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 # ---- list
 def list_command(args: argparse.Namespace) -> None:
-    """Print key, title and summary of every entry of a catalogue."""
+    """Print key, title and summary of every entry of a catalogue, or a line for every stored run."""
+    if args.what == "runs":
+        return _list_runs(args.json)
     cards = _cards(args.what)
     if args.json:
         return print_json(cards)
@@ -33,6 +36,22 @@ def list_command(args: argparse.Namespace) -> None:
         print(textwrap.fill(text, columns, initial_indent="    ", subsequent_indent="    "))
     if not cards:
         print(f"There are no {args.what} yet.", file=sys.stderr)
+
+
+def _list_runs(as_json: bool) -> None:
+    """Print the stored runs, newest first: id, state, steps and parts, and the reason for a damaged one."""
+    from workbench.training import Runs
+
+    infos = Runs().list()
+    if as_json:
+        return print_json([{**asdict(info), "path": str(info.path)} for info in infos])
+    for info in infos:
+        progress = f"{info.iteration}/{info.steps}" if info.steps else ""
+        print(f"{info.id:30}  {info.state:9}  {progress:>15}  {info.title}")
+        if info.message and info.state in ("damaged", "failed", "killed"):
+            print(textwrap.indent(info.message, "    "))
+    if not infos:
+        print("There are no runs yet.", file=sys.stderr)
 
 
 def _cards(what: str) -> list[dict[str, Any]]:
@@ -103,7 +122,7 @@ def sample_command(args: argparse.Namespace) -> None:
             return print_json(about | {"observations": [{"variables": part} for part in parts]})
         for row, part in zip(posterior.observation, parts, strict=True):
             pairs = zip(model.y, row, strict=True)
-            print("at " + ", ".join(f"{v.name} = {value:.6g}" for v, value in pairs))
+            print("at " + ", ".join(f"{v.name} = {value_text(v, value, 6)}" for v, value in pairs))
             print_summary(part, None)
         if out:
             print(out)
@@ -172,11 +191,18 @@ def export_command(args: argparse.Namespace) -> None:
     if y is not None and FORMATS[args.format].at_observation:
         subject = getattr(subject, "fitted", subject)
         print_warnings(Posterior(subject, y).concerns)
+    if y is None and FORMATS[args.format].at_observation and observed(subject):
+        from workbench.export.posterior import default_observation, default_sentence
+
+        subject = getattr(subject, "fitted", subject)
+        print(default_sentence(subject), file=sys.stderr)
+        y = default_observation(subject)
     y = () if y is None else y
     path = export(subject, args.format, args.out, function=args.function, observation=y)
     size = path.stat().st_size
     if args.json:
-        return print_json({"out": str(path), "format": args.format, "bytes": size})
+        about = {"observation": y} if FORMATS[args.format].at_observation else {}
+        return print_json({"out": str(path), "format": args.format, "bytes": size, **about})
     print(f"{path}: {size} bytes, checked against the model")
 
 
@@ -205,11 +231,29 @@ def explore_command(args: argparse.Namespace) -> None:
         _check_exists(args.model)
     from workbench.ui.serve import serve
 
-    serve(port=args.port, address=args.address, show=args.show, explore=args.model)
+    serve(**_serving(args), explore=args.model)
 
 
 def serve_command(args: argparse.Namespace) -> None:
     """Serve the studio, until it is interrupted."""
     from workbench.ui.serve import serve
 
-    serve(port=args.port, address=args.address, show=args.show)
+    serve(**_serving(args), page=args.page)
+
+
+def _serving(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the arguments of `workbench.ui.serve.serve` that both commands share."""
+    from workbench.cli.arguments import OAUTH
+    from workbench.ui.login import Login
+
+    names = [*(name.replace("-", "_") for name in OAUTH), "expiry_days", "refresh_tokens"]
+    oauth = {name: getattr(args, f"oauth_{name}") for name in names}
+    login = Login(args.basic_auth, args.oauth_provider, oauth, args.cookie_secret)
+    return {
+        "port": args.port,
+        "address": args.address,
+        "show": args.show,
+        "origins": tuple(args.origins),
+        "login": login,
+        "insecure": args.insecure,
+    }

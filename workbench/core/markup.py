@@ -6,6 +6,8 @@ import html
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from workbench.core.kinds_of_values import value_text
+
 if TYPE_CHECKING:
     from workbench.core.variable import Variable
 
@@ -43,13 +45,7 @@ def values_text(variables: Sequence[Variable], values: Sequence[Any]) -> str:
     if len(values) and not isinstance(values[0], (int, float)):
         return f"{len(values)} rows of {_shortened([v.name for v in variables])}"
     pairs = zip(variables, values, strict=True)
-    return _shortened([f"{v.name}={_value_text(v, value)}{v.unit and f' {v.unit}'}" for v, value in pairs])
-
-
-def _value_text(variable: Variable, value: float) -> str:
-    if variable.labels and value == int(value) and 0 <= value < len(variable.labels):
-        return variable.labels[int(value)]
-    return f"{value:.7g}"
+    return _shortened([f"{v.name}={value_text(v, value, 7)}" for v, value in pairs])
 
 
 def _shortened(texts: Sequence[str]) -> str:

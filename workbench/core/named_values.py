@@ -7,17 +7,23 @@ whoever has such an object has its package, and nobody else needs it.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from workbench.core.errors import SpecError, WorkbenchError, did_you_mean, unknown
+from workbench.core.errors import SpecError, WorkbenchError, did_you_mean
+from workbench.core.kinds import describe
+from workbench.core.kinds_of_values import allowed_values, converted
+from workbench.core.lazy import torch
 from workbench.core.names import ORIGINAL
 from workbench.core.variable import Variable, named
 
 if TYPE_CHECKING:
     import numpy as np
+    from torch import Tensor
 
+_HEADING = re.compile(r"^(?P<name>.+?)\s*\[(?P<unit>[^\[\]]*)\]$", re.DOTALL)
 #: Dimension along which several observations stand, in Datasets that come in and go out.
 OBSERVATION = "observation"
 
@@ -28,17 +34,42 @@ class NamedValues:
 
     ``dims`` holds the names of an array's dimensions, in order; those of a mapping or table have none.
     ``whole`` is true for a row of a table, which may have further columns, and false for a mapping, which may
-    not. ``coords`` are the labels along named dimensions, for answers with the same ones.
+    not. ``coords`` are the labels along named dimensions, for answers with the same ones. ``units`` are those
+    that the source states, by name.
     """
 
     values: dict[str, Any]
     dims: dict[str, tuple[str, ...]] = field(default_factory=dict)
     whole: bool = False
     coords: dict[str, Any] = field(default_factory=dict)
+    units: dict[str, str] = field(default_factory=dict)
 
 
 def named_values(source: Any, variables: Sequence[Variable]) -> NamedValues | None:
-    """Return the values that ``source`` gives by name; None for numbers in the order of the variables."""
+    """Return the values that ``source`` gives by name; None for numbers in the order of the variables.
+
+    A heading with a unit, such as ``depth [m]``, is the name and states the unit.
+    """
+    values = _by_name(source, variables)
+    if values is None:
+        return None
+    names, headings = {v.name for v in variables}, {}
+    for key in values.values:
+        match = _HEADING.match(key) if key not in names else None
+        if match and match["name"] in names and match["name"] not in values.values:
+            headings[key] = match["name"], match["unit"].strip()
+    if not headings:
+        return values
+    own = {key: headings[key][0] if key in headings else key for key in values.values}
+    return replace(
+        values,
+        values={own[key]: value for key, value in values.values.items()},
+        dims={own.get(key, key): dims for key, dims in values.dims.items()},
+        units=values.units | dict(headings.values()),
+    )
+
+
+def _by_name(source: Any, variables: Sequence[Variable]) -> NamedValues | None:
     names = [v.name for v in variables]
     if hasattr(source, "data_vars"):  # xarray.Dataset
         return _of_dataset({str(k): source[k] for k in source.variables}, names)
@@ -60,10 +91,24 @@ def named_values(source: Any, variables: Sequence[Variable]) -> NamedValues | No
     index = getattr(source, "index", None)
     if index is not None and hasattr(source, "to_numpy") and not callable(index):  # pandas.Series
         return _of_series(source, names)
-    if isinstance(source, list | tuple) and source and all(isinstance(row, Mapping) for row in source):
-        keys = dict.fromkeys(key for row in source for key in row)
-        return NamedValues({str(k): [row.get(k, float("nan")) for row in source] for k in keys})
+    if isinstance(source, list | tuple) and source and not hasattr(source, "_asdict"):
+        return _of_rows(source, variables)
     return None
+
+
+def _of_rows(source: Sequence[Any], variables: Sequence[Variable]) -> NamedValues | None:
+    """Join rows that are given by name, such as mappings or Series; None unless all of them are."""
+    if not all(
+        isinstance(row, Mapping) or hasattr(row, "index") and hasattr(row, "to_numpy") for row in source
+    ):
+        return None
+    rows = [_by_name(row, variables) for row in source]
+    parts = [row for row in rows if row is not None]
+    if len(parts) < len(rows):
+        return None
+    keys = dict.fromkeys(key for row in parts for key in row.values)
+    table = {key: [row.values.get(key, float("nan")) for row in parts] for key in keys}
+    return NamedValues(table, whole=all(row.whole for row in parts))
 
 
 def _column(column: Any) -> Any:
@@ -75,7 +120,8 @@ def _of_dataset(arrays: dict[str, Any], names: Iterable[str]) -> NamedValues:
     arrays = {k: v for k, v in arrays.items() if k in names or v.dims not in ((), (k,))}
     dims = {k: tuple(map(str, v.dims)) for k, v in arrays.items()}
     coords = {str(d): v.coords[d].values for v in arrays.values() for d in v.dims if d in v.coords}
-    return NamedValues({k: v.values for k, v in arrays.items()}, dims, whole=True, coords=coords)
+    units = {k: v.attrs["units"] for k, v in arrays.items() if isinstance(v.attrs.get("units"), str)}
+    return NamedValues({k: v.values for k, v in arrays.items()}, dims, whole=True, coords=coords, units=units)
 
 
 def _of_data_array(source: Any, names: list[str]) -> NamedValues | None:
@@ -149,12 +195,13 @@ def _numbers(
     for name, value in source.values.items():
         own = source.dims.get(name)
         if name in targets:
-            array = _categories(value, targets[name], subject, error) if targets[name].labels else None
+            _check_unit(source.units.get(name, ""), targets[name], subject, error)
+            array = converted(value, targets[name], subject, error)
             array = number_array(value) if array is None else array
             if array is None:
                 raise error(
-                    f"{subject} is not made of numbers",
-                    expected=f"a number for '{name}'",
+                    f"{subject} has a value for '{name}' that cannot be read",
+                    expected=f"{allowed_values(targets[name])} for '{name}'",
                     found=f"{name} = {value!r}"[:80],
                 )
             arrays[name], dims[name] = array, own or ("",) * array.ndim
@@ -165,6 +212,18 @@ def _numbers(
             arrays |= {key: part for key, (part, _) in parts.items()}
             dims |= {key: rest for key, (_, rest) in parts.items()}
     return arrays, dims
+
+
+def _check_unit(unit: str, variable: Variable, subject: str, error: type[WorkbenchError]) -> None:
+    """Raise ``error`` where a source states another unit than the variable's."""
+    if unit.strip() in ("", "1", variable.unit.strip()) or not variable.unit:
+        return
+    raise error(
+        f"{subject} has '{variable.name}' in another unit",
+        expected=variable.unit,
+        found=unit,
+        suggestion=f"convert it; where {unit} means {variable.unit}, leave the unit out",
+    )
 
 
 def _numbers_of(name: str, targets: Iterable[str]) -> list[int]:
@@ -242,20 +301,17 @@ def _check_names(
         )
 
 
-def _categories(
-    values: Any, variable: Variable, subject: str, error: type[WorkbenchError]
-) -> np.ndarray | None:
-    """Convert labels of categories to the numbers 0, 1, 2, …; None where an entry is no text."""
-    import numpy as np
+def as_tensor(values: Any, noun: str, form: str) -> Tensor:
+    """Convert values to a tensor, in double precision where they are none yet.
 
-    labels = np.asarray(values)
-    texts = labels.reshape(-1).tolist()
-    if not texts or not all(isinstance(text, str) for text in texts):
-        return None
-    for text in texts:
-        if text not in variable.labels:
-            raise unknown("category", text, variable.labels, error, owner=f"{subject}: '{variable.name}'")
-    return np.array([variable.labels.index(text) for text in texts], np.float64).reshape(labels.shape)
+    Raises `SpecError` with the ``noun``, and with ``form`` as what is expected, for values without numbers.
+    """
+    if isinstance(values, torch.Tensor) and not values.is_complex():
+        return values
+    array = number_array(values)
+    if array is None:
+        raise SpecError(f"The {noun} is not made of numbers", expected=form, found=describe(values))
+    return torch.tensor(array)
 
 
 def number_array(values: Any) -> np.ndarray | None:
@@ -268,12 +324,10 @@ def number_array(values: Any) -> np.ndarray | None:
         if values.is_complex():
             return None
         values = values.detach().cpu().double().numpy()
+    if isinstance(values, np.ma.MaskedArray) and values.dtype.kind in "biuf":
+        return values.astype(np.float64).filled(np.nan)
     try:
         array = np.asarray(values)
-        if array.dtype.kind == "M":  # as in tables: days since 1970
-            return (array - np.datetime64("1970-01-01")) / np.timedelta64(1, "D")
-        if array.dtype.kind == "m":
-            return array / np.timedelta64(1, "s")
         if array.size and array.dtype.kind not in "biufO":
             return None
         return array.astype(np.float64)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from workbench.core.errors import SpecError, WorkbenchError
+from workbench.core.kinds_of_values import calendar, has_times, is_kind
 from workbench.core.named_values import NamedValues, named_values, number_array, stacked
 from workbench.core.variable import Variable, named
 
@@ -39,6 +40,37 @@ def parse_values(
         ) from cause
 
 
+def parse_observation(text: str, variables: Sequence[Variable], *, noun: str = "observation") -> Any:
+    """Parse one observation: numbers, labels and dates in the order of the variables, or by name.
+
+    They are separated by commas as in CSV, such as ``2016-01-01,oak``; numbers alone by semicolons and blanks
+    as well. A text that is the label of its variable's category is that label. Raises `SpecError`.
+    """
+    if not any(v.labels or calendar(v) for v in variables):
+        return parse_named_values(text, noun=noun)
+    if "=" in text:
+        values = dict(_named_texts(text, noun, SpecError))
+        by_name = {v.name: v for v in variables}
+        return {
+            name: entry if name in by_name and entry in by_name[name].labels else _number_or_text(entry)
+            for name, entry in values.items()
+        }
+    parts = [part.strip() for part in next(csv.reader([text], skipinitialspace=True), [])]
+    if len(parts) != len(variables):
+        separate = text.replace(";", " ").replace(",", " ").split()
+        parts = separate if len(separate) == len(variables) else parts
+    if len(parts) != len(variables):
+        raise SpecError(
+            f"The {noun} has the wrong number of values",
+            expected=_form(variables, noun),
+            found=f"{len(parts)}: {text[:80]}",
+        )
+    return {
+        v.name: part if part in v.labels else _number_or_text(part)
+        for v, part in zip(variables, parts, strict=True)
+    }
+
+
 def parse_named_values(
     text: str, *, noun: str = "observation", error: type[WorkbenchError] = SpecError
 ) -> tuple[float, ...] | dict[str, float | str]:
@@ -50,9 +82,14 @@ def parse_named_values(
     """
     if "=" not in text:
         return parse_values(text, noun=noun, error=error)
+    return {name: _number_or_text(entry) for name, entry in _named_texts(text, noun, error)}
+
+
+def _named_texts(text: str, noun: str, error: type[WorkbenchError]) -> list[tuple[str, str]]:
+    """Split ``height=0, range=1.5`` into names and texts of values."""
     # a quoted name is quoted together with its value for the reader of CSV
     parts = next(csv.reader([_quoted(text)], skipinitialspace=True))
-    values: dict[str, float | str] = {}
+    values: dict[str, str] = {}
     for part in filter(str.strip, parts):
         name, equals, number = part.strip().rpartition("=")
         name = name.strip()
@@ -62,8 +99,8 @@ def parse_named_values(
                 expected="each variable once, as in height=0, range=1.5",
                 found=part[:80],
             )
-        values[name] = _number_or_text(number.strip())
-    return values
+        values[name] = number.strip()
+    return list(values.items())
 
 
 def _number_or_text(text: str) -> float | str:
@@ -146,9 +183,9 @@ def _rows(
 ) -> tuple[np.ndarray, bool]:
     """Convert values to (k, M), and say whether they were given as many; finiteness is not checked."""
     source = named_values(values, variables) if variables else None
-    if source is None and any(v.labels for v in variables) and number_array(values) is None:
-        if isinstance(values, list | tuple) and len(values) == len(variables):  # with a label among them
-            source = NamedValues(dict(zip((v.name for v in variables), values, strict=True)))
+    other_kinds = any(v.labels or calendar(v) for v in variables) or has_times(values)
+    if source is None and variables and other_kinds:
+        source = _columns(values, variables)
     if source is None:
         return _ordered_rows(values, variables, noun, subject, error)
     array, dims = stacked(source, variables, subject=subject, error=error)
@@ -166,16 +203,63 @@ def _rows(
     return array.reshape(-1, len(variables)), many
 
 
+def _columns(values: Any, variables: Sequence[Variable]) -> NamedValues | None:
+    """Return values with labels, dates or durations among them as columns by name; None for numbers alone.
+
+    They are those of one row in the order of the variables, or of many rows, (k, M).
+    """
+    import numpy as np
+
+    if number_array(values) is not None and not any(v.labels for v in variables):
+        return None
+    names = [v.name for v in variables]
+    if isinstance(values, str) or not hasattr(values, "__len__"):
+        return NamedValues({names[0]: values}) if len(names) == 1 else None
+    if hasattr(values, "detach") or (hasattr(values, "shape") and not values.shape):
+        return NamedValues({names[0]: values}) if len(names) == 1 and not hasattr(values, "detach") else None
+    rows = list(values)
+    if len(rows) == len(names) and not any(_is_row(row) for row in rows):
+        return NamedValues(dict(zip(names, rows, strict=True)))
+    if rows and all(_is_row(row) and len(row) == len(names) for row in rows):
+        columns = zip(*(list(row) for row in rows), strict=True)
+        if len(rows) == 1:
+            return NamedValues(dict(zip(names, (column[0] for column in columns), strict=True)))
+        arrays = [np.array([_plain_entry(entry) for entry in column], dtype=object) for column in columns]
+        return NamedValues(dict(zip(names, map(_tightened, arrays), strict=True)))
+    return None
+
+
+def _is_row(entry: Any) -> bool:
+    return hasattr(entry, "__len__") and not isinstance(entry, str) and getattr(entry, "ndim", 1) > 0
+
+
+def _plain_entry(entry: Any) -> Any:
+    """Return an entry of a column, a number of NumPy as one of Python's."""
+    return entry.item() if getattr(entry, "ndim", 1) == 0 and not is_kind(entry, "Mm") else entry
+
+
+def _tightened(column: np.ndarray) -> np.ndarray:
+    """Return a column of objects as numbers where it holds nothing else."""
+    numbers = number_array(column)
+    return column if numbers is None else numbers
+
+
 def _ordered_rows(
     values: Any, variables: Sequence[Variable], noun: str, subject: str, error: type[WorkbenchError]
 ) -> tuple[np.ndarray, bool]:
     array, count = number_array(values), len(variables)
     if array is None:
+        several = count == 1 and isinstance(values, list | tuple) and len(values) > 1
         raise error(
-            f"{subject} is not made of numbers", expected=_form(variables, noun), found=repr(values)[:80]
+            f"{subject} is not made of numbers" + _or_kinds(variables),
+            expected=_form(variables, noun),
+            found=repr(values)[:80],
+            suggestion=f"give {len(values)} of them as rows, [[…], […]]" if several else "",
         )
     if array.ndim == 2 and len(array) > 1 and array.shape[1] == count > 0:
         return array, True
+    if array.ndim == 2 and not len(array):
+        raise error(f"{subject} has no rows", expected=_form(variables, noun), found="an empty table")
     if array.size != count:
         several = array.ndim == 1 and count == 1 and array.size > 1
         raise error(
@@ -189,7 +273,17 @@ def _ordered_rows(
 
 def _form(variables: Sequence[Variable], noun: str) -> str:
     names = named(variables) or f"none: there is no {noun}"
-    return f"{len(variables)} {'number' if len(variables) == 1 else 'numbers'} ({names})"
+    word = "number" if not any(v.labels or calendar(v) for v in variables) else "value"
+    return f"{len(variables)} {word if len(variables) == 1 else word + 's'} ({names})"
+
+
+def _or_kinds(variables: Sequence[Variable]) -> str:
+    """Return which variables may have other values than numbers, for a message; "" for none."""
+    labels = [v for v in variables if v.labels]
+    dates = [v for v in variables if calendar(v)]
+    texts = [f"labels such as {v.labels[0]!r} for '{v.name}'" for v in labels[:1]]
+    texts += [f"dates such as 2016-01-31 for '{v.name}'" for v in dates[:1]]
+    return ", " + " and ".join(texts) if texts else ""
 
 
 def _check_finite(

@@ -10,8 +10,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.core.entries import public
 from workbench.core.errors import ExportError
-from workbench.core.names import array_names, file_names, original_attribute, original_names
+from workbench.core.kinds_of_values import value_text
+from workbench.core.names import array_names
+from workbench.core.spreadsheet import escaped_frame, escaped_text
+from workbench.core.variable import OPEN_LEVELS, Variable
 from workbench.export.formats import ExportFormat
 
 if TYPE_CHECKING:
@@ -27,55 +31,65 @@ _QUANTILES = {"q05": 0.05, "median": 0.5, "q95": 0.95}
 
 def summary(draws: xr.Dataset) -> dict[str, dict[str, Any]]:
     """Statistics of each variable's draws, in its unit: mean, standard deviation, median, and quantiles at
-    5 and 95 %."""
+    5 and 95 %; around the circular mean for a cyclic variable, and probabilities for a categorical one."""
     import numpy as np
 
-    statistics, own = {}, _own_names(draws)
+    from workbench.core.lazy import torch
+    from workbench.inference import averages
+    from workbench.inference.file_names import own_names
+
+    statistics, own = {}, own_names(draws)
     for name, column in draws.data_vars.items():
-        values = column.values
-        quantiles = np.quantile(values, list(_QUANTILES.values()))
-        statistics[own[str(name)]] = {
-            "unit": column.attrs.get("units", ""),
-            "mean": float(values.mean()),
-            "sd": float(values.std()),
-            **dict(zip(_QUANTILES, quantiles.tolist(), strict=True)),
+        variable, values = _variable(own[str(name)], column.attrs), column.values
+        if variable.categories:
+            labels = variable.labels or tuple(map(str, range(variable.categories)))
+            shares = [float((values == number).mean()) for number in range(len(labels))]
+            statistics[variable.name] = {
+                "unit": "",
+                "probabilities": dict(zip(labels, shares, strict=True)),
+            }
+            continue
+        rows = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float64))[None, :, None]
+        levels = np.array(list(_QUANTILES.values()))
+        statistics[variable.name] = {
+            "unit": variable.unit,
+            "mean": float(averages.mean(rows, (variable,))),
+            "sd": float(averages.std(rows, (variable,))),
+            **dict(
+                zip(_QUANTILES, averages.quantile(rows, (variable,), levels)[0, :, 0].tolist(), strict=True)
+            ),
         }
     return statistics
 
 
+def _variable(name: str, attributes: dict[str, Any]) -> Variable:
+    """Return a variable of the kind that the attributes of its draws say."""
+    labels = attributes.get("labels", ())
+    labels = (labels,) if isinstance(labels, str) else tuple(labels)
+    period = float(attributes.get("period", 0.0))
+    kind = {"categories": int(attributes.get("categories", len(labels))), "labels": labels}
+    if attributes.get("whole_numbers"):
+        kind = {"levels": OPEN_LEVELS}
+    if period:
+        kind = {"period": period, "low": float(attributes["low"])}
+    return Variable(name, unit=attributes.get("units", ""), **kind)
+
+
+@public
 def to_datatree(draws: xr.Dataset) -> xr.DataTree:
     """Draws as the groups that ArviZ reads: ``posterior`` (chain, draw) and ``observed_data``."""
     import xarray as xr
 
-    groups = {"posterior": _for_file(draws).expand_dims({"chain": [0]})}
+    from workbench.inference.file_names import for_file
+
+    groups = {"posterior": for_file(draws).expand_dims({"chain": [0]})}
     groups["posterior"] = groups["posterior"].transpose("chain", "draw", ...)
     names, values = draws.attrs.get("observation_names", []), draws.attrs.get("observation", [])
     if len(names):
-        groups["observed_data"] = _for_file(
+        groups["observed_data"] = for_file(
             xr.Dataset({name: ((), value) for name, value in zip(names, values, strict=True)})
         )
     return xr.DataTree.from_dict(groups)
-
-
-def _own_names(draws: xr.Dataset) -> dict[str, str]:
-    """Return {name of an array: name of its variable}."""
-    columns = {**draws.data_vars, **{name: c for name, c in draws.coords.items() if name not in draws.dims}}
-    return original_names({str(name): column.attrs for name, column in columns.items()})
-
-
-def _for_file(draws: xr.Dataset) -> xr.Dataset:
-    """Return draws with names that NetCDF allows; the attribute `ORIGINAL` holds those that changed."""
-    own = _own_names(draws)
-    names = file_names(own.values())
-    result = draws.rename({name: names[variable] for name, variable in own.items()})
-    for variable, name in names.items():
-        result[name].attrs |= original_attribute(variable, name)
-    return _spaces_apart(result)
-
-
-def _spaces_apart(dataset: xr.Dataset) -> xr.Dataset:
-    """Turn coordinates with a blank in their name into data variables: files cannot list them."""
-    return dataset.reset_coords([n for n in dataset.coords if n not in dataset.dims and " " in str(n)])
 
 
 def check_path(path: str | Path, *, arviz: bool = False) -> None:
@@ -90,13 +104,16 @@ def check_path(path: str | Path, *, arviz: bool = False) -> None:
         )
 
 
+@public
 def write_datatree(tree: xr.DataTree, path: str | Path) -> Path:
     """Write the groups of `Posterior.to_datatree` to ``path``: .nc (NetCDF) or .zarr (a folder; an
     existing store is replaced). Raises `ExportError` for other suffixes."""
+    from workbench.inference.file_names import blanks_apart
+
     path = Path(path)
     check_path(path, arviz=True)
     path.parent.mkdir(parents=True, exist_ok=True)
-    tree = tree.map_over_datasets(_spaces_apart)
+    tree = tree.map_over_datasets(blanks_apart)
     if path.suffix == ".zarr":
         if path.exists() and not any((path / name).exists() for name in (".zgroup", "zarr.json")):
             raise ExportError("A Zarr store cannot be written over something else", found=str(path))
@@ -117,6 +134,7 @@ class PosteriorFile(ExportFormat):
     )
     suffix = ".nc"
     at_observation = True
+    expensive = True
 
     def write(
         self,
@@ -136,28 +154,49 @@ class PosteriorFile(ExportFormat):
         has_observation = observation is not None and not (
             isinstance(observation, tuple | list) and not observation
         )
-        posterior = Posterior(fitted, observation if has_observation else _default_observation(fitted))
+        posterior = Posterior(fitted, observation if has_observation else default_observation(fitted))
         write_datatree(posterior.to_datatree(draws), path)
         return {"draws": draws, "observation": list(posterior.observation)}
 
 
-def _default_observation(fitted: FittedModel) -> tuple[float, ...]:
-    """Return the default observation of the model's problem, or else the mean of y in the training data."""
+def default_observation(fitted: FittedModel) -> tuple[float, ...]:
+    """Return the default observation of the model's problem, or else the mean of y in the training data.
+
+    Of whole numbers the mean is rounded, and of categories it is the first one.
+    """
+    from workbench.inference.column_values import as_values
+
     observation = tuple(getattr(fitted.known_problem, "default_observation", ()) or ())
-    return observation or tuple(fitted.standardisation.window_y(0.0)[:, 0].tolist())
+    return observation or tuple(
+        as_values(fitted.standardisation.window_y(0.0)[:, :1].T, fitted.y)[0].tolist()
+    )
 
 
+def default_sentence(fitted: FittedModel) -> str:
+    """Return which observation a file is written for where none is given, in words."""
+    pairs = zip(fitted.y, default_observation(fitted), strict=True)
+    texts = [f"{v.name} = {value_text(v, value)}" for v, value in pairs]
+    rest = f" and {len(texts) - 12} more" if len(texts) > 12 else ""
+    has_default = bool(getattr(fitted.known_problem, "default_observation", ()))
+    origin = "the problem's default" if has_default else "the mean of the training's observations"
+    return f"No observation was given: the posterior is that at {origin}, {', '.join(texts[:12])}{rest}."
+
+
+@public
 def write_samples(draws: xr.Dataset, path: str | Path, *, arviz: bool = False) -> Path:
     """Write draws to ``path``: .csv or .nc; with ``arviz`` in ArviZ's groups, .nc. Raises `ExportError`
     for other suffixes."""
+    from workbench.inference.file_names import for_file, own_names
+
     path = Path(path)
     check_path(path, arviz=arviz)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".csv":
-        own, frame = _own_names(draws), draws.to_dataframe()
+        own, frame = own_names(draws), draws.to_dataframe()
         labels = array_names(map(str, frame.index.names), own.values())
-        frame.rename(columns=own).to_csv(path, index_label=list(labels.values()))
+        labels = [escaped_text(label) for label in labels.values()]
+        escaped_frame(frame.rename(columns=own)).to_csv(path, index_label=labels)
         return path
     engine = "netcdf4" if find_spec("netCDF4") else "h5netcdf"
-    (to_datatree(draws) if arviz else _for_file(draws)).to_netcdf(path, engine=engine)
+    (to_datatree(draws) if arviz else for_file(draws)).to_netcdf(path, engine=engine)
     return path

@@ -1,5 +1,10 @@
 """A torch module that computes one function of a fitted model, in data units, traced for ``graph`` and
-``onnx``."""
+``onnx``.
+
+A program has no random numbers of its own: where `FittedModel.sample` draws anew what is not finite or lies
+outside the bounds of a network that rejects such draws, the caller of a program does so with new latents. A
+model that gives numbers that are not finite for inputs like its training data is not written.
+"""
 
 # ruff: noqa: TID253  (a module; imported by the formats when they write)
 
@@ -15,7 +20,7 @@ from zuko.flows.coupling import GeneralCouplingTransform
 from workbench.core.errors import ExportError
 from workbench.export.formats import FUNCTIONS
 from workbench.inference import FittedModel
-from workbench.inference.column_values import as_values
+from workbench.inference.column_values import as_values, at_categories
 
 #: Numbers of rows that an export is checked with: it must not work for one number only.
 _ROWS = (1, 7, 64)
@@ -65,7 +70,10 @@ class Program(nn.Module):
             return torch.randn(rows, columns, generator=generator, dtype=torch.float64)
 
         from_latent = self.function == "inverse"
-        value = normal(self.model.latent_features) if from_latent else s.x_out(normal(len(s.shift_x)))
+        columns = self.model.latent_features if from_latent else len(s.shift_x)
+        value = normal(columns)
+        if not from_latent:
+            value = at_categories(s.x_out(value), self.variables)
         return (value, s.y_out(normal(len(s.shift_y)))) if self.observed else (value,)
 
     def in_network_units(self, output: Tensor) -> tuple[Tensor, float]:
@@ -122,6 +130,10 @@ def compare(title: str, program: Program, run: Callable[..., Tensor], tolerance:
             raise _differs(title, expected_shape, f"shape {tuple(output.shape)}")
         numbers = ~(reference.isnan() | (reference == torch.inf))
         whole = numbers.reshape(rows, -1).all(1)
+        if program.output in ("x", "y") and not bool(reference.isfinite().all()):
+            raise _not_finite(
+                title, program, f"{int((~reference.isfinite()).any(1).sum())} of {rows} that are not"
+            )
         n_compared += int(whole.sum())
         if not bool(whole.any()):
             continue
@@ -138,11 +150,11 @@ def compare(title: str, program: Program, run: Callable[..., Tensor], tolerance:
     return worst
 
 
-def _not_finite(title: str, program: Program) -> ExportError:
+def _not_finite(title: str, program: Program, found: str = "none that is finite") -> ExportError:
     return ExportError(
         f"{title} was not written, since the model itself does not answer with finite numbers",
         expected=f"finite {program.output} for inputs like the training data",
-        found="none that is finite",
+        found=found,
         suggestion="train it again with a smaller learning rate",
     )
 

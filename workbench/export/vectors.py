@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from workbench.core.capability import Capability
 from workbench.core.errors import ExportError, RefusedError
 from workbench.core.lazy import torch
+from workbench.inference.column_values import at_categories
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -67,6 +68,7 @@ def make(exact: FittedModel) -> dict[str, Tensor]:
     x = s.x_out(
         torch.cat([normal(len(exact.x))[: ROWS - ROWS // 3], 2.5 * normal(len(exact.x))[: ROWS // 3]])
     )
+    x = at_categories(x, exact.x)
     inputs = {"x": x, "y": y, "z": z}
     outputs = answers(exact, inputs)
     good = torch.stack([value.reshape(ROWS, -1).isfinite().all(1) for value in outputs.values()]).all(0)
@@ -80,6 +82,26 @@ def make(exact: FittedModel) -> dict[str, Tensor]:
     return {f"input.{k}": v[good].contiguous() for k, v in inputs.items()} | {
         f"output.{k}": v[good].contiguous() for k, v in outputs.items()
     }
+
+
+def check_rows(name: str, stored: dict[str, Tensor]) -> int:
+    """Return the number of test vectors in a file. Raises `RefusedError` where there are none, or so few
+    different ones that they would tell little of the model."""
+    z = stored.get("input.z")
+    rows = len(z) if z is not None and z.ndim else 0
+    refusal = f"The file '{name}' is refused: it has"
+    if z is None or not rows:
+        raise RefusedError(f"{refusal} no test vectors")
+    inputs = [v for k, v in stored.items() if k.startswith("input.") and v.ndim and len(v) == rows]
+    different = len(torch.unique(torch.cat([v.reshape(rows, -1).double() for v in inputs], 1), dim=0))
+    if different < FEWEST_ROWS or rows > ROWS:
+        raise RefusedError(
+            f"{refusal} the wrong number of test vectors",
+            expected=f"{FEWEST_ROWS} to {ROWS} different ones",
+            found=f"{rows}" + (f", of which {different} differ" if different < rows else ""),
+            suggestion="get the file again from where it came",
+        )
+    return rows
 
 
 def shapes(exact: FittedModel, rows: int) -> dict[str, tuple[int, ...]]:

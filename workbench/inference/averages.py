@@ -1,7 +1,7 @@
 """Statistics of draws (k, n, D) at k observations, by the kind of each variable.
 
 A cyclic variable is cut opposite its circular mean, so that its spread and its quantiles do not depend on
-where its period begins. A category has neither mean nor quantiles.
+where its period begins. A category has neither mean nor quantiles, but probabilities.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from workbench.core.errors import SpecError
 from workbench.core.lazy import torch
 from workbench.core.named_values import number_array
 from workbench.core.names import file_names
+from workbench.core.variable import Variable
 from workbench.inference.datatree import label_draws, label_levels
 from workbench.inference.statistics import uniform_ranks
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     import xarray as xr
     from torch import Tensor
 
-    from workbench.core.variable import Variable
     from workbench.inference.posterior import Posterior
 
 #: Draws among which the search for the most probable x finds its starts; probabilities of central intervals.
@@ -90,12 +90,33 @@ def quantile(draws: Tensor, variables: Sequence[Variable], levels: np.ndarray) -
     return _columns(draws, variables, column)
 
 
+def with_indicators(draws: Tensor, variables: Sequence[Variable]) -> tuple[Tensor, list[Variable]]:
+    """Return draws (…, n, D') with an indicator, 0 or 1, for each category, and their variables.
+
+    The indicator of the category ``oak`` of ``species`` is called ``species[oak]``.
+    """
+    columns, result = [], []
+    for i, variable in enumerate(variables):
+        if not variable.categories:
+            columns.append(draws[..., i].double())
+            result.append(variable)
+            continue
+        for number in range(variable.categories):
+            label = variable.labels[number] if variable.labels else str(number)
+            columns.append((draws[..., i] == number).double())
+            result.append(Variable(f"{variable.name}[{label}]", description=variable.description))
+    return torch.stack(columns, -1), result
+
+
 def summary(posterior: Posterior, draws: Tensor, options: dict[str, Any]) -> pd.DataFrame:
-    """Return ArviZ's summary of draws (k, n, D); cyclic variables are summarised around their mean."""
+    """Return ArviZ's summary of draws (k, n, D); cyclic variables are summarised around their mean.
+
+    A categorical variable has a row for each category, whose mean is its probability.
+    """
     import arviz_stats
     import pandas as pd
 
-    variables = posterior.fitted.x
+    draws, variables = with_indicators(draws, posterior.fitted.x)
 
     def column(values: np.ndarray, variable: Variable) -> np.ndarray:
         return _unrolled(values, variable)[1] if variable.period else values
@@ -119,12 +140,18 @@ def summary(posterior: Posterior, draws: Tensor, options: dict[str, Any]) -> pd.
         if variable.period and len(places):
             columns = table.columns.get_indexer(places)
             table.iloc[rows, columns] = _in_period(table.iloc[rows, columns].to_numpy(), variable)
-        if variable.categories:
-            table.iloc[rows, table.columns.get_indexer(numbers)] = np.nan
     if posterior.many:
         labels = [(place, name) for name in names for place in range(count)]
         table.index = pd.MultiIndex.from_tuples(labels, names=("observation", "variable"))
         table = table.iloc[np.arange(len(labels)).reshape(len(names), count).T.reshape(-1)]
+    for i, variable in enumerate(variables):  # not those of the unrolled values
+        rows = slice(i, None, len(variables)) if posterior.many else slice(i, i + 1)
+        for name, statistic in (("mean", mean), ("sd", std)):
+            if variable.period and name in table.columns:
+                numbers = statistic(draws[..., i : i + 1], (variable,))[:, 0].numpy()
+                digits = options.get("round_to")
+                numbers = numbers.round(digits) if isinstance(digits, int) else numbers
+                table.iloc[rows, table.columns.get_loc(name)] = numbers
     table.attrs["units"] = {str(name): v.unit for name, v in zip(names, variables, strict=True)}
     return table
 

@@ -31,6 +31,7 @@ from workbench.core.lazy import torch
 from workbench.core.named_values import OBSERVATION
 from workbench.core.names import DIMENSIONS, array_names, file_names, original_attribute
 from workbench.core.variable import Variable
+from workbench.inference.file_names import writable
 from workbench.problems import PROBLEMS
 
 if TYPE_CHECKING:
@@ -51,13 +52,14 @@ def to_dataset(x: Tensor, variables: Sequence[Variable]) -> xr.Dataset:
     """
     values = x.detach().cpu().double().numpy()
     names = array_names(v.name for v in variables)
-    return xr.Dataset(
+    data = xr.Dataset(
         {
             names[v.name]: ("draw", values[:, i], _attributes(v, names[v.name]))
             for i, v in enumerate(variables)
         },
         coords={"draw": range(len(values))},
     )
+    return writable(data)
 
 
 def label_draws(
@@ -84,7 +86,7 @@ def label_draws(
         for i, v in enumerate(observed)
         if places[v.name] not in own_names
     }
-    return xr.Dataset(
+    data = xr.Dataset(
         {
             names[v.name]: ((OBSERVATION, "draw"), values[..., i], _attributes(v, names[v.name]))
             for i, v in enumerate(variables)
@@ -92,6 +94,7 @@ def label_draws(
         coords={OBSERVATION: range(len(values)), "draw": range(values.shape[1]), **coords},
         attrs=about,
     )
+    return writable(data)
 
 
 def label_statistic(
@@ -109,13 +112,21 @@ def label_statistic(
         table, dims = table[0], dims[1:]
         del coords[OBSERVATION]
     names = array_names((v.name for v in variables), (*DIMENSIONS, "quantile"))
-    return xr.Dataset(
+    data = xr.Dataset(
         {
-            names[v.name]: (dims, table[..., i], _attributes(v, names[v.name]))
+            names[v.name]: (dims, _with_labels(table[..., i], v), _attributes(v, names[v.name]))
             for i, v in enumerate(variables)
         },
         coords=coords,
     )
+    return writable(data)
+
+
+def _with_labels(values: np.ndarray, variable: Variable) -> np.ndarray:
+    """Return the labels of categories (…); other values, and statistics that categories lack, as they are."""
+    if not variable.labels or not np.isfinite(values).all():
+        return values
+    return np.array(variable.labels)[values.astype(int)]
 
 
 def label_levels(shares: np.ndarray, variables: Sequence[Variable], levels: np.ndarray) -> xr.Dataset:
@@ -221,7 +232,13 @@ def _in_chains(values: Tensor, chains: int, axis: int) -> np.ndarray:
 
 def _attributes(variable: Variable, name: str) -> dict[str, Any]:
     """Return the attributes of the array ``name`` that holds a variable."""
-    labels = {"labels": list(variable.labels)} if variable.labels else {}
+    labels: dict[str, Any] = {"labels": list(variable.labels)} if variable.labels else {}
+    if variable.categories:
+        labels["categories"] = variable.categories
+    if variable.levels:
+        labels["whole_numbers"] = 1
+    if variable.period:
+        labels |= {"period": variable.period, "low": variable.low}
     return {
         "units": variable.unit,
         "long_name": variable.symbol or variable.name,

@@ -8,12 +8,17 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from workbench.core.capability import Capability
 from workbench.core.device import pick_device
+from workbench.core.entries import public
 from workbench.core.errors import SpecError
 from workbench.core.lazy import torch
 from workbench.core.markup import Shown, variables_text
-from workbench.core.numbers import checked_seed, whole_number
+from workbench.core.named_values import as_tensor
+from workbench.core.numbers import check_memory, checked_seed, whole_number
+from workbench.core.observation import checked_rows, checked_values
 from workbench.core.variable import Variable, named
 from workbench.inference.column_values import as_values, check_values, is_bounded
 from workbench.inference.datatree import to_dataset
@@ -37,6 +42,7 @@ _LEAST_CHUNK, _MOST_CHUNK = 1024, 16_384
 _LARGE_CHUNK = 32_768
 
 
+@public
 class FittedModel(Shown):
     """A trained network with its standardisation: x and y go in and come out in data units.
 
@@ -97,9 +103,7 @@ class FittedModel(Shown):
         Raises `SpecError` for a wrong number of columns and for values that are not finite.
         """
         columns, units = len(variables), self.standardisation.shift_x.device
-        # a copy of an array, which may be read-only
-        tensor = values if isinstance(values, torch.Tensor) else torch.tensor(values, dtype=torch.float64)
-        tensor = tensor.to(units, torch.float64)
+        tensor = as_tensor(values, noun, f"(n, {columns}): {named(variables)}").to(units, torch.float64)
         if tensor.ndim == 1:
             tensor = tensor[None, :]
         if tensor.ndim != 2 or tensor.shape[1] != columns:
@@ -124,8 +128,8 @@ class FittedModel(Shown):
         Raises `SpecError` where y does not fit the model.
         """
         if not self.y:
-            if y is not None and len(y):
-                raise SpecError("This model has no observation", expected="no y", found=f"{len(y)} values")
+            if y is not None and (size := as_tensor(y, "observation", "no y").numel()):
+                raise SpecError("This model has no observation", expected="no y", found=f"{size} values")
             return None
         if y is None:
             raise SpecError(
@@ -134,7 +138,7 @@ class FittedModel(Shown):
                 found="none",
             )
         rows = self._tensor(y, self.y, "observation")
-        check_values(rows, self.y)
+        check_values(rows, self.y, whole=False)
         rows = self._network(self.standardisation.y_in(rows))
         return rows.expand(n, -1) if len(rows) == 1 else rows
 
@@ -179,6 +183,12 @@ class FittedModel(Shown):
 
         The log-determinant is None where the model has no known one.
         """
+        width = self.model.latent_features
+        z = as_tensor(z, "latent z", f"(n, {width})")
+        if z.ndim != 2 or z.shape[1] != width:
+            raise SpecError(
+                "The latent z has the wrong shape", expected=f"(n, {width})", found=str(tuple(z.shape))
+            )
         x, log_det = self.model.inverse(self._network(z), self.standardised_observation(y, len(z)))
         x, volume = self.standardisation.x_out_with_volume(x)
         return x, None if log_det is None else log_det.to(volume) + volume
@@ -186,8 +196,10 @@ class FittedModel(Shown):
     def log_prob(self, x: Any, y: Any = None) -> Tensor:
         """Return log p(x | y) (n,) in nats, in data units; -inf outside the bounds of x.
 
-        For a variable of whole numbers it is the density of the number plus uniform noise in (-1/2, 1/2),
-        which is close to the logarithm of its probability. Raises `SpecError` for a model without density.
+        Categories count with the logarithms of their probabilities. For a variable of whole numbers it is the
+        density of the number plus uniform noise in (-1/2, 1/2): the probability of k is its integral from
+        k - 1/2 to k + 1/2, which its exponential at k approximates, and between whole numbers it is no zero.
+        Raises `SpecError` for a model without density.
         """
         if Capability.DENSITY not in self.capabilities:
             raise SpecError(
@@ -235,11 +247,11 @@ class FittedModel(Shown):
     ) -> Tensor:
         """Draw n samples of x (n, D), given one observation (M,) or one for each draw (n, M).
 
-        Whole numbers are rounded, and values of cyclic variables lie in their period. A network that
-        ``keeps_bounds`` itself rejects draws outside them, unless ``within_bounds`` is false. Raises
-        `SpecError` for an ``n`` that is not a positive whole number and for an observation that does not fit
-        the model. Draws that are not finite are drawn anew, with a `NonFiniteDrawsWarning` that counts them;
-        `SpecError` where none comes.
+        An observation is given in order or by name. Whole numbers are rounded, and values of cyclic variables
+        lie in their period. A network that ``keeps_bounds`` itself rejects draws outside them, unless
+        ``within_bounds`` is false. Raises `SpecError` for an ``n`` that is not a positive whole number and
+        for an observation that does not fit the model. Draws that are not finite are drawn anew, with a
+        `NonFiniteDrawsWarning` that counts them; `SpecError` where none comes.
         """
         draws, non_finite = self.sample_and_count(n, observation, generator, within_bounds=within_bounds)
         tell(non_finite, len(draws))
@@ -273,8 +285,9 @@ class FittedModel(Shown):
         anew.
         """
         n = whole_number(n, "number of draws")
+        check_memory(n, len(self.x) + self.model.latent_features, "draws")
         generator = generator or torch.Generator(device=self.model.device).manual_seed(0)
-        rows = None if observation is None else torch.as_tensor(observation, dtype=torch.float64)
+        rows = None if observation is None else self._rows(observation)
         own_row = rows is not None and rows.ndim == 2 and len(rows) == n and n > 1
         chunk, draws, non_finite = chunk_size(self.model), [], 0
         with torch.no_grad():
@@ -288,6 +301,15 @@ class FittedModel(Shown):
                 draws.append(x)
                 non_finite += bad_rows
         return torch.cat(draws), non_finite
+
+    def _rows(self, observation: Any) -> Tensor:
+        """Convert an observation, given in order or by name, to a tensor; an array keeps its shape."""
+        if isinstance(observation, torch.Tensor) or not self.y:
+            return as_tensor(observation, "observation", f"{len(self.y)} numbers").to(torch.float64)
+        if isinstance(observation, np.ndarray) and observation.dtype.kind in "fiub":
+            return as_tensor(observation, "observation", f"{len(self.y)} numbers").to(torch.float64)
+        rows, many = checked_rows(observation, self.y)
+        return torch.from_numpy(rows if many else rows[0])
 
     def _sample(self, n: int, y: Tensor | None, generator: torch.Generator) -> Tensor:
         shape = (n, self.model.latent_features)
@@ -322,7 +344,8 @@ class FittedModel(Shown):
         Reasons are a component far outside the training data (perhaps given in another unit), or an
         observation that as a whole is unlike any in the training data.
         """
-        units, values = self.standardisation, torch.tensor([list(observation)], dtype=torch.float64)
+        observation = checked_values(observation, self.y)
+        units, values = self.standardisation, torch.tensor([observation], dtype=torch.float64)
         shift, scale = units.moments_y()
         return concerns(observation, self.y, shift, scale, self.typicality, units.y_in(values), units.y_out)
 

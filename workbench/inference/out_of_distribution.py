@@ -25,8 +25,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.core.errors import DataError
+from workbench.core.kinds_of_values import count_text, value_text
 from workbench.core.lazy import torch
 from workbench.core.variable import Variable
+from workbench.inference.column_values import outside_bounds
 from workbench.inference.whitened_scores import (
     LEVELS,
     MOST_WHITENED,
@@ -272,7 +274,7 @@ class _Part:
     @property
     def text(self) -> str:
         """Name, value and unit, as in "depth = 20 m"."""
-        return f"{self.variable.name} = {self.value:.4g}{self._unit}"
+        return f"{self.variable.name} = {value_text(self.variable, self.value)}"
 
     @property
     def usual(self) -> str:
@@ -285,11 +287,8 @@ class _Part:
             low, high = math.exp(low), math.exp(high)
         low = max(low, self.range[0], self.variable.low)
         high = min(high, self.range[1], self.variable.high)
-        return f"about {low:.3g} to {high:.3g}{self._unit}"
-
-    @property
-    def _unit(self) -> str:
-        return f" {self.variable.unit}" if self.variable.unit else ""
+        low, high = value_text(self.variable, low, 3, unit=False), value_text(self.variable, high, 3)
+        return f"about {low} to {high}"
 
     def _place(self, value: float) -> float:
         """Return the value, or its logarithm, as mean and spread are meant."""
@@ -306,8 +305,8 @@ def _one(part: _Part) -> str:
     power = _power([part])
     remedy = "" if power is None else f" ({_factor(power)} it would lie inside)"
     return (
-        f"{part.text} lies {part.deviation:.0f} standard deviations from what the training saw, {part.usual}"
-        f"{remedy}: is the unit right?"
+        f"{part.text} lies {count_text(part.deviation)} standard deviations from what the training saw, "
+        f"{part.usual}{remedy}: is the unit right?"
     )
 
 
@@ -316,8 +315,9 @@ def _several(outside: Sequence[_Part], same_unit: Sequence[_Part]) -> str:
     unit, power = worst.variable.unit, _power(same_unit)
     remedy = "" if power is None else f"; {_factor(power)} all would lie inside"
     count = f"{len(outside)} of {len(same_unit)} numbers{f' in {unit}' if unit else ''}"
+    deviation = count_text(worst.deviation)
     return (
-        f"{count} lie far from what the training saw, most of all {worst.text}, {worst.deviation:.0f} "
+        f"{count} lie far from what the training saw, most of all {worst.text}, {deviation} "
         f"standard deviations away ({worst.usual}){remedy}: is the unit right?"
     )
 
@@ -347,8 +347,9 @@ def concerns(
     outside the training data are reported. ``row`` (1, M') is the observation in the units of that test, by
     default shifted and scaled; ``to_data`` maps (n, M') to data units (n, M), by default the reverse.
     """
+    outside = outside_bounds(values, variables)
     if typicality is None or not all(math.isfinite(v) for v in values):
-        return tuple(unit_doubts(values, variables, shift, scale))
+        return (*outside, *unit_doubts(values, variables, shift, scale))
     if row is None:
         row = (torch.tensor([values], dtype=torch.float64) - shift) / scale
     to_data = to_data or (lambda rows: shift + scale * rows)
@@ -360,7 +361,7 @@ def concerns(
     if nearest is not None:
         place = to_data(nearest).cpu().double()[0].tolist()
         sentences[-1] += f" {_nearest(values, place, variables, scale.tolist())}"
-    return tuple(sentences)
+    return (*outside, *sentences)
 
 
 def _combination(typicality: Typicality, row: Tensor) -> list[str]:
@@ -390,7 +391,7 @@ def _nearest(
         min(max(place[i], variables[i].low), variables[i].high) for i in indices
     ]  # rounded by whitening
     text = ", ".join(
-        f"{variables[i].name} = {value:.4g}" + (f" {variables[i].unit}" if variables[i].unit else "")
+        f"{variables[i].name} = {value_text(variables[i], value)}"
         for i, value in zip(indices, inside, strict=True)
     )
     rest = len(values) - len(indices)

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
-from workbench.core.errors import SpecError, unknown
+from workbench.core.entries import public
+from workbench.core.errors import PositionError, SpecError, unknown
 from workbench.core.lazy import torch
 from workbench.core.markup import Shown, values_text, variables_text
 from workbench.core.named_values import OBSERVATION, named_values, number_array, stacked
-from workbench.core.numbers import checked_seed, plain, whole_number
+from workbench.core.numbers import check_memory, checked_seed, plain, whole_number
 from workbench.core.observation import checked_rows
 from workbench.inference import averages
+from workbench.inference.column_values import check_values
 from workbench.inference.datatree import CHAINS, label_density, label_draws, label_statistic, to_datatree
 from workbench.inference.finite_draws import tell
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from torch import Tensor
 
+    from workbench.core.variable import Variable
     from workbench.inference.fitted_model import FittedModel
 
 #: Draws behind a mean, a quantile or a summary, and kinds of answer that `Posterior.sample` gives.
@@ -31,6 +34,7 @@ DRAWS, KINDS = 4000, ("dataset", "tensor")
 _ROWS, _KEPT = 16_384, 5_000_000
 
 
+@public
 class Posterior(Shown):
     """The distribution p(x | y) of a trained network, at one observation or at many at once.
 
@@ -57,6 +61,7 @@ class Posterior(Shown):
         self.observations, self.many = checked_rows(observation, fitted.y)
         # the model has a y; no overflow in its precision
         fitted.standardised_observation(self.observations, len(self.observations))
+        check_values(torch.from_numpy(self.observations), fitted.y)
         self.concerns = self._concerns()
         self._draws: tuple[tuple[int, int], Tensor] | None = None
         self._redrawn = 0
@@ -94,6 +99,10 @@ class Posterior(Shown):
     def __getitem__(self, index: int | slice) -> Posterior:
         """Return the posterior at one of many observations, or at a slice of them."""
         index = plain(index)
+        if isinstance(index, int) and not -len(self) <= index < len(self):
+            raise PositionError(
+                "There is no observation at this position", expected=f"0 to {len(self) - 1}", found=str(index)
+            )
         rows = self.observations[index]
         part = Posterior(self.fitted, rows)
         part.many = isinstance(index, slice)
@@ -134,6 +143,7 @@ class Posterior(Shown):
     def _sample(self, n: int, seed: int) -> Tensor:
         """Draw (k, n, D); the latest draws are kept, so that several questions share them."""
         n, seed = whole_number(n, "number of draws"), checked_seed(seed)
+        check_memory(n * len(self.observations), len(self.fitted.x) + len(self.fitted.y), "draws")
         if self._draws is not None and self._draws[0] == (n, seed):
             return self._draws[1].clone()
         generator = torch.Generator(device=self.fitted.model.device).manual_seed(seed)
@@ -161,6 +171,10 @@ class Posterior(Shown):
     # ---- density
     def log_prob(self, x: Any) -> Any:
         """Return log p(x | y) in nats, for x in data units; -inf outside the bounds of x.
+
+        An angle may be any of those that differ by whole periods. Of whole numbers it is the density of the
+        number plus uniform noise in (-1/2, 1/2): its exponential at a whole number k approximates the
+        probability of k, its integral from k - 1/2 to k + 1/2.
 
         Parameters
         ----------
@@ -214,6 +228,7 @@ class Posterior(Shown):
                 found=str(len(values)),
             )
         shape = values.shape[:-1]
+        values = _in_periods(values, self.fitted.x)
         points = torch.tensor(values.reshape(-1, values.shape[-1]))
         rows = np.repeat(self.observations, len(points) // max(count, 1), axis=0)
         with torch.no_grad():
@@ -227,9 +242,10 @@ class Posterior(Shown):
     def map(self, *, seed: int = 0) -> xr.Dataset:
         """Find the most probable x, the maximum of the network's density within the bounds of x.
 
-        The search climbs with gradients from several of the best draws. Returns one number per parameter, or
-        one per observation; attributes are ``log_prob``, its log-density in nats, and ``starts_agreeing``,
-        how many starts reached it. Raises `SpecError` for a model without a density.
+        The search climbs with gradients from several of the best draws. Returns one number per parameter (a
+        label for a category that has labels), or one per observation; attributes are ``log_prob``, its
+        log-density in nats, and ``starts_agreeing``, how many starts reached it. Raises `SpecError`
+        for a model without a density.
         """
         from workbench.inference.maximum import highest_density
 
@@ -248,7 +264,8 @@ class Posterior(Shown):
     def mean(self, n: int = DRAWS, *, seed: int = 0) -> xr.Dataset:
         """Return the mean of n draws: one number per parameter, or one per observation.
 
-        The mean of a cyclic variable is its circular mean; a category has none, and is NaN.
+        The mean of a cyclic variable is its circular mean; a category has none, and is NaN: `summary` has
+        the probabilities of categories.
         """
         return label_statistic(
             averages.mean(self._sample(n, seed), self.fitted.x), self.fitted.x, many=self.many
@@ -279,6 +296,8 @@ class Posterior(Shown):
 
     def summary(self, n: int = DRAWS, *, seed: int = 0, **options: Any) -> pd.DataFrame:
         """Return the table of ArviZ's ``summary`` for n draws: one row per parameter.
+
+        A categorical parameter has a row ``species[oak]`` for each category, whose mean is its probability.
 
         Of many observations the rows are labelled (observation, variable). ``attrs["units"]`` of the table
         holds the units.
@@ -328,3 +347,12 @@ class Posterior(Shown):
         # plots stand above inference; a caller without a screen does not need them
         corner = import_module("workbench.plots").corner
         return corner(self.sample(n, seed=seed), **options)
+
+
+def _in_periods(values: np.ndarray, variables: Sequence[Variable]) -> np.ndarray:
+    """Return values (…, D) with those of cyclic variables moved by whole periods into their range."""
+    columns = [
+        v.low + np.remainder(values[..., i] - v.low, v.period) if v.period else values[..., i]
+        for i, v in enumerate(variables)
+    ]
+    return np.stack(columns, -1) if any(v.period for v in variables) else values

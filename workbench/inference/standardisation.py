@@ -51,7 +51,12 @@ class Standardisation(nn.Module):
     @property
     def network_shapes(self) -> Shapes:
         """Numbers of columns of x and y of the network: a variable of y may have several."""
-        return Shapes(len(self.columns_x.maps), sum(m.columns for m in self.maps_y))
+        categories = tuple(m.categories for m in self.columns_x.maps)
+        return Shapes(
+            len(self.columns_x.maps),
+            sum(m.columns for m in self.maps_y),
+            categories if any(categories) else (),
+        )
 
     @classmethod
     def learn(

@@ -29,6 +29,8 @@ class MaskedNetwork(nn.Module):
     hidden, activation : sizes of the hidden layers, and the module between them.
     orders : 1 for the natural order; otherwise the number of random orders.
     connectivities : number of sets of hidden degrees for each order.
+    categories : number of categories of each component, 0 for a quantity: a categorical component enters as
+        one indicator for each category. Empty: all components are quantities.
 
     Attributes
     ----------
@@ -45,11 +47,13 @@ class MaskedNetwork(nn.Module):
         *,
         orders: int = 1,
         connectivities: int = 1,
+        categories: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self.features, self.outputs = features, outputs
+        self.categories = tuple(categories)
         self.activation, self.natural = activation(), orders == 1
-        sizes = [features, *hidden]
+        sizes = [sum(count or 1 for count in self.categories) or features, *hidden]
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
         self.last = nn.Linear(hidden[-1], features * outputs)
         self.seen = nn.Linear(context, hidden[0], bias=False) if context else None
@@ -63,7 +67,9 @@ class MaskedNetwork(nn.Module):
             for _ in range(connectivities):
                 degrees = [place + 1]
                 degrees += [self._degrees(width, least, random=connectivities > 1) for width in hidden]
-                for layer, (below, above) in enumerate(zip(degrees[:-1], degrees[1:], strict=True)):
+                inputs = torch.tensor([count or 1 for count in self.categories or [1] * self.features])
+                below_each = [degrees[0].repeat_interleave(inputs), *degrees[1:-1]]
+                for layer, (below, above) in enumerate(zip(below_each, degrees[1:], strict=True)):
                     masks[layer].append(above[:, None] >= below[None, :])
                 strict = degrees[0][:, None] > degrees[-1][None, :]
                 masks[-1].append(strict.repeat_interleave(self.outputs, 0))
@@ -95,7 +101,18 @@ class MaskedNetwork(nn.Module):
         # the natural order does not depend on a buffer, so that it can be traced
         return range(self.features) if self.natural else self.places[variant].argsort().tolist()
 
+    def _inputs(self, x: Tensor) -> Tensor:
+        """Return x (n, D) with an indicator for each category in place of categorical components."""
+        if not self.categories:
+            return x
+        columns = []
+        for i, count in enumerate(self.categories):
+            column = x[..., i : i + 1]
+            columns.append((column == torch.arange(count).to(x)).to(x.dtype) if count else column)
+        return torch.cat(columns, -1)
+
     def forward(self, x: Tensor, c: Tensor | None, variant: int) -> Tensor:
+        x = self._inputs(x)
         for number, layer in enumerate(self.layers):
             weight = layer.weight * getattr(self, f"mask_{number}")[variant]
             x = functional.linear(x, weight, layer.bias)
@@ -157,5 +174,5 @@ class Categories:
 
     def draw(self, parameters: Tensor, z: Tensor) -> Tensor:
         """Map standard normal z (n, 1) to samples x (n,) of the distribution with logits (n, C)."""
-        below = torch.softmax(parameters, -1).cumsum(-1)[:, :-1] <= torch.special.ndtr(z)
+        below = torch.softmax(parameters, -1).cumsum(-1)[:, :-1] <= torch.special.ndtr(z[:, :1])
         return below.sum(-1).to(z.dtype)

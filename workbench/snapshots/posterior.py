@@ -39,7 +39,8 @@ ARMS = 60
 class Posterior(View):
     """View of the posterior at the chosen observation.
 
-    Arrays observation (M,), posterior_x (N, D), and where they exist reference_x (N, D) or reference_needs (a
+    Arrays observation (M,), posterior_x (N, D), posterior_left_out (2,) where draws were not finite: their
+    number and that of all draws, and where they exist reference_x (N, D) or reference_needs (a
     string: the reason for its absence), resimulated_y (N, M) and those of `physical_arrays`.
     """
 
@@ -59,7 +60,11 @@ class Posterior(View):
         z = run.evaluation_points.z
         samples, _ = run.model.inverse(z, repeat_observation(run, context.observation, len(z)))
         x = to_data_units(run, samples)
+        finite = np.isfinite(x).all(1)
+        x = x[finite]  # such draws are left out, and counted
         arrays = {"observation": np.asarray(context.observation), "posterior_x": x}
+        if not finite.all():
+            arrays["posterior_left_out"] = np.asarray([len(finite) - len(x), len(finite)])
         if context.far:  # a search for exact draws would take a minute and fail
             arrays["reference_needs"] = np.asarray("an observation like those of the training")
         elif Capability.REFERENCE_POSTERIOR in problem.capabilities:
@@ -85,6 +90,9 @@ class Posterior(View):
         variables = [axis(snapshot.x, snapshot.window, i, "x") for i in range(len(snapshot.x))]
         edges = np.asarray([np.linspace(a.low, a.high, BINS + 1) for a in variables]).reshape(-1, BINS + 1)
         title = f"Posterior at y = {number_text(observation)}" if observation.size else "Posterior"
+        if "posterior_left_out" in snapshot.arrays:
+            count, total = snapshot.arrays["posterior_left_out"]
+            title += f" · {count} of {total} draws are not finite and left out"
         if "reference_needs" in snapshot.arrays:
             title += f" · no reference, it needs {snapshot.arrays['reference_needs']}"
         return xr.Dataset(

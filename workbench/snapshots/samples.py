@@ -52,10 +52,14 @@ class Samples(View):
     def dataset(self, snapshot: SnapshotLike, *, pair: tuple[int, int] = (0, 1)) -> xr.Dataset:
         """Return a pair of variables of the data, ``data_*``, and of the model's samples, ``model_*``."""
         axes = pair_axes(snapshot.x, snapshot.window, pair, "x")
+        finite = np.isfinite(rows(snapshot, "samples_x")).all(1)
+        title = "Data and samples"
+        if not finite.all():
+            title += f" · {int((~finite).sum())} of {len(finite)} samples are not finite and left out"
         return xr.Dataset(
             {
                 **cloud("data", rows(snapshot, "data_x"), *axes),
-                **cloud("model", rows(snapshot, "samples_x"), *axes),
+                **cloud("model", rows(snapshot, "samples_x")[finite], *axes),
             },
-            attrs=common_attrs(snapshot, "samples", "Data and samples") | axis_attrs(*axes),
+            attrs=common_attrs(snapshot, "samples", title) | axis_attrs(*axes),
         )

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from workbench.core.capability import Capability
-from workbench.core.errors import DataError
+from workbench.core.errors import DataError, DataWarning
 from workbench.core.lazy import torch
 from workbench.inference.column_values import check_values
 from workbench.inference.out_of_distribution import Typicality
 from workbench.inference.standardisation import Standardisation
 from workbench.objectives.base import Batch, Context
 from workbench.problems.base import Samples
+from workbench.training.atoms import atom_notes
+from workbench.training.copies import (
+    WARNED,
+    copies,
+    equal_rows,
+    in_order_of_appearance,
+    kept_together,
+    sentence,
+    share_of_copies,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,7 +69,20 @@ class RunData:
             samples = problem.draw(settings.samples, generator)
         check_values(samples.x, problem.x, "training data", DataError)
         check_values(samples.y, problem.y, "training data", DataError)
+        #: Labels (n,) of exact copies among all pairs; None where there are none.
+        self.copies = copies(samples, (*problem.x, *problem.y))
+        #: What to know of these data, as sentences.
+        self.notes = atom_notes(samples.x, problem.x)
+        urgent_notes = list(self.notes)
+        if self.copies is not None:
+            self.notes += (sentence(self.copies),)
+            urgent_notes += [sentence(self.copies)] if share_of_copies(self.copies) > WARNED else []
+        for note in urgent_notes if maps is None else ():
+            warnings.warn(note, DataWarning, stacklevel=3)  # at the call of `Run`
+        samples = kept_together(samples, self.copies)
         train, held_out = split_rows(samples, settings.validation_fraction, generator)
+        #: Labels (n,) of training rows, the same for rows that belong together; None for independent ones.
+        self.together = None if samples.groups is None else in_order_of_appearance(samples.groups[train])
         s = self.standardisation = Standardisation.learn(
             samples.x[train],
             samples.y[train],
@@ -120,7 +144,14 @@ class RunData:
 
         None for data without observations or with too few.
         """
-        return Typicality.split(self.train_y, self.held_out_y) if self.has_y else None
+        if not self.has_y:
+            return None
+        if self.copies is None:
+            return Typicality.split(self.train_y, self.held_out_y)
+        # a copy among the reference observations makes every other one look far away
+        parts = (self.train_x, self.train_y), (self.held_out_x, self.held_out_y)
+        train, held_out = (y[_first_of_each(x, y)] for x, y in parts)
+        return Typicality.split(train, held_out)
 
     @property
     def batches(self) -> int:
@@ -177,6 +208,16 @@ class RunData:
         """Return the first ``limit`` held-out pairs as a batch, with the same added noise in every call."""
         y = self._noisy(self.held_out_y[:limit], 0) if self.has_y else None
         return Batch(self.held_out_x[:limit], y, progress)
+
+
+def _first_of_each(*parts: Tensor) -> Tensor:
+    """Return the positions of the first of equal rows of ``parts`` (n, k), in ascending order."""
+    labels = equal_rows(*(part.cpu() for part in parts))
+    if labels is None:
+        return torch.arange(len(parts[0]))
+    ranks = in_order_of_appearance(labels)
+    highest = torch.cat([torch.tensor([-1]), ranks.cummax(0).values[:-1]])
+    return (ranks > highest).nonzero()[:, 0]
 
 
 def split_rows(samples: Samples, fraction: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -9,6 +9,7 @@ detail      scale of the first layer's initial weights, larger ones fit finer st
 steps       a number of passes over the simulations, within limits on both sides
 folds       of few simulations every network leaves out a tenth; the best weights, and how far the networks
             are trusted beside broad normal distributions, are chosen by the rows that they have not seen
+categories  in x: MADE in place of that ensemble, with probabilities for them and mixtures for quantities
 stopping    validation from the start on; the best weights are kept, and the initial ones where none are
             significantly better
 Nothing here depends on the identity of a problem. Properties that differ (bounds, units, tails of y, blocks
@@ -22,7 +23,9 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from workbench.core.capability import Capability
-from workbench.core.errors import IncompatibleError
+from workbench.core.errors import IncompatibleError, WorkbenchError
+from workbench.core.lazy import torch
+from workbench.training.copies import copies
 
 if TYPE_CHECKING:
     from workbench.problems.base import Problem
@@ -41,6 +44,8 @@ _FOLDS, _FEW_STEPS, _MOST_FEW_STEPS, _FEW_PASSES = 10, 1200, 3000, 120
 _AVERAGING = 0.99
 #: Ratio of the setting ``detail`` to the number of simulations along each dimension, and its limits.
 _DETAIL, _LEAST_DETAIL, _MOST_DETAIL = 0.4, 1.0, 3.0
+#: Passes over the pairs where x holds categories, and largest number of rows that are searched for copies.
+_CATEGORY_PASSES, _MOST_COUNTED = 40, 5_000_000
 
 
 def recommended(problem: Problem, simulations: int) -> dict[str, Any]:
@@ -53,10 +58,15 @@ def recommended(problem: Problem, simulations: int) -> dict[str, Any]:
             "The recommended experiment is for inverse problems",
             expected=f"a problem that {Capability.OBSERVATION.sentence}",
             found=f"'{problem.key}'",
+            suggestion="name the columns that are observed as y" if hasattr(problem, "y_columns") else "",
         )
+    simulations, distinct = _available(problem, simulations)
+    if any(v.categories for v in problem.x):
+        return _for_categories(distinct, simulations)
+    rows, simulations = simulations, distinct  # copies tell a network nothing
     many = simulations >= 4000
-    # what belongs together, or gets new noise in every batch, does not stay on one side of the folds
-    apart = Capability.SIGNAL in problem.capabilities or bool(getattr(problem, "group", ""))
+    # what gets new noise in every batch does not stay on one side of the folds
+    apart = Capability.SIGNAL in problem.capabilities
     cross_fit = not many and not apart
     batch = 2 ** round(math.log2(min(max(simulations / 40, 32), 1024)))
     passes = _PASSES * min(1.0, (10_000 / simulations) ** 0.5)
@@ -73,7 +83,7 @@ def recommended(problem: Problem, simulations: int) -> dict[str, Any]:
         architecture |= {"members": _FOLDS, "folds": _FOLDS}
         steps = int(min(max(_FEW_PASSES * simulations / batch, _FEW_STEPS), _MOST_FEW_STEPS))
     training = {
-        "samples": simulations,
+        "samples": rows,
         "batch_size": batch,
         "learning_rate": 2e-2 if cross_fit and unknowns == 1 else 1e-2,
         "optimiser": "adamw",
@@ -90,5 +100,47 @@ def recommended(problem: Problem, simulations: int) -> dict[str, Any]:
         "architecture": {"key": "regressed_mixtures", "settings": architecture},
         "objective": "maximum_likelihood",
         "training": training,
+        "steps": steps,
+    }
+
+
+def _available(problem: Problem, simulations: int) -> tuple[int, int]:
+    """Return the number of pairs that are there where ``simulations`` are asked for, and of distinct ones."""
+    try:
+        rows = getattr(problem, "rows", None)
+        if not isinstance(rows, int) or rows > _MOST_COUNTED:
+            return (simulations, simulations) if not isinstance(rows, int) else (min(simulations, rows),) * 2
+        samples = problem.draw(min(simulations, rows), torch.Generator().manual_seed(0))
+    except WorkbenchError:  # a table that cannot be read yet
+        return simulations, simulations
+    labels = copies(samples, (*problem.x, *problem.y))
+    return len(samples), len(samples) if labels is None else int(labels.max()) + 1
+
+
+def _for_categories(simulations: int, rows: int) -> dict[str, Any]:
+    """Return the arguments of an `Experiment` for ``simulations`` distinct pairs whose x holds categories."""
+    few = simulations < 4000
+    batch = 2 ** round(math.log2(min(max(simulations / 40, 32), 512)))
+    steps = int(min(max(_CATEGORY_PASSES * simulations / batch, 800), 8000))
+    return {
+        "architecture": {
+            "key": "made",
+            "settings": {"width": 64 if few else 128, "components": 4 if few else 8, "activation": "silu"},
+        },
+        "objective": "maximum_likelihood",
+        "training": {
+            "samples": rows,
+            "batch_size": batch,
+            "learning_rate": 3e-3,
+            "optimiser": "adamw",
+            "weight_decay": 1e-2,
+            "warm_up": steps // 20,
+            "gradient_clip": 1.0,
+            "validation_fraction": 0.2 if few else 0.1,
+            "validate_every": max(10, steps // 80),
+            "patience": 20,
+            "averaging": _AVERAGING,
+            "measured": [],
+        },
         "steps": steps,
     }

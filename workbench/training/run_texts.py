@@ -19,8 +19,9 @@ class RunTexts(Shown):
     def train(self, *, progress: bool = True) -> Self:
         """Train to the planned number of steps, or until validation stops improving; returns the run.
 
-        ``progress`` shows a bar with loss and validation loss, in a terminal and in a notebook. A run that is
-        finished stays as it is. Raises `NonFiniteError` when recovery fails.
+        ``progress`` shows a bar with loss and validation loss, in a terminal and in a notebook. A run with a
+        folder is saved every few seconds and at the end. A run that is finished stays as it is. Raises
+        `NonFiniteError` when recovery fails.
         """
         train(cast("Run", self), progress=progress)
         return self

@@ -33,7 +33,7 @@ class Training(Spec):
     batch_size = param.Integer(256, bounds=(2, 1_000_000), doc="Points in a mini-batch.")
     samples = param.Integer(
         20_000,
-        bounds=(64, 50_000_000),
+        bounds=(50, 50_000_000),
         doc="Pairs drawn from the problem, for training and validation together; from a table, at most so "
         "many rows are used.",
     )

@@ -4,6 +4,7 @@ parameters from which it is simulated."""
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ from workbench.core.variable import Variable
 from workbench.ui import process_pool, text
 from workbench.ui.curve_editor import CurveEditor
 from workbench.ui.exploration import Exploration
+from workbench.ui.menus import Menu
 from workbench.ui.notifications import report_error
 from workbench.ui.observation_file import SUFFIXES, read_observations, validate_file
 from workbench.ui.pairs import is_curve
@@ -66,7 +68,7 @@ class ObservationPicker(pn.viewable.Viewer):
         self.sliders: list[pmui.FloatSlider] = []
         self.parameter_sliders: list[pmui.FloatSlider] = []
         self.curve = CurveEditor(self._on_curve, width=WIDTH)
-        self.part = pmui.Select(
+        self.part = Menu(
             label="Components", options=[], size="small", width=WIDTH, margin=(8, 4), visible=False
         )
         self.table = pn.widgets.Tabulator(
@@ -277,7 +279,7 @@ class ObservationPicker(pn.viewable.Viewer):
             path = uploads / process_pool.new_name(suffix)
             path.write_bytes(data)
             names = [v.name for v in self.exploration.info.y]
-            work = process_pool.POOL.submit(read_observations, str(path), names)
+            work = process_pool.QUICK.submit(read_observations, str(path), names)
             self.load_rows(await asyncio.wrap_future(work))
         except Exception as error:
             self._show_message(report_error(error), "bad")
@@ -311,13 +313,19 @@ def _slider(variable: Variable, window: tuple[float, float], side: str) -> pmui.
     low, high = window
     margin = MARGIN * (high - low) if side == "y" else 0.0
     start, end = max(low - margin, variable.low), min(high + margin, variable.high)
+    whole = bool(variable.levels or variable.categories)
+    if whole:  # the network is not asked for values between
+        start, end = (
+            float(math.ceil(max(start, 0.0) if variable.categories else start)),
+            float(math.floor(end)),
+        )
     slider = pmui.FloatSlider(
         label=variable.label,
         start=start,
         end=end,
-        value=min(max(0.5 * (low + high), start), end),
-        step=(end - start) / 400,
-        format="0.000",
+        value=min(max(round(0.5 * (low + high)) if whole else 0.5 * (low + high), start), end),
+        step=1.0 if whole else (end - start) / 400,
+        format="0" if whole else "0.000",
         size="small",
         width=WIDTH - 24,
         margin=(6, 14, 0, 14),

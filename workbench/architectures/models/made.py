@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -23,20 +24,23 @@ class MadeModel(Model):
     Parameters
     ----------
     network : x (n, D), y (n, M) -> parameters of the distribution of each component.
-    distribution : family of the distribution of one component; with `Categories`, x consists of whole numbers
-        and log p is the logarithm of a probability.
+    distribution : family of the distribution of a component, or one for each component, which takes the first
+        of its parameters; with `Categories` a component consists of whole numbers and has a probability.
     """
 
     def __init__(
         self,
         shapes: Shapes,
         network: MaskedNetwork,
-        distribution: NormalMixture | Categories,
+        distribution: NormalMixture | Categories | Sequence[NormalMixture | Categories],
         capabilities: frozenset[str],
     ) -> None:
-        extra = int(network.variants > 1)
-        super().__init__(shapes.x, shapes.y, shapes.x * distribution.numbers + extra, capabilities)
-        self.network, self.distribution = network, distribution
+        one_family = isinstance(distribution, NormalMixture | Categories)
+        families = [distribution] * shapes.x if one_family else list(distribution)
+        extra, numbers = int(network.variants > 1), max(d.numbers for d in families)
+        super().__init__(shapes.x, shapes.y, shapes.x * numbers + extra, capabilities)
+        self.network, self.distributions = network, families
+        self.one_family, self.numbers = one_family, numbers
         self.register_buffer("turn", torch.tensor(0))
 
     def log_prob(self, x: Tensor, y: Tensor | None) -> Tensor:
@@ -58,7 +62,13 @@ class MadeModel(Model):
 
     def variant_log_prob(self, x: Tensor, y: Tensor | None, variant: int) -> Tensor:
         """Return log p_s(x | y) (n,) in nats, from one of the S sets of masks alone, s = ``variant``."""
-        return self.distribution.log_prob(self.network(x, y, variant), x).sum(-1)
+        parameters = self.network(x, y, variant)
+        if self.one_family:
+            return self.distributions[0].log_prob(parameters, x).sum(-1)
+        columns = [
+            d.log_prob(parameters[..., i, : d.outputs], x[..., i]) for i, d in enumerate(self.distributions)
+        ]
+        return torch.stack(columns, -1).sum(-1)
 
     def inverse(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, None]:
         """Map latents z (n, K) to samples x (n, D); return x, and None in place of a log-determinant.
@@ -77,10 +87,11 @@ class MadeModel(Model):
         return x, None
 
     def _draw_variant(self, z: Tensor, y: Tensor | None, variant: int) -> Tensor:
-        count = self.distribution.numbers
+        count = self.numbers
         numbers = z[:, : self.features * count].unflatten(-1, (count, self.features))
         columns = list(z.new_zeros(self.features, z.shape[0]).unbind())
         for component in self.network.sequence(variant):
-            parameters = self.network(torch.stack(columns, -1), y, variant)[:, component]
-            columns[component] = self.distribution.draw(parameters, numbers[:, :, component])
+            family = self.distributions[component]
+            parameters = self.network(torch.stack(columns, -1), y, variant)[:, component, : family.outputs]
+            columns[component] = family.draw(parameters, numbers[:, :, component])
         return torch.stack(columns, -1)

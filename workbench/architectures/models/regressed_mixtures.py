@@ -46,6 +46,8 @@ class RegressedMixturesModel(RegressedModel):
         # the network has a linear part of its own
         super().__init__(shapes, members, capabilities, learned_regression=False)
         self.network, self.folds = network, folds
+        #: labels (n,) of training rows that belong together; None where all are independent
+        self.labels: Tensor | None = None
         self.broad = BroadNormals()
         self.limits = BoxLimits(members, shapes.x)
         ascending = torch.arange(shapes.x)
@@ -88,6 +90,9 @@ class RegressedMixturesModel(RegressedModel):
             and not bool((self.edges.has_low + self.edges.has_high).any())
         ):
             self.broad.start()
+
+    def keep_together(self, labels: Tensor) -> None:
+        self.labels = labels
 
     def _set_limits(self, edges: Tensor) -> None:
         """Set the limits of the residuals of x in the box ``edges`` (2, D).
@@ -143,6 +148,11 @@ class RegressedMixturesModel(RegressedModel):
                 optimiser.step()
         log_probs = trial.log_probs(x[rows:], None if y is None else y[rows:], slice(0, 2))
         gain = (log_probs[0] - log_probs[1]).double()
+        if self.labels is not None:  # rows that belong to none of those trained on
+            gain = gain[~torch.isin(self.labels[rows:], self.labels[:rows]).to(gain.device)]
+            held_out = len(gain)
+            if held_out < 20:
+                return
         if abs(float(gain.mean())) > max(_LEAST_GAIN, _ERRORS * float(gain.std()) / held_out**0.5):
             self.orders.copy_(self.orders[0 if gain.mean() > 0 else 1].expand_as(self.orders))
             self._set_limits(edges)
@@ -181,7 +191,8 @@ class RegressedMixturesModel(RegressedModel):
     def _leaves_out(self, rows: Tensor) -> Tensor:
         """(K, n), true where a member is trained without a row, for the positions of n training rows."""
         members = torch.arange(self.members, device=rows.device) % self.folds
-        return members[:, None] == rows % self.folds
+        folds = rows if self.labels is None else self.labels.to(rows.device)[rows]
+        return members[:, None] == folds % self.folds
 
     def log_prob_to_train(self, x: Tensor, y: Tensor | None, rows: Tensor | None = None) -> Tensor:
         if rows is None or not self.cross_fitted:
