@@ -23,6 +23,14 @@ def probe_devices() -> Future[dict[str, str]]:
     return future
 
 
+def known_devices() -> dict[str, str] | None:
+    """Return the result of `probe_devices` where it is there already, else None."""
+    if not probe_devices.cache_info().currsize:
+        return None
+    future = probe_devices()
+    return future.result() if future.done() and future.exception() is None else None
+
+
 def device_reasons() -> dict[str, str]:
     """Return device name -> reason why it is not available here, or "" if it is; loads torch."""
     return {name: _reason(name) for name in DEVICES}

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import atexit
 import os
-import threading
+import socket
 import webbrowser
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Any
+
+from workbench.core.errors import unknown
+from workbench.ui.access import bind_error, check_exposure, check_port, checked_names, is_this_machine
+from workbench.ui.login import Login
 
 #: Largest message from a browser in bytes; an uploaded file comes in one message.
 MAX_MESSAGE_BYTES = 96 * 2**20
+#: Pages by name: title and path.
+PAGES = {
+    "studio": ("studio", ""),
+    "inversion": ("inversion of trained networks", "/inversion"),
+    "compare": ("comparison of studies and runs", "/compare"),
+    "posterior": ("posterior explorer", "/posterior"),
+}
 
 
 def serve(
@@ -16,23 +30,56 @@ def serve(
     address: str = "localhost",
     show: bool = False,
     *,
-    origins: tuple[str, ...] = (),
+    origins: Sequence[str] = (),
     explore: str | None = None,
+    page: str = "studio",
+    login: Login | None = None,
+    insecure: bool = False,
 ) -> None:
-    """Serve all pages until interrupted, and print the studio's address.
+    """Serve all pages until interrupted, and print the address of one.
 
     Parameters
     ----------
+    port : the port to listen at; 0 takes any free one.
     address : the interface to listen on; the default is reached from this machine only.
     show : open a browser.
-    origins : further ``host:port`` from which a browser may connect.
-    explore : announce and open the posterior explorer instead of the studio, with this trained model (a
-        run's folder or an exported file; empty: the first in the menu).
+    origins : further names, ``host`` or ``host:port``, under which browsers open the pages, such as that of
+        a proxy.
+    explore : announce and open the posterior explorer with this trained model (a run's folder or an exported
+        file; empty: the first in the menu).
+    page : the page that is announced and opened, see `PAGES`.
+    login : how users log in; required for an address that others can reach.
+    insecure : serve without a login there too.
+
+    Raises `SpecError` for an address or a port that cannot be used, and where a login is missing or cannot
+    work.
     """
+    if page not in PAGES:
+        raise unknown("page", page, PAGES)
+    check_port(port)
+    names = checked_names(origins)
+    login = Login.of_environment(login or Login())
+    login.check()
+    note = check_exposure(address, names, login, insecure=insecure)
+    port = port or _free_port(address)
+    title, path = PAGES["posterior" if explore is not None else page]
+    server = _server(address, port, names, login, explore)
+    url = f"http://{_shown(address)}:{port}{path}"
+    print(f"The {title} is on {url}  (Ctrl+C stops it)", flush=True)
+    if note:
+        print(note, flush=True)
+    if show:
+        server.io_loop.add_callback(webbrowser.open, url)
+    server.start()
+    server.io_loop.start()
+
+
+def _server(address: str, port: int, names: list[str], login: Login, explore: str | None) -> Any:
+    """Return the server of all pages, which listens already. Raises `SpecError` where it cannot."""
     os.environ.setdefault("BOKEH_RESOURCES", "server")  # no request leaves this machine
     import panel as pn
 
-    from workbench.ui import links
+    from workbench.ui import guards, links
     from workbench.ui.compare import compare
     from workbench.ui.explorer_page import explorer
     from workbench.ui.inversion_page import inverter
@@ -40,25 +87,51 @@ def serve(
     from workbench.ui.models import offer
     from workbench.ui.studio import studio
 
-    registry = jobs()
-    atexit.register(registry.close)
-    hosts = [f"localhost:{port}", f"127.0.0.1:{port}", *origins]
+    guards.install()
+    login.configure()
     pages = {"/": studio, "/inversion": inverter, "/compare": compare, links.EXPLORER: explorer}
-    links.SERVED_PAGES.update(pages)
-    what, page = ("studio", "") if explore is None else ("posterior explorer", links.EXPLORER)
     if explore:
         offer(explore)
-    print(f"The {what} is on http://{address}:{port}{page}  (Ctrl+C stops it)", flush=True)
-    if show and page:  # later, since the server starts in the last line
-        threading.Timer(1.0, webbrowser.open, [f"http://{address}:{port}{page}"]).start()
-    pn.serve(
-        pages,
-        port=port,
-        address=address,
-        show=show and not page,
-        title="VINA workbench",
-        websocket_origin=hosts,
-        autoreload=False,
-        verbose=False,
-        websocket_max_message_size=MAX_MESSAGE_BYTES,
-    )
+    try:
+        server = pn.io.server.get_server(
+            pages,
+            port=port,
+            address=address,
+            title="VINA workbench",
+            websocket_origin=[f"localhost:{port}", f"127.0.0.1:{port}", *_own_names(address, port), *names],
+            verbose=False,
+            websocket_max_message_size=MAX_MESSAGE_BYTES,
+            **login.options(),
+        )
+    except OSError as error:
+        raise bind_error(error, address, port) from error
+    registry = jobs()
+    registry.warm_up()
+    atexit.register(registry.close)
+    links.SERVED_PAGES.update(pages)
+    return server
+
+
+def _own_names(address: str, port: int) -> list[str]:
+    """Return the name of this machine where others can reach the server; addresses need no entry."""
+    return [] if is_this_machine(address) else [f"{socket.gethostname().lower()}:{port}"]
+
+
+def _shown(address: str) -> str:
+    """Return the address that a browser on this machine opens."""
+    if address in ("", "0.0.0.0", "::"):
+        return "localhost"
+    return f"[{address}]" if ":" in address else address
+
+
+def _free_port(address: str) -> int:
+    """Return the number of a free port. Raises `SpecError` where the address is not that of this machine."""
+    try:
+        family, _, _, _, where = socket.getaddrinfo(
+            address or None, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
+            probe.bind(where)
+            return probe.getsockname()[1]
+    except OSError as error:
+        raise bind_error(error, address, 0) from error
