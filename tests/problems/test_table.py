@@ -222,7 +222,20 @@ def test_missing_rows_are_dropped_on_request(frame):
         ("binary.csv", b"a,b\n\xff\xfe\x00,1\n", "could not be read"),
         ("bare.csv", b"1.0,2.0\n3.0,4.0\n", "no names of columns"),
         ("file.zarr", b"x", "was not found"),
-        ("ragged.csv", b"a,b\n" + b"1,2\n" * 60 + b"1,2,3,4\n", "could not be read"),
+        ("ragged.csv", b"a,b\n" + b"1,2\n" * 60 + b"1,2,3,4\n", "Found: 4 values in line 62: '1,2,3,4'"),
+        ("short.csv", b"a,b,c\n" + b"1,2,3\n" * 60 + b"1,2\n", "Found: 2 values in line 62: '1,2'"),
+        ("short.txt", b"a b c\n" + b"1 2 3\n" * 6 + b"1 2\n" * 60, "Found: 2 values in line 8: '1 2'.*NaN"),
+        ("footer.csv", b"a,b,c\n" + b"1,2,3\n" * 60 + b"(60 rows)\n", "in line 62.*no rows"),
+        ("names.csv", b"a,b\n", "no rows"),
+        ("open.csv", b"a,b\n" + b'1,2\n"1,2\n' + b"1,2\n" * 60, "not closed"),
+        ("swallowed.csv", b"a,b\n" + b'1,2\n"x,2\n' + b"1,2\n" * 9 + b'y",2\n' * 2, "whole rows"),
+        ("page.csv", b"<!DOCTYPE html><html></html>", "page of the web"),
+        ("pointer.csv", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
+        ("book.csv", b"PK\x03\x04rest", "Excel file or another ZIP"),
+        ("text.xls", b"a\tb\n1\t2\n", "ending .csv"),
+        ("sky.fits", b"SIMPLE  =", "astropy.table.Table"),
+        ("frame.pkl", b"x", "can run code"),
+        ("people.sav", b"$FL2", "pandas.read_spss"),
         ("long.csv", b"a,b\n" + b"1,2,3\n" * 60, "do not fit its first line"),
     ],
 )
@@ -244,8 +257,42 @@ def test_addresses_are_not_followed(path):
 
 @pytest.mark.parametrize("source", [3, {"a": [1]}, xr.DataArray([1.0])])
 def test_other_kinds_of_table_are_refused(source):
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="cannot be read.*" + ("" if source == 3 else "Give ")):
         TableProblem(source, x=["a"])
+
+
+def test_a_folder_is_told_from_a_table(frame, tmp_path, monkeypatch):
+    (tmp_path / "deep" / "down").mkdir(parents=True)
+    frame.to_parquet(tmp_path / "deep" / "down" / "part.parquet")
+    frame.to_csv(tmp_path / "own.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    for folder in (".", str(tmp_path)):
+        with pytest.raises(DataError, match=r"is a folder and not a table.*such as .*own\.csv"):
+            TableProblem(folder, x=["a"], y=["b"])
+    (tmp_path / "own.csv").unlink()
+    assert TableProblem(".", x=["a"], y=["b"]).rows == ROWS
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_empty_name_is_refused(frame, name):
+    for x, y in (([name], ["b"]), (["a"], [name])):
+        with pytest.raises(DataError, match="name of a column of [xy] is empty"):
+            TableProblem(frame, x=x, y=y)
+
+
+def test_the_index_of_a_frame_is_no_column(frame):
+    for indexed in (frame.set_index("a"), frame.set_index(["a", "count"])):
+        with pytest.raises(DataError, match=r"no column 'a'.*index.*reset_index\(\)"):
+            TableProblem(indexed, x=["a"], y=["b"])
+        assert TableProblem(indexed.reset_index(), x=["a"], y=["b"]).rows == ROWS
+
+
+def test_names_are_the_same_in_both_spellings_of_unicode(frame, tmp_path):
+    composed, apart = "gr\u00f6\u00dfe", "gro\u0308\u00dfe"
+    for own, asked in ((composed, apart), (apart, composed)):
+        frame.rename(columns={"a": own}).to_csv(tmp_path / "t.csv", index=False)
+        problem = TableProblem(tmp_path / "t.csv", x=[asked], y=["b"], low={asked: -9}, robust=["b"])
+        assert problem.x[0].name == composed and problem.x[0].low == -9
 
 
 def test_a_name_instead_of_a_list_is_refused(frame):

@@ -47,6 +47,23 @@ TEXTS = {
     "minus.csv": "a,b\n" + lines(",").replace("-", "\u2212"),
     "index.csv": FRAME.to_csv(),
     "quoted.csv": '"a";"b"\n' + lines(";"),
+    "separator.csv": "sep=;\n" + "a;b\n" + commas(";"),
+    "aligned.csv": "a,\tb,\tc\n" + lines(",\t").replace("\n", ",\t1\n"),
+    "rule.txt": " a | b\n---+---\n" + lines(" | "),
+    "markdown.txt": "| a | b |\n|---|---|\n" + "".join(f"| {r} |\n" for r in lines(" | ").split("\n")[:-1]),
+    "end_comments.dat": "# a b\n" + lines(" ").replace("\n", " # a note\n"),
+    "two_comments.dat": "# a b\n# the units are m s\n" + lines(" "),
+    "plain_names.txt": "a b\n" + "".join(f"r{i} {r}\n" for i, r in enumerate(lines(" ").split("\n")[:-1])),
+    "plain_numbers.tsv": "a\tb\n"
+    + "".join(f"{i + 1}\t{r}\n" for i, r in enumerate(lines("\t").split("\n")[:-1])),
+    "heading_ends.csv": "a,b,\n" + lines(","),
+    "units_dash.csv": "a,b\nm,-\n" + lines(","),
+    "units_text.csv": "n,a,b\n,m,s\n"
+    + "".join(f"x{i},{r}\n" for i, r in enumerate(lines(",").split("\n")[:-1])),
+    "marks.csv": "n,a,b\n" + "".join(f"#{i},{r}\n" for i, r in enumerate(lines(",").split("\n")[:-1])),
+    "line_end.csv": '"a\n[m]",b\n' + lines(","),
+    "dos.csv": "a,b\n" + lines(",") + "\x1a",
+    "spaces.csv": "a; b\n" + commas("; "),
     "ecsv.ecsv": "# %ECSV 1.0\n# ---\n# datatype:\n# - {name: a}\na b\n" + lines(" "),
 }
 
@@ -119,6 +136,26 @@ def test_excel_and_its_sheets(tmp_path):
     np.testing.assert_allclose(second[:, 0], np.sort(2 * VALUES[:, 0]), atol=1e-9)
     with pytest.raises(DataError, match="no sheet 'third'.*'first', 'second'"):
         read(tmp_path / "t.xlsx", group_path="third")
+    for place in (f"{tmp_path / 't.xlsx'}#second", f"{tmp_path / 't.xlsx'}#2"):
+        np.testing.assert_array_equal(read(place), second)
+
+
+def test_excel_names_the_sheet_that_has_a_column(tmp_path):
+    pytest.importorskip("openpyxl")
+    path = tmp_path / "t.xlsx"
+    with pd.ExcelWriter(path) as book:
+        pd.DataFrame({"about": ["x", "y"]}).to_excel(book, sheet_name="Readme", index=False)
+        FRAME.to_excel(book, sheet_name="Data", index=False, startrow=3)
+        book.sheets["Data"].cell(1, 1, "Results of run 7")
+    with pytest.raises(DataError, match=r"first sheet.*'Readme', has no column 'a'.*'Data'.*t\.xlsx#Data"):
+        read(path)
+    with pytest.warns(DataWarning, match="Rows above the names .* 'Results of run 7'"):
+        np.testing.assert_allclose(read(f"{path}#Data"), np.sort(VALUES, axis=0), atol=1e-9)
+    with_units = pd.concat([pd.DataFrame({"a": ["m"], "b": ["-"]}), FRAME.astype(object)])
+    with_units.to_excel(tmp_path / "units.xlsx", index=False)
+    problem = TableProblem(tmp_path / "units.xlsx", x=["a"], y=["b"])
+    assert [v.unit for v in (*problem.x, *problem.y)] == ["m", ""]
+    np.testing.assert_allclose(numbers(problem), np.sort(VALUES, axis=0), atol=1e-9)
 
 
 def test_frames_of_other_packages():
@@ -164,13 +201,40 @@ def test_thousands_are_read_where_they_are_certain(tmp_path):
         ("3.5 m", r"unit into the name, as in 'a \[m\]'"),
         ("****", "no room"),
         ("31.12.2024", "2024-12-31"),
+        ("12/31/2024", "2024-12-31"),
+        ("5 Jan 2024", "2024-12-31"),
+        ("<0.5", "a limit is no value"),
+        ("≥ 100", "a limit is no value"),
+        ("n.d.", "a limit is no value"),
+        ("$58.97", "signs of the currency"),
+        ("58,97 €", "signs of the currency"),
+        ("10:00", "10.5 for 10:30.*period={'a': 24}"),
+        ("10:00:30 PM", "10.5 for 10:30"),
+        ("48°0'N", "decimal degrees.*minus for south"),
+        ("48 12 30.5 S", "decimal degrees"),
+        ("12h30m05s", r"durations.*'a \[s\]'"),
+        ("PT5M", "durations"),
+        ("1.2±0.3", "uncertainty into columns of their own"),
+        ("1.234(5)", "uncertainty into columns of their own"),
+        ("[1, 2]", "a_0, a_1"),
+        ("(1.5)", "minus in front"),
+        ("1/2", "fractions as decimal numbers"),
+        ("3-5", "range as its middle"),
+        ("1.5x10^3", "powers of ten as 1.5e3"),
+        ("0x1F", "hexadecimal"),
+        ("1+2j", "real and imaginary part"),
+        ("~5", "the sign before the number"),
+        ("5 # bad", "comment behind the number"),
+        ("5*", "marks behind the numbers"),
+        ("#DIV/0!", "error of the spreadsheet"),
+        ("Total", "lines of totals"),
         ("red", r"categories=\['a'\]"),
     ],
 )
 def test_hints_are_true(value, hint):
     texts = FRAME["a"].astype(str)
     texts[7] = value
-    with pytest.raises(DataError, match=f"in row 8 and 0 more such values.*{hint}"):
+    with pytest.raises(DataError, match=f"in row 8\\. .*{hint}"):
         TableProblem(FRAME.assign(a=texts), x=["a"])
 
 

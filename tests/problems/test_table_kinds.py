@@ -105,8 +105,11 @@ def test_a_kind_that_does_not_fit_is_refused(frame, settings, message):
 def test_kinds_on_the_command_line():
     assert parse_setting(TableProblem, "period", 'angle:360,"a, b":24') == {"angle": 360.0, "a, b": 24.0}
     assert parse_setting(TableProblem, "log", '"flux (mJy, 3 GHz)",b') == ["flux (mJy, 3 GHz)", "b"]
-    with pytest.raises(SpecError, match="kind mapping"):
-        parse_setting(TableProblem, "period", "angle")
+    for text in ("angle", "24", "hour=24", ":24"):
+        with pytest.raises(SpecError, match="Expected: NAME:NUMBER, such as hour:24"):
+            parse_setting(TableProblem, "period", text)
+    with pytest.raises(SpecError, match="period={'column': 24}"):
+        TableProblem(pd.DataFrame(), x=["a"], period="hour:24")
 
 
 def test_what_each_column_suggests(frame):

@@ -6,14 +6,15 @@ import argparse
 import shlex
 from dataclasses import asdict
 
-from workbench.cli.text import print_json
+from workbench.cli.text import print_json, print_warnings
 from workbench.core.names import quoted_names
-from workbench.problems.user.kinds import Column, describe, proposed_settings
+from workbench.problems.user.kinds import Column, described, proposed_settings
 
 
 def table_command(args: argparse.Namespace) -> None:
     """Print name, unit and proposed kind of every column of a table."""
-    columns = describe(args.file, group_path=args.group_path)
+    columns, notes = described(args.file, group_path=args.group_path)
+    print_warnings(notes)
     if args.json:
         return print_json([asdict(column) for column in columns])
     print(f"{columns[0].rows if columns else 0} rows, {len(columns)} columns")

@@ -94,6 +94,7 @@ def from_dataset(dataset: xr.Dataset, columns: list[str], rows: str = "") -> Raw
     """
     own = original_names({str(n): v.attrs for n, v in dataset.variables.items()})
     other_names = {name for key, name in own.items() if key != name}
+    dataset, own = _with_fields(dataset, own)
     variables = {
         own[str(key)]: part
         for key, part in dataset.variables.items()
@@ -106,7 +107,10 @@ def from_dataset(dataset: xr.Dataset, columns: list[str], rows: str = "") -> Raw
         if part.dtype.kind == "O" and not _holds_texts(part):
             if columns:
                 raise DataError(
-                    f"The column '{name}' is refused", expected="numbers", found="an array of objects"
+                    f"The column '{name}' is refused",
+                    expected="numbers",
+                    found="an array of objects, such as times of a calendar with 360 days",
+                    suggestion="write times as numbers: days or seconds since a date",
                 )
             continue
         fits = set(part.dims) >= set(over) or set(part.dims) <= set(over)
@@ -120,6 +124,18 @@ def from_dataset(dataset: xr.Dataset, columns: list[str], rows: str = "") -> Raw
             continue
         parts[name] = part
     return _columns(dataset, parts, over, columns, _grid_note(parts, over, dataset, rows))
+
+
+def _with_fields(dataset: xr.Dataset, own: dict[str, str]) -> tuple[xr.Dataset, dict[str, str]]:
+    """Return a Dataset in which the fields of records, as tables in HDF5 have them, are variables."""
+    records = [str(n) for n, v in dataset.variables.items() if v.dtype.names and n not in dataset.dims]
+    for name in records:
+        part = dataset[name].variable
+        fields = {f: part.to_numpy()[f] for f in part.dtype.names}
+        single = {f: v for f, v in fields.items() if v.ndim == part.ndim and f not in dataset.variables}
+        dataset = dataset.drop_vars(name).assign({f: (part.dims, v) for f, v in single.items()})
+        own = {n: o for n, o in own.items() if n != name} | {f: f for f in single}
+    return dataset, own
 
 
 def _asked(variables: dict[str, Any], columns: list[str]) -> dict[str, Any]:
@@ -274,3 +290,58 @@ def from_arrays(arrays: dict[str, np.ndarray], columns: Iterable[str]) -> RawTab
         )
     columns_left = [(n, u) for n, u in names if n not in wrong]
     return named(pd.DataFrame({n: np.asarray(table[n]) for n, _ in columns_left}), columns_left)
+
+
+def read_matlab(path: Path, columns: list[str], struct: str = "") -> RawTable:
+    """Read the arrays of a MATLAB file; ``struct`` names one whose fields are the columns.
+
+    Fields of the only variable are columns without its name, others are ``struct.field``.
+    """
+    import h5py
+
+    if h5py.is_hdf5(path):
+        refuse_hdf5_links(path)
+        with h5py.File(path, "r") as file:
+            arrays = _matlab_arrays({name: file[name] for name in file if not name.startswith("#")})
+    else:
+        from scipy.io import loadmat
+
+        check_size(path.stat().st_size, f"The table '{path.name}'")
+        content = loadmat(path)
+        arrays = _matlab_arrays({name: v for name, v in content.items() if not name.startswith("__")})
+    owners = {name.rpartition(".")[0] for name in arrays}
+    prefix = struct or (next(iter(owners)) if len(owners) == 1 else "")
+    own = {name.removeprefix(f"{prefix}."): v for name, v in arrays.items() if name.startswith(f"{prefix}.")}
+    if struct and not own:
+        raise unknown("struct", struct, sorted(owners - {""}), DataError, owner=f"The table '{path.name}'")
+    if not arrays:
+        raise DataError(
+            f"The table '{path.name}' holds no arrays of numbers or texts",
+            expected="vectors and matrices",
+            suggestion="write a table of MATLAB with writetable(T, 'table.csv')",
+        )
+    return from_arrays(own or arrays, columns)
+
+
+def _matlab_arrays(content: dict[str, Any], prefix: str = "") -> dict[str, np.ndarray]:
+    """Return the arrays of numbers and texts by name, those of structs as ``struct.field``; rows first."""
+    import h5py
+    import numpy as np
+
+    arrays: dict[str, np.ndarray] = {}
+    for name, value in content.items():
+        if isinstance(value, h5py.Group):
+            arrays |= _matlab_arrays(dict(value), f"{prefix}{name}.")
+            continue
+        if isinstance(value, h5py.Dataset):
+            if value.dtype.kind not in "fiub" or value.attrs.get("MATLAB_empty", 0):
+                continue
+            # MATLAB stores by columns: HDF5 has the dimensions in the other order
+            array, is_text = value[()].T, value.attrs.get("MATLAB_class") == b"char"
+        else:
+            array, is_text = np.asarray(value), False
+        if array.dtype.names and array.size == 1:
+            arrays |= _matlab_arrays({f: array[f].item() for f in array.dtype.names}, f"{prefix}{name}.")
+        elif array.dtype.kind in "fiubUc" and not is_text and array.ndim <= 2:
+            arrays[prefix + name] = array.reshape(-1) if 1 in array.shape else array
+    return arrays

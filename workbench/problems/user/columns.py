@@ -24,6 +24,13 @@ HOPELESS = 1e7
 #: A value so many widths away from the median is named, however few there are.
 FAR = 1000.0
 _DECADES, _MOST_LEVELS = 2.0, 10_000
+#: Up to so many different whole numbers in x are told when they are learned as continuous.
+_FEW_LEVELS = 20
+#: Numbers that often stand for missing values.
+_CODES = {
+    *(-99.0, -999.0, -9999.0, -99999.0, -99.9, -999.9, -9999.9, -999.99, -999.25, -9999.99, -32768.0),
+    *(999.0, 9999.0, 99999.0, 999.9, 9999.9, 99.99, 999.99, 9999.99, 32767.0, 65535.0),
+}
 _QUANTILES = ((0.25, 0.75, 1.349), (0.1, 0.9, 2.563), (0.05, 0.95, 3.290), (0.01, 0.99, 4.653))
 _DEGREES, _RADIANS = (
     ("deg", "degree", "degrees", "°", "degrees_true", "degree_true"),
@@ -167,3 +174,87 @@ def _remedy(column: np.ndarray, variable: Variable) -> str:
         mend
         + f"; if they are right, set robust=['{variable.name}'], which learns far values by their logarithm."
     )
+
+
+def kind_notes(values: np.ndarray, variables: Sequence[Variable], width: int, rows: np.ndarray) -> list[str]:
+    """Return a sentence for each column that is learned as another kind than its values suggest.
+
+    These are columns of x, the first ``width``, with a few different values that are learned as continuous,
+    and columns with codes for missing values or with dates written as whole numbers.
+    """
+    notes = _copies(values, variables, width)
+    for i, (variable, column) in enumerate(zip(variables, values.T, strict=True)):
+        if variable.categories:
+            continue
+        notes += _codes(column, variable, rows)
+        if variable.levels or variable.period or variable.scale == "log":
+            continue
+        if i < width and len(np.unique(column[:1000])) <= _FEW_LEVELS:
+            notes += _few_values(column, variable.name)
+        notes += _written_dates(column, variable.name)
+    return notes
+
+
+def _copies(values: np.ndarray, variables: Sequence[Variable], width: int) -> list[str]:
+    """Return sentences for columns of x that stand in y too; a run itself tells of rows that are copies."""
+    notes = [
+        f"'{variables[i].name}' of x and '{variables[j].name}' of y are equal in every row: what is to be "
+        "inferred is observed."
+        for i in range(width)
+        for j in range(width, len(variables))
+        if np.array_equal(values[:8, i], values[:8, j]) and np.array_equal(values[:, i], values[:, j])
+    ]
+    return notes
+
+
+def _few_values(column: np.ndarray, name: str) -> list[str]:
+    levels = np.unique(column)
+    whole = bool((levels == np.round(levels)).all()) and levels.max() - levels.min() <= _MOST_LEVELS
+    if len(levels) > 2 and not (whole and len(levels) <= _FEW_LEVELS):
+        return []
+    if len(levels) > 2:
+        return [
+            f"'{name}' has {len(levels)} different whole numbers and is learned as a continuous quantity, "
+            f"so that samples lie between them. Set whole=['{name}'] for whole numbers, or "
+            f"categories=['{name}']."
+        ]
+    codes = whole and 0 <= levels[0] and levels[1] < 10
+    number = "" if codes else "number them 0 and 1, and "
+    return [
+        f"'{name}' has only the values {levels[0]:g} and {levels[1]:g}, and is learned as a continuous "
+        f"quantity, so that samples lie between them. To learn their probabilities, {number}set "
+        f"categories=['{name}']."
+    ]
+
+
+def _codes(column: np.ndarray, variable: Variable, rows: np.ndarray) -> list[str]:
+    """Return a sentence where an outermost value is a usual code of missing values, far from the others."""
+    for code in {float(column.min()), float(column.max())} & _CODES:
+        others = column[column != code]
+        if len(others) < 2 or np.isclose(others, code).any():
+            continue
+        gap, spread = np.abs(others - code).min(), others.max() - others.min()
+        if gap > max(spread, 1.0) and not _CODES & {float(others.min()), float(others.max())} - {code}:
+            places = np.flatnonzero(column == code)
+            where = f"in row {rows[places[0]] + 1}" + (
+                f" and {len(places) - 1} more" if len(places) > 1 else ""
+            )
+            return [
+                f"'{variable.name}' has the value {code:g} {where}, which often stands for a missing one, "
+                f"and its other values lie between {others.min():.4g} and {others.max():.4g}. Leave such "
+                "cells empty if it does."
+            ]
+    return []
+
+
+def _written_dates(column: np.ndarray, name: str) -> list[str]:
+    """Return a sentence for dates written as whole numbers, such as 20241231."""
+    if not (19_000_101 <= column.min() and column.max() <= 21_001_231) or (column != np.round(column)).any():
+        return []
+    month, day = column // 100 % 100, column % 100
+    if ((month < 1) | (month > 12) | (day < 1) | (day > 31)).any():
+        return []
+    return [
+        f"'{name}' looks like dates written as whole numbers, such as {column[0]:.0f}, and is learned as "
+        "that number. Write them as 2024-12-31 to have days."
+    ]

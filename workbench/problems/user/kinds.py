@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workbench.core.entries import public
 from workbench.core.errors import DataError, SpecError, unknown
 from workbench.core.variable import OPEN_LEVELS, Variable
 from workbench.problems.base import one_line
-from workbench.problems.user.columns import check_far_values, propose
-from workbench.problems.user.numbers import Numbers, read_column, table_numbers
-from workbench.problems.user.raw_table import RawTable, bare_name, parent_name
-from workbench.problems.user.readers import PLAIN_NAMES, read_table
+from workbench.problems.user.columns import check_far_values, kind_notes, propose
+from workbench.problems.user.hints import with_others
+from workbench.problems.user.numbers import Numbers, holds_open_numbers, read_column, table_numbers
+from workbench.problems.user.raw_table import RawTable, bare_name, parent_name, same_spelling
+from workbench.problems.user.readers import NOTES, PLAIN_NAMES, read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,15 +90,21 @@ class Rows:
     settings: tuple
 
 
+@public
 def describe(source: Any, *, group_path: str = "") -> list[Column]:
     """Return one `Column` per column of a table, usable or not, with the kind that it suggests."""
+    return described(source, group_path=group_path)[0]
+
+
+def described(source: Any, *, group_path: str = "") -> tuple[list[Column], tuple[str, ...]]:
+    """Return the columns of a table as `describe` does, and what was assumed in reading, as sentences."""
     raw = read_table(source, group_path=group_path)
     columns = []
     for name in raw.frame.columns:
         column = raw.frame[name]
         unit, description = raw.units.get(name, ""), raw.descriptions.get(name, "")
         try:
-            numbers = _numbers(column, name)
+            numbers = _numbers(column, name, raw)
         except DataError as error:
             missing = int(column.isna().sum())
             columns.append(Column(name, unit, description, len(column), missing, one_line(error), "none"))
@@ -115,7 +124,7 @@ def describe(source: Any, *, group_path: str = "") -> list[Column]:
                 proposal.period,
             )
         )
-    return columns
+    return columns, raw.notes
 
 
 def proposed_settings(columns: Iterable[Column]) -> dict[str, Any]:
@@ -137,7 +146,7 @@ def write_columns(source: Any, columns: Iterable[Column], path: str | Path) -> N
     raw = read_table(source)
     fields, arrays = [], []
     for column in columns:
-        numbers = _numbers(raw.frame[column.name], column.name)
+        numbers = _numbers(raw.frame[column.name], column.name, raw)
         about = {"units": column.unit, "long_name": column.description}
         if numbers.labels:
             texts = [None if np.isnan(v) else numbers.labels[int(v)] for v in numbers.values]
@@ -148,15 +157,17 @@ def write_columns(source: Any, columns: Iterable[Column], path: str | Path) -> N
         else:
             arrays.append(pyarrow.array(numbers.values, pyarrow.float64(), from_pandas=True))
         fields.append(pyarrow.field(column.name, arrays[-1].type, metadata=about))
-    schema = pyarrow.schema(fields, metadata={PLAIN_NAMES: b"1"})
+    schema = pyarrow.schema(fields, metadata={PLAIN_NAMES: b"1", NOTES: json.dumps(raw.notes)})
     parquet.write_table(pyarrow.table(arrays, schema=schema), path)
 
 
-def _numbers(column: pd.Series, name: str) -> Numbers:
+def _numbers(column: pd.Series, name: str, raw: RawTable) -> Numbers:
     """Return a column as numbers where it holds any, and else as categories."""
     try:
-        return read_column(column, name)
+        return read_column(column, name, writing=raw.writing)
     except DataError:
+        if holds_open_numbers(column):
+            raise
         return read_column(column, name, categories=True)
 
 
@@ -194,13 +205,14 @@ def checked_rows(raw: RawTable, problem: TableProblem, settings: tuple, *, store
     groups = None
     if problem.group:
         groups = _groups(raw, problem.group, numbers.rows)
-    return Rows(values, tuple(variables), len(names_x), numbers.rows, groups, raw.notes, settings)
+    notes = (*raw.notes, *kind_notes(values, variables, len(names_x), numbers.rows))
+    return Rows(values, tuple(variables), len(names_x), numbers.rows, groups, notes, settings)
 
 
 def _expanded(asked: Iterable[str], columns: list[str]) -> list[str]:
     """Return the first of ``columns``, which were read for the names ``asked``: a vector has several."""
     place = 0
-    for name in asked:
+    for name in map(same_spelling, asked):
         own = (name, bare_name(name)[0])
         if columns[place] in own:
             place += 1
@@ -215,7 +227,7 @@ def _by_column(names: list[str], setting: Any, noun: str) -> dict[str, Any]:
     """Return {column: value} of a setting that names columns, vectors or headings with units."""
     result = {}
     for name in setting:
-        own = (name, bare_name(name)[0])
+        own = (same_spelling(name), bare_name(same_spelling(name))[0])
         columns = [n for n in names if n in own] or [n for n in names if parent_name(n) in own]
         if not columns:
             what = "hold categories" if noun == "categories" else f"have the setting '{noun}'"
@@ -276,7 +288,7 @@ def _kind(
 
 def _first(column: np.ndarray, wrong: np.ndarray, rows: np.ndarray) -> str:
     """Return the first of the ``wrong`` values of a column with its row, and the number of the others."""
-    return f"{column[wrong[0]]:g} in row {rows[wrong[0]] + 1} and {len(wrong) - 1} more such values"
+    return with_others(f"{column[wrong[0]]:g} in row {rows[wrong[0]] + 1}", len(wrong) - 1)
 
 
 def _number(name: str, setting: str, value: Any) -> float:
@@ -325,7 +337,7 @@ def _groups(raw: RawTable, name: str, rows: np.ndarray) -> np.ndarray:
     """Return the labels (n,) of the rows that belong together: 0, 1, 2, … by the column ``name``."""
     import pandas as pd
 
-    own = [n for n in (name, bare_name(name)[0]) if n in raw.frame]
+    own = [n for n in (same_spelling(name), bare_name(same_spelling(name))[0]) if n in raw.frame]
     if not own:
         raise unknown("column", name, raw.frame.columns, DataError, owner="The table")
     column = raw.frame[own[0]].iloc[rows]

@@ -12,6 +12,15 @@ import numpy as np
 from workbench.core.errors import DataError
 from workbench.core.lazy import torch
 from workbench.core.scale import column_std
+from workbench.problems.user.decimals import (
+    Writing,
+    decimal_mark,
+    is_grouped_number,
+    is_two_ways,
+    two_ways_hint,
+    without_groups,
+)
+from workbench.problems.user.hints import number_hint, with_others
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,12 +34,12 @@ MAXIMUM_LABELS = 1000
 DATE_UNIT, DURATION_UNIT = "days since 1970-01-01", "s"
 #: Numbers above this (or all below its inverse) leave no room for squares in double precision.
 _LARGEST = 1e120
-_DECIMAL_COMMA = re.compile(r"^[-+]?(\d*|\d{1,3}(\.\d{3})+),\d+([eE][-+]?\d+)?$")
-_ONE_THOUSAND = re.compile(r"^[-+]?[1-9]\d{0,2},\d{3}$")
-_THOUSANDS = re.compile(r"^[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?$")
 _SPACED = re.compile(
-    r"^[-+]?[1-9]\d{0,2}(?P<gap>[ '\u2019\u00a0\u2009\u202f])\d{3}((?P=gap)\d{3})*([.,]\d*)?$"
+    r"^[-+]?[1-9]\d{0,2}(?P<gap>[ '_\u2019\u00a0\u2009\u202f])\d{3}((?P=gap)\d{3})*([.,]\d*)?$"
 )
+#: First rows that may be further lines of a heading.
+_HEADING_ROWS = 3
+_DURATION = r"^\s*-?\d+ days?(,? [-+]?\d{1,2}:\d{2}:\d{2}([.,]\d+)?)?\s*$"
 _ISO_DATE = r"^\s*\d{4}-\d{2}(-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?\s*(Z|[-+]\d{2}:?\d{2})?)?)?\s*$"
 
 
@@ -44,16 +53,19 @@ class Numbers:
     kind: str = "number"
 
 
-def column_numbers(column: pd.Series, name: str) -> np.ndarray:
+def column_numbers(column: pd.Series, name: str, writing: Writing | None = None) -> np.ndarray:
     """Return a column as float64 with NaN for missing values; raises `DataError` for other than numbers."""
-    return read_column(column, name).values
+    return read_column(column, name, writing=writing).values
 
 
-def read_column(column: pd.Series, name: str, *, categories: bool = False) -> Numbers:
-    """Convert a column of numbers, texts that are numbers, truth values or dates.
+def read_column(
+    column: pd.Series, name: str, *, categories: bool = False, writing: Writing | None = None
+) -> Numbers:
+    """Convert a column of numbers, texts that are numbers, truth values, dates or durations.
 
     With ``categories``, texts and truth values are numbered 0, 1, 2, … in their order and kept as labels.
-    Raises `DataError` for everything else, with the first such value.
+    ``writing`` is how the other numbers of the table are written. Raises `DataError` for everything else,
+    with the first such value.
     """
     import pandas as pd
 
@@ -70,13 +82,13 @@ def read_column(column: pd.Series, name: str, *, categories: bool = False) -> Nu
     if pd.api.types.is_datetime64_any_dtype(kind):
         return Numbers(_days(column), DATE_UNIT, kind="dates")
     if pd.api.types.is_timedelta64_dtype(kind):
-        return Numbers(column.dt.total_seconds().to_numpy(np.float64, na_value=np.nan), DURATION_UNIT)
+        return Numbers(_seconds(column), DURATION_UNIT)
     if pd.api.types.is_bool_dtype(kind) or _holds_booleans(column):
         values = column.astype("boolean").to_numpy(dtype=np.float64, na_value=np.nan)
         return Numbers(values, labels=("false", "true") if categories else (), kind="booleans")
     if pd.api.types.is_numeric_dtype(kind):
         return Numbers(column.to_numpy(dtype=np.float64, na_value=np.nan))
-    return _from_texts(column, name, categories)
+    return _from_texts(column, name, categories, writing or Writing())
 
 
 def _not_plain(name: str, found: str) -> DataError:
@@ -105,7 +117,7 @@ def _days(column: pd.Series) -> np.ndarray:
     )
 
 
-def _from_texts(column: pd.Series, name: str, categories: bool) -> Numbers:
+def _from_texts(column: pd.Series, name: str, categories: bool, writing: Writing) -> Numbers:
     import pandas as pd
 
     if column.dtype == object and column.notna().any():
@@ -121,9 +133,11 @@ def _from_texts(column: pd.Series, name: str, categories: bool) -> Numbers:
             )
         if hasattr(first, "isoformat") and hasattr(first, "year"):
             return Numbers(_days(pd.to_datetime(column, utc=True)), DATE_UNIT, kind="dates")
+        if hasattr(first, "total_seconds"):
+            return Numbers(_seconds(pd.to_timedelta(column)), DURATION_UNIT)
     text = column.astype("string").str.strip()
     text = text.mask(text == "")
-    values, hint = _parsed(text)
+    values = _parsed(text, writing)
     wrong = np.isnan(values) & text.notna().to_numpy() & (text.str.lower() != "nan").fillna(False).to_numpy()
     if not wrong.any():
         return Numbers(values)
@@ -137,13 +151,33 @@ def _from_texts(column: pd.Series, name: str, categories: bool) -> Numbers:
         dates = pd.to_datetime(text.str.replace(",", "."), format="ISO8601", utc=True, errors="coerce")
         if not bool((dates.isna() & text.notna()).any()):
             return Numbers(_days(dates), DATE_UNIT, kind="dates")
+    if bool(text.str.match(_DURATION).fillna(True).all()):
+        return Numbers(_seconds(pd.to_timedelta(text.str.replace(",", " "))), DURATION_UNIT)
     row = int(wrong.argmax())
+    value = str(text.iloc[row])
+    hint = two_ways_hint(value) if is_two_ways(value) else number_hint(value, name)
+    if (
+        len(text) > 10 * _HEADING_ROWS
+        and not wrong[_HEADING_ROWS:].any()
+        and not any(map(str.isdigit, value))
+    ):
+        hint = "leave out lines below the names that hold units, types or further names"
     raise DataError(
         f"The column '{name}' does not hold numbers",
         expected="numbers",
-        found=f"{str(text.iloc[row])[:40]!r} in row {row + 1} and {int(wrong.sum()) - 1} more such values",
-        suggestion=hint or _hint(str(text.iloc[row]), name),
+        found=with_others(f"{value[:40]!r} in row {row + 1}", int(wrong.sum()) - 1),
+        suggestion=hint,
     )
+
+
+def holds_open_numbers(column: pd.Series) -> bool:
+    """Return True for a column of numbers that are refused only since they can be read in two ways."""
+    text = column.astype("string").dropna().str.strip()
+    return len(text) > 0 and all(map(is_grouped_number, text.drop_duplicates()))
+
+
+def _seconds(column: pd.Series) -> np.ndarray:
+    return column.dt.total_seconds().to_numpy(np.float64, na_value=np.nan)
 
 
 def _labelled(column: pd.Series, name: str, labels: Sequence[object]) -> Numbers:
@@ -161,53 +195,29 @@ def _labelled(column: pd.Series, name: str, labels: Sequence[object]) -> Numbers
     return Numbers(np.where(codes < 0, np.nan, codes), labels=tuple(map(str, labels)), kind="texts")
 
 
-def _parsed(text: pd.Series) -> tuple[np.ndarray, str]:
-    """Return texts as numbers, NaN where a text is none, and a hint where commas can be read in two ways."""
+def _parsed(text: pd.Series, writing: Writing) -> np.ndarray:
+    """Return texts as numbers, NaN where a text is none or can be read in two ways."""
     import pandas as pd
 
     numbers = pd.to_numeric(text, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan).copy()
-    open_rows = np.isnan(numbers) & text.notna().to_numpy()
+    has_mark = text.str.contains("[.,]", regex=True).fillna(False).to_numpy(dtype=bool)
+    open_rows = (np.isnan(numbers) & text.notna().to_numpy()) | has_mark
     if not open_rows.any():
-        return numbers, ""
-    rest = text[open_rows].str.replace("\u2212", "-")
+        return numbers
+    rest = text.str.replace("\u2212", "-")
     rest = rest.str.replace(r"^([-+]?(?:\d+\.?\d*|\.\d+))[dDqQ]([-+]?\d+)$", r"\1e\2", regex=True)
     rest = rest.str.replace(r"^([-+]?\d*\.\d+)([-+]\d{3})$", r"\1e\2", regex=True)  # Fortran: 1.5-101
-    has_gaps = rest.str.match(_SPACED)
-    rest = rest.mask(has_gaps, rest.str.replace("[ '\u2019\u00a0\u2009\u202f]", "", regex=True))
-    commas = rest[rest.str.contains(",", regex=False)]
-    hint = ""
-    if len(commas):
-        thousand, decimal = commas.str.match(_THOUSANDS), commas.str.match(_DECIMAL_COMMA)
-        only_one = commas.str.match(_ONE_THOUSAND)
-        points = bool(
-            (np.isfinite(numbers) & text.str.contains(".", regex=False).fillna(False).to_numpy()).any()
-        )
-        if bool(thousand.all()) and (points or bool((thousand & ~only_one).any())):
-            rest = rest.str.replace(",", "")
-        elif bool(decimal.all()) and not points and bool((~only_one).any()):
-            rest = rest.mask(rest.str.contains(",", regex=False), rest.str.replace(".", "", regex=False))
-            rest = rest.str.replace(",", ".")
-        else:
-            hint = (
-                "write decimal points, and no separators of thousands: its commas can be read in two ways"
-                if bool((thousand | decimal).all())
-                else ""
-            )
-    numbers[open_rows] = pd.to_numeric(rest, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    return numbers, hint
-
-
-def _hint(value: str, name: str) -> str:
-    """Return what to try for a text that is no number."""
-    if re.match(r"^[-+]?[\d.,]+([eE][-+]?\d+)?\s*%$", value):
-        return "leave out the percent signs"
-    if re.match(r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*[^\d\s.,].*$", value):
-        return f"write numbers alone, and the unit into the name, as in '{name} [m]'"
-    if set(value) == {"*"}:
-        return "the program that wrote it had no room for the number: write it with more digits"
-    if re.match(r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}", value):
-        return "write dates as 2024-12-31, with the time as 2024-12-31T18:00:00"
-    return f"leave missing values empty; if these are labels, set categories=['{name}']"
+    has_gaps = rest.str.match(_SPACED).fillna(False)
+    rest = rest.mask(has_gaps, rest.str.replace("[ '_\u2019\u00a0\u2009\u202f]", "", regex=True))
+    mark = decimal_mark(rest, writing)
+    if mark:
+        rest = without_groups(rest, mark)
+    else:
+        # of points and commas, the commas are the less usual ones
+        open_marks = "," if bool(rest.str.contains(",", regex=False).fillna(False).any()) else "."
+        rest = rest.mask(rest.str.contains(open_marks, regex=False).fillna(False))
+    numbers[open_rows] = pd.to_numeric(rest[open_rows], errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    return numbers
 
 
 @dataclass(frozen=True)
@@ -229,12 +239,13 @@ def table_numbers(
     compute with, fewer than `MINIMUM_ROWS` rows and constant columns.
     """
     columns = [
-        read_column(raw.frame[n], n, categories=n in categories and n not in raw.labels) for n in names
+        read_column(raw.frame[n], n, categories=n in categories and n not in raw.labels, writing=raw.writing)
+        for n in names
     ]
     values = np.column_stack([column.values for column in columns])
     gaps, infinite = np.isnan(values), np.isinf(values)
     if missing == "refuse":
-        _refuse_gaps(names, gaps.sum(axis=0), infinite.sum(axis=0))
+        _refuse_gaps(names, gaps, infinite)
     rows = np.flatnonzero(~(gaps | infinite).any(axis=1))
     values = values[rows]
     if len(values) < MINIMUM_ROWS:
@@ -251,17 +262,36 @@ def table_numbers(
     return TableNumbers(values, units, labels, rows)
 
 
+class GapsError(DataError):
+    """The error of a table with missing or infinite values, which may be used without those rows.
+
+    ``rows`` is the number of rows that would be left out, ``total`` that of all rows.
+    """
+
+    rows, total = 0, 0
+
+
+def _gaps_error(rows: np.ndarray, asked: str, **about: str) -> GapsError:
+    """Return the error of a table in which the mask ``rows`` (n,) tells the rows that miss a value."""
+    error = GapsError(asked, **about)
+    error.rows, error.total = int(rows.sum()), len(rows)
+    return error
+
+
 def _refuse_gaps(names: list[str], gaps: np.ndarray, infinite: np.ndarray) -> None:
+    rows, gaps, infinite = (gaps | infinite).any(axis=1), gaps.sum(axis=0), infinite.sum(axis=0)
     suggestion = "set missing='drop' to leave such rows out"
     if infinite.any():
-        raise DataError(
+        raise _gaps_error(
+            rows,
             "The table holds infinite values",
             expected="finite numbers",
             found=_counts(names, infinite),
             suggestion=suggestion,
         )
     if gaps.any():
-        raise DataError(
+        raise _gaps_error(
+            rows,
             "The table has missing values",
             expected="a number in every row",
             found=_counts(names, gaps),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from workbench.core.errors import DataError, unknown
+from workbench.problems.user.decimals import Writing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +30,7 @@ class RawTable:
     units, descriptions : texts by name of the column.
     labels : texts of the categories 0, 1, 2, … of a column that holds those numbers.
     notes : what was assumed in reading, as sentences.
+    writing : how the numbers are written, where they are texts.
     """
 
     frame: pd.DataFrame
@@ -35,6 +38,7 @@ class RawTable:
     descriptions: dict[str, str] = field(default_factory=dict)
     labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    writing: Writing = Writing()
 
 
 def check_size(size: int, noun: str) -> None:
@@ -57,7 +61,7 @@ def choose(
     itself, whatever brackets it has. Raises `DataError` for names that are missing or ambiguous, and for a
     column named twice.
     """
-    heading, columns = list(heading), list(columns)
+    heading, columns = [same_spelling(h) for h in heading], [same_spelling(c) for c in columns]
     if len(heading) > MAXIMUM_COLUMNS:
         raise DataError(
             "The table has too many columns", expected=f"at most {MAXIMUM_COLUMNS}", found=str(len(heading))
@@ -82,6 +86,11 @@ def choose(
         again = next(names[p][0] for i, p in enumerate(positions) if p in positions[:i])
         raise DataError(f"The column '{again}' was chosen twice", expected="each column once")
     return positions, [names[i] for i in positions]
+
+
+def same_spelling(name: str) -> str:
+    """Return a name in the one of Unicode's spellings that most programs write: é as one character."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _check_duplicates(heading: list[str], columns: list[str]) -> None:

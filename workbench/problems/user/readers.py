@@ -10,13 +10,16 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.core.errors import DataError, did_you_mean
-from workbench.problems.user import array_tables, text_tables
+from workbench.core.errors import DataError
+from workbench.problems.user import array_tables, program_files, text_tables
+from workbench.problems.user.content import refuse_foreign
+from workbench.problems.user.decimals import Writing, certain_mark, together
 from workbench.problems.user.raw_table import RawTable, add_attributes, check_size, choose, named
-from workbench.problems.user.safety import refuse_large_archive, refuse_links
+from workbench.problems.user.safety import refuse_links
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +31,9 @@ SUFFIXES = {
     ".tsv": "csv",
     ".txt": "csv",
     ".dat": "csv",
+    ".data": "csv",
+    ".tab": "csv",
+    ".asc": "csv",
     ".ecsv": "csv",
     ".parquet": "parquet",
     ".pq": "parquet",
@@ -43,12 +49,25 @@ SUFFIXES = {
     ".npz": "numpy",
     ".npy": "numpy",
     ".xlsx": "excel",
+    ".xlsm": "excel",
     ".xls": "excel",
     ".ods": "excel",
+    ".json": "json",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".dta": "stata",
+    ".sas7bdat": "sas",
+    ".xpt": "sas",
+    ".mat": "matlab",
+    ".orc": "orc",
+    ".zip": "zip",
 }
 #: Key of the metadata of a Parquet file whose names are not to be taken apart into name and unit.
 PLAIN_NAMES = b"workbench_names"
-_FOLDERS = ("zarr", "parquet")
+#: Key of its metadata with sentences on what was assumed when the table was first read.
+NOTES = b"workbench_notes"
+#: Rows of a frame whose texts are searched for decimal points and commas.
+_ROWS_OF_MARKS = 10_000
 _HANDLED = (
     ValueError,
     OSError,
@@ -89,11 +108,11 @@ def read_table(source: Any, columns: Iterable[str] = (), *, group_path: str = ""
         return _from_arrow(source, columns)
     if is_instance(source, "astropy", "Table"):
         units = {n: str(source[n].unit) for n in source.colnames if getattr(source[n], "unit", None)}
-        raw = _from_frame(source.to_pandas(), columns)
+        raw = from_frame(source.to_pandas(), columns)
         raw.units.update({n: u for n, u in units.items() if n in raw.frame})
         return raw
     if is_instance(source, "pandas", "DataFrame"):
-        return _from_frame(source, columns)
+        return from_frame(source, columns)
     if is_instance(source, "xarray", "DataTree"):
         source = source.to_dataset()
     if is_instance(source, "xarray", "Dataset"):
@@ -102,7 +121,19 @@ def read_table(source: Any, columns: Iterable[str] = (), *, group_path: str = ""
         "The table is of a kind that cannot be read",
         found=type(source).__name__,
         expected="a path, a pandas or polars DataFrame, a pyarrow Table or an xarray Dataset",
+        suggestion=_remedy(source),
     )
+
+
+def _remedy(source: Any) -> str:
+    """Return how an object of Python becomes a table, where it can."""
+    if is_instance(source, "pandas", "Series"):
+        return "give series.to_frame(), with the index as a column by series.reset_index()"
+    if is_instance(source, "xarray", "DataArray"):
+        return "give array.to_dataset(name=…), or array.to_dataset(dim=…) where a dimension holds the columns"
+    if isinstance(source, (dict, list, tuple)) or hasattr(source, "__array__"):
+        return "give pandas.DataFrame(data), with columns=[…] where the data has no names"
+    return ""
 
 
 def is_instance(value: Any, package: str, name: str) -> bool:
@@ -130,28 +161,25 @@ def kind_of(path: Path) -> str | None:
     if path.is_dir() and suffix not in SUFFIXES:
         if any((path / name).is_file() for name in (".zgroup", ".zmetadata", "zarr.json")):
             return "zarr"
-        return "parquet" if next(path.rglob("*.parquet"), None) else None
+        return "parquet" if _holds_parts(path) else None
     return SUFFIXES.get(suffix)
+
+
+def _holds_parts(folder: Path) -> bool:
+    """Return True for a folder of Parquet parts alone, and of files whose names begin with _ or a dot."""
+    has_parts = False
+    for part in folder.rglob("*"):
+        if part.is_dir() and not part.is_symlink() or part.name.startswith(("_", ".")):
+            continue
+        if part.suffix.lower() not in (".parquet", ".pq"):
+            return False
+        has_parts = True
+    return has_parts
 
 
 def _read_file(path: Path, columns: list[str], group: str, rows: str) -> RawTable:
     kind = kind_of(path)
-    if kind is None and not (path.suffix == "" and not path.exists()):
-        endings = [*SUFFIXES, *(f".csv{s}" for s in text_tables.COMPRESSIONS)]
-        raise DataError(
-            f"The table '{path.name}' has an unknown ending",
-            expected=", ".join(endings),
-            found="a folder without Parquet files" if path.is_dir() else path.suffix or "no ending",
-            suggestion=did_you_mean(path.suffix, endings),
-        )
-    if not (path.is_file() or (path.is_dir() and kind in _FOLDERS)) or (kind == "zarr" and not path.is_dir()):
-        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise DataError(
-            f"The table '{path}' was not found",
-            expected="a Zarr folder" if kind == "zarr" else "a file",
-            found="a folder" if path.is_dir() else "nothing there" if not path.exists() else "a file",
-            suggestion=did_you_mean(path.name, [name for name in siblings if name != path.name]),
-        )
+    refuse_foreign(path, kind, [*SUFFIXES, *(f".csv{s}" for s in text_tables.COMPRESSIONS)])
     inside = [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else [path]
     check_size(sum(p.stat().st_size for p in inside), f"The table '{path.name}'")
     readers: dict[str, Callable[[], RawTable]] = {
@@ -161,7 +189,13 @@ def _read_file(path: Path, columns: list[str], group: str, rows: str) -> RawTabl
         "netcdf": lambda: array_tables.read_netcdf(path, columns, group, rows),
         "zarr": lambda: array_tables.read_zarr(path, columns, group, rows),
         "numpy": lambda: array_tables.read_numpy(path, columns),
-        "excel": lambda: _read_excel(path, columns, group),
+        "matlab": lambda: array_tables.read_matlab(path, columns, group),
+        "excel": lambda: program_files.read_excel(path, columns, group, from_frame),
+        "json": lambda: from_frame(program_files.read_json(path), columns),
+        "stata": lambda: program_files.read_stata(path, columns, from_frame),
+        "sas": lambda: from_frame(program_files.read_sas(path), columns),
+        "orc": lambda: _from_arrow(program_files.read_orc(path), columns),
+        "zip": lambda: program_files.read_zip(path, group, lambda part: _read_file(part, columns, "", rows)),
     }
     try:
         return readers[str(kind)]()
@@ -207,45 +241,36 @@ def _from_arrow(table: pyarrow.Table, columns: list[str], *, plain: bool = False
         if "labels" in attributes:
             attributes["labels"] = json.loads(attributes["labels"])
         add_attributes(raw, name, attributes)
-    return raw
+    notes = json.loads((table.schema.metadata or {}).get(NOTES, b"[]"))
+    return replace(raw, notes=tuple(map(str, notes)))
 
 
-def _read_excel(path: Path, columns: list[str], sheet: str) -> RawTable:
-    import pandas as pd
-
-    if path.suffix.lower() != ".xls":
-        refuse_large_archive(path)
-    try:
-        with pd.ExcelFile(path) as book:
-            if sheet and sheet not in book.sheet_names:
-                raise DataError(
-                    f"The table '{path.name}' has no sheet '{sheet}'",
-                    expected=", ".join(map(repr, book.sheet_names[:12])),
-                    found=sheet,
-                    suggestion=did_you_mean(sheet, map(str, book.sheet_names)),
-                )
-            frame = pd.read_excel(book, sheet_name=sheet or 0, na_values=list(text_tables.MISSING))
-    except ImportError as error:
-        package = {".xls": "xlrd", ".ods": "odfpy"}.get(path.suffix.lower(), "openpyxl")
-        raise DataError(
-            f"The table '{path.name}' cannot be read here",
-            expected=f"the package {package}, which reads such files",
-            found="it is not installed",
-            suggestion=f"install it with 'pip install {package}', or save the sheet as CSV",
-        ) from error
-    return _from_frame(frame, columns)
-
-
-def _from_frame(frame: pd.DataFrame, columns: list[str]) -> RawTable:
+def from_frame(frame: pd.DataFrame, columns: list[str]) -> RawTable:
+    """Return the ``columns`` of a frame as a table; raises `DataError` for columns that it lacks."""
     import pandas as pd
 
     if isinstance(frame.columns, pd.MultiIndex):
         heading = ["_".join(str(part) for part in name if str(part)) for name in frame.columns]
     else:
         heading = [str(c) for c in frame.columns]
+    indices = {str(name) for name in frame.index.names if name is not None} - set(heading)
+    if own := [name for name in columns if name in indices]:
+        raise DataError(
+            f"The table has no column '{own[0]}'",
+            expected="a column",
+            found="the index of the frame has that name",
+            suggestion="give frame.reset_index(), in which the index is a column",
+        )
     positions, names = choose(heading, columns)
     check_size(8 * len(frame) * len(positions), "The table")
-    return named(frame.iloc[:, positions], names)
+    raw = named(frame.iloc[:, positions], names)
+    texts = (frame.iloc[:_ROWS_OF_MARKS, i] for i, kind in enumerate(frame.dtypes) if _is_text(kind))
+    marks = [certain_mark(text.astype("string").str.strip()) for text in texts]
+    return RawTable(raw.frame, raw.units, raw.descriptions, raw.labels, raw.notes, Writing(together(marks)))
+
+
+def _is_text(kind: Any) -> bool:
+    return str(kind) in ("object", "str", "string", "string[pyarrow]", "string[python]")
 
 
 def declared_columns(path: str | Path) -> dict[str, list[str]]:

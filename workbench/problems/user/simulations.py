@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from workbench.core.entries import public
 from workbench.core.errors import DataError, SpecError, unknown
 from workbench.core.variable import Variable
 from workbench.problems.base import PROBLEMS
@@ -54,6 +55,7 @@ class SimulationsProblem(RowsOfPairs):
     summary = "Arrays x and y that were simulated elsewhere, given in a notebook or a script."
     reference = "Your simulations"
 
+    @public
     def __init__(
         self,
         parameters: Any = None,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from workbench.core.capability import Capability
+from workbench.core.entries import public
 from workbench.core.errors import DataError, RunError, SpecError, unknown
 from workbench.core.lazy import torch
 from workbench.core.numbers import whole_number
@@ -106,6 +107,7 @@ class SimulatorProblem(Problem):
     summary = "A prior and a Python function, from a notebook or a script: what went in, given what came out."
     reference = "Cranmer, Brehmer & Louppe 2020, PNAS 117 (simulation-based inference)"
 
+    @public
     def __init__(
         self,
         prior: Any = None,

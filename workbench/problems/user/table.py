@@ -12,6 +12,7 @@ import numpy as np
 import param
 
 from workbench.core.capability import Capability
+from workbench.core.entries import public
 from workbench.core.errors import DataError, DataWarning, SpecError, WorkbenchError
 from workbench.core.lazy import torch
 from workbench.core.shapes import Shapes
@@ -25,13 +26,12 @@ from workbench.problems.windows import quantile_window, typical_row
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pandas as pd
-    import xarray as xr
     from torch import Tensor
 
     from workbench.problems.base import Window
 
 _FILE = Path("data", "table.parquet")
+_NO_X = "Say which columns of the table are x, the unknowns."
 
 
 def _stamp(source: Any) -> tuple[int, ...]:
@@ -51,10 +51,10 @@ class TableProblem(Problem):
 
     Parameters
     ----------
-    source : path of a table (CSV and other text, Parquet, NetCDF, HDF5, Zarr, Excel, NumPy), a pandas or
-        polars DataFrame, a pyarrow Table or an xarray Dataset. A heading ``height [m]`` is the column
-        ``height`` in the unit m; other formats state units in attributes. ``file.nc#group`` is a group of a
-        file.
+    source : path of a table (CSV and other text, Excel, Parquet, NetCDF, HDF5, Zarr, NumPy, MATLAB, Stata,
+        SAS, JSON, ORC, or a ZIP archive with one of them), a pandas or polars DataFrame, a pyarrow Table or
+        an xarray Dataset. A heading ``height [m]`` is the column ``height`` in the unit m; other formats
+        state units in attributes. ``file.nc#group`` is a group of a file, ``file.xlsx#sheet`` a sheet.
     x, y : names of the columns of unknowns and of observed columns; y may be empty. A vector of a Dataset,
         ``profile`` (sample, z), is the columns ``profile_0``, ``profile_1``, … A Zarr dataset of simulations
         declares both itself.
@@ -118,9 +118,10 @@ class TableProblem(Problem):
         doc="If values are missing: refuse the table, or drop the rows that miss one.",
     )
 
+    @public
     def __init__(
         self,
-        source: str | Path | pd.DataFrame | xr.Dataset = "",
+        source: Any = "",
         *,
         x: Sequence[str] = (),
         y: Sequence[str] = (),
@@ -138,7 +139,13 @@ class TableProblem(Problem):
             if isinstance(columns, (list, tuple)) or is_instance(columns, "pandas", "Index"):
                 settings[name] = [str(column) for column in columns]
         for name in ("period", "low", "high"):
-            if isinstance(settings.get(name), Mapping):
+            if not isinstance(settings.get(name, {}), Mapping):
+                raise SpecError(
+                    f"The setting {name} names columns and a number for each",
+                    expected=f"{name}={{'column': 24}}, or column:24 in a text of settings",
+                    found=repr(settings[name])[:60],
+                )
+            if name in settings:
                 settings[name] = {str(column): number for column, number in settings[name].items()}
         if isinstance(settings.get("group"), int):
             settings["group"] = str(settings["group"])
@@ -152,6 +159,8 @@ class TableProblem(Problem):
         self._rows_cache: Rows | None = None
         self._failure: tuple[tuple, WorkbenchError] | None = None
         if not by_path or str(source):
+            if not self.x_columns:
+                raise DataError(_NO_X, expected=self._options())
             self._ready()
             for sentence in self.warnings():
                 warnings.warn(sentence, DataWarning, stacklevel=2)
@@ -177,12 +186,24 @@ class TableProblem(Problem):
         if self._table is None and not (self._stored_path or self.path):
             return ["Upload a table first (CSV, Parquet, NetCDF, …), then say which columns are x and y."]
         if not self.x_columns:
-            return ["Say which columns of the table are x, the unknowns."]
+            return [_NO_X]
+        error = self.error
+        return [one_line(error)] if error is not None else []
+
+    @property
+    def error(self) -> WorkbenchError | None:
+        """The error of the table with the present settings; None where it is fit to learn from."""
         try:
             self._rows()
         except WorkbenchError as error:
-            return [one_line(error)]
-        return []
+            return error
+        return None
+
+    def _options(self) -> str:
+        """Return the names of the table's columns; raises `DataError` where it cannot be read."""
+        source = self._table if self._table is not None else self.path
+        names = read_table(source, group_path=self.group_path).frame.columns
+        return f"x=[…] with some of {', '.join(map(str, names[:12]))}{', …' if len(names) > 12 else ''}"
 
     def warnings(self, samples: int | None = None) -> list[str]:
         """Return what to know of the columns, and how many of the rows ``samples`` pairs leave unused."""
@@ -228,6 +249,15 @@ class TableProblem(Problem):
 
     def _read(self, source: Any) -> Rows:
         """Read and check the rows of ``source`` for the present settings; raises `DataError` if unfit."""
+        for role, columns in (("x", self.x_columns), ("y", self.y_columns)):
+            if any(not name.strip() for name in columns):
+                raise DataError(
+                    f"The name of a column of {role} is empty",
+                    expected="the name of a column",
+                    suggestion="give a column without a name one in the table",
+                )
+        if not self.names:  # a table was uploaded, and its columns are about to be chosen
+            raise DataError("No column of the table is chosen", expected="the columns of x, the unknowns")
         both = sorted(set(self.x_columns) & set(self.y_columns))
         if both:
             raise DataError(
