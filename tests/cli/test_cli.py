@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -128,6 +129,74 @@ def test_the_card_of_an_architecture_has_its_cost(shell):
         and "density" in card["capabilities"]
         and "onnx" in card["formats"]
     )
+
+
+# ---- tables
+@pytest.fixture
+def hours(tmp_path) -> Path:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"hour": rng.uniform(0, 24, 80), "flux": 10 ** rng.uniform(-2, 3, 80)})
+    frame.assign(ok=frame["flux"] > 1).to_csv(tmp_path / "hours.csv", index=False)
+    return tmp_path / "hours.csv"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--x", "fluxx"), r"no column 'fluxx'\. Expected: hour, flux, ok.*Did you mean 'flux'\?$"),
+        (("--x", "flux", "--set", "log=ok"), r"'ok' is to have the setting 'log'.*add it to x or y"),
+        (("--x", "flux", "--set", "period=24"), r"Expected: NAME:NUMBER, such as hour:24"),
+        (("--x", "flux", "--set", "whole=flux"), r"'flux' is to hold whole numbers.*take it out of whole\.$"),
+        (("--y", "flux"), r"--data without --x\. 'workbench table .*hours\.csv' lists its columns\.$"),
+    ],
+)
+def test_a_mistake_in_a_column_has_a_true_hint(shell, hours, words, sentence):
+    answer = shell.refuses("train", "--data", hours, *words)
+    assert re.search(sentence, answer, re.IGNORECASE) and "architecture" not in answer
+
+
+def test_what_a_column_suggests_is_a_command_that_trains(shell, hours, tmp_path):
+    code, out, _ = shell("table", hours)
+    assert code == 0 and "--set problem.period=hour:24" in out and "--set problem.categories=ok" in out
+    words = shlex.split(out.strip().splitlines()[-1])[1:]
+    words += [*TINY, "--steps", "1", "--out", str(tmp_path / "run")]
+    assert shell(*words)[0] == 0
+    problem = RunFolder(tmp_path / "run").open().experiment.problem
+    assert problem.period == {"hour": 24.0} and problem.log == ["flux"] and problem.categories == ["ok"]
+
+
+def test_the_syntax_of_the_settings_of_columns_is_told(shell):
+    for verb in ("train", "table"):
+        code, out, _ = shell(verb, "--help")
+        assert code == 0
+        for syntax in ("log=A,B", "period=A:24,B:360", "low=A:0", "missing=drop", 'period="hour, local":24'):
+            assert syntax in out
+    from workbench.cli.arguments import TABLE_SETTINGS
+    from workbench.problems.user.kinds import KIND_SETTINGS
+
+    assert all(f"{name}=" in TABLE_SETTINGS for name in KIND_SETTINGS if not name.endswith("_columns"))
+
+
+def test_the_sheets_of_a_spreadsheet_are_told(shell, tmp_path):
+    pytest.importorskip("openpyxl")
+    path = tmp_path / "book.xlsx"
+    with pd.ExcelWriter(path) as book:
+        pd.DataFrame({"about": ["x", "y"]}).to_excel(book, sheet_name="Readme", index=False)
+        pd.DataFrame({"a": np.arange(60.0) ** 2}).to_excel(book, sheet_name="Data", index=False)
+    code, out, err = shell("table", path)
+    assert code == 0 and out.startswith("2 rows") and "2 sheets, and 'Readme' is read" in err
+    for words in ((f"{path}#Data",), (path, "--group-path", "Data"), (path, "--group-path", "2")):
+        assert shell.json("table", *words)[0]["name"] == "a"
+    answer = shell.refuses("train", "--data", path, "--x", "a")
+    assert "'Data'" in answer and "book.xlsx#Data" in answer
+
+
+def test_a_boolean_to_infer_as_a_number_is_told(shell, hours, tmp_path):
+    words = ("train", "--data", hours, "--x", "ok", "--y", "hour", *TINY, "--steps", "1")
+    code, _, err = shell(*words, "--out", tmp_path / "one")
+    assert code == 0 and "Note: 'ok' has only the values 0 and 1" in err and "categories=['ok']" in err
+    code, _, err = shell(*words, "--set", "problem.categories=ok", "--out", tmp_path / "two")
+    assert code == 0 and "'ok'" not in err
 
 
 # ---- train
@@ -495,7 +564,33 @@ def test_serve_calls_the_studio(shell, monkeypatch):
     calls = []
     monkeypatch.setattr(studio, "serve", lambda **options: calls.append(options))
     assert shell("serve", "--port", 5099)[0] == 0
-    assert calls == [{"port": 5099, "address": "localhost", "show": False}]
+    words = (
+        "--origin",
+        "a.example",
+        "--origin",
+        "b.example:8443",
+        "--basic-auth",
+        "p",
+        "--insecure",
+        "--show",
+    )
+    assert shell("explore", "--address", "::1", *words)[0] == 0
+    assert shell("serve", "--page", "compare", "--oauth-provider", "github", "--oauth-key", "k")[0] == 0
+    plain, explorer, by_provider = calls
+    login = plain.pop("login")
+    assert plain == {
+        "port": 5099,
+        "address": "localhost",
+        "show": False,
+        "origins": (),
+        "insecure": False,
+        "page": "studio",
+    }
+    assert not login.required and not login.options()
+    assert explorer["address"] == "::1" and explorer["origins"] == ("a.example", "b.example:8443")
+    assert explorer["login"].basic_auth == "p" and explorer["insecure"] and explorer["show"]
+    assert by_provider["page"] == "compare" and by_provider["login"].provider == "github"
+    assert by_provider["login"].oauth["key"] == "k"
 
 
 def test_json_knows_no_nan():

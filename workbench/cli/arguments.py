@@ -25,12 +25,39 @@ LISTS = (
     "refinement",
     "studies",
     "views",
+    "runs",
 )
 FORMATS = ("weights", "graph", "onnx", "notebook", "formula", "posterior", "report")
 #: Beginning of a value that argparse takes for an option: -1.5, -.5, -inf.
 _NEGATIVE = re.compile(r"-(\d|\.\d|inf|nan)", re.IGNORECASE)
 FUNCTIONS = ("inverse", "latent", "log_prob", "predict")
 BUDGETS = ("fast", "thorough")
+PAGES = ("studio", "inversion", "compare", "posterior")
+#: Options of a login by OAuth that are texts, without ``--oauth-``.
+OAUTH = {
+    "key": "this server's id at the provider",
+    "secret": "its secret at the provider",
+    "redirect-uri": "address to which the provider sends users back",
+    "extra-params": 'further parameters of the provider: {"tenant": "…"}',
+    "jwt-user": "entry of the provider's token that names the user",
+    "encryption-key": "key that encrypts what the provider says of a user, from `panel oauth-secret`",
+}
+
+
+#: Settings of the columns of a table, as ``workbench train --help`` and ``workbench table --help`` show them.
+TABLE_SETTINGS = """settings of the columns of your own table, each after --set:
+  log=A,B               positive columns, learned by their logarithm
+  whole=A,B             whole numbers, such as counts; so are the samples
+  categories=A,B        labels in no order: texts, or numbers 0, 1, 2, …
+  robust=A,B            heavy tails: far values are learned by their logarithm
+  period=A:24,B:360     cyclic columns and their periods, such as hours and degrees
+  low=A:0  high=A:1     bounds: no sample lies outside
+  missing=drop          leave out rows in which a value is missing
+  group=A               equal values mark rows that belong together, such as one station
+  group_path=NAME       group of a NetCDF, HDF5 or Zarr file, or sheet of an Excel file (or FILE#NAME)
+  row_dimension=NAME    dimension of a Dataset that its rows run over
+A name with a comma stands between quotation marks: --set 'period="hour, local":24'.
+'workbench table FILE' proposes them for each column and prints the whole command."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -66,25 +93,14 @@ def parser(*, as_json: bool = False) -> argparse.ArgumentParser:
             options.add_argument("--json", action="store_true", help="JSON on stdout")
         return options
 
-    verb("list", "List the entries of a catalogue.").add_argument("what", choices=LISTS)
-    table = verb(
-        "table", "Describe the columns of a table: what each suggests, and what is missing.", module="table"
-    )
-    table.add_argument("file", metavar="FILE", help="CSV, Parquet, NetCDF, HDF5, Zarr, Excel or NumPy")
-    table.add_argument(
-        "--group-path", default="", metavar="NAME", help="group of the file, or sheet of Excel"
-    )
+    verb("list", "List the entries of a catalogue, or the stored runs.").add_argument("what", choices=LISTS)
+    _table(verb("table", "Describe the columns of a table: what each suggests.", module="table"))
     _train(verb("train", "Train an experiment; the run is a folder.", module="training"))
     _sample(verb("sample", "Draw from a trained model."))
     _diagnose(verb("diagnose", "Diagnose a trained run: calibration, latent, density, inverse."))
     _invert(verb("invert", "Search for inputs that a trained network maps to an observation."))
-    _refine(
-        verb(
-            "refine",
-            "Refine the posterior of one observation: weights, Markov chains, further rounds.",
-            module="refine",
-        )
-    )
+    text = "Refine the posterior of one observation: weights, Markov chains, further rounds."
+    _refine(verb("refine", text, module="refine"))
     _report(
         verb(
             "report",
@@ -108,7 +124,9 @@ def parser(*, as_json: bool = False) -> argparse.ArgumentParser:
     explore = verb("explore", "Explore a trained model's posterior in the browser.")
     explore.add_argument("model", nargs="?", default="", metavar="MODEL", help="a run's folder, or a file")
     _serve(explore)
-    _serve(verb("serve", "Serve the studio on this machine."))
+    studio = verb("serve", "Serve the studio and its pages, on this machine unless told otherwise.")
+    studio.add_argument("--page", choices=PAGES, default="studio", help="page that is opened (studio)")
+    _serve(studio)
     return top
 
 
@@ -156,12 +174,26 @@ def _set(options: argparse.ArgumentParser, text: str) -> None:
     )
 
 
+def _table(options: argparse.ArgumentParser) -> None:
+    options.add_argument(
+        "file", metavar="FILE", help="CSV, Excel, Parquet, NetCDF, HDF5, Zarr, NumPy, MATLAB, Stata, JSON, …"
+    )
+    options.add_argument(
+        "--group-path", default="", metavar="NAME", help="group of the file, or sheet of Excel (or FILE#NAME)"
+    )
+    options.epilog, options.formatter_class = TABLE_SETTINGS, argparse.RawDescriptionHelpFormatter
+
+
 def _train(options: argparse.ArgumentParser) -> None:
     options.add_argument("experiment", nargs="?", metavar="experiment.json", help="an experiment as a file")
     for part in ("problem", "architecture", "objective"):
         options.add_argument(f"--{part}", metavar="KEY", help=f"see: workbench list {part}s")
     _set(options, "a setting: width=32, or objective.weight_z=2 where the name stands in several parts")
-    options.add_argument("--data", metavar="FILE", help="a table of your own (CSV, Parquet, NetCDF, …)")
+    options.epilog = TABLE_SETTINGS
+    options.formatter_class = argparse.RawDescriptionHelpFormatter
+    options.add_argument(
+        "--data", metavar="FILE", help="a table of your own (CSV, Excel, Parquet, NetCDF, …)"
+    )
     options.add_argument(
         "--x", metavar="A,B", help="the table's columns to infer; a name with a comma: '\"a, b\"'"
     )
@@ -289,6 +321,38 @@ def _study(options: argparse.ArgumentParser) -> None:
 
 
 def _serve(options: argparse.ArgumentParser) -> None:
-    options.add_argument("--port", type=int, default=5006)
+    options.add_argument("--port", type=int, default=5006, help="0 takes any free one (5006)")
     options.add_argument("--address", default="localhost", help="interface to listen on (this machine only)")
     options.add_argument("--show", action="store_true", help="open a browser window")
+    options.add_argument(
+        "--origin",
+        action="append",
+        default=[],
+        dest="origins",
+        metavar="NAME[:PORT]",
+        help="another name under which browsers open the pages, such as that of a proxy; may be repeated",
+    )
+    login = options.add_argument_group(
+        "login",
+        "required for an address that others can reach; secrets may stand in Panel's environment variables "
+        "instead, such as PANEL_BASIC_AUTH and PANEL_OAUTH_SECRET",
+    )
+    login.add_argument(
+        "--insecure", action="store_true", help="serve without a login: whoever reaches it may use it"
+    )
+    login.add_argument(
+        "--basic-auth", default="", metavar="PASSWORD", help="a password, or a JSON file {NAME: PASSWORD}"
+    )
+    login.add_argument("--oauth-provider", default="", metavar="NAME", help="github, google, okta, …")
+    for name, text in OAUTH.items():
+        login.add_argument(f"--oauth-{name}", metavar=name.rpartition("-")[2].upper(), help=text)
+    login.add_argument("--oauth-expiry-days", type=float, metavar="DAYS", help="how long a login holds (1)")
+    login.add_argument(
+        "--oauth-refresh-tokens", action="store_true", default=None, help="renew access that has expired"
+    )
+    login.add_argument(
+        "--cookie-secret",
+        default="",
+        metavar="TEXT",
+        help="secret that signs the login's cookies (one that is kept in the workbench's home)",
+    )
