@@ -56,7 +56,13 @@ def test_a_missing_member(members, tmp_path, name):
     assert_refused(pack(tmp_path / "model.zip", members), f"missing: {name}")
 
 
-@pytest.mark.parametrize("name", ["run.py", "../../evil.py", "/etc/evil", "model.pkl", "manifest.json/x"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("run.py", "../../evil.py", "/etc/evil", "model.pkl", "manifest.json/x", "C:\\evil", "..", "a/"),
+        *("./manifest.json", "MANIFEST.JSON", "manifest.json ", "ｍanifest.json", "m" * 60_000),
+    ],
+)
 def test_an_extra_member(members, tmp_path, name):
     path = pack(tmp_path / "model.zip", members | {name: b"print('hello')"})
     assert_refused(path, "not expected: ")
@@ -217,6 +223,20 @@ def both(*path_and_value):
         (set_to("dtype", "float64"), "of shape .* and type torch.float64"),
         (set_to("members", {}), "checksums of"),
         (set_to("members", MODEL, "none"), "no checksum"),
+        (set_to("members", MODEL, "sha256", "0" * 63), "no checksum"),
+        (set_to("members", MODEL, "sha256", ["0" * 64]), "no checksum"),
+        (set_to("members", MODEL, "code", "x"), "no checksum"),
+        (set_to("members", MODEL, "bytes", 10), "Expected: 10 bytes"),
+        (set_to("members", MODEL, "bytes", "many"), "no size"),
+        (set_to("members", "run.py", {"bytes": 1, "sha256": "0" * 64}), "checksums of"),
+        (set_to("capabilities", []), "claimed and not there: none; there and not claimed: bijection"),
+        (set_to("capabilities", ["velocity"]), "claimed and not there: velocity"),
+        (set_to("capabilities", ["fly"]), "what no model can do.*'fly'"),
+        (set_to("capabilities", [["density"], 3, None]), "what no model can do"),
+        (lambda t: t["capabilities"].append("density"), "capabilities is not that of its model"),
+        (set_to("versions", {"torch": ["2"]}), "versions are damaged"),
+        (set_to("x", [{"name": n} for n in "aab"]), "cannot be told apart.*'a'"),
+        (set_to("y", [{"name": "x1"}]), "cannot be told apart.*'x1'"),
         (set_to("seed", "one"), "wrong kind"),
         (set_to("iteration", -1), "wrong kind"),
         (set_to("pickle", "gASV"), "unknown pickle"),
@@ -313,7 +333,23 @@ def test_wrong_tensors(members, tmp_path, change, sentence):
         (lambda t: t["output.log_prob"].add_(1e-4), "'log_prob' is off"),
         (lambda t: t.update({"input.z": torch.zeros((), dtype=torch.float64)}), "no test vectors"),
         (lambda t: t.update({"input.z": t["input.z"][:0].contiguous()}), "no test vectors"),
-        (lambda t: t.update({"input.z": t["input.z"][:3].contiguous()}), "of shape"),
+        (lambda t: t.update({"input.z": t["input.z"][:9].contiguous()}), "of shape"),
+        (
+            lambda t: t.update({k: v[:1].contiguous() for k, v in t.items()}),
+            "4 to 24 different ones. Found: 1",
+        ),
+        (
+            lambda t: t.update({k: v[:3].contiguous() for k, v in t.items()}),
+            "4 to 24 different ones. Found: 3",
+        ),
+        (
+            lambda t: t.update({k: v[:1].repeat(9, *[1] * (v.ndim - 1)) for k, v in t.items()}),
+            "of which 1 differ",
+        ),
+        (
+            lambda t: t.update({k: v.repeat(99, *[1] * (v.ndim - 1)) for k, v in t.items()}),
+            "4 to 24 different",
+        ),
     ],
 )
 def test_wrong_test_vectors(members, tmp_path, change, sentence):

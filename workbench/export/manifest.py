@@ -6,6 +6,9 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import re
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
@@ -13,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import workbench
 from workbench.architectures import ARCHITECTURES
 from workbench.core import plugins
+from workbench.core.capability import Capability
 from workbench.core.errors import ExportError, RefusedError, WorkbenchError
 from workbench.core.variable import Variable
 from workbench.problems import PROBLEMS
@@ -31,6 +35,7 @@ MOST_VARIABLES = 4096
 #: Fields of a variable that are numbers.
 _NUMBERS = ("low", "high", "categories", "levels", "period")
 
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _KEYS: dict[str, type | tuple[type, ...]] = {
     "kind": str,
     "format_version": int,
@@ -283,11 +288,65 @@ def _manifest(refusal: str, table: dict[str, Any]) -> Manifest:
             expected=" or ".join(DTYPES),
             found=table["dtype"][:40],
         )
-    for name, member in table["members"].items():
-        if not isinstance(member, dict) or not isinstance(member.get("sha256"), str):
-            raise RefusedError(f"{refusal}: it has no checksum for '{name[:80]}'")
+    _check_names(refusal, x, y)
+    _check_lists(refusal, table)
     return Manifest(
         key, settings, sizes[0], sizes[1], sizes[2], x, y, table["dtype"], table["members"], table
+    )
+
+
+def _check_names(refusal: str, x: tuple[Variable, ...], y: tuple[Variable, ...]) -> None:
+    """Raise `RefusedError` where two variables have one name: results by name would be those of either."""
+    counts = Counter(v.name for v in (*x, *y))
+    twice = [name for name, count in counts.items() if count > 1]
+    if twice:
+        raise RefusedError(
+            f"{refusal}: its variables cannot be told apart",
+            expected="a name of its own for every x and y",
+            found="twice: " + ", ".join(repr(name[:40]) for name in twice[:5]),
+        )
+
+
+def _check_lists(refusal: str, table: dict[str, Any]) -> None:
+    """Raise `RefusedError` unless checksums, sizes, capabilities and versions have the form in which
+    `describe` writes them."""
+    for name, member in table["members"].items():
+        complete = isinstance(member, dict) and set(member) == {"bytes", "sha256"}
+        if not complete or not isinstance(member["sha256"], str) or not _SHA256.fullmatch(member["sha256"]):
+            raise RefusedError(f"{refusal}: it has no checksum for '{name[:80]}'")
+        if not isinstance(member["bytes"], int) or isinstance(member["bytes"], bool):
+            raise RefusedError(f"{refusal}: it has no size for '{name[:80]}'")
+    capabilities = table["capabilities"]
+    identifiers = {str(capability) for capability in Capability}
+    others = [name for name in capabilities if not isinstance(name, str) or name not in identifiers]
+    if others:
+        raise RefusedError(
+            f"{refusal}: it claims what no model can do",
+            expected="capabilities such as " + ", ".join(sorted(identifiers)[:4]),
+            found=", ".join(repr(name)[:40] for name in others)[:200],
+        )
+    if not all(isinstance(text, str) for text in table["versions"].values()):
+        raise RefusedError(f"{refusal}: its versions are damaged", expected="texts", found="others")
+
+
+def check_capabilities(name: str, manifest: Manifest, capabilities: Iterable[str]) -> None:
+    """Raise `RefusedError` where the manifest claims other ``capabilities`` than the model that it describes
+    has.
+
+    A file of another version may lack those that its architecture got since.
+    """
+    actual, claims = sorted(map(str, capabilities)), manifest.table["capabilities"]
+    false, absent = sorted(set(claims) - set(actual)), sorted(set(actual) - set(claims))
+    versions = manifest.table["format_version"], manifest.table["versions"].get("workbench")
+    same_version = versions == (FORMAT_VERSION, workbench.__version__)
+    if not false and len(claims) == len(set(claims)) and not (absent and same_version):
+        return
+    raise RefusedError(
+        f"The file '{name}' is refused: its list of capabilities is not that of its model",
+        expected=", ".join(actual),
+        found=f"claimed and not there: {', '.join(false) or 'none'}; there and not claimed: "
+        f"{', '.join(absent) or 'none'}; {len(claims)} in all",
+        suggestion="get the file again from where it came",
     )
 
 
@@ -317,6 +376,13 @@ def check_members(name: str, manifest: Manifest, members: dict[str, bytes]) -> N
             refusal, expected=f"checksums of {', '.join(members)}", found=", ".join(manifest.members)[:200]
         )
     for member, data in members.items():
+        if len(data) != manifest.members[member]["bytes"]:
+            raise RefusedError(
+                f"{refusal}: '{member}' was damaged or changed after it was written",
+                expected=f"{manifest.members[member]['bytes']} bytes",
+                found=f"{len(data)} bytes",
+                suggestion="get the file again from where it came",
+            )
         if sha256(data) != manifest.members[member]["sha256"]:
             raise RefusedError(
                 f"{refusal}: '{member}' was damaged or changed after it was written",
