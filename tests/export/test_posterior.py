@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import warnings
 
@@ -15,7 +16,9 @@ import workbench as wb
 import workbench.export
 from tests.export.conftest import small_run
 from workbench.core.errors import ExportError, SpecError
+from workbench.core.spreadsheet import escaped_frame, escaped_text, original_text
 from workbench.export.posterior import summary, to_datatree, write_datatree, write_samples
+from workbench.problems.user.readers import read_table
 
 
 @pytest.fixture
@@ -35,6 +38,49 @@ def test_csv_has_a_row_a_draw(draws, tmp_path):
     table = pd.read_csv(write_samples(draws, tmp_path / "draws.csv"))
     assert list(table.columns) == ["draw", "x1", "x2", "x3"]
     np.testing.assert_allclose(table["x2"], draws["x2"])
+
+
+#: Names that a spreadsheet would run, and some that it would not.
+FORMULAS = [
+    "=1+1",
+    "+1",
+    "-x",
+    "@SUM(A1)",
+    "\t=1",
+    " =1",
+    "＝1",
+    "'=1",
+    "''-1",
+    '=HYPERLINK("http://evil.example","a")',
+]
+HARMLESS = ["x", "a=b", "'x", "x-1", "ε"]
+
+
+@pytest.mark.parametrize("name", FORMULAS + HARMLESS)
+def test_a_heading_is_no_formula_and_is_read_back(tmp_path, name):
+    values = np.array([-1.5, 2.0e-300, 3.25])
+    draws = xr.Dataset({name: ("draw", values)}, attrs={"observation": [], "observation_names": []})
+    path = write_samples(draws, tmp_path / "draws.csv")
+    with open(path, newline="", encoding="utf-8") as stream:
+        heading, first, *_ = csv.reader(stream)
+    assert (heading[1] != name) == (name in FORMULAS) and heading[1].lstrip()[:1] not in (
+        "=",
+        "+",
+        "-",
+        "@",
+        "＝",
+    )
+    assert first[1] == "-1.5"  # a number
+    assert original_text(heading[1]) == name and escaped_text(name) == heading[1]
+    frame = read_table(path).frame
+    assert frame.columns[1].strip() == name.strip()
+    np.testing.assert_array_equal(frame.iloc[:, 1], values)
+
+
+def test_texts_are_no_formulas():
+    frame = escaped_frame(pd.DataFrame({"=a": ["=1", "b", None], "c": [-1.0, 2.0, np.nan], "+d": [-1, 2, 3]}))
+    assert list(frame.columns) == ["'=a", "c", "'+d"] and frame["'=a"].tolist()[:2] == ["'=1", "b"]
+    assert frame["c"].dtype == np.float64 and frame["'+d"].tolist() == [-1, 2, 3] and frame["'=a"].isna()[2]
 
 
 def test_arviz_finds_its_groups(draws, tmp_path):

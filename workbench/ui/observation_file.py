@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from workbench.core.errors import DataError
+from workbench.core.spreadsheet import original_text
 
 SUFFIXES = (".csv", ".txt", ".npz", ".npy", ".nc")
 MAX_BYTES = 16 * 2**20
@@ -82,7 +83,7 @@ def _text(file: Path, names: list[str]) -> np.ndarray:
     if all(_is_number(column) for column in columns):
         return pd.read_csv(file, header=None, **reading).to_numpy(dtype=np.float64)
     frame = pd.read_csv(file, **reading)
-    frame.columns = [str(column).partition(" [")[0].strip() for column in frame.columns]
+    frame.columns = [original_text(str(column).partition(" [")[0].strip()) for column in frame.columns]
     selection = frame[names] if set(names) <= set(frame.columns) else frame
     return selection.to_numpy(dtype=np.float64)
 
