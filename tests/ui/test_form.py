@@ -8,7 +8,7 @@ from workbench.core.spec import Spec
 from workbench.objectives import OBJECTIVES
 from workbench.training import Training
 from workbench.ui.choices import CATALOGUES
-from workbench.ui.form import Form, is_logarithmic, logarithmic_steps
+from workbench.ui.form import Form, is_logarithmic, logarithmic_steps, number_step
 
 MEMBERS = [m for catalogue in CATALOGUES.values() for m in catalogue if not getattr(m, "unavailable", str)()]
 MEMBERS.append(Training)
@@ -79,3 +79,22 @@ def test_members_of_a_catalogue_are_chosen_by_their_titles():
     assert widgets["divergence"].options["Kullback-Leibler"] == widgets["divergence"].value == "kl"
     assert "Exact" in widgets["generator_gradient"].options
     assert widgets["divergence"].width > widgets["generator_gradient"].width
+
+
+def test_several_divergences_are_chosen_from_a_menu():
+    training = Training()
+    form = Form(training)
+    widget = form.widgets["measured"]
+    widget.value = ["kl", "energy_distance"]
+    assert training.measured == ["kl", "energy_distance"]
+    training.set("measured", ["jeffreys"])
+    form.show_values()
+    assert widget.value == ["jeffreys"]
+
+
+def test_the_buttons_of_a_number_field_move_it_by_a_part_of_its_default():
+    steps = {
+        name: widget.step for name, widget in Form(Training()).widgets.items() if hasattr(widget, "step")
+    }
+    assert steps["gradient_clip"] == 0.1 and steps["validation_fraction"] == 0.01
+    assert number_step(0.0, 1.0, 0.99) == 0.01 and number_step(None, None, 360.0) == 100.0

@@ -24,6 +24,8 @@ HALF = {"width": 138, "margin": (5, 3), "size": "small"}
 FULL = {"width": 282, "margin": (5, 3), "size": "small"}
 #: Longest option, in characters, for which a menu has half the width.
 MAX_LETTERS = 20
+#: Settings that hold several members of a catalogue, by name.
+MEMBERS = {"measured": DIVERGENCES}
 #: Titles of the divergences and critics that settings choose from, by key.
 TITLES = {member.key: member.title for catalogue in (DIVERGENCES, CRITICS) for member in catalogue}
 
@@ -123,6 +125,9 @@ def widget_for(setting: Setting, value: Any) -> pn.widgets.Widget:
         "description": setting.doc + (" It may be changed during training." if setting.live else ""),
     }
     content = to_widget(setting, value)
+    if setting.name in MEMBERS:
+        options = {member.title: member.key for member in MEMBERS[setting.name]}
+        return pmui.MultiChoice(value=content, options=options, **common, **FULL)
     if setting.kind == "boolean":
         return pmui.Checkbox(value=bool(content), **{**common, **FULL})
     if setting.kind == "choice":
@@ -144,7 +149,7 @@ def widget_for(setting: Setting, value: Any) -> pn.widgets.Widget:
     if setting.kind in ("integer", "number"):
         low, high = setting.bounds or (None, None)
         widget = pmui.IntInput if setting.kind == "integer" else pmui.FloatInput
-        step = 1 if setting.kind == "integer" else number_step(low, high)
+        step = 1 if setting.kind == "integer" else number_step(low, high, setting.default)
         return widget(value=content, start=low, end=high, step=step, **common, **HALF)
     return pmui.TextInput(value=content, **common, **FULL)
 
@@ -175,15 +180,19 @@ def logarithmic_steps(low: float, high: float) -> list[float]:
     return [s for s in steps if low <= s <= high]
 
 
-def number_step(low: float | None, high: float | None) -> float:
-    """Return the step of a number field: a power of ten near a twentieth of the range between the bounds."""
-    if low is None or high is None or not math.isfinite(high - low):
-        return 0.1
-    return float(10 ** math.floor(math.log10((high - low) / 20)))
+def number_step(low: float | None, high: float | None, default: float = 1.0) -> float:
+    """Return the step of a number field: a power of ten near a twentieth of the range between the bounds, at
+    most half the default value (half of one, where that is zero)."""
+    sizes = [abs(default) / 2 or 0.5]
+    if low is not None and high is not None and math.isfinite(high - low):
+        sizes.append((high - low) / 20)
+    return float(10 ** math.floor(math.log10(min(sizes))))
 
 
 def to_widget(setting: Setting, value: Any) -> Any:
     """Convert a setting's value to the content of its widget; lists and mappings become text with commas."""
+    if setting.name in MEMBERS:
+        return [str(key) for key in value]
     if setting.kind == "list":
         return quoted_names(str(v) for v in value)
     if setting.kind == "mapping":
@@ -195,7 +204,7 @@ def to_widget(setting: Setting, value: Any) -> Any:
 
 def from_widget(setting: Setting, content: Any) -> Any:
     """Convert a widget's content to the setting's value. Raises `SpecError` for an unreadable list."""
-    if setting.kind not in ("list", "mapping"):
+    if setting.kind not in ("list", "mapping") or setting.name in MEMBERS:
         return content
     parts = split_names(str(content))
     if setting.kind == "mapping":

@@ -18,12 +18,36 @@ window.addEventListener("keydown", (event) => {
     const field = event.composedPath()[0]
     if (event.key !== "Enter" || !(field instanceof HTMLInputElement)) return
     if (field.closest(".MuiInputBase-root")?.querySelectorAll("button").length !== 2) return
+    const is_number = !isNaN(field.value)  // as typed: the field itself shows it with marks of thousands
     setTimeout(() => {
-        const is_number = !isNaN(field.value)
         field.blur()
         if (is_number) field.focus()
     }, 0)
-})
+}, {capture: true})
+"""
+
+#: Models that the server has sent are known to it. BokehJS takes them for its own new ones, and sends their
+#: definition with the next change that refers to them: "reference already known", says the server's log.
+KNOWN = """
+const collect = (value, known) => {
+    if (value === null || typeof value !== "object" || value instanceof ArrayBuffer) return
+    if (ArrayBuffer.isView(value)) return
+    if (value.type === "object" && value.id) known.add(value.id)
+    for (const part of Object.values(value)) collect(part, known)
+}
+for (const page of Bokeh.documents) {
+    const apply = page._apply_json_patch, models = page._new_models, add = models.add
+    page._apply_json_patch = (patch, ...buffers) => {
+        const known = new Set()
+        collect(patch.events, known)
+        models.add = (model) => known.has(model.id) ? models : add.call(models, model)
+        try {
+            apply.call(page, patch, ...buffers)
+        } finally {
+            delete models.add
+        }
+    }
+}
 """
 
 
@@ -41,4 +65,4 @@ def prepare(*extensions: str, **options: Any) -> None:
     document = pn.state.curdoc
     if document is not None:
         document.template_variables["dist_url"] = LOCAL_DIST
-        document.js_on_event("document_ready", CustomJS(code=REFOCUS))
+        document.js_on_event("document_ready", CustomJS(code=REFOCUS + KNOWN))

@@ -1,0 +1,279 @@
+"""Operate every control of a page by mouse or keyboard, and compare what it shows with what the server holds.
+
+Controls are found in the page itself, in the views of its models; the server (`inspected_server`) says what
+their values are and what else there is in the session. A control of a kind that is not known here is an
+error, so that a new one is covered or noticed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Error
+
+from tests.browser.hand import Hand
+from tests.browser.shown_values import Part, agrees, own_look
+
+SCRIPT = Path(__file__).with_name("operation.js")
+#: Seconds that a value has to arrive in, and that a button has to show an effect in; machines may be busy.
+PATIENCE = float(os.environ.get("WORKBENCH_PATIENCE", "60"))
+#: Print each control as it is operated.
+TRACE = bool(os.environ.get("WORKBENCH_TRACE"))
+#: Kinds of parts in the order in which they are operated, those before which all others come last.
+ORDER = ("slider", "text", "checkbox", "table", "tap", "box", "draw", "file", "fold", "button", "select")
+LATER = ("toggle", "link")
+#: Kinds that are operated again to come back to what a button led away from.
+AGAIN = ("table", "toggle")
+VALUES = ("slider", "text", "select", "checkbox", "toggle")
+
+
+class Postponed(Exception):
+    """A control was disabled just when it was to be operated; its turn comes again."""
+
+
+class Operator(Hand):
+    """Drives one page of the inspected server; ``keyboard`` chooses the means."""
+
+    def __init__(
+        self,
+        page: Any,
+        inspect: str,
+        files: Callable[[str], Path | None],
+        *,
+        keyboard: bool = False,
+        skip: str = r"(?!)",
+        patience: float = PATIENCE,
+    ) -> None:
+        self.page, self.inspect, self.files, self.keyboard = page, inspect, files, keyboard
+        self.skip, self.patience = re.compile(skip), patience
+        page.set_default_timeout(1000 * patience)
+        self.names: dict[tuple[str, int, str], str] = {}
+        self.done: list[str] = []
+        self.turn: set[str] = set()  # what has had its turn in this round
+        self.enabled: set[str] = set()  # what has been there and enabled
+        self.rounds = 0
+        self.postponed: dict[str, int] = {}
+        self.faults: list[str] = []
+        self.reads: dict[str, tuple[str, int]] = {}  # controls without an effect yet, and how often read
+        self.downloads: dict[str, tuple[str, Path]] = {}
+
+    # ---- what there is
+    def session(self) -> dict[str, Any]:
+        """Return what the server holds of this page."""
+        answers = []
+        for root in self.page.evaluate("wb.roots()"):
+            try:
+                with urllib.request.urlopen(f"{self.inspect}/{root}", timeout=300) as answer:
+                    self.latest = json.load(answer)
+                    return self.latest
+            except urllib.error.HTTPError as error:
+                answers.append(error.read().decode())
+        raise AssertionError(f"The server does not know this page: {answers}")
+
+    def parts(self, session: dict[str, Any] | None = None) -> list[Part]:
+        """Return the visible interactive elements of the page."""
+        session = session or self.session()
+        parts = [Part(**each) for each in self.page.evaluate("wb.parts()")]
+        for part in parts:
+            part.control = session["controls"].get(part.id, {})
+            words = part.words if part.kind in ("toggle", "link") or not part.control else ""
+            # the name at first sight: a button may change its label when it is pressed
+            part.identity = self.names.setdefault((part.id, part.index, words), part.name())
+        return parts
+
+    def values(self, kind: str = "") -> dict[str, Any]:
+        """Return the values of the page's controls by label, of all or of one kind."""
+        controls = self.session()["controls"].values()
+        return {c["label"]: c["value"] for c in controls if kind in ("", c["kind"])}
+
+    def wait_for(self, path: str, condition: Callable[[Any], bool]) -> Any:
+        """Wait until a value of the session meets a condition; ``path`` is the end of its path."""
+        end = time.monotonic() + self.patience
+        while True:
+            state = self.session()["state"]
+            found = [value for name, value in state.items() if name.endswith(path)]
+            if found and condition(found[0]):
+                return found[0]
+            assert time.monotonic() < end, f"{path} stays {found}"
+            self.page.wait_for_timeout(100)
+
+    def element(self, part: Part) -> Any:
+        """Return the element of a part, scrolled into view. Raises `Postponed` where it is not there or
+        disabled."""
+        handle = self.page.evaluate_handle("(where) => wb.element(where)", [part.id, part.index]).as_element()
+        if handle is None or (part.kind in ("button", "toggle") and not handle.is_enabled()):
+            self.page.wait_for_timeout(300)
+            raise Postponed
+        handle.scroll_into_view_if_needed()
+        return handle
+
+    def again(self, part: Part, session: dict[str, Any]) -> Part | None:
+        """Return a part as it is now."""
+        same = [p for p in self.parts(session) if (p.id, p.index) == (part.id, part.index)]
+        return same[0] if same else None
+
+    # ---- one after the other
+    def operate_all(self, limit: int = 400) -> list[str]:
+        """Operate everything on the page that has not been operated yet, also what comes up meanwhile."""
+        first = len(self.done)
+        for _ in range(limit):
+            todo = self._todo() or self._awaited() or self._another_round()
+            if not todo:
+                break
+            part = min(todo, key=self._rank)
+            self.turn.add(part.identity)
+            start, faults = time.monotonic(), len(self.faults)
+            try:
+                self.operate(part)
+                if part.kind == "button" and self._has_hidden(part, todo):
+                    self.operate(part)  # what it has folded away is still to be operated
+            except Postponed:
+                self.turn.remove(part.identity)
+                self.postponed[part.identity] = self.postponed.get(part.identity, 0) + 1
+                continue
+            except (Error, AssertionError) as error:
+                self.faults.append(f"{part.identity}: {str(error)[:600]}")
+            if part.identity not in self.done:
+                self.done.append(part.identity)
+            if TRACE:
+                value = f"{part.shown!r} -> {self._value(part, self.latest)!r}"[:90]
+                print(f"{time.monotonic() - start:6.1f} s  {part.identity}", value, flush=True)
+                print("".join(f"    {fault}\n" for fault in self.faults[faults:]), end="", flush=True)
+        self._check_reads()
+        self._check_shown()
+        return self.done[first:]
+
+    def _has_hidden(self, part: Part, todo: list[Part]) -> bool:
+        """Return True if a button has hidden what was to be operated, and is still there itself."""
+        present = {each.identity: each.id for each in self.parts()}
+        hidden = any(each.identity not in present for each in todo if each.identity != part.identity)
+        return hidden and present.get(part.identity) == part.id
+
+    def _todo(self) -> list[Part]:
+        parts = [part for part in self.parts() if self._is_due(part)]
+        self.enabled |= {part.identity for part in parts}
+        return parts
+
+    def _awaited(self) -> list[Part]:
+        """Return what comes up after a while, such as a download when its file is written."""
+        end = time.monotonic() + min(self.patience, 45)
+        while self._is_busy() and time.monotonic() < end:
+            self.page.wait_for_timeout(500)
+            if todo := self._todo():
+                return todo
+        return []
+
+    def _another_round(self) -> list[Part]:
+        """Visit all parts of the page again where a button led away before the others had their turn."""
+        left = self.enabled - self.turn
+        if not left or self.rounds >= 4:
+            return []
+        self.rounds += 1
+        self.turn -= {identity for identity in self.turn if identity.startswith(AGAIN)}
+        return self._todo()
+
+    def _is_busy(self) -> bool:
+        return any(control.get("loading") for control in self.session()["controls"].values())
+
+    def _is_due(self, part: Part) -> bool:
+        is_pressed = part.kind == "toggle" and part.shown and part.control["kind"].startswith("Radio")
+        if is_pressed or self.postponed.get(part.identity, 0) > 10:
+            return False  # one of several that is pressed comes later, when another one is
+        return not part.disabled and part.identity not in self.turn and not self.skip.search(part.identity)
+
+    def _rank(self, part: Part) -> int:
+        order = [*ORDER, "unknown", *LATER]
+        return order.index(part.kind)
+
+    def operate(self, part: Part) -> None:
+        """Operate one part, and check that its value arrives, or that something happens."""
+        if part.kind == "unknown":
+            raise AssertionError("a control of a kind that this test does not know")
+        before = self.session()
+        toasts = len(before["toasts"])
+        means = getattr(self, f"_{part.kind}")
+        happened = means(part)
+        if happened:
+            self.session()
+        elif part.kind in VALUES:
+            self._arrival(part, before)
+        else:
+            self._effect(part, before, self.patience)
+        after = self.latest
+        self.faults += [f"{part.identity}: {s}" for kind, s in after["toasts"][toasts:] if kind == "error"]
+        self.faults += [f"after {part.identity}: {sentence}" for sentence in after["wrong"]]
+
+    # ---- values
+    def _arrival(self, part: Part, before: dict[str, Any]) -> None:
+        """Wait until the value that is shown is another one than before, and that of the session."""
+        end, old = time.monotonic() + self.patience, self._value(part, before)
+        while True:
+            session = self.session()
+            now = self.again(part, session)
+            if now is None:  # its part of the page was built anew
+                break
+            value, late = self._value(part, session), time.monotonic() > end - self.patience + 3
+            if value != old and agrees(now, value):
+                break
+            if part.kind == "text" and value == old and now.shown == part.shown and late:
+                assert isinstance(value, str), "the field does not take a number"
+                break  # a text for reading: it takes nothing, and shows its value again
+            if time.monotonic() > end:
+                raise AssertionError(f"{now.shown!r} is shown, the session has {value!r} (before: {old!r})")
+            self.page.wait_for_timeout(50)
+        if not self._effect(part, before, 3.0, must=False):
+            count = session["controls"].get(part.id, {}).get("reads", 0)
+            self.reads[part.identity] = (part.id, count)
+
+    @staticmethod
+    def _value(part: Part, session: dict[str, Any]) -> Any:
+        return session["controls"].get(part.id, {}).get("value")
+
+    def _effect(self, part: Part, before: dict[str, Any], seconds: float, must: bool = True) -> bool:
+        """Wait until something else in the session than this control has changed."""
+        end, after = time.monotonic() + seconds, self.session() if must else self.latest
+        while True:
+            if before["state"] != after["state"]:
+                return True
+            others = {*before["shown"], *after["shown"]} - {part.id}
+            if any(before["shown"].get(i) != after["shown"].get(i) for i in others):
+                return True
+            if own_look(part, before) != own_look(part, after):
+                return True
+            if len(before["toasts"]) != len(after["toasts"]):
+                return True
+            if time.monotonic() > end:
+                if must:
+                    raise AssertionError("nothing happened")
+                return False
+            self.page.wait_for_timeout(50)
+            after = self.session()
+
+    def _check_reads(self) -> None:
+        """Every control without an effect of its own was read afterwards, by a button or a drawing."""
+        controls = self.session()["controls"]
+        for identity, (model, count) in self.reads.items():
+            if model in controls and controls[model]["reads"] <= count:
+                self.faults.append(f"{identity}: the value arrived and nothing reads it")
+        self.reads = {}
+
+    def _check_shown(self) -> None:
+        """Every control that is visible in the end shows the value that the session has."""
+        end, wrong = time.monotonic() + self.patience, [""]
+        while wrong and time.monotonic() < end:
+            session = self.session()
+            parts = [p for p in self.parts(session) if p.kind in VALUES and "value" in p.control]
+            wrong = [
+                f"{part.identity}: {part.shown!r} is shown in the end, the session has {value!r}"
+                for part in parts
+                if not agrees(part, value := self._value(part, session))
+            ]
+            self.page.wait_for_timeout(200)
+        self.faults += wrong
