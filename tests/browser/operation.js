@@ -90,8 +90,9 @@ window.wb = {
     // where a slider's handle is, and the box in which it moves
     rail(element) {
         const box = (element.closest(".MuiSlider-root") ?? element).getBoundingClientRect()
+        const inset = element.closest(".MuiSlider-root") ? 1 : 9 // a native handle stays inside its box
         const low = Number(element.min), high = Number(element.max)
-        return {x: box.x, y: box.y, width: box.width, height: box.height,
+        return {x: box.x + inset, y: box.y, width: box.width - 2 * inset, height: box.height,
             share: high > low ? (Number(element.value) - low) / (high - low) : 0}
     },
 }

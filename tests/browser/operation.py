@@ -205,7 +205,12 @@ class Operator(Hand):
         elif part.kind in VALUES:
             self._arrival(part, before)
         else:
-            self._effect(part, before, self.patience)
+            beside = [p for p in self.parts(before) if p.id == part.id and p.kind == "button" and p != part]
+            if not beside or not self._effect(part, before, 5.0, must=False):
+                for other in beside[-1:]:  # such as pause: it has an effect after another button
+                    self._press(other)
+                    self._press(part)
+                self._effect(part, before, self.patience)
         after = self.latest
         self.faults += [f"{part.identity}: {s}" for kind, s in after["toasts"][toasts:] if kind == "error"]
         self.faults += [f"after {part.identity}: {sentence}" for sentence in after["wrong"]]

@@ -155,8 +155,14 @@ def test_the_whole_journey(page, studio, tmp_path: Path):
     expect(page.locator(".wb-link input")).to_have_value(re.compile(r"\?e=."), timeout=PATIENCE)
     link = page.locator(".wb-link input").input_value()
     assert link.startswith(studio) and "?e=" in link
-    studio_page.open(link)
+    page.goto(link)
+    page.wait_for_selector("#loader", state="hidden")
+    studio_page.wait_for("number === 0 && text.includes('not started')")
+    page.locator(".wb-banner", has_text="nothing has been started").wait_for()
+    assert page.url == link  # and a reload shows the same
+    studio_page.press("open")
     studio_page.wait_for("number === 0 && text.includes('paused')")
+    page.wait_for_selector(".wb-card canvas")
     assert "Inverse kinematics" in page.locator(".wb-problem .MuiSelect-select").inner_text()
     assert "RealNVP" in page.locator(".wb-architecture .MuiSelect-select").inner_text()
 

@@ -96,5 +96,5 @@ def test_the_buttons_of_a_number_field_move_it_by_a_part_of_its_default():
     steps = {
         name: widget.step for name, widget in Form(Training()).widgets.items() if hasattr(widget, "step")
     }
-    assert steps["gradient_clip"] == 0.1 and steps["validation_fraction"] == 0.01
+    assert steps["gradient_clip"] == 1.0 and steps["validation_fraction"] == 0.01
     assert number_step(0.0, 1.0, 0.99) == 0.01 and number_step(None, None, 360.0) == 100.0

@@ -127,7 +127,7 @@ def widget_for(setting: Setting, value: Any) -> pn.widgets.Widget:
     content = to_widget(setting, value)
     if setting.name in MEMBERS:
         options = {member.title: member.key for member in MEMBERS[setting.name]}
-        return pmui.MultiChoice(value=content, options=options, **common, **FULL)
+        return pmui.MultiChoice(value=content, options=options, width=FULL["width"], margin=(5, 3), **common)
     if setting.kind == "boolean":
         return pmui.Checkbox(value=bool(content), **{**common, **FULL})
     if setting.kind == "choice":
