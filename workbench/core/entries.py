@@ -2,9 +2,9 @@
 
 ``@public`` compares every argument with its annotation before the call. A value that no call could use is
 refused by a `SpecError` with the argument's name; numbers of NumPy and torch become Python's. An object of a
-class of its own passes, since it may do what is asked without deriving from our classes; where the call then
-fails, the error names the arguments that are not of the annotated kind. Errors of the operating system
-become a `FileError`, and a lack of memory a `MemoryShortage`.
+class of its own passes, since it may have all that the call needs without deriving from our classes; where
+the call then fails, the error names the arguments that are not of the annotated kind. Errors of the operating
+system become a `FileError`, and a lack of memory a `MemoryShortage`.
 
 Annotations are read as text, so that a class need not be imported to be recognised: an object is a ``Tensor``
 where a class of this name is among its classes. What they do not say, such as a range, is checked by the
@@ -104,6 +104,8 @@ def _annotation(parameter: inspect.Parameter) -> str:
 
 def _checked(kind: Kind, value: Any, name: str, title: str) -> Any:
     """Return the value, a number as Python's. Raises `SpecError` for one that no call could use."""
+    if type(value) in kind.types:
+        return value
     if kind.may_be(value):
         return kind.convert(value)
     raise _refusal(kind, value, name, title)

@@ -90,13 +90,13 @@ class FileError(WorkbenchError, OSError):
         """Return, and do not raise, the error for one of the operating system; it has the same ``errno``."""
         name = os.fspath(error.filename) if isinstance(error.filename, str | os.PathLike) else ""
         name = _TEMPORARY.sub(r"\1\2", name)
-        told = cls(
+        result = cls(
             f"The file '{name}' cannot be read or written" if name else "A file cannot be read or written",
             found=(error.strerror or str(error) or type(error).__name__).lower(),
             suggestion=_FILE_REMEDIES.get(error.errno or 0, ""),
         )
-        told.errno, told.strerror, told.filename = error.errno, error.strerror, error.filename
-        return told
+        result.errno, result.strerror, result.filename = error.errno, error.strerror, error.filename
+        return result
 
 
 #: A temporary file, which is moved into place when it is whole: folder, name of the file, eight digits.

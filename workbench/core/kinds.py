@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -27,7 +27,7 @@ _TABLES = frozenset({"ndarray", "Tensor", "DataFrame", "Series", "Dataset", "Dat
 
 @dataclass(frozen=True)
 class Kind:
-    """What an annotation allows.
+    """Values that an annotation allows.
 
     Attributes
     ----------
@@ -35,12 +35,15 @@ class Kind:
     may_be : False for values that no call could use.
     suits : True for values that are of the annotated kind.
     convert : turns numbers of NumPy and torch into Python's.
+    types : classes all of whose objects are allowed; it grows with what is passed, so that a second call
+        need not find out again.
     """
 
     sentence: str
     may_be: Callable[[Any], bool]
     suits: Callable[[Any], bool]
     convert: Callable[[Any], Any]
+    types: set[type] = field(default_factory=set)
 
 
 def _identity(value: Any) -> Any:
@@ -52,6 +55,8 @@ def _number(value: Any) -> bool:
 
 
 def _is_whole(value: Any) -> bool:
+    if type(value) is int:
+        return -_LARGEST < value < _LARGEST
     value = plain(value)
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST
 
@@ -119,6 +124,8 @@ _SIMPLE: dict[str, tuple[str, Callable[[Any], bool], Callable[[Any], Any]]] = {
     "tuple": ("a list", _is_sequence, _identity),
     "Callable": ("a function", callable, _identity),
 }
+#: Classes all of whose objects an annotation allows as they are.
+_EXACT: dict[str, type] = {"None": type(None), "float": float, "bool": bool, "str": str, "dict": dict}
 _SYNONYMS = {"Float": "float", "PathLike": "Path"}
 #: Numbers that a generator of random numbers takes as its seed, in words.
 _SEED = "a whole number of at most 18 digits, such as 0"
@@ -142,8 +149,17 @@ def kind_of(annotation: str, *, seed: bool = False) -> Kind | None:
     def suits(value: Any) -> bool:
         return any(test(value) for _, _, test, _ in parts)
 
+    types = {_EXACT[name] for name in names if name in _EXACT}
+    classes = [name for name in names if name not in _SIMPLE and name not in _ARRAYS]
+
+    def learn(value: Any) -> Any:
+        if any(_has_class(value, name) for name in classes):
+            types.add(type(value))
+        return plain(value) if scalars else value
+
     scalars = [convert for name, (*_, convert) in zip(names, parts, strict=True) if convert is plain]
-    return Kind(sentence, may_be, suits, plain if scalars else _identity)
+    without_classes = plain if scalars else _identity
+    return Kind(sentence, may_be, suits, learn if classes else without_classes, types)
 
 
 def _part(name: str) -> tuple[str, Callable[[Any], bool], Callable[[Any], bool], Callable[[Any], Any]]:
