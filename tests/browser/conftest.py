@@ -57,9 +57,10 @@ def serving(folder: Path, port: int, *command: str, **variables: str) -> Iterato
         print((folder / "log").read_text()[-8000:])
 
 
-#: A page was closed just when the server had written to it, which Tornado tells in a traceback; to its end.
+#: A page was closed just when the server had written to it, as Bokeh and Tornado tell.
 CLOSED = re.compile(
-    r"^Task exception was never retrieved\nfuture:[^\n]*WebSocketClosedError"
+    r"^WARNING:bokeh\.server\.views\.ws:Failed sending message as connection was closed$"
+    r"|^Task exception was never retrieved\nfuture:[^\n]*WebSocketClosedError"
     r".*?^tornado\S*WebSocketClosedError$",
     re.MULTILINE | re.DOTALL,
 )

@@ -15,6 +15,7 @@ window.wb = {
     selector: "button, a[href], input, textarea, select, summary, [role=button], [role=combobox], [role=slider], " +
         "[tabindex='0']",
     seen(element) {
+        if (!element) throw new Error("A control for files has no button that is known here")
         const box = element.getBoundingClientRect()
         return element.checkVisibility({visibilityProperty: true}) && box.width > 0 && box.height > 0
     },
@@ -36,7 +37,8 @@ window.wb = {
         const root = wb.root(view)
         if (!root?.querySelectorAll) return []
         if (root.querySelector(".tabulator")) return [[root.querySelector(".tabulator"), "table"]]
-        if (root.querySelector("input[type=file]")) return [[root.querySelector("button, [role=button]"), "file"]]
+        const file = root.querySelector("input[type=file]")
+        if (file) return [[file.closest("label") ?? root.querySelector("button, [role=button], label"), "file"]]
         const all = [...root.querySelectorAll(wb.selector)]
         return all.map((element) => [element, wb.kind(element)]).filter(([element, kind]) =>
             kind && !all.some((other) => other !== element && other.contains(element) && wb.kind(other)))
