@@ -11,6 +11,8 @@ from workbench.training import Experiment, Training, refusals
 
 CATALOGUES = {"problem": PROBLEMS, "architecture": ARCHITECTURES, "objective": OBJECTIVES}
 KINDS = tuple(CATALOGUES)
+#: Problems whose data are entered in an editor of their own, which says what is missing.
+EDITED = frozenset({"table"})
 START = {"problem": "two_moons", "architecture": "neural_spline_coupling", "objective": "maximum_likelihood"}
 
 
@@ -112,6 +114,9 @@ class Choices:
 
     def refusal(self) -> str:
         """Return why the chosen experiment cannot be trained, or an empty string if it can."""
+        problem = self.spec("problem")
+        if problem.key in EDITED and problem.refusals():
+            return f"The data of the problem “{problem.title}” are not complete: see the note beside them."
         return first(refusals(*(self.spec(kind) for kind in KINDS)))
 
 

@@ -15,9 +15,10 @@ from workbench.core.errors import SpecError
 from workbench.core.spec import Spec
 from workbench.ui.choices import KINDS
 from workbench.ui.cost import CostCard
-from workbench.ui.devices import DEVICES, probe_devices
+from workbench.ui.devices import DEVICES, known_devices, probe_devices
 from workbench.ui.drawing import Drawing
 from workbench.ui.form import HALF, Form, wrapping
+from workbench.ui.menus import Menu
 from workbench.ui.picker import Picker
 from workbench.ui.section import Section
 from workbench.ui.session import Session
@@ -178,8 +179,8 @@ class Controls(pn.viewable.Viewer):
             setattr(self.choices, name, value)
             self.session.compare_choices()
 
-    def _device_picker(self) -> pmui.Select:
-        picker = pmui.Select(
+    def _device_picker(self) -> Menu:
+        picker = Menu(
             label="Device",
             options={title: name for name, title in DEVICES.items()},
             value="auto",
@@ -197,12 +198,16 @@ class Controls(pn.viewable.Viewer):
         document = pn.state.curdoc
         if document is None:
             return
-        future, show = probe_devices(), partial(_on_next_tick, document, self.show_devices)
-        if future.done() and future.exception() is None:
-            self.show_devices(future.result())
-        else:  # once the browser has rendered the page; an earlier update would be lost
-            start = partial(future.add_done_callback, show)
-            pn.state.onload(lambda: document.add_timeout_callback(start, RENDER_DELAY))
+        reasons = known_devices()
+        if reasons is not None:
+            return self.show_devices(reasons)
+
+        def probe() -> None:
+            probe_devices().add_done_callback(partial(_on_next_tick, document, self.show_devices))
+
+        # once the browser has rendered the page: a mere request starts no process, and an earlier update
+        # would be lost
+        pn.state.onload(lambda: document.add_timeout_callback(probe, RENDER_DELAY))
 
     def show_devices(self, reasons: dict[str, str]) -> None:
         """Disable the devices with a reason in ``reasons``, and show it in the menu."""

@@ -18,7 +18,9 @@ from workbench.training import Runs
 from workbench.ui import process_pool, style, text
 from workbench.ui.card import Heading, ViewCard
 from workbench.ui.form import HALF, Form, wrapping
-from workbench.ui.notifications import guard, on_exception, report_error
+from workbench.ui.menus import Menu
+from workbench.ui.notifications import guard, report_error
+from workbench.ui.page import prepare
 from workbench.ui.pairs import is_curve, pairs_label, pairs_of
 
 if TYPE_CHECKING:
@@ -42,14 +44,18 @@ def sources() -> dict[str, str]:
     """Return the menu of networks and formulas: label -> source, as `process_pool.run_inversion` takes it."""
     result = {f"Network: {PROBLEMS[key].title}": f"trained:{key}" for key in TRAINED}
     result |= {f"Formula: {PROBLEMS[key].title}": f"exact:{key}" for key in EXACT}
+    damages = {}
     for info in Runs().list():
         try:
+            if info.state == "damaged":
+                raise WorkbenchError(info.message)
             capabilities = Runs().folder(info.id).experiment().architecture.capabilities
-        except (WorkbenchError, OSError):
+        except (WorkbenchError, OSError) as error:
+            damages[f"damaged: run {info.id}. {error}"] = f"run:{info.id}"
             continue
         if Capability.FORWARD in capabilities and Runs().folder(info.id).has_checkpoint:
             result[f"Run {info.id}: {info.title}"] = f"run:{info.id}"
-    return result
+    return result | damages
 
 
 def problem_of(source: str) -> Problem:
@@ -66,7 +72,7 @@ class InversionPage(pn.viewable.Viewer):
         style.dress_plots()
         self.result: xr.Dataset | None = None
         self.form, self.fields = None, []
-        self.source = pmui.Select(
+        self.source = Menu(
             label="Network",
             options=sources(),
             size="small",
@@ -74,7 +80,7 @@ class InversionPage(pn.viewable.Viewer):
             margin=(8, 3),
             css_classes=["wb-source"],
         )
-        self.method = pmui.Select(
+        self.method = Menu(
             label="Method",
             options={member.title: member.key for member in INVERSION},
             size="small",
@@ -82,7 +88,7 @@ class InversionPage(pn.viewable.Viewer):
             margin=(8, 3, 0, 3),
             css_classes=["wb-method"],
         )
-        self.pairs = pmui.Select(label="Variables drawn", css_classes=["wb-pair"], **HALF)
+        self.pairs = Menu(label="Variables drawn", css_classes=["wb-pair"], **HALF)
         self.line = pmui.TextInput(
             size="small",
             width=292,
@@ -240,11 +246,5 @@ def player(last: int) -> pn.widgets.Player:
 
 def inverter() -> pmui.Page:
     """Build the inversion page for one browser session; called by ``apps/inversion.py`` and `serve`."""
-    pn.extension(
-        notifications=True,
-        throttled=True,
-        raw_css=[style.SHEET],
-        exception_handler=on_exception,
-        reconnect=True,
-    )
+    prepare(throttled=True, reconnect=True)
     return InversionPage().__panel__()

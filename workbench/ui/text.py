@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import re
 
 from workbench.core.errors import WorkbenchError
 
@@ -17,7 +18,12 @@ STATES = {
     "stopped": "stopped",
     "example": "finished",
     "none": "no run yet",
+    "ready": "not started",
+    "saved": "saved, not open",
 }
+
+#: A setting with its value, as in ``missing='drop'``.
+_CODE = re.compile(r"\b\w+=['\"\[{(\d]")
 
 
 def counter(iteration: int) -> str:
@@ -71,6 +77,12 @@ def sentence(error: BaseException) -> str:
         f"An unexpected error occurred ({type(error).__name__}"
         f"{': ' + lines[0][:200] if lines else ''}). The server's log has the details."
     )
+
+
+def without_code(error: WorkbenchError, advice: str) -> str:
+    """Format an error for people who clicked: ``advice`` replaces a suggestion that is written in Python."""
+    suggestion = advice if _CODE.search(error.suggestion) else error.suggestion
+    return str(type(error)(error.asked, expected=error.expected, found=error.found, suggestion=suggestion))
 
 
 def escape(text: str) -> str:
