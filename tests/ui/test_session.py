@@ -1,6 +1,6 @@
 """The session: what a page does with a run, without a browser and without a worker process."""
 
-import time
+from dataclasses import replace
 
 import pytest
 
@@ -41,19 +41,36 @@ def test_a_new_run_is_on_display_before_its_first_step(session):
     assert {"samples_x", "invertibility_xzx"} <= set(session.snapshot.arrays)
 
 
-def test_pages_share_the_time_that_drawing_may_take(session):
+def test_a_page_that_is_still_drawing_gets_the_newest_snapshot_only(session):
     session.new_run(run=False)
-    session.param.watch(lambda event: time.sleep(0.05), "snapshot")
-
-    def rest(pages: int) -> float:
-        session.open_pages = lambda: pages
+    session.poll()
+    shown, session.refresh = [], 0.0
+    session.param.watch(lambda event: shown.append(event.new.iteration), "snapshot")
+    session.is_open = lambda: False
+    for _ in range(3):
         session.step(1)
+        session.job.request(session.views, session.observation)  # another page looks at the same run
         session.poll()
-        session.poll()
-        return session._next_request - time.monotonic()
+    assert not shown
+    session.is_open = lambda: True
+    session.poll()
+    assert shown == [3] and len(session.history) == 3
 
-    session.refresh = 0.0
-    assert rest(8) > 3 * rest(1) > 0.1
+
+def test_a_page_that_is_still_drawing_hears_of_states_and_not_of_numbers(session):
+    session.new_run(run=False)
+    session.poll()
+    running = replace(session.status, state="running")
+    session.job.handle.status = lambda: running
+    session.is_open = lambda: False
+    session.poll()
+    assert session.status.state == "running"
+    running = replace(running, iteration=5, loss=0.1)
+    session.poll()
+    assert session.status.iteration == 0
+    session.is_open = lambda: True
+    session.poll()
+    assert session.status.iteration == 5
 
 
 def test_stepping_moves_by_exactly_that_many(session):
@@ -160,7 +177,40 @@ def test_a_stored_run_is_opened_with_its_experiment(session):
 def test_a_link_is_followed(session):
     experiment = session.choices.experiment().replace(seed=11)
     open_initial(session, {"e": [experiment.to_link().encode()]})
-    assert session.experiment == experiment
+    assert session.experiment == experiment and session.choices.experiment() == experiment
+    # nothing is started for it
+    assert session.unopened and session.job is None and not session.dirty and not Runs().list()
+    assert session.status.state == "ready" and session.address == f"?e={experiment.to_link()}"
+    session.play()
+    assert session.job.handle.status().iteration == 6 and session.job.experiment == experiment
+    assert not session.unopened and len(Runs().list()) == 1 and not session.address
+
+
+def test_a_link_is_shown_untrained_on_request(session):
+    experiment = session.choices.experiment().replace(seed=11)
+    open_initial(session, {"e": [experiment.to_link().encode()]})
+    session.ensure_job()
+    session.poll()
+    assert session.status.state == "paused" and session.status.iteration == 0
+    session.step(2)
+    assert session.job.handle.status().iteration == 2
+
+
+def test_a_saved_run_in_the_address_waits_for_a_click(session):
+    session.new_run()
+    folder, jobs = session.job.handle.folder, session.jobs
+    joined = Session(jobs)
+    open_initial(joined, {"run": [folder.name.encode()]})
+    assert joined.job is session.job  # it is open already, and a page more watches it
+    joined.detach()
+    session.detach()
+    assert not jobs.live()
+    open_initial(joined, {"run": [folder.name.encode()]})
+    assert joined.unopened and joined.status.state == "saved" and joined.status.iteration == 6
+    assert joined.address == f"?run={folder.name}" and joined.source == folder and not jobs.live()
+    assert not joined.can_continue  # it has done all its steps
+    joined.ensure_job()
+    assert joined.job.handle.folder == folder and joined.job.handle.status().iteration == 6
 
 
 @pytest.mark.parametrize("arguments", [{"e": [b"nonsense"]}, {"run": [b"../../etc"]}, {"colour": [b"blue"]}])

@@ -180,6 +180,8 @@ def fix_axes(plot: Any, element: Any) -> None:
     state = plot.handles.setdefault("workbench", {})
     if not state:
         _style_figure(figure)
+        if isinstance(element, hv.Overlay):
+            _keep_legend(plot)
     first = next(iter(element.values())) if isinstance(element, hv.Overlay) else element
     for side, axis in zip("xy", first.dimensions()[:2], strict=True):
         if state.get(side) != axis.range:
@@ -191,6 +193,22 @@ def fix_axes(plot: Any, element: Any) -> None:
             state[f"{side}_label"] = plot.handles[f"{side}axis"].axis_label = axis.label
     if state.get("title") != element.label:
         state["title"] = figure.title.text = element.label
+
+
+def _keep_legend(plot: Any) -> None:
+    """Have HoloViews build the legend of a figure anew only where the figure has got another glyph.
+
+    Otherwise each update takes the legend out of the figure and puts it back, after which Bokeh traverses all
+    models of the page, and the browser lays the figure out again.
+    """
+    build, renderers = plot._process_legend, list(plot.state.renderers)
+
+    def build_if_changed(overlay: Any) -> None:
+        if plot.state.renderers != renderers:
+            renderers[:] = plot.state.renderers
+            build(overlay)
+
+    plot._process_legend = build_if_changed
 
 
 def hide_empty_entries(plot: Any, element: Any) -> None:

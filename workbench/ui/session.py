@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,12 @@ from workbench.training.live_changes import summarise
 from workbench.ui.choices import KINDS, Choices
 from workbench.ui.jobs import Job, Jobs
 
-#: Shortest time between two snapshots of a running run in seconds, and the largest fraction of the server's
-#: time that all open pages together spend on drawing.
-REFRESH, DRAWING_SHARE = 0.5, 0.3
+#: Shortest time in seconds between two snapshots of a running run.
+REFRESH = 0.5
 #: Seconds after which a request for a snapshot that was not answered is repeated.
 REQUEST_TIMEOUT = 8.0
+#: States of what an address names before a click: an experiment, and a run that no worker has open.
+READY, SAVED = "ready", "saved"
 
 
 class Session(param.Parameterized):
@@ -50,10 +52,11 @@ class Session(param.Parameterized):
         self.device, self.views, self.refresh = "auto", (), REFRESH
         self.notify = notify or (lambda kind, sentence: None)
         self.wake: Callable[[], None] = lambda: None
-        self.open_pages: Callable[[], int] = lambda: 1  # number of pages that share this server
+        self.is_open: Callable[[], bool] = lambda: True  # the page has drawn what it was given
         self.history: list[Record] = []
         self.job_factory: Callable[[], Job] | None = None  # starts a job for a run that is shown without one
         self.source: Path | None = None  # the exported file of a model that is shown without a job
+        self.address = ""  # the query of the page's address that shows the same without a job
         self._leave: Callable[[], None] | None = None
         self._version, self._request_time, self._next_request, self._request = 0, 0.0, 0.0, None
 
@@ -61,7 +64,7 @@ class Session(param.Parameterized):
     def attach(self, job: Job, *, title: str = "") -> None:
         """Show the run of a job on this page, in place of the current one."""
         self.detach()
-        self.job, self.job_factory, self.source = job, None, None
+        self.job, self.job_factory, self.source, self.address = job, None, None, ""
         self._version, self._request_time, self._next_request = 0, 0.0, 0.0
         self._leave = job.watch(self, lambda: self.wake())
         self.history, self._request = job.history, None
@@ -90,7 +93,7 @@ class Session(param.Parameterized):
         ``job_factory`` starts a job when the run is to be trained further; None if that is not possible.
         """
         self.detach()
-        self.job, self.job_factory, self.history = None, job_factory, list(records)
+        self.job, self.job_factory, self.history, self.address = None, job_factory, list(records), ""
         status = Status(
             state="finished",
             iteration=snapshot.iteration,
@@ -110,6 +113,38 @@ class Session(param.Parameterized):
             else tuple(float(v) for v in observation),
         )
         self.compare_choices()
+
+    def show_unopened(
+        self,
+        experiment: Experiment,
+        status: Status,
+        job_factory: Callable[[], Job],
+        *,
+        title: str = "",
+        source: Path | None = None,
+        address: str = "",
+    ) -> None:
+        """Show an experiment, or a saved run, for which nothing is started before the user asks for it.
+
+        ``status`` has the state `READY` or `SAVED`; ``source`` is the saved run's folder, and ``address`` the
+        query that names the same. The first command that needs a job calls ``job_factory``.
+        """
+        self.detach()
+        self.job, self.job_factory, self.history = None, job_factory, []
+        self.source, self.address = source, address
+        self.param.update(
+            experiment=experiment,
+            title=title or experiment.title,
+            status=status,
+            snapshot=None,
+            observation=default_observation(experiment),
+        )
+        self.compare_choices()
+
+    @property
+    def unopened(self) -> bool:
+        """True while what is on display has not been started, see `show_unopened`."""
+        return self.job is None and self.status.state in (READY, SAVED)
 
     def detach(self) -> None:
         """Stop showing the job; if it is idle and no other page shows it, its worker is freed."""
@@ -256,9 +291,11 @@ class Session(param.Parameterized):
     @property
     def can_continue(self) -> bool:
         """True if `play` continues the run on display instead of starting a new one."""
-        return (
-            not self.dirty and self.job is not None and self.status.state in ("paused", "running", "starting")
-        )
+        if self.dirty:
+            return False
+        if self.unopened:
+            return self.status.iteration < self.status.steps
+        return self.job is not None and self.status.state in ("paused", "running", "starting")
 
     def compare_choices(self) -> None:
         """Set `dirty`: True if the choices differ from the run on display in more than settings that may
@@ -273,34 +310,41 @@ class Session(param.Parameterized):
 
     # ---- snapshots
     def poll(self) -> None:
-        """Read the job's status and latest snapshot, and request the next. Cheap if neither has changed."""
+        """Read the job's status and latest snapshot, and request the next. Cheap if neither has changed.
+
+        A page that is still drawing, or whose browser is, takes the newest snapshot when it has done so;
+        those in between are dropped, and so are statuses in which only numbers have changed.
+        """
         job = self.job
         if job is None:
             return
-        status = job.handle.status()
-        if status != self.status:
+        status, is_open = job.handle.status(), self.is_open()
+        if status != self.status and (is_open or not _only_numbers_differ(status, self.status)):
             self.status = status
         version, snapshot = job.latest()
-        if snapshot is not None and version != self._version:
-            start = time.monotonic()
+        if snapshot is not None and version != self._version and is_open:
             self._version, self._request_time = version, 0.0
             self.history = job.history
             self.snapshot = snapshot
-            duration = time.monotonic() - start
-            pause = max(self.refresh, duration * (self.open_pages() / DRAWING_SHARE - 1))
-            self._next_request = time.monotonic() + pause
-        self._request_snapshot()
+            self._next_request = time.monotonic() + self.refresh
+        self._request_snapshot(status, is_open)
 
-    def _request_snapshot(self) -> None:
-        now, status, request = time.monotonic(), self.status, (self.views, self.observation)
+    def _request_snapshot(self, status: Status, is_open: bool) -> None:
+        now, request = time.monotonic(), (self.views, self.observation)
         waiting = self._request_time and now - self._request_time < REQUEST_TIMEOUT
         if not self.job.handle.live or not self.views or waiting:
             return
         stale = self.snapshot is None or self.snapshot.iteration != status.iteration
         is_new = request != self._request or self._version == 0
-        if is_new or (stale and (status.state != "running" or now >= self._next_request)):
+        if is_new or (is_open and stale and (status.state != "running" or now >= self._next_request)):
             self._request_time, self._request = now, request
             self.job.request(self.views, self.observation)
+
+
+def _only_numbers_differ(status: Status, other: Status) -> bool:
+    """True if two statuses differ at most in iteration, loss and speed."""
+    numbers = {"iteration": 0, "loss": 0.0, "steps_per_second": 0.0}
+    return replace(status, **numbers) == replace(other, **numbers)
 
 
 def default_observation(experiment: Experiment) -> tuple[float, ...]:

@@ -7,6 +7,7 @@ returned a snapshot, all are drawn and the next steps start.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import panel as pn
 import panel_material_ui as pmui
@@ -20,7 +21,7 @@ from workbench.ui import text
 from workbench.ui.card import ViewCard, dataset, make_card
 from workbench.ui.jobs import Job
 from workbench.ui.session import Session, default_observation
-from workbench.ui.view_grid import CHOOSER_SX
+from workbench.ui.view_grid import CHOOSER_SX, draw_now
 
 #: Smallest and largest number of divergences, and milliseconds between two polls.
 MIN_RUNS, MAX_RUNS, PULSE = 2, 4, 300
@@ -73,6 +74,7 @@ class SideBySide(pn.viewable.Viewer):
     def __init__(self, session: Session, guard: Callable[[Callable[[], None]], None]) -> None:
         super().__init__()
         self.session, self._guard = session, guard
+        self.redraw: Callable[[dict[str, Callable[[], None]]], None] = partial(draw_now, guard)
         self.columns: list[RunColumn] = []
         self.target, self.playing, self._drawn_iteration = 0, False, -1
         self._observation: tuple[float, ...] = ()
@@ -93,6 +95,7 @@ class SideBySide(pn.viewable.Viewer):
         )
         self.start = _button("Start", "play_arrow", "wb-side-by-side-start", lambda: self._guard(self.begin))
         self.pause = _button("Pause", "pause", "wb-side-by-side-pause", self.toggle)
+        self.pause.disabled = True  # until there are runs
         self.message = pn.pane.HTML("", margin=(6, 8), sizing_mode="stretch_width")
         self.grid = pn.Column(margin=(0, 6), sizing_mode="stretch_width", css_classes=["wb-side-by-side"])
         self.views.param.watch(lambda _: self._guard(self._place), "value")
@@ -141,7 +144,7 @@ class SideBySide(pn.viewable.Viewer):
         options = {VIEWS[n].title: n for n in names}
         self.views.param.update(options=options, value=[options[title] for title in titles])
         self.target, self._drawn_iteration, self.playing, self._observation = 0, -1, True, ()
-        self.pause.label = "Pause"
+        self.pause.param.update(label="Pause", disabled=False)
         self._place()
         self._show_message(f"{len(self.columns)} runs are starting; plots appear when all are ready.")
 
@@ -153,7 +156,7 @@ class SideBySide(pn.viewable.Viewer):
     # ---- snapshots and plots
     def tick(self) -> None:
         """Draw if all runs are at the target iteration, then start the next steps; called periodically."""
-        if not self.columns or not self._all_ready():
+        if not self.columns or not self.session.is_open() or not self._all_ready():
             return
         if self._drawn_iteration != self.target:
             self._drawn_iteration = self.target
@@ -192,24 +195,26 @@ class SideBySide(pn.viewable.Viewer):
 
     def draw(self) -> None:
         """Update every plot of every run, from snapshots of the same iteration."""
-        with pn.io.hold(freeze=True):
-            self._feed()
+        self.redraw(self._steps())
         iterations = {column.snapshot.iteration for column in self.columns if column.snapshot is not None}
         names = [DIVERGENCES[column.key].title for column in self.columns if column.is_over]
         at = ", ".join(text.counter(i) for i in sorted(iterations))
         suffix = f" Stopped: {', '.join(names)}." if names else ""
         self._show_message(f"{self.columns[0].job.experiment.problem.title}, all at iteration {at}.{suffix}")
 
-    def _feed(self) -> None:
-        for column in self.columns:
-            if column.snapshot is None:
-                continue
-            for card in column.cards.values():
-                card.show(
-                    dataset(
-                        card.view, column.snapshot, column.job.experiment, column.job.history, pair=(0, 1)
-                    )
-                )
+    def _steps(self) -> dict[str, Callable[[], None]]:
+        """Return a step for each plot that has data, by a name of its own; it draws the newest snapshot."""
+
+        def draw(column: RunColumn, card: ViewCard) -> None:
+            experiment, history = column.job.experiment, column.job.history
+            card.show(dataset(card.view, column.snapshot, experiment, history, pair=(0, 1)))
+
+        return {
+            f"{column.key} {name}": partial(draw, column, card)
+            for column in self.columns
+            if column.snapshot is not None
+            for name, card in column.cards.items()
+        }
 
     def _place(self) -> None:
         """Lay out a row of headings, then a row of plots per view, one column per run."""
@@ -242,7 +247,7 @@ class SideBySide(pn.viewable.Viewer):
             column.cards = {name: card for name, card in column.cards.items() if name in self.views.value}
         self._invalidate()
         self.grid.objects = rows if self.columns else []
-        self._feed()  # plots that are moved in the layout start again with their first data
+        self.redraw(self._steps())  # plots that are moved in the layout start again with their first data
 
     def refresh(self) -> None:
         """Say in a sentence what the Start button would train, while there are no runs."""

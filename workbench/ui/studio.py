@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import panel as pn
@@ -12,18 +13,22 @@ from panel.util import edit_readonly
 from workbench.ui import style
 from workbench.ui.banner import Banner
 from workbench.ui.controls import Controls
+from workbench.ui.frame_echo import FrameEcho
 from workbench.ui.import_export import ImportExport
 from workbench.ui.initial_run import open_initial
 from workbench.ui.jobs import Jobs, jobs
 from workbench.ui.links import ExploreLink
+from workbench.ui.model_graph import one_message
 from workbench.ui.navigation import Navigation
-from workbench.ui.notifications import guard, notify, on_exception
+from workbench.ui.notifications import guard, notify
+from workbench.ui.page import prepare
+from workbench.ui.redraws import REDRAWS
 from workbench.ui.run_controls import RunControls
 from workbench.ui.runs import RunsPanel
 from workbench.ui.session import Session
 from workbench.ui.share import Share
 from workbench.ui.side_by_side import SideBySide
-from workbench.ui.view_grid import ViewGrid
+from workbench.ui.view_grid import ViewGrid, draw_now
 from workbench.ui.wakeups import Wakeups
 
 #: Milliseconds between two polls of a session, in addition to wake-ups.
@@ -49,12 +54,14 @@ class Studio(pn.viewable.Viewer):
         self.view_grid.reserve(self.banner.height)
         live = pn.Column(self.run_controls, self.banner, self.view_grid, margin=0, sizing_mode="stretch_both")
         self.navigation = Navigation(live, self._page_factories(), self._on_page)
+        self._document, self._pulses = pn.state.curdoc, None
+        self.echo = FrameEcho(lambda frame: REDRAWS.show(self._document, frame))
         self.page = pmui.Page(
             title="VINA workbench",
             sidebar=[self.controls],
             main=self.navigation.main,
             sidebar_width=316,
-            header=[pn.layout.HSpacer(), self.navigation, ExploreLink(self.session)],
+            header=[pn.layout.HSpacer(), self.navigation, ExploreLink(self.session), self.echo],
             sidebar_variant="persistent",
             theme_config=style.THEME,
             sx=style.PAGE_SX,
@@ -63,7 +70,6 @@ class Studio(pn.viewable.Viewer):
         detach_busy_state(self.page)
         guard(lambda: open_initial(self.session, pn.state.session_args))
         self.controls.refresh()
-        self._document, self._pulses = pn.state.curdoc, None
         if self._document is not None:
             self._connect()
 
@@ -73,11 +79,16 @@ class Studio(pn.viewable.Viewer):
             self.navigation.show("live")
 
         return {
-            "side_by_side": lambda: SideBySide(self.session, guard),
+            "side_by_side": self._side_by_side,
             "runs": lambda: RunsPanel(self.session, guard, back),
             "import_export": lambda: ImportExport(self.session, back),
             "share": lambda: Share(self.session, guard),
         }
+
+    def _side_by_side(self) -> SideBySide:
+        page = SideBySide(self.session, guard)
+        page.redraw = self.view_grid.redraw
+        return page
 
     def _on_page(self, page: str) -> None:
         """Update the live views only while their page is open."""
@@ -89,22 +100,38 @@ class Studio(pn.viewable.Viewer):
         """Start polling once the browser has loaded the page; plots sent earlier would arrive incomplete."""
         document, session = self._document, self.session
         session.wake = lambda: WAKEUPS.wake(document)
-        session.open_pages = lambda: max(1, len(WAKEUPS))
+        session.is_open = lambda: REDRAWS.is_open(document)
+        REDRAWS.watch(document, ignored=self.echo.is_answer)
+        self.view_grid.redraw = self._redraw
         pn.state.onload(self._on_load)
         pn.state.on_session_destroyed(lambda context: self.close())
         pn.state.add_periodic_callback(self._on_pulse, PULSE)
 
     def _on_load(self) -> None:
         self._pulses = 0
+        self.session.jobs.warm_up()
         self.session.param.watch(self._update_address, ["experiment", "title"])
         self._update_address()
 
     def _update_address(self, *_events: Any) -> None:
-        """Put the folder name of the run on display into the page's address, for a reload."""
+        """Put the folder name of the run on display, or what is ready to be started, into the page's address,
+        for a reload."""
         job, location = self.session.job, pn.state.location
-        search = f"?run={job.handle.folder.name}" if job is not None else ""
+        search = f"?run={job.handle.folder.name}" if job is not None else self.session.address
         if location is not None and location.search != search:
             location.search = search
+
+    def _redraw(self, steps: dict[str, Callable[[], None]]) -> None:
+        """Draw plots in turn with those of other pages, once the browser has rendered this page."""
+        if self._document in REDRAWS:
+            REDRAWS.request(self._document, steps)
+        else:
+            draw_now(guard, steps)
+
+    def _perform(self, steps: list[Callable[[], None]]) -> None:
+        with one_message(self._document):
+            for step in steps:
+                guard(step)
 
     def _poll(self) -> None:
         guard(self.session.poll)
@@ -117,6 +144,7 @@ class Studio(pn.viewable.Viewer):
             return
         if self._pulses == RENDER_PULSES:
             WAKEUPS.register(self._document, self._poll)
+            REDRAWS.register(self._document, self._perform, self.echo.send)
         if self._pulses == REDRAW_PULSES:
             self.view_grid.draw()
         WAKEUPS.rearm(self._document)
@@ -125,6 +153,7 @@ class Studio(pn.viewable.Viewer):
     def close(self) -> None:
         """Detach the session from its run when the page is closed; may be called twice."""
         WAKEUPS.unregister(self._document)
+        REDRAWS.unregister(self._document)
         self.session.close()
 
     def __panel__(self) -> Any:
@@ -150,12 +179,9 @@ def detach_busy_state(page: pmui.Page) -> None:
 
 def studio() -> Studio:
     """Build the studio page for one browser session; called by ``apps/studio.py`` and `serve`."""
-    pn.extension(
+    prepare(
         "tabulator",
-        notifications=True,
         throttled=True,
-        raw_css=[style.SHEET],
-        exception_handler=on_exception,
         reconnect=True,
         disconnect_notification="The connection to the server is lost; trying again …",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import panel as pn
 import panel_material_ui as pmui
@@ -14,6 +15,8 @@ from workbench.training import Experiment
 from workbench.ui import text
 from workbench.ui.badge import Badge
 from workbench.ui.card import ViewCard, dataset, make_card
+from workbench.ui.menus import Menu
+from workbench.ui.model_graph import one_message
 from workbench.ui.observation import Observation
 from workbench.ui.pairs import pairs_of
 from workbench.ui.session import Session
@@ -38,6 +41,7 @@ class ViewGrid(pn.viewable.Viewer):
     def __init__(self, session: Session, guard: Callable[[Callable[[], None]], None]) -> None:
         super().__init__()
         self.session, self._guard, self.active = session, guard, True
+        self.redraw: Callable[[dict[str, Callable[[], None]]], None] = partial(draw_now, guard)
         self._silent, self._pairs, self._warning = False, None, ""
         self._problem: Problem | None = None  # problem of the data in the cards
         self._applicable: tuple[str, ...] | None = None
@@ -45,7 +49,7 @@ class ViewGrid(pn.viewable.Viewer):
         self.pair, self._reserved = (0, 1), 0
         self.cards: dict[str, ViewCard] = {}
         self.badge, self.observation = Badge(), Observation(session, guard)
-        self.pairs = pmui.Select(
+        self.pairs = Menu(
             label="variables shown",
             size="small",
             width=150,
@@ -175,24 +179,25 @@ class ViewGrid(pn.viewable.Viewer):
         session = self.session
         if session.experiment is None or not self.active:
             return
-        # one message to the browser, and one traversal of the page's models instead of one per plot
-        with pn.io.hold(freeze=True):
-            self._feed()
-
-    def _feed(self) -> None:
-        session = self.session
+        if self.grid.visible == session.unopened:
+            self.grid.visible = not session.unopened  # there is nothing to plot before it is started
         same = self._problem is not None and self._problem == session.experiment.problem
         self._problem = session.experiment.problem
-        for name in self.visible_names:
-            card = self.cards[name]
-            if session.snapshot is None:  # it arrives in a moment: avoid an empty flash
-                card.wait(hidden=not same or name == "losses")
-                continue
-            self._guard(
-                lambda card=card: card.show(
-                    dataset(card.view, session.snapshot, session.experiment, session.history, self.pair)
-                )
-            )
+        steps = {
+            name: partial(self._draw_card, name, hidden=not same or name == "losses")
+            for name in self.visible_names
+        }
+        self.redraw(steps | {"": self._draw_notes})
+
+    def _draw_card(self, name: str, *, hidden: bool) -> None:
+        """Draw one card from the snapshot that is the newest now; ``hidden`` hides its plot without one."""
+        session, card = self.session, self.cards[name]
+        if session.snapshot is None:  # it arrives in a moment: avoid an empty flash
+            return card.wait(hidden=hidden)
+        return card.show(dataset(card.view, session.snapshot, session.experiment, session.history, self.pair))
+
+    def _draw_notes(self) -> None:
+        session = self.session
         self._warn(session.snapshot)
         self.badge.show(
             session.snapshot, " ".join(s for s in missing(session.experiment) if "Round trips" in s)
@@ -218,6 +223,13 @@ class ViewGrid(pn.viewable.Viewer):
 
     def __panel__(self):
         return self._layout
+
+
+def draw_now(guard: Callable[[Callable[[], None]], None], steps: dict[str, Callable[[], None]]) -> None:
+    """Draw plots at once."""
+    with one_message(pn.state.curdoc):
+        for step in steps.values():
+            guard(step)
 
 
 def place_style(columns: int, rows: int, above: int) -> dict[str, str]:

@@ -6,6 +6,7 @@ grow, and a slow session gets fewer frames instead of late ones.
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -52,7 +53,9 @@ class Wakeups:
                 entry[1] = True
         for waiting, entry in due:
             try:
-                waiting.add_next_tick_callback(partial(self._run, waiting, entry))
+                # in a context of its own: that of another page's callback would bring that page's document
+                tick = partial(self._run, waiting, entry)
+                contextvars.Context().run(waiting.add_next_tick_callback, tick)
             except Exception:  # the document was destroyed between the two lines
                 self.unregister(waiting)
 
