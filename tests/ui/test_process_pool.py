@@ -1,10 +1,15 @@
-"""The process for short work ends with the server, however that ends."""
+"""Helper processes: quick work does not wait for expensive work, and they end with the server."""
 
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+
+from workbench.export import FORMATS
+from workbench.ui import process_pool
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,3 +37,25 @@ def test_it_outlives_no_server(tmp_path):
         except subprocess.TimeoutExpired:
             os.kill(worker, signal.SIGKILL)
             raise
+
+
+@pytest.mark.parametrize(("key", "quick"), [("notebook", True), ("weights", True), ("onnx", False)])
+def test_a_quick_format_is_not_written_where_an_expensive_one_is(key, quick):
+    assert process_pool.export_pool(key) is (process_pool.QUICK if quick else process_pool.POOL)
+    assert {process_pool.export_pool(key) for key in FORMATS} == {process_pool.QUICK, process_pool.POOL}
+
+
+def test_quick_work_is_done_while_expensive_work_goes_on(tmp_path, monkeypatch):
+    pools = {name: process_pool.ProcessPool() for name in ("POOL", "QUICK")}
+    for name, pool in pools.items():
+        monkeypatch.setattr(process_pool, name, pool)
+    os.mkfifo(tmp_path / "onnx")
+    expensive = process_pool.export_pool("onnx").submit((tmp_path / "onnx").read_text)  # until it is written
+    try:
+        quick = process_pool.export_pool("notebook").submit(os.getpid)
+        assert quick.result(timeout=60) and not expensive.done()
+    finally:
+        (tmp_path / "onnx").write_text("written")
+    assert expensive.result(timeout=60) == "written"
+    for pool in pools.values():
+        pool.close()

@@ -46,6 +46,8 @@ class ExportFormat(ABC):
     of_run: ClassVar[bool] = False
     #: True for a format whose file belongs to one observation, which the caller chooses
     at_observation: ClassVar[bool] = False
+    #: True for a format that may take minutes to write, and for which quick ones should not wait
+    expensive: ClassVar[bool] = False
 
     def refusal(
         self, architecture: str, function: str = "inverse", capabilities: frozenset[str] | None = None

@@ -40,6 +40,7 @@ class Graph(ExportFormat):
     )
     suffix = ".pt2"
     one_function = True
+    expensive = True
 
     def write(self, fitted: FittedModel, path: Path, function: str = "inverse") -> dict[str, Any]:
         from workbench.export.program import Program, compare

@@ -38,6 +38,7 @@ class Onnx(ExportFormat):
     packages = ("onnx", "onnxscript", "onnxruntime")
     extra = "export"
     one_function = True
+    expensive = True
 
     def write(self, fitted: FittedModel, path: Path, function: str = "inverse") -> dict[str, Any]:
         from workbench.export.program import Program, compare

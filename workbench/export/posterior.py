@@ -36,7 +36,7 @@ def summary(draws: xr.Dataset) -> dict[str, dict[str, Any]]:
 
     from workbench.core.lazy import torch
     from workbench.inference import averages
-    from workbench.inference.file_names import own_names
+    from workbench.inference.datatree import own_names
 
     statistics, own = {}, own_names(draws)
     for name, column in draws.data_vars.items():
@@ -80,7 +80,7 @@ def to_datatree(draws: xr.Dataset) -> xr.DataTree:
     """Draws as the groups that ArviZ reads: ``posterior`` (chain, draw) and ``observed_data``."""
     import xarray as xr
 
-    from workbench.inference.file_names import for_file
+    from workbench.inference.datatree import for_file
 
     groups = {"posterior": for_file(draws).expand_dims({"chain": [0]})}
     groups["posterior"] = groups["posterior"].transpose("chain", "draw", ...)
@@ -108,7 +108,7 @@ def check_path(path: str | Path, *, arviz: bool = False) -> None:
 def write_datatree(tree: xr.DataTree, path: str | Path) -> Path:
     """Write the groups of `Posterior.to_datatree` to ``path``: .nc (NetCDF) or .zarr (a folder; an
     existing store is replaced). Raises `ExportError` for other suffixes."""
-    from workbench.inference.file_names import blanks_apart
+    from workbench.inference.datatree import blanks_apart
 
     path = Path(path)
     check_path(path, arviz=True)
@@ -186,7 +186,7 @@ def default_sentence(fitted: FittedModel) -> str:
 def write_samples(draws: xr.Dataset, path: str | Path, *, arviz: bool = False) -> Path:
     """Write draws to ``path``: .csv or .nc; with ``arviz`` in ArviZ's groups, .nc. Raises `ExportError`
     for other suffixes."""
-    from workbench.inference.file_names import for_file, own_names
+    from workbench.inference.datatree import for_file, own_names
 
     path = Path(path)
     check_path(path, arviz=arviz)

@@ -85,7 +85,7 @@ class ImportExport(pn.viewable.Viewer):
                 )
             path.write_bytes(data)
             run_id = await asyncio.wrap_future(
-                process_pool.POOL.submit(process_pool.import_model, str(path), str(Runs().root))
+                process_pool.QUICK.submit(process_pool.import_model, str(path), str(Runs().root))
             )
             self.session.open(Runs().folder(run_id).path)
             self._show_message("The file passed its checks and is opened as a finished run.", "info")
@@ -132,7 +132,7 @@ class FormatRow(pn.viewable.Viewer):
             source, target = owner.source(), process_pool.transfer_folder("exports") / name
             await self._save()
             observation = tuple(owner.session.observation)
-            future = process_pool.POOL.submit(
+            future = process_pool.export_pool(self.key).submit(
                 process_pool.export_to, str(source), self.key, str(target), observation
             )
             await asyncio.wrap_future(future)

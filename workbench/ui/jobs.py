@@ -20,6 +20,8 @@ from workbench.training import Experiment, Record
 IDLE_SECONDS = 120.0
 #: Largest number of records kept in memory for the curves of a run; the run's folder has them all.
 MAX_HISTORY = 6000
+#: How many of them stay complete when the others are thinned, and how many others then remain at most.
+NEWEST, THINNED = 1000, 3500
 
 
 class Job:
@@ -79,12 +81,22 @@ class Job:
 
 
 def thin(history: list[Record]) -> list[Record]:
-    """Drop every second record of the older half of a history longer than `MAX_HISTORY`, except records with
-    a validation loss."""
+    """Return a history of at most `MAX_HISTORY` records: the newest ones, and older ones at equal distances.
+
+    Of the older ones one in each interval of iterations stays, one with a validation where there is any.
+    """
     if len(history) <= MAX_HISTORY:
         return history
-    half = len(history) // 2
-    return [r for i, r in enumerate(history[:half]) if i % 2 == 0 or r.validation] + history[half:]
+    older, newest, width = history[:-NEWEST], history[-NEWEST:], 1
+    while len(older) > THINNED:
+        width *= 2
+        intervals: dict[int, Record] = {}
+        for record in older:
+            present = intervals.get(record.iteration // width)
+            if present is None or (record.validation and not present.validation):
+                intervals[record.iteration // width] = record
+        older = list(intervals.values())
+    return older + newest
 
 
 class Jobs:
@@ -94,6 +106,12 @@ class Jobs:
         self.backend = backend
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
+
+    def warm_up(self) -> None:
+        """Have a worker ready for the next run. Called once a browser has opened a page, or by a server that
+        was started for its pages; never for a mere request."""
+        if isinstance(self.backend, ProcessBackend):
+            self.backend.warm_up()
 
     def start(self, experiment: Experiment, *, device: str = "auto") -> Job:
         """Start a run of an experiment in a new folder, paused before its first step; returns its job."""
@@ -109,6 +127,11 @@ class Jobs:
         """Return the job with this id, or None if it is not in the registry."""
         with self._lock:
             return self._jobs.get(id)
+
+    def of_folder(self, folder: Path) -> Job | None:
+        """Return the job whose worker has the run in this folder open, or None."""
+        path = folder.resolve()
+        return next((job for job in self.live() if job.handle.folder.resolve() == path), None)
 
     def live(self) -> list[Job]:
         """Return the jobs whose run takes commands, since its worker is alive."""
@@ -158,7 +181,5 @@ def jobs() -> Jobs:
     global _registry
     with _registry_lock:
         if _registry is None:
-            backend = ProcessBackend()
-            backend.warm_up()
-            _registry = Jobs(backend)
+            _registry = Jobs(ProcessBackend())
         return _registry

@@ -8,10 +8,13 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from functools import cache
 from multiprocessing import get_context, parent_process
 from pathlib import Path
@@ -79,14 +82,33 @@ class ProcessPool:
         self._drop()
 
 
-POOL = ProcessPool()
+#: Process for work that may take minutes: expensive exports, diagnostics, inversions. Process for work of
+#: seconds, which does not wait for it: quick exports, and files that are uploaded.
+POOL, QUICK = ProcessPool(), ProcessPool()
+
+
+def export_pool(key: str) -> ProcessPool:
+    """Return the process in which a format, given by its key, is written."""
+    from workbench.export import FORMATS
+
+    return POOL if FORMATS[key].expensive else QUICK
 
 
 def transfer_folder(name: str) -> Path:
     """Return the folder of temporary files, ``exports`` or ``uploads``; it is created if need be."""
     path = home() / name
     path.mkdir(parents=True, exist_ok=True)
+    if name == "exports":
+        _remove_old(path)
     return path
+
+
+def _remove_old(folder: Path) -> None:
+    """Delete exports, and parts of exports that were cut off, once they are over a day old."""
+    for path in folder.iterdir():
+        with suppress(OSError):  # another page may remove it at the same time
+            if time.time() - path.stat().st_mtime > RETENTION_SECONDS:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def new_name(suffix: str) -> str:
@@ -98,7 +120,6 @@ def new_name(suffix: str) -> str:
 # -----------------------------------------------------------------------------
 def _start(niceness: int) -> None:
     import resource
-    from contextlib import suppress
 
     os.environ["OMP_NUM_THREADS"] = "1"
     threading.Thread(target=_exit_with_server, daemon=True).start()
