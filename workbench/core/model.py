@@ -136,6 +136,12 @@ class Model(nn.Module, ABC):
         x (n, D), y (n, M) and ``bounds`` (2, D) of x are in standardised units; bounds may be infinite.
         """
 
+    def keep_together(self, labels: Tensor) -> None:  # noqa: B027 most models do nothing
+        """Keep training rows with the same label (n,) on one side of the model's own splits of the rows.
+
+        Called once, before `prepare`, where rows belong together.
+        """
+
     def after_step(self, progress: float) -> None:  # noqa: B027 most models do nothing
         """Update the model's own state; called after each optimiser step, does nothing by default.
 
