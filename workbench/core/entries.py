@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -24,6 +25,8 @@ from workbench.core.kinds import Kind, describe, kind_of
 Target = TypeVar("Target", bound=Callable[..., Any] | type)
 #: Dunder methods of a public class that users call with arguments.
 _OPERATORS = ("__init__", "__getitem__")
+#: Numbers that functions pass to `whole_number` and `checked_seed`, whose sentences say what is counted.
+_COUNTS = ("n", "draws", "chunk", "seed")
 #: Errors that an argument of another kind than the annotated one leads to.
 _BLAMABLE = (
     TypeError,
@@ -55,11 +58,7 @@ def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return the function with checks around it."""
     parameters = list(inspect.signature(function).parameters.values())
     bound = bool(parameters) and parameters[0].name in ("self", "cls")
-    kinds = {
-        p.name: kind_of(_annotation(p), seed=p.name == "seed")
-        for p in parameters[bound:]
-        if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-    }
+    kinds = {p.name: _kind(p) for p in parameters[bound:] if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
     in_order = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     places = [kinds.get(name) for name in in_order]
     title = function.__qualname__.removesuffix(".__init__").removesuffix(".__getitem__")
@@ -92,6 +91,12 @@ def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
             raise
 
     return entry
+
+
+def _kind(parameter: inspect.Parameter) -> Kind | None:
+    """Return the kind of a parameter; counts and seeds are refused by the function itself."""
+    kind = kind_of(_annotation(parameter), seed=parameter.name == "seed")
+    return replace(kind, may_be=lambda value: True) if kind and parameter.name in _COUNTS else kind
 
 
 def _annotation(parameter: inspect.Parameter) -> str:

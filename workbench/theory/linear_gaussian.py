@@ -42,6 +42,7 @@ class LinearGaussian:
     complete: Tensor
 
     @classmethod
+    @public
     def random(cls, features: int, observed: int, seed: int = 0) -> LinearGaussian:
         """Draw a well-conditioned problem with D = ``features`` unknowns and M = ``observed`` observations.
 
@@ -57,6 +58,7 @@ class LinearGaussian:
         return cls.of(root @ root.T / features + 0.3 * torch.eye(features, dtype=torch.float64), observe)
 
     @classmethod
+    @public
     def of(cls, covariance: Tensor, observe: Tensor) -> LinearGaussian:
         """Return the problem X ~ N(0, Σ), Y = AX for Σ = ``covariance`` and A = ``observe``.
 
