@@ -9,7 +9,7 @@ import panel_material_ui as pmui
 import param
 
 from workbench.ui import text
-from workbench.ui.session import Session
+from workbench.ui.session import SAVED, Session
 
 
 class Banner(pn.viewable.Viewer):
@@ -47,8 +47,20 @@ class Banner(pn.viewable.Viewer):
             description="The network, the optimiser and the curves stay; a critic starts again.",
         )
         self.change.on_click(lambda _: guard(session.change_objective))
+        self.open = pmui.Button(
+            label="Show plots",
+            icon="visibility",
+            variant="outlined",
+            color="default",
+            size="small",
+            margin=(3, 6),
+            css_classes=["wb-open"],
+            description="Open it in a worker, which trains nothing before you press the button above.",
+        )
+        self.open.on_click(lambda _: guard(session.ensure_job))
         self._layout = pn.Row(
             self._text,
+            self.open,
             self.resume,
             self.change,
             margin=0,
@@ -64,6 +76,7 @@ class Banner(pn.viewable.Viewer):
         kind, sentence, resumable = message(self.session)
         self._text.object = f'<div class="wb-message {kind}" role="alert">{text.escape(sentence)}</div>'
         self.resume.visible = resumable
+        self.open.visible = self.session.unopened and not self.session.dirty
         self.change.visible = not self.session.choices.refusal() and self.session.only_objective
         self._layout.visible = bool(sentence)
         self.height = self.HEIGHT if sentence else 0
@@ -78,6 +91,15 @@ def message(session: Session) -> tuple[str, str, bool]:
     refusal = session.choices.refusal()
     if refusal:
         return "info" if session.choices.spec("problem").refusals() else "bad", refusal, False
+    if session.unopened and status.state == SAVED:
+        return "info", f"This run is saved at step {status.iteration}; no worker has it open.", False
+    if session.unopened:
+        return (
+            "info",
+            "This experiment is ready and nothing has been started: look at its settings on the left, and "
+            "press the button above to train it.",
+            False,
+        )
     if status.state == "killed":
         extent = f" up to step {status.saved}" if status.saved >= 0 else ""
         return "bad", f"The worker of this run was killed. Its checkpoint{extent} is safe.", True

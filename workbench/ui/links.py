@@ -7,7 +7,7 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
-from workbench.ui.session import Session
+from workbench.ui.session import Session, run_query
 
 #: Paths of the pages on this server, set at its start; empty where a page is served on its own.
 SERVED_PAGES: set[str] = set()
@@ -39,7 +39,9 @@ class ExploreLink(pn.viewable.Viewer):
         """Point the link to the run on display, and hide it for problems without y."""
         session = self.session
         has_y = session.experiment is not None and bool(session.experiment.problem.shapes.y)
-        run = f"?run={session.job.handle.folder.name}" if session.job is not None else ""
+        run = session.address if session.address.startswith("?run=") else ""
+        if session.job is not None:
+            run = run_query(session.job.handle.folder.name)
         self.button.param.update(visible=has_y and EXPLORER in SERVED_PAGES, href=f".{EXPLORER}{run}")
 
     def __panel__(self) -> Any:

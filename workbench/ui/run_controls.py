@@ -62,18 +62,14 @@ class RunControls(pn.viewable.Viewer):
         """Update labels, enabled buttons and the readout to the session's state."""
         session, state = self.session, self.session.status.state
         running = state == "running"
-        label = (
-            "New run"
-            if session.dirty or state in ("finished", "failed", "stopped", "none", "killed")
-            else "Continue"
-            if session.status.iteration
-            else "Train"
+        is_over = state in ("finished", "failed", "killed", "stopped", "none") or (
+            session.unopened and not session.can_continue
         )
+        label = "New run" if session.dirty or is_over else "Continue" if session.status.iteration else "Train"
         self.play.param.update(label=label, disabled=running and not session.dirty)
         self.pause.disabled = not running
-        is_over = not session.dirty and state in ("finished", "failed", "killed", "stopped", "none")
         for step in (self.one, self.hundred):
-            step.disabled = running or is_over
+            step.disabled = running or (is_over and not session.dirty)
         self.readout.object = readout(session)
 
     def __panel__(self):

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import param
 
@@ -345,6 +346,11 @@ def _only_numbers_differ(status: Status, other: Status) -> bool:
     """True if two statuses differ at most in iteration, loss and speed."""
     numbers = {"iteration": 0, "loss": 0.0, "steps_per_second": 0.0}
     return replace(status, **numbers) == replace(other, **numbers)
+
+
+def run_query(name: str) -> str:
+    """Return the query of the address of a run, by the name of its folder, which may have any letters."""
+    return f"?run={quote(name, safe='')}"
 
 
 def default_observation(experiment: Experiment) -> tuple[float, ...]:

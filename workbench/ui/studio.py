@@ -25,7 +25,7 @@ from workbench.ui.page import prepare
 from workbench.ui.redraws import REDRAWS
 from workbench.ui.run_controls import RunControls
 from workbench.ui.runs import RunsPanel
-from workbench.ui.session import Session
+from workbench.ui.session import Session, run_query
 from workbench.ui.share import Share
 from workbench.ui.side_by_side import SideBySide
 from workbench.ui.view_grid import ViewGrid, draw_now
@@ -117,7 +117,7 @@ class Studio(pn.viewable.Viewer):
         """Put the folder name of the run on display, or what is ready to be started, into the page's address,
         for a reload."""
         job, location = self.session.job, pn.state.location
-        search = f"?run={job.handle.folder.name}" if job is not None else self.session.address
+        search = run_query(job.handle.folder.name) if job is not None else self.session.address
         if location is not None and location.search != search:
             location.search = search
 
