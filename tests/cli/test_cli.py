@@ -159,10 +159,15 @@ def test_what_a_column_suggests_is_a_command_that_trains(shell, hours, tmp_path)
     code, out, _ = shell("table", hours)
     assert code == 0 and "--set problem.period=hour:24" in out and "--set problem.categories=ok" in out
     words = shlex.split(out.strip().splitlines()[-1])[1:]
-    words += [*TINY, "--steps", "1", "--out", str(tmp_path / "run")]
+    words += ["--steps", "1", "--out", str(tmp_path / "run")]
     assert shell(*words)[0] == 0
     problem = RunFolder(tmp_path / "run").open().experiment.problem
-    assert problem.period == {"hour": 24.0} and problem.log == ["flux"] and problem.categories == ["ok"]
+    assert (
+        "--architecture" in words
+        and problem.period == {"hour": 24.0}
+        and problem.log == ["flux"]
+        and problem.categories == ["ok"]
+    )
 
 
 def test_the_syntax_of_the_settings_of_columns_is_told(shell):
@@ -192,10 +197,11 @@ def test_the_sheets_of_a_spreadsheet_are_told(shell, tmp_path):
 
 
 def test_a_boolean_to_infer_as_a_number_is_told(shell, hours, tmp_path):
-    words = ("train", "--data", hours, "--x", "ok", "--y", "hour", *TINY, "--steps", "1")
+    words = ("train", "--data", hours, "--x", "ok", "--y", "hour", "--steps", "1")
     code, _, err = shell(*words, "--out", tmp_path / "one")
     assert code == 0 and "Note: 'ok' has only the values 0 and 1" in err and "categories=['ok']" in err
-    code, _, err = shell(*words, "--set", "problem.categories=ok", "--out", tmp_path / "two")
+    words += ("--architecture", "made", "--set", "problem.categories=ok")
+    code, _, err = shell(*words, "--out", tmp_path / "two")
     assert code == 0 and "'ok'" not in err
 
 

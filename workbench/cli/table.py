@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 from dataclasses import asdict
+from typing import Any
 
 from workbench.cli.text import print_json, print_warnings
 from workbench.core.names import quoted_names
@@ -49,6 +50,8 @@ def _command(args: argparse.Namespace, columns: list[Column]) -> str:
         settings["group_path"] = args.group_path
     if any(column.missing for column in columns):
         settings["missing"] = "drop"
+    if architecture := _architecture(args.file, names, settings):
+        words += ["--architecture", architecture]
     for name, value in settings.items():
         if isinstance(value, dict):
             value = quoted_names(f"{column}:{number:g}" for column, number in value.items())
@@ -56,3 +59,16 @@ def _command(args: argparse.Namespace, columns: list[Column]) -> str:
             value = quoted_names(value)
         words += ["--set", f"problem.{name}={value}"]
     return shlex.join(words)
+
+
+def _architecture(path: str, names: list[str], settings: dict[str, Any]) -> str:
+    """Return the first architecture that learns the last of the columns; "" where the default one does."""
+    from workbench.architectures import ARCHITECTURES
+    from workbench.problems import PROBLEMS
+    from workbench.training import Experiment
+
+    problem = PROBLEMS.make("table", path=path, x_columns=names[-1:], y_columns=names[:-1], **settings)
+    if problem.refusals() or not Experiment(problem).refusals():
+        return ""
+    fits = (key for key in ARCHITECTURES.keys() if not Experiment(problem, key).refusals())
+    return next(fits, "")

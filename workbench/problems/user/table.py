@@ -163,7 +163,7 @@ class TableProblem(Problem):
                 raise DataError(_NO_X, expected=self._options())
             self._ready()
             for sentence in self.warnings():
-                warnings.warn(sentence, DataWarning, stacklevel=2)
+                warnings.warn(sentence, DataWarning, stacklevel=3)  # beyond the check of arguments
 
     def copy(self) -> TableProblem:
         """Return a problem with the same settings and rows; a table given in Python is shared, not copied."""

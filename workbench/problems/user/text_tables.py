@@ -74,8 +74,8 @@ def _frame(rows: bytes, form: Form, encoding: str, name: str, data: bytes) -> pd
     try:
         frame = pd.read_csv(io.BytesIO(rows), decimal=form.decimal, **_options(form, encoding))
     except pd.errors.ParserError as error:
-        _refuse_rows(data, form, encoding, name)
         if "EOF inside string" not in str(error):
+            _refuse_rows(data, form, encoding, name)
             raise
         raise DataError(
             f"The table '{name}' could not be read",
