@@ -98,10 +98,10 @@ class Operator(Hand):
         end = time.monotonic() + self.patience
         while True:
             state = self.session()["state"]
-            found = [value for name, value in state.items() if name.endswith(path)]
-            if found and condition(found[0]):
-                return found[0]
-            assert time.monotonic() < end, f"{path} stays {found}"
+            values = [value for name, value in state.items() if name.endswith(path)]
+            if values and condition(values[0]):
+                return values[0]
+            assert time.monotonic() < end, f"{path} stays {values}"
             self.page.wait_for_timeout(100)
 
     def element(self, part: Part) -> Any:
@@ -172,8 +172,8 @@ class Operator(Hand):
 
     def _another_round(self) -> list[Part]:
         """Visit all parts of the page again where a button led away before the others had their turn."""
-        left = self.enabled - self.turn
-        if not left or self.rounds >= 4:
+        remaining = self.enabled - self.turn
+        if not remaining or self.rounds >= 4:
             return []
         self.rounds += 1
         self.turn -= {identity for identity in self.turn if identity.startswith(AGAIN)}
@@ -199,8 +199,8 @@ class Operator(Hand):
         before = self.session()
         toasts = len(before["toasts"])
         means = getattr(self, f"_{part.kind}")
-        happened = means(part)
-        if happened:
+        in_browser = means(part)
+        if in_browser:
             self.session()
         elif part.kind in VALUES:
             self._arrival(part, before)

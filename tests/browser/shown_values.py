@@ -55,17 +55,17 @@ def retyped(text: str, control: dict[str, Any]) -> str:
 
 def agrees(part: Part, value: Any) -> bool:
     """Return True if a part shows this value of its control."""
-    options = part.control.get("options")
-    named = options if isinstance(options, dict) else {str(each): each for each in options or []}
+    given = part.control.get("options")
+    options = given if isinstance(given, dict) else {str(each): each for each in given or []}
     if part.kind == "toggle":
-        label = next((key for key in named if key.strip() == part.words.strip()), None)
-        chosen = value if isinstance(value, list) and part.control["kind"].startswith("Check") else [value]
-        return label is not None and (named[label] in chosen) == part.shown
+        label = next((key for key in options if key.strip() == part.words.strip()), None)
+        values = value if isinstance(value, list) and part.control["kind"].startswith("Check") else [value]
+        return label is not None and (options[label] in values) == part.shown
     if part.kind == "select":
         several = part.control["kind"].startswith("Multi")
         shown = (part.shown or []) if several else [part.shown]
         values = value if several else [value]
-        return [named.get(each, each) for each in shown if each] == values
+        return [options.get(each, each) for each in shown if each] == values
     if part.kind == "checkbox":
         return part.shown == value
     if part.kind == "slider":

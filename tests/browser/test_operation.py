@@ -24,7 +24,7 @@ def test_every_planted_fault_is_found(browser, tmp_path):
     command = [str(HERE / "inspected_server.py"), "--port", str(port), "--inspect", str(inspect)]
     command += ["--plant", str(HERE / "planted_faults.py")]
     with serving(tmp_path, port, *command) as address:
-        with pytest.raises(AssertionError) as found, guarded_context(browser) as context:
+        with pytest.raises(AssertionError) as failure, guarded_context(browser) as context:
             context.add_init_script(path=SCRIPT)
             page = context.new_page()
             page.goto(address + "inversion")
@@ -42,7 +42,6 @@ def test_every_planted_fault_is_found(browser, tmp_path):
     assert "planted exception: An unexpected error occurred (ValueError: planted)" in faults
     assert "planted wrong value: '5' is shown, the session has 'another' (before: '3')" in faults
     assert "sound" not in faults
-    assert "console: planted" in str(found.value) and "request: https://example.org/planted" in str(
-        found.value
-    )
+    complaint = str(failure.value)
+    assert "console: planted" in complaint and "request: https://example.org/planted" in complaint
     assert any("ValueError: planted" in entry for entry in complaints(tmp_path / "log"))

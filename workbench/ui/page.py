@@ -1,4 +1,4 @@
-"""What every page needs before its components are built: extensions, and style sheets of its server."""
+"""Preparation of a page before its components are built: extensions, style sheets of its own server."""
 
 from __future__ import annotations
 

@@ -90,12 +90,12 @@ class Picker(pn.viewable.Viewer):
         options = {
             option_label(member.title, reasons[member.key]): member.key for member in CATALOGUES[self.kind]
         }
-        disabled = [key for key, reason in reasons.items() if reason]
+        misfits = [key for key, reason in reasons.items() if reason]
         self._silent = True
         try:
             if spec.key in self.select.disabled_options:
                 self.select.disabled_options = []  # a value must not be among the ones of the last choices
-            self.select.param.update(options=options, value=spec.key, disabled_options=disabled)
+            self.select.param.update(options=options, value=spec.key, disabled_options=misfits)
         finally:
             self._silent = False
         self.about.object = about(spec)
