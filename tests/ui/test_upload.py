@@ -4,9 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from workbench.backends import InlineBackend
 from workbench.core.errors import DataError, RefusedError, WorkbenchError
 from workbench.problems import PROBLEMS
 from workbench.ui import example, process_pool, upload
+from workbench.ui.banner import message
+from workbench.ui.controls import Controls
+from workbench.ui.jobs import Jobs
+from workbench.ui.session import Session
 from workbench.ui.upload import Upload, clean_uploads, validate_table
 
 
@@ -146,3 +151,46 @@ def test_the_example_on_the_first_page_has_a_report_too(tmp_path):
     page = target.read_text(encoding="utf-8")
     assert "This run holds no history" not in page and "Learning" in page and " in 0 s" not in page
     assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.fixture
+def with_gaps(tmp_path):
+    """The studio's problem picker with a table of 60 rows of which five lack a value."""
+    table = pd.DataFrame({"a": np.random.default_rng(0).normal(size=60), "b": np.arange(60) ** 1.5})
+    table.loc[:2, "a"], table.loc[57:, "b"] = np.nan, np.nan
+    table.loc[0, "b"] = np.nan
+    table.to_csv(tmp_path / "t.csv", index=False)
+    columns = process_pool.import_table(str(tmp_path / "t.csv"), str(tmp_path / "clean.parquet"))
+    session = Session(Jobs(InlineBackend()))
+    picker = Controls(session, lambda action: action()).pickers["problem"]
+    picker.select.value = "table"
+    picker.editor._offer(tmp_path / "clean.parquet", columns, "t.csv")
+    picker.editor.x.value, picker.editor.y.value = ["a"], ["b"]
+    return session, picker
+
+
+def test_missing_values_are_refused_once_without_code_and_a_button_leaves_the_rows_out(with_gaps):
+    session, picker = with_gaps
+    editor, spec = picker.editor, picker.editor.spec
+    assert editor.leave_out.visible
+    assert "6 of 60 rows have no number" in editor.note.object and "3 in &#x27;a&#x27;" in editor.note.object
+    banner = message(session)[1]
+    assert "missing" not in banner and "beside them" in banner
+    assert "=" not in editor.note.object.partition(">")[2] and "drop" not in editor.note.object
+    editor.leave_out.param.trigger("clicks")
+    assert spec.missing == "drop" and spec.refusals() == [] and spec.rows == 54
+    assert not editor.leave_out.visible and "6 of 60 rows are left out" in editor.note.object
+    assert picker.form.widgets["missing"].value == "drop"  # the form shows what the button has set
+    assert session.choices.refusal() == ""
+    picker.form.widgets["missing"].value = "refuse"
+    assert editor.leave_out.visible and "6 of 60" in editor.note.object
+
+
+def test_the_note_follows_the_kinds_of_the_columns(with_gaps):
+    _, picker = with_gaps
+    picker.editor.leave_out.param.trigger("clicks")
+    menu = picker.editor.kinds.menus["a"]
+    menu.value = "log"  # it has values below zero
+    assert "wb-message bad" in picker.editor.note.object and "another kind" in picker.editor.note.object
+    menu.value = "number"
+    assert "The table is ready" in picker.editor.note.object

@@ -18,6 +18,7 @@ import param
 
 from workbench.core.errors import DataError, SpecError
 from workbench.core.spec import Spec
+from workbench.problems.user.numbers import GapsError
 from workbench.training.settings import Training
 from workbench.ui import process_pool, text
 from workbench.ui.column_kinds import LISTS, ColumnKinds
@@ -66,13 +67,24 @@ class Upload(pn.viewable.Viewer):
             description="The values that are given when x is inferred.",
             **options,
         )
-        self.kinds = ColumnKinds(spec, on_change)
-        self.note = pn.pane.HTML("", margin=(0, 6), width=284)
+        self.kinds = ColumnKinds(spec, self._on_kinds)
+        self._about = ""  # the file that was uploaded
+        self.note = pn.pane.HTML("", margin=(0, 6), width=284, css_classes=["wb-table-note"])
+        self.leave_out = pmui.Button(
+            label="Leave out these rows",
+            icon="filter_alt",
+            variant="outlined",
+            size="small",
+            margin=(4, 6),
+            visible=False,
+            css_classes=["wb-leave-out"],
+        )
+        self.leave_out.on_click(lambda _: self._leave_out())
         self.file.param.watch(self._on_upload, "value")
         self.x.param.watch(lambda event: self._on_columns("x_columns", event.new), "value")
         self.y.param.watch(lambda event: self._on_columns("y_columns", event.new), "value")
-        self._layout = pn.Column(self.file, self.note, self.x, self.y, self.kinds, margin=0)
-        self._state()
+        self._layout = pn.Column(self.file, self.note, self.leave_out, self.x, self.y, self.kinds, margin=0)
+        self.refresh()
 
     async def _on_upload(self, event: param.parameterized.Event) -> None:
         if not event.new:
@@ -88,7 +100,7 @@ class Upload(pn.viewable.Viewer):
             path, clean = uploads / process_pool.new_name(suffix), uploads / process_pool.new_name(".parquet")
             path.write_bytes(data)
             columns = await asyncio.wrap_future(
-                process_pool.POOL.submit(process_pool.import_table, str(path), str(clean))
+                process_pool.QUICK.submit(process_pool.import_table, str(path), str(clean))
             )
             self._offer(clean, columns, name)
         except Exception as error:
@@ -112,8 +124,13 @@ class Upload(pn.viewable.Viewer):
         refusals = [f"{c['name']}: {c['refusal'] or c['reason']}" for c in columns if c["name"] not in usable]
         suffix = f" Left out: {'; '.join(refusals)[:400]}" if refusals else ""
         rows = columns[0]["rows"]
-        self._show_message(f"{name[:60]}: {rows} rows, {len(usable)} columns.{suffix}", "info")
+        self._about = f"{name[:60]}: {rows} rows, {len(usable)} columns.{suffix}"
+        self.refresh()
         self._on_change("path", str(clean))
+
+    def _on_kinds(self, name: str, value: Any) -> None:
+        self.refresh()
+        self._on_change(name, value)
 
     def _on_columns(self, setting: str, columns: list[str]) -> None:
         if list(columns) == list(getattr(self.spec, setting)):
@@ -124,13 +141,35 @@ class Upload(pn.viewable.Viewer):
             self._on_error(error)
             return
         self.kinds.show([*self.spec.x_columns, *self.spec.y_columns])
-        self._state()
+        self.refresh()
         self._on_change(setting, columns)
 
-    def _state(self) -> None:
-        refusals = self.spec.refusals()
-        warnings = [] if refusals else self.spec.warnings(Training().samples)
-        self._show_message(refusals[0] if refusals else " ".join(["The table is ready.", *warnings]), "info")
+    def _leave_out(self) -> None:
+        """Drop the rows that miss a value, here and in whatever columns are chosen later."""
+        self.spec.set("missing", "drop")
+        self.refresh()
+        self._on_change("missing", "drop")
+
+    def refresh(self) -> None:
+        """Say whether the table can be trained on with the present settings, and if not, what to do."""
+        error = self.spec.error if self.spec.path and self.spec.x_columns else None
+        self.leave_out.visible = isinstance(error, GapsError)
+        if isinstance(error, GapsError):
+            sentence = f"{error.rows} of {error.total} rows have no number in every column ({error.found})."
+            self._show_message(sentence, "bad")
+        elif error is not None:
+            self._show_message(text.without_code(error, "choose another kind for the column below"), "bad")
+        elif refusals := self.spec.refusals():
+            self._show_message(f"{self._about} {refusals[0]}".strip(), "info")
+        else:
+            sentences = ["The table is ready.", *self._left_out(), *self.spec.warnings(Training().samples)]
+            self._show_message(" ".join(sentences).replace("set samples=", "set Samples to "), "info")
+
+    def _left_out(self) -> list[str]:
+        """Return a sentence on the rows that are left out because they miss a value, if there are any."""
+        total = max((column["rows"] for column in self.kinds.columns.values()), default=0)
+        count = total - self.spec.rows
+        return [f"{count} of {total} rows are left out."] if self.spec.missing == "drop" and count > 0 else []
 
     def _show_message(self, sentence: str, kind: str) -> None:
         self.note.object = f'<div class="wb-message {kind}">{text.escape(sentence)}</div>'
