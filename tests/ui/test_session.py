@@ -1,16 +1,18 @@
 """The session: what a page does with a run, without a browser and without a worker process."""
 
 from dataclasses import replace
+from urllib.parse import parse_qs
 
 import pytest
 
+import workbench as wb
 from workbench.backends import InlineBackend
 from workbench.core.errors import WorkbenchError
 from workbench.training import Runs
 from workbench.ui.banner import Banner
 from workbench.ui.initial_run import open_initial
 from workbench.ui.jobs import Jobs, thin
-from workbench.ui.session import Session, fixed_values
+from workbench.ui.session import Session, fixed_values, run_query
 
 SMALL = {"transforms": 2, "width": 8, "depth": 1}
 
@@ -213,7 +215,18 @@ def test_a_saved_run_in_the_address_waits_for_a_click(session):
     assert joined.job.handle.folder == folder and joined.job.handle.status().iteration == 6
 
 
-@pytest.mark.parametrize("arguments", [{"e": [b"nonsense"]}, {"run": [b"../../etc"]}, {"colour": [b"blue"]}])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"e": [b"nonsense"]},
+        {"e": [b"http://[::1/?e="]},
+        {"e": [b"\xff"]},
+        {"run": [b"../../etc"]},
+        {"run": [b"\0"]},
+        {"run": [b"a" * 5000]},
+        {"colour": [b"blue"]},
+    ],
+)
 def test_an_invalid_address_is_reported_and_the_example_is_shown(session, arguments):
     open_initial(session, arguments)
     assert session.messages[0][0] == "warning" and "gnored" in session.messages[0][1]
@@ -299,3 +312,21 @@ def test_an_observation_of_many_numbers_is_typed_into_one_field(session):
     for wrong in ("0.1, 0.2", "a, b"):
         field.line.value = wrong
     assert len(errors) == 2 and "10 numbers" in errors[0] and session.observation == (0.1,) * 10
+
+
+@pytest.mark.parametrize("name", ["my_run-1", "Long run, 2nd try", "größer & besser", "a%20b?run=c"])
+def test_a_run_with_a_name_of_its_own_is_listed_and_opened(session, name):
+    """As ``workbench train --out .../runs/NAME`` makes it."""
+    experiment = session.choices.experiment()
+    run = wb.Run(experiment, device="cpu", folder=Runs().root / name)
+    run.step()
+    run.save()
+    run.folder.ownership.release()
+    assert name in [info.id for info in Runs().list()]
+    query = parse_qs(run_query(name).removeprefix("?"))
+    assert query == {"run": [name]}
+    open_initial(session, {"run": [query["run"][0].encode()]})
+    assert session.experiment == experiment and session.status.iteration == 1 and not session.messages
+    session.open(Runs().folder(name).path)
+    session.poll()
+    assert session.job.handle.folder.name == name and session.status.iteration == 1
