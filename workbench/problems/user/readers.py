@@ -8,6 +8,7 @@ a list before the store is opened, and object arrays are refused.
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -144,8 +145,20 @@ def is_instance(value: Any, package: str, name: str) -> bool:
 
 
 def split_path(source: str | Path, group_path: str = "") -> tuple[Path, str]:
-    """Return the path of a file, with ``~`` as the home folder, and the group that follows a ``#``."""
-    path = Path(source).expanduser()
+    """Return the path of a file, with ``~`` as the home folder, and the group that follows a ``#``.
+
+    Raises `DataError` for a text that no file can have as its path, such as one with a NUL.
+    """
+    try:
+        path = Path(source).expanduser()
+        if b"\0" in os.fsencode(path):
+            raise ValueError("a NUL in it")
+    except (ValueError, RuntimeError) as error:  # letters without an encoding; a user who is unknown
+        raise DataError(
+            "The table has no usable path",
+            expected="the path of a file",
+            found=f"{str(source)[:80]!r} ({error})",
+        ) from error
     file, mark, group = str(path).rpartition("#")
     if mark and not group_path and not path.exists() and Path(file).exists():
         return Path(file), group
