@@ -110,36 +110,48 @@ def test_categories_of_columns_with_different_numbers_have_their_own_probabiliti
 def test_a_mixed_density_is_normalised_and_that_of_the_draws():
     torch.manual_seed(0)
     model = ARCHITECTURES.make("made", orders=2).build(Shapes(2, 0, categories=(3, 0))).double().eval()
-    grid = torch.linspace(-60, 60, 24_001, dtype=torch.float64)
+    grid = torch.linspace(-60, 60, 8001, dtype=torch.float64)
     with torch.no_grad():
         masses = []
         for number in range(3):
             points = torch.stack([torch.full_like(grid, float(number)), grid], 1)
             masses.append(float(model.log_prob(points, None).exp().sum() * (grid[1] - grid[0])))
-        z = torch.randn(8000, model.latent_features, generator=torch.Generator().manual_seed(0)).double()
+        z = torch.randn(4000, model.latent_features, generator=torch.Generator().manual_seed(0)).double()
         draws = model.draw(z, None)
     assert sum(masses) == pytest.approx(1.0, abs=1e-4)
-    assert [float((draws[:, 0] == k).double().mean()) for k in range(3)] == pytest.approx(masses, abs=0.025)
+    assert [float((draws[:, 0] == k).double().mean()) for k in range(3)] == pytest.approx(masses, abs=0.035)
 
 
-def test_the_recommended_experiment_of_categories_learns_their_probabilities():
+def oaks(rows: int = 1200) -> wb.TableProblem:
     random = np.random.default_rng(0)
-    size = random.normal(size=1200)
+    size = random.normal(size=rows)
     oak = 1 / (1 + np.exp(-2 * size))
-    rows = pd.DataFrame({"kind": np.where(random.random(1200) < oak, "oak", "ash"), "size": size})
-    task = wb.TableProblem(rows, x=["kind"], y=["size"], categories=["kind"])
-    experiment = wb.Experiment.recommended(task)
+    table = pd.DataFrame({"kind": np.where(random.random(rows) < oak, "oak", "ash"), "size": size})
+    return wb.TableProblem(table, x=["kind"], y=["size"], categories=["kind"])
+
+
+def test_the_recommended_experiment_of_categories_works_and_answers_with_labels():
+    experiment = wb.Experiment.recommended(oaks())
     assert experiment.refusals() == [] and experiment.training.samples == 1200
-    run = wb.Run(experiment, device="cpu").train(progress=False)
+    run = wb.Run(experiment.replace(steps=2), device="cpu").train(progress=False)
+    posterior = run.posterior([1.5])
+    best = posterior.map()
+    assert best["kind"].item() in ("ash", "oak")
+    assert float(posterior.log_prob(best)) == pytest.approx(best.log_prob, abs=1e-6)
+    table = posterior.summary()
+    assert list(table.index) == ["kind[ash]", "kind[oak]"]
+    assert table["mean"].sum() == pytest.approx(1.0) and table["mean"].max() >= 0.5
+    both = run.posterior([[1.5], [-1.5]])
+    assert both.map()["kind"].shape == (2,) and len(both.summary()) == 4
+
+
+@pytest.mark.slow
+def test_the_recommended_experiment_of_categories_learns_their_probabilities():
+    run = wb.Run(wb.Experiment.recommended(oaks()), device="cpu").train(progress=False)
     points = np.linspace(-1.5, 1.5, 7)
     share = run.posterior(points[:, None]).log_prob([[1.0]]).exp()[:, 0].numpy()
     np.testing.assert_allclose(share, 1 / (1 + np.exp(-2 * points)), atol=0.1)
-    posterior = run.posterior([1.5])
-    assert posterior.map()["kind"].item() == "oak" and posterior.map().log_prob <= 0
-    table = posterior.summary()
-    assert list(table.index) == ["kind[ash]", "kind[oak]"]
-    assert table["mean"].sum() == pytest.approx(1.0) and table["mean"].iloc[1] > 0.85
-    assert float(posterior.log_prob(posterior.map())) == pytest.approx(posterior.map().log_prob, abs=1e-6)
+    assert run.posterior([1.5]).map()["kind"].item() == "oak"
 
 
 @pytest.mark.parametrize("rows", [49, 50, 63, 64])

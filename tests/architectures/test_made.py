@@ -15,7 +15,7 @@ import workbench as wb
 from tests.architectures.properties import batch, build_model
 from workbench.architectures import ARCHITECTURES, MadeModel
 from workbench.core.capability import Capability
-from workbench.core.errors import DataError
+from workbench.core.errors import DataError, DataWarning
 from workbench.core.shapes import Shapes
 from workbench.nn.masked_network import Categories, MaskedNetwork, NormalMixture
 from workbench.objectives import OBJECTIVES
@@ -149,7 +149,8 @@ def test_categories_and_outputs_must_fit(tmp_path):
     assert "up to 3 categories" in said(problem, "made", outputs="binary")[0]
     assert said(problem, "made", outputs="categorical", categories=3) == []
     assert "first, second, sum are categories; choose MADE" in said(problem, "realnvp")[0]
-    plain = wb.TableProblem(coins(tmp_path), x=names)
+    with pytest.warns(DataWarning, match="categories="):
+        plain = wb.TableProblem(coins(tmp_path), x=names)
     assert "are quantities; choose gaussian or mixture" in said(plain, "made", outputs="binary")[0]
     assert said(plain, "made") == said(plain, "realnvp") == []
     with pytest.raises(DataError, match="whole numbers"):
