@@ -223,3 +223,30 @@ def test_requests_alone_start_nothing(studio):
     while time.monotonic() < end:
         assert children(process.pid) <= before and sorted(home.rglob("*")) == files
         time.sleep(0.1)
+
+
+@pytest.mark.slow
+def test_apps_that_panel_serves_are_guarded(tmp_path):
+    """From the first page on: that page's own websocket is refused already, and nothing is started for it."""
+    port, home = free_port(), tmp_path / "home"
+    environment = {**os.environ, "WORKBENCH_HOME": str(home), "PYTHONPATH": str(ROOT)}
+    words = [sys.executable, "-m", "panel", "serve", "apps/studio.py", "apps/compare.py", "--port", str(port)]
+    process = subprocess.Popen(words, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
+    try:
+        target, end = Target(port), time.monotonic() + 60
+        while True:
+            try:
+                page = target.get("/studio", host="evil.example")
+                break
+            except OSError:
+                assert time.monotonic() < end
+                time.sleep(0.2)
+        evil = {"host": "evil.example", "origin": "http://evil.example"}
+        assert target.websocket(page.token, path="/studio/ws", **evil)[0] == 403
+        for path in ("/studio", "/compare", "/static/js/bokeh.min.js"):
+            assert target.get(path, host="evil.example").status == 403
+        assert target.get("/compare").status == 200
+        assert not children(process.pid) and not home.exists()
+    finally:
+        process.terminate()
+        process.wait(60)
