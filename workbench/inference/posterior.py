@@ -204,6 +204,8 @@ class Posterior(Shown):
             elif values.ndim != 2:
                 form = "(n, D), or (k, n, D) for k observations" if self.many else "(n, D)"
                 raise SpecError("x has the wrong shape", expected=form, found=str(values.shape))
+        if values.shape[-1] != (width := len(self.fitted.x)):
+            raise SpecError("x has the wrong shape", expected=f"{width} columns", found=str(values.shape))
         log_prob = self._log_prob(values, dims)
         if not has_names:
             return log_prob

@@ -14,6 +14,8 @@ from bokeh.models import FixedTicker
 from bokeh.resources import INLINE
 
 from workbench.core.entries import public
+from workbench.core.errors import DataError
+from workbench.core.kinds import describe
 from workbench.plots.posteriors import MARKERS
 from workbench.plots.style import FIGURE, LEGEND, SERIES, dimensions, fix_axes, line, overlay, register
 
@@ -93,7 +95,16 @@ def trends(data: xr.Dataset) -> hv.Overlay:
 
 @public
 def figure(parts: Sequence[xr.Dataset], *, width: int = 560, height: int = 360) -> hv.Layout:
-    """Arrange one trend plot per Dataset in a column; ``width`` and ``height`` of each are in pixels."""
+    """Arrange one trend plot per Dataset in a column; ``width`` and ``height`` of each are in pixels.
+
+    Raises `DataError` for anything but Datasets such as those of `workbench.studies.figures`.
+    """
+    if strangers := [part for part in parts if "connected" not in getattr(part, "attrs", {})]:
+        raise DataError(
+            "A figure of a study shows its Datasets",
+            expected="what studies.figures gives",
+            found=describe(strangers[0]),
+        )
     size = {"responsive": False, "width": width, "height": height}
     plots = [trends(part).opts(hv.opts.Overlay("Trends", **size)) for part in parts]
     return hv.Layout(plots).cols(1).opts(shared_axes=False)
@@ -103,6 +114,8 @@ def figure(parts: Sequence[xr.Dataset], *, width: int = 560, height: int = 360) 
 def save_figure(parts: Sequence[xr.Dataset], path: str | Path) -> Path:
     """Write the trend plots of these Datasets to an HTML file that works offline; return its path."""
     path = Path(path)
+    if not len(parts):
+        raise DataError("There is no plot to write", expected="one Dataset or more", found="none")
     # not with hv.save, whose page loads icons from the network
     page = file_html(hv.render(figure(parts), backend="bokeh"), INLINE, title="Figure of a study")
     path.write_text(page, encoding="utf-8")

@@ -55,6 +55,14 @@ class SnapshotRequest:
                 expected="a key or a list of them",
                 found=describe(self.views),
             )
+        if not isinstance(self.fresh, bool):
+            raise SpecError(
+                "'fresh' of a snapshot's request", expected="True or False", found=describe(self.fresh)
+            )
+        if self.observation is not None and not hasattr(self.observation, "__iter__"):
+            raise SpecError(
+                "The observation of a snapshot is a list of numbers", found=describe(self.observation)
+            )
         views = (self.views,) if isinstance(self.views, str) else tuple(self.views)
         object.__setattr__(self, "since", whole_number(self.since, "iteration that records follow", low=0))
         object.__setattr__(self, "views", views)
