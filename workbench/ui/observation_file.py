@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from workbench.core.errors import DataError
 from workbench.core.spreadsheet import original_text
 
 SUFFIXES = (".csv", ".txt", ".npz", ".npy", ".nc")
-MAX_BYTES = 16 * 2**20
+MAX_BYTES, MAX_UNPACKED_BYTES = 16 * 2**20, 64 * 2**20
 #: First bytes of each kind of file.
 SIGNATURES = {
     ".npz": (b"PK\x03\x04",),
@@ -97,6 +98,15 @@ def _is_number(word: str) -> bool:
 
 
 def _numpy(file: Path, names: list[str]) -> np.ndarray:
+    if file.suffix == ".npz":
+        with zipfile.ZipFile(file) as archive:  # a small archive may unpack to a large one
+            size = sum(member.file_size for member in archive.infolist())
+        if size > MAX_UNPACKED_BYTES:
+            raise DataError(
+                "The file is too large when it is unpacked",
+                expected=f"at most {MAX_UNPACKED_BYTES // 2**20} MB",
+                found=f"{size / 2**20:.0f} MB",
+            )
     content = np.load(file, allow_pickle=False)
     if isinstance(content, np.ndarray):
         return content
