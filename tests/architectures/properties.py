@@ -30,8 +30,9 @@ CASES = [
 #: the properties do not depend on the size of the networks
 SMALL = {"transforms": 3, "width": 16, "depth": 2, "members": 2}
 _TINY = {"transforms": 2, "width": 8, "depth": 1}
-#: numerical inverses are slow: two shapes by default, the others with the slow tests
+#: numerical inverses are slow: two shapes by default, one for the slowest member; the rest are slow tests
 _QUICK = (Shapes(2, 0), Shapes(3, 1))
+SLOWEST = "unconstrained_neural_autoregressive"
 
 
 def name_of(value: object) -> str:
@@ -57,11 +58,16 @@ def parametrize_cases(cases: list[tuple[str, Shapes]]):
             key,
             shapes,
             id=f"{key}-{name_of(shapes)}",
-            marks=[pytest.mark.slow] if numerical(key) and shapes not in _QUICK else [],
+            marks=[pytest.mark.slow] if is_slow(key, shapes) else [],
         )
         for key, shapes in cases
     ]
     return pytest.mark.parametrize(("key", "shapes"), parameters)
+
+
+def is_slow(key: str, shapes: Shapes) -> bool:
+    """True for cases that take too long for the default suite."""
+    return shapes not in (_QUICK[:1] if key == SLOWEST else _QUICK) and numerical(key)
 
 
 def small(key: str) -> dict:

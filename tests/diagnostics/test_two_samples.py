@@ -28,6 +28,7 @@ def test_the_accuracy_is_that_of_the_best_classifier(classifier):
     assert abs(c2st(gaussian(500, 0.0, 0), gaussian(500, 1.5, 1), classifier=classifier) - best) < 0.04
 
 
+@pytest.mark.slow
 def test_neighbours_do_not_see_how_thin_a_surface_is_and_a_network_does():
     first, second = gaussian(300, 0.0, 0), gaussian(300, 0.0, 1)
     first[:, 1], second[:, 1] = 0.5 * first[:, 0], 0.5 * second[:, 0] + 0.1 * second[:, 1]

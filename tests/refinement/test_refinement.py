@@ -200,6 +200,7 @@ def short_run():
     return run
 
 
+@pytest.mark.slow
 def test_rounds_where_only_a_simulator_is_known_gain(short_run):
     y, unit = [0.3, -0.2], 0.05
     posterior = refine(short_run, y, simulations=500, rounds=2, steps=500)

@@ -104,6 +104,7 @@ def test_the_evidence_is_that_of_the_grid(refined):
     assert posterior.gain.log_evidence_error < 0.2
 
 
+@pytest.mark.slow
 def test_what_lies_beyond_the_modelled_region_is_the_networks(refined, monkeypatch):
     """Modelled is only what is within one standard deviation: half of the posterior is beyond."""
     problem, y, _ = refined

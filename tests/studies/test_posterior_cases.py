@@ -26,7 +26,11 @@ GRIDS = {
 }
 
 
-@pytest.mark.parametrize("key", GRIDS)
+#: One grid by default, the others with the slow tests.
+QUICK = [key if key == "latent_dimension" else pytest.param(key, marks=pytest.mark.slow) for key in GRIDS]
+
+
+@pytest.mark.parametrize("key", QUICK)
 def test_the_smallest_grid_is_a_whole_table(key, tmp_path):
     study = STUDIES.make(key, **(TINY | GRIDS[key]))
     data = run(study, out=tmp_path, device="cpu")
