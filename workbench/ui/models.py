@@ -165,6 +165,7 @@ class Models(pn.viewable.Viewer):
             return
         data, name = bytes(event.new), str(self.file.filename or "model.zip")
         self.file.value = None
+        self._show_message("Checking the file …")
         path = process_pool.transfer_folder("uploads") / process_pool.new_name(".zip")
         try:
             if len(data) > MAX_MODEL_BYTES:

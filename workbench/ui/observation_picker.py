@@ -271,6 +271,7 @@ class ObservationPicker(pn.viewable.Viewer):
             return
         data, name = bytes(event.new), str(self.file.filename or "")
         self.file.value = None
+        self._show_message("Reading the file …", "info")
         path = None
         try:
             suffix = validate_file(data, name)
