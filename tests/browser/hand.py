@@ -78,7 +78,10 @@ class Hand:
         if chosen < 0 and not isinstance(part.shown, list):
             self.page.keyboard.press("Escape")
             return agrees(part, self._value(part, self.latest))  # the only entry
-        chosen = max(chosen, 0)  # all of several are chosen: take one away
+        if chosen < 0:  # all of several are chosen: take one away
+            chosen = items.evaluate_all(
+                "(all, taken) => all.findIndex((e) => taken.includes(e.innerText.trim()))", taken
+            )
         if self.keyboard:
             items.nth(chosen).focus()
             self.page.keyboard.press("Enter")
