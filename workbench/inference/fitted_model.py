@@ -16,7 +16,7 @@ from workbench.core.entries import public
 from workbench.core.errors import SpecError
 from workbench.core.lazy import torch
 from workbench.core.markup import Shown, variables_text
-from workbench.core.named_values import as_tensor
+from workbench.core.named_values import as_tensor, named_values, number_array
 from workbench.core.numbers import check_memory, checked_seed, whole_number
 from workbench.core.observation import checked_rows, checked_values
 from workbench.core.variable import Variable, named
@@ -306,8 +306,10 @@ class FittedModel(Shown):
         """Convert an observation, given in order or by name, to a tensor; an array keeps its shape."""
         if isinstance(observation, torch.Tensor) or not self.y:
             return as_tensor(observation, "observation", f"{len(self.y)} numbers").to(torch.float64)
-        if isinstance(observation, np.ndarray) and observation.dtype.kind in "fiub":
-            return as_tensor(observation, "observation", f"{len(self.y)} numbers").to(torch.float64)
+        by_name = named_values(observation, self.y) is not None
+        numbers = None if by_name else number_array(observation)
+        if numbers is not None:
+            return torch.from_numpy(np.array(numbers))
         rows, many = checked_rows(observation, self.y)
         return torch.from_numpy(rows if many else rows[0])
 
