@@ -99,6 +99,7 @@ def test_the_command_line_lists_them(home, capsys):
     assert all(words in cards[name]["message"] for name, words in home.items())
 
 
+@pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame")  # of Panel's table
 def test_the_pages_list_them(home):
     from workbench.backends import InlineBackend
     from workbench.studies.results_table import _runs
