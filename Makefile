@@ -29,7 +29,7 @@ serve: $(VENV)/.installed-export  ## the studio on http://localhost:$PORT (5006)
 	$(BIN)/python -m workbench serve --port $(PORT)
 
 compare: $(VENV)/.installed-export  ## studies and runs side by side, on the same port
-	BOKEH_RESOURCES=server $(BIN)/python -m panel serve apps/compare.py --port $(PORT)
+	$(BIN)/python -m workbench serve --page compare --port $(PORT)
 
 posterior: $(VENV)/.installed-export  ## the posterior of any trained model, on the same port
 	$(BIN)/python -m workbench explore --port $(PORT)
