@@ -325,7 +325,7 @@ def number_array(values: Any) -> np.ndarray | None:
             return None
         values = values.detach().cpu().double().numpy()
     if isinstance(values, np.ma.MaskedArray) and values.dtype.kind in "biuf":
-        return values.astype(np.float64).filled(np.nan)
+        return np.ma.filled(values.astype(np.float64), np.nan)
     try:
         array = np.asarray(values)
         if array.size and array.dtype.kind not in "biufO":

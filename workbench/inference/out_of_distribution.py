@@ -287,8 +287,8 @@ class _Part:
             low, high = math.exp(low), math.exp(high)
         low = max(low, self.range[0], self.variable.low)
         high = min(high, self.range[1], self.variable.high)
-        low, high = value_text(self.variable, low, 3, unit=False), value_text(self.variable, high, 3)
-        return f"about {low} to {high}"
+        first = value_text(self.variable, low, 3, unit=False)
+        return f"about {first} to {value_text(self.variable, high, 3)}"
 
     def _place(self, value: float) -> float:
         """Return the value, or its logarithm, as mean and spread are meant."""

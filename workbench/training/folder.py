@@ -338,6 +338,6 @@ def _check_status(status: dict[str, Any]) -> None:
         if value is None:
             status.pop(name, None)
         elif type(value) not in kinds or (isinstance(value, int) and abs(value) >= 2**63):
-            noun = {(str,): "a text", (int,): "a whole number"}.get(kinds, "a number")
+            noun = "a text" if str in kinds else "a number" if float in kinds else "a whole number"
             content = f"status.json has {name} {str(value)[:40]!r}"
             raise RunError("The status is damaged", expected=f"{name} as {noun}", found=content)
