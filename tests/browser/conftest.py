@@ -60,7 +60,7 @@ def serving(folder: Path, port: int, *command: str, **variables: str) -> Iterato
 #: A page was closed just when the server had written to it, as Bokeh and Tornado tell.
 CLOSED = re.compile(
     r"^WARNING:bokeh\.server\.views\.ws:Failed sending message as connection was closed$"
-    r"|^Task exception was never retrieved\nfuture:[^\n]*WebSocketClosedError"
+    r"|^(?:ERROR:asyncio:)?Task exception was never retrieved\nfuture:[^\n]*WebSocketClosedError"
     r".*?^tornado\S*WebSocketClosedError$",
     re.MULTILINE | re.DOTALL,
 )

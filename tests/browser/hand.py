@@ -18,6 +18,7 @@ class Hand:
     page: Any
     keyboard: bool
     patience: float
+    choices: dict[str, str]
     files: Callable[[str], Path | None]
     latest: dict[str, Any]
     downloads: dict[str, tuple[str, Path]]
@@ -65,23 +66,25 @@ class Hand:
         self._press(part, "Space")
 
     def _select(self, part: Part) -> bool:
+        options = part.control.get("options") or []
+        if isinstance(part.shown, list) and len(part.shown) >= len(options):
+            self._take_away(part)
+            return False
         self._press(part, "Enter")
         items = self.page.locator("[role=option], [role=menuitem]").locator("visible=true")
         items.first.wait_for()
         taken = part.shown if isinstance(part.shown, list) else [part.shown]
+        wanted = self.choices.get((part.control.get("css") or [""])[0], "")
         chosen = items.evaluate_all(
-            "(all, taken) => all.findIndex((e) => e.getAttribute('aria-disabled') !== 'true' && "
+            "(all, [taken, wanted]) => all.findIndex((e) => e.getAttribute('aria-disabled') !== 'true' && "
             "!e.classList.contains('Mui-disabled') && e.innerText.trim() && "
-            "!taken.includes(e.innerText.trim()))",
-            taken,
+            "!taken.includes(e.innerText.trim()) && e.innerText.includes(wanted))",
+            [taken, wanted],
         )
-        if chosen < 0 and not isinstance(part.shown, list):
+        if chosen < 0:
             self.page.keyboard.press("Escape")
+            assert not isinstance(part.shown, list), "no entry can be chosen"
             return agrees(part, self._value(part, self.latest))  # the only entry
-        if chosen < 0:  # all of several are chosen: take one away
-            chosen = items.evaluate_all(
-                "(all, taken) => all.findIndex((e) => taken.includes(e.innerText.trim()))", taken
-            )
         if self.keyboard:
             items.nth(chosen).focus()
             self.page.keyboard.press("Enter")
@@ -94,6 +97,15 @@ class Hand:
             with suppress(Error):  # it closes just now
                 items.first.press("Escape", timeout=500)
         raise AssertionError("the menu does not close")
+
+    def _take_away(self, part: Part) -> None:
+        """Take the last of the chosen entries away, by its own button or key."""
+        chip = self.element(part).query_selector_all(".MuiChip-root")[-1]
+        if self.keyboard:
+            chip.focus()
+            self.page.keyboard.press("Delete")
+        else:
+            chip.query_selector(".MuiChip-deleteIcon").click()
 
     def _press(self, part: Part, key: str = "Enter") -> None:
         element = self.element(part)
@@ -155,7 +167,8 @@ class Hand:
             boxes[0].focus() if self.keyboard else None
             self.page.keyboard.press("Space") if self.keyboard else boxes[0].click()
             return
-        self.element(part).query_selector_all(".tabulator-row .tabulator-cell")[0].click()
+        cells = self.element(part).query_selector_all(".tabulator-row .tabulator-cell")
+        next(cell for cell in cells if cell.is_visible()).click()
 
     def _tap(self, part: Part) -> None:
         box = self.element(part).bounding_box()

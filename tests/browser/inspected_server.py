@@ -40,6 +40,7 @@ SHOWN = (
     "href",
     "start",
     "end",
+    "direction",
     "dark_theme",
     "sidebar_open",
 )

@@ -54,7 +54,8 @@ window.wb = {
         const dead = element.disabled || element.getAttribute("aria-disabled") === "true" ||
             element.closest(".Mui-disabled") !== null
         const icon = element.querySelector(".material-icons, [class*=material-icons]")?.innerText ?? ""
-        const words = (element.getAttribute("aria-label") || element.innerText || "").replace(icon, "").trim()
+        const name = view.model.type.endsWith("Player") ? element.className : element.getAttribute("aria-label")
+        const words = (name || element.innerText || "").replace(icon, "").trim()
         return {id, index, kind, disabled: dead, words: kind === "table" ? "" : words.split("\n")[0],
             shown: wb.shown(element, kind), href: element.href ?? ""}
     },

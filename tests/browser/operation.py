@@ -39,7 +39,12 @@ class Postponed(Exception):
 
 
 class Operator(Hand):
-    """Drives one page of the inspected server; ``keyboard`` chooses the means."""
+    """Drives one page of the inspected server; ``keyboard`` chooses the means.
+
+    ``skip`` is a pattern of names that are left out; with ``sample`` one control of each kind of widget is
+    operated, and every page within the page. ``choices`` has a part of the entry to choose from a menu, by
+    the menu's class, where any other entry is refused for a reason.
+    """
 
     def __init__(
         self,
@@ -49,14 +54,18 @@ class Operator(Hand):
         *,
         keyboard: bool = False,
         skip: str = r"(?!)",
+        sample: bool = False,
+        choices: dict[str, str] | None = None,
         patience: float = PATIENCE,
     ) -> None:
         self.page, self.inspect, self.files, self.keyboard = page, inspect, files, keyboard
         self.skip, self.patience = re.compile(skip), patience
+        self.sample, self.choices = sample, choices or {}
         page.set_default_timeout(1000 * patience)
         self.names: dict[tuple[str, int, str], str] = {}
         self.done: list[str] = []
         self.turn: set[str] = set()  # what has had its turn in this round
+        self.kinds: dict[str, tuple[str, ...]] = {}  # the kind of widget of what has had its turn
         self.enabled: set[str] = set()  # what has been there and enabled
         self.rounds = 0
         self.postponed: dict[str, int] = {}
@@ -81,6 +90,8 @@ class Operator(Hand):
         """Return the visible interactive elements of the page."""
         session = session or self.session()
         parts = [Part(**each) for each in self.page.evaluate("wb.parts()")]
+        if any(part.id not in session["shown"] for part in parts):  # it came up just now
+            session = self.session()
         for part in parts:
             part.control = session["controls"].get(part.id, {})
             words = part.words if part.kind in ("toggle", "link") or not part.control else ""
@@ -111,7 +122,10 @@ class Operator(Hand):
         if handle is None or (part.kind in ("button", "toggle") and not handle.is_enabled()):
             self.page.wait_for_timeout(300)
             raise Postponed
-        handle.scroll_into_view_if_needed()
+        try:
+            handle.scroll_into_view_if_needed(timeout=5000)
+        except Error:  # it was built anew or hidden just now
+            raise Postponed from None
         return handle
 
     def again(self, part: Part, session: dict[str, Any]) -> Part | None:
@@ -124,11 +138,12 @@ class Operator(Hand):
         """Operate everything on the page that has not been operated yet, also what comes up meanwhile."""
         first = len(self.done)
         for _ in range(limit):
-            todo = self._todo() or self._awaited() or self._another_round()
+            todo = self._awaited() or self._another_round()
             if not todo:
                 break
             part = min(todo, key=self._rank)
             self.turn.add(part.identity)
+            self.kinds[part.identity] = self._widget(part)
             start, faults = time.monotonic(), len(self.faults)
             try:
                 self.operate(part)
@@ -136,19 +151,30 @@ class Operator(Hand):
                     self.operate(part)  # what it has folded away is still to be operated
             except Postponed:
                 self.turn.remove(part.identity)
+                self.kinds.pop(part.identity)
                 self.postponed[part.identity] = self.postponed.get(part.identity, 0) + 1
                 continue
             except (Error, AssertionError) as error:
                 self.faults.append(f"{part.identity}: {str(error)[:600]}")
+                self.page.keyboard.press("Escape")  # a menu that stayed open would hide the next control
             if part.identity not in self.done:
                 self.done.append(part.identity)
             if TRACE:
                 value = f"{part.shown!r} -> {self._value(part, self.latest)!r}"[:90]
                 print(f"{time.monotonic() - start:6.1f} s  {part.identity}", value, flush=True)
                 print("".join(f"    {fault}\n" for fault in self.faults[faults:]), end="", flush=True)
+        never = [name for name, count in self.postponed.items() if count > 10 and name not in self.done]
+        self.faults += [f"{name}: it was never ready" for name in never]
         self._check_reads()
         self._check_shown()
         return self.done[first:]
+
+    @staticmethod
+    def _widget(part: Part) -> tuple[str, ...]:
+        """Return the kind of widget of a part; every page within the page is one of its own."""
+        css = part.control.get("css") or [""]
+        page = part.identity if css[0] == "wb-pages" else ""
+        return part.kind, part.control.get("kind", ""), page
 
     def _has_hidden(self, part: Part, todo: list[Part]) -> bool:
         """Return True if a button has hidden what was to be operated, and is still there itself."""
@@ -162,18 +188,20 @@ class Operator(Hand):
         return parts
 
     def _awaited(self) -> list[Part]:
-        """Return what comes up after a while, such as a download when its file is written."""
-        end = time.monotonic() + min(self.patience, 45)
-        while self._is_busy() and time.monotonic() < end:
-            self.page.wait_for_timeout(500)
-            if todo := self._todo():
+        """Return what is to be operated. While the page is busy and only ways to other pages are left, wait
+        for what comes up, such as a download when its file is written."""
+        end = time.monotonic() + 4 * self.patience
+        while True:
+            todo = self._todo()
+            is_here = any(part.kind not in LATER for part in todo)
+            if is_here or not self._is_busy() or time.monotonic() > end:
                 return todo
-        return []
+            self.page.wait_for_timeout(500)
 
     def _another_round(self) -> list[Part]:
         """Visit all parts of the page again where a button led away before the others had their turn."""
         remaining = self.enabled - self.turn
-        if not remaining or self.rounds >= 4:
+        if self.sample or not remaining or self.rounds >= 4:
             return []
         self.rounds += 1
         self.turn -= {identity for identity in self.turn if identity.startswith(AGAIN)}
@@ -186,6 +214,8 @@ class Operator(Hand):
         is_pressed = part.kind == "toggle" and part.shown and part.control["kind"].startswith("Radio")
         if is_pressed or self.postponed.get(part.identity, 0) > 10:
             return False  # one of several that is pressed comes later, when another one is
+        if self.sample and (part.kind == "link" or self._widget(part) in self.kinds.values()):
+            return False
         return not part.disabled and part.identity not in self.turn and not self.skip.search(part.identity)
 
     def _rank(self, part: Part) -> int:
@@ -199,21 +229,72 @@ class Operator(Hand):
         before = self.session()
         toasts = len(before["toasts"])
         means = getattr(self, f"_{part.kind}")
-        in_browser = means(part)
+        in_browser = self._replay(part) if self._is_of_player(part) else means(part)
         if in_browser:
             self.session()
         elif part.kind in VALUES:
             self._arrival(part, before)
         else:
+            if part.kind == "file":
+                self._wait_for_work()
             beside = [p for p in self.parts(before) if p.id == part.id and p.kind == "button" and p != part]
             if not beside or not self._effect(part, before, 5.0, must=False):
-                for other in beside[-1:]:  # such as pause: it has an effect after another button
+                for other in beside[-1:]:  # at the bound of a number: away from it, and back
                     self._press(other)
+                    assert self._effect(other, before, self.patience)
+                    before = self.latest
                     self._press(part)
                 self._effect(part, before, self.patience)
         after = self.latest
         self.faults += [f"{part.identity}: {s}" for kind, s in after["toasts"][toasts:] if kind == "error"]
         self.faults += [f"after {part.identity}: {sentence}" for sentence in after["wrong"]]
+
+    def _wait_for_work(self) -> None:
+        """Wait until no text of the page ends with … any more: what was sent has been dealt with."""
+        end, texts = time.monotonic() + 4 * self.patience, ["…"]
+        while any(re.search(r"…\s*(<|$)", text) for text in texts):
+            assert time.monotonic() < end, f"{[text for text in texts if '…' in text]} after a file"
+            self.page.wait_for_timeout(200)
+            texts = [str(each.get("object", "")) for each in self.session()["shown"].values()]
+
+    # ---- the buttons of a player
+    @staticmethod
+    def _is_of_player(part: Part) -> bool:
+        return part.kind == "button" and part.control.get("kind") == "Player"
+
+    def _replay(self, part: Part) -> bool:
+        """Press a button of a player where it has something to do, and check that it does it."""
+        buttons = {each.words: each for each in self.parts() if each.id == part.id and each.kind == "button"}
+        steps = {
+            "first": ["last"],
+            "previous": ["last"],
+            "next": ["first"],
+            "last": ["first"],
+            "play": ["last"],  # where it starts anew
+            "pause": ["last", "play"],
+        }
+        for name in [*steps[part.words], part.words]:
+            self._press(buttons[name])
+            self._wait_for_player(part, name)
+        if part.words in ("play", "pause"):
+            self._press(buttons["pause"])
+            value = self._wait_for_player(part, "pause")
+            self.page.wait_for_timeout(600)
+            assert self.session()["controls"][part.id]["value"] == value, "it plays on"
+        return True
+
+    def _wait_for_player(self, part: Part, name: str) -> int:
+        """Wait until a player is where this button leads to; returns its frame."""
+        end = time.monotonic() + self.patience
+        while True:
+            player = self.session()["controls"][part.id]
+            value, low, high = player["value"], player["start"], player["end"]
+            places = {"first": low, "last": high, "previous": high - 1, "next": low + 1}
+            is_there = value == places.get(name, value) and player["direction"] == (name == "play")
+            if is_there and (name != "play" or value < high):
+                return value
+            assert time.monotonic() < end, f"after {name}: frame {value} of {low} to {high}"
+            self.page.wait_for_timeout(50)
 
     # ---- values
     def _arrival(self, part: Part, before: dict[str, Any]) -> None:

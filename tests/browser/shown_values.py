@@ -26,7 +26,8 @@ class Part:
         """Return a name that stays the same when the page is built again."""
         css, label = self.control.get("css") or [], self.control.get("label") or ""
         name = " ".join([*css[:1], str(label)]).strip()
-        words = self.words if self.kind in ("toggle", "link") or not name else ""
+        is_named = self.kind not in ("toggle", "link") and self.control.get("kind") != "Player"
+        words = self.words if not (is_named and name) else ""
         return f"{self.kind} {name or 'page'} {words} {self.index or ''}".strip()
 
 

@@ -107,11 +107,20 @@ PAGES = {
     "inversion": ("inversion", ".wb-source"),
     "comparison": ("compare", ".wb-compare-table"),
 }
+#: A model is compared with one of the same problem.
+CHOICES = {"wb-model": "Gaussian mean", "wb-second": "Gaussian mean"}
 
 
 @pytest.mark.parametrize("name", PAGES)
+def test_every_kind_of_control_works_by_mouse(open_page, name):
+    operator = open_page(*PAGES[name], choices=CHOICES, sample=True)
+    report(f"{name.capitalize()}, a control of each kind", operator, operator.operate_all())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PAGES)
 def test_every_control_works_by_mouse(open_page, name):
-    operator = open_page(*PAGES[name])
+    operator = open_page(*PAGES[name], choices=CHOICES)
     report(name.capitalize(), operator, operator.operate_all())
     for identity, (file_name, path) in operator.downloads.items():
         check_content(identity, Path(file_name).suffix, path.read_bytes())
@@ -186,7 +195,7 @@ def test_live_settings_reach_a_running_run(open_page):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PAGES)
 def test_every_control_works_by_keyboard(open_page, name):
-    operator = open_page(*PAGES[name], keyboard=True)
+    operator = open_page(*PAGES[name], choices=CHOICES, keyboard=True)
     report(name.capitalize(), operator, operator.operate_all())
 
 

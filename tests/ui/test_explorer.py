@@ -83,10 +83,10 @@ def test_the_reference_comes_at_rest(page):
     assert page.state.reference is None and not len(page.corner.columns["reference"]["corner_horizontal"])
 
 
-def test_while_a_model_is_opened_nothing_of_the_last_one_is_drawn_or_queried():
+def test_while_a_model_is_opened_nothing_of_the_last_one_is_drawn_or_queried(caplog):
     pool = ManualPool()
     page = ExplorerPage(pool=pool)
-    page.state._receive_info("model", latest_query.model_info(models()[EXAMPLE]))
+    page.state._receive_info(latest_query.model_info(models()[EXAMPLE]))
     page.state._receive_answer("model", latest_query.answer(models()[EXAMPLE], page.state.query()))
     assert "2 000 draws" in page.message.object
     page.models._offer({"Second": "second.zip", **models()})
@@ -96,7 +96,14 @@ def test_while_a_model_is_opened_nothing_of_the_last_one_is_drawn_or_queried():
     page.observation_picker.sliders[0].value = 1.2
     page.observation_picker.mode.value = "typed"
     page.predictive_view.on_plane_tap(1.0, 0.4)
+    page.variables.value = page.variables.value[:2]
+    page.draws.value = 20_000
+    page.refinement_panel.method.value = None
+    page.brush.value = True
+    page.fit.clicks += 1
+    page.whole.clicks += 1
     assert len(pool.calls) == n_calls and "Opening the model" in page.message.object
+    assert not caplog.records
     page.close()
 
 
@@ -323,13 +330,20 @@ def test_a_second_model_is_compared_with_the_first(page, tmp_path):
     assert not len(page.corner.columns["second model"]["corner_horizontal"])
 
 
-def test_a_second_model_of_another_problem_is_refused(page):
+def test_a_second_model_of_another_problem_is_refused(page, monkeypatch):
     from dataclasses import replace
 
-    about = replace(page.state.info, y=page.state.info.y[:1])
-    page.state.sources["other"] = "x"
-    page.state._receive_info("other", about)
+    about, second, query = page.state.info, page.models.second, page.state._info_queries["other"]
+    another = replace(about, y=about.y[:1])
+    monkeypatch.setattr(query, "submit", lambda source: page.state._receive_other(another))
+    second.options = {**second.options, "Another": "another.zip"}
+    second.value = "another.zip"
     assert "cannot be compared" in page.message.object and page.state.other_info is None
+    monkeypatch.undo()
+    second.value = "another.zip"  # there is no such file
+    assert "bad" in page.message.object
+    assert second.value == "" and "other" not in page.state.sources  # the menu shows what is compared
+    page.models.refresh()
 
 
 def test_another_model_is_never_queried_at_the_observation_of_the_last(page, monkeypatch):
@@ -346,13 +360,13 @@ def test_another_model_is_never_queried_at_the_observation_of_the_last(page, mon
         pictures=(),
     )
     monkeypatch.setattr(query, "submit", lambda source, query: submissions.append(query))
-    page.state._receive_info("model", wider)
+    page.state._receive_info(wider)
     assert submissions and all(len(query.observation) == 14 for query in submissions)
     assert page.observation_picker.part.visible and page.observation_picker.part.value == "1 to 6 of 14"
     page.observation_picker.part.value = "13 to 14 of 14"
     assert page.observation_picker.sliders[12] in page.observation_picker._panel.objects
     monkeypatch.undo()
-    page.state._receive_info("model", about)
+    page.state._receive_info(about)
     assert page.state.observation == about.default_observation
 
 

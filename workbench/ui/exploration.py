@@ -52,8 +52,8 @@ class Exploration(param.Parameterized):
             for name in ("model", "other")
         }
         self._info_queries = {
-            name: query(latest_query.model_info, on_result=partial(self._receive_info, name))
-            for name in ("model", "other")
+            "model": query(latest_query.model_info, self._receive_info),
+            "other": query(latest_query.model_info, self._receive_other, on_error=self._refuse_other),
         }
         self._prior_query = query(latest_query.prior, on_result=self._receive_prior)
         # a reference may take long: it must not delay the next quick answer
@@ -103,9 +103,7 @@ class Exploration(param.Parameterized):
         self.other_info = None
         self.answer_count += 1
 
-    def _receive_info(self, name: str, info: ModelInfo) -> None:
-        if name == "other":
-            return self._receive_other(info)
+    def _receive_info(self, info: ModelInfo) -> None:
         self.info, self.answers, self.reference, self.no_reference = info, {}, None, ""
         self.prior, self.truth, self.simulating, self.within = None, (), False, ()
         self.variables, self.windows = tuple(range(min(4, len(info.x)))), ()
@@ -122,15 +120,18 @@ class Exploration(param.Parameterized):
     def _receive_other(self, info: ModelInfo) -> None:
         ours = self.info
         if ours is None or [v.name for v in info.x + info.y] != [v.name for v in ours.x + ours.y]:
-            self.sources.pop("other", None)
             error = SpecError(
                 "The second model cannot be compared with the first",
                 expected="the same variables x and y" + (f": {_names(ours)}" if ours else ""),
                 found=_names(info),
             )
-            return self.on_error(error)
+            return self._refuse_other(error)
         self.other_info = info
         self._submit()
+
+    def _refuse_other(self, error: BaseException) -> None:
+        self.sources.pop("other", None)
+        self._on_error(error)
 
     # ---- the observation
     def observe(self, values: tuple[float, ...], truth: tuple[float, ...] = ()) -> None:

@@ -121,8 +121,10 @@ class ExplorerPage(pn.viewable.Viewer):
             self.diagnostics_page.refresh()
 
     def _on_variables(self, labels: list[str]) -> None:
+        if self.state.info is None:  # a model is being opened, and brings variables of its own
+            return
         places = {v.label: i for i, v in enumerate(self.state.info.x)}
-        self.state.choose_variables(tuple(places[label] for label in labels))
+        self.state.choose_variables(tuple(places[label] for label in labels if label in places))
 
     def _on_brush(self, on: bool) -> None:
         self.corner.select(on)
@@ -179,6 +181,8 @@ class ExplorerPage(pn.viewable.Viewer):
         self.message.object = f'<div class="wb-message {kind}">{text.escape(sentence)}</div>{notes}'
 
     def _on_error(self, error: BaseException) -> None:
+        if "other" not in self.state.sources:  # it was refused: the menu says that none is compared
+            self.models.second.value = ""
         self._show_message(report_error(error), "bad")
 
     # ---- the page

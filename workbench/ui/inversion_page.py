@@ -227,8 +227,8 @@ class InversionPage(pn.viewable.Viewer):
 
 
 def player(last: int) -> pn.widgets.Player:
-    """Return a Panel player of the frames 0 to ``last``, which starts at the last."""
-    return pn.widgets.Player(
+    """Return a Panel player of the frames 0 to ``last``; it is at the last, from where it plays anew."""
+    result = pn.widgets.Player(
         start=0,
         end=last,
         value=last,
@@ -242,6 +242,10 @@ def player(last: int) -> pn.widgets.Player:
         margin=(0, 10),
         css_classes=["wb-moment"],
     )
+    # Panel's own button does nothing at the last frame
+    anew = "if (cb_obj.direction > 0 && cb_obj.value >= cb_obj.end) cb_obj.value = cb_obj.start"
+    result.jscallback(direction=anew)
+    return result
 
 
 def inverter() -> pmui.Page:

@@ -166,6 +166,7 @@ class Models(pn.viewable.Viewer):
         data, name = bytes(event.new), str(self.file.filename or "model.zip")
         self.file.value = None
         self._show_message("Checking the file …")
+        last = self.model.value
         path = process_pool.transfer_folder("uploads") / process_pool.new_name(".zip")
         try:
             if len(data) > MAX_MODEL_BYTES:
@@ -177,7 +178,8 @@ class Models(pn.viewable.Viewer):
             path.write_bytes(data)
             await asyncio.wrap_future(process_pool.QUICK.submit(check_export, str(path)))
             self._offer({f"File: {Path(name).name[:40]}": str(path), **self.model.options})
-            self.model.value = str(path)
+            if self.model.value == last:  # else another one has been chosen meanwhile
+                self.model.value = str(path)
         except Exception as error:
             path.unlink(missing_ok=True)
             self._show_message(report_error(error), "bad")

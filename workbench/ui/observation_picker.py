@@ -274,6 +274,8 @@ class ObservationPicker(pn.viewable.Viewer):
         self._show_message("Reading the file …", "info")
         path = None
         try:
+            if self.exploration.info is None:
+                raise DataError("The model is still being opened", suggestion="choose the file again then")
             suffix = validate_file(data, name)
             uploads = process_pool.transfer_folder("uploads")
             clean_uploads(uploads, len(data))

@@ -110,6 +110,8 @@ class RefinementPanel(pn.viewable.Viewer):
     def _show_commands(self) -> None:
         """Show shell commands for refining with other settings, or with methods that train a network."""
         info, observation = self.state.info, self.state.observation
+        if info is None:  # another model is being opened
+            return
         values = ",".join(f"{v:.9g}" for v in observation)
         source = shlex.quote(self.state.sources.get("model", ""))
         sentences = {}
