@@ -55,7 +55,10 @@ class Hand:
 
     def _type(self, text: str, end: str) -> None:
         self.page.keyboard.press("Control+a")
-        self.page.keyboard.type(text)
+        if len(text) > 60:  # as when it is pasted
+            self.page.keyboard.insert_text(text)
+        else:
+            self.page.keyboard.type(text)
         self.page.keyboard.press(end)
         self.page.wait_for_timeout(60)
 

@@ -194,7 +194,7 @@ class Operator(Hand):
         while True:
             todo = self._todo()
             is_here = any(part.kind not in LATER for part in todo)
-            if is_here or not self._is_busy() or time.monotonic() > end:
+            if self.sample or is_here or not self._is_busy() or time.monotonic() > end:
                 return todo
             self.page.wait_for_timeout(500)
 
@@ -214,8 +214,9 @@ class Operator(Hand):
         is_pressed = part.kind == "toggle" and part.shown and part.control["kind"].startswith("Radio")
         if is_pressed or self.postponed.get(part.identity, 0) > 10:
             return False  # one of several that is pressed comes later, when another one is
-        if self.sample and (part.kind == "link" or self._widget(part) in self.kinds.values()):
-            return False
+        is_of_page = part.kind == "link" or not part.control.get("kind") and part.kind == "button"
+        if self.sample and (is_of_page or self._widget(part) in self.kinds.values()):
+            return False  # the drawer would hide the others, a link would leave them
         return not part.disabled and part.identity not in self.turn and not self.skip.search(part.identity)
 
     def _rank(self, part: Part) -> int:
@@ -250,12 +251,13 @@ class Operator(Hand):
         self.faults += [f"after {part.identity}: {sentence}" for sentence in after["wrong"]]
 
     def _wait_for_work(self) -> None:
-        """Wait until no text of the page ends with … any more: what was sent has been dealt with."""
-        end, texts = time.monotonic() + 4 * self.patience, ["…"]
-        while any(re.search(r"…\s*(<|$)", text) for text in texts):
-            assert time.monotonic() < end, f"{[text for text in texts if '…' in text]} after a file"
+        """Wait until no message of the page ends with … any more: what was sent has been dealt with."""
+        end, waiting = time.monotonic() + 4 * self.patience, ["…"]
+        while waiting:
+            assert time.monotonic() < end, f"{waiting} after a file"
             self.page.wait_for_timeout(200)
             texts = [str(each.get("object", "")) for each in self.session()["shown"].values()]
+            waiting = [text for text in texts if re.search(r"wb-message[^>]*>[^<]*…\s*<", text)]
 
     # ---- the buttons of a player
     @staticmethod
