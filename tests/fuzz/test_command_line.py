@@ -126,8 +126,15 @@ OUT = {
 }
 
 
-@pytest.mark.parametrize("command", OUT)
-@pytest.mark.parametrize("out", ["a\0b", "/proc/nothing/x.nc", "/dev/null/x.zip", "."])
+@pytest.mark.parametrize(
+    ("command", "out"),
+    [
+        (command, out)
+        for command in OUT
+        for out in ("a\0b", "/proc/nothing/x.nc", "/dev/null/x.zip", ".")
+        if (command, out) != ("train", ".")  # a run may be written into an empty folder
+    ],
+)
 def test_a_result_that_cannot_be_written_is_refused(material, command, out):
     words = [str(material.folder / "planar.zip") if word == "MODEL" else word for word in OUT[command]]
     code, _, err = run(*words, "--out", out)

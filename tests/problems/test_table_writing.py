@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import warnings
 import zipfile
 
 import numpy as np
@@ -204,13 +205,14 @@ def test_columns_of_x_with_few_values_are_told(column, message):
 
 
 @pytest.mark.parametrize("code", [-999, -9999.0, 9999, -99])
-@pytest.mark.filterwarnings("ignore::workbench.core.errors.DataWarning")
 def test_codes_of_missing_values_are_told(code):
     pressures = 1013 + 10 * A if abs(code) == 9999 else A
     told = f"'v' has the value {code:g} in row 4 and 2 more, which often stands for a missing one"
     for coded in (True, False):
         column = np.where((np.arange(ROWS) % 20 == 3) & coded, code, pressures)
-        problem = TableProblem(pd.DataFrame({"v": column, "b": B}), x=["b"], y=["v"])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DataWarning)
+            problem = TableProblem(pd.DataFrame({"v": column, "b": B}), x=["b"], y=["v"])
         assert any(sentence.startswith(told) for sentence in problem.warnings()) == coded
 
 
@@ -224,7 +226,7 @@ def test_dates_as_whole_numbers_are_told():
 def test_durations_are_seconds(tmp_path):
     spans = pd.Series(pd.to_timedelta(np.arange(ROWS) * 1000.5, unit="s"))
     path = table_of(tmp_path, {"v": spans.astype(str), "a": A}, ",")
-    objects = pd.DataFrame({"v": pd.Series(spans.dt.to_pytimedelta(), dtype=object), "a": A})
+    objects = pd.DataFrame({"v": pd.Series([span.to_pytimedelta() for span in spans], dtype=object), "a": A})
     for source in (path, objects, pd.DataFrame({"v": spans, "a": A})):
         problem = TableProblem(source, x=["a"], y=["v"])
         np.testing.assert_allclose(problem._rows().values[:, 1], np.arange(ROWS) * 1000.5)

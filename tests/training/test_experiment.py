@@ -53,7 +53,7 @@ def test_the_python_text_repeats_the_experiment():
         ({"training": {"batchsize": 3}}, "did you mean 'batch_size'"),
         ({"seed": True}, "whole number"),
         ({"architecture": {"key": "realnvp", "settings": {"transform": 2}}}, "did you mean 'transforms'"),
-        ({"objective": ["a"]}, "must be a key"),
+        ({"objective": ["a"]}, "expected: a text"),
     ],
 )
 def test_a_wrong_text_is_refused_with_what_to_try(change, words):

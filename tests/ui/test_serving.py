@@ -224,4 +224,4 @@ def test_without_a_login_nothing_is_shown(locked):
 def test_a_free_port_is_found():
     from workbench.ui.serve import _free_port
 
-    assert 0 < _free_port("localhost") < 65536 and free_port() != 0
+    assert 0 < _free_port("localhost", 0) < 65536 and free_port() != 0

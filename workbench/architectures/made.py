@@ -29,8 +29,6 @@ from workbench.core.variable import Variable
 if TYPE_CHECKING:
     from workbench.architectures.models.made import MadeModel
 
-#: Number of categories of a component of which nothing is known.
-_UNKNOWN = 8
 OUTPUTS = ("gaussian", "mixture", "binary", "categorical")
 
 
@@ -62,11 +60,11 @@ class MADE(NetworkArchitecture):
         probabilities of two (binary) or of any number of them (categorical).""",
     )
     categories = param.Integer(
-        default=0,
-        bounds=(0, 256),
+        default=8,
+        bounds=(2, 256),
         doc="""
         With categorical outputs, the number of categories of a component whose column does not say how many
-        it has; 0: as many as its column has.""",
+        it has.""",
     )
     components = param.Integer(
         default=8,
@@ -91,7 +89,7 @@ class MADE(NetworkArchitecture):
     def misfits(self, variables: Sequence[Variable]) -> list[str]:
         if self.outputs not in ("binary", "categorical"):
             return []
-        most = 2 if self.outputs == "binary" else self.categories or math.inf
+        most = 2 if self.outputs == "binary" else math.inf
         reasons = []
         amounts = [v.name for v in variables if not v.categories]
         if amounts:
@@ -104,8 +102,8 @@ class MADE(NetworkArchitecture):
         many = max((v.categories for v in variables), default=0)
         if many > most:
             reasons.append(
-                f"x has up to {many} categories and the outputs have {most}; choose categorical outputs, and "
-                "0 for the number of categories, which then follows from each column."
+                f"x has up to {many} categories and the outputs have {most}; choose categorical outputs, which "
+                "take their number from each column."
             )
         return reasons
 
@@ -115,7 +113,7 @@ class MADE(NetworkArchitecture):
 
         distribution: NormalMixture | Categories
         if self.outputs in ("binary", "categorical"):
-            distribution = Categories(2 if self.outputs == "binary" else self.categories or _UNKNOWN)
+            distribution = Categories(2 if self.outputs == "binary" else self.categories)
         else:
             distribution = NormalMixture(self.components if self.outputs == "mixture" else 1)
         families = [Categories(count) if count else distribution for count in shapes.categories]

@@ -21,6 +21,8 @@ __all__ = ["main"]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
     words = joined(sys.argv[1:] if argv is None else argv)
+    if any("\0" in word for word in words):  # no path, number or name has one
+        return _fail("An argument has a NUL character, which no command line can hold.", "--json" in words, 2)
     try:
         args = parser(as_json="--json" in words).parse_args(words)
         if "command" not in args:

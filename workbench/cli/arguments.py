@@ -60,6 +60,10 @@ A name with a comma stands between quotation marks: --set 'period="hour, local":
 'workbench table FILE' proposes them for each column and prints the whole command."""
 
 
+#: Characters at the beginning and at the end of a longer message that are printed.
+_LONGEST = 300
+
+
 class Parser(argparse.ArgumentParser):
     """Argument parser with "did you mean", and with errors as JSON on stdout too where ``as_json`` is
     True."""
@@ -71,6 +75,7 @@ class Parser(argparse.ArgumentParser):
         if wrong:
             options = [option.strip(" '") for option in wrong[2].split(",")]
             message = str(unknown("choice", wrong[1], options))
+        message = message if len(message) < 2 * _LONGEST else f"{message[:_LONGEST]} … {message[-_LONGEST:]}"
         self.print_usage(sys.stderr)
         if self.as_json:
             print(json.dumps({"error": message}))

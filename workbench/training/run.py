@@ -345,7 +345,7 @@ class Run(RunTexts, RunStorage):
         except (KeyError, AttributeError, TypeError, ValueError, RuntimeError) as error:
             if isinstance(error, WorkbenchError):
                 raise
-            raise RunError("The state does not fit this run", found=str(error)[:300]) from error
+            raise RunError("The state does not fit its experiment", found=str(error)[:300]) from error
 
     def _restore(self, state: dict[str, Any]) -> None:
         live_changes.restore_objective(self, state)

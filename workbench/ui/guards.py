@@ -77,6 +77,8 @@ def refusal(request: HTTPServerRequest, names: Iterable[str]) -> str:
     host, origin = headers.get("Host", ""), headers.get("Origin")
     if not is_own(host, names, over_network=came_over_network(request)):
         return _sentence("the name", host, "a name of this server, such as localhost")
+    if host.startswith("["):  # Panel cannot read the port of such an address
+        return f"This server does not answer to {host[:_LONGEST]!r}. Expected: a name, such as localhost."
     if origin is not None and _netloc(origin) != host.lower() and not is_listed(_netloc(origin), names):
         return _sentence("pages of", origin, "a page of this server")
     if _is_part_of_foreign_page(headers) and not is_listed(_netloc(headers.get("Referer", "")), names):

@@ -61,7 +61,7 @@ def serve(
     login = Login.of_environment(login or Login())
     login.check()
     note = check_exposure(address, names, login, insecure=insecure)
-    port = port or _free_port(address)
+    port = _free_port(address, port)
     title, path = PAGES["posterior" if explore is not None else page]
     server = _server(address, port, names, login, explore)
     url = f"http://{_shown(address)}:{port}{path}"
@@ -119,19 +119,22 @@ def _own_names(address: str, port: int) -> list[str]:
 
 def _shown(address: str) -> str:
     """Return the address that a browser on this machine opens."""
-    if address in ("", "0.0.0.0", "::"):
-        return "localhost"
-    return f"[{address}]" if ":" in address else address
+    return "localhost" if address in ("", "0.0.0.0") or ":" in address else address
 
 
-def _free_port(address: str) -> int:
-    """Return the number of a free port. Raises `SpecError` where the address is not that of this machine."""
+def _free_port(address: str, port: int) -> int:
+    """Return the number of a port that is free, any one for 0.
+
+    Raises `SpecError` where another program listens there, or the address is not that of this machine.
+    """
     try:
         family, _, _, _, where = socket.getaddrinfo(
-            address or None, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            address or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         with closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
+            if os.name != "nt":  # as Tornado does: a port that was closed a moment ago is free
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(where)
             return probe.getsockname()[1]
     except OSError as error:
-        raise bind_error(error, address, 0) from error
+        raise bind_error(error, address, port) from error
