@@ -634,8 +634,11 @@ def test_commands_and_their_options_stay():
 SERVE = """
 import json, panel
 from workbench.cli import main
-panel.serve = lambda pages, **settings: print(json.dumps(list(pages)))
-main(["serve", "--port", "5007"])
+def listed(pages, **settings):
+    print(json.dumps(list(pages)))
+    raise SystemExit
+panel.io.server.get_server = listed
+main(["serve", "--port", "0"])
 """
 
 
