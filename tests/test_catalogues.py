@@ -72,7 +72,7 @@ def test_every_catalogue_that_can_be_listed_is_here():
     from workbench.cli.arguments import LISTS
 
     # Views are not specs: they have no settings, and tests of their own in tests/snapshots and tests/plots.
-    assert set(LISTS) == {*CATALOGUES, "views"}
+    assert set(LISTS) == {*CATALOGUES, "views", "runs"}
 
 
 # ---- a new member: one file and one import line

@@ -102,8 +102,8 @@ class MADE(NetworkArchitecture):
         many = max((v.categories for v in variables), default=0)
         if many > most:
             reasons.append(
-                f"x has up to {many} categories and the outputs have {most}; choose categorical outputs, which "
-                "take their number from each column."
+                f"x has up to {many} categories and the outputs have {most}; choose categorical outputs, "
+                "which take their number from each column."
             )
         return reasons
 

@@ -18,7 +18,7 @@ import time
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from workbench.core.entries import public
 from workbench.core.errors import RunError, RunWarning, WorkbenchError
@@ -254,8 +254,7 @@ class RunFolder:
                 warnings.warn(sentence, RunWarning, stacklevel=2)
             run.history = self.history(until=run.iteration)
             return run
-        assert first_error is not None
-        raise first_error
+        raise cast("RunError", first_error)  # there is a checkpoint, and none could be opened
 
     def _open(self, name: str, experiment: Experiment, device: str) -> Run:
         """Load the run at the checkpoint of this name. Raises `RunError` where that is not possible."""

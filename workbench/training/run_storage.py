@@ -81,7 +81,7 @@ class RunStorage:
                 suggestion="resume the run again, or save this one to another folder",
             )
 
-    def save(self, folder: str | Path | None = None, *, state: str = "") -> RunFolder:
+    def save(self, folder: RunFolder | str | Path | None = None, *, state: str = "") -> RunFolder:
         """Write checkpoint, history and status into the run's folder.
 
         ``state`` goes into the status; default "finished" or "stopped". Raises `RunError` without a folder,
