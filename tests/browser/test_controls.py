@@ -27,7 +27,7 @@ from workbench.objectives import OBJECTIVES
 from workbench.problems import PROBLEMS
 from workbench.training import Experiment, Run, RunFolder, refusals
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1800)]
 SERVER = str(Path(__file__).with_name("inspected_server.py"))
 
 

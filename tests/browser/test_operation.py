@@ -10,7 +10,7 @@ from tests.browser.conftest import complaints, free_port, serving
 from tests.browser.operation import SCRIPT, Operator
 from tests.conftest import guarded_context
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
 HERE = Path(__file__).parent
 
 
