@@ -59,7 +59,8 @@ def test_a_checkpoint_that_cannot_be_written_ends_the_run_with_a_sentence(experi
     (handle.folder / "history.jsonl").unlink(missing_ok=True)
     (handle.folder / "history.jsonl").mkdir()
     handle.step(2)
-    assert handle.status().state == "failed" and "IsADirectoryError" in handle.status().message
+    assert handle.status().state == "failed" and "history.jsonl" in handle.status().message
+    assert "Found: is a directory. Name a file, not a folder." in handle.status().message
 
 
 #: Signs of life of a writer that is gone; one without an attempt did not own the folder, or is older.

@@ -86,8 +86,8 @@ def quiet_log(home: Path) -> Iterator[None]:
     log = home.parent / "log"
     start = log.stat().st_size if log.is_file() else 0
     yield
-    found = complaints(log, start)
-    assert not found, "The server's log has complaints:\n" + "\n\n".join(found[:5])
+    warnings = complaints(log, start)
+    assert not warnings, "The server's log has complaints:\n" + "\n\n".join(warnings[:5])
 
 
 @pytest.fixture(scope="module")

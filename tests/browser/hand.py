@@ -1,4 +1,4 @@
-"""What a hand does with a control, by mouse or keyboard; `operation.Operator` checks what comes of it."""
+"""Movements on a control, by mouse or keyboard; `operation.Operator` checks what comes of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a control shows, compared with its value on the server, and what to type into it."""
+"""Comparison of the value that a control shows with that on the server, and what to type into it."""
 
 from __future__ import annotations
 

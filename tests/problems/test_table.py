@@ -289,9 +289,9 @@ def test_the_index_of_a_frame_is_no_column(frame):
 
 def test_names_are_the_same_in_both_spellings_of_unicode(frame, tmp_path):
     composed, apart = "gr\u00f6\u00dfe", "gro\u0308\u00dfe"
-    for own, asked in ((composed, apart), (apart, composed)):
+    for own, spelling in ((composed, apart), (apart, composed)):
         frame.rename(columns={"a": own}).to_csv(tmp_path / "t.csv", index=False)
-        problem = TableProblem(tmp_path / "t.csv", x=[asked], y=["b"], low={asked: -9}, robust=["b"])
+        problem = TableProblem(tmp_path / "t.csv", x=[spelling], y=["b"], low={spelling: -9}, robust=["b"])
         assert problem.x[0].name == composed and problem.x[0].low == -9
 
 

@@ -207,13 +207,13 @@ def test_columns_of_x_with_few_values_are_told(column, message):
 @pytest.mark.parametrize("code", [-999, -9999.0, 9999, -99])
 def test_codes_of_missing_values_are_told(code):
     pressures = 1013 + 10 * A if abs(code) == 9999 else A
-    told = f"'v' has the value {code:g} in row 4 and 2 more, which often stands for a missing one"
+    note = f"'v' has the value {code:g} in row 4 and 2 more, which often stands for a missing one"
     for coded in (True, False):
         column = np.where((np.arange(ROWS) % 20 == 3) & coded, code, pressures)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DataWarning)
             problem = TableProblem(pd.DataFrame({"v": column, "b": B}), x=["b"], y=["v"])
-        assert any(sentence.startswith(told) for sentence in problem.warnings()) == coded
+        assert any(sentence.startswith(note) for sentence in problem.warnings()) == coded
 
 
 def test_dates_as_whole_numbers_are_told():

@@ -1,4 +1,4 @@
-"""What all pages share: they ask no other host, also in a session that a websocket starts."""
+"""Rules of all pages: they ask no other host, also in a session that a websocket starts."""
 
 import panel as pn
 import pytest

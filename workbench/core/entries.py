@@ -19,8 +19,8 @@ from dataclasses import replace
 from functools import wraps
 from typing import Any, TypeVar
 
+from workbench.core.argument_kinds import Kind, describe, kind_of
 from workbench.core.errors import FileError, MemoryShortage, SpecError, WorkbenchError, is_memory_error
-from workbench.core.kinds import Kind, describe, kind_of
 
 Target = TypeVar("Target", bound=Callable[..., Any] | type)
 #: Dunder methods of a public class that users call with arguments.

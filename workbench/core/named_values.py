@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from workbench.core.argument_kinds import describe
 from workbench.core.errors import SpecError, WorkbenchError, did_you_mean
-from workbench.core.kinds import describe
 from workbench.core.kinds_of_values import allowed_values, converted
 from workbench.core.lazy import torch
 from workbench.core.names import ORIGINAL

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from workbench.core.argument_kinds import describe
 from workbench.core.entries import public
 from workbench.core.errors import SpecError, unknown
-from workbench.core.kinds import describe
 from workbench.core.numbers import plain
 
 _KEYS = (

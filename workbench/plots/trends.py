@@ -13,9 +13,9 @@ from bokeh.embed import file_html
 from bokeh.models import FixedTicker
 from bokeh.resources import INLINE
 
+from workbench.core.argument_kinds import describe
 from workbench.core.entries import public
 from workbench.core.errors import DataError
-from workbench.core.kinds import describe
 from workbench.plots.posteriors import MARKERS
 from workbench.plots.style import FIGURE, LEGEND, SERIES, dimensions, fix_axes, line, overlay, register
 

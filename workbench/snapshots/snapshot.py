@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
+from workbench.core.argument_kinds import describe
 from workbench.core.entries import public
 from workbench.core.errors import SpecError
-from workbench.core.kinds import describe
 from workbench.core.lazy import torch
 from workbench.core.numbers import whole_number
 from workbench.core.observation import checked_values, optional_values

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.core.entries import public
-from workbench.core.errors import RunError, WorkbenchError
+from workbench.core.errors import RunError
 from workbench.core.global_numbers import global_numbers
 from workbench.core.lazy import torch
 from workbench.core.spec import Spec
@@ -343,7 +343,7 @@ class Run(RunTexts, RunStorage):
         try:
             self._restore(state)
         except (KeyError, AttributeError, TypeError, ValueError, RuntimeError) as error:
-            if isinstance(error, WorkbenchError):
+            if isinstance(error, RunError):
                 raise
             raise RunError("The state does not fit its experiment", found=str(error)[:300]) from error
 
