@@ -18,7 +18,7 @@ from tests.export.conftest import SMALL, small_run
 from tests.export.tampering import unpack
 from workbench.architectures import ARCHITECTURES
 from workbench.core.capability import Capability
-from workbench.core.errors import ExportError
+from workbench.core.errors import ExportError, SpecError
 from workbench.export.vectors import answers, exact_copy
 from workbench.inference.out_of_distribution import UnusualObservationWarning
 
@@ -203,7 +203,9 @@ def test_a_simulators_functions_are_not_needed(tmp_path):
 
 # ---- what cannot be saved
 def test_only_models_are_saved(tmp_path):
-    with pytest.raises(ExportError, match="Only a run or a fitted model"):
+    with pytest.raises(
+        SpecError, match="'run_or_fitted' of save .* Expected: a Run or a FittedModel. Found: 'a text'"
+    ):
         wb.save("a text", tmp_path / "model.zip")
 
 
