@@ -8,7 +8,10 @@ import torch
 import workbench as wb
 
 
-@pytest.mark.parametrize("architecture", ["recommended", "neural_spline_coupling", "maf"])
+@pytest.mark.parametrize(
+    "architecture",
+    ["recommended", pytest.param("neural_spline_coupling", marks=pytest.mark.slow), "maf"],
+)
 def test_the_density_at_an_edge_is_that_beside_it(architecture):
     prior = {"a": torch.distributions.Uniform(0.0, 1.0), "b": torch.distributions.Uniform(0.0, 1.0)}
     problem = wb.SimulatorProblem(prior, lambda x: x + 0.1 * torch.randn_like(x), y=["c", "d"])

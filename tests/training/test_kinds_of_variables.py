@@ -39,7 +39,11 @@ def draws(run: wb.Run, y: list[float], n: int = 4000) -> torch.Tensor:
     return run.fitted.sample(n, [y], torch.Generator().manual_seed(1))[:, 0]
 
 
-ARCHITECTURES = pytest.mark.parametrize("architecture", [FLOW, "recommended"], ids=["flow", "recommended"])
+ARCHITECTURES = pytest.mark.parametrize(
+    "architecture",
+    [pytest.param(FLOW, marks=pytest.mark.slow), "recommended"],
+    ids=["flow", "recommended"],
+)
 
 
 @ARCHITECTURES
