@@ -155,7 +155,7 @@ class Operator(Hand):
                 self.postponed[part.identity] = self.postponed.get(part.identity, 0) + 1
                 continue
             except (Error, AssertionError) as error:
-                self.faults.append(f"{part.identity}: {str(error)[:600]}")
+                self.faults.append(f"{part.identity}: {str(error)[:3000]}")
                 self.page.keyboard.press("Escape")  # a menu that stayed open would hide the next control
             if part.identity not in self.done:
                 self.done.append(part.identity)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,11 @@ def test_the_exact_posterior_has_no_gap_and_a_wrong_one_its_divergence():
     assert study._gap(problem, exact) == pytest.approx(0, abs=1e-9)
     # a mean that is off by δ in each of ten components costs 10 δ² / (2 · 0.05)
     assert study._gap(problem, lambda x, y: exact(x, y, 0.02)) == pytest.approx(0.04, rel=0.2)
+
+    def half(x, y):  # right where x₁ is positive, and twice as dense, and impossible elsewhere
+        return torch.where(x[:, 0] > 0, exact(x, y) + math.log(2), -math.inf)
+
+    assert study._gap(problem, half) == math.inf
 
 
 @pytest.mark.parametrize("key", ["two_moons_posterior", "gaussian_mixture", "gaussian_linear_uniform"])

@@ -265,14 +265,18 @@ class Posteriors(Study):
 
     def _gap(self, problem: Problem, log_prob: Callable[[Tensor, Tensor], Tensor]) -> float:
         """Expected KL divergence, in nats, of the exact posterior from the network's, over fresh pairs;
-        NaN where the problem's evidence is not known."""
+        NaN where the problem's evidence is not known.
+
+        It is infinite where the network excludes a pair that is possible. Only pairs whose exact density is
+        not finite are left out: an evidence by quadrature may miss an extreme observation.
+        """
         if not hasattr(problem, "log_evidence"):
             return float("nan")
         fresh = problem.draw(_FRESH, torch.Generator().manual_seed(_SEED + 3))
         with torch.no_grad():
             exact = problem.log_joint(fresh.x, fresh.y) - problem.log_evidence(fresh.y)
-            gap = exact - log_prob(fresh.x, fresh.y)
-        return float(gap[gap.isfinite()].mean())  # evidence by quadrature may miss an extreme observation
+            gap = exact - log_prob(fresh.x, fresh.y).to(exact)
+        return float(gap[exact.isfinite()].mean())
 
     def _leak(self, problem: Problem, fitted: FittedModel) -> float:
         """Expected −log probability, in nats, that a draw lies inside the bounds of x, over fresh
