@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from workbench.cli.arguments import joined, parser
+from workbench.cli.hints import in_command_words
 from workbench.core.errors import WorkbenchError
 
 INTERRUPTED = 130
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (WorkbenchError, OSError) as error:
-        return _fail(str(error), "--json" in words, 2)
+        return _fail(in_command_words(str(error)), "--json" in words, 2)
     except Exception as error:
         if os.environ.get("WORKBENCH_TRACEBACK"):
             raise

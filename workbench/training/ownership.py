@@ -220,7 +220,7 @@ def owned_elsewhere(folder: Path) -> OwnershipError:
         f"Run '{folder.name}' is already alive",
         expected="a run whose process has ended",
         found=f"alive in {describe(read_owner(folder))}",
-        suggestion="look at it there, or stop it first; RunFolder(folder).open() only reads it",
+        suggestion="look at it there, or stop it first; its figures and samples can be read meanwhile",
     )
 
 
