@@ -102,7 +102,9 @@ def test_a_buffer_that_the_function_uses_again_is_copied():
 def test_noise_of_torch_numpy_and_python_follows_the_seed_and_disturbs_nobody():
     def simulate(x):
         return (
-            torch.stack([torch.randn(len(x)), torch.from_numpy(np.random.randn(len(x)))], 1) + random.random()
+            torch.stack([torch.randn(len(x)), torch.from_numpy(np.random.randn(len(x)))], 1)
+            + random.random()
+            + x
         )
 
     problem = wb.SimulatorProblem(NORMAL, simulate, x=["a", "b"], y=["s", "t"])
@@ -231,9 +233,10 @@ def test_random_failures_are_not_said_to_have_a_place():
 
 
 def test_constant_outputs_are_refused_before_training():
-    problem = wb.SimulatorProblem(NORMAL, lambda x: x * torch.tensor([1.0, 0.0]) + 7e5, x=["a", "b"])
     with pytest.raises(DataError, match="constant.*'y_1'"):
-        wb.Run(wb.Experiment(problem, "realnvp", training={"samples": 200}, steps=1))
+        wb.SimulatorProblem(NORMAL, lambda x: x * torch.tensor([1.0, 0.0]) + 7e5, x=["a", "b"])
+    with pytest.raises(DataError, match="constant.*'y'"):
+        wb.SimulatorProblem(NORMAL, lambda x: 3.5, x=["a", "b"], vectorised=False)
 
 
 # ---- copies
@@ -313,7 +316,7 @@ def test_a_problem_takes_no_global_random_numbers():
     before = torch.random.get_rng_state()
     problem = wb.SimulatorProblem(
         torch.distributions.Gamma(torch.tensor([2.0, 3.0]), 1.0),
-        lambda x: torch.rand(len(x), 1),
+        lambda x: x[:, :1] + torch.rand(len(x), 1),
         x=["a", "b"],
         y=["s"],
     )

@@ -31,7 +31,7 @@ def test_an_array_is_accepted_in_place_of_a_tensor():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"simulate": lambda x: x[0]}, r"wrong shape.*16 rows.*vectorised=False"),
+        ({"simulate": lambda x: x[0]}, r"one parameter set at a time.*shape \(2,\).*vectorised=False"),
         ({"simulate": lambda x: x.T[:1]}, r"wrong shape.*16 rows.*transpose"),
         ({"simulate": lambda x: x}, r"wrong shape.*shape \(16, 2\)"),
         ({"simulate": lambda x: 1 / 0}, "simulator failed.*ZeroDivisionError"),

@@ -251,3 +251,17 @@ def refuse_constants(values: Tensor, variables: Sequence[Variable], source: str)
             found=", ".join(map(repr, constant[:5])) + more + f" in {len(values)} rows",
             suggestion="leave it out: a constant says nothing",
         )
+
+
+def refuse_infinite(values: np.ndarray, variables: Sequence[Variable], source: str, place: str = "") -> None:
+    """Raise `DataError` for values (n, k) that are not finite; ``place`` says where they lie."""
+    for column, variable in zip(values.T, variables, strict=True):
+        wrong = int((~np.isfinite(column)).sum())
+        if wrong:
+            way = "say failed='drop' to leave such simulations out"
+            raise DataError(
+                f"The {source} returned values that are not finite",
+                expected="finite numbers",
+                found=f"{wrong} of {len(column)} in '{variable.name}'" + (f": {place}" if place else ""),
+                suggestion=way if source == "simulator" else "",
+            )

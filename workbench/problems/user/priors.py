@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -242,8 +243,10 @@ def make_prior(source: Any) -> Prior:
     if isinstance(source, Prior):
         return source
     if isinstance(source, Mapping):
+        _refuse_bounds(source)
         return JointPrior([(str(name), make_prior(part)) for name, part in source.items()])
     if isinstance(source, (list, tuple)) and source:
+        _refuse_bounds({"": next(filter(_is_pair, source), source)})
         return JointPrior([("", make_prior(part)) for part in source])
     if isinstance(source, torch.distributions.Distribution):
         return _tried(TorchPrior, source)
@@ -254,6 +257,13 @@ def make_prior(source: Any) -> Prior:
         return _tried(ScipyPrior, source)
     if callable(source) and not (scipy and draws):
         return FunctionPrior(source)
+    if isinstance(source, numbers.Real):
+        raise SpecError(
+            "The simulator's prior cannot be drawn from",
+            expected="a distribution of torch or SciPy for each unknown",
+            found=f"{type(source).__name__} {source!r}",
+            suggestion="leave a quantity that is known out of the prior, and write it into the function",
+        )
     raise SpecError(
         "The simulator's prior cannot be drawn from",
         expected="a distribution of torch or SciPy, a list or dictionary of them, or a function "
@@ -261,6 +271,28 @@ def make_prior(source: Any) -> Prior:
         found=type(source).__name__,
         suggestion="give it its parameters first, as in scipy.stats.norm(0, 1)" if scipy else "",
     )
+
+
+def _is_pair(source: Any) -> bool:
+    """Test for two numbers, which may be bounds or a mean with its standard deviation."""
+    pair = isinstance(source, (list, tuple)) and len(source) == 2
+    return pair and all(isinstance(value, numbers.Real) for value in source)
+
+
+def _refuse_bounds(parts: Mapping[Any, Any]) -> None:
+    """Raise `SpecError` for two numbers in place of a distribution."""
+    for name, part in parts.items():
+        if not _is_pair(part):
+            continue
+        low, high = sorted(float(v) for v in part)
+        noun = f"prior of '{name}'" if name else "prior"
+        distribution = f"torch.distributions.Uniform({low!r}, {high!r})"
+        raise SpecError(
+            f"The {noun} is two numbers, which are no distribution",
+            expected="a distribution of torch or SciPy",
+            found=repr(part),
+            suggestion=f"for any number between them, write {f'{name!r}: ' if name else ''}{distribution}",
+        )
 
 
 def _tried(kind: type[Prior], source: Any) -> Prior:

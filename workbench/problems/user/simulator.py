@@ -13,8 +13,9 @@ from workbench.core.capability import Capability
 from workbench.core.entries import public
 from workbench.core.errors import DataError, RunError, SpecError, unknown
 from workbench.core.lazy import torch
+from workbench.core.markup import html_lines, html_table, variables_text
 from workbench.core.numbers import whole_number
-from workbench.core.variable import Variable
+from workbench.core.variable import Variable, named
 from workbench.problems.base import PROBLEMS, Problem
 from workbench.problems.user.calls import Simulator
 from workbench.problems.user.failures import Failures, SimulationWarning
@@ -23,6 +24,7 @@ from workbench.problems.user.outputs import (
     column_names,
     described,
     distinct,
+    refuse_infinite,
     select,
 )
 from workbench.problems.user.pairs import (
@@ -33,6 +35,7 @@ from workbench.problems.user.pairs import (
     draw_seed,
 )
 from workbench.problems.user.priors import make_prior, unknowns
+from workbench.problems.user.trials import HALF, behaviour, constant_sentence, first_call, kind_notes
 from workbench.problems.windows import quantile_window, typical_row
 
 if TYPE_CHECKING:
@@ -40,11 +43,8 @@ if TYPE_CHECKING:
 
     from workbench.problems.base import Window
 
-#: Draws of the first trial and for plot limits: of a function that takes many parameter sets at once (True),
-#: and of one that takes a single one.
-_TRIAL, _PROBE = {True: 16, False: 2}, {True: 2000, False: 200}
-#: Most draws of a trial whose simulations all failed.
-_MOST_TRIAL = 64
+#: Draws for plot limits: of a function that takes many parameter sets at once (True), or a single one.
+_PROBE = {True: 2000, False: 200}
 #: Simulations in all, for each pair that was asked for, where some of them fail.
 _MOST_SIMULATIONS = 10
 
@@ -150,21 +150,15 @@ class SimulatorProblem(Problem):
                 expected=", ".join(names),
                 found=", ".join(v.name for v in self.x),
             )
-        count = _TRIAL[self._simulator.vectorised]
-        parameters = self._parameters(count, 0)
-        outcome = self._simulator(parameters, 0)
-        while not outcome.rows.layout and count < _MOST_TRIAL:  # all failed
-            count *= 4
-            outcome = self._simulator(self._parameters(count, 0), 0)
-        if not outcome.rows.layout:
-            raise DataError(
-                "The simulator failed in every trial",
-                expected="simulations that succeed",
-                found=f"{count} failures, such as {next(iter(outcome.reasons.values()), 'none')}",
-            )
+        x, outcome = first_call(self._simulator, self._parameters, len(self.x))
         self._y_variables = described(y, "y", outcome.rows.layout)
         distinct((*self._x_variables, *self._y_variables))
-        self._outcome(self._parameters(count, 0), outcome.rows, outcome.reasons)
+        results = self._outcome(x, outcome.rows, outcome.reasons)[0].numpy()
+        seen = behaviour(self._simulator, x, outcome.rows, self._parameters(HALF, 1), self.y)
+        constant = constant_sentence(self._simulator, x, results, self.y, self._probe)
+        self._shared["notes"] = (*seen.warnings, *constant, *seen.notes, *kind_notes(results, self.y))
+        for sentence in (*seen.warnings, *constant):
+            warnings.warn(sentence, SimulationWarning, stacklevel=4)  # beyond the check of arguments
 
     @classmethod
     def from_values(cls, values: dict[str, Any], folder: Path | str | None = None) -> Self:
@@ -265,7 +259,18 @@ class SimulatorProblem(Problem):
 
     def warnings(self, samples: int | None = None) -> list[str]:
         pairs = self._recorded or self._shared.get("probe")
-        return [] if pairs is None else list(pairs.warnings)
+        own = [*self._shared.get("notes", ()), *(pairs.warnings if pairs is not None else ())]
+        return list(dict.fromkeys(own))
+
+    def __repr__(self) -> str:
+        names = (f"{role}=[{named(variables)}]" for role, variables in (("x", self.x), ("y", self.y)))
+        return f"{type(self).__name__}({', '.join(names)})"
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        rows = (("x", variables_text(self.x)), ("y", variables_text(self.y)))
+        return html_table(rows, title=self.title) + html_lines(self.warnings())
 
     # ---- the pairs of a run
     def record_draw(self, n: int, seed: int) -> None:
@@ -304,7 +309,7 @@ class SimulatorProblem(Problem):
     def _parameters(self, n: int, seed: int) -> Tensor:
         rows = self._distribution.rows(n, seed)
         values = select(rows, self._x_variables, "x", "prior")
-        _refuse_infinite(values, self._x_variables, "prior")
+        refuse_infinite(values, self._x_variables, "prior")
         return checked(values, self._x_variables, "prior")
 
     def _outcome(self, x: Tensor, rows: Any, reasons: dict[int, str]) -> tuple[Tensor, Failures]:
@@ -323,7 +328,7 @@ class SimulatorProblem(Problem):
         failures = Failures(x.numpy(), mask, texts)
         if mask.any() and self._failed == "refuse":
             place = failures.place(self._x_variables)
-            _refuse_infinite(values, self._y_variables, "simulator", place)
+            refuse_infinite(values, self._y_variables, "simulator", place)
         values = np.where(mask[:, None], np.nan, values)
         return checked(values, self._y_variables, "simulator"), failures
 
@@ -382,17 +387,3 @@ class SimulatorProblem(Problem):
         own = [v.name for v in self._x_variables]
         order = [own.index(name) for name in self._prior_names()]
         return self._distribution.log_density(x[:, order].cpu()).to(x.device)
-
-
-def _refuse_infinite(values: np.ndarray, variables: Sequence[Variable], source: str, place: str = "") -> None:
-    """Raise `DataError` for values (n, k) that are not finite; ``place`` says where they lie."""
-    for column, variable in zip(values.T, variables, strict=True):
-        wrong = int((~np.isfinite(column)).sum())
-        if wrong:
-            way = "say failed='drop' to leave such simulations out"
-            raise DataError(
-                f"The {source} returned values that are not finite",
-                expected="finite numbers",
-                found=f"{wrong} of {len(column)} in '{variable.name}'" + (f": {place}" if place else ""),
-                suggestion=way if source == "simulator" else "",
-            )
