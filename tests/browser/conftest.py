@@ -64,13 +64,21 @@ CLOSED = re.compile(
     r".*?^tornado\S*WebSocketClosedError$",
     re.MULTILINE | re.DOTALL,
 )
+#: A page was closed before its session was attached, which Bokeh takes for granted.
+CLOSED_EARLY = re.compile(
+    r"^ERROR:tornado\.application:Uncaught exception GET /\S*ws [^\n]*\nHTTPServerRequest.*\nTraceback.*\n"
+    r"(?:  .*\n)*  File .*, in on_close\n(?:    .*\n){1,2}  File .*, in session\n(?:    .*\n){1,2}"
+    r"AssertionError$",
+    re.MULTILINE,
+)
 
 
 def complaints(log: Path, start: int = 0) -> list[str]:
     """Return the warnings and errors in a log from byte ``start`` on, each with the lines that follow."""
     if not log.is_file():
         return []
-    lines = CLOSED.sub("", log.read_bytes()[start:].decode("utf-8", "replace")).splitlines()
+    written = log.read_bytes()[start:].decode("utf-8", "replace")
+    lines = CLOSED_EARLY.sub("", CLOSED.sub("", written)).splitlines()
     return ["\n".join(lines[i : i + 12]) for i, line in enumerate(lines) if COMPLAINT.search(line)]
 
 

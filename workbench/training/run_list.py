@@ -60,10 +60,15 @@ class Runs:
         infos = [summarise(RunFolder(path)) for path in paths if _is_run(path)]
         return sorted(infos, key=lambda info: info.created, reverse=True)
 
+    def is_alive(self, run_id: str) -> bool:
+        """Test whether a process trains a run or holds it. Raises `RunError` for an unknown id."""
+        folder = self.folder(run_id)
+        return folder.status()["state"] in ALIVE or bool(lock_held(folder.path))
+
     def delete(self, run_id: str) -> None:
         """Remove a run's folder. Raises `RunError` for a run that is still alive."""
         folder = self.folder(run_id)
-        if folder.status()["state"] in ALIVE or lock_held(folder.path):
+        if self.is_alive(run_id):
             raise RunError(
                 f"Run '{run_id}' is still alive", expected="a run that has ended", suggestion="stop it first"
             )

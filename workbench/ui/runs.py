@@ -118,15 +118,31 @@ class RunsPanel(pn.viewable.Viewer):
         self._on_open()
 
     def _ask(self) -> None:
-        self.confirm.visible = True
+        """Ask before selected runs are deleted; say so instead where one of them trains elsewhere."""
+        alive = [i for i in self.selection if not self._is_own(i) and self.runs.is_alive(i.id)]
+        self.confirm.visible = not alive
+        if alive:
+            name = run_title(alive[0].title)
+            more = f" and {len(alive) - 1} more" if len(alive) > 1 else ""
+            self._show_message(
+                f"'{name}' ({alive[0].id[-4:]}){more} is still in use by another page or program. "
+                "Stop it there first, or take it out of the selection."
+            )
+            return
         count = len(self.selection)
         self._show_message(f"This deletes {count} run{'s' if count > 1 else ''} permanently.")
 
+    def _is_own(self, info: RunInfo) -> bool:
+        """Test whether this page trains a run: it is stopped when it is deleted."""
+        return self.session.job is not None and self.session.job.handle.folder == info.path
+
     def _delete(self) -> None:
-        for info in self.selection:
-            self.session.forget(info.path)
-            self.runs.delete(info.id)
-        self.refresh()
+        try:
+            for info in self.selection:
+                self.session.forget(info.path)
+                self.runs.delete(info.id)
+        finally:  # also where one of several could not be deleted
+            self.refresh()
 
     def _show_message(self, sentence: str) -> None:
         self.note.object = f'<div class="wb-note">{text.escape(sentence)}</div>'
