@@ -272,6 +272,12 @@ def from_arrays(arrays: dict[str, np.ndarray], columns: Iterable[str]) -> RawTab
             parts |= {field: array[field].reshape(len(array), -1) for field in array.dtype.names}
         elif array.ndim:
             parts[name] = array.reshape(len(array), -1) if array.size else array.reshape(0, 1)
+    if not parts:
+        raise DataError(
+            "The table is empty",
+            expected="arrays of numbers, one number or more a row",
+            found="no arrays" if not arrays else f"single numbers alone: {', '.join(arrays)[:80]}",
+        )
     lengths = [len(part) for part in parts.values()]
     rows = max(lengths, key=lengths.count, default=0)
     flat = {}

@@ -33,11 +33,19 @@ _CODES = {
 }
 _QUANTILES = ((0.25, 0.75, 1.349), (0.1, 0.9, 2.563), (0.05, 0.95, 3.290), (0.01, 0.99, 4.653))
 _DEGREES, _RADIANS = (
-    ("deg", "degree", "degrees", "°", "degrees_true", "degree_true"),
+    ("deg", "degree", "degrees", "°", "grad", "degrees_true", "degree_true", "degrees_east", "degree_east"),
     ("rad", "radian", "radians"),
 )
-_ANGLE = re.compile(r"angle|azimuth|bearing|direction|heading|phase|longitude|\blon\b|\bra\b|theta|phi", re.I)
-_HOUR = re.compile(r"\bhours?\b|_hours?$|^hours?_", re.I)
+_ANGLE = re.compile(
+    r"angle|azimuth|bearing|direction|heading|phase|longitude|theta|phi|winkel|richtung|phasenlage"
+    r"|(^|[^a-z])(lon|ra|dir|wd|rotation|yaw|roll)([^a-z]|$)",
+    re.I,
+)
+_HOUR = re.compile(r"(^|[^a-z])(hours?|hod|stunde|uhrzeit)([^a-z]|$)", re.I)
+#: Units at the end of a name, as in ``angle_deg``.
+_UNIT_IN_NAME = re.compile(r"[^a-z](deg|degrees?|grad|rad|radians?)$", re.I)
+#: Share of its period that the values of an angle run over, where a period is proposed.
+_AROUND = 0.8
 
 
 @dataclass(frozen=True)
@@ -78,9 +86,15 @@ def propose(numbers: Numbers, name: str = "", unit: str = "") -> Proposal:
 def _period(values: np.ndarray, name: str, unit: str) -> float:
     """Return the period of an angle or an hour of the day that goes round its cycle, 0 for other columns."""
     low, high = values.min(), values.max()
+    in_name = _UNIT_IN_NAME.search(name)
+    unit = (unit or (in_name[1] if in_name else "")).lower()
     for units, period in ((_DEGREES, 360.0), (_RADIANS, 2 * np.pi)):
-        around = high - low > 0.8 * period and (low >= 0 or low >= -period / 2 >= -high) and high <= period
-        if unit.lower() in units and _ANGLE.search(name) and around:
+        inside = 0 <= low and high <= period * 1.0001
+        inside |= -period / 2 * 1.0001 <= low and high <= period / 2 * 1.0001
+        around = inside and high - low > _AROUND * period
+        # a name alone tells degrees only: a slope from 0 to 6 may be one of anything
+        told = unit in units or (not unit and period == 360.0 and _ANGLE.search(name))
+        if around and told and (_ANGLE.search(name) or in_name or unit in ("°", "degrees_true")):
             return float(period)
     hours = _HOUR.search(name) or unit.lower() in ("h", "hour", "hours")
     return 24.0 if hours and low >= 0 and 20 < high - low and high <= 24 else 0.0

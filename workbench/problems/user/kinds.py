@@ -19,6 +19,7 @@ from workbench.problems.user.hints import with_others
 from workbench.problems.user.numbers import Numbers, holds_open_numbers, read_column, table_numbers
 from workbench.problems.user.raw_table import RawTable, bare_name, parent_name, same_spelling
 from workbench.problems.user.readers import NOTES, PLAIN_NAMES, read_table
+from workbench.problems.user.trials import turn_sentences
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -185,7 +186,7 @@ def checked_rows(raw: RawTable, problem: TableProblem, settings: tuple, *, store
     }
     numbers = table_numbers(raw, names, problem.missing, list(by_setting["categories"]))
     values = numbers.values
-    variables = []
+    variables, turns = [], ()
     for i, name in enumerate(names):
         options = {
             setting: by_setting[setting][name] for setting in _LISTS + _NUMBERS if name in by_setting[setting]
@@ -199,13 +200,14 @@ def checked_rows(raw: RawTable, problem: TableProblem, settings: tuple, *, store
             about = {part: getattr(error, part) for part in ("expected", "found", "suggestion")}
             raise DataError(error.asked, **about) from error
         variables.append(variable)
+        turns += turn_sentences(values[:, i : i + 1], (variable,))
         values[:, i] = _inside(values[:, i], variables[-1], numbers.rows)
     if not stored:
         check_far_values(values, variables, numbers.rows)
     groups = None
     if problem.group:
         groups = _groups(raw, problem.group, numbers.rows)
-    notes = (*raw.notes, *kind_notes(values, variables, len(names_x), numbers.rows))
+    notes = (*raw.notes, *turns, *kind_notes(values, variables, len(names_x), numbers.rows))
     return Rows(values, tuple(variables), len(names_x), numbers.rows, groups, notes, settings)
 
 

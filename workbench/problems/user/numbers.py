@@ -21,6 +21,7 @@ from workbench.problems.user.decimals import (
     without_groups,
 )
 from workbench.problems.user.hints import number_hint, with_others
+from workbench.problems.user.written_dates import are_written_dates, written_dates
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -151,6 +152,8 @@ def _from_texts(column: pd.Series, name: str, categories: bool, writing: Writing
         dates = pd.to_datetime(text.str.replace(",", "."), format="ISO8601", utc=True, errors="coerce")
         if not bool((dates.isna() & text.notna()).any()):
             return Numbers(_days(dates), DATE_UNIT, kind="dates")
+    if (dates := written_dates(text, name)) is not None:
+        return Numbers(_days(dates), DATE_UNIT, kind="dates")
     if bool(text.str.match(_DURATION).fillna(True).all()):
         return Numbers(_seconds(pd.to_timedelta(text.str.replace(",", " "))), DURATION_UNIT)
     row = int(wrong.argmax())
@@ -171,9 +174,9 @@ def _from_texts(column: pd.Series, name: str, categories: bool, writing: Writing
 
 
 def holds_open_numbers(column: pd.Series) -> bool:
-    """Return True for a column of numbers that are refused only since they can be read in two ways."""
+    """Return True for numbers and dates that are refused only since they can be read in two ways."""
     text = column.astype("string").dropna().str.strip()
-    return len(text) > 0 and all(map(is_grouped_number, text.drop_duplicates()))
+    return are_written_dates(text) or (len(text) > 0 and all(map(is_grouped_number, text.drop_duplicates())))
 
 
 def _seconds(column: pd.Series) -> np.ndarray:
