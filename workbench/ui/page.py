@@ -26,6 +26,21 @@ window.addEventListener("keydown", (event) => {
 }, {capture: true})
 """
 
+#: Opens a menu by the keys that open menus. Panel's own component opens one by a click alone, so that who has
+#: no mouse could choose nothing.
+MENU_KEYS = """
+window.addEventListener("keydown", (event) => {
+    const menu = event.composedPath()[0]
+    if (!["Enter", " ", "ArrowDown", "ArrowUp"].includes(event.key)) return
+    if (!(menu instanceof HTMLElement) || !menu.matches(".MuiSelect-select[role=combobox]")) return
+    if (menu.getAttribute("aria-expanded") === "true" || menu.getAttribute("aria-disabled") === "true") return
+    event.preventDefault()
+    setTimeout(() => {
+        if (menu.getAttribute("aria-expanded") !== "true") menu.click()
+    }, 0)
+}, {capture: true})
+"""
+
 #: Models that the server has sent are known to it. BokehJS takes them for its own new ones, and sends their
 #: definition with the next change that refers to them: "reference already known", says the server's log.
 KNOWN = """
@@ -65,4 +80,4 @@ def prepare(*extensions: str, **options: Any) -> None:
     document = pn.state.curdoc
     if document is not None:
         document.template_variables["dist_url"] = LOCAL_DIST
-        document.js_on_event("document_ready", CustomJS(code=REFOCUS + KNOWN))
+        document.js_on_event("document_ready", CustomJS(code=REFOCUS + MENU_KEYS + KNOWN))
