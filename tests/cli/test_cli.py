@@ -602,3 +602,25 @@ def test_serve_calls_the_studio(shell, monkeypatch):
 def test_json_knows_no_nan():
     value = {"a": float("nan"), "b": [np.float64("inf"), np.arange(2)], "c": (True, None, Path("x"))}
     assert plain(value) == {"a": None, "b": [None, [0, 1]], "c": [True, None, "x"]}
+
+
+def test_a_resumed_run_says_why_it_trains_nothing_and_goes_on_where_it_is_told(tmp_path, capsys):
+    folder = str(tmp_path / "run")
+    start = ["train", "--problem", "two_moons", "--architecture", "realnvp", "--set", "architecture.width=8"]
+    start += ["--set", "training.samples=200", "--set", "measured=", "--out", folder, "--json"]
+    assert main([*start, "--steps", "6"]) == 0
+    capsys.readouterr()
+    assert main(["train", "--resume", folder, "--steps", "4"]) == 2
+    assert "say --steps 10" in capsys.readouterr().err
+    assert main(["train", "--resume", folder, "--json"]) == 0
+    output = capsys.readouterr()
+    assert json.loads(output.out)["steps"] == 6 and "finished at step 6 of 6" in output.err
+    run = wb.Run.resume(folder)
+    run.stopped_early = True
+    run.save()
+    run.folder.ownership.release()
+    assert main(["train", "--resume", folder, "--json"]) == 0
+    output = capsys.readouterr()
+    assert "stopped early" in output.err and "--steps 106" in output.err
+    assert main(["train", "--resume", folder, "--steps", "9", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["steps"] == 9

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 
 import numpy as np
@@ -13,6 +14,9 @@ import workbench as wb
 from tests.export.conftest import small_run
 from workbench.cli import main
 from workbench.cli.arguments import joined
+from workbench.cli.observations import observation
+from workbench.core.errors import SpecError
+from workbench.core.variable import Variable
 
 
 @pytest.fixture(scope="module")
@@ -147,3 +151,21 @@ def test_other_commands_take_one_row(shell, folder, tmp_path):
     folder = density.save(tmp_path / "density").path
     code, _, err = shell("sample", folder, "--observation", "1,2")
     assert code == 2 and "This model has no observation" in err
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "line"),
+    [("1,5;2,5", 2, "1.5,2.5"), ("1,5 -2", 2, "1.5,-2"), ("1,5", 1, "1.5"), ("a=1,5", 1, "1.5")],
+)
+def test_decimal_commas_are_answered_with_the_numbers_to_write(text, count, line):
+    variables = [Variable(name) for name in "abcd"[:count]]
+    args = argparse.Namespace(observation=text, observation_file=None)
+    with pytest.raises(SpecError) as error:
+        observation(args, variables)
+    assert error.value.suggestion == f"write --observation {line}"
+
+
+@pytest.mark.parametrize(("text", "values"), [("1,5;2,5", [1, 5, 2, 5]), ("1,5", [1, 5]), ("1;5", [1, 5])])
+def test_commas_between_numbers_stay_separators(text, values):
+    args = argparse.Namespace(observation=text, observation_file=None)
+    assert observation(args, [Variable(name) for name in "abcd"[: len(values)]]) == values

@@ -12,7 +12,7 @@ import torch
 import xarray as xr
 
 import workbench as wb
-from workbench.core.errors import SpecError
+from workbench.core.errors import DataWarning, SpecError
 from workbench.core.kinds_of_values import calendar, value_text
 from workbench.core.observation import checked_rows, parse_observation
 from workbench.core.variable import Variable
@@ -227,3 +227,26 @@ def test_the_default_observation_of_a_file_is_possible_and_named(run, tmp_path):
     assert posterior.observation[2] % 1 == 0
     sentence = default_sentence(model)
     assert "the mean of the training's observations, time = 201" in sentence and "count = 4" in sentence
+
+
+def test_quantiles_of_categories_are_told_or_refused():
+    from workbench.inference import averages
+
+    kind, width = Variable("kind", categories=3, labels=("ash", "fir", "oak")), Variable("width")
+    averages.tell_categories((width,))
+    with pytest.warns(DataWarning, match="categories of 'kind' are in no order and have no quantiles"):
+        averages.tell_categories((width, kind))
+    with pytest.raises(SpecError, match=r"have no quantiles.*'kind'.*probability of each"):
+        averages.tell_categories((kind,))
+
+
+def test_draws_in_a_csv_file_are_labels_and_dates_whose_density_can_be_evaluated(tmp_path):
+    from workbench.export.posterior import write_samples
+    from workbench.inference.datatree import to_dataset
+
+    values = torch.tensor([[DAY, 2.0, 5.0], [DAY + 0.75, 0.0, 7.0]], dtype=torch.float64)
+    frame = pd.read_csv(write_samples(to_dataset(values, (TIME, KIND, COUNT)), tmp_path / "draws.csv"))
+    assert list(frame["time"]) == ["2016-01-01T00:00:00.000", "2016-01-01T18:00:00.000"]
+    assert list(frame["kind"]) == ["oak", "ash"] and list(frame["count"]) == [5, 7]
+    rows, _ = checked_rows(frame.drop(columns="draw"), (TIME, KIND, COUNT))
+    np.testing.assert_allclose(rows, values.numpy())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 #: Size in bytes up to which a text is tried as numbers without names.
 _LONGEST_TEXT = 10_000_000
+_DECIMAL_COMMA = re.compile(r"^[-+]?\d+(,\d+)?$")
 
 
 def given(args: argparse.Namespace) -> bool:
@@ -44,6 +46,7 @@ def observation(args: argparse.Namespace, variables: Sequence[Variable], *, many
             "This model has no observation", expected="no --observation", found="a density of x alone"
         )
     if args.observation is not None:
+        _refuse_decimal_commas(args.observation, len(variables))
         rows, several = checked_rows(parse_observation(args.observation, variables), variables)
     else:
         rows, several = checked_rows(_from_file(args.observation_file, variables), variables)
@@ -52,6 +55,22 @@ def observation(args: argparse.Namespace, variables: Sequence[Variable], *, many
             "One observation was expected", expected="a table with one row", found=f"{len(rows)} rows"
         )
     return rows if several else rows[0].tolist()
+
+
+def _refuse_decimal_commas(text: str, count: int) -> None:
+    """Raise `SpecError` for as many numbers with decimal commas as there are variables."""
+    parts = [part for part in re.split(r"[;\s]+", text.rpartition("=")[2] if count == 1 else text) if part]
+    if "," not in text or len(parts) != count or not all(_DECIMAL_COMMA.match(part) for part in parts):
+        return
+    if len(re.split(r"[,;\s]+", text.strip())) == count:
+        return  # that many whole numbers with commas between them
+    points = ",".join(part.replace(",", ".") for part in parts)
+    raise SpecError(
+        "The observation has decimal commas, which stand between numbers here",
+        expected="decimal points, and commas between the numbers",
+        found=text[:80],
+        suggestion=f"write --observation {points}",
+    )
 
 
 def _from_file(path: str, variables: Sequence[Variable]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import signal
 import sys
 import threading
@@ -43,7 +44,11 @@ def _train(args: argparse.Namespace) -> int:
         notes = list(dict.fromkeys([*run.experiment.warnings(), *run.data.notes]))
         for sentence in notes:
             print(f"Note: {sentence}", file=sys.stderr)
-        was_interrupted = _advance(handle)
+        if args.resume and run.finished:
+            note = _nothing_to_do(run, args.resume)
+            print(f"Note: {note}", file=sys.stderr)
+            notes.append(note)
+        was_interrupted = False if run.finished else _advance(handle)
         _intact(handle)
     finally:
         # whatever happens, the folder must not say that a process still works in it
@@ -53,6 +58,16 @@ def _train(args: argparse.Namespace) -> int:
     if was_interrupted:
         print(f"Interrupted and saved. Go on with: workbench train --resume {handle.folder}", file=sys.stderr)
     return _INTERRUPTED if was_interrupted else 0
+
+
+def _nothing_to_do(run: Run, folder: str) -> str:
+    """Return why a finished run is not trained on, and the command that trains it on."""
+    reason = "stopped early, since its validation loss no longer fell," if run.stopped_early else "finished"
+    steps = run.iteration + max(run.iteration, 100)
+    return (
+        f"The run {reason} at step {run.iteration} of {run.experiment.steps}, so that nothing is trained. To "
+        f"train on: workbench train --resume {shlex.quote(str(folder))} --steps {steps}"
+    )
 
 
 # ---- the experiment
@@ -144,6 +159,13 @@ def _change(run: Run, args: argparse.Namespace) -> None:
     """Apply options to a resumed run: its number of steps, and settings that may change while a run goes
     on."""
     if args.steps is not None:
+        if args.steps <= run.iteration:
+            raise SpecError(
+                "The run has as many steps already: there is nothing to train",
+                expected=f"--steps above {run.iteration}, the number of steps in all",
+                found=f"--steps {args.steps}",
+                suggestion=f"for {args.steps} further steps, say --steps {run.iteration + args.steps}",
+            )
         run.set("steps", args.steps)
     for name, value in setting_pairs(args.settings):
         target = run.experiment.with_setting(name, value)

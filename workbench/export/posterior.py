@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.core.entries import public
 from workbench.core.errors import ExportError
-from workbench.core.kinds_of_values import value_text
+from workbench.core.kinds_of_values import calendar, value_text
 from workbench.core.names import array_names
 from workbench.core.spreadsheet import escaped_frame, escaped_text
 from workbench.core.variable import OPEN_LEVELS, Variable
@@ -182,6 +182,25 @@ def default_sentence(fitted: FittedModel) -> str:
     return f"No observation was given: the posterior is that at {origin}, {', '.join(texts[:12])}{rest}."
 
 
+def _in_words(column: Any, variable: Variable) -> Any:
+    """Return values of a column as people write them: labels, dates of ISO 8601; others as they are."""
+    import numpy as np
+    import pandas as pd
+
+    if variable.labels:
+        return [variable.labels[int(value)] for value in column]
+    clock = calendar(variable)
+    if clock is None:
+        return column
+    start, step = clock
+    seconds = pd.to_timedelta(np.round(np.asarray(column, np.float64) * step * 1e3), unit="ms")
+    try:
+        moments = pd.Timestamp(start).tz_localize(None) + seconds
+    except (OverflowError, ValueError):  # beyond the years that pandas counts in nanoseconds
+        return column
+    return moments.strftime("%Y-%m-%dT%H:%M:%S.%f").str.slice(0, 23)
+
+
 @public
 def write_samples(draws: xr.Dataset, path: str | Path, *, arviz: bool = False) -> Path:
     """Write draws to ``path``: .csv or .nc; with ``arviz`` in ArviZ's groups, .nc. Raises `ExportError`
@@ -193,6 +212,8 @@ def write_samples(draws: xr.Dataset, path: str | Path, *, arviz: bool = False) -
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".csv":
         own, frame = own_names(draws), draws.to_dataframe()
+        for name in frame.columns.intersection(list(own)):
+            frame[name] = _in_words(frame[name], _variable(own[name], draws[name].attrs))
         labels = array_names(map(str, frame.index.names), own.values())
         labels = [escaped_text(label) for label in labels.values()]
         escaped_frame(frame.rename(columns=own)).to_csv(path, index_label=labels)

@@ -6,11 +6,12 @@ where its period begins. A category has neither mean nor quantiles, but probabil
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.core.errors import SpecError
+from workbench.core.errors import DataWarning, SpecError
 from workbench.core.lazy import torch
 from workbench.core.named_values import number_array
 from workbench.core.names import file_names
@@ -88,6 +89,27 @@ def quantile(draws: Tensor, variables: Sequence[Variable], levels: np.ndarray) -
         return _in_period(result, variable) if variable.period else result
 
     return _columns(draws, variables, column)
+
+
+def tell_categories(variables: Sequence[Variable]) -> None:
+    """Warn of categories, which have no quantiles; raises `SpecError` where there is nothing else."""
+    categories = [v for v in variables if v.categories]
+    if not categories:
+        return
+    names = f"'{categories[0].name}'" + (f" and {len(categories) - 1} more" if len(categories) > 1 else "")
+    if len(categories) == len(variables):
+        raise SpecError(
+            "Categories in no order have no quantiles",
+            expected="a posterior with a variable that is a number",
+            found=f"categories {names}",
+            suggestion="the probability of each category stands in summary(), the most probable one in map()",
+        )
+    warnings.warn(
+        f"The categories of {names} are in no order and have no quantiles: they are NaN. summary() has the "
+        "probability of each category.",
+        DataWarning,
+        stacklevel=4,
+    )
 
 
 def with_indicators(draws: Tensor, variables: Sequence[Variable]) -> tuple[Tensor, list[Variable]]:

@@ -286,13 +286,15 @@ class Posterior(Shown):
         """Return quantiles of n draws, for a probability q or a sequence of them (dimension ``quantile``).
 
         Those of whole numbers are whole. Those of a cyclic variable are taken around its circular mean and
-        lie in its period, so that the upper one may be the smaller number; a category has none, and is NaN.
+        lie in its period, so that the upper one may be the smaller number. A category has none, and is NaN,
+        with a warning; where all variables are categories, `SpecError` is raised.
         """
         levels = number_array(q)
         if levels is None or levels.ndim > 1 or not ((levels >= 0) & (levels <= 1)).all():
             raise SpecError(
                 "A quantile belongs to a probability", expected="numbers from 0 to 1", found=repr(q)
             )
+        averages.tell_categories(self.fitted.x)
         values = averages.quantile(self._sample(n, seed), self.fitted.x, levels)
         return label_statistic(values, self.fitted.x, many=self.many, levels=levels)
 

@@ -31,6 +31,8 @@ def change_setting(run: Run, name: str, value: Any) -> None:
     if name == "steps":
         run.experiment = run.experiment.replace(steps=value)
         run.finished = run.finished and run.iteration >= value
+        if not run.finished and run.stopped_early:  # else it would stop again after one step
+            run.stopped_early, run._stale = False, 0
         return
     part, dot, setting = name.partition(".")
     if not dot:
