@@ -70,17 +70,20 @@ def agrees(part: Part, value: Any) -> bool:
     if part.kind == "checkbox":
         return part.shown == value
     if part.kind == "slider":
-        return any(is_close(shown, value, part.index) for shown in part.shown)
+        return any(is_close(shown, value, part.index, rounded=True) for shown in part.shown)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return is_close(part.shown, value)
     return str(part.shown) == str(value if value is not None else "")
 
 
-def is_close(shown: Any, value: Any, index: int = 0) -> bool:
-    """Return True if a text is this number, or that with the index in a list of numbers."""
+def is_close(shown: Any, value: Any, index: int = 0, *, rounded: bool = False) -> bool:
+    """Return True if a text is this number, or that with the index in a list of numbers; where ``rounded``,
+    also if the text is the number to its three or more decimals."""
     number = value[min(index, len(value) - 1)] if isinstance(value, list) else value
     text = str(shown).replace(" ", "").replace(",", "").replace("−", "-")
+    decimals = len(text.partition(".")[2])
+    tolerance = 0.5001 * 10**-decimals if rounded and decimals >= 3 else 1e-9
     try:
-        return math.isclose(float(text), number, rel_tol=1e-5, abs_tol=1e-9)
+        return math.isclose(float(text), number, rel_tol=1e-5, abs_tol=tolerance)
     except (TypeError, ValueError):
         return False
