@@ -154,10 +154,10 @@ class SimulatorProblem(Problem):
         self._y_variables = described(y, "y", outcome.rows.layout)
         distinct((*self._x_variables, *self._y_variables))
         results = self._outcome(x, outcome.rows, outcome.reasons)[0].numpy()
-        seen = behaviour(self._simulator, x, outcome.rows, self._parameters(HALF, 1), self.y)
+        findings = behaviour(self._simulator, x, outcome.rows, self._parameters(HALF, 1), self.y)
         constant = constant_sentence(self._simulator, x, results, self.y, self._probe)
-        self._shared["notes"] = (*seen.warnings, *constant, *seen.notes, *kind_notes(results, self.y))
-        for sentence in (*seen.warnings, *constant):
+        self._shared["notes"] = (*findings.warnings, *constant, *findings.notes, *kind_notes(results, self.y))
+        for sentence in (*findings.warnings, *constant):
             warnings.warn(sentence, SimulationWarning, stacklevel=4)  # beyond the check of arguments
 
     @classmethod

@@ -37,7 +37,7 @@ MOST_TURNS = 10.0
 
 @dataclass(frozen=True)
 class Behaviour:
-    """What the trials of a simulator showed: sentences that are warnings, and others that are notes."""
+    """Findings of the trials of a simulator: sentences that are warnings, and others that are notes."""
 
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -163,19 +163,19 @@ def behaviour(
     if simulator.vectorised and len(x) > 2 * HALF + 1:  # most of the first ones failed
         return Behaviour(turns)
     if simulator.vectorised:
-        seen = _of_batches(simulator, x, values, other, names)
+        findings = _of_batches(simulator, x, values, other, names)
     else:
-        seen = _of_single(simulator, x, values)
-    return Behaviour((*seen.warnings, *turns), seen.notes)
+        findings = _of_single(simulator, x, values)
+    return Behaviour((*findings.warnings, *turns), findings.notes)
 
 
 def _of_batches(
     simulator: Simulator, x: Tensor, first: np.ndarray, other: Tensor, names: list[str]
 ) -> Behaviour:
     place = len(x) - HALF  # of the sets that stand in the call twice
-    mixed = torch.cat([x[:place], other[:HALF]])
+    parameters = torch.cat([x[:place], other[:HALF]])
     start = time.perf_counter()
-    later = _values(simulator, mixed, 1, first.shape)
+    later = _values(simulator, parameters, 1, first.shape)
     if later is None or time.perf_counter() - start > _LONG:
         return Behaviour()
     rows = [
@@ -190,14 +190,14 @@ def _of_batches(
     across = _equal(first[rows], later[rows], size)
     fewest = len(rows) // 2
     own = [j for j in columns if across[:, j].all() and (~within[:, j]).sum() >= fewest]
-    shared = [j for j in columns if within[:, j].all() and (~across[:, j]).sum() >= fewest]
-    noisy = [j for j in columns if j not in own + shared and not (within[:, j].all() and across[:, j].all())]
-    warnings = _noise_warnings([names[j] for j in own], [names[j] for j in shared])
+    common = [j for j in columns if within[:, j].all() and (~across[:, j]).sum() >= fewest]
+    noisy = [j for j in columns if j not in own + common and not (within[:, j].all() and across[:, j].all())]
+    warnings = _noise_warnings([names[j] for j in own], [names[j] for j in common])
     notes: list[str] = []
-    if not own and not shared and not noisy:
+    if not own and not common and not noisy:
         notes.append(_NO_NOISE)
     if noisy or own:
-        again = _values(simulator, mixed, 0, first.shape)
+        again = _values(simulator, parameters, 0, first.shape)
         different = (x[place:] != other[:HALF]).any(1).numpy()
         ignorant = [
             j
