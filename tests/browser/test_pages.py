@@ -101,6 +101,12 @@ def test_a_posterior_is_refined(page, studio, home):
     run.save()
     open_page(page, f"{studio}posterior?run={run.folder.id}", ".wb-view-corner canvas")
     expect(page.locator(".wb-status .wb-message").first).to_contain_text("2 000 draws", timeout=PATIENCE)
+    entries = page.locator("[role=option], [role=menuitem]").locator("visible=true")
+    for key in ("Enter", "Space", "ArrowDown"):  # menus open without a mouse
+        page.locator(".wb-draws [role=combobox]").press(key)
+        entries.first.wait_for()
+        page.keyboard.press("Escape")
+        expect(entries).to_have_count(0)
     page.locator(".wb-refine button").click()
     readout = page.locator(".wb-refined")
     expect(readout).to_contain_text("Pareto", timeout=PATIENCE)
