@@ -310,7 +310,7 @@ class Operator(Hand):
             value, late = self._value(part, session), time.monotonic() > end - self.patience + 3
             if value != old and agrees(now, value):
                 break
-            if part.kind == "text" and value == old and now.shown == part.shown and late:
+            if part.kind == "text" and value == old and agrees(now, value) and late:
                 assert isinstance(value, str), "the field does not take a number"
                 break  # a text for reading: it takes nothing, and shows its value again
             if time.monotonic() > end:

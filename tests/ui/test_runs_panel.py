@@ -7,6 +7,7 @@ import pytest
 from workbench.core.errors import RunError
 from workbench.training import Experiment, Run, RunFolder
 from workbench.training.ownership import Ownership
+from workbench.ui import runs
 from workbench.ui.runs import RunsPanel
 
 pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword")
@@ -45,7 +46,32 @@ def test_a_run_in_use_elsewhere_is_not_offered(panel):
     press(panel.delete)
     assert not panel.confirm.visible and "still in use" in panel.note.object
     assert panel.infos[1].id[-4:] in panel.note.object
-    with pytest.raises(RunError, match="still alive"):  # begun after the question was asked
+    owner.release()
+
+
+def test_a_run_that_this_page_trains_is_deleted_once_it_has_ended(panel):
+    own, other = panel.infos[1], panel.infos[0]
+    owner = Ownership(own.path)
+    owner.claim()
+    panel.session.job = SimpleNamespace(handle=SimpleNamespace(folder=own.path))
+    press(panel.delete)
+    assert panel.confirm.visible
+    press(panel.confirm)
+    assert [info.id for info in panel.infos] == panel.table.value["id"].tolist() == [own.id]
+    assert "as soon as it has ended" in panel.note.object and not other.path.exists()
+    panel.delete_ended()
+    assert own.path.exists()
+    owner.release()
+    panel.delete_ended()
+    assert panel.infos == [] and not own.path.exists()
+    panel.delete_ended()  # nothing is left to do
+
+
+def test_a_run_that_does_not_end_is_told(panel, monkeypatch):
+    monkeypatch.setattr(runs, "PATIENCE", 0.0)
+    owner = Ownership(panel.infos[1].path)
+    owner.claim()
+    with pytest.raises(RunError, match="still alive"):
         panel._delete()
-    assert [info.id for info in panel.infos] == panel.table.value["id"].tolist() == [panel.infos[0].id]
+    assert [info.id for info in panel.infos] == panel.table.value["id"].tolist()  # the list is true again
     owner.release()

@@ -19,6 +19,8 @@ from workbench.ui.session import Session
 
 COLUMNS = ["run", "state", "iteration", "steps", "started", "id"]
 MAX_CURVES = 8
+#: Seconds within which a run that is to be deleted must have ended.
+PATIENCE = 30.0
 # pixels, not percentages: a table that is filled before it is visible has no width to divide
 WIDTHS = {"run": 440, "state": 130, "iteration": 100, "steps": 90, "started": 140}
 
@@ -31,6 +33,8 @@ class RunsPanel(pn.viewable.Viewer):
     ) -> None:
         super().__init__()
         self.session, self._guard, self._on_open, self.runs = session, guard, on_open, Runs()
+        self._ending: list[RunInfo] = []  # to be deleted as soon as their processes have ended
+        self._deadline = 0.0
         self.table = empty_table()
         self.open = action("Open", "visibility", "Show this run at its last checkpoint.", "wb-open")
         self.resume = action("Resume", "play_arrow", "Open it and continue training.", "wb-resume-run")
@@ -137,12 +141,29 @@ class RunsPanel(pn.viewable.Viewer):
         return self.session.job is not None and self.session.job.handle.folder == info.path
 
     def _delete(self) -> None:
+        """Delete the selected runs; one that this page trains is stopped, and deleted once it has ended."""
+        self._ending, self._deadline = self.selection, time.monotonic() + PATIENCE
+        for info in self._ending:
+            self.session.forget(info.path)
+        self.delete_ended()
+
+    def delete_ended(self) -> None:
+        """Delete those of the runs to be deleted whose process has ended; to be called again and again.
+
+        Raises `RunError` for a run that does not end in time.
+        """
+        ending, self._ending = self._ending, []
         try:
-            for info in self.selection:
-                self.session.forget(info.path)
-                self.runs.delete(info.id)
+            for info in ending:
+                if self.runs.is_alive(info.id) and time.monotonic() < self._deadline:
+                    self._ending.append(info)
+                else:
+                    self.runs.delete(info.id)
         finally:  # also where one of several could not be deleted
-            self.refresh()
+            if len(self._ending) < len(ending):
+                self.refresh()
+        if self._ending:
+            self._show_message("The run is being stopped, and is deleted as soon as it has ended.")
 
     def _show_message(self, sentence: str) -> None:
         self.note.object = f'<div class="wb-note">{text.escape(sentence)}</div>'

@@ -55,6 +55,7 @@ class Studio(pn.viewable.Viewer):
         live = pn.Column(self.run_controls, self.banner, self.view_grid, margin=0, sizing_mode="stretch_both")
         self.navigation = Navigation(live, self._page_factories(), self._on_page)
         self._document, self._pulses = pn.state.curdoc, None
+        self._runs: RunsPanel | None = None  # once its page has been opened
         self.echo = FrameEcho(lambda frame: REDRAWS.show(self._document, frame))
         self.page = pmui.Page(
             title="VINA workbench",
@@ -80,10 +81,14 @@ class Studio(pn.viewable.Viewer):
 
         return {
             "side_by_side": self._side_by_side,
-            "runs": lambda: RunsPanel(self.session, guard, back),
+            "runs": lambda: self._runs_panel(back),
             "import_export": lambda: ImportExport(self.session, back),
             "share": lambda: Share(self.session, guard),
         }
+
+    def _runs_panel(self, back: Callable[[], None]) -> RunsPanel:
+        self._runs = RunsPanel(self.session, guard, back)
+        return self._runs
 
     def _side_by_side(self) -> SideBySide:
         page = SideBySide(self.session, guard)
@@ -149,6 +154,8 @@ class Studio(pn.viewable.Viewer):
             self.view_grid.draw()
         WAKEUPS.rearm(self._document)
         self._poll()
+        if self._runs is not None:
+            guard(self._runs.delete_ended)
 
     def close(self) -> None:
         """Detach the session from its run when the page is closed; may be called twice."""
