@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,7 @@ import xarray as xr
 import workbench as wb
 from workbench.core.errors import DataError, SpecError
 from workbench.core.variable import Variable
-from workbench.problems.user import calls, trials
+from workbench.problems.user import calls
 from workbench.problems.user.failures import Failures, SimulationWarning
 
 NORMAL = torch.distributions.Normal(torch.zeros(2), torch.ones(2))
@@ -233,12 +232,21 @@ def test_random_failures_are_not_said_to_have_a_place():
     assert "a, c together" in together
 
 
-def test_constant_outputs_are_refused_before_training(monkeypatch):
-    monkeypatch.setattr(trials, "_LONG", math.inf)  # however slow the machine is
-    with pytest.raises(DataError, match="constant.*'y_1'"):
-        wb.SimulatorProblem(NORMAL, lambda x: x * torch.tensor([1.0, 0.0]) + 7e5, x=["a", "b"])
-    with pytest.raises(DataError, match="constant.*'y'"):
-        wb.SimulatorProblem(NORMAL, lambda x: 3.5, x=["a", "b"], vectorised=False)
+@pytest.mark.parametrize(
+    ("simulate", "vectorised", "name"),
+    [
+        (lambda x: x * torch.tensor([1.0, 0.0]) + 7e5, True, "y_1"),
+        (lambda x: 3.5, False, "y"),
+        (lambda x: x.mul_(0)[:, :1], True, "y"),  # changes its copy of the parameters
+    ],
+)
+def test_constant_outputs_are_told_at_once_and_refused_by_a_run(simulate, vectorised, name):
+    with pytest.warns(SimulationWarning, match=f"'{name}' was the same in all"):
+        problem = wb.SimulatorProblem(NORMAL, simulate, x=["a", "b"], vectorised=vectorised)
+    pairs = problem.draw(50, torch.Generator().manual_seed(0))
+    assert pairs.x.std(0).min() > 0.5
+    with pytest.raises(DataError, match=f"constant.*'{name}'"):
+        wb.Run(wb.Experiment(problem, "realnvp", training={"samples": 300, "measured": []}, steps=2))
 
 
 # ---- copies

@@ -155,7 +155,7 @@ class SimulatorProblem(Problem):
         distinct((*self._x_variables, *self._y_variables))
         results = self._outcome(x, outcome.rows, outcome.reasons)[0].numpy()
         findings = behaviour(self._simulator, x, outcome.rows, self._parameters(HALF, 1), self.y)
-        constant = constant_sentence(self._simulator, x, results, self.y, self._probe)
+        constant = constant_sentence(results, self.y)
         self._shared["notes"] = (*findings.warnings, *constant, *findings.notes, *kind_notes(results, self.y))
         for sentence in (*findings.warnings, *constant):
             warnings.warn(sentence, SimulationWarning, stacklevel=4)  # beyond the check of arguments

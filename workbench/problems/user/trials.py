@@ -14,14 +14,10 @@ from workbench.core.errors import DataError
 from workbench.core.lazy import torch
 from workbench.core.variable import Variable, named
 from workbench.problems.user.calls import Outcome, Simulator, simulate_rows
-from workbench.problems.user.outputs import Rows, column_names, refuse_constants, select
+from workbench.problems.user.outputs import Rows, column_names, select
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from workbench.problems.user.pairs import Pairs
-
-    Probe = Callable[[], Pairs]
 
 #: Parameter sets of the trials of a function that takes many at once: half of them stand in it twice.
 HALF = 8
@@ -29,8 +25,6 @@ HALF = 8
 _MOST = 64
 #: Seconds beyond which no further call is made; different values from which on a column is judged.
 _LONG, _FEWEST_VALUES = 2.0, 5
-#: Parameter sets for plot limits of a function that takes one at a time.
-_MANY = 200
 #: Periods that values may run over before their period is doubted.
 MOST_TURNS = 10.0
 
@@ -72,23 +66,15 @@ def first_call(
     return x, outcome
 
 
-def constant_sentence(
-    simulator: Simulator, x: Tensor, results: np.ndarray, variables: Sequence[Variable], probe: Probe
-) -> tuple[str, ...]:
-    """Return a sentence on results (n, M) of a trial that are constant; raises `DataError` for good reason.
+def constant_sentence(results: np.ndarray, variables: Sequence[Variable]) -> tuple[str, ...]:
+    """Return a sentence on results (n, M) of a trial that are constant.
 
-    The pairs for plot limits, which ``probe`` simulates, decide where they take no time.
+    A trial of a few simulations proves nothing, so that it is a warning: a run refuses a constant result.
     """
     columns = [
         v for v, c in zip(variables, results.T, strict=True) if np.isfinite(c).all() and np.ptp(c) == 0
     ]
     if not columns:
-        return ()
-    start = time.perf_counter()
-    simulator(x, 1)
-    share = 1 if simulator.vectorised else len(x) / _MANY
-    if time.perf_counter() - start < _LONG * share / 4:
-        refuse_constants(probe().y, variables, "A column of the results")
         return ()
     return (
         f"The result '{columns[0].name}' was the same in all {len(results)} simulations of the trial: a run "
