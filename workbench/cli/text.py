@@ -9,8 +9,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from workbench.core.errors import SpecError
+from workbench.core.kinds_of_values import spread_text, value_text
 from workbench.core.names import split_names
 from workbench.core.spec import Spec, parse_setting
+from workbench.core.variable import Variable
 
 
 def names(text: str | None) -> list[str]:
@@ -48,8 +50,13 @@ def print_summary(summary: dict[str, dict[str, Any]], out: str | None) -> None:
             others = f" and {len(shares) - 6} more" if len(shares) > 6 else ""
             print(f"{name:<24} " + ", ".join(f"{label} {share:.3g}" for label, share in shares[:6]) + others)
             continue
-        quantiles = f"5 % {row['q05']:.4g}, median {row['median']:.4g}, 95 % {row['q95']:.4g}"
-        print(f"{name:<24} {row['mean']:>10.4g} ± {row['sd']:.3g} {row['unit']}  ({quantiles})")
+        variable, spread = Variable(name, unit=row["unit"]), row["sd"]
+        low, median, high, mean = (
+            value_text(variable, row[key], unit=False, spread=spread)
+            for key in ("q05", "median", "q95", "mean")
+        )
+        quantiles = f"5 % {low}, median {median}, 95 % {high}"
+        print(f"{name:<24} {mean:>10} ± {spread_text(variable, spread)}  ({quantiles})")
     if out:
         print(out)
 

@@ -28,6 +28,8 @@ SECONDS = {
     **dict.fromkeys(("ms", "millisecond", "milliseconds"), 1e-3),
     **dict.fromkeys(("us", "µs", "microsecond", "microseconds"), 1e-6),
 }
+#: Seconds of a spread beyond which a date has no time of day.
+_DAYS = 2 * 86_400.0
 _SINCE = re.compile(r"^\s*(?P<step>\S+)\s+since\s+(?P<start>\d{4}-\d{1,2}-\d{1,2}.*?)\s*$")
 _ISO = re.compile(
     r"^\s*\d{4}-\d{2}(-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?\s*(Z|[-+]\d{2}:?\d{2})?)?)?\s*$"
@@ -226,9 +228,29 @@ def count_text(number: float) -> str:
     return f"{number:.0f}" if number < 1e6 else f"{number:.1e}"
 
 
-def value_text(variable: Variable, value: float, digits: int = 4, *, unit: bool = True) -> str:
-    """Return a value as its variable can have it: a label, a date, a whole number, or one with its unit."""
+def digits_for(value: float, spread: float, least: int = 4) -> int:
+    """Return the significant digits of a value at which a tenth of ``spread`` shows; at most 15."""
+    if not (math.isfinite(value) and math.isfinite(spread) and value and spread > 0):
+        return least
+    return min(max(least, math.floor(math.log10(abs(value))) - math.floor(math.log10(spread)) + 2), 15)
+
+
+def spread_text(variable: Variable, spread: float) -> str:
+    """Return a spread with its unit, which is a unit of time for a variable of dates."""
+    unit = _SINCE.match(variable.unit)
+    name = unit["step"] if unit and calendar(variable) else variable.unit
+    return f"{spread:.3g} {name}".rstrip()
+
+
+def value_text(
+    variable: Variable, value: float, digits: int = 4, *, unit: bool = True, spread: float = 0.0
+) -> str:
+    """Return a value as its variable can have it: a label, a date, a whole number, or one with its unit.
+
+    A number has at least ``digits`` significant digits, and as many as a ``spread`` beside it needs.
+    """
     value = float(value)
+    digits = digits_for(value, spread, digits)
     behind = f" {variable.unit}" if unit and variable.unit else ""
     if not math.isfinite(value):
         return f"{value:g}{behind}"
@@ -236,7 +258,7 @@ def value_text(variable: Variable, value: float, digits: int = 4, *, unit: bool 
         number = min(max(round(value), 0), variable.categories - 1)
         return variable.labels[number] if variable.labels else f"{number}"
     if clock := calendar(variable):
-        text = _date_text(value, *clock)
+        text = _date_text(value, *clock)[: 10 if spread * clock[1] > _DAYS else None]
         return text or f"{value:.{digits}g}{behind}"
     if variable.levels:
         low, high = variable.low, variable.high

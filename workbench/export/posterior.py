@@ -184,19 +184,15 @@ def default_sentence(fitted: FittedModel) -> str:
 
 def _in_words(column: Any, variable: Variable) -> Any:
     """Return values of a column as people write them: labels, dates of ISO 8601; others as they are."""
-    import numpy as np
-    import pandas as pd
+    from workbench.inference.dataframe import dates
 
     if variable.labels:
         return [variable.labels[int(value)] for value in column]
     clock = calendar(variable)
     if clock is None:
         return column
-    start, step = clock
-    seconds = pd.to_timedelta(np.round(np.asarray(column, np.float64) * step * 1e3), unit="ms")
-    try:
-        moments = pd.Timestamp(start).tz_localize(None) + seconds
-    except (OverflowError, ValueError):  # beyond the years that pandas counts in nanoseconds
+    moments = dates(column, *clock)
+    if not hasattr(moments, "strftime"):  # beyond the years that pandas counts
         return column
     return moments.strftime("%Y-%m-%dT%H:%M:%S.%f").str.slice(0, 23)
 

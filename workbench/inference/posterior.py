@@ -17,6 +17,7 @@ from workbench.core.numbers import check_memory, checked_seed, plain, whole_numb
 from workbench.core.observation import checked_rows
 from workbench.inference import averages
 from workbench.inference.column_values import check_values
+from workbench.inference.dataframe import to_dataframe
 from workbench.inference.datatree import CHAINS, label_density, label_draws, label_statistic, to_datatree
 from workbench.inference.finite_draws import tell
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from workbench.inference.fitted_model import FittedModel
 
 #: Draws behind a mean, a quantile or a summary, and kinds of answer that `Posterior.sample` gives.
-DRAWS, KINDS = 4000, ("dataset", "tensor")
+DRAWS, KINDS = 4000, ("dataset", "dataframe", "tensor")
 #: Rows per evaluation of a density, and largest number of drawn values that are kept for the next question.
 _ROWS, _KEPT = 16_384, 5_000_000
 
@@ -120,14 +121,20 @@ class Posterior(Shown):
     def sample(self, n: int = ..., *, seed: int = ..., as_: Literal["dataset"] = ...) -> xr.Dataset: ...
     @overload
     def sample(self, n: int = ..., *, seed: int = ..., as_: Literal["tensor"]) -> Tensor: ...
-    def sample(self, n: int = 1000, *, seed: int = 0, as_: str = "dataset") -> xr.Dataset | Tensor:
+    @overload
+    def sample(self, n: int = ..., *, seed: int = ..., as_: Literal["dataframe"]) -> pd.DataFrame: ...
+    def sample(
+        self, n: int = 1000, *, seed: int = 0, as_: str = "dataset"
+    ) -> xr.Dataset | pd.DataFrame | Tensor:
         """Draw n samples for each observation; all observations are drawn in one batch.
 
         Parameters
         ----------
         seed : same seed, same draws.
         as_ : "dataset" for a Dataset with one data variable per parameter, with its unit, along the dimension
-            ``draw``, or (observation, draw) with the observed values as coordinates; "tensor" for a float64
+            ``draw``, or (observation, draw) with the observed values as coordinates. It holds numbers;
+            of labels the attribute ``labels`` is the list, and ``xarray.decode_cf`` turns dates into dates.
+            "dataframe" for a pandas table with labels and dates in its columns; "tensor" for a float64
             tensor (n, D), or (k, n, D) for k observations.
 
         Draws that are not finite are drawn anew, with a warning; the attribute ``redrawn`` counts them.
@@ -137,6 +144,8 @@ class Posterior(Shown):
         draws = self._sample(n, seed)
         if as_ == "tensor":
             return draws if self.many else draws[0]
+        if as_ == "dataframe":
+            return to_dataframe(draws.cpu().numpy(), self.fitted.x, many=self.many)
         data = label_draws(draws, self.fitted.x, self.observations, self.fitted.y, many=self.many)
         return data.assign_attrs(redrawn=self._redrawn) if self._redrawn else data
 

@@ -7,6 +7,7 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
+from workbench.core.kinds_of_values import calendar, value_text
 from workbench.diagnostics.posterior_explorer import PHYSICAL
 from workbench.plots.corner import box_within
 from workbench.ui import style, text
@@ -149,12 +150,11 @@ class ExplorerPage(pn.viewable.Viewer):
                 self.predictive_view.draw()
             elif page == "marginals":
                 self.intervals.show(histograms)
-                labels = [v.label for v in self.state.info.x]
                 self.table.object = numbers(
                     histograms["model"],
                     histograms.get("other"),
                     self.state.prior,
-                    labels,
+                    self.state.info.x,
                     histograms.get("refined"),
                 )
             self._status()
@@ -162,7 +162,12 @@ class ExplorerPage(pn.viewable.Viewer):
     def _status(self) -> None:
         answer, state = self.state.answers["model"], self.state
         histogram = answer.histogram
-        values = ", ".join(f"{v:.4g}".replace("-", "−") for v in answer.observation[:4])
+        values = ", ".join(
+            value_text(v, value, unit=False, spread=high - low).replace("-", "−" if not calendar(v) else "-")
+            for v, value, (low, high) in zip(
+                state.info.y, answer.observation[:4], state.info.observation_window, strict=False
+            )
+        )
         values += ", …" if len(answer.observation) > 4 else ""
         parts = [f"y = ({values})", f"{histogram.attrs['total']:,} draws".replace(",", " ")]
         parts.append(f"{1000 * answer.seconds:.0f} ms")

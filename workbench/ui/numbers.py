@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workbench.core.kinds_of_values import calendar, digits_for, value_text
 from workbench.ui import text
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from workbench.core.variable import Variable
 
 HEAD = ("", "median", "central 50 %", "central 90 %", "prior, central 90 %", "spread against the prior's")
 
@@ -19,33 +22,38 @@ def numbers(
     model: xr.Dataset,
     other: xr.Dataset | None = None,
     prior: xr.Dataset | None = None,
-    labels: Sequence[str] = (),
+    variables: Sequence[Variable] = (),
     refined: xr.Dataset | None = None,
 ) -> str:
     """Format medians, intervals and spread as an HTML table, one row per variable.
 
-    The Datasets are histograms with ``quantile`` and ``sd``; ``labels`` names the variables. Below the row of
-    the model there is one for ``refined``, a refined posterior, and for ``other``, a second model, if given.
+    The Datasets are histograms with ``quantile`` and ``sd`` of the ``variables``. Below the row of the model
+    there is one for ``refined``, a refined posterior, and for ``other``, a second model, if given. Numbers
+    have the digits that their spread needs, and dates are dates.
     """
     spread = prior["sd"].values if prior is not None else None
     rows = [
         "<tr>" + "".join(f'<th style="width:auto;padding-right:22px">{head}</th>' for head in HEAD) + "</tr>"
     ]
-    for i, label in enumerate(labels):
-        before = _interval(prior["quantile"].values[i], 0, 4) if prior is not None else "–"
-        rows.append(_row(text.escape(label), model, i, before, spread))
+    for i, variable in enumerate(variables):
+        before = _interval(variable, prior, i, 0, 4) if prior is not None else "–"
+        rows.append(_row(text.escape(variable.label), variable, model, i, before, spread))
         for name, data in (("refined", refined), ("second model", other)):
             if data is not None:
-                rows.append(_row(f'<span class="wb-note">{name}</span>', data, i, "", spread))
+                heading = f'<span class="wb-note">{name}</span>'
+                rows.append(_row(heading, variable, data, i, "", spread))
     return f'<table class="wb-table" style="width:auto">{"".join(rows)}</table>'
 
 
-def _row(name: str, data: xr.Dataset, i: int, before: str, spread: np.ndarray | None) -> str:
-    quantile = data["quantile"].values[i]
+def _row(
+    name: str, variable: Variable, data: xr.Dataset, i: int, before: str, spread: np.ndarray | None
+) -> str:
     share = "–"
     if spread is not None and spread[i] > 0:
         share = f"{100 * data['sd'].values[i] / spread[i]:.0f} %"
-    cells = (name, _number(quantile[2]), _interval(quantile, 1, 3), _interval(quantile, 0, 4), before, share)
+    median = _number(variable, data["quantile"].values[i, 2], data["sd"].values[i])
+    inner, outer = (_interval(variable, data, i, *levels) for levels in ((1, 3), (0, 4)))
+    cells = (name, median, inner, outer, before, share)
     return (
         "<tr>"
         + "".join(f'<td style="padding:2px 22px 2px 0;white-space:nowrap">{cell}</td>' for cell in cells)
@@ -53,9 +61,17 @@ def _row(name: str, data: xr.Dataset, i: int, before: str, spread: np.ndarray | 
     )
 
 
-def _interval(quantile: np.ndarray, low: int, high: int) -> str:
-    return f"{_number(quantile[low])} to {_number(quantile[high])}"
+def _interval(variable: Variable, data: xr.Dataset, i: int, low: int, high: int) -> str:
+    quantile, spread = data["quantile"].values[i], data["sd"].values[i]
+    return f"{_number(variable, quantile[low], spread)} to {_number(variable, quantile[high], spread)}"
 
 
-def _number(value: float) -> str:
-    return text.number(value).replace("-", "−")
+def _number(variable: Variable, value: float, spread: float) -> str:
+    if calendar(variable):
+        return value_text(variable, value, spread=spread)
+    shown = (
+        text.number(value)
+        if digits_for(value, spread) <= 4
+        else value_text(variable, value, unit=False, spread=spread)
+    )
+    return shown.replace("-", "−")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.core.errors import WorkbenchError
+from workbench.core.kinds_of_values import value_text
 from workbench.core.lazy import torch
 from workbench.diagnostics.checks.base import held_out_pairs
 
@@ -96,15 +97,19 @@ class TrainingSummary:
         # the training data are more numerous than these pairs, and reach a little further
         return low - _MARGIN * (high - low), high + _MARGIN * (high - low)
 
+    def _component(self, i: int, value: float, low: float, high: float) -> str:
+        variable = self.fitted.y[i]
+        shown, least, most = (
+            value_text(variable, number, unit=False, spread=high - low) for number in (value, low, high)
+        )
+        return f"{variable.name} = {shown} (usual: {least} to {most})"
+
     def _outside(self, values: np.ndarray) -> list[str]:
         low, high = self._range
         outside = np.flatnonzero((values < low) | (values > high))
         if not len(outside):
             return []
-        components = [
-            f"{self.fitted.y[i].name} = {values[i]:.4g} (usual: {low[i]:.3g} to {high[i]:.3g})"
-            for i in outside[:_MOST_NAMED]
-        ]
+        components = [self._component(i, values[i], low[i], high[i]) for i in outside[:_MOST_NAMED]]
         more = f" and {len(outside) - _MOST_NAMED} more" if len(outside) > _MOST_NAMED else ""
         return [
             f"Outside what the network has seen in training: {', '.join(components)}{more}. "
