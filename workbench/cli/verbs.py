@@ -42,7 +42,8 @@ def _list_runs(as_json: bool) -> None:
     """Print the stored runs, newest first: id, state, steps and parts, and the reason for a damaged one."""
     from workbench.training import Runs
 
-    infos = Runs().list()
+    runs = Runs()
+    infos = runs.list()
     if as_json:
         return print_json([{**asdict(info), "path": str(info.path)} for info in infos])
     for info in infos:
@@ -51,7 +52,10 @@ def _list_runs(as_json: bool) -> None:
         if info.message and info.state in ("damaged", "failed", "killed"):
             print(textwrap.indent(info.message, "    "))
     if not infos:
-        print("There are no runs yet.", file=sys.stderr)
+        print(
+            f"There are no runs in {runs.root} yet. A run of `train --out DIR` is in its own folder DIR.",
+            file=sys.stderr,
+        )
 
 
 def _cards(what: str) -> list[dict[str, Any]]:
@@ -198,6 +202,8 @@ def export_command(args: argparse.Namespace) -> None:
         print(default_sentence(subject), file=sys.stderr)
         y = default_observation(subject)
     y = () if y is None else y
+    if sys.stderr.isatty() and not args.json:  # translating a network takes seconds
+        print(f"Writing {args.out} and checking it against the model …", file=sys.stderr)
     path = export(subject, args.format, args.out, function=args.function, observation=y)
     size = path.stat().st_size
     if args.json:
