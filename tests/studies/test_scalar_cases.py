@@ -49,7 +49,7 @@ def mean_and_width(divergence, **settings):
     member = DIVERGENCES.make(divergence)
     train_adversarially(
         network,
-        list(network.parameters()),
+        network,
         lambda n, g: 3 + 0.5 * torch.randn(n, 1, generator=g),
         lambda n, g: torch.randn(n, 1, generator=g),
         AdversarialSettings(member, 400, 128, rate=0.03, critic_rate=5e-3, settles=True, **settings),
@@ -72,7 +72,7 @@ def test_adversarial_training_is_repeated_by_its_seed_and_stops_at_non_finite_gr
         network = Affine(0.0)
         return train_adversarially(
             network,
-            list(network.parameters()),
+            network,
             lambda n, g: factor * torch.rand(n, 1, generator=g),
             lambda n, g: torch.rand(n, 1, generator=g),
             AdversarialSettings(DIVERGENCES.make("kl"), 5, 16),

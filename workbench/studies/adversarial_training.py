@@ -8,7 +8,7 @@ P_X and P_Z are the distributions of the data and of the latents, x̂ and ẑ th
 In both directions one distribution, the target, is fixed, and the other is the image of a source distribution
 under the trained map. With a critic, each step first maximises the divergence's dual value over the critic,
 then takes a step of the map that minimises it; without one, the map minimises the estimate from the two
-samples. No checkpoints are written: this training takes seconds.
+samples. With a `LoopCheckpoint`, training that was killed goes on from it with the same numbers.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from torch.optim import Adam
 
     from workbench.divergences import Divergence
+    from workbench.studies.loop_checkpoint import LoopCheckpoint
 
     #: Function of n and a generator that draws n points (n, D).
     Distribution = Callable[[int, torch.Generator], Tensor]
@@ -65,25 +66,33 @@ class AdversarialSettings:
 
 def train_adversarially(
     image: Callable[[Tensor], Tensor],
-    parameters: list[nn.Parameter],
+    module: nn.Module,
     source: Distribution,
     target: Distribution,
     settings: AdversarialSettings,
     *,
     features: int = 1,
     seed: int = 0,
+    checkpoint: LoopCheckpoint | None = None,
 ) -> list[float]:
-    """Train ``parameters`` of ``image`` and return the divergence's estimate at every step.
+    """Train the parameters of ``module`` and return the divergence's estimate at every step.
 
-    ``image`` maps source points (n, K) to the points (n, ``features``) that the divergence compares with the
-    target's; ``source`` and ``target`` draw n points with a generator. Raises `NonFiniteError` where the
-    map's gradient is not finite.
+    ``image`` maps source points (n, K) by ``module`` to the points (n, ``features``) that the divergence
+    compares with the target's; ``source`` and ``target`` draw n points with a generator. Raises
+    `NonFiniteError` where the map's gradient is not finite.
     """
+    parameters = list(module.parameters())
     generator = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.Adam(parameters, lr=settings.rate, betas=settings.betas)
     critic, critic_optimiser = _critic(settings, features, seed, parameters[0])
-    estimates = []
-    for step in range(settings.steps):
+    parts = {"module": module, "optimiser": optimiser}
+    if critic is not None and critic_optimiser is not None:
+        parts |= {"critic": critic, "critic_optimiser": critic_optimiser}
+    about = f"{settings}, features={features}, seed={seed}"
+    estimates: list[float] = []
+    if checkpoint is not None:
+        estimates = checkpoint.load(about, parts, [generator])
+    for step in range(len(estimates), settings.steps):
         if settings.settles:
             share = 0.5 * (1 + math.cos(math.pi * step / settings.steps))
             for part, rate in ((optimiser, settings.rate), (critic_optimiser, settings.critic_rate)):
@@ -118,6 +127,10 @@ def train_adversarially(
             )
         optimiser.step()
         estimates.append(float(value))
+        if checkpoint is not None:
+            checkpoint.save_when_due(about, parts, [generator], estimates)
+    if checkpoint is not None:
+        checkpoint.finish()
     return estimates
 
 

@@ -27,7 +27,6 @@ from workbench.studies.adversarial_training import AdversarialSettings, train_ad
 from workbench.studies.base import STUDIES, Cell, Column, Figure, Published, Study
 from workbench.studies.cell_means import grouped
 from workbench.studies.heavy_tails import thinned
-from workbench.studies.study_context import clock
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -117,16 +116,17 @@ class DisjointSupports(Study):
         settings = self.adversarial_settings(place["setting"], place["divergence"])
         with global_numbers(seed):
             network = AffineStack(6, 64) if place["setting"] == "code" else Affine(offset + 0.5)
-        start = clock("cpu")
+        checkpoint = context.checkpoint(cell)
         values = train_adversarially(
             network,
-            list(network.parameters()),
+            network,
             lambda n, g: offset + torch.rand(n, 1, generator=g),
             lambda n, g: torch.rand(n, 1, generator=g),
             settings,
             seed=seed,
+            checkpoint=checkpoint,
         )
-        seconds = clock("cpu") - start
+        seconds = checkpoint.seconds
         generator = torch.Generator().manual_seed(seed + 10_000)
         truth = torch.rand(self.points, 1, generator=generator).double()
         with torch.no_grad():

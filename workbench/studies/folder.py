@@ -90,6 +90,11 @@ class StudyFolder:
     def write_cell(self, cell: Cell, data: xr.Dataset) -> None:
         """Store the result of a cell."""
         write(data, self.path / "cells" / f"{cell.id}.nc")
+        self.loop(cell).unlink(missing_ok=True)
+
+    def loop(self, cell: Cell) -> Path:
+        """Return the path of the checkpoint of a cell whose training is no run."""
+        return self.path / "loops" / f"{cell.id}.pt"
 
     def run(self, cell: Cell) -> RunFolder:
         """Return the folder of the training run of a cell."""

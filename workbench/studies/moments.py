@@ -22,12 +22,12 @@ from workbench.studies import catalogues
 from workbench.studies.adversarial_training import AdversarialSettings, train_adversarially
 from workbench.studies.base import STUDIES, Cell, Figure, Published, Study
 from workbench.studies.heavy_tails import COLUMNS, build, cell_dataset, pareto, trend
-from workbench.studies.study_context import clock
 
 if TYPE_CHECKING:
     import xarray as xr
     from torch import Tensor
 
+    from workbench.studies.loop_checkpoint import LoopCheckpoint
     from workbench.studies.study_context import StudyContext
 
 #: Couplings and hidden width of the authors' three networks; and W1 for α = 1 … 10, read off their figure.
@@ -118,9 +118,9 @@ class Moments(Study):
         generator = torch.Generator().manual_seed(seed + 10_000)
         truth, again = (pareto(self.points, alpha, generator)[:, 0].double() for _ in range(2))
         if cell.experiment is None:
-            start = clock("cpu")
-            draws, losses = self._train_by_critic(cell.coordinates, alpha, generator)
-            seconds = clock("cpu") - start
+            checkpoint = context.checkpoint(cell)
+            draws, losses = self._train_by_critic(cell.coordinates, alpha, generator, checkpoint)
+            seconds = checkpoint.seconds
         else:
             run = context.train(cell)
             own = torch.Generator(device=run.device).manual_seed(seed + 10_000)
@@ -129,7 +129,7 @@ class Moments(Study):
         return cell_dataset((truth, again, draws), alpha, seconds, losses)
 
     def _train_by_critic(
-        self, place: dict[str, Any], alpha: float, generator: torch.Generator
+        self, place: dict[str, Any], alpha: float, generator: torch.Generator, checkpoint: LoopCheckpoint
     ) -> tuple[Tensor, list[float]]:
         """Train the authors' flow of 10 components, of which the critic reads the first.
 
@@ -153,8 +153,8 @@ class Moments(Study):
             critic_steps=1 if code else 2,
         )  # fmt: skip
         losses = train_adversarially(
-            image, list(model.parameters()), normal, lambda n, g: pareto(n, alpha, g), settings,
-            seed=place["seed"],
+            image, model, normal, lambda n, g: pareto(n, alpha, g), settings,
+            seed=place["seed"], checkpoint=checkpoint,
         )  # fmt: skip
         with torch.no_grad():
             return image(normal(self.points, generator))[:, 0].double(), losses

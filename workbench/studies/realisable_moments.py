@@ -21,7 +21,6 @@ from workbench.studies import catalogues
 from workbench.studies.adversarial_training import AdversarialSettings, train_adversarially
 from workbench.studies.base import STUDIES, Cell, Figure, Study
 from workbench.studies.heavy_tails import COLUMNS, build, cell_dataset, pareto, trend
-from workbench.studies.study_context import clock
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -92,16 +91,17 @@ class RealisableMoments(Study):
             catalogues.DIVERGENCES.make("kl"), self.steps, self.batch_size, rate=5 * self.rate,
             critic_rate=10 * self.rate, critic_steps=2, gradient_penalty=0.01, settles=True,
         )  # fmt: skip
-        start = clock("cpu")
+        checkpoint = context.checkpoint(cell)
         losses = train_adversarially(
             image,
-            list(student.parameters()),
+            student,
             data,
             lambda n, g: torch.asinh(pareto(n, alpha, g)),
             settings,
             seed=seed,
+            checkpoint=checkpoint,
         )
-        seconds = clock("cpu") - start
+        seconds = checkpoint.seconds
         generator = torch.Generator().manual_seed(seed + 10_000)
         with torch.no_grad():
             truth, again = (data(self.points, generator)[:, 0].double() for _ in range(2))

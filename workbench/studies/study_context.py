@@ -16,6 +16,7 @@ from workbench.studies.folder import StudyFolder, read, write
 if TYPE_CHECKING:
     import xarray as xr
 
+    from workbench.studies.loop_checkpoint import LoopCheckpoint
     from workbench.training import Experiment, Run
 
 #: Seconds between two checkpoints of a run, of which the first is written before its first step: with the
@@ -117,6 +118,12 @@ class StudyContext:
         folder.rewrite_history(run.history)
         self._seconds_file(cell).unlink(missing_ok=True)
         return run
+
+    def checkpoint(self, cell: Cell) -> LoopCheckpoint:
+        """Return the checkpoint of a cell's training loop, for training that is no run."""
+        from workbench.studies.loop_checkpoint import LoopCheckpoint
+
+        return LoopCheckpoint(self.folder.loop(cell))
 
     def cached(self, name: str, compute: Callable[[], xr.Dataset]) -> xr.Dataset:
         """Return a Dataset that several cells use, such as reference draws: computed once, then read."""
