@@ -8,7 +8,7 @@ Runs, divergence estimates and the adversarial studies all train their critics w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from workbench.core.lazy import torch
 from workbench.critics.stabilisers import clamp
@@ -59,7 +59,20 @@ def critic_loss(
     return loss
 
 
-def critic_step(optimiser: torch.optim.Optimizer, loss: Tensor, *, gradient_clip: float = 0.0) -> None:
+class Optimiser(Protocol):
+    """Optimiser of torch, or one with the same methods."""
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]: ...
+
+    def zero_grad(self, set_to_none: bool = True) -> None: ...
+
+    def step(self) -> Any: ...
+
+
+def critic_step(
+    optimiser: Optimiser | torch.optim.Optimizer, loss: Tensor, *, gradient_clip: float = 0.0
+) -> None:
     """Take one optimiser step on a critic's loss.
 
     The gradient is scaled down to the norm ``gradient_clip`` where it exceeds it; 0 for no limit.

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from workbench.core.errors import SpecError, did_you_mean
 from workbench.core.global_numbers import global_numbers
-from workbench.core.lazy import torch
 from workbench.core.spec import Spec
 from workbench.training.optimisation import critic_optimiser, make_average
 
 if TYPE_CHECKING:
     from workbench.objectives.base import Objective
     from workbench.objectives.variational import Variational
+    from workbench.training.flat_adam import FlatAdam
     from workbench.training.run import Run
 
 LIVE_PARTS = ("training", "objective")
@@ -126,7 +126,7 @@ def build_loss(run: Run) -> None:
     run.guard.parts = parts
 
 
-def make_critic_optimiser(run: Run) -> torch.optim.Optimizer | None:
+def make_critic_optimiser(run: Run) -> FlatAdam | None:
     """Build the optimiser of the critic in the run's loss; None without a critic."""
     if run.loss.critic is None:
         return None

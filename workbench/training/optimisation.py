@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from workbench.core.lazy import torch
+from workbench.training.flat_adam import FlatAdam
 
 if TYPE_CHECKING:
     from torch import nn
@@ -16,21 +17,19 @@ if TYPE_CHECKING:
 _FLOOR = 0.01
 
 
-def make_optimiser(
-    parameters: Iterable[nn.Parameter], settings: Training, *, learning_rate: float | None = None
-) -> torch.optim.Optimizer:
+def make_optimiser(parameters: Iterable[nn.Parameter], settings: Training) -> FlatAdam:
     """Build Adam or AdamW from the settings. Its betas are set by the run at every step."""
-    parameters, rate = list(parameters), settings.learning_rate if learning_rate is None else learning_rate
-    if settings.optimiser == "adam":
-        return torch.optim.Adam(parameters, lr=rate, weight_decay=settings.weight_decay)
-    # small networks spend a tenth of a step in calls of the optimiser unless they are one
-    on_cpu = all(p.device.type == "cpu" for p in parameters)
-    return torch.optim.AdamW(parameters, lr=rate, weight_decay=settings.weight_decay, fused=on_cpu or None)
+    return FlatAdam(
+        parameters,
+        settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        decoupled=settings.optimiser == "adamw",
+    )
 
 
-def critic_optimiser(parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
+def critic_optimiser(parameters: Iterable[nn.Parameter], learning_rate: float) -> FlatAdam:
     """Build Adam with the betas usual for critics, (0.5, 0.9)."""
-    return torch.optim.Adam(parameters, lr=learning_rate, betas=(0.5, 0.9))
+    return FlatAdam(parameters, learning_rate, betas=(0.5, 0.9))
 
 
 def schedule(settings: Training, iteration: int, steps: int) -> float:

@@ -181,7 +181,8 @@ class Run(RunTexts, RunStorage):
         for group in self.optimiser.param_groups:
             group["lr"] = self.settings.learning_rate * objective.network_rate * factor
             group["betas"] = objective.momenta
-        self.model.train()
+        if not self.model.training:  # setting it walks through all modules
+            self.model.train()
         critic = self.loss.critic
         if critic is not None:
             trouble = critic_steps(self, factor)
@@ -189,7 +190,7 @@ class Run(RunTexts, RunStorage):
                 return {}, trouble
             # the model must not move the critic: the envelope theorem gives the divergence's gradient
             critic.requires_grad_(False)
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimiser.zero_grad()
         parts = self.loss.parts(self.model, batch, self.generator)
         parts |= self.model.penalties(batch.progress)
         total = self.loss.total(parts, batch.progress)
@@ -199,9 +200,7 @@ class Run(RunTexts, RunStorage):
         if not finite(values[0]):
             return {}, "the loss"
         total.backward()
-        limit = self.settings.gradient_clip or float("inf")
-        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit))
-        if not finite(norm):
+        if not finite(self.optimiser.clip(self.settings.gradient_clip or float("inf"))):
             return {}, "the gradient"
         self.optimiser.step()
         self.model.after_step(batch.progress)
