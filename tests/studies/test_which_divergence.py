@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -20,7 +21,9 @@ def test_the_page_agrees_with_the_files():
 @pytest.mark.parametrize("make", which_divergence.GUIDELINES, ids=lambda make: make.__name__)
 def test_every_guideline_has_numbers(make):
     guideline = make()
-    assert guideline.verdict in (which_divergence.HOLDS, which_divergence.PARTLY, which_divergence.NOT)
+    verdicts = ("HOLDS", "PARTLY", "NOT", "WITHDRAWN")
+    assert guideline.verdict in [getattr(which_divergence, name) for name in verdicts]
+    assert re.fullmatch(rf"After [\d, or]+ steps: this {guideline.verdict}\.", guideline.sentence)
     assert "nan" not in guideline.evidence and "–" not in guideline.evidence and len(guideline.evidence) > 80
 
 
