@@ -25,6 +25,7 @@ from workbench.studies import every_divergence  # isort: skip  # noqa: F401
 from workbench.studies import realisable_moments  # isort: skip  # noqa: F401
 from workbench.studies import geoacoustic  # isort: skip  # noqa: F401
 from workbench.studies import posteriors  # isort: skip  # noqa: F401
+from workbench.studies import recipe  # isort: skip  # noqa: F401
 from workbench.studies import tables  # isort: skip  # noqa: F401
 
 if TYPE_CHECKING:

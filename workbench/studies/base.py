@@ -29,6 +29,7 @@ STUDIES: Catalogue[Study] = Catalogue("studies", "study")
 TAGS = {
     "reported": "printed by the authors, as remembered: not verified",
     "replicated": "measured by others under the same rules as here",
+    "sequential": "sequential NPE, measured by others: simulations for each observation, no exact density",
     "digitised": "read off a published figure, to within 15 %",
     "paper": "printed in the paper",
     "elsewhere": "measured for this table at another time and on other observations",

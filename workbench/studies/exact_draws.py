@@ -112,7 +112,7 @@ def _fitted_student(
     for _ in range(_STAGES):
         u, log_q = fit.draw(_STAGE, generator)
         ratio = log_posterior(u) - log_q
-        exponent = _largest_exponent(ratio)
+        exponent = largest_exponent(ratio, _LEAST_SHARE)
         weight = (exponent * ratio).softmax(0)
         mean = weight @ u
         residual = u - mean
@@ -123,19 +123,20 @@ def _fitted_student(
     raise DataError("The fit to an exact posterior does not converge", expected="a posterior with one mode")
 
 
-def _largest_exponent(ratio: Tensor) -> float:
-    """Return the largest t ≤ 1 for which the weights exp(t · ratio) are effective enough, by bisection."""
+def largest_exponent(ratio: Tensor, least: float) -> float:
+    """Return the largest t ≤ 1 for which the weights exp(t · ratio) have the effective share ``least`` of
+    their number, by bisection."""
 
     def share(exponent: float) -> float:
         weight = (exponent * ratio).softmax(0)
         return float(1 / weight.square().sum() / len(weight))
 
     low, high = 0.0, 1.0
-    if share(1.0) >= _LEAST_SHARE:
+    if share(1.0) >= least:
         return 1.0
     for _ in range(40):
         half = 0.5 * (low + high)
-        low, high = (half, high) if share(half) >= _LEAST_SHARE else (low, half)
+        low, high = (half, high) if share(half) >= least else (low, half)
     return max(low, 1e-12)
 
 

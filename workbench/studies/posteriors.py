@@ -6,8 +6,15 @@ Recipe    `Experiment.recommended`: one for all tasks, from the problem and the 
 Rows      the recipe, and beside it sbi's neural spline flow with its defaults on the same simulations, where
           sbi is installed (the bench extra). On request the recipe on a task in the forms in which users
           bring theirs: a table of simulations without bounds, a simulator with the bounds of x
-Exact     independent draws of the exact posterior (`exact_draws`); the column "floor" is the C2ST between two
-          such sets where they are not drawn in closed form, which a perfect sampler would reach.
+Exact     independent draws of the exact posterior (`exact_draws`), which never see a network, checked by
+          bounds, symmetry and a second seed (`reference_checks`); a cell whose reference fails is not
+          measured. The column "floor" is the C2ST between two such sets where they are not drawn in closed
+          form, which a perfect sampler would reach.
+Budgets   "C2ST" is of a network that may use the simulations and nothing else, and serves any observation.
+          "C2ST refined" may evaluate the exact joint density as well, at one observation, as often as
+          "evaluations" says; "C2ST chains" may do so as often, from the prior, with no network and no
+          simulation (`chain_draws`). The benchmark's sequential NPE has no density, but 10,000 simulations
+          for each observation.
 Gap       the expected −log q(x | y) on fresh pairs, less that of the exact posterior on the same pairs: the
           expected KL divergence of the exact posterior from q, which no network can bring below zero
 Leak      the expected −log of the probability that a draw is inside the bounds of x. Draws outside are
@@ -27,6 +34,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import param
 
 from workbench.core.capability import Capability
+from workbench.core.errors import DataError
 from workbench.core.lazy import torch
 from workbench.studies import catalogues
 from workbench.studies.base import STUDIES, Cell, Column, Published, Study
@@ -83,9 +91,9 @@ _GOALS_REFINED = {"slcp": 0.60, "sir": 0.561, "bernoulli_glm": 0.614, "lotka_vol
 _GOAL_GAP, _GOAL_SHARE = 0.05, 0.1  # nats above the optimum; share of the baseline's processor seconds
 
 
-def _figures(column: str, values: tuple[float, ...]) -> tuple[Published, ...]:
+def _figures(column: str, values: tuple[float, ...], tag: str) -> tuple[Published, ...]:
     return tuple(
-        Published({"task": task, "method": "recipe"}, column, value, "replicated", _BENCHMARK)
+        Published({"task": task, "method": "recipe"}, column, value, tag, _BENCHMARK)
         for task, value in zip(TASKS, values, strict=True)
     )
 
@@ -111,6 +119,8 @@ class Posteriors(Study):
     columns = (
         Column("c2st", "C2ST", "", "low"),
         Column("c2st_refined", "C2ST refined", "", "low"),
+        Column("c2st_chain", "C2ST chains", "", "low"),
+        Column("evaluations", "evaluations"),
         Column("c2st_floor", "floor"),
         Column("gap", "loss above optimum", "nats", "low"),
         Column("leak", "of it outside bounds", "nats"),
@@ -120,8 +130,9 @@ class Posteriors(Study):
         Column("acceptance", "accepted", "%"),
         Column("parameters", "parameters"),
     )
-    #: The benchmark's NPE is compared with the amortised posterior, its sequential NPE with the refined one.
-    published = _figures("c2st", _NPE) + _figures("c2st_refined", _SNPE) + _ELSEWHERE
+    published = (
+        _figures("c2st", _NPE, "replicated") + _figures("c2st_refined", _SNPE, "sequential") + _ELSEWHERE
+    )
     quick: ClassVar[dict[str, Any]] = {
         "tasks": ["gaussian_linear", "two_moons_posterior"],
         "simulations": 1000,
@@ -169,6 +180,7 @@ class Posteriors(Study):
         import xarray as xr
 
         from workbench.diagnostics import c2st
+        from workbench.studies.reference_checks import floor_fault
         from workbench.studies.sbi_baseline import simulation_based_inference
 
         problem = catalogues.PROBLEMS.make(cell.coordinates["task"])
@@ -202,8 +214,11 @@ class Posteriors(Study):
             row = {"c2st": c2st(exact["x"].values, draw(y, self.draws).numpy())}
             if "again" in exact:
                 row["c2st_floor"] = c2st(exact["x"].values, exact["again"].values)
+                if fault := floor_fault(row["c2st_floor"], self.draws):
+                    raise DataError("A reference of this study is wrong", found=fault)
             if self.refined and method == "recipe":
                 row |= self._refine(run, y, exact)
+                row |= self._run_chains(problem, y, exact, int(row["evaluations"]))
             for name, value in row.items():
                 each.setdefault(name, []).append(float(value))
         means = {name: float(np.mean(values)) for name, values in each.items()}
@@ -230,21 +245,30 @@ class Posteriors(Study):
 
     def _exact(self, problem: Problem, y: Tensor, number: int) -> xr.Dataset:
         """Return a Dataset with draws of the exact posterior at y as ``x``; where they are not drawn in
-        closed form, also with those of an independent second set as ``again``."""
+        closed form, also with those of an independent second set as ``again``. Raises `DataError` where they
+        fail a check."""
         import xarray as xr
 
         from workbench.studies.exact_draws import exact_draws
+        from workbench.studies.reference_checks import reference_faults
 
         seeds = (_SEED + 1 + 2 * number, _SEED + 2 + 2 * number)
-        sets = [exact_draws(problem, y, self.draws, torch.Generator().manual_seed(s)).numpy() for s in seeds]
-        data = xr.Dataset({"x": (("draw", "parameter"), sets[0])})
+        sets = [exact_draws(problem, y, self.draws, torch.Generator().manual_seed(s)) for s in seeds]
+        if faults := reference_faults(problem, y, *sets):
+            raise DataError(
+                f"The reference of '{problem.key}' at observation {number + 1} is wrong",
+                found=" ".join(faults),
+                suggestion="report it with the settings of this study, or choose other tasks",
+            )
+        data = xr.Dataset({"x": (("draw", "parameter"), sets[0].numpy())})
         if Capability.REFERENCE_POSTERIOR not in problem.capabilities:
-            data["again"] = (("draw", "parameter"), sets[1])
+            data["again"] = (("draw", "parameter"), sets[1].numpy())
         return data
 
     def _refine(self, run: Run, y: Tensor, exact: xr.Dataset) -> dict[str, float]:
         """Refine the posterior at y by a Markov chain; return by column name its C2ST against ``exact``,
-        processor seconds, effective sample size and acceptance in %, and Pareto k̂."""
+        processor seconds, evaluations of the joint density, effective sample size and acceptance in %, and
+        Pareto k̂."""
         import numpy as np
 
         from workbench.diagnostics import c2st
@@ -258,10 +282,21 @@ class Posteriors(Study):
         return {
             "c2st_refined": c2st(exact["x"].values, x),
             "refining_seconds": seconds,
+            "evaluations": gain.evaluations,
             "effective_share": 100 * gain.effective_sample_size / gain.draws,
             "acceptance": 100 * gain.acceptance,
             "pareto_k": gain.pareto_k,
         }
+
+    def _run_chains(self, problem: Problem, y: Tensor, exact: xr.Dataset, budget: int) -> dict[str, float]:
+        """Return by column name the C2ST against ``exact`` of Markov chains that start at the prior and may
+        evaluate the joint density ``budget`` times, and the evaluations that they took."""
+        from workbench.diagnostics import c2st
+        from workbench.studies.tempered_draws import chain_draws
+
+        chains = chain_draws(problem, y, self.draws, torch.Generator().manual_seed(_SEED + 5), budget)
+        value = c2st(exact["x"].values, chains.x.numpy())
+        return {"c2st_chain": value, "chain_evaluations": chains.evaluations, "chain_beta": chains.beta}
 
     def _gap(self, problem: Problem, log_prob: Callable[[Tensor, Tensor], Tensor]) -> float:
         """Expected KL divergence, in nats, of the exact posterior from the network's, over fresh pairs;
@@ -293,7 +328,7 @@ class Posteriors(Study):
     def conclusions(self, data: xr.Dataset) -> list[str]:
         from workbench.studies.table import number, rows
 
-        sentences = []
+        sentences = self._compare_chains(data)
         few = json.loads(data.attrs.get("settings", "{}")).get("draws", _FEW_DRAWS) < _FEW_DRAWS
         amortised_goals = _GOALS_FEW_DRAWS if few else _GOALS
         for row in rows(data):
@@ -318,6 +353,27 @@ class Posteriors(Study):
                     f"the goal of {_GOAL_GAP:g} {outcome}."
                 )
         return sentences + self._compare_seconds(data)
+
+    def _compare_chains(self, data: xr.Dataset) -> list[str]:
+        """Return sentences on what the columns of refined posteriors and of chains may use, and on which of
+        the two is nearer to the exact posterior in each task."""
+        from workbench.studies.table import number, rows
+
+        results = [row for row in rows(data) if row.get("c2st_chain") is not None]
+        if not results:
+            return []
+        sentences = [
+            "C2ST: the simulations alone, any observation. C2ST refined: the same network, and evaluations "
+            "of the exact density at one observation. C2ST chains: as many evaluations from the prior, "
+            "without network or simulations. Sequential NPE: simulations for one observation, no density."
+        ]
+        for row in results:
+            pair = f"{number(row['c2st_refined'])} refined and {number(row['c2st_chain'])} by chains"
+            sentences.append(
+                f"{TASKS.get(row['task'], row['task'])}: C2ST {pair} with {number(row['evaluations'])} "
+                "evaluations each."
+            )
+        return sentences
 
     def _compare_seconds(self, data: xr.Dataset) -> list[str]:
         """Return sentences that compare the processor seconds of training with those of sbi's NPE, where
