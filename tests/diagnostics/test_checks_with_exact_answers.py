@@ -139,7 +139,7 @@ def test_other_training_data_than_the_problems_are_noticed():
             self.typicality = Typicality(rows[:1000], rows[1000:])
 
     result = DIAGNOSTICS.make("out_of_distribution", observation=[0.0]).measure(Elsewhere(LINEAR), LINEAR)
-    assert result.attrs["verdict"] == "red" and "too many" in result.attrs["sentence"]
+    assert result.attrs["verdict"] == "red" and "Too many" in result.attrs["sentence"]
 
 
 def test_a_missing_mode_is_seen_in_the_contraction_too():

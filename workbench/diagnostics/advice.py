@@ -5,10 +5,12 @@ Checks define their own ``purpose`` and ``remedy``; a check without a remedy get
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from workbench.diagnostics.checks import DIAGNOSTICS, VERDICTS
+from workbench.diagnostics.family import Finding, family_verdicts
 
 _TRAIN = "Train longer or on more draws; watch whether the validation loss still falls."
 #: Advice for a check without a remedy of its own.
@@ -35,12 +37,35 @@ def advice(key: str, verdict: str) -> str:
     return getattr(DIAGNOSTICS[key], "remedy", "") or GENERAL
 
 
+def in_family(results: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return results of checks that were run one by one with the verdicts that they have together.
+
+    ``results`` maps keys to mappings as `Report.summary` gives them for each check; those without a
+    ``p_value`` are returned as they are. Remedies and advice of verdicts that become green are removed.
+    """
+    findings = {
+        key: Finding(result["verdict"], math.nan if result.get("p_value") is None else result["p_value"])
+        for key, result in results.items()
+    }
+    together = {}
+    for key, own in family_verdicts(findings).items():
+        together[key] = dict(results[key])
+        if own.sentence:
+            sentence = together[key]["sentence"] + own.sentence
+            together[key] |= {"verdict": own.verdict, "sentence": sentence}
+            together[key] |= {name: "" for name in ("remedy", "advice") if name in together[key]}
+    return together
+
+
 def plain_summary(results: Mapping[str, Mapping[str, Any]]) -> tuple[str, str]:
     """Return the worst verdict of all checks and a summary in plain words.
 
-    ``results`` maps the key of each check to a mapping with ``title`` and ``verdict``. Where no check has a
-    verdict, returns "" and a sentence that says so.
+    ``results`` maps the key of each check to a mapping with ``title`` and ``verdict``, and with ``p_value``
+    where verdicts are to be corrected for their number (`in_family`). Where no check has a verdict, returns
+    "" and a sentence that says so.
     """
+    if any("p_value" in result for result in results.values()):
+        results = in_family({key: {"sentence": ""} | dict(result) for key, result in results.items()})
     verdicts = {key: result for key, result in results.items() if result["verdict"] in VERDICTS}
     if not verdicts:
         return "", "None of the checks applies to this model, so that nothing is known of its quality."

@@ -14,6 +14,7 @@ from workbench.core.numbers import checked_seed
 from workbench.core.observation import optional_values
 from workbench.diagnostics.advice import MEANINGS
 from workbench.diagnostics.checks import DIAGNOSTICS, VERDICTS
+from workbench.diagnostics.family import Finding, family_verdicts
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -37,7 +38,11 @@ HEADINGS = {
 
 
 class Report(dict):
-    """Result of `diagnose`: a dict of Datasets by the key of their check. Printed, it is a table."""
+    """Result of `diagnose`: a dict of Datasets by the key of their check. Printed, it is a table.
+
+    Verdicts are corrected for the number of checks, see `workbench.diagnostics.family`; the attribute
+    ``verdict_alone`` of each Dataset is the one before.
+    """
 
     @property
     def verdict(self) -> str:
@@ -46,7 +51,7 @@ class Report(dict):
         return max(verdicts, key=VERDICTS.index, default=NOT_APPLICABLE)
 
     def summary(self) -> dict[str, Any]:
-        """Return a JSON-ready dict: overall verdict, and verdict, sentence and scalars of each check."""
+        """Return a JSON-ready dict: overall verdict; of each check verdict, p value, severity, …."""
         return {
             "verdict": self.verdict,
             "diagnostics": {key: _summary(data) for key, data in self.items()},
@@ -87,8 +92,10 @@ def _remedy(data: xr.Dataset) -> str:
 
 def _summary(data: xr.Dataset) -> dict[str, Any]:
     numbers = {name: float(v) for name, v in data.data_vars.items() if v.ndim == 0}
+    tests = {name: float(data.attrs.get(name, np.nan)) for name in ("p_value", "severity")}
     return {
         "verdict": data.attrs["verdict"],
+        **{name: value if np.isfinite(value) else None for name, value in tests.items()},
         "sentence": data.attrs["sentence"],
         "checked": data.attrs.get("checked", ""),
         "remedy": _remedy(data),
@@ -121,8 +128,9 @@ def diagnose(
 
     Returns
     -------
-    A dict of Datasets by the check's key. A check that does not apply has the verdict "not applicable" and
-    the reason as its sentence.
+    A dict of Datasets by the check's key. Together the checks call an exact posterior not green about once in
+    a hundred times. A check that does not apply has the verdict "not applicable" and the reason as its
+    sentence.
     """
     import xarray as xr
 
@@ -149,6 +157,26 @@ def diagnose(
             )
             if reasons
             else member.measure(model, problem, seed=seed)
+        )
+    return _corrected(report)
+
+
+def _corrected(report: Report) -> Report:
+    """Return a report with the verdicts corrected for the number of its checks."""
+    verdicts = family_verdicts(
+        {
+            key: Finding(data.attrs["verdict"], data.attrs["p_value"], data.attrs["level"])
+            for key, data in report.items()
+            if data.attrs["verdict"] in VERDICTS
+        }
+    )
+    for key, own in verdicts.items():
+        attrs = report[key].attrs
+        report[key] = report[key].assign_attrs(
+            verdict=own.verdict,
+            verdict_alone=attrs["verdict"],
+            corrected_p=own.corrected_p,
+            sentence=attrs["sentence"] + own.sentence,
         )
     return report
 

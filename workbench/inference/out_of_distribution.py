@@ -29,6 +29,7 @@ from workbench.core.kinds_of_values import count_text, value_text
 from workbench.core.lazy import torch
 from workbench.core.variable import Variable
 from workbench.inference.column_values import outside_bounds
+from workbench.inference.statistics import excess_p_value
 from workbench.inference.whitened_scores import (
     LEVELS,
     MOST_WHITENED,
@@ -153,10 +154,7 @@ class Typicality:
         return deviation * self._whiten if self._whiten.ndim == 1 else deviation @ self._whiten
 
     def _scores(self, y: Tensor) -> Tensor:
-        """Return the scores (2 or 3, n) of standardised observations (n, M), ordered as in the module's text.
-
-        Without reference rows only the Mahalanobis distances: (1, n).
-        """
+        """Return the scores (2 or 3, n) of observations (n, M); without reference rows only one, (1, n)."""
         white = self._whitened(y)
         far = white.norm(dim=1)
         if self._reference is None:
@@ -174,11 +172,12 @@ class Typicality:
         above = count - torch.searchsorted(self._scores_sorted, self._scores(y) - ROUNDING, side="left")
         return (len(self._scores_sorted) * (1 + above.double()) / (1 + count)).amin(0).clamp(max=1.0)
 
-    def distance(self, y: Tensor) -> Tensor:
-        """Return how far out standardised observations (n, M) are: the larger of two ratios (n,).
+    def shift_p_value(self, y: Tensor) -> float:
+        """Return the p value of the hypothesis that observations (n, M) are distributed as in training."""
+        return excess_p_value(self._scores_sorted.numpy(), (self._scores(y) - ROUNDING).numpy())
 
-        Each ratio is a score over the largest one of the calibration observations.
-        """
+    def distance(self, y: Tensor) -> Tensor:
+        """Return the largest ratio (n,) of a score of observations (n, M) to the farthest calibration one."""
         farthest = self._scores_sorted[:, -1:].clamp(min=LEAST)
         return (self._scores(y) / farthest).amax(0)
 

@@ -54,7 +54,7 @@ def uniformity(u: np.ndarray, level: float) -> Uniformity:
     """Test u (n,), n ≥ 2, for uniformity on (0, 1).
 
     Under uniformity, the whole empirical distribution function stays inside the band with probability
-    1 − ``level``.
+    1 − ``level``. p values below the resolution of the simulated distribution are bounds from above.
     """
     n = len(u)
     from scipy.stats import binom
@@ -62,7 +62,9 @@ def uniformity(u: np.ndarray, level: float) -> Uniformity:
     grid, tails, smallest = _null(n)
     counts = (u[:, None] <= grid).sum(0)
     statistic = tails[np.arange(len(grid)), counts].min()
+    # simulations cannot show a p value below 1 / SIMULATIONS; there the sum over the grid bounds it
     p = (1 + (smallest <= statistic * (1 + 1e-12)).sum()) / (1 + len(smallest))
+    p = min(p, len(grid) * statistic)
     gamma = float(np.quantile(smallest, level))
     low, high = binom.ppf([[gamma / 2], [1 - gamma / 2]], n, grid) / n - grid
     return Uniformity(float(p), grid, counts / n - grid, low, high)
@@ -103,6 +105,23 @@ def sign_flip(differences: np.ndarray, generator: np.random.Generator, flips: in
     """Return the p value of a one-sided sign-flip test that differences (n,) have a positive mean."""
     signs = generator.choice((-1.0, 1.0), size=(flips, len(differences)))
     return float((1 + ((signs * differences).mean(1) >= differences.mean()).sum()) / (1 + flips))
+
+
+def excess_p_value(calibration: np.ndarray, scores: np.ndarray, share: float = 0.05) -> float:
+    """Return the p value of the hypothesis that scores (S, n) are distributed like calibration scores.
+
+    ``calibration`` (S, m), m ≥ 1, is in ascending order. Of each of the S kinds of scores, the number beyond
+    the k-th largest calibration score, with k / (m + 1) about ``share``, is beta-binomial whatever the
+    distribution: it scatters more than a binomial number, since all n are compared with the same m. Returns
+    the smallest p value times S; ties make it larger.
+    """
+    from scipy.stats import betabinom
+
+    count = calibration.shape[1]
+    k = max(1, int(share * (count + 1)))
+    beyond = (scores > calibration[:, count - k, None]).sum(1)
+    p = betabinom.sf(beyond - 1, scores.shape[1], k, count + 1 - k)
+    return min(1.0, len(p) * float(p.min()))
 
 
 def percent(share: float) -> str:

@@ -27,6 +27,7 @@ from workbench.studies import geoacoustic  # isort: skip  # noqa: F401
 from workbench.studies import posteriors  # isort: skip  # noqa: F401
 from workbench.studies import recipe  # isort: skip  # noqa: F401
 from workbench.studies import tables  # isort: skip  # noqa: F401
+from workbench.studies import diagnostics  # isort: skip  # noqa: F401
 
 if TYPE_CHECKING:
     from workbench.studies.execution import gather, load, run

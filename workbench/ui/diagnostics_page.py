@@ -12,7 +12,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from workbench.diagnostics import BUDGETS, DIAGNOSTICS
-from workbench.diagnostics.advice import plain_summary
+from workbench.diagnostics.advice import in_family, plain_summary
 from workbench.ui import latest_query, text
 from workbench.ui.process_pool import POOL, ProcessPool
 
@@ -104,6 +104,8 @@ class DiagnosticsPage(pn.viewable.Viewer):
             self._query.submit(self._checked_source, self._pending[0], self.budget.value, self._at)
             return
         self.start.loading = False
+        self.results = in_family(self.results)  # verdicts of checks that ran one by one
+        self.lines.object = "".join(line(each) for each in self.results.values())
         worst, sentence = plain_summary(self.results)
         self._show_message(worst, sentence)
 

@@ -1,11 +1,14 @@
 """Diagnostic: base class of the checks of a trained model, each of which measures a Dataset with a verdict.
 
 Verdicts: green (no fault found; the setting ``level`` bounds the rate of false alarms), amber (a fault, but
-one below the check's stated thresholds), red (a larger fault). A subclass implements ``_measure`` only.
+one below the check's stated thresholds, for most an eighth of the posterior's standard deviation), red (a
+larger fault). The level is that of the check alone; reports correct for the number of checks. A subclass
+implements ``_measure`` only.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -96,7 +99,9 @@ class Diagnostic(Needs, Spec):
     def measure(self, fitted: FittedModel | Run, problem: Problem, *, seed: int = 0) -> xr.Dataset:
         """Run the check; returns its numbers, with ``verdict`` and ``sentence`` among the attributes.
 
-        Further attributes are ``level``, ``seed`` and ``in_sample``, among others.
+        Further attributes are ``level``, ``seed``, ``in_sample``, ``p_value`` (of all tests of the check
+        together; 0 for a fault that is no matter of chance, NaN for a check without a test) and ``severity``
+        (see `workbench.diagnostics.severity`; NaN where a check has none), among others.
 
         Parameters
         ----------
@@ -120,11 +125,22 @@ class Diagnostic(Needs, Spec):
             settings=str(self.values()),
             checked=self.purpose,
             remedy=self.remedy,
+            p_value=float(result.attrs.get("p_value", math.nan)),
+            severity=float(result.attrs.get("severity", math.nan)),
+            sentence=result.attrs["sentence"] + _severity_sentence(result),
         )
 
     def _measure(self, fitted: FittedModel, problem: Problem, seed: int) -> xr.Dataset:
         """Return the check's numbers, with the attributes ``verdict`` and ``sentence``; for subclasses."""
         raise NotImplementedError
+
+
+def _severity_sentence(result: xr.Dataset) -> str:
+    """Return the size of a fault that is not green, in words; "" for a check without a severity."""
+    severity = float(result.attrs.get("severity", math.nan))
+    if result.attrs["verdict"] not in ("amber", "red") or not math.isfinite(severity):
+        return ""
+    return f" As large as a displacement by {severity:.2g} posterior standard deviations."
 
 
 def _data_seed(seed: int) -> int:
@@ -225,18 +241,33 @@ def verdict_of(p: float, level: float, *, small: bool, non_finite: float = 0.0) 
 
 
 def dataset(
-    variables: dict[str, Any], *, verdict: str, sentence: str, data: HeldOutPairs, **coords: Any
+    variables: dict[str, Any],
+    *,
+    verdict: str,
+    sentence: str,
+    data: HeldOutPairs,
+    p_value: float = math.nan,
+    severity: float = math.nan,
+    **coords: Any,
 ) -> xr.Dataset:
     """Return the Dataset of a check, with verdict, sentence and ``in_sample`` as attributes.
 
-    The sentence warns where ``data`` may be training data.
+    The sentence warns where ``data`` may be training data. ``p_value`` and ``severity`` are as in
+    `Diagnostic.measure`; the p value becomes 0 where too many draws are not finite.
     """
     import xarray as xr
 
     if data.in_sample:
         sentence += " The data are those of the training: the verdict flatters."
-    return xr.Dataset(variables, coords=coords).assign_attrs(
-        verdict=verdict, sentence=sentence, in_sample=int(data.in_sample)
+    result = xr.Dataset(variables, coords=coords)
+    if verdict == "red" and "non_finite_share" in result and result["non_finite_share"] > NON_FINITE_SHARE:
+        p_value = 0.0
+    return result.assign_attrs(
+        verdict=verdict,
+        sentence=sentence,
+        in_sample=int(data.in_sample),
+        p_value=float(p_value),
+        severity=float(severity),
     )
 
 

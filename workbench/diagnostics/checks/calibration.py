@@ -3,7 +3,8 @@
 Ranks        x ~ prior, y ~ simulator, x̃_1 … x̃_L ~ model(· | y): under the exact posterior the rank of x_i
              among its draws is uniform for every parameter (and for any function, here also the model's own
              log density, which responds to wrong dependence between parameters).
-Coverage, test and verdict: see `workbench.inference.calibration`.
+Coverage, test and verdict: see `workbench.inference.calibration`. Severity: the largest displacement of the
+             truths that makes the ranks of a parameter uniform.
 Blind to     a model whose posterior is the prior at every observation: it is calibrated, and useless.
 """
 
@@ -60,6 +61,7 @@ class Calibration(Diagnostic):
     draws = param.Integer(200, bounds=(10, 10_000), doc="Posterior draws for each observation.")
 
     def _measure(self, fitted: FittedModel, problem: Problem, seed: int) -> xr.Dataset:
+        from workbench.diagnostics.severity import rank_displacement
         from workbench.inference.calibration import LEVELS, rank_calibration
         from workbench.inference.statistics import uniform_ranks
 
@@ -103,6 +105,8 @@ class Calibration(Diagnostic):
             verdict="red" if non_finite > NON_FINITE_SHARE else result.verdict,
             sentence=_sentence(result, quantities, non_finite),
             data=data,
+            p_value=float(result.corrected_p.min()),
+            severity=max(rank_displacement(column) for column in ranks.T[: len(problem.x)]),
             quantity=("quantity", np.asarray(quantities)),
             q=("q", LEVELS),
             place=("place", test.grid),

@@ -4,14 +4,21 @@ Contraction  1 − posterior variance / prior variance, for each parameter and p
              nothing about the parameter, 1 where it determines it.
 z-score      (truth − posterior mean) / posterior standard deviation. Under the exact posterior its mean is 0
              and the mean of its square 1, whatever the shape.
-Test         with mean m and variance v of one half of the L draws, and the standard deviation s of the other
-             half, (x − m)/s and ((x − m)² − (1 + 2/L) v)/s² have the mean 0 exactly, whatever the shape:
-             t tests of both for every parameter, corrected together by Holm. Heavy tails make them
-             approximate.
-Verdict      green: no corrected p below the level. Amber: some, but every mean is under 0.1 away from 0 and
-             every mean square within 0.15 of 1. Red otherwise. Contraction is reported without a verdict: how
-             much can be learned depends on the problem.
-Blind to     shape (skewness, wrong dependence), and a posterior that ignores y (contraction 0 shows it).
+Test         under the exact posterior the truth and its L draws are exchangeable: with z-scores z_0 … z_L
+             among all of them, the truth's is one of these, each with probability 1 / (L + 1). The means of z
+             and of z² over the pairs, also weighted with the components of y, are compared with this
+             distribution, whose tails follow from its moment generating function (saddle point): no normal
+             theory is asked of the posterior, which may be skewed or heavy-tailed. Of more than
+             ten components of y the first ten principal ones are the weights. Corrected together by Holm.
+Learning     whether the draws differ between observations: χ² of their counts in ten cells between the
+             quantiles of all draws, above chance and over their number.
+Severity     the largest mean of z, distance of the root mean square from 1, or weighted mean with a corrected
+             p below the level.
+Verdict      green: no corrected p below the level. Amber: some, but the severity is under 0.125; also where
+             the draws are the same at every observation, as of a network that has learned nothing. Red
+             otherwise. Contraction has no verdict otherwise: what can be learned depends on the problem.
+Blind to     shape (skewness, wrong dependence).
+Source: Lugannani and Rice 1980 (saddle point).
 """
 
 from __future__ import annotations
@@ -45,7 +52,14 @@ if TYPE_CHECKING:
     from workbench.inference.fitted_model import FittedModel
     from workbench.problems import Problem
 
-SMALL_MEAN, SMALL_SQUARE = 0.1, 0.15
+#: Response to y below which the draws count as the same at every observation.
+NO_RESPONSE = 0.01
+#: Largest number of weights of the z-scores.
+_WEIGHTS = 10
+_SAME = (
+    "The posterior is the same at every observation: either the network has learned nothing, or the "
+    "observation says nothing about these parameters. "
+)
 #: Largest number of parameters whose contraction is part of the sentence.
 _MOST_NAMED = 4
 
@@ -72,6 +86,8 @@ class Contraction(Diagnostic):
     draws = param.Integer(100, bounds=(10, 10_000), doc="Posterior draws for each observation.")
 
     def _measure(self, fitted: FittedModel, problem: Problem, seed: int) -> xr.Dataset:
+        from workbench.diagnostics.severity import SMALL_SEVERITY
+        from workbench.inference.exchangeable import mean_p_values
         from workbench.inference.statistics import holm
 
         data = held_out_pairs(fitted, problem, self.observations, seed)
@@ -84,11 +100,16 @@ class Contraction(Diagnostic):
         mean, spread = samples.mean(1), torch.maximum(samples.std(1), tiny)
         z = ((data.x - mean) / spread / math.sqrt(1 + 1 / each)).numpy()
         contraction = (1 - (spread / scale).square()).numpy()
-        p_values = holm(_p_values(data.x, samples, tiny))
+        mask, means, p = mean_p_values(data.x.numpy(), samples.numpy(), _weights(data.y), tiny.numpy())
+        p_values = np.full((z.shape[1], *p.shape[1:]), np.nan)
+        p_values[mask] = holm(p)
         mean_z, mean_square = z.mean(0), (z**2).mean(0)
-        smallest = float(np.nanmin(p_values)) if np.isfinite(p_values).any() else 0.0
-        small = np.abs(mean_z).max() < SMALL_MEAN and np.abs(mean_square - 1).max() < SMALL_SQUARE
-        verdict = verdict_of(smallest, self.level, small=small, non_finite=non_finite)
+        smallest = float(np.nanmin(p_values)) if mask.any() else 1.0
+        weighted_means = np.abs(means[:, :, 1:])[p_values[mask][:, :, 1:] < self.level]
+        severity = float(max(np.abs(mean_z).max(), np.abs(np.sqrt(mean_square) - 1).max(), *weighted_means))
+        verdict = verdict_of(smallest, self.level, small=severity < SMALL_SEVERITY, non_finite=non_finite)
+        response = _response(samples.numpy())
+        constant = verdict == "green" and response < NO_RESPONSE
         quantities = variable_names(problem.x)
         return dataset(
             {
@@ -97,33 +118,54 @@ class Contraction(Diagnostic):
                 "mean_z_score": ("quantity", mean_z),
                 "mean_square_z_score": ("quantity", mean_square),
                 "mean_contraction": ("quantity", contraction.mean(0)),
-                "corrected_p": (("quantity", "moment"), p_values.reshape(-1, 2)),
+                "corrected_p": (("quantity", "moment"), np.nanmin(p_values, 2, initial=1.0)),
+                "response": ((), response, {"long_name": "difference of the draws between observations"}),
                 "non_finite_share": ((), non_finite),
             },
-            verdict=verdict,
-            sentence=_sentence(
-                verdict, quantities, mean_z, mean_square, contraction.mean(0), smallest, non_finite
-            ),
+            verdict="amber" if constant else verdict,
+            sentence=(_SAME if constant else "")
+            + _sentence(verdict, quantities, mean_z, mean_square, contraction.mean(0), smallest, non_finite),
             data=data,
+            p_value=0.0 if constant else smallest,
+            severity=severity,
             quantity=("quantity", quantities),
             moment=("moment", np.asarray(["mean", "mean_square"])),
         )
 
 
-def _p_values(truth: Tensor, samples: Tensor, tiny: Tensor) -> np.ndarray:
-    """Return the p values (2 D,) of two t tests per parameter, parameter by parameter.
+def _weights(y: Tensor) -> np.ndarray:
+    """Return weights (n, 1 + W) of the pairs: ones, and standardised functions of the observations y (n, M).
 
-    Of each pair, the first tests the mean z-score against 0, the second the mean squared z-score against 1.
-    ``truth`` (n, D), ``samples`` (n, L, D); ``tiny`` (D,) is a lower bound for standard deviations.
+    The latter are the normal scores of the components, or of their first principal components.
     """
-    from scipy.stats import ttest_1samp
+    from scipy.stats import norm, rankdata
 
-    half = samples.shape[1] // 2
-    first, second = samples[:, :half], samples[:, half:]
-    error, scale = truth - first.mean(1), torch.maximum(second.std(1), tiny)
-    excess = (error / scale).square() - (1 + 1 / half) * (first.std(1) / scale).square()
-    parts = zip((error / scale).numpy().T, excess.numpy().T, strict=True)
-    return np.asarray([[ttest_1samp(a, 0.0).pvalue, ttest_1samp(b, 0.0).pvalue] for a, b in parts]).ravel()
+    rows = ((y - y.mean(0)) / column_scale(y)).numpy()
+    if rows.shape[1] > _WEIGHTS:
+        axes, singular, _ = np.linalg.svd(rows, full_matrices=False)
+        rows = (axes * singular)[:, :_WEIGHTS]
+    rows = rows[:, np.ptp(rows, axis=0) > 0]
+    scores = norm.ppf((rankdata(rows, axis=0) - 0.5) / len(rows)) if rows.size else rows
+    return np.concatenate([np.ones((len(rows), 1)), scores], 1)
+
+
+def _response(samples: np.ndarray) -> float:
+    """Return how much draws (n, L, D) differ between the n observations: the largest over the parameters.
+
+    χ² of the table of observations and cells above its value by chance, over the number of draws: 0 for draws
+    that do not depend on the observation, about the share of variance between observations where it is small.
+    """
+    count, each, features = samples.shape
+    values = []
+    for k in range(features):
+        edges = np.unique(np.quantile(samples[..., k], np.arange(1, 10) / 10))
+        cells = np.searchsorted(edges, samples[..., k])
+        table = np.stack([(cells == cell).sum(1) for cell in range(len(edges) + 1)], 1)
+        table = table[:, table.any(0)]
+        mean_count = table.sum(0) / count
+        chi2 = float((np.square(table - mean_count) / mean_count).sum())
+        values.append((chi2 - (table.shape[1] - 1) * (count - 1)) / (count * each))
+    return max(values)
 
 
 def _sentence(

@@ -6,8 +6,9 @@ Region       HPD(c | y): the region of highest posterior density with probabilit
 Coverage     fraction of fresh pairs whose truth lies in HPD(c | y); equals c for every c if the posterior is
              exact. Below: overconfident. Above: conservative.
 Test         one simultaneous test of uniformity for the whole curve.
-Verdict      green: p at least the level. Amber: below, but coverage is off by less than 0.05 everywhere. Red
-             otherwise.
+Severity     displacement of the truths' radius that makes the curve right, were the posterior normal, per
+             dimension: |1/w − 1| where every width is w times the right one.
+Verdict      green: p at least the level. Amber: below, but the severity is under 0.125. Red otherwise.
 Blind to     errors that preserve the order of the densities, and a posterior that ignores y.
 """
 
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     from workbench.inference.fitted_model import FittedModel
     from workbench.problems import Problem
 
-SMALL = 0.05
-
 
 @DIAGNOSTICS.register
 class ExpectedCoverage(Diagnostic):
@@ -62,6 +61,7 @@ class ExpectedCoverage(Diagnostic):
     draws = param.Integer(100, bounds=(10, 10_000), doc="Posterior draws for each observation.")
 
     def _measure(self, fitted: FittedModel, problem: Problem, seed: int) -> xr.Dataset:
+        from workbench.diagnostics.severity import SMALL_SEVERITY, rank_displacement
         from workbench.inference.statistics import uniform_ranks, uniformity
 
         data = held_out_pairs(fitted, problem, self.observations, seed)
@@ -70,9 +70,10 @@ class ExpectedCoverage(Diagnostic):
         non_finite = non_finite_share(samples)
         log_draws = log_density_of_draws(fitted, samples, data.y).numpy()
         log_truth = on_cpu(fitted.log_prob(data.x, data.y)).numpy()
-        test = uniformity(uniform_ranks(-log_truth, -log_draws, np.random.default_rng(seed)), self.level)
+        ranks = uniform_ranks(-log_truth, -log_draws, np.random.default_rng(seed))
+        test, severity = uniformity(ranks, self.level), rank_displacement(ranks, len(problem.x))
         lean = float(test.difference.mean())
-        verdict = verdict_of(test.p, self.level, small=test.distance < SMALL, non_finite=non_finite)
+        verdict = verdict_of(test.p, self.level, small=severity < SMALL_SEVERITY, non_finite=non_finite)
         return dataset(
             {
                 "coverage": ("credibility", test.grid + test.difference, {"long_name": "expected coverage"}),
@@ -86,6 +87,8 @@ class ExpectedCoverage(Diagnostic):
             verdict=verdict,
             sentence=_sentence(verdict, test.distance, lean, test.p, non_finite, count),
             data=data,
+            p_value=test.p,
+            severity=severity,
             credibility=("credibility", test.grid),
         )
 

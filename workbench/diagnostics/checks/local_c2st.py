@@ -12,8 +12,10 @@ Test         under an exact model the two members of each pair are exchangeable:
              pairs, at random, and all classifiers of the swapped labels are solved for at once. One p value
              for each observation; over the observations the smallest, against its own distribution under the
              swaps.
-Verdict      green: p at least the level. Amber: below, but |P − ½| is on average less than 0.05 above its
-             value for swapped labels. Red otherwise. The p value is exact for a model that is right
+Severity     shift between two normal distributions that a classifier of this |P − ½|, above its value for
+             swapped labels, tells apart as well: less than the true one, since the ridge shrinks f.
+Verdict      green: p at least the level. Amber: below, but the severity is under 0.125. Red otherwise. The
+             p value is exact for a model that is right
              everywhere; a model that is wrong at other observations may be flagged too, since one classifier
              serves all of them.
 """
@@ -50,7 +52,7 @@ if TYPE_CHECKING:
     from workbench.inference.fitted_model import FittedModel
     from workbench.problems import Problem
 
-SMALL, RIDGE = 0.05, 1.0
+RIDGE = 1.0
 #: Number of points whose median distance is the width of the kernel.
 _DISTANCES = 400
 
@@ -69,7 +71,7 @@ class LocalC2st(Diagnostic):
     thorough = {"pairs": 1500, "draws": 500}
 
     pairs = param.Integer(600, bounds=(50, 5000), doc="Fresh pairs that the classifier learns from.")
-    swaps = param.Integer(499, bounds=(99, 10_000), doc="How often the labels are swapped for the test.")
+    swaps = param.Integer(1999, bounds=(99, 10_000), doc="How often the labels are swapped for the test.")
     draws = param.Integer(150, bounds=(20, 5000), doc="Draws at which the classifier is evaluated.")
     places = param.Integer(4, bounds=(0, 100), doc="Fresh observations at which the posterior is tested.")
     observation = param.List(
@@ -77,6 +79,10 @@ class LocalC2st(Diagnostic):
     )
 
     def _measure(self, fitted: FittedModel, problem: Problem, seed: int) -> xr.Dataset:
+        from scipy.stats import norm
+
+        from workbench.diagnostics.severity import SMALL_SEVERITY
+
         data = held_out_pairs(fitted, problem, self.pairs + self.places, seed)
         places = self._observations(problem, data)
         x, y = data.x[self.places :], data.y[self.places :]
@@ -87,6 +93,7 @@ class LocalC2st(Diagnostic):
         test = _test(points, y, places, self.swaps, np.random.default_rng(seed))
         worst, p = int((test["bias"] - test["chance"]).argmax()), float(test["p"])
         bias, chance = float(test["bias"][worst]), float(test["chance"][worst])
+        severity = 2 * float(norm.ppf(0.5 + min(max(0.0, bias - chance), 0.4999)))
         return dataset(
             {
                 "statistic": ("place", test["statistic"], {"long_name": "mean square of P - 1/2"}),
@@ -97,9 +104,11 @@ class LocalC2st(Diagnostic):
                 "observation": (("place", "observed"), places.numpy()),
                 "non_finite_share": ((), non_finite),
             },
-            verdict=verdict_of(p, self.level, small=bias - chance < SMALL, non_finite=non_finite),
+            verdict=verdict_of(p, self.level, small=severity < SMALL_SEVERITY, non_finite=non_finite),
             sentence=_sentence(len(places), bias, chance, p, non_finite),
             data=data,
+            p_value=p,
+            severity=severity,
             observed=("observed", variable_names(problem.y)),
         )
 
@@ -222,7 +231,9 @@ def _test(
     statistic = (f**2).mean(1) / 4
     bias = 0.5 * np.abs(f).mean(1)
     # p value of every column of labels among all columns: the first is the real one
-    shares = (statistic[:, None, :] >= statistic[:, :, None]).mean(2)
+    order = np.sort(statistic, axis=1)
+    below = [np.searchsorted(row, values, side="left") for row, values in zip(order, statistic, strict=True)]
+    shares = 1 - np.asarray(below) / statistic.shape[1]
     smallest = shares.min(0)
     return {
         "statistic": statistic[:, 0],

@@ -2,12 +2,16 @@
 
 Scores       Mahalanobis distance and distance to the fifth nearest reference observation, see
              `workbench.inference.out_of_distribution`; a conformal p value from held-out observations.
-Tested       the problem's own observation, or the one given; and fresh observations of the problem, whose p
-             values must be as large as chance makes them (if not, the training data are not the problem's).
-Verdict      green: p of the observation at least the level, and not too many fresh observations with a p
-             below it (binomial test). Amber: p below the level. Red: the observation is farther out than 1.25
-             times the farthest calibration observation, or too many fresh ones have a p below the level.
-Blind to     the posterior: only y is tested.
+Tested       the problem's own observation, or the one given; and fresh observations of the problem, of which
+             no more than chance allows may lie beyond the 95 % quantile of the training's scores (if more do,
+             the training data are not the problem's). Fresh ones are compared with the same few training
+             observations, so that their number is beta-binomial, not binomial.
+Verdict      green: p of the observation at least the level, and not too many fresh observations far out.
+             Amber: p of the observation below the level. Red: it is farther out than 1.25 times the farthest
+             calibration observation, or too many fresh ones are far out.
+Blind to     the posterior: only y is tested. With m training observations to compare with, no p value is
+             below 3 / (m + 1): with fewer than 299, at the level 0.01, an observation is only noticed by its
+             distance, and the sentence says so.
 """
 
 from __future__ import annotations
@@ -61,8 +65,6 @@ class OutOfDistribution(Diagnostic):
     observation = param.List([], item_type=float, doc="The observation tested; empty: the problem's own.")
 
     def _measure(self, fitted: FittedModel, problem: Problem, seed: int) -> xr.Dataset:
-        from scipy.stats import binom
-
         from workbench.inference.out_of_distribution import BEYOND, concerns
 
         data = held_out_pairs(fitted, problem, self.observations, seed)
@@ -74,9 +76,8 @@ class OutOfDistribution(Diagnostic):
         p, distance = float(training.p_value(row)), float(training.distance(row))
         fresh_p = training.p_value(to_rows(data.y))
         count = int((fresh_p < self.level).sum())
-        # ties and the doubling make the true rate smaller than the level: the test is cautious
-        overall = float(binom.sf(count - 1, len(fresh_p), self.level))
-        data_shift = overall < self.level
+        shift_p = training.shift_p_value(to_rows(data.y))
+        data_shift, smallest = shift_p < self.level, float(training.p_value(row + 1e9))
         if distance > BEYOND:
             start = " ".join(concerns(observation.tolist(), problem.y, *moments, training, row, to_data))
         elif p < self.level:
@@ -84,19 +85,30 @@ class OutOfDistribution(Diagnostic):
         else:
             start = "The observation is like those of the training"
         sentence = f"{start.rstrip('.')} (p {p:.2g}); {count} of {len(fresh_p)} fresh ones are flagged."
+        if smallest >= self.level:
+            sentence += (
+                f" With this few training observations to compare with, no p value can be below "
+                f"{smallest:.2g}: only one {BEYOND:g} times as far out as all of them is noticed."
+            )
         if data_shift:
-            sentence += " That is too many: the training data are not what the problem makes."
+            sentence += (
+                f" Too many of these lie far out (p {shift_p:.2g}): the training data are not what the "
+                "problem makes."
+            )
         return dataset(
             {
                 "p": ((), p),
                 "distance": ((), distance, {"long_name": "distance over the farthest compared"}),
                 "flagged_share": ((), count / len(fresh_p)),
+                "shift_p": ((), shift_p, {"long_name": "p value of a shift of the training data"}),
                 "fresh_p": ("pair", fresh_p.numpy()),
                 "observation": ("observed", observation.numpy()),
             },
             verdict="red" if distance > BEYOND or data_shift else "amber" if p < self.level else "green",
             sentence=sentence,
             data=data,
+            # an unusual observation is no matter of how many checks there are
+            p_value=0.0 if distance > BEYOND or (p < self.level and not data_shift) else shift_p,
             observed=("observed", variable_names(problem.y)),
         )
 

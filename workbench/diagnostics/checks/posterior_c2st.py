@@ -7,7 +7,9 @@ C2ST         held-out accuracy of the classifier of the simulation-based inferen
 Test         for equal distributions every held-out prediction is right with probability 1/2: the number of
              right ones at all observations together is binomial (one-sided). Folds that are not balanced push
              the accuracy a little below 0.5, so that the test is conservative.
-Verdict      green: p at least the level. Amber: below, but the mean accuracy is under 0.55. Red otherwise.
+Severity     sliced W2 of the same draws beyond that of two exact sets, or, where it is larger, the shift per
+             dimension between two normal distributions that a classifier of this accuracy tells apart.
+Verdict      green: p at least the level. Amber: below, but the severity is under 0.125. Red otherwise.
 """
 
 from __future__ import annotations
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
 
     from workbench.inference.fitted_model import FittedModel
     from workbench.problems import Problem
-
-SMALL = 0.55
 
 
 @DIAGNOSTICS.register
@@ -59,6 +59,7 @@ class PosteriorC2st(Diagnostic):
         from scipy.stats import binom
 
         from workbench.diagnostics.checks.reference_draws import model_and_reference_draws, skipped_sentence
+        from workbench.diagnostics.severity import SMALL_SEVERITY, draws_displacement
         from workbench.diagnostics.two_samples import c2st
         from workbench.inference.statistics import percent
 
@@ -71,7 +72,10 @@ class PosteriorC2st(Diagnostic):
         right = round(float(values.sum()) * 2 * self.draws)
         p = float(binom.sf(right - 1, answers, 0.5)) if len(values) else 0.0
         mean = float(values.mean()) if len(values) else np.nan
-        verdict = verdict_of(p, self.level, small=mean < SMALL, non_finite=draws.non_finite)
+        severity = (
+            np.nanmax([draws_displacement(draws.sets), _shift(mean, len(problem.x))]) if usable else np.nan
+        )
+        verdict = verdict_of(p, self.level, small=severity < SMALL_SEVERITY, non_finite=draws.non_finite)
         sentence = f"A classifier is right in {percent(mean)} of cases (50 % cannot tell); p {p:.2g}."
         if draws.non_finite > NON_FINITE_SHARE:
             sentence = f"{percent(draws.non_finite)} of the posterior's draws are not finite. " + sentence
@@ -85,4 +89,13 @@ class PosteriorC2st(Diagnostic):
             verdict=verdict if len(values) else "red",
             sentence=sentence + skipped_sentence(draws),
             data=draws.data,
+            p_value=p,
+            severity=severity,
         )
+
+
+def _shift(accuracy: float, features: int) -> float:
+    """Return the shift, per dimension and in deviations, that the best classifier sees with this accuracy."""
+    from scipy.stats import norm
+
+    return 2 * float(norm.ppf(np.clip(accuracy, 0.5, 0.9999))) / np.sqrt(features)

@@ -8,8 +8,9 @@ Floor        mean unbiased MMD² between two independent sets of reference draws
 Test         under the exact posterior, model and second reference are exchangeable, so that
              MMD²(model, first) − MMD²(second, first) is positive or negative with equal probability at every
              observation: exact sign-flip test.
-Verdict      green: p at least the level. Amber: below, but the mean above the floor is under 0.01. Red
-             otherwise.
+Severity     sliced W2 of the same draws beyond that of two exact sets, in standard deviations of the exact
+             posterior: MMD² has no scale of its own, and shrinks with the dimension.
+Verdict      green: p at least the level. Amber: below, but the severity is under 0.125. Red otherwise.
 """
 
 from __future__ import annotations
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from workbench.inference.fitted_model import FittedModel
     from workbench.problems import Problem
 
-SMALL = 0.01
 #: Fewest observations for a sign-flip test.
 _FEWEST = 8
 
@@ -62,6 +62,7 @@ class PosteriorMmd(Diagnostic):
 
     def _measure(self, fitted: FittedModel, problem: Problem, seed: int) -> xr.Dataset:
         from workbench.diagnostics.checks.reference_draws import model_and_reference_draws, skipped_sentence
+        from workbench.diagnostics.severity import SMALL_SEVERITY, draws_displacement
         from workbench.inference.statistics import percent, sign_flip
 
         draws = model_and_reference_draws(fitted, problem, self.observations, self.draws, seed)
@@ -69,7 +70,7 @@ class PosteriorMmd(Diagnostic):
         table = np.asarray([_distances(part, draws.scale) for part in draws.sets]).reshape(-1, 5)
         excess = table[:, 0] - table[:, 1]
         p = sign_flip(excess, np.random.default_rng(seed)) if len(table) >= _FEWEST else 0.0
-        small = len(table) > 0 and float(excess.mean()) < SMALL
+        severity = draws_displacement(draws.sets)
         error, floor, *published = (_mean(column) for column in table.T)
         sentence = (
             f"Squared distance to the exact posterior {error:.3g}, of two exact sets {floor:.2g}; p {p:.2g}."
@@ -89,9 +90,11 @@ class PosteriorMmd(Diagnostic):
                 "p": ((), p),
                 "non_finite_share": ((), non_finite),
             },
-            verdict=verdict_of(p, self.level, small=small, non_finite=non_finite),
+            verdict=verdict_of(p, self.level, small=severity < SMALL_SEVERITY, non_finite=non_finite),
             sentence=sentence + skipped_sentence(draws),
             data=draws.data,
+            p_value=p,
+            severity=severity,
             observed=("observed", variable_names(problem.y)),
         )
 

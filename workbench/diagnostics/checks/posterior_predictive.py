@@ -6,8 +6,10 @@ Repetition   y″ ~ simulator(· | x) from the same truth x that y was simulated
              (The rank of y itself is not, since the posterior is conditioned on y.)
 Error        root mean square of (y' − y″), in standard deviations of y; with noise it is not 0.
 Test         simultaneous test of uniformity of the ranks for every component of y, with Holm's correction.
-Verdict      green: no corrected p below the level. Amber: some, but the ranks of every quantity are under
-             0.05 away from uniform, or every error is under 0.02. Red otherwise. A simulator without noise
+Severity     largest displacement of the repetition that makes the ranks of a quantity uniform, in standard
+             deviations of its prediction.
+Verdict      green: no corrected p below the level. Amber: some, but the severity is under 0.125, or every
+             error is under 0.02. Red otherwise. A simulator without noise
              repeats exactly: only rounding counts as equal.
 Blind to     errors in x that do not change y, such as one missing mode of two equivalent ones.
 """
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
     from workbench.inference.fitted_model import FittedModel
     from workbench.problems import Problem
 
-SMALL, SMALL_ERROR = 0.05, 0.02
+SMALL_ERROR = 0.02
 #: Two numbers that differ by less than this many standard deviations of y are equal.
 ROUNDING = 1e-9
 
@@ -68,6 +70,7 @@ class PosteriorPredictive(Diagnostic):
     draws = param.Integer(60, bounds=(10, 10_000), doc="Posterior draws for each observation.")
 
     def _measure(self, fitted: FittedModel, problem: Problem, seed: int) -> xr.Dataset:
+        from workbench.diagnostics.severity import SMALL_SEVERITY, rank_displacement
         from workbench.inference.statistics import holm, uniform_ranks, uniformity
 
         data = held_out_pairs(fitted, problem, self.observations, seed)
@@ -91,7 +94,8 @@ class PosteriorPredictive(Diagnostic):
         distance = np.asarray([t.distance for t in tests])
         error = np.sqrt(((predictions - repetition[:, None]) ** 2).mean((0, 1)))
         p, quantities = float(p_values.min()), variable_names(problem.y)
-        small = distance.max() < SMALL or error.max() < SMALL_ERROR
+        severity = max(rank_displacement(column) for column in ranks.T)
+        small = severity < SMALL_SEVERITY or error.max() < SMALL_ERROR
         worst = quantities[int(p_values.argmin() if p < self.level else distance.argmax())]
         return dataset(
             {
@@ -115,6 +119,8 @@ class PosteriorPredictive(Diagnostic):
             verdict=verdict_of(p, self.level, small=small, non_finite=non_finite),
             sentence=_sentence(error.max(), distance.max(), worst, p, non_finite),
             data=data,
+            p_value=p,
+            severity=severity,
             observed=("observed", quantities),
             place=("place", tests[0].grid),
         )

@@ -120,6 +120,7 @@ class ResimulationError(Diagnostic):
                 f"would be {floor.mean():.3g}, ignoring the observation {baseline.mean():.3g}; p {p:.2g}."
             ),
             data=data,
+            p_value=p if abs(share) >= GREEN_SHARE else 1.0,
             observed=("observed", variable_names(problem.y)),
         )
 

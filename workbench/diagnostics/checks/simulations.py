@@ -31,4 +31,5 @@ def no_simulations(data: HeldOutPairs, non_finite: float) -> xr.Dataset:
         verdict="red",
         sentence=f"The simulator has no finite answer to {non_finite:.0%} of the posterior draws.",
         data=data,
+        p_value=0.0,
     )
