@@ -85,7 +85,7 @@ def test_a_quadratic_critic_attains_the_divergence_of_gaussians(key):
 @pytest.mark.parametrize("key", ["kl", "jensen_shannon", "squared_hellinger"])
 def test_a_trained_quadratic_critic_comes_close_and_does_not_exceed(key):
     p, q = samples(6000, seed=1)
-    result = estimate(key, p, q, critic="quadratic", steps=250, learning_rate=0.05)
+    result = estimate(key, p, q, critic="quadratic")
     member = DIVERGENCES.make(key)
     truth = float(member.from_log_densities(*densities(samples(40_000)[0]), *densities(samples(40_000)[1])))
     assert result.value < truth + 4 * result.standard_error
@@ -130,6 +130,7 @@ def test_every_critic_measures(critic):
     assert 0.02 < result.value < 2 * math.log(2)
 
 
+@pytest.mark.filterwarnings("ignore:.*cannot be told from:workbench.core.errors.DataWarning")
 def test_on_the_critics_own_samples_the_value_is_too_high_and_marked_so():
     """Equal distributions: a critic with many weights finds a difference on its own samples alone."""
     generator = torch.Generator().manual_seed(0)
@@ -164,7 +165,7 @@ def test_same_seed_same_number_and_the_global_generator_is_left_alone():
     p, q = samples(100)
     torch.manual_seed(3)
     before = torch.random.get_rng_state()
-    values = [estimate("kl", p, q, steps=20, seed=s).value for s in (1, 1, 2)]
+    values = [estimate("jensen_shannon", p, q, steps=20, seed=s).value for s in (1, 1, 2)]
     assert values[0] == values[1] != values[2]
     assert torch.equal(before, torch.random.get_rng_state())
 

@@ -25,6 +25,8 @@ from workbench.divergences.base import DIVERGENCES, FDivergence, tame_both
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from workbench.divergences.gaussians import GaussianPair
+
 #: Distance of α from 0 and 1 below which the limits are used; their error is of the same size.
 _NEAR = 1e-6
 
@@ -97,6 +99,12 @@ class Alpha(FDivergence):
 
     def cost(self, logits: Tensor) -> Tensor:
         return _power_slope(self.alpha, self._tamed(logits))
+
+    def between_gaussians(self, pair: GaussianPair) -> Tensor:
+        a = self.alpha
+        if min(abs(a), abs(a - 1)) < _NEAR:
+            return pair.reverse_kl() if abs(a) < _NEAR else pair.kl()
+        return pair.log_power_integral(a).expm1() / (a * (a - 1))
 
     def optimal_logits(self, log_ratio: Tensor) -> Tensor:
         return log_ratio

@@ -14,6 +14,8 @@ from workbench.core.spec import Spec
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from workbench.divergences.gaussians import GaussianPair
+
 DIVERGENCES: Catalogue[Divergence] = Catalogue("divergences", "divergence")
 
 #: Logit beyond which exponentials are continued by their tangent; e^40 is far below float32's largest number.
@@ -146,6 +148,10 @@ class VariationalDivergence(Divergence):
     def value(self, logits_p: Tensor, logits_q: Tensor) -> Tensor:
         """Return the estimate of D(P, Q), a scalar, given a critic's logits on P (n,) and on Q (m,)."""
 
+    def between_gaussians(self, pair: GaussianPair) -> Tensor | None:
+        """Return D(P, Q) of two Gaussians, of the shape of their batch; None where no form is implemented."""
+        return None
+
     def penalty(self, critic: nn.Module, p: Tensor, q: Tensor, generator: torch.Generator | None) -> Tensor:
         """Return the penalty that keeps a critic in its function class: a scalar with gradient in the critic.
 
@@ -217,6 +223,9 @@ class FDivergence(VariationalDivergence):
     def value(self, logits_p: Tensor, logits_q: Tensor) -> Tensor:
         """Return E_P[gain(v)] - E_Q[cost(v)], a scalar: a lower bound of D(P, Q) up to sampling error."""
         return self.gain(logits_p).mean() - self.cost(logits_q).mean()
+
+    def between_gaussians(self, pair: GaussianPair) -> Tensor | None:
+        return pair.integral(self.generator)
 
     def non_saturating(self, logits_q: Tensor) -> Tensor:
         """Return the model's non-saturating loss -E_Q[gain(v)], a scalar, from logits (m,) at samples of Q.

@@ -20,6 +20,8 @@ from workbench.divergences.kullback_leibler import KullbackLeibler
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from workbench.divergences.gaussians import GaussianPair
+
 
 @DIVERGENCES.register
 class DonskerVaradhan(VariationalDivergence):
@@ -43,6 +45,9 @@ class DonskerVaradhan(VariationalDivergence):
 
     def value(self, logits_p: Tensor, logits_q: Tensor) -> Tensor:
         return logits_p.mean() - (logits_q.flatten().logsumexp(0) - math.log(logits_q.numel()))
+
+    def between_gaussians(self, pair: GaussianPair) -> Tensor:
+        return pair.kl()
 
     def optimal_logits(self, log_ratio: Tensor) -> Tensor:
         """Return log p/q, an optimal critic's logit up to a constant, elementwise."""

@@ -22,6 +22,8 @@ from workbench.divergences.base import DIVERGENCES, FDivergence, tame_both
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from workbench.divergences.gaussians import GaussianPair
+
 
 @DIVERGENCES.register
 class Jeffreys(FDivergence):
@@ -52,6 +54,9 @@ class Jeffreys(FDivergence):
     def cost(self, logits: Tensor) -> Tensor:
         v = tame_both(logits)
         return torch.expm1(v) + v
+
+    def between_gaussians(self, pair: GaussianPair) -> Tensor:
+        return pair.kl() + pair.reverse_kl()
 
     def optimal_logits(self, log_ratio: Tensor) -> Tensor:
         return log_ratio

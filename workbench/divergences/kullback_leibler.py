@@ -18,6 +18,8 @@ from workbench.divergences.base import DIVERGENCES, FDivergence, tame
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from workbench.divergences.gaussians import GaussianPair
+
 
 @DIVERGENCES.register
 class KullbackLeibler(FDivergence):
@@ -44,6 +46,9 @@ class KullbackLeibler(FDivergence):
 
     def cost(self, logits: Tensor) -> Tensor:
         return (tame(logits) - 1).exp()
+
+    def between_gaussians(self, pair: GaussianPair) -> Tensor:
+        return pair.kl()
 
     def optimal_logits(self, log_ratio: Tensor) -> Tensor:
         return 1 + log_ratio

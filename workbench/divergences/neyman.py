@@ -21,6 +21,8 @@ from workbench.divergences.base import DIVERGENCES, FDivergence, tame_both
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from workbench.divergences.gaussians import GaussianPair
+
 
 @DIVERGENCES.register
 class Neyman(FDivergence):
@@ -52,6 +54,9 @@ class Neyman(FDivergence):
 
     def cost(self, logits: Tensor) -> Tensor:
         return -2 * torch.expm1(-0.5 * tame_both(logits))
+
+    def between_gaussians(self, pair: GaussianPair) -> Tensor:
+        return pair.log_power_integral(-1.0).expm1()
 
     def optimal_logits(self, log_ratio: Tensor) -> Tensor:
         return 2 * log_ratio

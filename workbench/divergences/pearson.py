@@ -17,6 +17,8 @@ from workbench.divergences.base import DIVERGENCES, FDivergence, tame
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from workbench.divergences.gaussians import GaussianPair
+
 
 @DIVERGENCES.register
 class Pearson(FDivergence):
@@ -45,6 +47,9 @@ class Pearson(FDivergence):
 
     def cost(self, logits: Tensor) -> Tensor:
         return self.conjugate(logits)
+
+    def between_gaussians(self, pair: GaussianPair) -> Tensor:
+        return pair.log_power_integral(2.0).expm1()
 
     def optimal_logits(self, log_ratio: Tensor) -> Tensor:
         return 2 * tame(log_ratio).expm1()

@@ -31,6 +31,8 @@ from workbench.divergences.reverse_kl import ReverseKullbackLeibler
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from workbench.divergences.gaussians import GaussianPair
+
 _AUXILIARIES = {d.key: d for d in (KullbackLeibler, Pearson, ReverseKullbackLeibler, JensenShannon)}
 
 
@@ -108,6 +110,9 @@ class PrecisionRecall(VariationalDivergence):
     def primal(self, p: Tensor, q: Tensor) -> Tensor:
         """Return D_λ of two discrete distributions (k,), a scalar."""
         return discrete_primal(self.generator, self.slope_at_infinity, p, q)
+
+    def between_gaussians(self, pair: GaussianPair) -> Tensor:
+        return pair.integral(self.generator)
 
     def optimal_logits(self, log_ratio: Tensor) -> Tensor:
         """Return the critic's optimal logit, that of the auxiliary divergence, elementwise, given log p/q."""

@@ -20,6 +20,8 @@ from workbench.divergences.base import DIVERGENCES, FDivergence, tame
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from workbench.divergences.gaussians import GaussianPair
+
 
 @DIVERGENCES.register
 class ReverseKullbackLeibler(FDivergence):
@@ -47,6 +49,9 @@ class ReverseKullbackLeibler(FDivergence):
 
     def cost(self, logits: Tensor) -> Tensor:
         return -tame(-logits) - 1
+
+    def between_gaussians(self, pair: GaussianPair) -> Tensor:
+        return pair.reverse_kl()
 
     def optimal_logits(self, log_ratio: Tensor) -> Tensor:
         return log_ratio

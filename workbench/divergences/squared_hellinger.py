@@ -18,6 +18,8 @@ from workbench.divergences.base import DIVERGENCES, FDivergence, tame_both
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from workbench.divergences.gaussians import GaussianPair
+
 
 @DIVERGENCES.register
 class SquaredHellinger(FDivergence):
@@ -46,6 +48,9 @@ class SquaredHellinger(FDivergence):
 
     def cost(self, logits: Tensor) -> Tensor:
         return torch.expm1(tame_both(logits))
+
+    def between_gaussians(self, pair: GaussianPair) -> Tensor:
+        return -2 * torch.expm1(pair.log_power_integral(0.5))
 
     def optimal_logits(self, log_ratio: Tensor) -> Tensor:
         return 0.5 * log_ratio

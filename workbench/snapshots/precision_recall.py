@@ -140,7 +140,7 @@ def curve(at_data: Tensor, at_model: Tensor) -> np.ndarray:
 
 def _fresh_curve(run: Run) -> np.ndarray | None:
     """Train a critic on half of the held-out points; return the curve on the others, None with too few."""
-    from workbench.divergences import estimate
+    from workbench.divergences.estimate import estimate_without_warning
 
     points = run.evaluation_points
     samples, _ = run.model.inverse(points.z, points.y)
@@ -151,7 +151,7 @@ def _fresh_curve(run: Run) -> np.ndarray | None:
     data, model = joint_table(points.x[mask], y), joint_table(samples[mask], y)
     half = len(data) // 2
     with torch.enable_grad():
-        estimation = estimate(
+        estimation = estimate_without_warning(
             "jensen_shannon",
             data[:half],
             model[:half],
