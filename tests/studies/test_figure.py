@@ -9,9 +9,11 @@ import holoviews as hv
 import numpy as np
 import pytest
 
-from workbench import plots
+from workbench import plots, studies
 from workbench.core.errors import RunError
 from workbench.studies import STUDIES, StudyFolder, figure_data, figures, gather
+from workbench.studies.cell_means import grouped
+from workbench.studies.table import number
 
 WITH_FIGURE = [study.key for study in STUDIES if study.figure is not None]
 
@@ -79,3 +81,30 @@ def test_places_are_named_and_what_is_not_positive_stands_at_the_edge(tmp_path):
     path = plots.save_figure(figures(data), tmp_path / "figure.html")
     html = path.read_text(encoding="utf-8")
     assert "latents" in html and not re.findall(r'<(?:script|link)[^>]*(?:src|href)="http', html)
+
+
+def test_an_infinite_number_is_infinite_in_table_means_and_plot():
+    """A seed that excludes what is possible does not vanish: neither from the table nor from the plot."""
+    study, data = filled("moments")
+    column = study.figure.columns[0]
+    values = data[column].values.astype(float).copy()
+    first = studies.rows(data)[0]
+    axes = [name for name in json.loads(data.attrs["axes"]) if name != "seed"]
+    same = np.all([data[name].values == first[name] for name in axes], axis=0)
+    assert same.sum() == 2
+    values[np.flatnonzero(same)[0]] = np.inf
+    data = data.assign({column: ("cell", values)})
+    row = studies.rows(data)[0]
+    assert row[column] == np.inf and f"{column}_spread" not in row
+    assert "∞" in studies.text(data) and number(-np.inf) == "−∞" and number(np.nan) == "–"
+    place = axes[0]
+    assert grouped(data, column, place, **{n: first[n] for n in axes[1:]})[first[place]] == np.inf
+    table = figure_data(data, column)
+    assert np.isposinf(table["mean"].values).sum() == 1
+    assert np.isfinite(table.attrs["vertical_window"]).all()
+    points = [
+        element.dimension_values(1)
+        for element in plots.trends(table).traverse(lambda e: e, [hv.Points])
+        if element.group == "TrendsMean"
+    ]
+    assert np.isclose(np.concatenate(points), table.attrs["vertical_window"][1]).sum() == 1

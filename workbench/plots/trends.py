@@ -57,18 +57,19 @@ def trends(data: xr.Dataset) -> hv.Overlay:
     are the names of the training variants, ``place`` the values of the setting as texts. Attributes:
     ``connected`` is 1 if the values of the setting have an order, so that lines join the means; ``log`` is 1
     for a logarithmic vertical axis (a score below its range is drawn at its lower end); labels and plotted
-    ranges of both axes.
+    ranges of both axes. Infinite scores are drawn at the end of the axis; missing ones are NaN.
     """
     axes = dimensions(data, "trends")
     log, in_order = bool(data.attrs["log"]), bool(data.attrs["connected"])
-    edge = axes[1].range[0]
+    edge, end = axes[1].range
     ends = [hv.Dimension(f"trends_{n}") for n in ("left", "bottom", "right", "top")]
     names = [str(n) for n in data["place"].values]
     places, count = np.arange(len(names), dtype=float), data.sizes["series"]
 
     def inside(name: str, i: int) -> np.ndarray:
         values = data[name].values[i].astype(float)
-        return np.where(np.isfinite(values), np.maximum(values, edge), np.nan) if log else values
+        values = np.where(np.isposinf(values), end, np.where(np.isneginf(values), edge, values))
+        return np.maximum(values, edge) if log else values
 
     level = np.full(len(names), axes[1].range[0])
     elements: list[Any] = [

@@ -15,12 +15,12 @@ def grouped(data: xr.Dataset, column: str, by: str, **where: Any) -> dict[Any, f
 
     A cell is one trained combination of a study's settings, its coordinates are these settings; values appear
     in the order of the grid of cells. ``where`` keeps only cells with given values of other coordinates.
-    Cells without a finite number, such as unfinished ones, are left out, and so are values of ``by`` without
-    any.
+    Cells without a number, such as unfinished ones, are left out, and so are values of ``by`` without any; an
+    infinite number makes its mean infinite.
     """
     if column not in data:
         return {}
-    selection = np.isfinite(data[column].values.astype(float))
+    selection = ~np.isnan(data[column].values.astype(float))
     for name, value in where.items():
         selection &= data[name].values == value
     keys = data[by].values
@@ -32,12 +32,12 @@ def grouped(data: xr.Dataset, column: str, by: str, **where: Any) -> dict[Any, f
 
 
 def span(data: xr.Dataset, column: str, **where: Any) -> tuple[float, float] | None:
-    """Smallest and largest finite value of a column over the cells with the coordinates ``where``; None
-    where there is no finite value."""
+    """Smallest and largest value of a column over the cells with the coordinates ``where``, which may be
+    infinite; None where there is no value."""
     if column not in data:
         return None
     values = data[column].values.astype(float)
-    selection = np.isfinite(values)
+    selection = ~np.isnan(values)
     for name, value in where.items():
         selection &= data[name].values == value
     return (float(values[selection].min()), float(values[selection].max())) if selection.any() else None

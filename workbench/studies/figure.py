@@ -35,7 +35,7 @@ def figure_data(data: xr.Dataset, column: str) -> xr.Dataset:
     references = [f for f in json.loads(attribute(data, "published")) if f["column"] == column]
     for cell, value in zip(cells, data[column].values.astype(float), strict=True):
         key = series.index(_name(cell, figure.series)), along.index(_name(cell, figure.along))
-        if np.isfinite(value):
+        if not np.isnan(value):  # an infinite value is drawn at the end of the axis
             values.setdefault(key, []).append(float(value))
         theirs = (f["value"] for f in references if f["row"].items() <= cell.items())
         others.setdefault(key, set()).update(theirs)

@@ -41,7 +41,8 @@ def rows(data: xr.Dataset) -> list[dict[str, Any]]:
 
     Keys: the coordinates, ``title``, ``status``, ``note``, ``seeds`` (number of seeds with a value), each
     column's mean over the seeds, ``NAME_spread`` (standard deviation over two or more seeds), and
-    ``NAME_TAG`` for each published number. Keys without a value are left out.
+    ``NAME_TAG`` for each published number. Keys without a value are left out. A mean is infinite where the
+    value of a seed is, and then has no spread.
     """
     axes = [name for name in json.loads(attribute(data, "axes")) if name != "seed"]
     groups: dict[tuple, list[int]] = {}
@@ -66,10 +67,10 @@ def _row(data: xr.Dataset, place: dict[str, Any], members: list[int], figures: l
     for column in columns(data):
         if column.name in data:
             values = np.asarray(data[column.name].values[members], dtype=float)
-            values = values[np.isfinite(values)]
+            values = values[~np.isnan(values)]
             if len(values):
                 row[column.name] = float(values.mean())
-            if len(values) > 1:
+            if len(values) > 1 and np.isfinite(values).all():
                 row[f"{column.name}_spread"] = float(values.std(ddof=1))
     for figure in figures:
         if all(place.get(name) == value for name, value in figure["row"].items()):
@@ -78,9 +79,11 @@ def _row(data: xr.Dataset, place: dict[str, Any], members: list[int], figures: l
 
 
 def number(value: float | None) -> str:
-    """Format a number to three significant digits; a dash where there is no value."""
-    if value is None or not math.isfinite(value):
+    """Format a number to three significant digits; a dash where there is no value, ∞ where it is infinite."""
+    if value is None or math.isnan(value):
         return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
     if value != 0 and not 1e-3 <= abs(value) < 1e5:
         return f"{value:.1e}"
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
