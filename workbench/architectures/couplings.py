@@ -77,13 +77,13 @@ class CouplingArchitecture(LayeredArchitecture):
         the map between two couplings. A single component cannot be split: its parameters depend on y alone,
         or on nothing.
         """
-        from zuko.flows.coupling import GeneralCouplingTransform
+        from workbench.bijections.coupling import Coupling
 
         layers: list[LazyTransform] = []
         for number in range(self.transforms):
             mask = torch.arange(shapes.x) % 2 == number % 2
             layers.append(
-                GeneralCouplingTransform(
+                Coupling(
                     shapes.x, shapes.y, mask=mask, univariate=univariate, shapes=parameters, **self.network()
                 )
             )

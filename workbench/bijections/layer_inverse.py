@@ -20,6 +20,8 @@ from zuko.nn import MaskedLinear
 from zuko.transforms import AutoregressiveTransform, CouplingTransform
 from zuko.utils import unpack
 
+from workbench.bijections.coupling import IndexedCoupling
+
 
 def forward_and_log_det(transform: Transform, u: Tensor) -> tuple[Tensor, Tensor]:
     """Apply a transform, v = f(u): u (n, D) -> v (n, D) and log|det ∂v/∂u| (n,)."""
@@ -135,7 +137,10 @@ def _split(transform: CouplingTransform, v: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _merge(transform: CouplingTransform, a: Tensor, b: Tensor) -> Tensor:
-    place = torch.cat((transform.idx_a, transform.idx_b)).argsort()
+    if isinstance(transform, IndexedCoupling):
+        place = transform.place
+    else:
+        place = torch.cat((transform.idx_a, transform.idx_b)).argsort()
     return torch.cat((a, b), dim=-1).index_select(-1, place)
 
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from zuko.lazy import LazyTransform
 
 from workbench.architectures.models.input_checks import check_context, check_rows
+from workbench.bijections.affine_layer import affine_layer, evaluate
 from workbench.bijections.layer_inverse import forward_and_log_det, inverse_and_log_det, inverse_of_layer
 from workbench.core.model import Model
 from workbench.core.shapes import Shapes
@@ -46,7 +47,10 @@ class ZukoFlowModel(Model):
         check_context(y, self.context, x.shape[0])
         context, total = self.embed(y), x.new_zeros(x.shape[0])
         for layer in self.layers:
-            x, log_det = forward_and_log_det(layer(context), x)
+            if (plan := affine_layer(layer)) is not None:
+                x, log_det = evaluate(plan, x, context)
+            else:
+                x, log_det = forward_and_log_det(layer(context), x)
             total = total + log_det
         return x, total
 
