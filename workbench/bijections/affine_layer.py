@@ -70,7 +70,7 @@ class AffineLayer:
         if key in self._masks:
             return self._masks[key]
         masks: list[Tensor | None] = [linear.mask.to(like) for linear in self.linears]
-        if not _is_traced():  # a tracer's tensors are no numbers to be kept
+        if not is_traced():  # a tracer's tensors are no numbers to be kept
             self._masks[key] = masks
         return masks
 
@@ -120,12 +120,12 @@ def _is_changed(activation: nn.Module) -> bool:
 def evaluate(plan: AffineLayer, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
     """Map x (n, D) forward with a context (n, C): v (n, D) and log|det ∂v/∂x| (n,)."""
     weights = plan.weights()
-    if torch.is_grad_enabled() and not _is_traced():
+    if torch.is_grad_enabled() and not is_traced():
         return _Affine.apply(plan, x, context, *weights)
     return _forward(plan, x, context, weights)[:2]
 
 
-def _is_traced() -> bool:
+def is_traced() -> bool:
     """Test whether operations are recorded or transformed, which ordinary operations serve better."""
     return (
         torch.compiler.is_compiling() or torch.jit.is_tracing() or torch._C._are_functorch_transforms_active()

@@ -10,6 +10,7 @@ from zuko.lazy import LazyTransform
 from workbench.architectures.models.input_checks import check_context, check_rows
 from workbench.bijections.affine_layer import affine_layer, evaluate
 from workbench.bijections.layer_inverse import forward_and_log_det, inverse_and_log_det, inverse_of_layer
+from workbench.bijections.spline_layer import evaluate_splines, spline_layer
 from workbench.core.model import Model
 from workbench.core.shapes import Shapes
 
@@ -49,6 +50,8 @@ class ZukoFlowModel(Model):
         for layer in self.layers:
             if (plan := affine_layer(layer)) is not None:
                 x, log_det = evaluate(plan, x, context)
+            elif (splines := spline_layer(layer)) is not None:
+                x, log_det = evaluate_splines(layer, splines, x, context)
             else:
                 x, log_det = forward_and_log_det(layer(context), x)
             total = total + log_det
