@@ -130,6 +130,28 @@ def test_seconds_and_losses_are_compared_with_the_goals():
     assert [s for s in again if "training takes 0.075 of" in s and "is met" in s] == again[-1:]
 
 
+def test_a_refinement_that_is_refused_costs_its_own_columns_and_is_told(monkeypatch):
+    from workbench.core.errors import DataError
+    from workbench.studies.posterior_goals import sentences
+
+    def refuse(*_):
+        raise DataError("The exact posterior is out of the network's reach")
+
+    study, messages = STUDIES.make("posteriors"), []
+    monkeypatch.setattr(type(study), "_refine", refuse)
+    context = type("Context", (), {"say": lambda self, text: messages.append(text)})()
+    row = study._refine_and_compare(None, PROBLEMS.make("sir"), torch.zeros(10), xr.Dataset(), context)
+    assert row.pop("refusals") == 1 and np.isnan(list(row.values())).all() and "c2st_chain" in row
+    assert "out of the network's reach" in messages[0]
+    place = {"task": ["sir"], "method": ["recipe"], "seed": [0], "title": ["SIR, recommended"],
+             "status": ["done"], "note": [""]}  # fmt: skip
+    parts = ({"c2st": [0.6], "refusals": [1.0]}, place)
+    data = xr.Dataset(*({name: ("cell", v) for name, v in part.items()} for part in parts))
+    columns = json.dumps([vars(column) for column in study.columns])
+    data = data.assign_attrs(axes='["task", "method", "seed"]', columns=columns, published="[]")
+    assert any("SIR, recommended: the refinement was refused at 1 of" in text for text in sentences(data))
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::UserWarning")  # of the libraries below the baseline
 def test_the_baseline_is_an_independent_posterior(tmp_path, monkeypatch):

@@ -26,7 +26,6 @@ Source: Lueckmann et al. 2021, arXiv:2101.04653.
 
 from __future__ import annotations
 
-import json
 import time
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -34,10 +33,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import param
 
 from workbench.core.capability import Capability
-from workbench.core.errors import DataError
+from workbench.core.errors import DataError, WorkbenchError
 from workbench.core.lazy import torch
 from workbench.studies import catalogues
 from workbench.studies.base import STUDIES, Cell, Column, Published, Study
+from workbench.studies.posterior_goals import METHODS, TASKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,44 +51,12 @@ if TYPE_CHECKING:
     from workbench.training import Run
 
 _SEED, _FRESH, _LEAKS = 5_000, 5000, 200
-TASKS = {
-    "two_moons_posterior": "Two moons",
-    "gaussian_mixture": "Gaussian mixture",
-    "gaussian_linear": "Gaussian, linear",
-    "gaussian_linear_uniform": "Gaussian, linear, uniform prior",
-    "slcp": "SLCP",
-    "bernoulli_glm": "Bernoulli GLM",
-    "sir": "SIR",
-    "lotka_volterra": "Lotka-Volterra",
-}
-METHODS = {
-    "recipe": "recommended",
-    "table": "recommended, as a table without bounds",
-    "simulator": "recommended, as a simulator with bounds",
-    "sbi_nsf": "sbi, neural spline flow",
-}
+#: Values of the refined posterior and of chains at each observation.
+_REFINED = ("c2st_refined", "refining_seconds", "evaluations", "effective_share", "acceptance", "pareto_k")
+_CHAIN = ("c2st_chain", "chain_evaluations", "chain_beta")
 _BENCHMARK = "Lueckmann et al. 2021, arXiv 2101.04653, results of the benchmark at 10,000 simulations"
 _NPE = (0.606, 0.615, 0.552, 0.553, 0.901, 0.678, 0.680, 0.997)
 _SNPE = (0.554, 0.551, 0.544, 0.527, 0.845, 0.614, 0.561, 0.953)
-_GOALS = {
-    "two_moons_posterior": 0.52,
-    "gaussian_mixture": 0.51,
-    "gaussian_linear": 0.51,
-    "gaussian_linear_uniform": 0.52,
-    "slcp": 0.65,
-    "bernoulli_glm": 0.56,
-    "sir": 0.55,
-    "lotka_volterra": 0.85,
-}
-#: Goals of results with fewer draws: a C2ST grows with their number.
-_FEW_DRAWS, _GOALS_FEW_DRAWS = (
-    5000,
-    {"gaussian_linear": 0.51, "gaussian_mixture": 0.515, "two_moons_posterior": 0.52, "slcp": 0.78},
-)
-#: A table without bounds may miss the goal of its task by this.
-_ALLOWANCE = 0.05
-_GOALS_REFINED = {"slcp": 0.60, "sir": 0.561, "bernoulli_glm": 0.614, "lotka_volterra": 0.953}
-_GOAL_GAP, _GOAL_SHARE = 0.05, 0.1  # nats above the optimum; share of the baseline's processor seconds
 
 
 def _figures(column: str, values: tuple[float, ...], tag: str) -> tuple[Published, ...]:
@@ -217,11 +185,12 @@ class Posteriors(Study):
                 if fault := floor_fault(row["c2st_floor"], self.draws):
                     raise DataError("A reference of this study is wrong", found=fault)
             if self.refined and method == "recipe":
-                row |= self._refine(run, y, exact)
-                row |= self._run_chains(problem, y, exact, int(row["evaluations"]))
+                row |= self._refine_and_compare(run, problem, y, exact, context)
             for name, value in row.items():
                 each.setdefault(name, []).append(float(value))
-        means = {name: float(np.mean(values)) for name, values in each.items()}
+        # a refinement that fails at one observation leaves no mean of the others
+        means = {name: float(np.mean(values)) for name, values in each.items() if name != "refusals"}
+        numbers |= {name: float(np.sum(values)) for name, values in each.items() if name == "refusals"}
         return xr.Dataset(numbers | means | {f"each_{k}": ("observation", v) for k, v in each.items()})
 
     def _observations(self, problem: Problem) -> Tensor:
@@ -264,6 +233,18 @@ class Posteriors(Study):
         if Capability.REFERENCE_POSTERIOR not in problem.capabilities:
             data["again"] = (("draw", "parameter"), sets[1].numpy())
         return data
+
+    def _refine_and_compare(
+        self, run: Run, problem: Problem, y: Tensor, exact: xr.Dataset, context: StudyContext
+    ) -> dict[str, float]:
+        """Return the columns of the refined posterior at y and of chains of as many evaluations, NaN where
+        the refinement fails, and 1 there as ``refusals``."""
+        try:
+            row = self._refine(run, y, exact)
+        except WorkbenchError as error:
+            context.say(f"{problem.title}: {error}")
+            return dict.fromkeys((*_REFINED, *_CHAIN), float("nan")) | {"refusals": 1.0}
+        return row | self._run_chains(problem, y, exact, int(row["evaluations"])) | {"refusals": 0.0}
 
     def _refine(self, run: Run, y: Tensor, exact: xr.Dataset) -> dict[str, float]:
         """Refine the posterior at y by a Markov chain; return by column name its C2ST against ``exact``,
@@ -326,69 +307,6 @@ class Posteriors(Study):
         return float(-shares.clamp(min=0.5 / _LEAKS).log().mean())
 
     def conclusions(self, data: xr.Dataset) -> list[str]:
-        from workbench.studies.table import number, rows
+        from workbench.studies.posterior_goals import sentences
 
-        sentences = self._compare_chains(data)
-        few = json.loads(data.attrs.get("settings", "{}")).get("draws", _FEW_DRAWS) < _FEW_DRAWS
-        amortised_goals = _GOALS_FEW_DRAWS if few else _GOALS
-        for row in rows(data):
-            if row["status"] != "done" or row["method"] == "sbi_nsf":
-                continue
-            label = "amortised" if row["method"] == "recipe" else f"as a {row['method']}"
-            allowance = _ALLOWANCE if row["method"] == "table" else 0.0
-            goals = (
-                ("c2st", label, amortised_goals, allowance),
-                ("c2st_refined", "refined", _GOALS_REFINED, 0.0),
-            )
-            for column, word, table, more in goals:
-                goal, value = table.get(row["task"]), row.get(column)
-                if goal is not None and value is not None:
-                    outcome = "is met" if value <= goal + more else "is missed"
-                    title = f"{TASKS[row['task']]}, {word}"
-                    sentences.append(f"{title}: C2ST {number(value)}; the goal of {goal + more:g} {outcome}.")
-            if row["method"] == "recipe" and (gap := row.get("gap")) is not None:
-                outcome = "is met" if gap <= _GOAL_GAP else "is missed"
-                sentences.append(
-                    f"{TASKS[row['task']]}: {number(gap)} nats above the optimum; "
-                    f"the goal of {_GOAL_GAP:g} {outcome}."
-                )
-        return sentences + self._compare_seconds(data)
-
-    def _compare_chains(self, data: xr.Dataset) -> list[str]:
-        """Return sentences on what the columns of refined posteriors and of chains may use, and on which of
-        the two is nearer to the exact posterior in each task."""
-        from workbench.studies.table import number, rows
-
-        results = [row for row in rows(data) if row.get("c2st_chain") is not None]
-        if not results:
-            return []
-        sentences = [
-            "C2ST: the simulations alone, any observation. C2ST refined: the same network, and evaluations "
-            "of the exact density at one observation. C2ST chains: as many evaluations from the prior, "
-            "without network or simulations. Sequential NPE: simulations for one observation, no density."
-        ]
-        for row in results:
-            pair = f"{number(row['c2st_refined'])} refined and {number(row['c2st_chain'])} by chains"
-            sentences.append(
-                f"{TASKS.get(row['task'], row['task'])}: C2ST {pair} with {number(row['evaluations'])} "
-                "evaluations each."
-            )
-        return sentences
-
-    def _compare_seconds(self, data: xr.Dataset) -> list[str]:
-        """Return sentences that compare the processor seconds of training with those of sbi's NPE, where
-        both were measured."""
-        from workbench.studies.table import number, rows
-
-        results = [row for row in rows(data) if row["status"] == "done"]
-        times = {(row["task"], row["method"]): row.get("training_seconds") for row in results}
-        sentences = []
-        for (task, method), seconds in times.items():
-            baseline = times.get((task, "sbi_nsf"))
-            if method == "recipe" and seconds and baseline:
-                outcome = "is met" if seconds <= _GOAL_SHARE * baseline else "is missed"
-                sentences.append(
-                    f"{TASKS[task]}: training takes {number(seconds / baseline)} of the seconds of "
-                    f"{METHODS['sbi_nsf']}; the goal of {_GOAL_SHARE:g} {outcome}."
-                )
-        return sentences
+        return sentences(data)
