@@ -43,7 +43,9 @@ def rows_of(result: Any, n: int, source: str) -> Rows:
 
     Raises `DataError` for anything else.
     """
-    parts = [(name, _array(value, source, name)) for name, value in _outputs(result)]
+    outputs = _outputs(result)
+    _refuse_sorted(outputs, n, source)
+    parts = [(name, _array(value, source, name)) for name, value in outputs]
     for name, part in parts:
         if part.ndim == 0 or len(part) != n:
             raise DataError(
@@ -53,6 +55,28 @@ def rows_of(result: Any, n: int, source: str) -> Rows:
                 suggestion=_shape_hint(part, n, source),
             )
     return _joined(parts, n)
+
+
+def _refuse_sorted(outputs: list[tuple[str, Any]], n: int, source: str) -> None:
+    """Raise `DataError` for tables and Series whose index says that their n rows are in another order."""
+    for name, value in outputs:
+        index = getattr(value, "index", None)
+        if (
+            not hasattr(index, "get_indexer")
+            or len(index) != n
+            or getattr(index, "dtype", "O").kind not in "iu"
+        ):
+            continue
+        numbers = np.asarray(index)
+        if (numbers == np.arange(n)).all() or not np.array_equal(np.sort(numbers), np.arange(n)):
+            continue
+        row = int((numbers != np.arange(n)).argmax())
+        raise DataError(
+            f"The {source} returned rows in another order than their index says",
+            expected=f"the result of parameter set i in row i, with the index 0 to {n - 1}",
+            found=f"index {numbers[row]} in row {row}" + (f" of '{name}'" if name else ""),
+            suggestion="return table.sort_index(), or table.to_numpy() where the index means nothing",
+        )
 
 
 def row_of(result: Any) -> tuple[np.ndarray, Layout]:

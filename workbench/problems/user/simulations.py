@@ -23,6 +23,7 @@ from workbench.problems.user.outputs import (
     select,
 )
 from workbench.problems.user.pairs import Pairs, RowsOfPairs, check_pairs
+from workbench.problems.user.row_labels import align_rows
 
 
 @PROBLEMS.register
@@ -32,7 +33,8 @@ class SimulationsProblem(RowsOfPairs):
     Parameters
     ----------
     parameters : the unknowns (n, D): an array, tensor or list, or a dictionary, table or xarray.Dataset of
-        arrays by name whose first dimension counts the simulations.
+        arrays by name whose first dimension counts the simulations. Tables and Series of pandas are matched
+        to the results by their index, arrays of xarray by the coordinate of the dimension that they share.
     results : the observations (n, …), of the same kinds and of any fixed shape. Left out where ``parameters``
         holds both; then ``x`` and ``y`` name them.
     x, y : variables or names; by default those of a dictionary, or ``x_0``, ``y_0`` and so on. An array
@@ -72,6 +74,7 @@ class SimulationsProblem(RowsOfPairs):
         if results is None:
             parameters, results = _separated(parameters, x, y)
         super().__init__()
+        parameters, results, notes = align_rows(parameters, results)
         inputs, outputs = _rows(parameters, "parameters"), _rows(results, "results")
         if len(inputs.values) != len(outputs.values):
             raise DataError(
@@ -83,7 +86,7 @@ class SimulationsProblem(RowsOfPairs):
             described(v, r, rows.layout) for v, r, rows in ((x, "x", inputs), (y, "y", outputs))
         )
         distinct(variables[0] + variables[1])
-        self._pairs = _checked_pairs(inputs, outputs, *variables, failed)
+        self._pairs = _checked_pairs(inputs, outputs, *variables, failed, notes)
 
     @classmethod
     def from_values(cls, values: dict[str, Any], folder: Path | str | None = None) -> Self:
@@ -145,7 +148,12 @@ def _separated(source: Any, x: Sequence[Any], y: Sequence[Any]) -> tuple[dict[st
 
 
 def _checked_pairs(
-    inputs: Rows, outputs: Rows, x: tuple[Variable, ...], y: tuple[Variable, ...], failed: str
+    inputs: Rows,
+    outputs: Rows,
+    x: tuple[Variable, ...],
+    y: tuple[Variable, ...],
+    failed: str,
+    notes: tuple[str, ...],
 ) -> Pairs:
     """Return the pairs that are finite. Raises `DataError` for others unless they are to be dropped."""
     parameters = select(inputs, x, "x", "array of parameters")
@@ -162,7 +170,7 @@ def _checked_pairs(
             )
     bad = ~np.isfinite(results).all(axis=1)
     texts = [f"not finite in '{y[int((~np.isfinite(row)).argmax())].name}'" for row in results[bad]]
-    notes = tuple(Failures(parameters, bad, texts).sentences(x))
+    notes = (*notes, *Failures(parameters, bad, texts).sentences(x))
     pairs = Pairs(
         checked(parameters[~bad], x, "array of parameters"),
         checked(results[~bad], y, "array of results"),
