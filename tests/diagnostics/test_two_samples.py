@@ -54,3 +54,14 @@ def test_units_do_not_matter_and_the_same_seed_gives_the_same_number():
 def test_what_cannot_be_compared_is_refused(model):
     with pytest.raises(DataError, match="C2ST compares"):
         c2st(gaussian(50, 0.0, 0), model)
+
+
+def test_an_interruption_ends_the_test_and_not_only_the_training_of_its_classifier(monkeypatch):
+    from sklearn.neural_network import MLPClassifier
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MLPClassifier, "_update_no_improvement_count", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        c2st(gaussian(100, 0.0, 0), gaussian(100, 0.0, 1))

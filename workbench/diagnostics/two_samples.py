@@ -31,10 +31,13 @@ from workbench.core.scale import array_scale
 
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
+    from sklearn.model_selection import KFold
     from torch import Tensor
 
 #: Classifiers that `c2st` knows.
 CLASSIFIERS = ("network", "neighbours")
+#: Beginning of the warning with which scikit-learn answers Ctrl+C.
+_INTERRUPTION = "Training interrupted by user"
 
 
 @public
@@ -86,8 +89,7 @@ def c2st(
     Source: Lopez-Paz and Oquab 2017, arXiv 1610.06545; the network as defined by Lueckmann et al. 2021,
     arXiv 2101.04653.
     """
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.model_selection import KFold, cross_val_score
+    from sklearn.model_selection import KFold
 
     if classifier not in CLASSIFIERS:
         raise SpecError(
@@ -110,10 +112,31 @@ def c2st(
     points = np.concatenate([(part - first.mean(0)) / spread for part in (first, second)])
     labels = np.repeat([0, 1], [len(first), len(second)])
     estimator = _estimator(classifier, points.shape[1], len(points) * (folds - 1) // folds, seed, iterations)
-    parts = KFold(folds, shuffle=True, random_state=seed)
+    return _held_out_accuracy(estimator, points, labels, KFold(folds, shuffle=True, random_state=seed))
+
+
+def _held_out_accuracy(
+    estimator: ClassifierMixin, points: np.ndarray, labels: np.ndarray, parts: KFold
+) -> float:
+    """Return the mean accuracy of an estimator over the parts; raises KeyboardInterrupt at Ctrl+C.
+
+    scikit-learn itself ends the training at Ctrl+C and goes on, with an accuracy that looks like any other.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.model_selection import cross_val_score
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return float(np.mean(cross_val_score(estimator, points, labels, cv=parts, scoring="accuracy")))
+        warnings.filterwarnings("error", message=_INTERRUPTION)
+        try:
+            scores = cross_val_score(
+                estimator, points, labels, cv=parts, scoring="accuracy", error_score="raise"
+            )
+        except UserWarning as warning:
+            if not str(warning).startswith(_INTERRUPTION):
+                raise
+            raise KeyboardInterrupt from warning
+    return float(np.mean(scores))
 
 
 def _estimator(
