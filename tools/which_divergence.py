@@ -32,8 +32,7 @@ HOLDS, PARTLY, NOT, WITHDRAWN = "holds", "holds in part", "is not seen", "is wit
 
 @dataclass(frozen=True)
 class Guideline:
-    """Advice of the VINA paper, the verdict of the studies on it, and the numbers behind the verdict as
-    text; ``studies`` are the keys of the studies that they come from."""
+    """Advice of the VINA paper, the verdict of ``studies`` (keys) on it, and the numbers behind it."""
 
     advice: str
     verdict: str
@@ -45,8 +44,7 @@ class Guideline:
         """The verdict and the number of training steps after which it was reached."""
         settings = [json.loads(result(key).attrs["settings"]) for key in self.studies]
         counts = sorted({s[name] for s in settings for name in ("own_steps", "steps") if name in s})
-        several = f"{', '.join(map(str, counts[:-1]))} or " if len(counts) > 1 else ""
-        return f"After {several}{counts[-1]} steps: this {self.verdict}."
+        return f"After {' or '.join(map(str, counts))} steps: this {self.verdict}."
 
 
 def result(key: str) -> xr.Dataset:
@@ -54,15 +52,13 @@ def result(key: str) -> xr.Dataset:
 
 
 def mean(data: xr.Dataset, column: str, **where: str | float) -> float:
-    """Mean of a result's column over the finished cells of the study's grid whose coordinates equal
-    ``where``; NaN where there are none. ``data`` comes from `with_rows`."""
+    """Mean of a column over finished cells at ``where``, of data `with_rows`; NaN without any."""
     means = grouped(data, column, "study_row", **where)
     return float(np.mean(list(means.values()))) if means else float("nan")
 
 
 def with_rows(key: str) -> xr.Dataset:
-    """Return a study's stored result, with its cells numbered by the coordinate ``study_row``, which `mean`
-    needs."""
+    """Return a study's stored result, with the numbers of its cells as ``study_row``, which `mean` needs."""
     data = result(key)
     return data.assign_coords(study_row=("cell", np.arange(data.sizes["cell"])))
 
@@ -142,10 +138,9 @@ def blocks() -> Guideline:
         "Couplings are more efficient than residual blocks.",
         WITHDRAWN,
         f"Jensen-Shannon, backward, as many steps: {number(clock[0])} s of training against "
-        f"{number(clock[1])} s, MMD² {number(mmd[0])} against {number(mmd[1])}. This compares times after "
-        "equal numbers of steps, not results after equal processor time, so that nothing follows about "
-        "efficiency until that is measured. Residual blocks bound the slopes of the map and of its inverse, "
-        "which couplings do not.",
+        f"{number(clock[1])} s, MMD² {number(mmd[0])} against {number(mmd[1])}. These are not results after "
+        "equal processor time: until those are measured, nothing follows about efficiency. Residual blocks "
+        "bound the slopes of the map and of its inverse, which couplings do not.",
         ("architectures_and_divergences",),
     )
 
@@ -268,8 +263,7 @@ def moments() -> Guideline:
 
 
 def metric() -> Guideline:
-    """Return the guideline on evaluation metrics from the four studies on the robot arm; it is this
-    project's, not the VINA paper's."""
+    """Return the guideline on metrics, this project's, from the four studies on the robot arm."""
     parts, other, same = [], [], []
     keys = ("prior_loss", "architectures_and_divergences", "latent_dimension", "entropic_regularisation")
     for key in keys:
@@ -340,8 +334,7 @@ def ranking() -> tuple[list[str], list[list[str]], str, str]:
 
 
 def rows_far_away() -> str:
-    """Return a sentence that lists divergence, network and problem of all results of the study
-    `every_divergence` with an MMD² above `FAR_AWAY`."""
+    """Return a sentence on the rows of the study `every_divergence` with an MMD² above `FAR_AWAY`."""
     data = with_rows("every_divergence")
     mmd = data["mmd"].values
     far = data.isel(cell=np.flatnonzero((data["status"].values == "done") & (mmd > FAR_AWAY)))
@@ -359,8 +352,7 @@ def rows_far_away() -> str:
 def page() -> str:
     """Return the whole page in Markdown."""
     head, lines, cells, times = ranking()
-    data = result("every_divergence")
-    setting = json.loads(data.attrs["settings"])
+    setting = json.loads(result("every_divergence").attrs["settings"])
     table = "".join(
         "| " + " | ".join(row) + " |\n" for row in (head, ["---"] + ["---:"] * (len(head) - 1), *lines)
     )
@@ -374,8 +366,7 @@ Results of the case studies of this repository on the choice of a divergence, an
 (arXiv:2602.20480, section 4.1) that they bear out or not. All numbers are read from the files under
 `datasets/results`, each of which has a card beside it; `python tools/which_divergence.py` writes this
 page. The settings are the **fast** ones, small networks and short training: they show what a choice does
-early on, with one or two seeds, not where long training ends. Training times are those of equal numbers of
-steps; no claim about efficiency rests on them.
+early on, with one or two seeds, not where long training ends.
 
 Four metrics are used. *Distance to the target*, mean ‖f(x̂) − y‖, is the paper's; a posterior that is far too
 narrow is perfect by it. *MMD²* and *C2ST* compare draws with the exact posterior; 0 and ½ are perfect.

@@ -17,7 +17,6 @@ Others        computed from the samples directly, or from subsets of limited siz
 
 from __future__ import annotations
 
-import math
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -31,9 +30,9 @@ from workbench.core.scale import column_scale
 from workbench.critics import CRITICS, Critic
 from workbench.critics.ascent import critic_loss, critic_step
 from workbench.divergences.base import Divergence, FDivergence, SampleDivergence, VariationalDivergence
-from workbench.divergences.donsker_varadhan import DonskerVaradhan
 from workbench.divergences.gaussians import closed_form, look_gaussian
 from workbench.divergences.jensen_shannon import JensenShannon
+from workbench.divergences.reliability import bound_terms, caution, standard_error
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -42,8 +41,6 @@ if TYPE_CHECKING:
 _FEWEST, _FEWEST_WITH_CRITIC = 2, 20
 #: Largest norm of the critic's gradient.
 _GRADIENT_CLIP = 10.0
-#: Share of a term's variance due to a single sample above which its standard error is not to be relied on.
-_LARGEST_SHARE = 0.3
 
 
 @dataclass(frozen=True)
@@ -163,14 +160,28 @@ def estimate_without_warning(
     if not isinstance(measure, VariationalDivergence):
         raise SpecError(f"'{measure.key}' cannot be estimated from samples alone")
     spec = CRITICS.make(critic) if isinstance(critic, str) else critic
+    training = _Training(steps, learning_rate, batch_size)
+    return _by_critic(measure, spec, p, q, held_out, generator, seed, training)
+
+
+def _by_critic(
+    measure: VariationalDivergence,
+    spec: Critic,
+    p: Tensor,
+    q: Tensor,
+    held_out: bool,
+    generator: torch.Generator,
+    seed: int,
+    training: _Training,
+) -> Estimate:
+    """Estimate a divergence by a critic of a class, from samples p (n, D) and q (m, D) in random order."""
     halves = [(s[: len(s) // 2], s[len(s) // 2 :]) if held_out else (s, s) for s in (p, q)]
     (p_train, p_test), (q_train, q_test) = halves
-    training = _Training(steps, learning_rate, batch_size)
     function = _trained_critic(measure, spec, p_train, q_train, generator, seed, training)
     with torch.no_grad():
         train = float(measure.value(function(p_train), function(q_train)))
         at_p, at_q = function(p_test), function(q_test)
-        value, error = float(measure.value(at_p, at_q)), _standard_error(measure, at_p, at_q)
+        value, error = float(measure.value(at_p, at_q)), standard_error(measure, at_p, at_q)
     evaluation = (
         "evaluated on samples that the critic was not trained on"
         if held_out
@@ -188,9 +199,9 @@ def estimate_without_warning(
             "closed form between the Gaussians fitted to all samples; for other distributions it is neither "
             "a lower nor an upper bound."
         )
-    caution = _caution(measure, value, error, () if gaussian else _terms(measure, at_p, at_q))
+    reason = caution(measure, value, error, () if gaussian else bound_terms(measure, at_p, at_q))
     n_train = len(p_train) + len(q_train)
-    return Estimate(measure.key, value, train, error, bias, n_train, n_test, function, caution)
+    return Estimate(measure.key, value, train, error, bias, n_train, n_test, function, reason)
 
 
 def _trained_critic(
@@ -309,63 +320,6 @@ def _score(
     penalty = divergence.penalty(critic, p, q, generator).detach()
     with torch.no_grad():
         return float(divergence.critic_value(critic(p), critic(q)) - penalty)
-
-
-def _standard_error(divergence: VariationalDivergence, at_p: Tensor, at_q: Tensor) -> float:
-    if not isinstance(divergence, FDivergence):
-        return float("nan")
-    return float(sum(part.var() / len(part) for part in _terms(divergence, at_p, at_q)) ** 0.5)
-
-
-def _terms(divergence: VariationalDivergence, at_p: Tensor, at_q: Tensor) -> tuple[Tensor, ...]:
-    """Return the terms at samples of P (n,) and of Q (m,) whose means a bound is made of; () without such."""
-    if isinstance(divergence, FDivergence):
-        return divergence.gain(at_p), divergence.cost(at_q)
-    if isinstance(divergence, DonskerVaradhan):
-        return at_p, (at_q - at_q.max()).exp()
-    return ()
-
-
-def _bounded(divergence: Divergence) -> bool:
-    """Return True for an f-divergence that is finite for all pairs of distributions."""
-    if not isinstance(divergence, FDivergence):
-        return False
-    at_zero = float(divergence.generator(torch.zeros((), dtype=torch.float64)))
-    return math.isfinite(at_zero) and math.isfinite(divergence.slope_at_infinity)
-
-
-def _caution(divergence: Divergence, value: float, error: float, terms: tuple[Tensor, ...]) -> str:
-    """Return the reason why an estimate is not to be relied on, as a sentence; empty if there is none.
-
-    ``terms`` are those of `_terms`; where they are bounded, no single sample can be missing from their means.
-    """
-    title, larger = divergence.title, "larger samples, or a bounded divergence such as Jensen-Shannon"
-    if math.isinf(value):
-        return (
-            f"{title} is infinite between the Gaussians fitted to the samples: one has tails that the other "
-            "does not cover. Try a bounded divergence such as Jensen-Shannon."
-        )
-    if math.isinf(error):
-        return (
-            f"{title} was estimated at {value:.4g}, but is infinite between Gaussians fitted to a part of "
-            f"the samples: it cannot be told from an infinite one. Try {larger}."
-        )
-    for name, term in zip("PQ", () if _bounded(divergence) else terms, strict=False):
-        squares = (term - term.mean()).square()
-        share = float(squares.max() / squares.sum()) if float(squares.sum()) > 0 else 0.0
-        if share > _LARGEST_SHARE:
-            return (
-                f"{title} was estimated at {value:.4g}, but one of {len(term)} samples of {name} contributes "
-                f"{share:.0%} of the variance of its term: neither the value nor its standard error "
-                f"{error:.2g} is to be relied on. Try {larger}."
-            )
-    excess = abs(value - divergence.at_equality)
-    if error > excess:
-        return (
-            f"{title} was estimated at {value:.4g} with a standard error of {error:.2g}: it cannot be told "
-            f"from {divergence.at_equality:.4g}, that of equal distributions. Try larger samples."
-        )
-    return ""
 
 
 def _sentence(text: str) -> str:
