@@ -165,6 +165,8 @@ def test_the_p_value_of_exchangeable_scores_is_that_of_all_their_combinations():
 def test_a_model_that_ignores_the_observation_is_not_green(modes):
     result = measured("contraction", "ignored", modes=modes)
     assert result.attrs["verdict"] == "red" and abs(float(result["response"])) < 0.01
+    assert "depend on the observation" in result.attrs["sentence"]
+    assert "learned nothing" in result.attrs["sentence"]
     assert measured("contraction", "exact", modes=modes).attrs["verdict"] == "green"
 
 

@@ -109,7 +109,8 @@ class Contraction(Diagnostic):
         severity = float(max(np.abs(mean_z).max(), np.abs(np.sqrt(mean_square) - 1).max(), *weighted_means))
         verdict = verdict_of(smallest, self.level, small=severity < SMALL_SEVERITY, non_finite=non_finite)
         response = _response(samples.numpy())
-        constant = verdict == "green" and response < NO_RESPONSE
+        same = response < NO_RESPONSE
+        constant = verdict == "green" and same
         quantities = variable_names(problem.x)
         return dataset(
             {
@@ -123,8 +124,17 @@ class Contraction(Diagnostic):
                 "non_finite_share": ((), non_finite),
             },
             verdict="amber" if constant else verdict,
-            sentence=(_SAME if constant else "")
-            + _sentence(verdict, quantities, mean_z, mean_square, contraction.mean(0), smallest, non_finite),
+            sentence=(_SAME if same else "")
+            + _sentence(
+                verdict,
+                quantities,
+                mean_z,
+                mean_square,
+                contraction.mean(0),
+                smallest,
+                non_finite,
+                max((0.0, *weighted_means)),
+            ),
             data=data,
             p_value=0.0 if constant else smallest,
             severity=severity,
@@ -176,6 +186,7 @@ def _sentence(
     contraction: np.ndarray,
     p: float,
     non_finite: float,
+    dependence: float,
 ) -> str:
     from workbench.inference.statistics import percent
 
@@ -188,6 +199,8 @@ def _sentence(
     width = int(np.abs(np.log(np.maximum(mean_square, 1e-12))).argmax())
     if verdict == "green":
         start = "Truths scatter about the posterior means as they should"
+    elif dependence > max(abs(mean_z[shift]), abs(math.sqrt(mean_square[width]) - 1)):
+        start = f"The z-scores of the truths depend on the observation, by {dependence:.2g} standard deviations"
     elif abs(mean_z[shift]) > 2 * abs(math.sqrt(mean_square[width]) - 1):
         start = f"Posterior means are off by {mean_z[shift]:.2g} standard deviations in {quantities[shift]}"
     else:
