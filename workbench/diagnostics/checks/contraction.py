@@ -200,7 +200,7 @@ def _sentence(
     if verdict == "green":
         start = "Truths scatter about the posterior means as they should"
     elif dependence > max(abs(mean_z[shift]), abs(math.sqrt(mean_square[width]) - 1)):
-        start = f"The z-scores of the truths depend on the observation, by {dependence:.2g} standard deviations"
+        start = f"The truths' z-scores depend on the observation, by {dependence:.2g} standard deviations"
     elif abs(mean_z[shift]) > 2 * abs(math.sqrt(mean_square[width]) - 1):
         start = f"Posterior means are off by {mean_z[shift]:.2g} standard deviations in {quantities[shift]}"
     else:
