@@ -64,38 +64,38 @@ def test_gradients_of_a_few_weights_alone(key):
     network = model(key)
     x, y = batch()
     whole = torch.autograd.grad(network.log_prob(x, y).sum(), list(network.parameters()))
-    chosen = 3
+    place = 3
     for number, parameter in enumerate(network.parameters()):
-        parameter.requires_grad_(number == chosen)
+        parameter.requires_grad_(number == place)
     network.log_prob(x, y).sum().backward()
     gradients = [p.grad for p in network.parameters()]
-    assert torch.allclose(gradients[chosen], whole[chosen]) and gradients.count(None) == len(gradients) - 1
+    assert torch.allclose(gradients[place], whole[place]) and gradients.count(None) == len(gradients) - 1
 
 
 @pytest.mark.parametrize("key", KEYS)
 def test_copies_vmap_and_compiled_graphs_give_the_same_numbers(key):
     network = model(key)
     x, y = batch()
-    expected = network.log_prob(x, y).detach()
+    reference = network.log_prob(x, y).detach()
     other = copy.deepcopy(network)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.mul_(0.5)
-    assert torch.equal(other.log_prob(x, y).detach(), expected)  # a copy has weights of its own
-    assert not torch.equal(network.log_prob(x, y).detach(), expected)
+    assert torch.equal(other.log_prob(x, y).detach(), reference)  # a copy has weights of its own
+    assert not torch.equal(network.log_prob(x, y).detach(), reference)
     states = [dict(m.named_parameters()) for m in (network, other)]
     stacked = {name: torch.stack([s[name].detach() for s in states]) for name in states[0]}
 
     def log_prob(parameters):
-        named = {f"module.{name}": value for name, value in parameters.items()}
+        names = {f"module.{name}": value for name, value in parameters.items()}
         with torch.no_grad():
-            return torch.func.functional_call(_LogProb(network), named, (x, y))
+            return torch.func.functional_call(_LogProb(network), names, (x, y))
 
     members = torch.func.vmap(log_prob)(stacked)
-    assert torch.allclose(members[1], expected, rtol=1e-12, atol=1e-12)
+    assert torch.allclose(members[1], reference, rtol=1e-12, atol=1e-12)
     assert torch.allclose(members[0], network.log_prob(x, y).detach(), rtol=1e-12, atol=1e-12)
-    compiled = torch.compile(_LogProb(other), fullgraph=True, backend="eager")
-    assert torch.allclose(compiled(x, y), expected, rtol=1e-12, atol=1e-12)
+    graph = torch.compile(_LogProb(other), fullgraph=True, backend="eager")
+    assert torch.allclose(graph(x, y), reference, rtol=1e-12, atol=1e-12)
 
 
 class _LogProb(torch.nn.Module):

@@ -81,9 +81,9 @@ def test_vmap_and_fullgraph_give_the_same_numbers():
         ARCHITECTURES.make("neural_spline_coupling", transforms=2, width=16).build(Shapes(4, 0)).double()
     )
     x = torch.randn(9, 4, dtype=torch.float64)
-    expected = network.log_prob(x, None).detach()
-    compiled = torch.compile(lambda u: network.log_prob(u, None), fullgraph=True, backend="eager")
-    assert torch.allclose(compiled(x), expected, rtol=1e-12, atol=1e-12)
+    reference = network.log_prob(x, None).detach()
+    graph = torch.compile(lambda u: network.log_prob(u, None), fullgraph=True, backend="eager")
+    assert torch.allclose(graph(x), reference, rtol=1e-12, atol=1e-12)
     with torch.no_grad():
         rows = torch.func.vmap(lambda u: network.log_prob(u, None))(torch.stack([x, -x]))
         assert torch.allclose(rows[1], network.log_prob(-x, None), rtol=1e-12, atol=1e-12)

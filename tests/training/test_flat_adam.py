@@ -73,9 +73,9 @@ def test_a_state_is_a_copy_and_an_empty_one_forgets():
     before = weights(model).clone()
     train(model, optimiser, 3)
     state = optimiser.state_dict()
-    kept = state["state"][0]["exp_avg"].clone()
+    moment = state["state"][0]["exp_avg"].clone()
     train(model, optimiser, 3)
-    assert torch.equal(state["state"][0]["exp_avg"], kept)
+    assert torch.equal(state["state"][0]["exp_avg"], moment)
     with torch.no_grad():
         nn.utils.vector_to_parameters(before, model.parameters())
     optimiser.load_state_dict({"state": {}, "param_groups": state["param_groups"]})
@@ -100,15 +100,15 @@ def test_a_state_of_other_parameters_is_refused():
 def test_frozen_parameters_and_those_with_new_storage():
     model = network()
     model[0].bias.requires_grad_(False)
-    shared = [*model.parameters(), *model.parameters()]
-    optimiser = FlatAdam(shared, 0.01)
+    twice = [*model.parameters(), *model.parameters()]
+    optimiser = FlatAdam(twice, 0.01)
     assert len(optimiser.parameters) == 3
-    frozen = model[0].bias.clone()
+    before = model[0].bias.clone()
     train(model, optimiser, 3)
     model[2].weight.data = torch.zeros_like(model[2].weight)  # a new tensor in place of the view
     model.zero_grad(set_to_none=True)
     train(model, optimiser, 1)
-    assert torch.equal(model[0].bias, frozen)
+    assert torch.equal(model[0].bias, before)
     assert 0 < model[2].weight.abs().max() < 0.1  # it moved from zero, where it had been set
     assert optimiser.is_finite
     with torch.no_grad():

@@ -99,22 +99,7 @@ def train_adversarially(
                 for group in part.param_groups if part else ():
                     group["lr"] = rate * share
         if critic is not None:
-            for _ in range(settings.critic_steps):
-                with torch.no_grad():
-                    samples = image(source(settings.batch_size, generator))
-                reference = target(settings.batch_size, generator)
-                critic_step(
-                    critic_optimiser,
-                    critic_loss(
-                        settings.divergence,
-                        critic,
-                        reference,
-                        samples,
-                        generator,
-                        logit_clamp=settings.logit_clamp,
-                        r1_weight=settings.gradient_penalty,
-                    ),
-                )
+            _train_critic(critic, critic_optimiser, image, source, target, settings, generator)
         optimiser.zero_grad(set_to_none=True)
         reference = target(settings.batch_size, generator)
         samples = image(source(settings.batch_size, generator))
@@ -132,6 +117,32 @@ def train_adversarially(
     if checkpoint is not None:
         checkpoint.finish()
     return estimates
+
+
+def _train_critic(
+    critic: nn.Module,
+    optimiser: Adam,
+    image: Callable[[Tensor], Tensor],
+    source: Distribution,
+    target: Distribution,
+    settings: AdversarialSettings,
+    generator: torch.Generator,
+) -> None:
+    """Do the critic's steps that precede a step of the map."""
+    for _ in range(settings.critic_steps):
+        with torch.no_grad():
+            samples = image(source(settings.batch_size, generator))
+        reference = target(settings.batch_size, generator)
+        loss = critic_loss(
+            settings.divergence,
+            critic,
+            reference,
+            samples,
+            generator,
+            logit_clamp=settings.logit_clamp,
+            r1_weight=settings.gradient_penalty,
+        )
+        critic_step(optimiser, loss)
 
 
 def _critic(
