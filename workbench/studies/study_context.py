@@ -114,7 +114,7 @@ class StudyContext:
             return Run.resume(folder, device=self.device)
         # attached after it is built: an experiment that is refused leaves no folder behind
         run = Run(experiment, device=self.device)
-        run.attach(folder)
+        run.attach(folder, overwrite=True)
         folder.rewrite_history(run.history)
         self._seconds_file(cell).unlink(missing_ok=True)
         return run

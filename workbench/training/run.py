@@ -53,9 +53,11 @@ class Run(RunTexts, RunStorage):
     ----------
     experiment : specification of the run; it is copied, so that later changes to it do not affect this run.
     device : auto, cpu, cuda, cuda:N or mps.
-    folder : folder to which `save` writes checkpoint, history and status; without one nothing is written.
+    folder : folder to which `save` writes checkpoint, history and status; without one nothing is written. A
+        folder that holds another run is refused.
     samples : pairs to train on in place of draws from the problem; they rule out resuming from a folder.
     maps : maps of the columns of a run that is resumed, from its checkpoint.
+    overwrite : true to replace another run in ``folder``.
 
     Same seed, same run: batches, latents and initial weights follow from ``experiment.seed`` alone. A run
     that is stopped and resumed goes on exactly (bit for bit on a CPU) as if it had never stopped.
@@ -69,6 +71,7 @@ class Run(RunTexts, RunStorage):
         folder: str | Path | RunFolder | None = None,
         samples: Samples | None = None,
         maps: dict[str, Any] | None = None,
+        overwrite: bool = False,
     ) -> None:
         experiment.check()
         self.experiment = experiment.copy()
@@ -105,7 +108,7 @@ class Run(RunTexts, RunStorage):
         self.bad_batch: dict[str, np.ndarray] | None = None
         self._begin_without_folder()
         if folder is not None:
-            self.attach(folder)
+            self.attach(folder, overwrite=overwrite)
         self.evaluation_points, self.validation_metrics = EvaluationPoints(self), ValidationMetrics(self)
         self.baseline: Tensor | None = None
         if self.model.starts_from_data:  # training may be unable to improve on such a start

@@ -10,6 +10,7 @@ from workbench.core.entries import public
 from workbench.core.errors import RunError
 from workbench.training.checkpoint_files import Version
 from workbench.training.folder import RunFolder
+from workbench.training.other_run import discard, refuse_other_run
 from workbench.training.ownership import OwnershipError
 
 if TYPE_CHECKING:
@@ -34,10 +35,11 @@ class RunStorage:
         self._version: Version | None = None  # of the checkpoint in the folder that this run comes from
         self._whole = True  # history and events are written anew at the next save, not appended
 
-    def attach(self, folder: str | Path | RunFolder) -> RunFolder:
+    def attach(self, folder: str | Path | RunFolder, *, overwrite: bool = False) -> RunFolder:
         """Set the run's folder and write the experiment to it.
 
-        Raises `RunError` if ``samples`` were given, and `OwnershipError` while another process trains there.
+        ``overwrite`` removes the results of another run there. Raises `RunError` for a folder that holds
+        another run, and if ``samples`` were given, and `OwnershipError` while another process trains there.
         """
         if cast(Any, self)._from_samples:
             raise RunError(
@@ -47,6 +49,9 @@ class RunStorage:
         target = folder if isinstance(folder, RunFolder) else RunFolder(folder)
         if self.folder is None or self.folder.path.resolve() != target.path.resolve():
             target.refuse_elsewhere()
+            if overwrite:
+                discard(target)
+            refuse_other_run(target, cast("Run", self).experiment, cast("Run", self).iteration)
             if self.folder is not None:
                 self.folder.ownership.release()
             self.folder, self._whole, self._version = target, True, target.checkpoints.version()
@@ -81,15 +86,22 @@ class RunStorage:
                 suggestion="resume the run again, or save this one to another folder",
             )
 
-    def save(self, folder: RunFolder | str | Path | None = None, *, state: str = "") -> RunFolder:
+    def save(
+        self,
+        folder: RunFolder | str | Path | None = None,
+        *,
+        state: str = "",
+        overwrite: bool = False,
+    ) -> RunFolder:
         """Write checkpoint, history and status into the run's folder.
 
-        ``state`` goes into the status; default "finished" or "stopped". Raises `RunError` without a folder,
-        `OwnershipError` for a run that goes on elsewhere, and `DiskFullError` where there is no room.
+        ``state`` goes into the status; default "finished" or "stopped". ``overwrite`` replaces another run in
+        ``folder``. Raises `RunError` without a folder and for one that holds another run, `OwnershipError`
+        for a run that goes on elsewhere, and `DiskFullError` where there is no room.
         """
         run = cast("Run", self)
         if folder is not None:
-            self.attach(folder)
+            self.attach(folder, overwrite=overwrite)
         if self.folder is None:
             raise RunError(
                 "This run has no folder to be saved to", expected="run.save(folder) or Run(…, folder=…)"
