@@ -588,11 +588,21 @@ def narrower(new: list, old: list) -> bool:
     return low or (new[1] is not None and (old[1] is None or new[1] < old[1]))
 
 
+#: Defaults that changed with a reason: (key, setting, new default). Reports are not stored, so that none is lost.
+RAISED = {
+    # p values must be small enough to stand the correction for the number of checks
+    "diagnostics": [("local_c2st", "swaps", 1999)],
+}
+
+
 @pytest.mark.parametrize("what", KEYS)
 def test_no_key_setting_option_or_default_is_lost(what):
     members = catalogue(what)
     assert KEYS[what].keys() <= members.keys()
     complaints = {key: complaints_about(members[key], settings) for key, settings in KEYS[what].items()}
+    for key, name, default in RAISED.get(what, ()):
+        assert members[key][name]["default"] == default
+        complaints[key].remove(f"{name}: default")
     assert not {key: lines for key, lines in complaints.items() if lines}
 
 
