@@ -588,7 +588,7 @@ def narrower(new: list, old: list) -> bool:
     return low or (new[1] is not None and (old[1] is None or new[1] < old[1]))
 
 
-#: Defaults that changed with a reason: (key, setting, new default). Reports are not stored, so that none is lost.
+#: Defaults that changed with a reason: (key, setting, new default). Reports are not stored: none is lost.
 RAISED = {
     # p values must be small enough to stand the correction for the number of checks
     "diagnostics": [("local_c2st", "swaps", 1999)],
