@@ -12,6 +12,9 @@ density   p(x | y) = (1/K) Σ_k q_k(x | y); soft edges and regression are common
 features  of y: as in the ensemble of regressed spline flows (`regressed_ensemble`)
 start     soft edges, regression and features are fitted to the training data and the mixtures are close to
           standard normal: training begins at the best linear Gaussian posterior
+few rows  the regression has a ridge penalty, and the residuals of a training row are those of a fit that has
+          not seen it (`workbench.nn.ridge`); nor have the members that judge it. A set of blocks is given up
+          where a linear fit to y in its order predicts x better
 order     of the residuals: ascending and descending in alternate members. Two members are trained for a few
           steps, one in each order; where held-out data are significantly more likely in one order, by a fifth
           of a nat at least, all members take it

@@ -3,9 +3,10 @@
 forward   v = W (u − A c − b),  c the features of y; A and b may be learned, W is fixed
 log-det   log|det W|
 inverse   u = W⁻¹ v + A c + b
-start     A, b by least squares; W from the covariance C of the residuals: its eigenvectors over the roots of
-          its eigenvalues, the smallest first, where two residuals are strongly correlated; otherwise the
-          inverse Cholesky factor, which keeps the axes. Before the fit it is the identity.
+start     A, b by ridge regression (`workbench.nn.ridge`); W from the covariance C of the errors of fits that
+          have not seen the row, without which few rows would look far too well predicted: its eigenvectors
+          over the roots of its eigenvalues, the smallest first, where two errors are strongly correlated;
+          otherwise the inverse Cholesky factor, which keeps the axes. Before the fit it is the identity.
 Source: the inverse of this map takes standard normal numbers to the posterior of a linear Gaussian model; a
         flow of v only has to learn the deviations from such a model.
 """
@@ -18,6 +19,7 @@ from torch.distributions import Transform
 from zuko.lazy import LazyTransform
 
 from workbench.bijections.transform import VectorTransform
+from workbench.nn.ridge import fit_ridge
 
 #: Correlation of two residuals beyond which they are whitened along eigenvectors instead of axes.
 _STRONG_CORRELATION = 0.5
@@ -35,6 +37,10 @@ class RegressionTransform(VectorTransform):
         super().__init__()
         self.shift, self.factor, self.inverse_factor = shift, factor, inverse_factor
         self.log_volume = log_volume
+
+    def shifted_to(self, shift: Tensor) -> RegressionTransform:
+        """Return this transform with another shift (n, D)."""
+        return RegressionTransform(shift, self.factor, self.inverse_factor, self.log_volume)
 
     def _call(self, u: Tensor) -> Tensor:
         return (u - self.shift) @ self.factor.mT
@@ -66,22 +72,25 @@ class Regression(LazyTransform):
         return RegressionTransform(shift, self.factor, self.inverse_factor, self.log_volume)
 
     @torch.no_grad()
-    def prepare(self, u: Tensor, c: Tensor | None) -> None:
-        """Fit A and b by least squares to u (n, D) and c (n, C), and W to the residuals."""
-        rows, ones = u.double(), torch.ones(len(u), 1, dtype=torch.float64, device=u.device)
-        design = ones if c is None else torch.cat([c.double(), ones], 1)
-        gram = design.T @ design / len(rows) + _RIDGE * torch.eye(design.shape[1]).to(design)
-        coefficients = torch.linalg.solve(gram, design.T @ rows / len(rows))
-        residual = rows - design @ coefficients
-        self.offset.copy_(coefficients[-1])
-        if c is not None:
-            self.slope.copy_(coefficients[:-1].T)
-        covariance = residual.T @ residual / len(rows)
-        covariance = covariance + _RIDGE * covariance.diagonal().mean() * torch.eye(len(covariance)).to(rows)
+    def prepare(self, u: Tensor, c: Tensor | None, labels: Tensor | None = None) -> Tensor:
+        """Fit A and b to u (n, D) and c (n, C), and W to the errors; returns A c + b of rows not seen (n, D).
+
+        ``labels`` (n,) number the groups of rows that belong together; None where all are independent.
+        """
+        fit = fit_ridge(c, u, labels)
+        self.offset.copy_(fit.offset)
+        if fit.slope is not None:
+            self.slope.copy_(fit.slope)
+        errors = u.double() - fit.unseen
+        covariance = errors.T @ errors / len(errors)
+        covariance = covariance + _RIDGE * covariance.diagonal().mean() * torch.eye(len(covariance)).to(
+            errors
+        )
         factor = _whitening(covariance)
         self.factor.copy_(factor)
         self.inverse_factor.copy_(torch.linalg.inv(factor))
         self.log_volume.copy_(torch.linalg.slogdet(factor)[1])
+        return fit.unseen.to(u)
 
 
 def _whitening(covariance: Tensor) -> Tensor:

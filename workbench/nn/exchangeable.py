@@ -63,6 +63,13 @@ class Exchangeable(nn.Module):
             block = as_blocks(y, *self.layout)
             self.floor[: block.shape[2]].copy_(_FLOOR * block.flatten(0, 1).std(0))
 
+    def keep_order(self) -> None:
+        """Treat the order of the components of y as one that matters, whatever `prepare` decided."""
+        self.layout = None
+        self.blocks.zero_()
+        self.interleaved.zero_()
+        self.floor.zero_()
+
     def forward(self, y: Tensor) -> tuple[Tensor, Tensor]:
         """Return the sorted blocks (n, M), and statistics over the blocks padded with zeros (n, M).
 

@@ -15,10 +15,11 @@ from workbench.nn.broad_normals import BroadNormals
 from workbench.nn.stacked_masked_network import StackedMaskedNetwork
 from workbench.nn.two_piece_normal import TwoPieceNormal
 
-#: Trial training in both orders: steps, rows per step, learning rate, and most held-out rows.
+#: Trial training in both orders: steps, rows per step, first learning rate, and most held-out rows.
 _STEPS, _BATCH, _RATE, _HELD_OUT = 150, 256, 5e-3, 1000
-#: Least advantage at which all members take the better order: in standard errors, and in nats per point.
-_ERRORS, _LEAST_GAIN = 3.0, 0.2
+#: Least advantage at which all members take the better order: in standard errors, and in nats per point; and
+#: the most that one point counts.
+_ERRORS, _LEAST_GAIN, _MOST_GAIN = 3.0, 0.2, 4.0
 #: With more components than these the residuals of each member are turned so that their limits are exact.
 _EXACT_IN_ANY_AXES = 2
 #: Margin, in standardised units, by which limits are widened where rounding has put a point beyond them.
@@ -46,8 +47,6 @@ class RegressedMixturesModel(RegressedModel):
         # the network has a linear part of its own
         super().__init__(shapes, members, capabilities, learned_regression=False)
         self.network, self.folds = network, folds
-        #: labels (n,) of training rows that belong together; None where all are independent
-        self.labels: Tensor | None = None
         self.broad = BroadNormals()
         self.limits = BoxLimits(members, shapes.x)
         ascending = torch.arange(shapes.x)
@@ -135,19 +134,23 @@ class RegressedMixturesModel(RegressedModel):
         if self.features < 2 or self.members < 2 or held_out < 20:
             return
         trial, rows = copy.deepcopy(self), len(x) - held_out
-        rates = {"lr": _RATE, "betas": (0.9, 0.99)}
-        optimiser = torch.optim.Adam(trial.network.parameters(), **rates)
+        optimiser = torch.optim.Adam(trial.network.parameters(), lr=_RATE, betas=(0.9, 0.99))
         size = min(_BATCH, rows)
         for step in range(_STEPS):
+            for group in optimiser.param_groups:  # at a constant rate the comparison would depend on chance
+                group["lr"] = _RATE * (1 - step / _STEPS)
             where = torch.arange(step * size, (step + 1) * size, device=x.device) % rows
             with torch.enable_grad():
-                loss = -trial.log_probs(x[where], None if y is None else y[where], slice(0, 2)).mean()
+                own = None if y is None else y[where]
+                loss = -trial.log_probs(x[where], own, slice(0, 2), where).mean()
                 optimiser.zero_grad()
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(trial.network.parameters(), 1.0)
                 optimiser.step()
-        log_probs = trial.log_probs(x[rows:], None if y is None else y[rows:], slice(0, 2))
-        gain = (log_probs[0] - log_probs[1]).double()
+        others = torch.arange(rows, len(x), device=x.device)
+        log_probs = trial.log_probs(x[rows:], None if y is None else y[rows:], slice(0, 2), others)
+        # a single row, which a short training has left out, must not decide
+        gain = (log_probs[0] - log_probs[1]).double().clamp(-_MOST_GAIN, _MOST_GAIN)
         if self.labels is not None:  # rows that belong to none of those trained on
             gain = gain[~torch.isin(self.labels[rows:], self.labels[:rows]).to(gain.device)]
             held_out = len(gain)
@@ -166,14 +169,19 @@ class RegressedMixturesModel(RegressedModel):
         """
         return TwoPieceNormal.read(self.network(u, c, members)), self.limits(u, shift, members)
 
-    def log_probs(self, x: Tensor, y: Tensor | None, members: slice = slice(None)) -> Tensor:
-        """log q_k(x | y) (m, n) in nats, for the m ensemble members in ``members``."""
+    def log_probs(
+        self, x: Tensor, y: Tensor | None, members: slice = slice(None), rows: Tensor | None = None
+    ) -> Tensor:
+        """log q_k(x | y) (m, n) in nats, for the m ensemble members in ``members``.
+
+        ``rows`` (n,) are the positions of x among the training rows, where they are training rows.
+        """
         check_rows("x", x, self.features)
         check_context(y, self.context, x.shape[0])
         # nothing before the network is learned
         with torch.set_grad_enabled(x.requires_grad or (y is not None and y.requires_grad)):
             c = self.features_of(y)
-            u, total, regression = self.residuals(x, c)
+            u, total, regression = self.residuals(x, c, rows)
             u = self._to_members(u, members)
         mixtures, limits = self._mixtures(u, c, regression.shift, members)
         if limits is not None:
@@ -198,7 +206,7 @@ class RegressedMixturesModel(RegressedModel):
         if rows is None or not self.cross_fitted:
             return super().log_prob_to_train(x, y)
         learns = ~self._leaves_out(rows)
-        return torch.where(learns, self.log_probs(x, y), 0.0).sum(0) * (x.shape[0] / learns.sum())
+        return torch.where(learns, self.log_probs(x, y, rows=rows), 0.0).sum(0) * (x.shape[0] / learns.sum())
 
     def mixed_log_prob(self, x: Tensor, y: Tensor | None) -> Tensor:
         average = super().mixed_log_prob(x, y)
@@ -210,9 +218,10 @@ class RegressedMixturesModel(RegressedModel):
         The first (n,) is the logarithm of the mean density by the members trained without a row, the second
         (J, n) are those of the broad normals.
         """
-        out = self._leaves_out(torch.arange(x.shape[0], device=x.device))
-        each = torch.where(out, self.log_probs(x, y), -torch.inf)
-        return torch.logsumexp(each, 0) - out.sum(0).log(), self._broad_log_probs(x, y)
+        rows = torch.arange(x.shape[0], device=x.device)
+        out = self._leaves_out(rows)
+        each = torch.where(out, self.log_probs(x, y, rows=rows), -torch.inf)
+        return torch.logsumexp(each, 0) - out.sum(0).log(), self._broad_log_probs(x, y, rows)
 
     def cross_validated_log_prob(self, x: Tensor, y: Tensor | None) -> Tensor:
         return self.broad.log_prob(*self.unseen_log_probs(x, y))
@@ -225,10 +234,10 @@ class RegressedMixturesModel(RegressedModel):
         more = super().mixed_log_prob(more_x, more_y), self._broad_log_probs(more_x, more_y)
         self.broad.fit(torch.cat([training[0], more[0]]), torch.cat([training[1], more[1]], 1))
 
-    def _broad_log_probs(self, x: Tensor, y: Tensor | None) -> Tensor:
+    def _broad_log_probs(self, x: Tensor, y: Tensor | None, rows: Tensor | None = None) -> Tensor:
         """log-densities (J, n) of the broad normals at x (n, D), truncated like the first member."""
         c = self.features_of(y)
-        u, total, regression = self.residuals(x, c)
+        u, total, regression = self.residuals(x, c, rows)
         u = self._to_members(u, slice(0, 1))
         limits = self.limits(u, regression.shift, slice(0, 1))
         if limits is not None:

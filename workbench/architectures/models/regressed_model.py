@@ -14,17 +14,23 @@ from abc import abstractmethod
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Transform
 
 from workbench.architectures.models.input_checks import check_context, check_rows
-from workbench.bijections.regression import Regression
+from workbench.bijections.regression import Regression, RegressionTransform
 from workbench.bijections.soft_edges import SoftEdges
 from workbench.bijections.truncated_mixture import TruncatedMixture
 from workbench.core.model import Model
+from workbench.core.scale import nonzero
 from workbench.core.shapes import Shapes
 from workbench.nn.exchangeable import Exchangeable
 from workbench.nn.normal_scores import NormalScores
+from workbench.nn.ridge import fit_ridge
 from workbench.nn.support import Support
+
+#: Coefficients of a regression per row, beyond which no layer is fitted by rows that it has seen.
+_MOST_FREEDOM = 0.2
+#: Most rows, and standard errors of the gain, by which blocks of y are tested for a loss of information.
+_ROWS, _ERRORS = 10_000, 3.0
 
 
 class RegressedModel(Model):
@@ -49,6 +55,10 @@ class RegressedModel(Model):
         self.edges = SoftEdges(shapes.x)
         self.regression = Regression(shapes.x, 2 * shapes.y, learned=learned_regression)
         self.support = Support(shapes.x)
+        #: labels (n,) of training rows that belong together; None where all are independent
+        self.labels: Tensor | None = None
+        #: what the prediction (n, D) of each training row changes by if the regression has not seen the row
+        self.unseen_change: Tensor | None = None
 
     def _load_from_state_dict(self, state: dict, prefix: str, *args, **settings) -> None:
         if prefix + "support.edges" not in state:  # stored by a version that knew bounds by its parts alone
@@ -104,14 +114,40 @@ class RegressedModel(Model):
         """
         if self.embedding is not None:
             self.arrangement.prepare(x, y)
+            if self._loses_information(x, y):
+                self.arrangement.keep_order()
             whole = self.arrangement.layout is not None
             self.embedding.prepare(self.arrangement(y)[1], whole=whole)
         c = self.features_of(y)
         self.support.prepare(bounds)
-        self.cut.prepare(x, c, bounds)
+        fit = fit_ridge(c, x, self.labels)
+        many_coefficients = bool(fit.freedom.max() > _MOST_FREEDOM * len(x))
+        if not many_coefficients:  # its regression is fitted, and judged, by the same rows
+            self.cut.prepare(x, c, bounds)
         if not self.cut.on:  # it replaces edges and regression
-            self.edges.prepare(x, c, bounds, every=not self.truncates)
-            self.regression.prepare(self.edges()(x), c)
+            regressors = fit.unseen.to(x) if many_coefficients else c
+            self.edges.prepare(x, regressors, bounds, every=not self.truncates)
+            unseen = self.regression.prepare(self.edges()(x), c, self.labels)
+            self.unseen_change = unseen - self.regression(c).shift if self.cross_fitted else None
+
+    def _loses_information(self, x: Tensor, y: Tensor) -> bool:
+        """Test whether a linear fit to y, in its order, predicts x better than one to a set of blocks.
+
+        Few rows cannot tell whether the order of many components matters.
+        """
+        if self.arrangement.layout is None:
+            return False
+        x, y = x[:_ROWS], y[:_ROWS]
+        labels = None if self.labels is None else self.labels[:_ROWS]
+        scores = []
+        for features in (y, torch.cat(self.arrangement(y), 1)):
+            c = features.double()
+            c = (c - c.mean(0)) / nonzero(c.std(0, unbiased=False))
+            error = x.double() - fit_ridge(c, x, labels).unseen
+            spread = nonzero(error.square().mean(0).sqrt())
+            scores.append((-0.5 * (error / spread).square() - spread.log()).sum(1))
+        gain = scores[0] - scores[1]
+        return bool(gain.mean() > _ERRORS * gain.std() / len(gain) ** 0.5)
 
     def features_of(self, y: Tensor | None) -> Tensor | None:
         """Return features c (n, 2 M) of y (n, M), or None without y: two halves, (y, normal scores of y).
@@ -123,11 +159,18 @@ class RegressedModel(Model):
         beside, inputs = self.arrangement(y)
         return self.embedding(inputs, beside)
 
-    def residuals(self, x: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor, Transform]:
-        """Return residuals u (n, D) of x (n, D), log|det ∂u/∂x| (n,), and the regression given c."""
+    def residuals(
+        self, x: Tensor, c: Tensor | None, rows: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, RegressionTransform]:
+        """Return residuals u (n, D) of x (n, D), log|det ∂u/∂x| (n,), and the regression given c.
+
+        For training rows at the positions ``rows`` (n,) the regression is one that has not seen the row.
+        """
         x, truncation_log_det = self.cut(c).call_and_ladj(x)
         v, log_det = self.edges().call_and_ladj(x)
         regression = self.regression(c)
+        if rows is not None and self.unseen_change is not None:
+            regression = regression.shifted_to(regression.shift + self.unseen_change[rows])
         return regression(v), log_det + truncation_log_det + regression.log_volume, regression
 
     def log_prob(self, x: Tensor, y: Tensor | None) -> Tensor:
