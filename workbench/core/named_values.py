@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.core.argument_kinds import describe
 from workbench.core.errors import SpecError, WorkbenchError, did_you_mean
-from workbench.core.kinds_of_values import allowed_values, converted
+from workbench.core.grids import at_coordinates, grid_parent
+from workbench.core.kinds_of_values import allowed_values, calendar, converted
 from workbench.core.lazy import torch
 from workbench.core.names import ORIGINAL
 from workbench.core.variable import Variable, named
@@ -74,7 +75,7 @@ def _by_name(source: Any, variables: Sequence[Variable]) -> NamedValues | None:
     if hasattr(source, "data_vars"):  # xarray.Dataset
         return _of_dataset({str(k): source[k] for k in source.variables}, names)
     if hasattr(source, "dims") and hasattr(source, "coords"):  # xarray.DataArray
-        return _of_data_array(source, names)
+        return _of_data_array(source, variables)
     if isinstance(source, Mapping):
         return NamedValues({str(k): v for k, v in source.items()})
     if hasattr(source, "_asdict"):  # a named tuple
@@ -90,7 +91,7 @@ def _by_name(source: Any, variables: Sequence[Variable]) -> NamedValues | None:
         return NamedValues({str(c): _column(source[c]) for c in columns}, whole=True)
     index = getattr(source, "index", None)
     if index is not None and hasattr(source, "to_numpy") and not callable(index):  # pandas.Series
-        return _of_series(source, names)
+        return _of_series(source, variables)
     if isinstance(source, list | tuple) and source and not hasattr(source, "_asdict"):
         return _of_rows(source, variables)
     return None
@@ -124,8 +125,9 @@ def _of_dataset(arrays: dict[str, Any], names: Iterable[str]) -> NamedValues:
     return NamedValues({k: v.values for k, v in arrays.items()}, dims, whole=True, coords=coords, units=units)
 
 
-def _of_data_array(source: Any, names: list[str]) -> NamedValues | None:
-    """Split an array along the dimension whose labels are the names of the variables."""
+def _of_data_array(source: Any, variables: Sequence[Variable]) -> NamedValues | None:
+    """Split an array along the dimension whose labels are the variables' names, or take it on a grid."""
+    names = [v.name for v in variables]
     for axis, dim in enumerate(source.dims):
         labels = [str(v) for v in source.coords[dim].values] if dim in source.coords else []
         if names and set(names) & set(labels):
@@ -137,15 +139,22 @@ def _of_data_array(source: Any, names: list[str]) -> NamedValues | None:
             return NamedValues(values, dict.fromkeys(labels, rest), whole=True, coords=coords)
     if source.name is not None and str(source.name) in names:
         return _of_dataset({str(source.name): source}, names)
+    parent = grid_parent(variables)
+    if parent is not None and set(parent[1]) <= set(map(str, source.dims)):
+        return _of_dataset({parent[0]: source}, names)
     return None
 
 
-def _of_series(source: Any, names: list[str]) -> NamedValues | None:
+def _of_series(source: Any, variables: Sequence[Variable]) -> NamedValues | None:
+    names, parent = [v.name for v in variables], grid_parent(variables)
     labels = [str(label) for label in source.index]
     if set(names) & set(labels) or (labels and all(isinstance(label, str) for label in source.index)):
         return NamedValues(dict(zip(labels, source.to_numpy(), strict=True)), whole=True)
     if [str(source.name)] == names:  # a column
         return NamedValues({names[0]: source.to_numpy()}, whole=True)
+    if parent is not None and len(parent[1]) == 1 and list(source.index) != list(range(len(source))):
+        name, dims = parent
+        return NamedValues({name: source.to_numpy()}, {name: dims}, True, {dims[0]: source.index})
     return None
 
 
@@ -208,7 +217,9 @@ def _numbers(
             continue
         numbers = _numbers_of(name, targets)
         if numbers and not (source.whole and all(f"{name}_{i}" in source.values for i in numbers)):
-            parts = _parts(name, value, own, numbers, source.whole, subject, error)
+            parts = _on_grid(source, name, numbers, targets, subject, error)
+            if parts is None:
+                parts = _parts(name, value, own, numbers, source.whole, subject, error)
             arrays |= {key: part for key, (part, _) in parts.items()}
             dims |= {key: rest for key, (_, rest) in parts.items()}
     return arrays, dims
@@ -217,6 +228,9 @@ def _numbers(
 def _check_unit(unit: str, variable: Variable, subject: str, error: type[WorkbenchError]) -> None:
     """Raise ``error`` where a source states another unit than the variable's."""
     if unit.strip() in ("", "1", variable.unit.strip()) or not variable.unit:
+        return
+    clock = calendar(replace(variable, unit=unit))
+    if clock is not None and clock == calendar(variable):  # with and without the time zone, UTC
         return
     raise error(
         f"{subject} has '{variable.name}' in another unit",
@@ -230,6 +244,24 @@ def _numbers_of(name: str, targets: Iterable[str]) -> list[int]:
     """Return the numbers i of the variables ``name_i``, in ascending order."""
     ends = (n[len(name) + 1 :] for n in targets if n.startswith(f"{name}_"))
     return sorted(int(end) for end in ends if end.isdecimal() and end == str(int(end)))
+
+
+def _on_grid(
+    source: NamedValues,
+    name: str,
+    numbers: list[int],
+    targets: Mapping[str, Variable],
+    subject: str,
+    error: type[WorkbenchError],
+) -> dict[str, tuple[np.ndarray, tuple[str, ...]]] | None:
+    """Return the parts of an array by the coordinates of its variables; None where it or they have none."""
+    array, variables = number_array(source.values[name]), [targets[f"{name}_{i}"] for i in numbers]
+    if array is None:
+        return None
+    answer = at_coordinates(array, source.dims.get(name, ()), source.coords, variables, subject, error)
+    if answer is None:
+        return None
+    return {v.name: (part, answer[1]) for v, part in zip(variables, answer[0], strict=True)}
 
 
 def _parts(

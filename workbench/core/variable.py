@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from workbench.core.argument_kinds import describe
 from workbench.core.entries import public
 from workbench.core.errors import SpecError, unknown
+from workbench.core.grids import Coordinates, checked_coordinates
 from workbench.core.numbers import plain
 
 _KEYS = (
@@ -24,6 +25,7 @@ _KEYS = (
     "levels",
     "period",
     "labels",
+    "coordinates",
 )
 SCALES = ("linear", "log", "robust")
 #: Value of `Variable.levels` for whole numbers whose largest value is unknown, such as counts.
@@ -53,6 +55,8 @@ class Variable:
     period : period of a cyclic variable such as an angle or the hour of the day, which takes values from low
         (0 where it is not given) to low + period; 0 for a variable that is not cyclic.
     labels : texts of the categories 0, 1, 2, …; empty where the categories are numbers.
+    coordinates : place of a component of a vector on its grid, as pairs of dimension and coordinate such as
+        ``("z", 10.0)``; empty where it has none. Variables that differ in them alone are equal.
     """
 
     name: str
@@ -66,6 +70,7 @@ class Variable:
     levels: int = 0
     period: float = 0.0
     labels: tuple[str, ...] = ()
+    coordinates: Coordinates = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         for name in ("low", "high", "categories", "levels", "period"):
@@ -96,6 +101,10 @@ class Variable:
         object.__setattr__(self, "labels", tuple(map(str, self.labels)))
         if self.labels and len(self.labels) != self.categories:
             self._refuse("labels", f"one for each of {self.categories} categories", len(self.labels))
+        try:
+            object.__setattr__(self, "coordinates", checked_coordinates(self.coordinates))
+        except (TypeError, ValueError):
+            self._refuse("coordinates", "pairs of a dimension and a coordinate", describe(self.coordinates))
         self._complete_bounds()
 
     def _check_types(self) -> None:
@@ -162,6 +171,8 @@ class Variable:
                 values[key] = getattr(self, key)
         if self.labels:
             values["labels"] = list(self.labels)
+        if self.coordinates:
+            values["coordinates"] = [list(pair) for pair in self.coordinates]
         if math.isfinite(self.low):
             values["low"] = self.low
         if math.isfinite(self.high):

@@ -18,6 +18,7 @@ from workbench.architectures import ARCHITECTURES
 from workbench.core import plugins
 from workbench.core.capability import Capability
 from workbench.core.errors import ExportError, RefusedError, WorkbenchError
+from workbench.core.grids import is_stored_coordinate
 from workbench.core.variable import Variable
 from workbench.problems import PROBLEMS
 
@@ -358,8 +359,11 @@ def _variable(values: Any) -> Variable:
     labels = values.get("labels", [])
     if not isinstance(labels, list) or not all(isinstance(t, str) and len(t) <= 2000 for t in labels):
         raise TypeError(f"'labels' of a variable cannot be {labels!r}"[:200])
+    places = values.get("coordinates", [])
+    if not isinstance(places, list) or not all(map(is_stored_coordinate, places)):
+        raise TypeError(f"'coordinates' of a variable cannot be {places!r}"[:200])
     for key, value in values.items():
-        if key == "labels":
+        if key in ("labels", "coordinates"):
             continue
         kind = (int, float) if key in _NUMBERS else str
         if not isinstance(value, kind) or isinstance(value, bool) or len(str(value)) > 2000:

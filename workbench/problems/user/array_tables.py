@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from workbench.core.errors import DataError, did_you_mean, unknown
+from workbench.core.grids import Coordinates, coordinate
 from workbench.core.names import original_names
 from workbench.problems.user import raw_table
 from workbench.problems.user.raw_table import (
@@ -27,7 +31,6 @@ from workbench.problems.user.raw_table import (
 from workbench.problems.user.safety import refuse_hdf5_links, refuse_large_archive, refuse_unknown_codecs
 
 if TYPE_CHECKING:
-    import numpy as np
     import xarray as xr
 
 
@@ -224,7 +227,7 @@ def _columns(
             suggestion="name the columns to read, or the dimensions of the rows with row_dimension",
         )
     check_size(8 * count * sum(widths.values()), "The table")
-    heading, arrays, owners = [], [], []
+    heading, arrays, owners, places = [], [], [], []
     for name, part in parts.items():
         inner = [d for d in part.dims if d not in shape]
         grid = part.set_dims({**shape, **{d: dataset.sizes[d] for d in inner}}).transpose(*over, *inner)
@@ -235,11 +238,21 @@ def _columns(
             heading.append(f"{bare}_{i}{suffix}" if inner else name)
             arrays.append(table[:, i])
             owners.append(part)
+            places.append(_coordinates(dataset, part, inner, i))
     positions, names = choose(heading, columns)
     raw = named(pd.DataFrame({i: arrays[p] for i, p in enumerate(positions)}), names)
     for name, position in zip(raw.frame.columns, positions, strict=True):
-        add_attributes(raw, name, owners[position].attrs)
-    return RawTable(raw.frame, raw.units, raw.descriptions, raw.labels, notes)
+        add_attributes(raw, name, owners[position].attrs | {"coordinates": places[position]})
+    return replace(raw, notes=notes)
+
+
+def _coordinates(dataset: xr.Dataset, part: Any, inner: list[Any], number: int) -> Coordinates:
+    """Return the place of one component of an array over the dimensions ``inner`` on its grid."""
+    shape = [part.sizes[d] for d in inner]
+    where = dict(zip(inner, np.unravel_index(number, shape), strict=True)) if inner else {}
+    return tuple(
+        (str(d), coordinate(dataset.indexes[d][i])) for d, i in where.items() if d in dataset.indexes
+    )
 
 
 def _holds_texts(part: Any) -> bool:
@@ -249,7 +262,6 @@ def _holds_texts(part: Any) -> bool:
 
 def read_numpy(path: Path, columns: list[str]) -> RawTable:
     """Read a .npy or .npz file; arrays of objects, which would run code, are refused by NumPy."""
-    import numpy as np
 
     if path.suffix.lower() == ".npy":
         return from_arrays({"": np.load(path, allow_pickle=False)}, columns)
@@ -263,7 +275,6 @@ def from_arrays(arrays: dict[str, np.ndarray], columns: Iterable[str]) -> RawTab
 
     Arrays of other lengths than most are left out, or raise `DataError` where ``columns`` names them.
     """
-    import numpy as np
     import pandas as pd
 
     parts: dict[str, np.ndarray] = {}
@@ -332,7 +343,6 @@ def read_matlab(path: Path, columns: list[str], struct: str = "") -> RawTable:
 def _matlab_arrays(content: dict[str, Any], prefix: str = "") -> dict[str, np.ndarray]:
     """Return the arrays of numbers and texts by name, those of structs as ``struct.field``; rows first."""
     import h5py
-    import numpy as np
 
     arrays: dict[str, np.ndarray] = {}
     for name, value in content.items():

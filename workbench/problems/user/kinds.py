@@ -195,10 +195,14 @@ def checked_rows(raw: RawTable, problem: TableProblem, settings: tuple, *, store
         unit = raw.units.get(name, "") or numbers.units.get(i, "")
         try:
             kind = _kind(name, values[:, i], options, labels, numbers.rows)
-            variable = Variable(name, unit=unit, description=raw.descriptions.get(name, ""), **kind)
+            about = {
+                "description": raw.descriptions.get(name, ""),
+                "coordinates": raw.coordinates.get(name, ()),
+            }
+            variable = Variable(name, unit=unit, **about, **kind)
         except SpecError as error:
-            about = {part: getattr(error, part) for part in ("expected", "found", "suggestion")}
-            raise DataError(error.asked, **about) from error
+            texts = {part: getattr(error, part) for part in ("expected", "found", "suggestion")}
+            raise DataError(error.asked, **texts) from error
         variables.append(variable)
         turns += turn_sentences(values[:, i : i + 1], (variable,))
         values[:, i] = _inside(values[:, i], variables[-1], numbers.rows)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from workbench.core.errors import DataError, unknown
+from workbench.core.grids import Coordinates, checked_coordinates
 from workbench.problems.user.decimals import Writing
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class RawTable:
     frame : the columns by name.
     units, descriptions : texts by name of the column.
     labels : texts of the categories 0, 1, 2, … of a column that holds those numbers.
+    coordinates : place of a component of a vector on its grid, by name of the column.
     notes : what was assumed in reading, as sentences.
     writing : how the numbers are written, where they are texts.
     """
@@ -39,6 +41,7 @@ class RawTable:
     labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     writing: Writing = Writing()
+    coordinates: dict[str, Coordinates] = field(default_factory=dict)
 
 
 def check_size(size: int, noun: str) -> None:
@@ -146,6 +149,8 @@ def add_attributes(raw: RawTable, name: str, attributes: Mapping[str, Any]) -> N
     for key, texts in (("units", raw.units), ("long_name", raw.descriptions)):
         if isinstance(attributes.get(key), str) and attributes[key].strip() not in ("", "1"):
             texts[name] = attributes[key].strip()
+    if attributes.get("coordinates"):
+        raw.coordinates[name] = checked_coordinates(attributes["coordinates"])
     labels = attributes.get("labels")
     if isinstance(labels, (list, tuple)) and all(isinstance(label, str) for label in labels) and labels:
         raw.labels[name] = tuple(labels)

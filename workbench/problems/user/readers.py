@@ -251,8 +251,8 @@ def _from_arrow(table: pyarrow.Table, columns: list[str], *, plain: bool = False
         attributes: dict[str, Any] = {
             k.decode(): v.decode() for k, v in (table.schema.field(i).metadata or {}).items()
         }
-        if "labels" in attributes:
-            attributes["labels"] = json.loads(attributes["labels"])
+        for key in {"labels", "coordinates"} & set(attributes):
+            attributes[key] = json.loads(attributes[key])
         add_attributes(raw, name, attributes)
     notes = json.loads((table.schema.metadata or {}).get(NOTES, b"[]"))
     return replace(raw, notes=tuple(map(str, notes)))

@@ -291,7 +291,7 @@ class TableProblem(Problem):
                 v.name,
                 pyarrow.float64(),
                 metadata={"units": v.unit, "long_name": v.description}
-                | ({"labels": json.dumps(v.labels)} if v.labels else {}),
+                | {key: json.dumps(getattr(v, key)) for key in ("labels", "coordinates") if getattr(v, key)},
             )
             for v in rows.variables
         ]
