@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,9 @@ _ISO = re.compile(
 )
 
 
+_ZONE = re.compile(r"(Z|UTC|:\d{2}([.,]\d+)?\s*[-+]\d{2}:?\d{2})\s*$")
+
+
 def calendar(variable: Variable) -> tuple[datetime, float] | None:
     """Return start (in universal time) and step in seconds of a variable of dates; None for another one."""
     match = _SINCE.match(variable.unit)
@@ -45,9 +49,16 @@ def calendar(variable: Variable) -> tuple[datetime, float] | None:
     return None if start is None else (start, SECONDS[match["step"].lower()])
 
 
+def has_zone(variable: Variable) -> bool:
+    """Test whether the moments of a variable of dates had a time zone: its unit says UTC or an offset."""
+    match = _SINCE.match(variable.unit)
+    return bool(match and _ZONE.search(match["start"]) and calendar(variable))
+
+
 def _moment(text: str) -> datetime | None:
     """Read a date of ISO 8601 with or without a time; without a time zone it is in universal time."""
     text = text.strip().replace(",", ".")
+    text = re.sub(r"^(\d{4}-\d{1,2}-\d{1,2})\s*(Z|UTC)$", r"\1", text)  # a day at midnight
     text = re.sub(r"\s*(Z|UTC)$", "+00:00", text)
     text = re.sub(r"^(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)", lambda m: f"{m[1]}-{m[2]:0>2}-{m[3]:0>2}", text)
     if re.fullmatch(r"\d{4}-\d{2}", text):
@@ -97,6 +108,8 @@ def converted(
     except ValueError:  # rows of different lengths
         return None
     if array.dtype.kind in "Mm":
+        if array.dtype.kind == "M" and array.size:
+            _tell_zone(list(array.reshape(-1)[:1]), variable, subject)
         return _times(array, variable, subject, error)
     if array.dtype.kind not in "OUST" or not array.size:
         _check_category(array, variable, subject, error)
@@ -108,6 +121,7 @@ def converted(
         durations = np.array(entries, "m8[us]").reshape(array.shape)
         return _times(durations, variable, subject, error)
     elif dates := _dates(entries):
+        _tell_zone(entries, variable, subject)
         return _since(dates, variable, subject, error).reshape(array.shape)
     else:
         return None
@@ -161,6 +175,29 @@ def _check_category(array: np.ndarray, variable: Variable, subject: str, error: 
                 found=text,
                 suggestion=f"write {text!r} in quotation marks",
             )
+
+
+class TimeZoneWarning(UserWarning):
+    """Warning of a moment without a time zone for a variable whose moments have one."""
+
+
+def _tell_zone(entries: list[Any], variable: Variable, subject: str) -> None:
+    """Warn of moments without a time zone for a variable whose moments have one."""
+    naive = [entry for entry in entries if _is_naive(entry)] if has_zone(variable) else []
+    if naive:
+        warnings.warn(
+            f"{subject} has a time without a time zone for '{variable.name}', whose times have one: "
+            f"{naive[0]} is taken for universal time (UTC). Write the zone, such as 2024-07-01T12:00+02:00.",
+            TimeZoneWarning,
+            stacklevel=2,
+        )
+
+
+def _is_naive(entry: Any) -> bool:
+    """Test for a moment, a text or an object, without a time zone; a missing one is none."""
+    if isinstance(entry, str):
+        return not _ZONE.search(entry)
+    return str(entry) != "NaT" and getattr(entry, "tzinfo", None) is None
 
 
 def _dates(entries: list[Any]) -> list[datetime | None]:
@@ -259,6 +296,7 @@ def value_text(
         return variable.labels[number] if variable.labels else f"{number}"
     if clock := calendar(variable):
         text = _date_text(value, *clock)[: 10 if spread * clock[1] > _DAYS else None]
+        text += "Z" if has_zone(variable) and "T" in text else ""
         return text or f"{value:.{digits}g}{behind}"
     if variable.levels:
         low, high = variable.low, variable.high

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.core.entries import public
 from workbench.core.errors import ExportError
-from workbench.core.kinds_of_values import calendar, value_text
+from workbench.core.kinds_of_values import calendar, has_zone, value_text
 from workbench.core.names import array_names
 from workbench.core.spreadsheet import escaped_frame, escaped_text
 from workbench.core.variable import OPEN_LEVELS, Variable
@@ -194,7 +194,8 @@ def _in_words(column: Any, variable: Variable) -> Any:
     moments = dates(column, *clock)
     if not hasattr(moments, "strftime"):  # beyond the years that pandas counts
         return column
-    return moments.strftime("%Y-%m-%dT%H:%M:%S.%f").str.slice(0, 23)
+    zone = "Z" if has_zone(variable) else ""
+    return moments.strftime("%Y-%m-%dT%H:%M:%S.%f").str.slice(0, 23) + zone
 
 
 @public

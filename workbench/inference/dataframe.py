@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.core.kinds_of_values import calendar
+from workbench.core.kinds_of_values import calendar, has_zone
 from workbench.core.named_values import OBSERVATION
 
 if TYPE_CHECKING:
@@ -50,21 +50,22 @@ def as_column(values: np.ndarray, variable: Variable) -> Any:
     if variable.labels:
         return pd.Categorical.from_codes(values.astype(int).tolist(), list(variable.labels))
     if (clock := calendar(variable)) is not None:
-        return dates(values, *clock)
+        return dates(values, *clock, zone=has_zone(variable))
     if (variable.levels or variable.categories) and np.abs(values).max(initial=0.0) < _EXACT:
         return values.astype(np.int64)
     return values
 
 
-def dates(values: np.ndarray, start: Any, step: float) -> Any:
+def dates(values: np.ndarray, start: Any, step: float, *, zone: bool = False) -> Any:
     """Return ``values`` (n,), in units of ``step`` seconds since ``start``, as dates in universal time.
 
-    They are rounded to milliseconds; beyond the range of pandas they are returned as they are.
+    They are rounded to milliseconds, and with ``zone`` say that they are in UTC; beyond the range of pandas
+    they are returned as they are.
     """
     import pandas as pd
 
     try:
-        return pd.Timestamp(start).tz_localize(None) + pd.to_timedelta(
+        return pd.Timestamp(start).tz_convert("UTC" if zone else None) + pd.to_timedelta(
             np.round(np.asarray(values, np.float64) * step * 1e3), unit="ms"
         )
     except (OverflowError, ValueError):

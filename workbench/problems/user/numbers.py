@@ -33,6 +33,9 @@ MINIMUM_ROWS = 50
 MAXIMUM_LABELS = 1000
 #: Unit of dates, and of differences of dates.
 DATE_UNIT, DURATION_UNIT = "days since 1970-01-01", "s"
+#: Unit of moments that had a time zone.
+AWARE_UNIT = f"{DATE_UNIT} UTC"
+_ZONE = r":\d{2}(?:[.,]\d+)?\s*(?:Z|[-+]\d{2}:?\d{2})\s*$"
 #: Numbers above this (or all below its inverse) leave no room for squares in double precision.
 _LARGEST = 1e120
 _SPACED = re.compile(
@@ -81,7 +84,8 @@ def read_column(
     if pd.api.types.is_complex_dtype(kind):
         raise _not_plain(name, str(kind))
     if pd.api.types.is_datetime64_any_dtype(kind):
-        return Numbers(_days(column), DATE_UNIT, kind="dates")
+        aware = getattr(kind, "tz", None) is not None
+        return Numbers(_days(column), AWARE_UNIT if aware else DATE_UNIT, kind="dates")
     if pd.api.types.is_timedelta64_dtype(kind):
         return Numbers(_seconds(column), DURATION_UNIT)
     if pd.api.types.is_bool_dtype(kind) or _holds_booleans(column):
@@ -118,6 +122,26 @@ def _days(column: pd.Series) -> np.ndarray:
     )
 
 
+def _date_unit(column: pd.Series, zones: pd.Series, name: str) -> str:
+    """Return the unit of moments, by the rows whose moment has a time zone.
+
+    Raises `DataError` where some rows have one and others do not: by how much these differ, nobody can tell.
+    """
+    present, aware = column.notna().to_numpy(), zones.to_numpy(dtype=bool)
+    if not (present & aware).any():
+        return DATE_UNIT
+    if (present & ~aware).any():
+        rows = int((present & aware).argmax()), int((present & ~aware).argmax())
+        texts = [f"'{column.iloc[row]}' in row {row + 1}" for row in rows]
+        raise DataError(
+            f"Some times in the column '{name}' have a time zone, and others have none",
+            expected="a time zone in every row, or in none",
+            found=" and ".join(texts),
+            suggestion="write the time zone in every row, such as 2024-07-01T12:00+02:00",
+        )
+    return AWARE_UNIT
+
+
 def _from_texts(column: pd.Series, name: str, categories: bool, writing: Writing) -> Numbers:
     import pandas as pd
 
@@ -133,7 +157,9 @@ def _from_texts(column: pd.Series, name: str, categories: bool, writing: Writing
                 suggestion=f"write them into columns {name}_0, {name}_1 and so on",
             )
         if hasattr(first, "isoformat") and hasattr(first, "year"):
-            return Numbers(_days(pd.to_datetime(column, utc=True)), DATE_UNIT, kind="dates")
+            zones = column.map(lambda moment: getattr(moment, "tzinfo", None) is not None)
+            unit = _date_unit(column, zones, name)
+            return Numbers(_days(pd.to_datetime(column, utc=True)), unit, kind="dates")
         if hasattr(first, "total_seconds"):
             return Numbers(_seconds(pd.to_timedelta(column)), DURATION_UNIT)
     text = column.astype("string").str.strip()
@@ -151,7 +177,8 @@ def _from_texts(column: pd.Series, name: str, categories: bool, writing: Writing
     if bool(text.str.match(_ISO_DATE).fillna(True).all()):
         dates = pd.to_datetime(text.str.replace(",", "."), format="ISO8601", utc=True, errors="coerce")
         if not bool((dates.isna() & text.notna()).any()):
-            return Numbers(_days(dates), DATE_UNIT, kind="dates")
+            unit = _date_unit(text, text.str.contains(_ZONE).fillna(False), name)
+            return Numbers(_days(dates), unit, kind="dates")
     if (dates := written_dates(text, name)) is not None:
         return Numbers(_days(dates), DATE_UNIT, kind="dates")
     if bool(text.str.match(_DURATION).fillna(True).all()):
