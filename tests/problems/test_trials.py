@@ -34,12 +34,19 @@ def own_seed_of_torch(x):
 own_generator = np.random.default_rng(0)
 
 
+def seeded_by_the_workbench(x):
+    """Noise as the warning on a generator of one's own recommends it."""
+    return float(x[0]) + np.random.default_rng(np.random.randint(2**31)).normal()
+
+
 @pytest.mark.parametrize(
     ("simulate", "vectorised", "warning", "note"),
     [
         (lambda x: x[:, :1] + torch.randn(len(x), 1), True, "", ""),
         (lambda x: x.numpy() + np.random.randn(*x.shape), True, "", ""),
-        (lambda x: x.numpy() + own_generator.normal(size=x.shape), True, "", ""),
+        (lambda x: x.numpy() + own_generator.normal(size=x.shape), True, "", "no seed governs"),
+        (lambda x: float(x[0]) + own_generator.normal(), False, "copied to every process", ""),
+        (seeded_by_the_workbench, False, "", ""),
         (lambda x: torch.poisson(8 * x[:, :1]), True, "", "whole numbers"),
         (lambda x: (x[:, :1] > torch.rand(len(x), 1)).float(), True, "", "whole numbers"),
         (lambda x: x.sum(1, keepdim=True), True, "", "adds no noise"),
@@ -63,7 +70,7 @@ def test_noise_and_dependence_are_told_when_a_simulator_is_made(simulate, vector
                 raise AssertionError(sentences[0])
 
 
-def test_trials_cost_two_small_calls():
+def test_trials_cost_few_small_calls():
     sizes = []
 
     def simulate(x):
@@ -71,10 +78,10 @@ def test_trials_cost_two_small_calls():
         return x + torch.randn(len(x), 2)
 
     wb.SimulatorProblem(PRIOR, simulate)
-    assert sizes == [16, 16, 16]
+    assert sizes == [16, 16, 16, 16]
     sizes.clear()
     wb.SimulatorProblem(PRIOR, lambda x: simulate(x[None])[0], vectorised=False)
-    assert sizes == [1, 1, 1]
+    assert sizes == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize("failed", ["refuse", "drop"])
@@ -127,3 +134,19 @@ def test_a_period_far_below_the_spread_is_doubted():
     assert len(said) == 1 and "periods of 0.5" in said[0]
     hour = wb.Variable("t", period=24)
     assert told(lambda x: 30 * x[:, :1] + torch.randn(len(x), 1), y=[hour]) == ([], [])
+
+
+def test_a_generator_of_ones_own_in_one_process_is_a_note():
+    said, notes = told(lambda x: float(x[0]) + own_generator.normal(), vectorised=False, processes=1)
+    assert not said
+    assert any("cannot be repeated exactly" in note for note in notes)
+
+
+def test_noise_whose_amount_depends_on_the_parameters_has_its_seed():
+    """Poisson numbers take more or fewer random numbers as their rates say."""
+
+    def simulate(x):
+        rates = 50 * x.numpy()
+        return np.random.poisson(rates) + 0.5 * np.random.standard_normal(rates.shape)
+
+    assert told(simulate) == ([], [])

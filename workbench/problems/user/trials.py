@@ -142,7 +142,8 @@ def behaviour(
     other : further parameter sets (`HALF` or more, D).
     variables : of the results.
 
-    A function of many parameter sets is called twice again, one of a single one once; a slow one is not.
+    A function of many parameter sets is called three times again, one of a single one twice; a slow one is
+    not.
     """
     values, names = rows.values, column_names(rows.layout, "y")
     turns = turn_sentences(select(rows, variables, "y", "simulator"), variables)
@@ -194,9 +195,25 @@ def _of_batches(
         ]
         sentence = _ignorance(sorted(ignorant), len(columns), names)
         (warnings if len(ignorant) == len(columns) else notes).extend(sentence)
+    if noisy and time.perf_counter() - start < _LONG:
+        repeated = _values(simulator, x, 0, first.shape)
+        if repeated is not None and not _equal(first[rows], repeated[rows], size)[:, noisy].all():
+            notes.append(_UNSEEDED)
     return Behaviour(tuple(warnings), tuple(notes))
 
 
+_UNSEEDED = (
+    "The simulator draws random numbers that no seed governs: the same parameters with the same seed gave "
+    "other results, so that a run cannot be repeated exactly. Draw them with torch, numpy.random.normal and "
+    "its like, or random, without a generator of its own."
+)
+_COPIED = (
+    "The simulator draws random numbers that no seed governs: the same parameters with the same seed gave "
+    "other results. A generator of its own, such as numpy.random.default_rng(0) outside the function, is "
+    "copied to every process, so that all of them repeat the same noise. Inside the function, write "
+    "rng = numpy.random.default_rng(numpy.random.randint(2**31)), whose seed the workbench sets, or say "
+    "processes=1."
+)
 _NO_NOISE = (
     "The simulator adds no noise: the same unknowns give exactly the same results. That is right for an "
     "exact calculation; where measurements have errors, add them in the function."
@@ -242,6 +259,11 @@ def _of_single(simulator: Simulator, x: Tensor, first: np.ndarray) -> Behaviour:
     if third is None or time.perf_counter() - start > _LONG or not np.isfinite(third).all():
         return Behaviour()
     size = np.abs(first).max(axis=0)
+    repeated = _values(simulator, x[:1], 0, (1, first.shape[1]))
+    if repeated is not None and np.isfinite(repeated).all() and not _equal(first[:1], repeated, size).all():
+        if simulator.processes == 1:
+            return Behaviour(notes=(_UNSEEDED,))
+        return Behaviour((_COPIED,))
     if _equal(first[1:2], third, size).all():
         return Behaviour(notes=() if _equal(first[:1], third, size).all() else (_SAME_TWICE,))
     fractional = (first[:2] != np.round(first[:2])).any()
