@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 import workbench as wb
 from workbench.core.errors import DataError, SpecError
@@ -150,3 +151,29 @@ def test_noise_whose_amount_depends_on_the_parameters_has_its_seed():
         return np.random.poisson(rates) + 0.5 * np.random.standard_normal(rates.shape)
 
     assert told(simulate) == ([], [])
+
+
+@pytest.mark.parametrize("noise", [1e-4, 0.0])
+def test_noise_is_judged_by_the_spread_of_a_column(noise):
+    """Julian days: the noise is a tenth of the spread, and a billionth of a thousandth of the magnitude."""
+    prior = {"day": stats.uniform(2460000, 1e-3)}
+
+    def simulate(x):
+        return x + noise * torch.randn(len(x), 1, dtype=torch.float64)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        notes = wb.SimulatorProblem(prior, simulate).warnings()
+    assert any("adds no noise" in note for note in notes) == (noise == 0)
+
+
+@pytest.mark.parametrize("keep", [lambda x: x[:-1], lambda x: x[x[:, 0] > 0.3]])
+def test_a_function_that_leaves_rows_out_is_told_so(keep):
+    with pytest.raises(DataError, match="leaves parameter sets out.*NaN.*failed='drop'") as error:
+        wb.SimulatorProblem(PRIOR, lambda x: keep(x + 0.01 * torch.randn(len(x), 2)))
+    assert "vectorised" not in str(error.value)
+
+
+def test_large_numbers_are_not_called_whole():
+    said, notes = told(lambda x: 1e30 * (x + torch.randn(len(x), 2)))
+    assert not any("whole" in sentence for sentence in said + notes)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from workbench.core.entries import public
-from workbench.core.errors import SpecError
 from workbench.core.markup import html_table
 from workbench.core.numbers import checked_seed
 from workbench.core.observation import optional_values
@@ -134,8 +133,11 @@ def diagnose(
     """
     import xarray as xr
 
+    from workbench.training.problem_of_model import problem_of_model
+
     model = cast("FittedModel", getattr(fitted, "fitted", fitted))
-    problem = problem if problem is not None else getattr(fitted, "problem", None) or _problem(model)
+    if problem is None:
+        problem = getattr(fitted, "problem", None) or problem_of_model(model, "A model was to be diagnosed")
     members = [DIAGNOSTICS[key].within(budget) for key in (tuple(only) or DIAGNOSTICS.keys())]
     seed = checked_seed(seed)
     if values := optional_values(observation, model.y):
@@ -179,17 +181,3 @@ def _corrected(report: Report) -> Report:
             sentence=attrs["sentence"] + own.sentence,
         )
     return report
-
-
-def _problem(model: FittedModel) -> Problem:
-    """Return the problem of the experiment in a model's manifest. Raises `SpecError` where there is none."""
-    from workbench.training import Experiment
-
-    manifest = getattr(model, "manifest", {}) or {}
-    if "experiment" not in manifest:
-        raise SpecError(
-            "A model was to be diagnosed without its problem",
-            expected="a run, or a problem as the second argument",
-            found="a model that does not say what it was trained on",
-        )
-    return Experiment.from_dict(manifest["experiment"]).problem

@@ -35,7 +35,9 @@ class Notebook(ExportFormat):
         try:
             experiment = Experiment.from_dict(table)
         except WorkbenchError as error:
-            raise ExportError("A notebook cannot repeat this experiment", found=str(error)) from error
+            raise ExportError(
+                "A notebook cannot repeat this experiment", found=str(error), suggestion=_FROM_FILE
+            ) from error
         text = notebook(experiment)
         write_whole(path, text.encode())
         return {"cells": len(json.loads(text)["cells"])}
@@ -45,12 +47,14 @@ class Notebook(ExportFormat):
 def notebook(experiment: Experiment) -> str:
     """Return the text of an .ipynb file (format 4.5, without outputs) that repeats an experiment. Raises
     `ExportError` where it could not run."""
-    reasons = experiment.refusals()
+    missing = _data_missing(experiment)
+    reasons = missing or experiment.refusals()
     if reasons:
         raise ExportError(
             "A notebook cannot repeat this experiment",
             found="; ".join(reasons),
             expected="a problem that is made from its settings or from a file",
+            suggestion=_FROM_FILE if missing else "",
         )
     cells = [_cell(number, kind, text) for number, (kind, text) in enumerate(_story(experiment))]
     kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -63,6 +67,20 @@ def notebook(experiment: Experiment) -> str:
         )
         + "\n"
     )
+
+
+_FROM_FILE = (
+    "a table or simulations from Python are no part of a notebook: write them to a file, as in "
+    "table.to_parquet('table.parquet'), and train on TableProblem('table.parquet', …)"
+)
+
+
+def _data_missing(experiment: Experiment) -> list[str]:
+    """Return why the problem cannot be made from its settings alone, such as rows that came from Python."""
+    problem = experiment.problem
+    if not hasattr(type(problem), "rows") or getattr(problem, "path", ""):
+        return []
+    return [f"the problem '{problem.key}' has rows of its own, which came from Python and not from a file"]
 
 
 def _cell(number: int, kind: str, text: str) -> dict[str, Any]:

@@ -54,8 +54,12 @@ def refine(
     Raises `IncompatibleError` where the method needs more than the model or the problem gives, `SpecError`
     for unknown settings and `DataError` for an observation that does not fit.
     """
+    from workbench.training.problem_of_model import problem_of_model
+
     model = cast("FittedModel", getattr(trained, "fitted", trained))
-    problem = problem if problem is not None else getattr(trained, "problem", None) or _problem(model)
+    if problem is None:
+        own = getattr(trained, "problem", None)
+        problem = own or problem_of_model(model, "A posterior was to be refined")
     member = _member(method, settings, model, problem)
     run = cast("Run", trained) if hasattr(trained, "data") else None
     posterior = AmortisedPosterior(model, problem, observation, run, callback=alive)
@@ -78,17 +82,3 @@ def _member(
             return REFINEMENT.make(key, **settings)
         reasons += refusals
     raise IncompatibleError("There is nothing to refine this posterior with", found=" ".join(reasons))
-
-
-def _problem(fitted: FittedModel) -> Problem:
-    """Return the problem of the experiment that a model carries; `SpecError` where it carries none."""
-    from workbench.training import Experiment
-
-    manifest = getattr(fitted, "manifest", {}) or {}
-    if "experiment" not in manifest:
-        raise SpecError(
-            "A posterior was to be refined without its problem",
-            expected="a run, or problem=… besides",
-            found="a model that does not say what it was trained on",
-        )
-    return Experiment.from_dict(manifest["experiment"]).problem

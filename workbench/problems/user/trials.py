@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +26,8 @@ HALF = 8
 _MOST = 64
 #: Seconds beyond which no further call is made; different values from which on a column is judged.
 _LONG, _FEWEST_VALUES = 2.0, 5
+#: Largest magnitude up to which a number in double precision may have a fraction.
+_EXACT = 2.0**53
 #: Periods that values may run over before their period is doubted.
 MOST_TURNS = 10.0
 
@@ -86,6 +89,13 @@ def one_set_error(simulator: Simulator, x: Tensor, error: DataError) -> DataErro
     """Return the error of a first call with a better hint, where the function takes other arguments."""
     if error.__cause__ is None and "wrong shape" not in error.asked and "every trial" not in error.asked:
         return error
+    if simulator.vectorised and (lost := _rows_lost(simulator, x)):
+        return DataError(
+            "The simulator leaves parameter sets out",
+            expected=f"{len(x)} rows, one for each parameter set",
+            found=f"{len(x) - lost} rows",
+            suggestion="return NaN in the rows that have no result, and say failed='drop' to leave these out",
+        )
     if simulator.vectorised and _takes_one_set(simulator, x):
         return DataError(
             "The simulator takes one parameter set at a time",
@@ -104,6 +114,26 @@ def one_set_error(simulator: Simulator, x: Tensor, error: DataError) -> DataErro
             suggestion=f"write simulate(x) and begin it with {names} = {columns}",
         )
     return error
+
+
+def _rows_lost(simulator: Simulator, x: Tensor) -> int:
+    """Return how many rows a function of many parameter sets leaves out; 0 for another function.
+
+    The number of its rows is smaller than that of the sets, and grows with it.
+    """
+    few = 5 + (x.shape[1] == 5)
+    count, count_of_few = _row_count(simulator, x), _row_count(simulator, x[:few])
+    return len(x) - count if 0 < count_of_few <= few and count_of_few < count < len(x) else 0
+
+
+def _row_count(simulator: Simulator, x: Tensor) -> int:
+    """Return the number of rows that the function gives for parameter sets x; 0 where that cannot be told."""
+    try:
+        simulator(x, 0)
+    except DataError as error:
+        rows = re.match(r"shape \((\d+)", error.found)
+        return int(rows[1]) if rows and "wrong shape" in error.asked else 0
+    return len(x)
 
 
 def _takes_one_set(simulator: Simulator, x: Tensor) -> bool:
@@ -172,9 +202,9 @@ def _of_batches(
     if len(rows) < HALF // 2 or not columns:
         return Behaviour()
     twice = [i + place for i in rows]
-    size = np.nanmax(np.abs(np.concatenate([first, later])), axis=0)
-    within = _equal(first[rows], first[twice], size)
-    across = _equal(first[rows], later[rows], size)
+    tolerance = _tolerance(np.concatenate([first, later]))
+    within = _equal(first[rows], first[twice], tolerance)
+    across = _equal(first[rows], later[rows], tolerance)
     fewest = len(rows) // 2
     own = [j for j in columns if across[:, j].all() and (~within[:, j]).sum() >= fewest]
     common = [j for j in columns if within[:, j].all() and (~across[:, j]).sum() >= fewest]
@@ -191,13 +221,13 @@ def _of_batches(
             for j in noisy + own
             if again is not None
             and different.sum() >= HALF // 2
-            and _equal(first[place:], again[place:], size)[different][:, j].all()
+            and _equal(first[place:], again[place:], tolerance)[different][:, j].all()
         ]
         sentence = _ignorance(sorted(ignorant), len(columns), names)
         (warnings if len(ignorant) == len(columns) else notes).extend(sentence)
     if noisy and time.perf_counter() - start < _LONG:
-        repeated = _values(simulator, x, 0, first.shape)
-        if repeated is not None and not _equal(first[rows], repeated[rows], size)[:, noisy].all():
+        again = _values(simulator, x, 0, first.shape)
+        if again is not None and not _equal(first[rows], again[rows], tolerance)[:, noisy].all():
             notes.append(_UNSEEDED)
     return Behaviour(tuple(warnings), tuple(notes))
 
@@ -258,16 +288,16 @@ def _of_single(simulator: Simulator, x: Tensor, first: np.ndarray) -> Behaviour:
     third = _values(simulator, x[1:2], 0, (1, first.shape[1]))
     if third is None or time.perf_counter() - start > _LONG or not np.isfinite(third).all():
         return Behaviour()
-    size = np.abs(first).max(axis=0)
-    repeated = _values(simulator, x[:1], 0, (1, first.shape[1]))
-    if repeated is not None and np.isfinite(repeated).all() and not _equal(first[:1], repeated, size).all():
+    tolerance = _tolerance(first)
+    again = _values(simulator, x[:1], 0, (1, first.shape[1]))
+    if again is not None and np.isfinite(again).all() and not _equal(first[:1], again, tolerance).all():
         if simulator.processes == 1:
             return Behaviour(notes=(_UNSEEDED,))
         return Behaviour((_COPIED,))
-    if _equal(first[1:2], third, size).all():
-        return Behaviour(notes=() if _equal(first[:1], third, size).all() else (_SAME_TWICE,))
+    if _equal(first[1:2], third, tolerance).all():
+        return Behaviour(notes=() if _equal(first[:1], third, tolerance).all() else (_SAME_TWICE,))
     fractional = (first[:2] != np.round(first[:2])).any()
-    if fractional and _equal(first[:1], third, size).all():
+    if fractional and _equal(first[:1], third, tolerance).all():
         return Behaviour(tuple(_ignorance([0], 1, [""])))
     return Behaviour()
 
@@ -293,9 +323,16 @@ def _judged(*values: np.ndarray) -> bool:
     return len(np.unique(np.concatenate(values))) >= _FEWEST_VALUES
 
 
-def _equal(a: np.ndarray, b: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Test which results are equal up to rounding; ``size`` is the largest of each column."""
-    return np.abs(a - b) <= 1e-9 * size
+def _tolerance(values: np.ndarray) -> np.ndarray:
+    """Return the largest difference (k,) of results (n, k) that are equal: a billionth of a column's spread,
+    which is far less than its magnitude for a time since some epoch, or the rounding of its numbers."""
+    spread = np.nanmax(values, axis=0) - np.nanmin(values, axis=0)
+    return np.maximum(1e-9 * spread, 16 * np.finfo(float).eps * np.nanmax(np.abs(values), axis=0))
+
+
+def _equal(a: np.ndarray, b: np.ndarray, tolerance: np.ndarray) -> np.ndarray:
+    """Test which results are equal up to the ``tolerance`` of their column."""
+    return np.abs(a - b) <= tolerance
 
 
 def _listed(names: list[str]) -> str:
@@ -310,6 +347,7 @@ def kind_notes(values: np.ndarray, variables: Sequence[Variable]) -> list[str]:
         if not (v.categories or v.levels or v.period)
         and (inside := column[np.isfinite(column)]).size
         and (inside == np.round(inside)).all()
+        and np.abs(inside).max() < _EXACT  # beyond it every number is whole
         and inside.min() != inside.max()
     ]
     if not columns:
