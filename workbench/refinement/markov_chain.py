@@ -1,19 +1,24 @@
 """Sequential Monte Carlo from the network's posterior to the exact one, with Markov chain moves.
 
 stages    π_β(x) ∝ q(x | y)^(1−β) p(x, y)^β, 0 = β₀ < β₁ < … < 1. Draws of one stage are weighted and
-          resampled for the next, whose β is the largest that leaves half of them effective, and moved under
-          its density. For a network that is nearly right one stage is enough: sampling-importance-resampling.
-evidence  log p(y) = Σ over the stages of the log mean weight
-draws     the ensemble after its last moves, stored every few moves until there are enough
-Source: Del Moral, Doucet & Jasra 2006, Sequential Monte Carlo samplers; Chopin 2002.
+          resampled for the next, and moved under its density until they have forgotten where they were
+          (correlation below a fifth). A pilot chooses each β as the largest that leaves half of its walkers
+          effective. For a network that is nearly right one stage is enough: sampling-importance-resampling.
+replicates  the walkers are divided into populations, each of which goes through all this by itself
+evidence  log p(y) = log of the mean over populations of exp Σ over the stages of the log mean weight; its
+          error is the scatter of the populations, widened for their small number (Student's t)
+draws     the populations after their last moves, in proportion to their evidence, stored every few moves
+          until there are enough
+Source: Del Moral, Doucet & Jasra 2006, Sequential Monte Carlo samplers; Chopin 2002; Buchholz, Chopin & Jacob
+2021, Adaptive tuning of Hamiltonian Monte Carlo within sequential Monte Carlo (moves until they forget).
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import param
@@ -34,9 +39,19 @@ from workbench.refinement.base import (
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from workbench.refinement.moves import WalkerEnsemble
+
 #: Draws of the network for each walker: the first stage resamples from them.
 _CANDIDATES = 10
 _MOST_STAGES = 200
+#: Largest number of populations, and smallest number of walkers in one, whatever the dimension and for each
+#: dimension.
+_POPULATIONS, _FEWEST_WALKERS, _WALKERS_EACH = 8, 50, 8
+#: Correlation with their states before below which walkers have moved enough, and most moves of a stage.
+_FORGOTTEN, _MOST_MOVES = 0.2, 400
+#: Scatter of the populations' means, in standard deviations of the draws, and of their log evidences, in
+#: nats, above which they disagree.
+_DISAGREEMENT, _SCATTER = 0.3, 0.5
 #: Below this acceptance rate a warning is given.
 _LOW_ACCEPTANCE = 0.05
 #: Smallest number of draws with a positive exact density to start from.
@@ -44,15 +59,17 @@ _FEWEST_POSSIBLE = 50
 
 
 @dataclass
-class _Progress:
-    """Measurements of the stages so far: their number, log evidence, and the weights' quality."""
+class _Population:
+    """Walkers of one replicate: their states, and measurements of its stages so far."""
 
     stages: int = 0
+    powers: list[float] = field(default_factory=list)
     log_evidence: float = 0.0
-    variance: float = 0.0
-    size: float = NAN
-    pareto_k: float = NAN
+    log_ratio: Tensor | None = None
+    forgetful: bool = True
     draws: int = 0
+    rates: list[float] = field(default_factory=list)
+    states: list[Tensor] = field(default_factory=list)
 
 
 @REFINEMENT.register
@@ -78,45 +95,48 @@ class MarkovChain(Refinement):
         2000,
         bounds=(50, 4000),
         doc="""
-        Walkers that are moved together. More of them cover more modes.""",
+        Walkers of all populations together. More of them cover more modes; from eight times the number of
+        unknowns a population, and at least 50, there are up to eight populations.""",
     )
     moves = param.Integer(
         30,
         bounds=(1, 10_000),
         doc="""
-        Moves of each walker under the exact density before the first draws are stored.""",
+        Least number of moves of each walker under the exact density before the first draws are stored.""",
     )
     between = param.Integer(
         5,
         bounds=(1, 1000),
         doc="""
-        Moves after which the walkers are stored again, and moves at each stage.""",
+        Moves after which the walkers are stored again, and least number of moves at each stage.""",
     )
 
     def _refine(self, amortised: AmortisedPosterior, generator: torch.Generator) -> RefinedPosterior:
-        from workbench.refinement.moves import WalkerEnsemble
-
-        start, progress = time.perf_counter(), _Progress()
-        walkers = WalkerEnsemble(self._approach(amortised, generator, progress), generator)
-        rates = [walkers.move(amortised.log_joint, self.moves)]
-        states = [walkers.x]
-        while sum(len(x) for x in states) < self.draws:
-            rates.append(walkers.move(amortised.log_joint, self.between))
-            states.append(walkers.x)
-        x, acceptance = torch.cat(states)[-self.draws :], sum(rates) / len(rates)
-        has_density = amortised.has_density
+        start = time.perf_counter()
+        least = max(_FEWEST_WALKERS, _WALKERS_EACH * amortised.features)
+        count = min(max(self.crowd // least, 1), _POPULATIONS)
+        size = self.crowd // count
+        # powers that are chosen by the walkers themselves bias the evidence: these are a pilot's
+        pilot = _Population()
+        self._approach(amortised, generator, pilot, size)
+        populations = [self._population(amortised, generator, size, pilot.powers) for _ in range(count)]
+        shares = _shares(populations, has_density=amortised.has_density)
+        x = _pool(populations, shares, self.draws, generator)
+        acceptance = sum(sum(p.rates) / len(p.rates) for p in populations) / count
+        log_evidence, error = _evidence(populations) if amortised.has_density else (NAN, NAN)
+        size, pareto_k = _quality(populations)
         gain = Gain(
             self.key,
             time.perf_counter() - start,
-            progress.draws,
-            progress.size,
-            progress.pareto_k,
+            sum(p.draws for p in populations),
+            size,
+            pareto_k,
             acceptance,
-            progress.log_evidence if has_density else NAN,
-            math.sqrt(progress.variance) if has_density else NAN,
-            progress.stages,
+            log_evidence,
+            error,
+            max(p.stages for p in populations),
             evaluations=amortised.evaluations,
-            warnings=_warnings(progress, acceptance, has_density),
+            warnings=_warnings(populations, shares, acceptance, pareto_k, amortised),
         )
 
         def draw(n: int, own: torch.Generator) -> Tensor:
@@ -131,60 +151,191 @@ class MarkovChain(Refinement):
 
         return RefinedPosterior(draw, amortised, gain)
 
+    def _population(
+        self, amortised: AmortisedPosterior, generator: torch.Generator, size: int, powers: list[float]
+    ) -> _Population:
+        """Return ``size`` walkers that went through the stages ``powers``, with the states to be stored."""
+        from workbench.refinement.moves import WalkerEnsemble
+
+        population = _Population(powers=powers)
+        walkers = WalkerEnsemble(self._approach(amortised, generator, population, size), generator)
+        self._forget(walkers, amortised.log_joint, population, self.moves)
+        population.states.append(walkers.x)
+        # as many as all draws could need: populations have different shares of them
+        while sum(len(x) for x in population.states) < self.draws * size / self.crowd:
+            population.rates.append(walkers.move(amortised.log_joint, self.between))
+            population.states.append(walkers.x)
+        return population
+
+    def _forget(
+        self,
+        walkers: WalkerEnsemble,
+        log_target: Callable[[Tensor], Tensor],
+        population: _Population,
+        least: int,
+    ) -> None:
+        """Move walkers at least ``least`` times, and until they have forgotten their states before."""
+        before, moves = walkers.x, 0
+        while moves < least or _memory(before, walkers.x) > _FORGOTTEN:
+            if moves >= max(_MOST_MOVES, least):
+                population.forgetful = False
+                return
+            block = max(min(self.between, least - moves) if moves < least else self.between, 1)
+            population.rates.append(walkers.move(log_target, block))
+            moves += block
+
     def _approach(
-        self, amortised: AmortisedPosterior, generator: torch.Generator, progress: _Progress
+        self, amortised: AmortisedPosterior, generator: torch.Generator, population: _Population, size: int
     ) -> Tensor:
-        """Return walkers (N, D) distributed like the exact posterior, before the final moves."""
+        """Return walkers (N, D) distributed like the exact posterior, before the final moves.
+
+        The powers β of the stages are those of the population, or else chosen here and kept in it.
+        """
         from workbench.problems.ensemble_sampler import resample
         from workbench.refinement.moves import WalkerEnsemble
-        from workbench.refinement.weights import importance_weights
 
-        x = amortised.draw(self.crowd * (_CANDIDATES if amortised.has_density else 2), generator)
-        progress.draws = len(x)
+        x = amortised.draw(size * (_CANDIDATES if amortised.has_density else 2), generator)
+        population.draws = len(x)
         if not amortised.has_density:
-            return _possible(x, amortised)[: self.crowd]
+            return _possible(x, amortised)[:size]
         log_q, log_p = amortised.log_density(x), amortised.log_joint(x)
-        first = importance_weights(log_p - log_q)
-        progress.size, progress.pareto_k = first.size, first.pareto_k
-        beta, enough = 0.0, self.crowd
+        population.log_ratio = log_p - log_q
+        beta, powers = 0.0, list(population.powers)
         while beta < 1:
-            step = _step(log_p - log_q, 1 - beta, enough)
-            if step <= 1e-9 or progress.stages >= _MOST_STAGES:
+            if population.stages < len(powers):
+                step = powers[population.stages] - beta
+            else:
+                step = _step(log_p - log_q, 1 - beta, len(x) / 2)
+            if step <= 1e-9 or population.stages >= _MOST_STAGES:
                 raise DataError(
                     "The exact posterior is out of the network's reach",
-                    found=f"after {progress.stages} stages the walkers stand at β = {beta:.2g} of 1",
+                    found=f"after {population.stages} stages the walkers stand at β = {beta:.2g} of 1",
                     suggestion="train the network longer, or look at its posterior first",
                 )
             ratio = step * (log_p - log_q)
-            log_weights = ratio - ratio.logsumexp(0)
-            progress.log_evidence += float(ratio.logsumexp(0)) - math.log(len(x))
-            progress.variance += max(float((2 * log_weights).logsumexp(0).exp()) - 1 / len(x), 0.0)
-            rows = resample(log_weights, self.crowd, generator)
-            beta, enough, progress.stages = min(1.0, beta + step), self.crowd / 2, progress.stages + 1
+            population.log_evidence += float(ratio.logsumexp(0)) - math.log(len(x))
+            rows = resample(ratio - ratio.logsumexp(0), size, generator)
+            beta, population.stages = min(1.0, beta + step), population.stages + 1
+            beta = powers[population.stages - 1] if powers else beta
+            population.powers = powers or [*population.powers, beta]
             x, log_q, log_p = x[rows], log_q[rows], log_p[rows]
             if beta < 1:
                 walkers = WalkerEnsemble(x, generator)
-                walkers.move(_tempered(amortised, beta), self.between)
+                self._forget(walkers, _tempered(amortised, beta), population, self.between)
                 x = walkers.x
                 log_q, log_p = amortised.log_density(x), amortised.log_joint(x)
         return x
 
 
-def _warnings(progress: _Progress, acceptance: float, has_density: bool) -> tuple[str, ...]:
+def _memory(before: Tensor, after: Tensor) -> float:
+    """Return the largest correlation over components of the walkers' states (N, D) before and after moves."""
+    first, second = before - before.mean(0), after - after.mean(0)
+    scale = (first.square().sum(0) * second.square().sum(0)).sqrt()
+    correlation = (first * second).sum(0) / scale.clamp(min=torch.finfo(scale.dtype).tiny)
+    return float(torch.where(scale > 0, correlation, 0.0).max())
+
+
+def _shares(populations: Sequence[_Population], *, has_density: bool) -> Tensor:
+    """Return the share of each population in the draws: its evidence among all; equal ones without it."""
+    logs = torch.tensor([p.log_evidence if has_density else 0.0 for p in populations], dtype=torch.float64)
+    return logs.softmax(0)
+
+
+def _evidence(populations: Sequence[_Population]) -> tuple[float, float]:
+    """Return the log evidence and its standard error, from the scatter of the populations.
+
+    The error is such that twice of it is an interval of 95 %, also for few populations. Of a single one it
+    is infinite.
+    """
+    from scipy.stats import t
+
+    logs = torch.tensor([p.log_evidence for p in populations], dtype=torch.float64)
+    count, top = len(logs), float(logs.max())
+    ratios = (logs - top).exp()
+    mean = float(ratios.mean())
+    if count == 1:
+        return top, math.inf
+    spread = float(ratios.std()) / (mean * math.sqrt(count))
+    return top + math.log(mean), spread * float(t.ppf(0.97725, count - 1)) / 2
+
+
+def _quality(populations: Sequence[_Population]) -> tuple[float, float]:
+    """Return effective size and Pareto k̂ of the network's draws in all populations; NaN without weights."""
+    from workbench.refinement.weights import importance_weights
+
+    ratios = [p.log_ratio for p in populations if p.log_ratio is not None]
+    if not ratios:
+        return NAN, NAN
+    weights = importance_weights(torch.cat(ratios))
+    return weights.size, weights.pareto_k
+
+
+def _pool(
+    populations: Sequence[_Population], shares: Tensor, draws: int, generator: torch.Generator
+) -> Tensor:
+    """Return ``draws`` states (n, D) of the populations in proportion to their shares, the latest first."""
+    counts = [round(float(share) * draws) for share in shares]
+    counts[int(shares.argmax())] += draws - sum(counts)
+    parts = []
+    for population, count in zip(populations, counts, strict=True):
+        states = torch.cat(population.states[::-1])
+        if count > len(states):  # states stand for more than one draw where a population counts for more
+            rows = torch.randint(len(states), (count - len(states),), generator=generator)
+            states = torch.cat([states, states[rows]])
+        parts.append(states[:count])
+    return torch.cat(parts)
+
+
+def _warnings(
+    populations: Sequence[_Population],
+    shares: Tensor,
+    acceptance: float,
+    pareto_k: float,
+    amortised: AmortisedPosterior,
+) -> tuple[str, ...]:
     warnings = []
-    if not has_density:
+    if not amortised.has_density:
         warnings.append(
             "The network has no density to weight its draws with: the moves alone must find how much "
             "each mode weighs."
         )
-    elif progress.pareto_k > UNRELIABLE:
+    elif pareto_k > UNRELIABLE:
         warnings.append(
             f"The network's own draws could not simply be weighted (Pareto k̂ above {UNRELIABLE}); modes "
             "without a draw of the network nearby may still be missing. Refine with another seed and compare."
         )
     if acceptance < _LOW_ACCEPTANCE:
         warnings.append("Few moves are accepted: take more moves.")
+    if not all(p.forgetful for p in populations):
+        warnings.append(
+            f"Walkers still depend on where they were after {_MOST_MOVES} moves of a stage: evidence and "
+            "shares of modes may be off by more than they claim. Train the network longer."
+        )
+    if len(populations) == 1:
+        warnings.append(
+            "There is a single population of walkers, so that the error of the evidence is not known: take a "
+            "larger crowd."
+        )
+    elif sentence := _disagreement(populations, shares, has_density=amortised.has_density):
+        warnings.append(sentence)
     return tuple(warnings)
+
+
+def _disagreement(populations: Sequence[_Population], shares: Tensor, *, has_density: bool) -> str:
+    """Report how far the populations differ in evidence or means; empty where they agree."""
+    logs = torch.tensor([p.log_evidence for p in populations])
+    states = [torch.cat(p.states) for p in populations]
+    means = torch.stack([x.mean(0) for x in states])
+    width = torch.cat(states).std(0)
+    apart = float((means.std(0) / width.clamp(min=torch.finfo(width.dtype).tiny)).max())
+    scatter = float(logs.std()) if has_density else 0.0
+    if apart <= _DISAGREEMENT and scatter <= _SCATTER:
+        return ""
+    return (
+        f"The {len(populations)} populations of walkers disagree: their means scatter by {apart:.2g} "
+        f"standard deviations and their log evidences by {scatter:.2g} nats. The shares of modes and the "
+        "evidence are not to be relied on: take a larger crowd and more moves, or train the network longer."
+    )
 
 
 def _possible(x: Tensor, amortised: AmortisedPosterior) -> Tensor:
