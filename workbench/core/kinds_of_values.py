@@ -148,6 +148,7 @@ def _quantity(value: Any, variable: Variable, subject: str, error: type[Workbenc
 def _code(text: str, variable: Variable, subject: str, error: type[WorkbenchError]) -> int:
     labels = variable.labels
     text = text.lower() if set(labels) == {"false", "true"} else text
+    text = text if text in labels else text.strip()  # as the texts of a table are read
     if text not in labels:
         raise unknown("category", text, labels, error, owner=f"{subject}: '{variable.name}'")
     return labels.index(text)

@@ -262,11 +262,15 @@ def _ordered_rows(
         raise error(f"{subject} has no rows", expected=_form(variables, noun), found="an empty table")
     if array.size != count:
         several = array.ndim == 1 and count == 1 and array.size > 1
+        rows = array.ndim > 2 and len(array) > 0 and array.size == count * len(array)
+        hint = f"give {array.size} of them as rows: an array ({array.size}, 1)" if several else ""
+        if rows:
+            hint = f"give each observation as a row: values.reshape({len(array)}, {count})"
         raise error(
             f"{subject} has the wrong number of values",
             expected=_form(variables, noun),
             found=f"an array of shape {array.shape}" if array.ndim > 1 else f"{array.size}",
-            suggestion=f"give {array.size} of them as rows: an array ({array.size}, 1)" if several else "",
+            suggestion=hint,
         )
     return array.reshape(1, -1), False
 

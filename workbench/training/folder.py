@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from workbench.core.entries import public
-from workbench.core.errors import RunError, RunWarning, WorkbenchError
+from workbench.core.errors import DataWarning, RunError, RunWarning, WorkbenchError
 from workbench.training.checkpoint_files import LATEST, CheckpointFiles, fallback
 from workbench.training.experiment import Experiment
 from workbench.training.history import History, Record
@@ -261,8 +261,10 @@ class RunFolder:
         from workbench.training.run import Run
 
         state = self.checkpoints.read(name)
-        # columns of runs of version 0.1 were only shifted and scaled
-        run = Run(experiment, device=device, maps=state.get("maps", {}))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DataWarning)  # told when the run began, and kept in its events
+            # columns of runs of version 0.1 were only shifted and scaled
+            run = Run(experiment, device=device, maps=state.get("maps", {}))
         run.load_state_dict(state)
         return run
 

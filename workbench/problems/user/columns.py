@@ -199,6 +199,7 @@ def kind_notes(values: np.ndarray, variables: Sequence[Variable], width: int, ro
     notes = _copies(values, variables, width)
     for i, (variable, column) in enumerate(zip(variables, values.T, strict=True)):
         if variable.categories:
+            notes += _empty_categories(column, variable)
             continue
         notes += _codes(column, variable, rows)
         if variable.levels or variable.period or variable.scale == "log":
@@ -219,6 +220,19 @@ def _copies(values: np.ndarray, variables: Sequence[Variable], width: int) -> li
         if np.array_equal(values[:8, i], values[:8, j]) and np.array_equal(values[:, i], values[:, j])
     ]
     return notes
+
+
+def _empty_categories(column: np.ndarray, variable: Variable) -> list[str]:
+    """Return a sentence where most categories of a column occur in no row, as with the codes 10, 20, 30."""
+    present = np.unique(column)
+    if variable.labels or 2 * len(present) >= variable.categories:
+        return []
+    codes = ", ".join(f"{value:g}" for value in present[:6]) + (", …" if len(present) > 6 else "")
+    return [
+        f"'{variable.name}' has {variable.categories} categories, 0 to {variable.categories - 1}, of which "
+        f"{len(present)} occur ({codes}). Number them 0 to {len(present) - 1}, or make them texts, as in "
+        f"table[{variable.name!r}].astype('str').astype('category'), to have no others."
+    ]
 
 
 def _few_values(column: np.ndarray, name: str) -> list[str]:
