@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from workbench.cli.arguments import joined, parser
@@ -21,6 +22,23 @@ __all__ = ["main"]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
+    own_format, warnings.formatwarning = warnings.formatwarning, _warning_text
+    try:
+        return _main(argv)
+    finally:
+        warnings.formatwarning = own_format
+
+
+def _warning_text(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """Return a warning as a sentence: the place in the program that it comes from says nothing to a user."""
+    return (
+        f"Warning: {message}\n" if issubclass(category, UserWarning) else f"{category.__name__}: {message}\n"
+    )
+
+
+def _main(argv: Sequence[str] | None) -> int:
     words = joined(sys.argv[1:] if argv is None else argv)
     if any("\0" in word for word in words):  # no path, number or name has one
         return _fail("An argument has a NUL character, which no command line can hold.", "--json" in words, 2)
