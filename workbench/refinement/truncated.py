@@ -7,6 +7,8 @@ round     draws of the prior that fall into R are simulated. With all earlier on
           correction of the loss is needed, and the network that is trained on them is again a posterior.
 density   where the prior's density p is known and hardly any of its draws fall into R, draws of the network
           in R are resampled with the weights p / q instead
+gain      mean of log q_new(x | y, R) − log q_old(x | y, R) over pairs of the last round that no network has
+          seen, with log q(x | y, R) = log q(x | y) − log q(R | y): an exact network gains nothing
 limits    what an earlier round has cut away cannot come back, so that ε must be small
 Source: Deistler, Gonçalves & Macke 2022, Truncated proposals for scalable and hassle-free simulation-based
         inference, arXiv 2210.04815.
@@ -40,6 +42,9 @@ _REGION_DRAWS, _PRIOR_BATCH, _MOST_BATCHES = 10_000, 100_000, 400
 _PRIOR_DRAWS, _ENOUGH, _OVERSAMPLING = 1_000_000, 0.1, 20
 #: Smallest number of the network's draws inside a region from which the next region can be defined.
 _FEWEST_INSIDE = 100
+#: Smallest number of a round's simulations on which its gain is measured; draws for each that measure the
+#: share of a network in the region.
+_FEWEST_UNSEEN, _SHARE_DRAWS = 30, 200
 #: Margin of the box around the draws, as a fraction of its width. Most of the prior lies outside the box, and
 #: needs no evaluation of the network.
 _MARGIN = 0.1
@@ -140,7 +145,8 @@ class TruncatedProposals(Refinement):
             simulations += len(x)
             sound = y.isfinite().all(1)  # failed simulations are left out, as in the training
             x, y = x[sound], y[sound]
-            fresh = Samples(x, y)
+            unseen = max(_FEWEST_UNSEEN, len(x) // 10)
+            fresh, x, y = Samples(x[:unseen], y[:unseen]), x[unseen:], y[unseen:]
             inside = region.contains(pairs.x)
             pairs = Samples(torch.cat([pairs.x[inside], x]), torch.cat([pairs.y[inside], y]))
             current = self._train(amortised, pairs, number)
@@ -150,6 +156,12 @@ class TruncatedProposals(Refinement):
                 found=warnings[-1],
                 suggestion="refine with the joint density, where it is known",
             )
+        improvement, error = _improvement(amortised, current, fresh, region, generator)
+        if improvement < 2 * error:
+            warnings.append(
+                f"No gain was measured: {improvement:+.2f} ± {error:.2f} nats on {len(fresh)} pairs that no "
+                "network has seen. Simulate more in each round, or keep the earlier posterior."
+            )
         gain = Gain(
             self.key,
             time.perf_counter() - start,
@@ -157,7 +169,7 @@ class TruncatedProposals(Refinement):
             stages=1,
             simulations=simulations,
             prior_share=share,
-            improvement=_improvement(amortised, current),
+            improvement=improvement,
             warnings=tuple(warnings),
         )
         return RefinedPosterior(
@@ -231,12 +243,36 @@ def _training_pairs(amortised: AmortisedPosterior) -> Samples:
     return amortised.run.data.pairs()
 
 
-def _improvement(before: AmortisedPosterior, after: AmortisedPosterior) -> float:
-    """Return the mean log q_after − log q_before, in nats, on the last network's held-out simulations."""
-    held_out = after.run.data.pairs(held_out=True)
+def _improvement(
+    before: AmortisedPosterior,
+    after: AmortisedPosterior,
+    pairs: Samples,
+    region: _Region,
+    generator: torch.Generator,
+) -> tuple[float, float]:
+    """Return the mean gain in log density on pairs inside the region, in nats, and its standard error.
+
+    Both networks are compared as distributions on the region: without that an exact one would seem to gain
+    the logarithm of the region's posterior probability.
+    """
+    new, old = (_log_density_within(a, pairs, region, generator) for a in (after, before))
+    gains = new - old
+    return float(gains.mean()), float(gains.std() / len(gains) ** 0.5)
+
+
+def _log_density_within(
+    amortised: AmortisedPosterior, pairs: Samples, region: _Region, generator: torch.Generator
+) -> Tensor:
+    """Return log q(x | y, R) (n,) of pairs inside the region R, each at its own observation."""
+    fitted, count = amortised.fitted, len(pairs)
+    seed = int(torch.randint(2**62, (1,), generator=generator))
+    own = torch.Generator(device=fitted.model.device).manual_seed(seed)
+    rows = pairs.y.repeat_interleave(_SHARE_DRAWS, 0)
     with torch.no_grad():
-        old, new = (a.fitted.log_prob(held_out.x, held_out.y).double().mean() for a in (before, after))
-    return float(new - old)
+        log_density = fitted.log_prob(pairs.x, pairs.y).double().cpu()
+        draws = fitted.sample(len(rows), rows.numpy(), own, within_bounds=False).double().cpu()
+    inside = region.contains(draws).reshape(count, _SHARE_DRAWS).double().sum(1)
+    return log_density - ((inside + 0.5) / (_SHARE_DRAWS + 1)).log()
 
 
 def _draws_inside(
