@@ -102,9 +102,9 @@ def test_intervals_hold_as_often_as_they_say_with_as_many_columns_as_rows(rows):
     run = wb.Run(wb.Experiment.recommended(wb.TableProblem(frame, x=["x"], y=names)), device="cpu")
     for _ in run:
         pass
-    fitted, inside, error = run.fitted, [], []
+    network, inside, error = run.fitted, [], []
     for i in range(rows, rows + 500):
-        draws = fitted.sample(400, y[i], torch.Generator().manual_seed(i))[:, 0].numpy()
+        draws = network.sample(400, y[i], torch.Generator().manual_seed(i))[:, 0].numpy()
         low, high = np.quantile(draws, [0.05, 0.95])
         inside.append(low <= x[i] <= high)
         error.append(draws.mean() - x[i])

@@ -12,6 +12,8 @@ density   p(x | y) = (1/K) Σ_k q_k(x | y); soft edges and regression are common
 features  of y: as in the ensemble of regressed spline flows (`regressed_ensemble`)
 start     soft edges, regression and features are fitted to the training data and the mixtures are close to
           standard normal: training begins at the best linear Gaussian posterior
+whole     numbers k: the probability of the interval from k − ½ to k + ½, given the numbers before it; the
+          residuals of each member are turned so that it is an interval of one residual
 few rows  the regression has a ridge penalty, and the residuals of a training row are those of a fit that has
           not seen it (`workbench.nn.ridge`); nor have the members that judge it. A set of blocks is given up
           where a linear fit to y in its order predicts x better

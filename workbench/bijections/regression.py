@@ -24,6 +24,8 @@ from workbench.nn.ridge import fit_ridge
 #: Correlation of two residuals beyond which they are whitened along eigenvectors instead of axes.
 _STRONG_CORRELATION = 0.5
 _RIDGE = 1e-6
+#: Least share of a variance that is left by the correction for rounding.
+_LEAST_SHARE = 0.3
 
 
 class RegressionTransform(VectorTransform):
@@ -72,10 +74,13 @@ class Regression(LazyTransform):
         return RegressionTransform(shift, self.factor, self.inverse_factor, self.log_volume)
 
     @torch.no_grad()
-    def prepare(self, u: Tensor, c: Tensor | None, labels: Tensor | None = None) -> Tensor:
+    def prepare(
+        self, u: Tensor, c: Tensor | None, labels: Tensor | None = None, variance: Tensor | None = None
+    ) -> Tensor:
         """Fit A and b to u (n, D) and c (n, C), and W to the errors; returns A c + b of rows not seen (n, D).
 
         ``labels`` (n,) number the groups of rows that belong together; None where all are independent.
+        ``variance`` (D,) is that of rounding u, which W leaves out (Sheppard's correction).
         """
         fit = fit_ridge(c, u, labels)
         self.offset.copy_(fit.offset)
@@ -83,6 +88,9 @@ class Regression(LazyTransform):
             self.slope.copy_(fit.slope)
         errors = u.double() - fit.unseen
         covariance = errors.T @ errors / len(errors)
+        if variance is not None:
+            own = covariance.diagonal()
+            own.copy_(torch.maximum(own - variance.to(own), _LEAST_SHARE * own))
         covariance = covariance + _RIDGE * covariance.diagonal().mean() * torch.eye(len(covariance)).to(
             errors
         )

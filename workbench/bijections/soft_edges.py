@@ -6,8 +6,8 @@ inverse   u = low + w log(1 + e^{(v − low)/w}) − w log(1 + e^{(v − high)/w
 limits    w small: u itself; w large: the logarithm (one edge) or the logit (two); an infinite edge drops out
 fit       w of each component by maximum likelihood among multiples of its interval (or spread), the residuals
           of a linear regression on y being modelled as jointly normal: the likelihood of Box & Cox 1964
-          (J. R. Stat. Soc. B 26) with this family in place of powers. Where the gain is less than a tenth of
-          a nat per point, the component is not transformed.
+          (J. R. Stat. Soc. B 26) with this family in place of powers. Where the gain over residuals that are
+          truncated at the edges is less than a tenth of a nat per point, the component is not transformed.
 Source: this project; the inverse with one edge is the softplus.
 """
 
@@ -20,6 +20,8 @@ from torch.nn.functional import softplus
 from zuko.lazy import LazyTransform
 
 from workbench.bijections.transform import JointMixin, VectorTransform
+from workbench.bijections.truncated_mixture import log_mass
+from workbench.core.scale import nonzero
 
 #: Candidate widths w, as multiples of the interval, or of four standard deviations where it is infinite.
 WIDTHS = (0.01, 0.03, 0.1, 0.3, 1.0, 10.0)
@@ -30,6 +32,8 @@ _EDGE_DISTANCE = 1e-8
 _NO_WIDTH, _LEAST_GAIN = 1e-7, 0.1
 #: Least width where every edge is soft.
 _LEAST_WIDE = 0.1
+#: Standard deviations that stand for no edge.
+_FAR = 1e3
 #: Most rows of the training data by which the widths are chosen.
 _ROWS = 5000
 
@@ -105,7 +109,9 @@ class SoftEdges(LazyTransform):
                 for factor in (_NO_WIDTH, *widths):
                     factors[i] = factor
                     self._set_widths(unit, factors)
-                    scores[factor] = self._log_likelihood(x[rows].double(), basis)
+                    no_edge = torch.tensor([f == _NO_WIDTH for f in factors], device=x.device)
+                    hard = no_edge & (not every)  # a density that may end there
+                    scores[factor] = self._log_likelihood(x[rows].double(), basis, hard)
                 factors[i] = max(widths, key=scores.get)
                 if not every and scores[factors[i]] < scores[_NO_WIDTH] + _LEAST_GAIN:
                     factors[i] = _NO_WIDTH
@@ -117,18 +123,27 @@ class SoftEdges(LazyTransform):
     def _set_widths(self, unit: Tensor, factors: list[float]) -> None:
         self.width.copy_((unit * torch.tensor(factors).to(unit)).clamp(min=1e-9))
 
-    def _log_likelihood(self, x: Tensor, basis: Tensor) -> float:
+    def _log_likelihood(self, x: Tensor, basis: Tensor, hard: Tensor) -> float:
         """Return the mean log-likelihood of the rows of x (n, D) for the current widths, up to a constant.
 
         Model: x, once transformed by the soft edges, is a linear regression on y with jointly normal
         residuals. The columns of ``basis`` (n, k) are orthonormal and span the regressors: a constant and
-        features of y.
+        features of y. Components that are ``hard`` (D,) have normal residuals truncated at their edges, with
+        the coefficients of least squares: a lower bound of their likelihood.
         """
         buffers = [t.double() for t in (self.low, self.high, self.width, self.has_low, self.has_high)]
         v, log_det = SoftEdgesTransform(*buffers).call_and_ladj(x)
         residual = v - basis @ (basis.T @ v)
         covariance = residual.T @ residual / len(x)
-        return float(log_det.mean() - 0.5 * torch.linalg.slogdet(covariance)[1])
+        value = log_det.mean() - 0.5 * torch.linalg.slogdet(covariance)[1]
+        if hard.any():
+            low, high, _, has_low, has_high = buffers
+            mean, spread = v - residual, nonzero(covariance.diagonal().sqrt())
+            below = torch.where(has_low > 0, (low - mean) / spread, -_FAR)
+            above = torch.where(has_high > 0, (high - mean) / spread, _FAR)
+            mass = log_mass(below, torch.maximum(above, below + 1e-6)).mean(0)
+            value = value - mass[hard].sum()
+        return float(value)
 
 
 def _with_constant(c: Tensor) -> Tensor:

@@ -136,6 +136,12 @@ class Model(nn.Module, ABC):
         x (n, D), y (n, M) and ``bounds`` (2, D) of x are in standardised units; bounds may be infinite.
         """
 
+    def learn_whole_numbers(self, origin: Tensor, step: Tensor) -> None:  # noqa: B027 most models do nothing
+        """Treat x_i as origin_i + k · step_i with whole numbers k, where step_i > 0; both (D,), standardised.
+
+        Called once, before `prepare`, where x has whole numbers. Other models see them with uniform noise.
+        """
+
     def keep_together(self, labels: Tensor) -> None:  # noqa: B027 most models do nothing
         """Keep training rows with the same label (n,) on one side of the model's own splits of the rows.
 

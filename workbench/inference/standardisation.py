@@ -179,6 +179,21 @@ class Standardisation(nn.Module):
         open_ends = torch.tensor([[-math.inf], [math.inf]], dtype=torch.float64, device=edges.device)
         return torch.where(bounded_columns, open_ends, (edges - self.shift_x) / self.scale_x)
 
+    def whole_numbers(self, variables: Sequence[Variable]) -> tuple[Tensor, Tensor] | None:
+        """Return a whole number and the step to the next (D,), in network units; the step is 0 for others.
+
+        None where no variable of x has whole numbers that are only shifted and scaled.
+        """
+        maps = self.columns_x.maps
+        whole = [
+            v.levels != 0 and m.kind == "linear" and m.edge == "none"
+            for v, m in zip(variables, maps, strict=True)
+        ]
+        if not any(whole):
+            return None
+        step = torch.where(torch.tensor(whole, device=self.scale_x.device), 1 / self.scale_x, 0.0)
+        return (self.shift_x.round() - self.shift_x) / self.scale_x, step
+
     def window_x(self, width: float) -> Tensor:
         """Return the data-unit images (D, 2) of ``width`` standard deviations on either side of the mean."""
         d = len(self.shift_x)

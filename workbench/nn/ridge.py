@@ -62,16 +62,16 @@ def fit_ridge(c: Tensor | None, u: Tensor, labels: Tensor | None = None) -> Ridg
         return Ridge(mean, None, unseen, torch.ones_like(mean))
     c = c.double()
     middle = c.mean(0)
-    left, square, design = _directions(c - middle)
-    along = left.T @ rows  # (k, D)
+    basis, square, design = _directions(c - middle)
+    along = basis.T @ rows  # (k, D)
     parts = _parts(labels, n)
     shrinks = [square / (square + n * penalty) for penalty in PENALTIES]
-    every = [_unseen_errors(left, s, rows - left @ (s[:, None] * along), parts) for s in shrinks]
+    every = [_unseen_errors(basis, s, rows - basis @ (s[:, None] * along), parts) for s in shrinks]
     scores = torch.stack([errors.square().mean(0) for errors in every])  # (penalties, D)
     near = scores <= _TOLERANCE * scores.amin(0)
     choice = near.int().argmax(0).tolist()  # the first, which is the least, penalty
     weights = [along[:, d] / (square + n * PENALTIES[k]) for d, k in enumerate(choice)]
-    slope = torch.stack([design.T @ (left @ weight) for weight in weights])
+    slope = torch.stack([design.T @ (basis @ weight) for weight in weights])
     unseen = u - torch.stack([every[k][:, d] for d, k in enumerate(choice)], 1)
     freedom = torch.stack([1 + shrinks[k].sum() for k in choice])
     return Ridge(mean - slope @ middle, slope, unseen, freedom)
@@ -94,15 +94,15 @@ def _parts(labels: Tensor | None, n: int) -> list[Tensor]:
     return [rows for rows in ((part == k).nonzero()[:, 0] for k in range(_PARTS)) if 0 < len(rows) < n]
 
 
-def _unseen_errors(left: Tensor, shrink: Tensor, residual: Tensor, parts: list[Tensor]) -> Tensor:
+def _unseen_errors(basis: Tensor, shrink: Tensor, residual: Tensor, parts: list[Tensor]) -> Tensor:
     """Return the errors (n, D) of fits that have not seen a row, from the residuals of the fit to all."""
     n = len(residual)
     if not parts:
-        hat = left.square() @ shrink + 1 / n
+        hat = basis.square() @ shrink + 1 / n
         return residual / (1 - hat).clamp(min=_LEAST)[:, None]
     errors = torch.empty_like(residual)
     for rows in parts:
-        own = left[rows]
+        own = basis[rows]
         hat = (own * shrink) @ own.T + 1 / n
         room = torch.eye(len(rows)).to(hat) * (1 + _LEAST) - hat
         errors[rows] = torch.linalg.solve(room, residual[rows])

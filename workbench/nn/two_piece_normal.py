@@ -25,6 +25,8 @@ PARAMETERS = 4
 #: Distance of the modes and scales of the components at the start.
 _SPACING, _WIDTH = 0.7, 0.6
 _LEAST_WIDTH, _LEAST_MASS = 1e-4, 1e-30
+#: Ratio of an interval to a scale below which the density is constant in it, and probability that is none.
+_NARROW, _NO_MASS = 0.05, 1e-25
 #: Largest logarithm of a scale, in units of the start's: exp of more is of no use, and soon overflows.
 _MOST_LOG_WIDTH = 20.0
 _HALF_LOG_TWO_OVER_PI, _ROOT_HALF, _FAR = 0.5 * math.log(2 / math.pi), math.sqrt(0.5), 1e4
@@ -56,13 +58,31 @@ class TwoPieceNormal:
         widths = (_LEAST_WIDTH + _WIDTH * torch.exp(w.clamp(max=_MOST_LOG_WIDTH)) for w in (below, above))
         return cls(start + share, place + middle, *widths)
 
-    def log_prob(self, v: Tensor, limits: tuple[Tensor, Tensor] | None) -> Tensor:
-        """log p(v) (…) in nats, for v (…) within finite ``limits`` (low, high); None for no truncation."""
+    def log_prob(self, v: Tensor, limits: tuple[Tensor, Tensor] | None, half: Tensor | None = None) -> Tensor:
+        """log p(v) (…) in nats, for v (…) within finite ``limits`` (low, high); None for no truncation.
+
+        With half widths h (…): the mean of p between v − h and v + h; p(v) itself where h is 0.
+        """
         d = v[..., None] - self.middle
         z = d / torch.where(d < 0, self.below, self.above)
         each = self.log_share - torch.log(self.below + self.above) - 0.5 * z.square()
+        if half is not None:
+            each = self._mean_within(v, half, each)
         whole = self.log_share if limits is None else self.log_share + self._mass(*limits).log()
         return torch.logsumexp(each, -1) - torch.logsumexp(whole, -1) + _HALF_LOG_TWO_OVER_PI
+
+    def _mean_within(self, v: Tensor, half: Tensor, centre: Tensor) -> Tensor:
+        """Return, like the components' log-densities ``centre`` (…, K) at v, those of their means within h.
+
+        Where an interval is narrow for a component, or has no probability in this precision, the centre's
+        density stands for the mean.
+        """
+        half = half.expand(v.shape)
+        mass = self._mass(v - half, v + half)
+        wide = 2 * half[..., None] > _NARROW * torch.minimum(self.below, self.above)
+        width = torch.where(half > 0, 2 * half, 1.0)[..., None]
+        mean = self.log_share + mass.log() - width.log() - _HALF_LOG_TWO_OVER_PI
+        return torch.where(wide & (half[..., None] > 0) & (mass > _NO_MASS), mean, centre)
 
     def _tails(self, v: Tensor) -> tuple[Tensor, Tensor]:
         """Probability of each component below v and above v (…), both (…, K)."""

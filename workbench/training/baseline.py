@@ -61,6 +61,16 @@ def calibrate(run: Run) -> None:
         run.model.train(training)
 
 
+def patience_counts(run: Run) -> bool:
+    """Test whether steps without an improvement count towards early stopping.
+
+    Not in the first half of the planned steps while no weights have exceeded the baseline: at the highest
+    learning rates a network may lie below a fit to the data that it will exceed.
+    """
+    waits = run.baseline is not None and run.best_iteration == 0 and not run.model.cross_fitted
+    return not waits or 2 * run.iteration >= run.experiment.steps
+
+
 def exceeds_baseline(run: Run) -> bool:
     """Test whether the current weights have a significantly higher held-out likelihood than the initial ones.
 

@@ -46,6 +46,8 @@ _STRONG_DECAY, _WEAK_DECAY, _PLANE = 1e-1, 1e-4, 2
 #: Few simulations: number of networks, each of which leaves out one of as many folds; least and largest
 #: number of steps, and passes.
 _FOLDS, _FEW_STEPS, _MOST_FEW_STEPS, _FEW_PASSES = 10, 1200, 3000, 120
+#: Held-out simulations that are aimed at, where the networks are not cross-fitted.
+_HELD_OUT = 500
 #: Decay of the moving average of their weights.
 _AVERAGING = 0.99
 #: Ratio of the setting ``detail`` to the number of simulations along each dimension, and its limits.
@@ -96,7 +98,8 @@ def recommended(problem: Problem, simulations: int) -> dict[str, Any]:
         "weight_decay": _STRONG_DECAY if many and unknowns > _PLANE else _WEAK_DECAY,
         "warm_up": steps // 10,
         "gradient_clip": 1.0,
-        "validation_fraction": 0.05 if many or cross_fit else 0.1,
+        # enough rows to tell whether a network is better than the fit at its start
+        "validation_fraction": 0.05 if cross_fit else min(max(_HELD_OUT / simulations, 0.05), 0.1),
         "validate_every": max(10, steps // 60),
         "patience": 40 if cross_fit else 20,
         "averaging": _AVERAGING if cross_fit else 0.0,

@@ -18,7 +18,13 @@ from workbench.core.lazy import torch
 from workbench.core.spec import Spec
 from workbench.inference.fitted_model import FittedModel
 from workbench.training import live_changes
-from workbench.training.baseline import calibrate, exceeds_baseline, held_out_log_prob, selection_loss
+from workbench.training.baseline import (
+    calibrate,
+    exceeds_baseline,
+    held_out_log_prob,
+    patience_counts,
+    selection_loss,
+)
 from workbench.training.critic_step import critic_steps
 from workbench.training.data import RunData
 from workbench.training.device import pick_device
@@ -125,6 +131,9 @@ class Run(RunTexts, RunStorage):
         observations = self.data.train_y if self.data.has_y else None
         if self.data.together is not None:
             self.model.keep_together(self.data.together)
+        lattice = self.data.standardisation.whole_numbers(self.problem.x)
+        if lattice is not None:
+            self.model.learn_whole_numbers(*lattice)
         self.model.prepare(self.data.train_x, observations, self.data.bounds)
         self.loss.to(self.device, self.dtype)
         self.optimiser = make_optimiser(self.model.parameters(), self.settings)
@@ -241,7 +250,7 @@ class Run(RunTexts, RunStorage):
             self.best_loss, self.best_iteration, self._stale = value, self.iteration, 0
             self.best_state = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
             return
-        self._stale += 1
+        self._stale += patience_counts(self)
         if self._stale >= self.settings.patience and not self.finished:
             self.stopped_early = True
 

@@ -12,6 +12,7 @@ from workbench.architectures.models.regressed_model import RegressedModel
 from workbench.core.shapes import Shapes
 from workbench.nn.box_limits import BoxLimits
 from workbench.nn.broad_normals import BroadNormals
+from workbench.nn.lattice import Lattice
 from workbench.nn.stacked_masked_network import StackedMaskedNetwork
 from workbench.nn.two_piece_normal import TwoPieceNormal
 
@@ -56,10 +57,13 @@ class RegressedMixturesModel(RegressedModel):
         # rotations from the common residuals to each member's, in its order; used where `turned`
         self.register_buffer("turns", torch.eye(shapes.x).repeat(members, 1, 1))
         self.register_buffer("turned", torch.zeros((), dtype=torch.bool))
+        # half the spacing of whole numbers, in units of each member's residuals in its order; 0 for others
+        self.lattice = Lattice(shapes.x)
+        self.register_buffer("half_steps", torch.zeros(members, shapes.x))
         self.is_turned = False  # the same as a Python bool: a traced graph holds one branch only
 
     def _load_from_state_dict(self, state: dict, prefix: str, *args, **settings) -> None:
-        for name in ("turns", "turned"):  # a version without them
+        for name in ("turns", "turned", "half_steps"):  # a version without them
             state.setdefault(prefix + name, torch.zeros_like(getattr(self, name)))
         super()._load_from_state_dict(state, prefix, *args, **settings)
         self.is_turned = bool(self.turned)
@@ -75,6 +79,7 @@ class RegressedMixturesModel(RegressedModel):
         The bounds of x that have no soft edge become limits of the residuals. x (n, D), y (n, M) and
         ``bounds`` (2, D) of x are in standardised units.
         """
+        x = self.lattice.nearest(x)
         super().prepare(x, y, bounds)
         edges = torch.full_like(bounds, torch.inf) * bounds.new_tensor([[-1.0], [1.0]])
         if not self.cut.on:
@@ -93,14 +98,24 @@ class RegressedMixturesModel(RegressedModel):
     def keep_together(self, labels: Tensor) -> None:
         self.labels = labels
 
+    def learn_whole_numbers(self, origin: Tensor, step: Tensor) -> None:
+        self.lattice.prepare(origin, step)
+
+    def bounds_of_edges(self, bounds: Tensor) -> Tensor:
+        return self.lattice.without_edges(bounds)
+
+    def rounding_variance(self) -> Tensor | None:
+        return self.lattice.step.square() / 12 if self.lattice.on else None
+
     def _set_limits(self, edges: Tensor) -> None:
         """Set the limits of the residuals of x in the box ``edges`` (2, D).
 
         Three or more residuals are turned: the whitening of each member becomes triangular in its order. They
-        stay white, and their limits are exact.
+        stay white, and their limits are exact, as are the intervals of whole numbers.
         """
         factor, inverse = self.regression.factor, self.regression.inverse_factor
-        if self.features <= _EXACT_IN_ANY_AXES or not bool(edges.isfinite().any()):
+        simple = self.features <= _EXACT_IN_ANY_AXES or not bool(edges.isfinite().any())
+        if simple and not self.lattice.on:
             self.limits.prepare(edges, factor, inverse, self.orders)
             return
         maps = []
@@ -108,6 +123,7 @@ class RegressedMixturesModel(RegressedModel):
             covariance = (inverse.double() @ inverse.double().T)[order][:, order]
             root = torch.linalg.cholesky(covariance)  # x in this order = root · residuals + shift
             maps.append(root)
+            self.half_steps[k].copy_(self.lattice.step[order] / 2 / root.diagonal())
             self.turns[k].copy_(torch.linalg.solve_triangular(root, inverse.double()[order], upper=False))
         self.limits.prepare_triangular(edges, torch.stack(maps), self.orders)
         self.turned.fill_(True)
@@ -181,7 +197,7 @@ class RegressedMixturesModel(RegressedModel):
         # nothing before the network is learned
         with torch.set_grad_enabled(x.requires_grad or (y is not None and y.requires_grad)):
             c = self.features_of(y)
-            u, total, regression = self.residuals(x, c, rows)
+            u, total, regression = self.residuals(self.lattice.nearest(x), c, rows)
             u = self._to_members(u, members)
         mixtures, limits = self._mixtures(u, c, regression.shift, members)
         if limits is not None:
@@ -190,7 +206,23 @@ class RegressedMixturesModel(RegressedModel):
                 torch.minimum(limits[0], points - _ROUNDING),
                 torch.maximum(limits[1], points + _ROUNDING),
             )
-        return mixtures.log_prob(u, limits).sum(-1) + total
+        return mixtures.log_prob(u, limits, self._half_steps(members)).sum(-1) + total
+
+    def _half_steps(self, members: slice) -> Tensor | None:
+        """Return half the spacing of whole numbers (m, 1, D) in the members' residuals; None without any."""
+        return self.half_steps[members, None] if self.lattice.on else None
+
+    def _at_whole_number(self, u: Tensor, i: int, shift: Tensor, members: slice) -> Tensor:
+        """Move component i of residuals u (m, n, D), in each member's order, to the nearest whole number.
+
+        The components before it are there already. Returns it (m, n); real numbers stay as they are.
+        """
+        if not self.lattice.on:
+            return u[..., i]
+        root, column = self.limits.map[members, i], self.orders[members, i]
+        before = (u[..., :i] * root[:, None, :i]).sum(-1) + shift.expand(u.shape[1], -1)[:, column].T
+        scale = root[:, i, None]
+        return (self.lattice.nearest(before + scale * u[..., i], column) - before) / scale
 
     @property
     def cross_fitted(self) -> bool:
@@ -237,14 +269,14 @@ class RegressedMixturesModel(RegressedModel):
     def _broad_log_probs(self, x: Tensor, y: Tensor | None, rows: Tensor | None = None) -> Tensor:
         """log-densities (J, n) of the broad normals at x (n, D), truncated like the first member."""
         c = self.features_of(y)
-        u, total, regression = self.residuals(x, c, rows)
+        u, total, regression = self.residuals(self.lattice.nearest(x), c, rows)
         u = self._to_members(u, slice(0, 1))
         limits = self.limits(u, regression.shift, slice(0, 1))
         if limits is not None:
             limits = torch.minimum(limits[0], u - _ROUNDING), torch.maximum(limits[1], u + _ROUNDING)
         scales = self.broad.scales[:, None, None, None]
         normal = TwoPieceNormal(torch.zeros_like(scales), torch.zeros_like(scales), scales, scales)
-        return normal.log_prob(u, limits).sum(-1) + total
+        return normal.log_prob(u, limits, self._half_steps(slice(0, 1))).sum(-1) + total
 
     def _invert_broad(self, z: Tensor, c: Tensor | None, scales: Tensor) -> Tensor:
         """Map z (m, n, D) to residuals (m, n, D) of the m broad normals with ``scales``."""
@@ -256,6 +288,7 @@ class RegressedMixturesModel(RegressedModel):
             limits = self.limits(u, shift, first)
             column = normal.draw(z[:, :, i], limits and (limits[0][..., i], limits[1][..., i]))
             u = torch.cat([u[..., :i], column[..., None], u[..., i + 1 :]], -1)
+            u[..., i] = self._at_whole_number(u, i, shift, first)
         return self._from_members(u, first)
 
     @property
@@ -277,4 +310,5 @@ class RegressedMixturesModel(RegressedModel):
             mixture = TwoPieceNormal(*(part[:, :, i] for part in parts))
             column = mixture.draw(z[:, :, i], limits and (limits[0][..., i], limits[1][..., i]))
             u = torch.cat([u[..., :i], column[..., None], u[..., i + 1 :]], -1)
+            u[..., i] = self._at_whole_number(u, i, shift, members)
         return self._from_members(u, members)

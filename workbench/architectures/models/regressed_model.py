@@ -102,6 +102,14 @@ class RegressedModel(Model):
         """True if the members' own densities end at those bounds of x that have no soft edge."""
         return False
 
+    def bounds_of_edges(self, bounds: Tensor) -> Tensor:
+        """Return those bounds (2, D) of x that soft edges may replace, with infinite ones for the others."""
+        return bounds
+
+    def rounding_variance(self) -> Tensor | None:
+        """Return the variance (D,) that rounding adds to each component of x; None for real numbers."""
+        return None
+
     @property
     def starts_from_data(self) -> bool:
         return True
@@ -120,6 +128,7 @@ class RegressedModel(Model):
             self.embedding.prepare(self.arrangement(y)[1], whole=whole)
         c = self.features_of(y)
         self.support.prepare(bounds)
+        bounds = self.bounds_of_edges(bounds)
         fit = fit_ridge(c, x, self.labels)
         many_coefficients = bool(fit.freedom.max() > _MOST_FREEDOM * len(x))
         if not many_coefficients:  # its regression is fitted, and judged, by the same rows
@@ -127,7 +136,7 @@ class RegressedModel(Model):
         if not self.cut.on:  # it replaces edges and regression
             regressors = fit.unseen.to(x) if many_coefficients else c
             self.edges.prepare(x, regressors, bounds, every=not self.truncates)
-            unseen = self.regression.prepare(self.edges()(x), c, self.labels)
+            unseen = self.regression.prepare(self.edges()(x), c, self.labels, self.rounding_variance())
             self.unseen_change = unseen - self.regression(c).shift if self.cross_fitted else None
 
     def _loses_information(self, x: Tensor, y: Tensor) -> bool:
