@@ -6,12 +6,18 @@ Columns of real numbers move by L-BFGS-B within the support (Byrd et al. 1995), 
 then from the best alone, in units of the draws' spread and, for logarithmic variables, of their logarithms.
 Columns of whole numbers and categories move one step at a time. The density is that of the variables in
 their own units: a logarithmic variable's maximum is not that of its logarithm's density.
+
+A network may have a needle of a density, on which hardly any probability lies: its maximum is no estimate.
+Of a D-dimensional normal distribution most draws are within D/2 + 3 nats of the maximum; where hardly any
+draw is, a `NeedleWarning` says so. No direction or unit is singled out, and other modes count.
 """
 
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,6 +42,14 @@ _MARGIN = 1e-6
 _DROP = 100.0
 
 
+#: Share of the draws that are within D/2 nats and this many more of the maximum, below which it is a needle.
+_NEEDLE_SHARE, _NEEDLE_NATS = 0.005, 3.0
+
+
+class NeedleWarning(UserWarning):
+    """Warns of a maximum of the density around which there is hardly any probability."""
+
+
 @dataclass(frozen=True)
 class Maximum:
     """A point x (D,), its log-density in nats, and the number of starts that came within 0.1 nats of it."""
@@ -52,6 +66,7 @@ def highest_density(fitted: FittedModel, observation: Sequence[float], draws: Te
     best = int(values.argmax())
     agreeing = int((values > values[best] - 0.1).sum())
     point, value = search.climb(points[best : best + 1])
+    search.warn_of_needle(float(value[0]))
     return Maximum(search.in_units(point[0]), float(value[0]), agreeing)
 
 
@@ -89,13 +104,31 @@ class _Search:
         margin = min(_MARGIN, 1e-3 * (high - low) / scale)
         return (low - centre) / scale + margin, (high - centre) / scale - margin
 
+    @cached_property
+    def log_probs(self) -> np.ndarray:
+        """Log-densities (n,) of the draws."""
+        with torch.no_grad():
+            parts = [self.fitted.log_prob(part, self.observation).cpu() for part in self.draws.split(4096)]
+        return np.nan_to_num(torch.cat(parts).numpy(), nan=-np.inf)
+
+    def warn_of_needle(self, maximum: float) -> None:
+        """Warn where the density at hardly any draw is comparable with its maximum, a log-density in nats."""
+        least = maximum - 0.5 * len(self.variables) - _NEEDLE_NATS
+        share = float((self.log_probs > least).mean())
+        if share < _NEEDLE_SHARE:
+            typical = maximum - float(np.median(self.log_probs))
+            warnings.warn(
+                f"The highest density lies on a needle: it exceeds that of a typical draw by {typical:.1f} nats, "
+                f"and only {share:.1%} of the draws come near it (most would, around the peak of a normal "
+                "distribution). The point is no estimate; use the mean, the median or the draws, or train on "
+                "more data.",
+                NeedleWarning,
+                stacklevel=4,
+            )
+
     def starts(self) -> np.ndarray:
         """Return the most probable draws that lie apart from each other, as coordinates (starts, D)."""
-        with torch.no_grad():
-            values = torch.cat(
-                [self.fitted.log_prob(part, self.observation).cpu() for part in self.draws.split(4096)]
-            ).numpy()
-        order = np.argsort(-np.nan_to_num(values, nan=-np.inf), kind="stable")
+        order = np.argsort(-self.log_probs, kind="stable")
         starts: list[np.ndarray] = []
         for u in self.coordinates[order]:
             if all(np.linalg.norm(u - other) > APART for other in starts):
