@@ -198,7 +198,8 @@ class FittedModel(Shown):
 
         Categories count with the logarithms of their probabilities. For a variable of whole numbers it is the
         density of the number plus uniform noise in (-1/2, 1/2): the probability of k is its integral from
-        k - 1/2 to k + 1/2, which its exponential at k approximates, and between whole numbers it is no zero.
+        k - 1/2 to k + 1/2, which its exponential at k approximates (and equals for regressed mixtures), and
+        between whole numbers it is no zero.
         Raises `SpecError` for a model without density.
         """
         if Capability.DENSITY not in self.capabilities:

@@ -118,7 +118,7 @@ class _Search:
         if share < _NEEDLE_SHARE:
             typical = maximum - float(np.median(self.log_probs))
             warnings.warn(
-                f"The highest density lies on a needle: it exceeds that of a typical draw by {typical:.1f} nats, "
+                f"The highest density lies on a needle: it exceeds a typical draw's by {typical:.1f} nats, "
                 f"and only {share:.1%} of the draws come near it (most would, around the peak of a normal "
                 "distribution). The point is no estimate; use the mean, the median or the draws, or train on "
                 "more data.",
