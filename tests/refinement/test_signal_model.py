@@ -13,8 +13,8 @@ from workbench.core.errors import IncompatibleError
 from workbench.problems import PROBLEMS
 from workbench.problems.ocean import geoacoustic
 from workbench.problems.ocean import geoacoustic_field as field
-from workbench.refinement import SignalModel, signal_model
-from workbench.refinement.signal_model import _Model, _Table
+from workbench.refinement import SignalModel, local_signal
+from workbench.refinement.local_signal import LocalModel, SignalTable
 
 
 class _Quadratic:
@@ -39,17 +39,17 @@ class _Quadratic:
 
 def test_a_signal_of_degree_two_is_its_model():
     problem, y = _Quadratic(), torch.randn(4, generator=torch.Generator().manual_seed(1)).double()
-    table = _Table(problem, y)
+    table = SignalTable(problem, y)
     x = torch.randn(400, 2, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     logs = table.add(x)
-    model = _Model(problem, y, x, table.numbers, torch.full((400,), 1 / 400, dtype=torch.float64))
+    model = LocalModel(problem, y, x, table.numbers, torch.full((400,), 1 / 400, dtype=torch.float64))
     # up to what the ridge takes away
     assert (model.log_joint(x[:50]) - logs[:50]).abs().max() < 0.15
     assert model.log_joint(torch.full((1, 2), 50.0, dtype=torch.float64)).isinf()
 
 
 def test_the_temperature_leaves_as_many_as_asked_for():
-    table = _Table(_Quadratic(), torch.zeros(4).double())
+    table = SignalTable(_Quadratic(), torch.zeros(4).double())
     table.add(3 * torch.randn(500, 2, generator=torch.Generator().manual_seed(2), dtype=torch.float64))
     heat = table.temperature(100)
     weights = (table.logs / heat).softmax(0)
@@ -108,7 +108,7 @@ def test_the_evidence_is_that_of_the_grid(refined):
 def test_what_lies_beyond_the_modelled_region_is_the_networks(refined, monkeypatch):
     """Modelled is only what is within one standard deviation: half of the posterior is beyond."""
     problem, y, _ = refined
-    monkeypatch.setattr(signal_model, "_REACH", (1.0, 0.0))
+    monkeypatch.setattr(local_signal, "_REACH", (1.0, 0.0))
     x, logs, _ = _on_the_grid(problem, y)
     weights = logs.softmax(0)
     middle = weights @ x
@@ -147,6 +147,45 @@ def test_where_few_draws_are_effective_more_are_weighted(refined):
     )
     assert few.gain.effective_sample_size < 400 < 800 <= many.gain.effective_sample_size
     assert many.gain.evaluations > few.gain.evaluations + 600
+
+
+class Normal(Prior):
+    """A normal network of a width and place that are off by known amounts."""
+
+    def __init__(self, problem, y, exact, scale, shift):
+        super().__init__(problem, y)
+        self.normal = torch.distributions.MultivariateNormal(
+            exact.mean(0) + shift * exact.std(0), scale_tril=scale * torch.linalg.cholesky(exact.T.cov())
+        )
+
+    def draw(self, n, generator):
+        noise = torch.randn(n, 2, generator=generator, dtype=torch.float64)
+        return self.normal.mean + noise @ self.normal.scale_tril.T
+
+    def log_density(self, x):
+        return self.normal.log_prob(x)
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(0.5, 0.0), (0.3, 0.0), (1.0, 1.5), (0.5, 1.5)])
+def test_a_network_that_is_too_narrow_or_off_does_not_cut_the_posterior_off(refined, scale, shift):
+    problem, y, _ = refined
+    exact = problem.reference_posterior(y, 4000, torch.Generator().manual_seed(0))
+    _, logs, area = _on_the_grid(problem, y)
+    evidence = float(logs.logsumexp(0)) + math.log(area)
+    method = SignalModel(first=300, batch=100, draws=2000, moves=30)
+    gain = (posterior := method.refine(Normal(problem, y, exact, scale, shift), seed=1)).gain
+    draws = torch.from_numpy(posterior.sample(2000, seed=2).to_array().values.T.copy())
+    assert ((draws.std(0) / exact.std(0) - 1).abs() < 0.1).all()
+    assert ((draws.mean(0) - exact.mean(0)).abs() < 0.1 * exact.std(0)).all()
+    assert abs(gain.log_evidence - evidence) < 4 * gain.log_evidence_error + 0.01  # the grid's own error
+    assert gain.log_evidence_error < 0.1 and "cut off" not in gain.sentence
+
+
+def test_a_region_that_cannot_grow_is_told(refined, monkeypatch):
+    problem, y, _ = refined
+    monkeypatch.setattr(local_signal, "_REACH", (1.0, 0.0))
+    gain = SignalModel(first=300, batch=100, draws=500, moves=20).refine(Prior(problem, y), seed=1).gain
+    assert "may be cut off" in gain.sentence
 
 
 def test_problems_that_know_no_signal_are_refused():
