@@ -84,14 +84,14 @@ def test_copies_vmap_and_compiled_graphs_give_the_same_numbers(key):
     assert torch.equal(other.log_prob(x, y).detach(), reference)  # a copy has weights of its own
     assert not torch.equal(network.log_prob(x, y).detach(), reference)
     states = [dict(m.named_parameters()) for m in (network, other)]
-    stacked = {name: torch.stack([s[name].detach() for s in states]) for name in states[0]}
+    stack = {name: torch.stack([s[name].detach() for s in states]) for name in states[0]}
 
     def log_prob(parameters):
         names = {f"module.{name}": value for name, value in parameters.items()}
         with torch.no_grad():
             return torch.func.functional_call(_LogProb(network), names, (x, y))
 
-    members = torch.func.vmap(log_prob)(stacked)
+    members = torch.func.vmap(log_prob)(stack)
     assert torch.allclose(members[1], reference, rtol=1e-12, atol=1e-12)
     assert torch.allclose(members[0], network.log_prob(x, y).detach(), rtol=1e-12, atol=1e-12)
     graph = torch.compile(_LogProb(other), fullgraph=True, backend="eager")

@@ -49,12 +49,12 @@ def wholes(run, data, tmp_path):
 @pytest.mark.parametrize("form", FORMS)
 def test_an_observation_in_another_order_is_the_same_one(run, data, form, tmp_path):
     row = data.isel(t=3)
-    for fitted in wholes(run, data, tmp_path):
+    for network in wholes(run, data, tmp_path):
         for order in ([3, 2, 1, 0], [1, 3, 0, 2]):
-            values = checked_values(FORMS[form](row.isel(z=order)), fitted.y)
+            values = checked_values(FORMS[form](row.isel(z=order)), network.y)
             np.testing.assert_array_equal(values, row.prof.values)
         with pytest.raises(SpecError, match=r"another grid.*z = 10\. Found: z = 100"):
-            fitted.posterior(FORMS[form](row.assign_coords(z=[100.0, 200.0, 400.0, 800.0])))
+            network.posterior(FORMS[form](row.assign_coords(z=[100.0, 200.0, 400.0, 800.0])))
 
 
 def test_many_observations_in_any_order_of_their_dimensions(run, data):

@@ -43,8 +43,8 @@ def test_a_dataframe_has_the_draws_of_the_dataset_as_dates_labels_and_whole_numb
     codes = np.array(dataset["kind"].attrs["labels"])[dataset["kind"].values.astype(int)]
     assert (frame["kind"] == codes.reshape(-1)).all() and set(codes.flat) == {"red", "blue"}
     assert (frame["count"] == dataset["count"].values.reshape(-1)).all()
-    decoded = xr.decode_cf(dataset)["when"].values.reshape(-1)
-    assert np.abs(frame["when"].values - decoded).max() <= np.timedelta64(1, "ms")
+    dates = xr.decode_cf(dataset)["when"].values.reshape(-1)
+    assert np.abs(frame["when"].values - dates).max() <= np.timedelta64(1, "ms")
     one = posterior[0].sample(20, as_="dataframe")
     assert one.index.name == "draw" and len(one) == 20
 

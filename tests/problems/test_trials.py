@@ -19,8 +19,8 @@ def told(simulate, **settings):
     with warnings.catch_warnings(record=True) as record:
         warnings.simplefilter("always")
         problem = wb.SimulatorProblem(PRIOR, simulate, **settings)
-    said = [str(w.message) for w in record if issubclass(w.category, SimulationWarning)]
-    return said, [note for note in problem.warnings() if note not in said]
+    warnings_ = [str(w.message) for w in record if issubclass(w.category, SimulationWarning)]
+    return warnings_, [note for note in problem.warnings() if note not in warnings_]
 
 
 def own_seed_of_numpy(x):
@@ -63,8 +63,8 @@ def seeded_by_the_workbench(x):
     ],
 )
 def test_noise_and_dependence_are_told_when_a_simulator_is_made(simulate, vectorised, warning, note):
-    said, notes = told(simulate, vectorised=vectorised)
-    for sentences, pattern in ((said, warning), (notes, note)):
+    warnings_, notes = told(simulate, vectorised=vectorised)
+    for sentences, pattern in ((warnings_, warning), (notes, note)):
         assert len(sentences) == bool(pattern), sentences
         if pattern:
             with pytest.raises(AssertionError, match=pattern):
@@ -131,15 +131,15 @@ def test_two_numbers_in_place_of_a_prior_are_answered_with_the_line_to_write(pri
 
 def test_a_period_far_below_the_spread_is_doubted():
     period = wb.Variable("t", period=0.5)
-    said, _ = told(lambda x: 100 * x[:, :1] + torch.randn(len(x), 1), y=[period])
-    assert len(said) == 1 and "periods of 0.5" in said[0]
+    warnings_, _ = told(lambda x: 100 * x[:, :1] + torch.randn(len(x), 1), y=[period])
+    assert len(warnings_) == 1 and "periods of 0.5" in warnings_[0]
     hour = wb.Variable("t", period=24)
     assert told(lambda x: 30 * x[:, :1] + torch.randn(len(x), 1), y=[hour]) == ([], [])
 
 
 def test_a_generator_of_ones_own_in_one_process_is_a_note():
-    said, notes = told(lambda x: float(x[0]) + own_generator.normal(), vectorised=False, processes=1)
-    assert not said
+    warnings_, notes = told(lambda x: float(x[0]) + own_generator.normal(), vectorised=False, processes=1)
+    assert not warnings_
     assert any("cannot be repeated exactly" in note for note in notes)
 
 
@@ -175,5 +175,5 @@ def test_a_function_that_leaves_rows_out_is_told_so(keep):
 
 
 def test_large_numbers_are_not_called_whole():
-    said, notes = told(lambda x: 1e30 * (x + torch.randn(len(x), 2)))
-    assert not any("whole" in sentence for sentence in said + notes)
+    warnings_, notes = told(lambda x: 1e30 * (x + torch.randn(len(x), 2)))
+    assert not any("whole" in sentence for sentence in warnings_ + notes)

@@ -40,6 +40,7 @@ def test_the_evidence_is_within_its_error(fault):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_coverage_of_the_claimed_error_over_forty_seeds_and_five_faults():
     scores = np.concatenate([evidence_errors(fault, range(40))[0] for fault in FAULTS])
     share = float((np.abs(scores) < 2).mean())

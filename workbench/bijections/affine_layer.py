@@ -42,7 +42,7 @@ _ACTIVATIONS: dict[type[nn.Module], tuple[Callable[[Tensor], Tensor], Callable[.
 
 @dataclass(frozen=True)
 class AffineLayer:
-    """What the evaluation of a layer needs besides its weights.
+    """Settings of a layer's evaluation, besides its weights.
 
     Parameters
     ----------
@@ -176,8 +176,8 @@ class _Affine(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, g_v: Tensor, g_log_det: Tensor) -> Any:
-        saved = ctx.saved_tensors
-        x, rest = saved[0], saved[1:]
+        tensors = ctx.saved_tensors
+        x, rest = tensors[0], tensors[1:]
         context, rest = (rest[0], rest[1:]) if ctx.has_context else (None, rest)
         weights, states = rest[: ctx.count], rest[ctx.count :]
         if torch.is_grad_enabled():
@@ -192,10 +192,14 @@ def _differentiable(
 ) -> list[Tensor | None]:
     """Return the gradients as functions that can be differentiated again."""
     inputs = [x, context, *weights]
-    needed = [t for t, need in zip(inputs, ctx.needs_input_grad[1:], strict=True) if need and t is not None]
+    inputs_to_differentiate = [
+        t for t, need in zip(inputs, ctx.needs_input_grad[1:], strict=True) if need and t is not None
+    ]
     v, log_det, _ = _forward(ctx.plan, x, context, weights)
     results = iter(
-        torch.autograd.grad((v, log_det), needed, (g_v, g_log_det), create_graph=True, allow_unused=True)
+        torch.autograd.grad(
+            (v, log_det), inputs_to_differentiate, (g_v, g_log_det), create_graph=True, allow_unused=True
+        )
     )
     return [next(results) if need else None for need in ctx.needs_input_grad[1:]]
 

@@ -53,9 +53,9 @@ class FlatAdam:
         self._gradients = self._views(self.gradient)
         self._take_up()
         method = torch.optim.AdamW if decoupled else torch.optim.Adam
-        fused = like.device.type in _FUSED and like.dtype in (torch.float32, torch.float64)
+        is_fused = like.device.type in _FUSED and like.dtype in (torch.float32, torch.float64)
         self._inner = method(
-            [self.flat], lr=learning_rate, weight_decay=weight_decay, betas=betas, fused=fused or None
+            [self.flat], lr=learning_rate, weight_decay=weight_decay, betas=betas, fused=is_fused or None
         )
 
     def _views(self, flat: Tensor) -> list[Tensor]:

@@ -69,9 +69,9 @@ def _interval(variable: Variable, data: xr.Dataset, i: int, low: int, high: int)
 def _number(variable: Variable, value: float, spread: float) -> str:
     if calendar(variable):
         return value_text(variable, value, spread=spread)
-    shown = (
+    cell = (
         text.number(value)
         if digits_for(value, spread) <= 4
         else value_text(variable, value, unit=False, spread=spread)
     )
-    return shown.replace("-", "−")
+    return cell.replace("-", "−")

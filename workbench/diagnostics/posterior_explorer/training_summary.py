@@ -99,10 +99,10 @@ class TrainingSummary:
 
     def _component(self, i: int, value: float, low: float, high: float) -> str:
         variable = self.fitted.y[i]
-        shown, least, most = (
+        text, least, most = (
             value_text(variable, number, unit=False, spread=high - low) for number in (value, low, high)
         )
-        return f"{variable.name} = {shown} (usual: {least} to {most})"
+        return f"{variable.name} = {text} (usual: {least} to {most})"
 
     def _outside(self, values: np.ndarray) -> list[str]:
         low, high = self._range
