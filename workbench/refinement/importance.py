@@ -16,6 +16,7 @@ from workbench.refinement.base import (
     RefinedPosterior,
     Refinement,
 )
+from workbench.refinement.prior_check import missing_mode_warnings
 
 if TYPE_CHECKING:
     import torch
@@ -50,6 +51,9 @@ class ImportanceSampling(Refinement):
         start = time.perf_counter()
         x = amortised.draw(self.draws, generator)
         weights = importance_weights(amortised.log_joint(x) - amortised.log_density(x))
+        missing = missing_mode_warnings(
+            amortised, weights.log_evidence, weights.log_evidence_error, generator
+        )
         gain = Gain(
             self.key,
             time.perf_counter() - start,
@@ -59,7 +63,7 @@ class ImportanceSampling(Refinement):
             log_evidence=weights.log_evidence,
             log_evidence_error=weights.log_evidence_error,
             evaluations=amortised.evaluations,
-            warnings=tail_warnings(weights.pareto_k),
+            warnings=(*tail_warnings(weights.pareto_k), *missing),
         )
 
         def draw(n: int, own: torch.Generator) -> Tensor:

@@ -35,6 +35,7 @@ from workbench.refinement.base import (
     RefinedPosterior,
     Refinement,
 )
+from workbench.refinement.prior_check import missing_mode_warnings
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -136,7 +137,10 @@ class MarkovChain(Refinement):
             error,
             max(p.stages for p in populations),
             evaluations=amortised.evaluations,
-            warnings=_warnings(populations, shares, acceptance, pareto_k, amortised),
+            warnings=(
+                *_warnings(populations, shares, acceptance, pareto_k, amortised),
+                *missing_mode_warnings(amortised, log_evidence, error, generator),
+            ),
         )
 
         def draw(n: int, own: torch.Generator) -> Tensor:

@@ -37,6 +37,7 @@ from workbench.core.lazy import torch
 from workbench.refinement.base import REFINEMENT, AmortisedPosterior, Gain, RefinedPosterior, Refinement
 from workbench.refinement.importance import tail_warnings
 from workbench.refinement.local_signal import LocalModel, SignalTable
+from workbench.refinement.prior_check import missing_mode_warnings
 from workbench.refinement.weights import effective_size, importance_weights
 
 if TYPE_CHECKING:
@@ -163,6 +164,7 @@ class SignalModel(Refinement):
         weights = importance_weights(ratio)
         if math.isfinite(evidence):
             error = math.hypot(weights.log_evidence_error, error)
+            warnings.extend(missing_mode_warnings(amortised, evidence, error, generator))
         gain = Gain(
             self.key,
             time.perf_counter() - start,
