@@ -23,9 +23,7 @@ Coordinates = tuple[tuple[str, float | str], ...]
 
 def coordinate(label: Any) -> float | str:
     """Return a label of an array's dimension as a number or a text."""
-    label = (
-        label.item() if getattr(label, "dtype", None) is not None and label.dtype.kind in "biuf" else label
-    )
+    label = label.item() if getattr(getattr(label, "dtype", None), "kind", "") in tuple("biuf") else label
     return float(label) if isinstance(label, int | float) else str(label)
 
 

@@ -138,7 +138,7 @@ class SignalModel(Refinement):
     def _refine(self, amortised: AmortisedPosterior, generator: torch.Generator) -> RefinedPosterior:
         from workbench.problems.ensemble_sampler import resample
 
-        start = time.perf_counter()
+        start, before = time.perf_counter(), amortised.evaluations
         table = SignalTable(amortised.problem, amortised.observation, amortised.callback)
         table.add(amortised.draw(self.first, generator))
         if len(table) < _FEWEST:
@@ -149,7 +149,12 @@ class SignalModel(Refinement):
         model, x, ratio = self._final_draws(model, table, generator)
         warnings = self._region_warnings(model, x, ratio)
         evidence, error = math.nan, math.nan
-        if amortised.has_density:
+        if not amortised.has_density:
+            warnings.append(
+                "The network has no density: its draws outside the region of the model are left out, and the "
+                "evidence is not known."
+            )
+        else:
             log_integral, effective = model.log_integral(generator)
             if effective > _FEWEST_EFFECTIVE:
                 outside = self._outside_draws(model, table, amortised, generator)
@@ -172,7 +177,7 @@ class SignalModel(Refinement):
             weights.size,
             weights.pareto_k,
             stages=stages,
-            evaluations=len(table),
+            evaluations=len(table) + amortised.evaluations - before,
             proposal="the model of the signal",
             log_evidence=evidence,
             log_evidence_error=error,

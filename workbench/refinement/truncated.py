@@ -16,6 +16,7 @@ Source: Deistler, Gonçalves & Macke 2022, Truncated proposals for scalable and 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -157,7 +158,7 @@ class TruncatedProposals(Refinement):
                 suggestion="refine with the joint density, where it is known",
             )
         improvement, error = _improvement(amortised, current, fresh, region, generator)
-        if improvement < 2 * error:
+        if not (math.isfinite(improvement) and improvement >= 2 * error):  # nor where one is no number
             warnings.append(
                 f"No gain was measured: {improvement:+.2f} ± {error:.2f} nats on {len(fresh)} pairs that no "
                 "network has seen. Simulate more in each round, or keep the earlier posterior."
