@@ -5,4 +5,5 @@ from workbench.ui import guards
 from workbench.ui.compare import compare
 
 guards.install()
-compare().servable()
+if guards.admits():
+    compare().servable()

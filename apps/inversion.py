@@ -5,4 +5,5 @@ from workbench.ui import guards
 from workbench.ui.inversion_page import inverter
 
 guards.install()
-inverter().servable()
+if guards.admits():
+    inverter().servable()

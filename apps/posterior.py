@@ -5,4 +5,5 @@ from workbench.ui import guards
 from workbench.ui.explorer_page import explorer
 
 guards.install()
-explorer().servable()
+if guards.admits():
+    explorer().servable()

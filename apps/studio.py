@@ -5,4 +5,5 @@ from workbench.ui import guards
 from workbench.ui.studio import studio
 
 guards.install()
-studio().servable()
+if guards.admits():
+    studio().servable()

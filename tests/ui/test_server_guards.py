@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from bokeh.util.token import generate_jwt_token
 
 from tests.ui.raw_requests import CLOSE, Target, free_port, serving
 from workbench.training import Experiment
@@ -230,28 +233,58 @@ def test_requests_alone_start_nothing(studio):
         time.sleep(0.1)
 
 
-@pytest.mark.slow
-def test_apps_that_panel_serves_are_guarded(tmp_path):
-    """From the first page on: that page's own websocket is refused already, and nothing is started for it."""
-    port, home = free_port(), tmp_path / "home"
-    environment = {**os.environ, "WORKBENCH_HOME": str(home), "PYTHONPATH": str(ROOT)}
-    words = [sys.executable, "-m", "panel", "serve", "apps/studio.py", "apps/compare.py", "--port", str(port)]
-    process = subprocess.Popen(words, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
+@contextmanager
+def panel_serving(folder: Path, *apps: str) -> Iterator[tuple[Target, subprocess.Popen]]:
+    """A server of `panel serve` with these apps, which knows a name besides; nobody has asked it anything."""
+    port = free_port()
+    environment = {**os.environ, "WORKBENCH_HOME": str(folder / "home"), "PYTHONPATH": str(ROOT)}
+    words = [sys.executable, "-m", "panel", "serve", *apps, "--port", str(port)]
+    for name in ("studio.example.org", f"localhost:{port}"):
+        words += ["--allow-websocket-origin", name]
+    with open(folder / "log", "w") as log:
+        process = subprocess.Popen(words, cwd=ROOT, env=environment, stderr=log)
     try:
-        target, end = Target(port), time.monotonic() + 60
+        end = time.monotonic() + 60
         while True:
             try:
-                page = target.get("/studio", host="evil.example")
+                socket.create_connection(("127.0.0.1", port), 1.0).close()
                 break
             except OSError:
                 assert time.monotonic() < end
-                time.sleep(0.2)
-        evil = {"host": "evil.example", "origin": "http://evil.example"}
-        assert target.websocket(page.token, path="/studio/ws", **evil)[0] == 403
-        for path in ("/studio", "/compare", "/static/js/bokeh.min.js"):
-            assert target.get(path, host="evil.example").status == 403
-        assert target.get("/compare").status == 200
-        assert not children(process.pid) and not home.exists()
+                time.sleep(0.1)
+        yield Target(port), process
     finally:
         process.terminate()
         process.wait(60)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", ["page", "script", "websocket"])
+def test_apps_that_panel_serves_are_guarded(tmp_path, first):
+    """From the very first request on, for which the app's script is run: nothing is started for it."""
+    evil = {"host": "evil.example", "origin": "http://evil.example"}
+    forged = generate_jwt_token("a", extra_payload={"headers": {"Host": "localhost"}, "cookies": {}})
+    with panel_serving(tmp_path, "apps/studio.py", "apps/compare.py") as (target, process):
+        if first == "websocket":
+            assert "ACK" not in target.websocket(forged, path="/studio/ws", **evil)[1]
+        else:
+            path = "/studio" if first == "page" else "/studio/autoload.js?bokeh-autoload-element=a"
+            assert target.get(path, host="evil.example").status == 403
+        assert target.websocket(forged, path="/studio/ws", **evil)[0] == 403
+        for path in ("/studio", "/compare", "/static/js/bokeh.min.js"):
+            assert target.get(path, host="evil.example").status == 403
+        assert target.get("/compare").status == 200
+        assert target.get("/studio", host="studio.example.org").status == 200
+        assert not children(process.pid) and not (tmp_path / "home").exists()
+    tracebacks = (tmp_path / "log").read_text().split("Traceback")[1:]
+    assert len(tracebacks) == (first == "websocket") and all("RefusedSession" in each for each in tracebacks)
+
+
+@pytest.mark.slow
+def test_an_app_that_panel_serves_answers_its_own_first_request(tmp_path):
+    names = {"host": "studio.example.org", "origin": "https://studio.example.org"}
+    with panel_serving(tmp_path, "apps/compare.py") as (target, _):
+        page = target.get("/compare", host="studio.example.org")
+        assert page.status == 200
+        assert "ACK" in target.websocket(page.token, path="/compare/ws", **names)[1]
+    assert "Traceback" not in (tmp_path / "log").read_text()

@@ -13,6 +13,9 @@ checked for every request, before any handler sees it, as in Jupyter and Vite:
 
 ``Origin`` has to be that name, or stand on the list, and images, scripts and the like of other sites are not
 answered, since each request for a page costs seconds. Pages of other sites cannot frame these pages either.
+
+``panel serve`` runs an app's script, which installs this, for the first request: by then the request has its
+handler. Therefore scripts ask `admits`, and no session is made for a request that is refused.
 """
 
 from __future__ import annotations
@@ -20,15 +23,18 @@ from __future__ import annotations
 import ipaddress
 import logging
 import re
+import sys
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
+from bokeh.protocol.exceptions import ProtocolError
+from bokeh.server.session import ServerSession
 from bokeh.server.tornado import BokehTornado
 from bokeh.server.util import match_host
 from bokeh.settings import settings
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
-from tornado.web import OutputTransform, RequestHandler
+from tornado.web import HTTPError, OutputTransform, RequestHandler
 
 log = logging.getLogger("workbench.server")
 #: A host as browsers write it: a name or an address, and a port.
@@ -64,6 +70,42 @@ def install() -> None:
 
     find_handler.guarded = True  # type: ignore[attr-defined]
     BokehTornado.find_handler = find_handler  # type: ignore[method-assign]
+    build = ServerSession.__init__
+
+    def __init__(self: ServerSession, *arguments: Any, **options: Any) -> None:
+        sentence = _refusal_of_current_request()
+        if sentence:
+            raise RefusedSession(sentence)
+        build(self, *arguments, **options)
+
+    ServerSession.__init__ = __init__  # type: ignore[method-assign]
+
+
+def admits() -> bool:
+    """Return False while a script runs for a request that is refused; it has no page to build then."""
+    return not _refusal_of_current_request()
+
+
+def _refusal_of_current_request() -> str:
+    """Return why the request for which this code runs is not answered; empty where it is, or there is none.
+
+    The handler of the request waits for its session up the stack. Bokeh gives a session the headers that a
+    websocket claims in its token, which prove nothing.
+    """
+    frame = sys._getframe(1)
+    while frame is not None:
+        handler = frame.f_locals.get("self")
+        if isinstance(handler, RequestHandler) and isinstance(handler.application, BokehTornado):
+            return refusal(handler.request, allowed_names(handler.application))
+        frame = frame.f_back  # type: ignore[assignment]
+    return ""
+
+
+class RefusedSession(ProtocolError, HTTPError):
+    """A session for a request that is refused: an answer of status 403, or the end of a websocket."""
+
+    def __init__(self, sentence: str) -> None:
+        HTTPError.__init__(self, 403, "%s", sentence)
 
 
 def allowed_names(server: BokehTornado) -> frozenset[str]:
