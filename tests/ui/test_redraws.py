@@ -15,7 +15,7 @@ from bokeh.client import pull_session
 from bokeh.models import Slider
 from bokeh.server.server import Server
 
-from workbench.ui.redraws import ANSWER_TIMEOUT, HANDLED_AFTER, LONGEST_WAIT, SHARE, Redraws
+from workbench.ui.redraws import ANSWER_TIMEOUT, LONGEST_WAIT, SHARE, Redraws
 from workbench.ui.wakeups import Wakeups
 
 
@@ -78,17 +78,25 @@ def redraws(loop):
 
 
 class Page:
-    """A page with plots of one value; ``log`` has what was drawn, ``frames`` the frames that were sent."""
+    """A page with plots of one value; ``log`` has what was drawn, ``frames`` the frames that were sent.
 
-    def __init__(self, loop, redraws, name, log, *, plots=3, seconds=0.05):
-        self.loop, self.redraws, self.name, self.log = loop, redraws, name, log
+    Where it ``answers``, its browser shows each frame at once.
+    """
+
+    def __init__(self, loop, redraws, name, log, *, plots=3, seconds=0.05, answers=False):
+        self.loop, self.redraws, self.name, self.log, self.answers = loop, redraws, name, log, answers
         self.document, self.frames = Document(loop), []
         self.plots, self.seconds, self.value = [f"plot {i}" for i in range(plots)], seconds, 0
-        redraws.register(self.document, self.perform, self.frames.append)
+        redraws.register(self.document, self.perform, self.send)
 
     def perform(self, steps):
         for step in steps:
             step()
+
+    def send(self, frame):
+        self.frames.append(frame)
+        if self.answers:
+            self.redraws.show(self.document, str(frame))
 
     def draw(self, plot):
         self.loop.work(self.seconds)
@@ -124,13 +132,29 @@ def test_the_page_that_the_user_works_on_is_drawn_first(loop, redraws):
 
 
 def test_inputs_without_end_do_not_stop_all_plots(loop, redraws):
+    """A slider that is dragged: each frame is drawn after an input that came before it was handled."""
     log = []
-    page = Page(loop, redraws, "page", log)
+    page = Page(loop, redraws, "page", log, seconds=0.005, answers=True)
     page.request()
-    for _ in range(60):  # a slider that is dragged
+    for _ in range(100):
         redraws.note_input(page.document)
-        loop.run(HANDLED_AFTER / 2)
-    assert 1 <= len(log) <= 60 * HANDLED_AFTER / 2 / LONGEST_WAIT + 1
+        page.document.add_timeout_callback(lambda: (log.append("handled"), page.request()), 50)
+        loop.run(0.016)
+    frames = [i for i, entry in enumerate(log) if entry[1:2] == ("plot 0",)]
+    assert len(frames) > 5
+    assert all("handled" in log[first:last] for first, last in itertools.pairwise([0, *frames]))
+
+
+def test_inputs_that_nobody_handles_do_not_stop_all_plots(loop, redraws):
+    log = []
+    page, stuck = Page(loop, redraws, "page", log), Page(loop, redraws, "stuck", log)
+    stuck.document.locked = True
+    page.request()
+    for _ in range(20):
+        redraws.note_input(stuck.document)
+        loop.run(LONGEST_WAIT / 10)
+        assert len(log) == 0 or loop.now >= LONGEST_WAIT
+    assert len(log) == 3
 
 
 def test_an_input_of_a_page_that_is_closed_holds_nothing_up(loop, redraws):
@@ -151,6 +175,35 @@ def test_no_plot_is_drawn_twice_and_none_of_an_old_value(loop, redraws):
         page.request(value)
     loop.run(5.0)
     assert log == [("page", plot, 99) for plot in page.plots] and page.frames == [1]
+
+
+def test_what_is_drawn_already_is_drawn_again_for_the_next_frame(loop, redraws):
+    log = []
+    page = Page(loop, redraws, "page", log)
+    page.request(1)
+    loop.run(0.02)
+    assert log == [("page", "plot 0", 1)]
+    page.request(2)
+    loop.run(1.0)
+    assert log[1:] == [("page", "plot 1", 2), ("page", "plot 2", 2)] and page.frames == [1]
+    page.request(3)
+    redraws.show(page.document, "1")
+    loop.run(1.0)
+    assert log[3:] == [("page", f"plot {i}", 3) for i in range(3)] and page.frames == [1, 2]
+
+
+def test_a_frame_is_drawn_without_the_answer_to_the_last_in_the_end(loop, redraws):
+    log = []
+    page, other = Page(loop, redraws, "page", log), Page(loop, redraws, "other", log)
+    page.request(1)
+    loop.run(1.0)
+    page.request(2)
+    loop.run(ANSWER_TIMEOUT / 2)
+    other.request()
+    loop.run(ANSWER_TIMEOUT / 4)
+    assert [name for name, _, _ in log] == ["page"] * 3 + ["other"] * 3
+    loop.run(ANSWER_TIMEOUT / 2)
+    assert page.frames == [1, 2] and log[-1] == ("page", "plot 2", 2)
 
 
 def test_pages_take_turns(loop, redraws):
@@ -207,7 +260,7 @@ def test_a_locked_page_does_not_stop_the_others(loop, redraws):
 
 def test_a_page_whose_plots_fail_goes_on(loop, redraws):
     log = []
-    page = Page(loop, redraws, "page", log)
+    page = Page(loop, redraws, "page", log, answers=True)
 
     def broken():
         raise ValueError
@@ -255,7 +308,8 @@ def test_on_a_server_an_input_is_handled_before_the_next_plot():
         slider.on_change("value", on_change)
         document.add_root(slider)
         redraws.watch(document)
-        redraws.register(document, lambda steps: [step() for step in steps], lambda frame: None)
+        perform = lambda steps: [step() for step in steps]  # noqa: E731
+        redraws.register(document, perform, lambda frame: redraws.show(document, str(frame)))
         redraws.request(document, {"plot": lambda: draw(document)})
         pages.append(document)
 

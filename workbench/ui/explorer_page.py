@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import panel as pn
@@ -21,6 +23,7 @@ from workbench.ui.notifications import guard, report_error
 from workbench.ui.numbers import numbers
 from workbench.ui.observation_picker import ObservationPicker
 from workbench.ui.page import prepare
+from workbench.ui.page_redraws import PageRedraws
 from workbench.ui.predictive_view import PredictiveView
 from workbench.ui.process_pool import ProcessPool
 from workbench.ui.refinement_panel import RefinementPanel, warnings_of
@@ -45,6 +48,7 @@ class ExplorerPage(pn.viewable.Viewer):
         super().__init__()
         style.dress_plots()
         document = pn.state.curdoc
+        self.redraws = PageRedraws(document)
         self.state = Exploration(document, pool=pool)
         self.state.on_error = self._on_error
         self.message = pn.pane.HTML(
@@ -76,6 +80,7 @@ class ExplorerPage(pn.viewable.Viewer):
 
     def _begin(self) -> None:
         """Open the model once the browser has rendered the page, as earlier updates may be lost."""
+        self.redraws.begin()
         guard(self.models.start)
 
     def _widgets(self) -> None:
@@ -140,24 +145,38 @@ class ExplorerPage(pn.viewable.Viewer):
 
     # ---- drawing
     def draw(self) -> None:
-        """Update status line and plots of the open page (posterior or marginals) to the latest posterior."""
-        histograms, page = self.state.histograms(), self.navigation.buttons.value
-        if histograms is None or self.state.info is None:
-            return  # a model is being opened: the plots still show the last one
-        with pn.io.hold():
-            if page == "live":
-                self.corner.show(histograms)
-                self.predictive_view.draw()
-            elif page == "marginals":
-                self.intervals.show(histograms)
-                self.table.object = numbers(
-                    histograms["model"],
-                    histograms.get("other"),
-                    self.state.prior,
-                    self.state.info.x,
-                    histograms.get("refined"),
-                )
+        """Update the status line to the latest posterior, and have the plots of the open page (posterior or
+        marginals) drawn in their turn, each from the posterior that is the latest then."""
+        steps: dict[str, Callable[[], None]] = {}
+        if self.navigation.buttons.value == "live":
+            steps = {"corner": self._draw_corner} | self.predictive_view.steps()
+        elif self.navigation.buttons.value == "marginals":
+            steps = {"intervals": self._draw_intervals}
+        if self._has_answer():
             self._status()
+            self.redraws.draw({name: partial(self._draw_latest, step) for name, step in steps.items()})
+
+    def _has_answer(self) -> bool:
+        """False while a model is being opened: then the page still shows the last one."""
+        return "model" in self.state.answers and self.state.info is not None
+
+    def _draw_latest(self, step: Callable[[], None]) -> None:
+        if self._has_answer():
+            step()
+
+    def _draw_corner(self) -> None:
+        self.corner.show(self.state.histograms())
+
+    def _draw_intervals(self) -> None:
+        histograms = self.state.histograms()
+        self.intervals.show(histograms)
+        self.table.object = numbers(
+            histograms["model"],
+            histograms.get("other"),
+            self.state.prior,
+            self.state.info.x,
+            histograms.get("refined"),
+        )
 
     def _status(self) -> None:
         answer, state = self.state.answers["model"], self.state
@@ -222,7 +241,7 @@ class ExplorerPage(pn.viewable.Viewer):
             sidebar=[pn.Column(*self._side(), margin=0, sizing_mode="stretch_width")],
             main=[self.message, *self.navigation.main],
             sidebar_width=316,
-            header=[pn.layout.HSpacer(), self.navigation],
+            header=[pn.layout.HSpacer(), self.navigation, self.redraws.echo],
             sidebar_variant="persistent",
             theme_config=style.THEME,
             sx=style.PAGE_SX,
@@ -245,6 +264,7 @@ class ExplorerPage(pn.viewable.Viewer):
 
     def close(self) -> None:
         """Cancel all queries, diagnostics and refinements when the page is closed."""
+        self.redraws.close()
         self.refinement_panel.close()
         self.state.close()
         self.diagnostics_page.close()

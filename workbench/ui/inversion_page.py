@@ -21,7 +21,9 @@ from workbench.ui.form import HALF, Form, wrapping
 from workbench.ui.menus import Menu
 from workbench.ui.notifications import guard, report_error
 from workbench.ui.page import prepare
+from workbench.ui.page_redraws import PageRedraws
 from workbench.ui.pairs import is_curve, pairs_label, pairs_of
+from workbench.ui.studio import detach_busy_state
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -70,6 +72,10 @@ class InversionPage(pn.viewable.Viewer):
     def __init__(self) -> None:
         super().__init__()
         style.dress_plots()
+        self.redraws = PageRedraws(pn.state.curdoc)
+        if pn.state.curdoc is not None:
+            pn.state.onload(self.redraws.begin)
+            pn.state.on_session_destroyed(lambda context: self.redraws.close())
         self.result: xr.Dataset | None = None
         self.form, self.fields = None, []
         self.source = Menu(
@@ -184,13 +190,17 @@ class InversionPage(pn.viewable.Viewer):
         self.result, self.plots.visible = result, True
         # a new one each time: the slider of an existing player does not shrink
         self.player = player(result.sizes["moment"] - 1)
-        self.player.param.watch(lambda _: guard(self._draw), "value")
+        self.player.param.watch(lambda _: self._draw(), "value")
         self.timeline.objects = [self.player]
-        self.progress.show(result)
+        self.redraws.draw({"progress": lambda: self.progress.show(self.result)})
         self._draw()
         self._show_message(result.attrs["sentence"], "" if result.attrs["verdict"] == "reached" else "bad")
 
     def _draw(self) -> None:
+        self.redraws.draw({"search": self._draw_search})
+
+    def _draw_search(self) -> None:
+        """Plot the search at the frame of the replay that is the latest now."""
         page = diagnostics.search(self.result, frame=int(self.player.value))
         self.search.show(page)
         iteration = f"iteration {page.attrs['iteration']}: {page.attrs['title']}"
@@ -215,15 +225,19 @@ class InversionPage(pn.viewable.Viewer):
         narrow = pn.Column(self.progress, styles={"flex": "2 1 320px", **styles}, margin=0)
         self.plots.objects = [wide, narrow]
         main = pn.Column(self.message, self.timeline, self.plots, sizing_mode="stretch_both", margin=0)
-        return pmui.Page(
+        page = pmui.Page(
             title="Inverting a trained network",
             sidebar=[side],
             main=[main],
             sidebar_width=316,
+            header=[pn.layout.HSpacer(), self.redraws.echo],
             sidebar_variant="persistent",
             theme_config=style.THEME,
             sx=style.PAGE_SX,
+            busy_indicator=None,
         )
+        detach_busy_state(page)
+        return page
 
 
 def player(last: int) -> pn.widgets.Player:

@@ -3,6 +3,7 @@ draws predict."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import panel as pn
@@ -57,21 +58,26 @@ class PredictiveView(pn.viewable.Viewer):
             "Resimulated", "draws passed through the simulator · tap to change a component"
         )
 
-    def draw(self) -> None:
-        """Update the visible plots to the latest posterior."""
-        pictures = self.state.pictures()
-        if pictures is not None and self.places["physical"].visible:
-            self._physical(pictures)
-        if self.places["plane"].visible:
-            self.figures["plane"].show(self.state.observation_plane())
+    def steps(self) -> dict[str, Callable[[], None]]:
+        """Return functions that update the visible plots to the latest posterior, by the plot's name."""
+        steps = {"physical": self._draw_physical, "plane": self._draw_plane, "band": self._draw_band}
+        return {name: step for name, step in steps.items() if self.places[name].visible}
+
+    def _draw_plane(self) -> None:
+        self.figures["plane"].show(self.state.observation_plane())
+
+    def _draw_band(self) -> None:
         answers = self.state.answers.items()
         resimulations = {n: a.resimulation for n, a in answers if a.resimulation is not None}
-        if self.places["band"].visible and "model" in resimulations:
+        if "model" in resimulations:
             self.figures["band"].show(resimulations)
 
-    def _physical(self, pictures: dict[str, Any]) -> None:
+    def _draw_physical(self) -> None:
         """Update the physical view to the Datasets of `Exploration.pictures`; each type of plot has its
         figure."""
+        pictures = self.state.pictures()
+        if pictures is None:
+            return
         plot, data = pictures["model"].attrs["plot"], pictures["model"]
         if plot not in self.physical:
             self.physical[plot] = figure(plot)

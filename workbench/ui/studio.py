@@ -13,22 +13,20 @@ from panel.util import edit_readonly
 from workbench.ui import style
 from workbench.ui.banner import Banner
 from workbench.ui.controls import Controls
-from workbench.ui.frame_echo import FrameEcho
 from workbench.ui.import_export import ImportExport
 from workbench.ui.initial_run import open_initial
 from workbench.ui.jobs import Jobs, jobs
 from workbench.ui.links import ExploreLink
-from workbench.ui.model_graph import one_message
 from workbench.ui.navigation import Navigation
 from workbench.ui.notifications import guard, notify
 from workbench.ui.page import prepare
-from workbench.ui.redraws import REDRAWS
+from workbench.ui.page_redraws import PageRedraws
 from workbench.ui.run_controls import RunControls
 from workbench.ui.runs import RunsPanel
 from workbench.ui.session import Session, run_query
 from workbench.ui.share import Share
 from workbench.ui.side_by_side import SideBySide
-from workbench.ui.view_grid import ViewGrid, draw_now
+from workbench.ui.view_grid import ViewGrid
 from workbench.ui.wakeups import Wakeups
 
 #: Milliseconds between two polls of a session, in addition to wake-ups.
@@ -56,13 +54,13 @@ class Studio(pn.viewable.Viewer):
         self.navigation = Navigation(live, self._page_factories(), self._on_page)
         self._document, self._pulses = pn.state.curdoc, None
         self._runs: RunsPanel | None = None  # once its page has been opened
-        self.echo = FrameEcho(lambda frame: REDRAWS.show(self._document, frame))
+        self.redraws = PageRedraws(self._document)
         self.page = pmui.Page(
             title="VINA workbench",
             sidebar=[self.controls],
             main=self.navigation.main,
             sidebar_width=316,
-            header=[pn.layout.HSpacer(), self.navigation, ExploreLink(self.session), self.echo],
+            header=[pn.layout.HSpacer(), self.navigation, ExploreLink(self.session), self.redraws.echo],
             sidebar_variant="persistent",
             theme_config=style.THEME,
             sx=style.PAGE_SX,
@@ -105,9 +103,8 @@ class Studio(pn.viewable.Viewer):
         """Start polling once the browser has loaded the page; plots sent earlier would arrive incomplete."""
         document, session = self._document, self.session
         session.wake = lambda: WAKEUPS.wake(document)
-        session.is_open = lambda: REDRAWS.is_open(document)
-        REDRAWS.watch(document, ignored=self.echo.is_answer)
-        self.view_grid.redraw = self._redraw
+        session.is_open = self.redraws.is_open
+        self.view_grid.redraw = self.redraws.draw
         pn.state.onload(self._on_load)
         pn.state.on_session_destroyed(lambda context: self.close())
         pn.state.add_periodic_callback(self._on_pulse, PULSE)
@@ -126,18 +123,6 @@ class Studio(pn.viewable.Viewer):
         if location is not None and location.search != search:
             location.search = search
 
-    def _redraw(self, steps: dict[str, Callable[[], None]]) -> None:
-        """Draw plots in turn with those of other pages, once the browser has rendered this page."""
-        if self._document in REDRAWS:
-            REDRAWS.request(self._document, steps)
-        else:
-            draw_now(guard, steps)
-
-    def _perform(self, steps: list[Callable[[], None]]) -> None:
-        with one_message(self._document):
-            for step in steps:
-                guard(step)
-
     def _poll(self) -> None:
         guard(self.session.poll)
 
@@ -149,7 +134,7 @@ class Studio(pn.viewable.Viewer):
             return
         if self._pulses == RENDER_PULSES:
             WAKEUPS.register(self._document, self._poll)
-            REDRAWS.register(self._document, self._perform, self.echo.send)
+            self.redraws.begin()
         if self._pulses == REDRAW_PULSES:
             self.view_grid.draw()
         WAKEUPS.rearm(self._document)
@@ -160,7 +145,7 @@ class Studio(pn.viewable.Viewer):
     def close(self) -> None:
         """Detach the session from its run when the page is closed; may be called twice."""
         WAKEUPS.unregister(self._document)
-        REDRAWS.unregister(self._document)
+        self.redraws.close()
         self.session.close()
 
     def __panel__(self) -> Any:
