@@ -28,6 +28,8 @@ class ImportExport(pn.viewable.Viewer):
         super().__init__()
         self.session, self._on_open = session, on_open
         self._rows = pn.Column(margin=0, sizing_mode="stretch_width")
+        self.rows: list[FormatRow] = []
+        self._model: tuple[Path | None, str] | None = None  # of the rows
         self.upload = pmui.FileInput(
             label="Choose an exported model (.zip)",
             accept=".zip",
@@ -56,8 +58,19 @@ class ImportExport(pn.viewable.Viewer):
         )
 
     def refresh(self) -> None:
-        """Rebuild the rows of export formats for the model on display."""
-        self._rows.objects = [FormatRow(self, key, export) for key, export in FORMATS.items()]
+        """Offer the formats for the model on display. Of the same model, exports in progress stay, and files
+        that show it as it is."""
+        try:
+            source = self.source()
+        except ExportError:
+            source = None
+        model = source, self.session.experiment.architecture.key
+        if model != self._model:
+            self._model = model
+            self.rows = [FormatRow(self, key, export) for key, export in FORMATS.items()]
+            self._rows.objects = list(self.rows)
+        for row in self.rows:
+            row.remove_outdated()
 
     def source(self) -> Path:
         """Return the path of the model to export: a run's folder, or the exported file it came from.
@@ -123,7 +136,13 @@ class FormatRow(pn.viewable.Viewer):
         self.button.on_click(self._on_export)
         self.about = pn.pane.HTML(describe(export, refusal), sizing_mode="stretch_width", margin=(4, 8))
         self.download = pn.Row(margin=0)
+        self._iteration = 0  # that was exported
         self._layout = pn.Row(self.button, self.about, self.download, sizing_mode="stretch_width", margin=0)
+
+    def remove_outdated(self) -> None:
+        """Remove the file of an earlier iteration, unless it is being written."""
+        if self._iteration != self.owner.session.status.iteration and not self.button.loading:
+            self.download.objects = []
 
     async def _on_export(self, _event: param.parameterized.Event) -> None:
         owner, name = self.owner, process_pool.new_name(self.export.suffix)
@@ -131,6 +150,7 @@ class FormatRow(pn.viewable.Viewer):
         try:
             source, target = owner.source(), process_pool.transfer_folder("exports") / name
             await self._save()
+            self._iteration = owner.session.status.iteration
             observation = tuple(owner.session.observation)
             future = process_pool.export_pool(self.key).submit(
                 process_pool.export_to, str(source), self.key, str(target), observation
