@@ -17,7 +17,7 @@ from workbench.ui import example, process_pool
 from workbench.ui.exploration import Exploration
 from workbench.ui.import_export import MAX_MODEL_BYTES
 from workbench.ui.menus import Menu
-from workbench.ui.notifications import guard, report_error
+from workbench.ui.notifications import guard, notify, report_error
 from workbench.ui.runs import format_time, run_title
 
 EXAMPLE = "Example: inverse kinematics"
@@ -88,7 +88,7 @@ class Models(pn.viewable.Viewer):
         )
         self.model.param.watch(lambda event: guard(lambda: self.open(event.new)), "value")
         self.second.param.watch(lambda event: guard(lambda: self._compare(event.new)), "value")
-        self.reload.on_click(lambda _: guard(self.refresh))
+        self.reload.on_click(lambda _: guard(self._reload))
         self.file.param.watch(self._on_upload, "value")
         self.refresh()
 
@@ -96,6 +96,11 @@ class Models(pn.viewable.Viewer):
         """Read the list of stored runs again; uploaded files stay in the menus."""
         files = {label: path for label, path in self.model.options.items() if label.startswith("File: ")}
         self._offer(files | models())
+
+    def _reload(self) -> None:
+        self.refresh()
+        count = len(self.model.options)
+        notify("info", f"The menu is up to date: {count} model{'s' * (count != 1)}.")
 
     def _offer(self, options: dict[str, str]) -> None:
         self.model.options = options

@@ -41,6 +41,24 @@ window.addEventListener("keydown", (event) => {
 }, {capture: true})
 """
 
+#: Chooses the next or the last row of a table by the arrow keys, where a click on a row chooses it. Tabulator
+#: itself lets the table have the focus, and moves by keys among cells that can be edited alone.
+ROW_KEYS = """
+window.addEventListener("keydown", (event) => {
+    const table = event.composedPath()[0]
+    if (!["ArrowDown", "ArrowUp"].includes(event.key)) return
+    if (!(table instanceof HTMLElement) || !table.matches(".tabulator-tableholder")) return
+    const rows = [...table.querySelectorAll(".tabulator-row.tabulator-selectable")]
+    if (table.querySelector(".tabulator-row input")) return  // boxes, which have keys of their own
+    const at = rows.findIndex((row) => row.matches(".tabulator-selected"))
+    const next = rows[event.key === "ArrowDown" ? at + 1 : at - 1]
+    if (!next) return
+    event.preventDefault()
+    next.querySelector(".tabulator-cell").click()
+    next.scrollIntoView({block: "nearest"})
+}, {capture: true})
+"""
+
 #: Models that the server has sent are known to it. BokehJS takes them for its own new ones, and sends their
 #: definition with the next change that refers to them: "reference already known", says the server's log.
 KNOWN = """
@@ -80,4 +98,4 @@ def prepare(*extensions: str, **options: Any) -> None:
     document = pn.state.curdoc
     if document is not None:
         document.template_variables["dist_url"] = LOCAL_DIST
-        document.js_on_event("document_ready", CustomJS(code=REFOCUS + MENU_KEYS + KNOWN))
+        document.js_on_event("document_ready", CustomJS(code=REFOCUS + MENU_KEYS + ROW_KEYS + KNOWN))
