@@ -73,7 +73,7 @@ class Hand:
         if isinstance(part.shown, list) and len(part.shown) >= len(options):
             self._take_away(part)
             return False
-        self._press(part, "Enter")
+        self._open(part)
         items = self.page.locator("[role=option], [role=menuitem]").locator("visible=true")
         items.first.wait_for()
         taken = part.shown if isinstance(part.shown, list) else [part.shown]
@@ -100,6 +100,14 @@ class Hand:
             with suppress(Error):  # it closes just now
                 items.first.press("Escape", timeout=500)
         raise AssertionError("the menu does not close")
+
+    def _open(self, part: Part) -> None:
+        """Open a menu: by a key, or at its arrow, since an entry that is chosen may be in its middle."""
+        element = self.element(part)
+        if self.keyboard:
+            return self._press(part)
+        box = element.bounding_box()
+        return element.click(position={"x": box["width"] - 8, "y": box["height"] / 2})
 
     def _take_away(self, part: Part) -> None:
         """Take the last of the chosen entries away, by its own button or key."""
@@ -169,6 +177,10 @@ class Hand:
         if boxes:
             boxes[0].focus() if self.keyboard else None
             self.page.keyboard.press("Space") if self.keyboard else boxes[0].click()
+            return
+        if self.keyboard:
+            self.element(part).query_selector(".tabulator-tableholder").focus()
+            self.page.keyboard.press("ArrowDown")
             return
         cells = self.element(part).query_selector_all(".tabulator-row .tabulator-cell")
         next(cell for cell in cells if cell.is_visible()).click()

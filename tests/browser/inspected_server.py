@@ -13,6 +13,7 @@ import threading
 import weakref
 from collections.abc import Mapping
 from concurrent.futures import Future
+from dataclasses import is_dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import module_from_spec, spec_from_file_location
 from typing import Any
@@ -126,7 +127,8 @@ def _put(value: Any, path: str, result: dict[str, Any], depth: int, seen: set[in
             for key, each in list(zip(keys, values, strict=False))[:MOST]:
                 _put(each, f"{path}[{key}]", result, depth, seen)
     elif _is_ours(value) and depth < DEPTH and id(value) not in seen:
-        seen.add(id(value))
+        if not is_dataclass(value):  # a record may stand in several places, under a name of its own in each
+            seen.add(id(value))
         _walk(value, path, result, depth + 1, seen)
 
 

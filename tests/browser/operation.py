@@ -61,6 +61,7 @@ class Operator(Hand):
         self.page, self.inspect, self.files, self.keyboard = page, inspect, files, keyboard
         self.skip, self.patience = re.compile(skip), patience
         self.sample, self.choices = sample, choices or {}
+        self.settling = 1.0 if sample else 3.0  # seconds that a value has to show an effect of its own in
         page.set_default_timeout(1000 * patience)
         self.names: dict[tuple[str, int, str], str] = {}
         self.done: list[str] = []
@@ -230,7 +231,12 @@ class Operator(Hand):
         before = self.session()
         toasts = len(before["toasts"])
         means = getattr(self, f"_{part.kind}")
-        in_browser = self._replay(part) if self._is_of_player(part) else means(part)
+        try:
+            in_browser = self._replay(part) if self._is_of_player(part) else means(part)
+        except Error as error:
+            if "not attached" in str(error):  # it was built anew just now
+                raise Postponed from None
+            raise
         if in_browser:
             self.session()
         elif part.kind in VALUES:
@@ -239,7 +245,7 @@ class Operator(Hand):
             if part.kind == "file":
                 self._wait_for_work()
             beside = [p for p in self.parts(before) if p.id == part.id and p.kind == "button" and p != part]
-            if not beside or not self._effect(part, before, 5.0, must=False):
+            if not beside or not self._effect(part, before, 2 * self.settling, must=False):
                 for other in beside[-1:]:  # at the bound of a number: away from it, and back
                     self._press(other)
                     assert self._effect(other, before, self.patience)
@@ -301,13 +307,14 @@ class Operator(Hand):
     # ---- values
     def _arrival(self, part: Part, before: dict[str, Any]) -> None:
         """Wait until the value that is shown is another one than before, and that of the session."""
-        end, old = time.monotonic() + self.patience, self._value(part, before)
+        start, old = time.monotonic(), self._value(part, before)
+        end = start + self.patience
         while True:
             session = self.session()
             now = self.again(part, session)
             if now is None:  # its part of the page was built anew
                 break
-            value, late = self._value(part, session), time.monotonic() > end - self.patience + 3
+            value, late = self._value(part, session), time.monotonic() > start + self.settling
             if value != old and agrees(now, value):
                 break
             if part.kind == "text" and value == old and agrees(now, value) and late:
@@ -316,7 +323,7 @@ class Operator(Hand):
             if time.monotonic() > end:
                 raise AssertionError(f"{now.shown!r} is shown, the session has {value!r} (before: {old!r})")
             self.page.wait_for_timeout(50)
-        if not self._effect(part, before, 3.0, must=False):
+        if not self._effect(part, before, self.settling, must=False):
             count = session["controls"].get(part.id, {}).get("reads", 0)
             self.reads[part.identity] = (part.id, count)
 

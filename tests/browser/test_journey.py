@@ -68,10 +68,10 @@ class Studio:
 
     def wait_for_change(self, view: str, before: bytes) -> None:
         """Until a plot looks different."""
-        for _ in range(PATIENCE // 1000):
+        for _ in range(PATIENCE // 200):
             if self.picture(view) != before:
                 return
-            self.page.wait_for_timeout(1000)
+            self.page.wait_for_timeout(200)
         raise AssertionError(f"The view {view} did not move")
 
 
@@ -103,7 +103,7 @@ def test_the_whole_journey(page, studio, tmp_path: Path):
     studio_page.press("pause")
     studio_page.wait_for("text.includes('paused')")
     last = studio_page.iteration
-    page.wait_for_timeout(1500)
+    page.wait_for_timeout(700)
     assert studio_page.iteration == last
     studio_page.press("step")
     studio_page.wait_for("number === a[0]", last + 1)
@@ -135,21 +135,6 @@ def test_the_whole_journey(page, studio, tmp_path: Path):
         "observations.safetensors",
     }
 
-    # a report: one page that asks nothing of any network
-    studio_page.press("export-report")
-    with page.expect_download() as download:
-        page.locator(".wb-download-report").locator("button, a").first.click()
-    report = tmp_path / "report.html"
-    download.value.save_as(report)
-    assert "Inverse kinematics" in report.read_text() and "RealNVP" in report.read_text()
-    aside = page.context.new_page()
-    requests: list[str] = []
-    aside.on("request", lambda request: request.url.startswith("http") and requests.append(request.url))
-    aside.goto(report.as_uri())
-    aside.locator("canvas").first.wait_for()
-    aside.close()
-    assert not requests
-
     # reload by link: the same experiment, untrained
     studio_page.turn_to("Share")
     expect(page.locator(".wb-link input")).to_have_value(re.compile(r"\?e=."), timeout=PATIENCE)
@@ -170,41 +155,3 @@ def test_the_whole_journey(page, studio, tmp_path: Path):
     studio_page.turn_to("Export")
     page.locator(".wb-import input[type=file]").set_input_files(export)
     studio_page.wait_for("number === a[0] && text.includes('finished')", last + 1)
-
-
-def test_the_posterior_follows_its_observation(page, studio):
-    """The explorer: a slider moves the posterior, errors are shown, and diagnostics give a verdict."""
-    page.set_default_timeout(PATIENCE)
-    page.goto(studio + "posterior")
-    status, corner = page.locator(".wb-status .wb-message").first, page.locator(".wb-view-corner")
-    expect(status).to_contain_text("y = (1.5, 0)", timeout=PATIENCE)
-    expect(page.locator(".wb-model .MuiSelect-select")).to_contain_text("Example")
-    corner.locator("canvas").first.wait_for()
-    page.wait_for_selector("#loader", state="hidden")
-    before = corner.screenshot()
-
-    # the posterior follows a slider
-    page.locator(".wb-y-slider input[type=range]").first.focus()
-    for _ in range(20):
-        page.keyboard.press("ArrowLeft")
-    expect(status).to_contain_text(re.compile(r"y = \((1\.[0-4]|0\.)"), timeout=PATIENCE)
-    for _ in range(PATIENCE // 1000):
-        if corner.screenshot() != before:
-            break
-        page.wait_for_timeout(1000)
-    else:
-        raise AssertionError("The posterior did not follow")
-
-    # an invalid observation is an error, one unlike the training data a warning
-    page.get_by_role("button", name="Typed", exact=True).click()
-    field = page.locator(".wb-observation-text input")
-    field.fill("1, nan")
-    field.press("Enter")
-    expect(page.locator(".wb-observation-message")).to_contain_text("not finite", timeout=PATIENCE)
-    field.fill("5, 0")
-    field.press("Enter")
-    expect(page.locator(".wb-warning").first).to_contain_text("Outside", timeout=PATIENCE)
-
-    # diagnostics come one after the other, in plain words
-    page.locator(".wb-pages").get_by_role("button", name="Diagnostics", exact=True).click()
-    expect(page.locator(".wb-checks")).to_contain_text("Invertibility: passed", timeout=PATIENCE)

@@ -50,6 +50,15 @@ def screenshot(locator) -> bytes:
     raise AssertionError("The element is replaced all the time")
 
 
+def wait_for_change(locator, before: bytes) -> None:
+    """Wait until an element looks different."""
+    for _ in range(PATIENCE // 200):
+        if screenshot(locator) != before:
+            return
+        locator.page.wait_for_timeout(200)
+    raise AssertionError("The plots did not follow")
+
+
 def test_a_stored_study_is_a_table_with_plots(page, studio, home):
     study = STUDIES.make("kinematics", fast=True)
     folder = StudyFolder(home / "studies" / "kinematics-kept")
@@ -63,11 +72,7 @@ def test_a_stored_study_is_a_table_with_plots(page, studio, home):
     expect(plots.first).to_be_visible(timeout=PATIENCE)
     before = screenshot(plots.first)
     table.locator(".tabulator-row", has_text="Prior only").locator("input[type=checkbox]").first.click()
-    for _ in range(PATIENCE // 1000):
-        if screenshot(plots.first) != before:
-            return
-        page.wait_for_timeout(1000)
-    raise AssertionError("The plots did not follow the tick")
+    wait_for_change(plots.first, before)
 
 
 def test_a_logarithmic_slider_sets_its_setting(page, studio):
@@ -114,3 +119,34 @@ def test_a_posterior_is_refined(page, studio, home):
     page.locator(".wb-y-slider input[type=range]").first.focus()
     page.keyboard.press("ArrowLeft")
     expect(readout).to_contain_text("discarded", timeout=PATIENCE)
+
+
+def test_the_posterior_follows_its_observation(page, studio):
+    """The explorer: a slider moves the posterior, errors are shown, and diagnostics give a verdict."""
+    open_page(page, studio + "posterior", ".wb-status")
+    status, corner = page.locator(".wb-status .wb-message").first, page.locator(".wb-view-corner")
+    expect(status).to_contain_text("y = (1.5, 0)", timeout=PATIENCE)
+    expect(page.locator(".wb-model .MuiSelect-select")).to_contain_text("Example")
+    corner.locator("canvas").first.wait_for()
+    before = corner.screenshot()
+
+    # the posterior follows a slider
+    page.locator(".wb-y-slider input[type=range]").first.focus()
+    for _ in range(20):
+        page.keyboard.press("ArrowLeft")
+    expect(status).to_contain_text(re.compile(r"y = \((1\.[0-4]|0\.)"), timeout=PATIENCE)
+    wait_for_change(corner, before)
+
+    # an invalid observation is an error, one unlike the training data a warning
+    page.get_by_role("button", name="Typed", exact=True).click()
+    field = page.locator(".wb-observation-text input")
+    field.fill("1, nan")
+    field.press("Enter")
+    expect(page.locator(".wb-observation-message")).to_contain_text("not finite", timeout=PATIENCE)
+    field.fill("5, 0")
+    field.press("Enter")
+    expect(page.locator(".wb-warning").first).to_contain_text("Outside", timeout=PATIENCE)
+
+    # diagnostics come one after the other, in plain words
+    page.locator(".wb-pages").get_by_role("button", name="Diagnostics", exact=True).click()
+    expect(page.locator(".wb-checks")).to_contain_text("Invertibility: passed", timeout=PATIENCE)
