@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -48,15 +50,18 @@ def test_the_proposal_has_the_density_of_its_draws(key):
     generator = torch.Generator().manual_seed(0)
     problem = PROBLEMS.make(key)
     proposal = PriorProposal(problem, generator)
-    x = proposal.draw(40_000, generator)
-    # E[f / q] is the integral of f: here a normal density in the coordinates of the middle of the draws
-    logs = torch.where(proposal.positive, x.clamp(min=1e-300).log(), x)
-    normal = torch.distributions.Normal(logs.mean(0), 0.7 * logs.std(0))
-    log_f = (normal.log_prob(logs) - logs * proposal.positive).sum(1)
-    inside = ((x >= 0) | ~proposal.positive).all(1)
-    integral = (log_f - proposal.log_density(x)).exp()[inside].mean()
-    shares = [
-        float(normal.cdf(proposal.high)[0] - normal.cdf(proposal.low)[0]) if i == 0 and b else 1.0
-        for i, b in enumerate(proposal.boxed.tolist())
-    ]
-    assert float(integral) == pytest.approx(shares[0] ** int(proposal.boxed.sum()), rel=0.1)
+    u = proposal.draw(40_000, generator)
+    # E[f / q] is the integral of f: here a normal density in the coordinates, about their middle
+    normal = torch.distributions.Normal(u.mean(0), 0.7 * u.std(0))
+    integral = (normal.log_prob(u).sum(1) - proposal.log_density(u)).exp().mean()
+    within = normal.cdf(torch.where(proposal.boxed, u.max(0).values, math.inf)) - normal.cdf(
+        torch.where(proposal.boxed, u.min(0).values, -math.inf)
+    )
+    assert float(integral) == pytest.approx(float(within.prod()), rel=0.1)
+    assert torch.allclose(proposal.to_u(proposal.to_x(u)), u)
+    jacobian = torch.func.vmap(torch.func.jacrev(lambda v: proposal.to_x(v[None])[0]))(u[:5])
+    assert torch.allclose(jacobian.det().log(), proposal.log_volume(u[:5]))
+    if (outside := proposal.low).numel():
+        below = u[:1].clone()
+        below[:, proposal.boxed] = outside - 1
+        assert proposal.log_density(below).isinf()

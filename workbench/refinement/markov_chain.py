@@ -126,6 +126,10 @@ class MarkovChain(Refinement):
         acceptance = sum(sum(p.rates) / len(p.rates) for p in populations) / count
         log_evidence, error = _evidence(populations) if amortised.has_density else (NAN, NAN)
         size, pareto_k = _quality(populations)
+        warnings = (
+            *_warnings(populations, shares, acceptance, pareto_k, amortised),
+            *missing_mode_warnings(amortised, log_evidence, error, generator),
+        )
         gain = Gain(
             self.key,
             time.perf_counter() - start,
@@ -137,10 +141,7 @@ class MarkovChain(Refinement):
             error,
             max(p.stages for p in populations),
             evaluations=amortised.evaluations,
-            warnings=(
-                *_warnings(populations, shares, acceptance, pareto_k, amortised),
-                *missing_mode_warnings(amortised, log_evidence, error, generator),
-            ),
+            warnings=warnings,
         )
 
         def draw(n: int, own: torch.Generator) -> Tensor:
@@ -165,7 +166,6 @@ class MarkovChain(Refinement):
         walkers = WalkerEnsemble(self._approach(amortised, generator, population, size), generator)
         self._forget(walkers, amortised.log_joint, population, self.moves)
         population.states.append(walkers.x)
-        # as many as all draws could need: populations have different shares of them
         while sum(len(x) for x in population.states) < self.draws * size / self.crowd:
             population.rates.append(walkers.move(amortised.log_joint, self.between))
             population.states.append(walkers.x)

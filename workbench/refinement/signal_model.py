@@ -37,7 +37,7 @@ from workbench.core.lazy import torch
 from workbench.refinement.base import REFINEMENT, AmortisedPosterior, Gain, RefinedPosterior, Refinement
 from workbench.refinement.importance import tail_warnings
 from workbench.refinement.local_signal import LocalModel, SignalTable
-from workbench.refinement.prior_check import missing_mode_warnings
+from workbench.refinement.prior_check import PRIOR_CHECK, missing_mode_warnings
 from workbench.refinement.weights import effective_size, importance_weights
 
 if TYPE_CHECKING:
@@ -169,7 +169,9 @@ class SignalModel(Refinement):
         weights = importance_weights(ratio)
         if math.isfinite(evidence):
             error = math.hypot(weights.log_evidence_error, error)
-            warnings.extend(missing_mode_warnings(amortised, evidence, error, generator))
+            # signals are expensive: the check takes at most as many as the refinement
+            most = min(len(table), PRIOR_CHECK)
+            warnings.extend(missing_mode_warnings(amortised, evidence, error, generator, most))
         gain = Gain(
             self.key,
             time.perf_counter() - start,

@@ -28,6 +28,7 @@ from workbench.core.capability import Capability
 from workbench.core.errors import DataError
 from workbench.core.lazy import torch
 from workbench.refinement.base import REFINEMENT, AmortisedPosterior, Gain, RefinedPosterior, Refinement
+from workbench.refinement.prior_check import has_prior
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -113,10 +114,8 @@ class TruncatedProposals(Refinement):
     )
 
     def _refusals(self, fitted: FittedModel, problem: Problem) -> list[str]:
-        from workbench.problems import Problem
-
         reasons = []
-        if type(problem)._prior is Problem._prior:
+        if not has_prior(problem):
             reasons.append(
                 f"{self.title} needs a problem whose unknowns can be drawn without simulating; "
                 f"{problem.title} does not say how."

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from workbench.core.capability import Capability
 from workbench.core.errors import DataError
 from workbench.core.lazy import torch
+from workbench.refinement.prior_check import PriorProposal
 from workbench.studies.exact_draws import largest_exponent
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def tempered_draws(
     Raises `DataError` for a problem without a joint density, and where no draw of the prior is possible.
     """
     target = _Target(problem, y, generator)
-    start = target.draw_start(_CANDIDATES * walkers, generator)
+    start = target.start.draw(_CANDIDATES * walkers, generator)
     u, stages, beta = _temper(target, start, walkers, moves, generator)
     rounds = [last_moves, *[between] * (-(-n // walkers) - 1)]
     return TemperedDraws(_last_states(target, u, n, rounds, generator), target.evaluations, stages, beta)
@@ -87,7 +88,7 @@ def chain_draws(
             "The budget is too small", expected=f"at least {least} evaluations", found=str(budget)
         )
     target = _Target(problem, y, generator)
-    start = target.draw_start(_FEW_WALKERS * min(_CANDIDATES, _FEWEST_SWEEPS // 4), generator)
+    start = target.start.draw(_FEW_WALKERS * min(_CANDIDATES, _FEWEST_SWEEPS // 4), generator)
     u, stages, beta = _temper(target, start, _FEW_WALKERS, _FEW_MOVES, generator, budget)
     count = -(-n // _FEW_WALKERS)
     sweeps = (budget - target.evaluations) // _FEW_WALKERS - count - 1
@@ -146,58 +147,29 @@ def _last_states(target: _Target, u: Tensor, n: int, rounds: list[int], generato
     for sweeps in rounds:
         ensemble.move(target.log_posterior, sweeps)
         states.append(ensemble.x)
-    x = target.to_x(torch.cat(states or [u]))
+    x = target.start.to_x(torch.cat(states or [u]))
     rows = torch.cat([torch.randperm(len(x), generator=generator) for _ in range(-(-n // len(x)))])
     return x[rows[:n]]
 
 
 class _Target:
-    """Log densities of start and posterior at y (M,), in coordinates u: log x where x is positive."""
+    """Log densities of start and posterior at y (M,), in the coordinates u of the start."""
 
     def __init__(self, problem: Problem, y: Tensor, generator: torch.Generator) -> None:
         if Capability.LOG_JOINT not in problem.capabilities:
             raise DataError("Tempered draws need a joint density", found=f"'{problem.key}' has none")
         self.problem, self.y, self.evaluations = problem, y.double(), 0
-        low = torch.tensor([v.low for v in problem.x]).double()
-        high = torch.tensor([v.high for v in problem.x]).double()
-        self.positive = (low == 0) & high.isinf()
-        self.boxed = low.isfinite() & high.isfinite()
-        self.low, self.high = low[self.boxed], high[self.boxed]
-        free = self.to_u(problem.prior(20_000, generator))[:, ~self.boxed]
-        self.mean = free.mean(0)
-        covariance = torch.cov(free.T).reshape(free.shape[1], -1) if free.shape[1] else free.new_zeros(0, 0)
-        self.factor = torch.linalg.cholesky(covariance)
-
-    def to_u(self, x: Tensor) -> Tensor:
-        return torch.where(self.positive, x.double().clamp(min=1e-300).log(), x.double())
-
-    def to_x(self, u: Tensor) -> Tensor:
-        return torch.where(self.positive, u.exp(), u)
-
-    def draw_start(self, n: int, generator: torch.Generator) -> Tensor:
-        u = torch.empty(n, len(self.boxed), dtype=torch.float64)
-        share = torch.rand(n, len(self.low), generator=generator, dtype=torch.float64)
-        u[:, self.boxed] = self.low + (self.high - self.low) * share
-        normal = torch.randn(n, len(self.mean), generator=generator, dtype=torch.float64)
-        u[:, ~self.boxed] = self.mean + normal @ self.factor.T
-        return u
-
-    def log_start(self, u: Tensor) -> Tensor:
-        inside = ((u[:, self.boxed] >= self.low) & (u[:, self.boxed] <= self.high)).all(1)
-        residual = torch.linalg.solve_triangular(self.factor, (u[:, ~self.boxed] - self.mean).T, upper=False)
-        constant = float((self.high - self.low).log().sum() + self.factor.diagonal().log().sum())
-        constant += 0.5 * len(self.mean) * math.log(2 * math.pi)
-        return torch.where(inside, -0.5 * residual.square().sum(0) - constant, -math.inf)
+        self.start = PriorProposal(problem, generator)
 
     def log_posterior(self, u: Tensor) -> Tensor:
         self.evaluations += len(u)
-        value = self.problem.log_joint(self.to_x(u), self.y.expand(len(u), -1)) + (u * self.positive).sum(1)
-        return value.nan_to_num(nan=-math.inf)
+        value = self.problem.log_joint(self.start.to_x(u), self.y.expand(len(u), -1))
+        return (value + self.start.log_volume(u)).nan_to_num(nan=-math.inf)
 
     def log_ratio(self, u: Tensor) -> Tensor:
-        return self.log_posterior(u) - self.log_start(u)
+        return self.log_posterior(u) - self.start.log_density(u)
 
     def tempered(self, u: Tensor, beta: float) -> Tensor:
-        start = self.log_start(u)
+        start = self.start.log_density(u)
         value = (1 - beta) * start + beta * self.log_posterior(u)
         return torch.where(start.isfinite(), value.nan_to_num(nan=-math.inf), -math.inf)
