@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
 
@@ -48,24 +50,30 @@ def train(network, path, divergence="kl", *, kill_at=None, steps=12, seed=0):
     ("network", "divergence"), [("affine", "kl"), ("affine", "energy_distance"), ("residual_flow", "kl")]
 )
 def test_a_killed_loop_goes_on_bit_for_bit(network, divergence, tmp_path):
-    whole, weights, calls = train(network, tmp_path / "whole.pt", divergence)
+    whole, weights, calls = train(network, tmp_path / "whole", divergence)
     with pytest.raises(Killed):
-        train(network, tmp_path / "killed.pt", divergence, kill_at=calls // 2)
-    again, resumed_weights, resumed_calls = train(network, tmp_path / "killed.pt", divergence)
+        train(network, tmp_path / "killed", divergence, kill_at=calls // 2)
+    again, resumed_weights, resumed_calls = train(network, tmp_path / "killed", divergence)
     assert again == whole and resumed_calls <= calls // 2 + 2
     assert all(torch.equal(a, b) for a, b in zip(weights, resumed_weights, strict=True))
 
 
 def test_a_damaged_checkpoint_or_one_of_other_settings_starts_anew(tmp_path):
-    path = tmp_path / "loop.pt"
-    whole, _, calls = train("affine", tmp_path / "whole.pt")
+    path = tmp_path / "loop"
+    whole, _, calls = train("affine", tmp_path / "whole")
     for damage in (lambda data: data[:-7], lambda data: data[:40] + b"x" + data[41:], lambda data: b""):
         with pytest.raises(Killed):
             train("affine", path, kill_at=calls // 2)
-        path.write_bytes(damage(path.read_bytes()))
+        states = sorted(path.glob("*.pt"))
+        assert len(states) == 2
+        states[0].write_bytes(damage(states[0].read_bytes()))  # the latest: the one before is used
+        again, _, all_calls = train("affine", path, kill_at=None)
+        assert again == whole and all_calls < calls
+        for state in path.glob("*.pt"):
+            state.write_bytes(damage(state.read_bytes()))
         again, _, all_calls = train("affine", path)
         assert again == whole and all_calls == calls
-        path.unlink()
+        shutil.rmtree(path)
     with pytest.raises(Killed):
         train("affine", path, kill_at=calls // 2)
     longer, _, _ = train("affine", path, steps=14)
@@ -76,7 +84,7 @@ def test_seconds_are_summed_over_the_parts_of_a_killed_loop(tmp_path):
     now = [0.0]
 
     def checkpoint():
-        return LoopCheckpoint(tmp_path / "loop.pt", clock=lambda: now[0], interval=0.0)
+        return LoopCheckpoint(tmp_path / "loop", clock=lambda: now[0], interval=0.0)
 
     module = AffineStack(1, 4)
     first = checkpoint()

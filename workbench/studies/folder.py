@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,11 +91,11 @@ class StudyFolder:
     def write_cell(self, cell: Cell, data: xr.Dataset) -> None:
         """Store the result of a cell."""
         write(data, self.path / "cells" / f"{cell.id}.nc")
-        self.loop(cell).unlink(missing_ok=True)
+        shutil.rmtree(self.loop(cell), ignore_errors=True)
 
     def loop(self, cell: Cell) -> Path:
-        """Return the path of the checkpoint of a cell whose training is no run."""
-        return self.path / "loops" / f"{cell.id}.pt"
+        """Return the folder with the checkpoints of a cell whose training is no run."""
+        return self.path / "loops" / cell.id
 
     def run(self, cell: Cell) -> RunFolder:
         """Return the folder of the training run of a cell."""

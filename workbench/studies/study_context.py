@@ -12,16 +12,12 @@ from workbench.core.errors import RunError
 from workbench.core.lazy import torch
 from workbench.studies.base import Cell
 from workbench.studies.folder import StudyFolder, read, write
+from workbench.studies.loop_checkpoint import CHECKPOINT_SECONDS, LoopCheckpoint
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from workbench.studies.loop_checkpoint import LoopCheckpoint
     from workbench.training import Experiment, Run
-
-#: Seconds between two checkpoints of a run, of which the first is written before its first step: with the
-#: step in progress and the time to write, a killed study loses at most ten seconds of training.
-CHECKPOINT_SECONDS = 8.0
 
 
 def clock(device: str) -> float:
@@ -121,8 +117,6 @@ class StudyContext:
 
     def checkpoint(self, cell: Cell) -> LoopCheckpoint:
         """Return the checkpoint of a cell's training loop, for training that is no run."""
-        from workbench.studies.loop_checkpoint import LoopCheckpoint
-
         return LoopCheckpoint(self.folder.loop(cell))
 
     def cached(self, name: str, compute: Callable[[], xr.Dataset]) -> xr.Dataset:
