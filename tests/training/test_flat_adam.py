@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from workbench.core.errors import SpecError
 from workbench.training.flat_adam import FlatAdam
 
 X, Y = torch.randn(64, 3, generator=torch.Generator().manual_seed(0)).double(), torch.arange(64.0).double()
@@ -124,3 +125,10 @@ def test_copies_of_a_network_do_not_share_the_buffer():
     train(model, optimiser, 1)
     assert not torch.equal(weights(model), weights(other))
     assert other[0].weight.untyped_storage().nbytes() == 8 * other[0].weight.numel()
+
+
+def test_a_network_without_anything_to_train_is_refused():
+    model = network().requires_grad_(False)
+    for parameters in (model.parameters(), []):
+        with pytest.raises(SpecError, match="nothing to train"):
+            FlatAdam(parameters, 0.01)

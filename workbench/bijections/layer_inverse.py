@@ -1,4 +1,4 @@
-"""Inverse of a coupling or autoregressive layer with its log-determinant, without an extra conditioner pass.
+"""Evaluation of a coupling or autoregressive layer in both directions, without an extra conditioner pass.
 
 Coupling        u_a = v_a,  u_b = f⁻¹(v_b; θ(v_a))         log|det ∂u/∂v| = −Σ log|f'(u_b; θ(v_a))|
 Autoregressive  u_i = f⁻¹(v_i; θ_i(u_{<i})), D sweeps      log|det ∂u/∂v| = −Σ log|f'(u_i; θ_i(u_{<i}))|
@@ -20,7 +20,21 @@ from zuko.nn import MaskedLinear
 from zuko.transforms import AutoregressiveTransform, CouplingTransform
 from zuko.utils import unpack
 
+from workbench.bijections.affine_layer import affine_layer, evaluate
 from workbench.bijections.coupling import IndexedCoupling
+from workbench.bijections.spline_layer import evaluate_splines, spline_layer
+
+
+def forward_of_layer(layer: LazyTransform, context: Tensor | None, u: Tensor) -> tuple[Tensor, Tensor]:
+    """Apply a lazy layer to u (n, D) with a context (n, C): v (n, D) and log|det ∂v/∂u| (n,).
+
+    Layers with a backward pass of their own are evaluated by it.
+    """
+    if (plan := affine_layer(layer)) is not None:
+        return evaluate(plan, u, context)
+    if (splines := spline_layer(layer)) is not None:
+        return evaluate_splines(layer, splines, u, context)
+    return forward_and_log_det(layer(context), u)
 
 
 def forward_and_log_det(transform: Transform, u: Tensor) -> tuple[Tensor, Tensor]:

@@ -92,6 +92,7 @@ def estimate(
     learning_rate: float = 3e-3,
     batch_size: int = 512,
     largest: int = 2000,
+    warn: bool = True,
 ) -> Estimate:
     """Estimate D(P, Q) from samples (n, D) and (m, D), in nats or in the divergence's own units.
 
@@ -104,44 +105,11 @@ def estimate(
         quadratic critic of a divergence whose optimal critic is a function of p/q is solved for: it needs no
         rate and no batches. Beside it, samples that look Gaussian get the closed form of Gaussians.
     largest : most points per sample for estimates without a critic, whose cost is n².
+    warn : false for views that repeat their estimates: what is warned of is in ``caution`` all the same.
 
     Warns (`DataWarning`) of infinite values, of a standard error as large as the value, and of one that rests
     on a single sample. Raises `DataError` for samples of different dimension, with too few points, or with
     values that are not finite.
-    """
-    result = estimate_without_warning(
-        divergence,
-        samples_p,
-        samples_q,
-        held_out=held_out,
-        seed=seed,
-        critic=critic,
-        steps=steps,
-        learning_rate=learning_rate,
-        batch_size=batch_size,
-        largest=largest,
-    )
-    if result.caution:
-        warnings.warn(result.caution, DataWarning, stacklevel=3)  # beyond the check of arguments
-    return result
-
-
-def estimate_without_warning(
-    divergence: str | Divergence,
-    samples_p: Tensor,
-    samples_q: Tensor,
-    *,
-    held_out: bool = True,
-    seed: int = 0,
-    critic: str | Critic = "mlp",
-    steps: int = 400,
-    learning_rate: float = 3e-3,
-    batch_size: int = 512,
-    largest: int = 2000,
-) -> Estimate:
-    """Estimate D(P, Q) as `estimate` does; what it warns of is only in the attribute ``caution``.
-
-    For live views, which repeat their estimates.
     """
     from workbench.divergences import DIVERGENCES
 
@@ -161,7 +129,10 @@ def estimate_without_warning(
         raise SpecError(f"'{measure.key}' cannot be estimated from samples alone")
     spec = CRITICS.make(critic) if isinstance(critic, str) else critic
     training = _Training(steps, learning_rate, batch_size)
-    return _by_critic(measure, spec, p, q, held_out, generator, seed, training)
+    result = _by_critic(measure, spec, p, q, held_out, generator, seed, training)
+    if warn and result.caution:
+        warnings.warn(result.caution, DataWarning, stacklevel=3)  # beyond the check of arguments
+    return result
 
 
 def _by_critic(

@@ -167,7 +167,7 @@ def _sentence(value: dict[str, float], figures: np.ndarray, note: str) -> str:
 
 def _terms(run: Run, divergence: Divergence) -> tuple[dict[str, np.ndarray], str]:
     """Measure the terms; return (arrays, ""), or ({}, reason) where too few points have finite latents."""
-    from workbench.divergences.estimate import estimate_without_warning
+    from workbench.divergences.estimate import estimate
 
     points, model = run.evaluation_points, run.model
     code, _ = model.latent(points.x, points.y)
@@ -177,8 +177,8 @@ def _terms(run: Run, divergence: Divergence) -> tuple[dict[str, np.ndarray], str
     y = None if points.y is None else points.y[mask]
     p, q = joint_table(y, points.z[mask]), joint_table(y, code[mask])
     with torch.enable_grad():
-        estimation = estimate_without_warning(
-            divergence, p, q, seed=run.experiment.seed, steps=_STEPS, batch_size=_BATCH
+        estimation = estimate(
+            divergence, p, q, seed=run.experiment.seed, steps=_STEPS, batch_size=_BATCH, warn=False
         )
     densities = evaluated_densities(run)
     # the theorem's first distribution is the latent's: brought to x, that of the model

@@ -140,7 +140,7 @@ def curve(at_data: Tensor, at_model: Tensor) -> np.ndarray:
 
 def _fresh_curve(run: Run) -> np.ndarray | None:
     """Train a critic on half of the held-out points; return the curve on the others, None with too few."""
-    from workbench.divergences.estimate import estimate_without_warning
+    from workbench.divergences.estimate import estimate
 
     points = run.evaluation_points
     samples, _ = run.model.inverse(points.z, points.y)
@@ -151,7 +151,7 @@ def _fresh_curve(run: Run) -> np.ndarray | None:
     data, model = joint_table(points.x[mask], y), joint_table(samples[mask], y)
     half = len(data) // 2
     with torch.enable_grad():
-        estimation = estimate_without_warning(
+        estimation = estimate(
             "jensen_shannon",
             data[:half],
             model[:half],
@@ -159,6 +159,7 @@ def _fresh_curve(run: Run) -> np.ndarray | None:
             seed=run.experiment.seed,
             steps=_STEPS,
             batch_size=_BATCH,
+            warn=False,
         )
     critic: Any = estimation.critic
     return curve(critic(data[half:]), critic(model[half:]))

@@ -15,6 +15,7 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from workbench.core.errors import SpecError
 from workbench.core.lazy import torch
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class FlatAdam:
     ----------
     parameters : floating-point tensors of one type on one device; each counts once.
     learning_rate, weight_decay, betas : as in `torch.optim.Adam`; ``param_groups[0]`` holds them.
+
+    Raises `SpecError` where no parameter needs a gradient.
     """
 
     def __init__(
@@ -44,6 +47,10 @@ class FlatAdam:
         decoupled: bool = False,
     ) -> None:
         self.parameters = [p for p in dict.fromkeys(parameters) if p.requires_grad]
+        if not self.parameters:
+            raise SpecError(
+                "There is nothing to train", expected="a network with a parameter that needs a gradient"
+            )
         like = self.parameters[0]
         sizes = [p.numel() for p in self.parameters]
         self.flat = torch.nn.Parameter(torch.empty(sum(sizes), dtype=like.dtype, device=like.device))

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from workbench.core.capability import Capability
 from workbench.core.lazy import torch
-from workbench.divergences import DIVERGENCES, SampleDivergence
-from workbench.divergences.estimate import estimate_without_warning
+from workbench.divergences import DIVERGENCES, SampleDivergence, estimate
 from workbench.training.history import MEASURED
 
 if TYPE_CHECKING:
@@ -74,4 +73,4 @@ def _value(key: str, p: Tensor, q: Tensor, seed: int) -> float | None:
     if min(len(p), len(q)) < _FEWEST_POINTS:
         return None
     with torch.enable_grad():
-        return estimate_without_warning(divergence, p, q, seed=seed, steps=_STEPS).value
+        return estimate(divergence, p, q, seed=seed, steps=_STEPS, warn=False).value

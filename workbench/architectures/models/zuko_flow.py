@@ -8,9 +8,7 @@ from torch import Tensor, nn
 from zuko.lazy import LazyTransform
 
 from workbench.architectures.models.input_checks import check_context, check_rows
-from workbench.bijections.affine_layer import affine_layer, evaluate
-from workbench.bijections.layer_inverse import forward_and_log_det, inverse_and_log_det, inverse_of_layer
-from workbench.bijections.spline_layer import evaluate_splines, spline_layer
+from workbench.bijections.layer_inverse import forward_of_layer, inverse_and_log_det, inverse_of_layer
 from workbench.core.model import Model
 from workbench.core.shapes import Shapes
 
@@ -48,12 +46,7 @@ class ZukoFlowModel(Model):
         check_context(y, self.context, x.shape[0])
         context, total = self.embed(y), x.new_zeros(x.shape[0])
         for layer in self.layers:
-            if (plan := affine_layer(layer)) is not None:
-                x, log_det = evaluate(plan, x, context)
-            elif (splines := spline_layer(layer)) is not None:
-                x, log_det = evaluate_splines(layer, splines, x, context)
-            else:
-                x, log_det = forward_and_log_det(layer(context), x)
+            x, log_det = forward_of_layer(layer, context, x)
             total = total + log_det
         return x, total
 
