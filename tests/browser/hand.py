@@ -76,23 +76,23 @@ class Hand:
         self._open(part)
         items = self.page.locator("[role=option], [role=menuitem]").locator("visible=true")
         items.first.wait_for()
-        taken = part.shown if isinstance(part.shown, list) else [part.shown]
-        wanted = self.choices.get((part.control.get("css") or [""])[0], "")
-        chosen = items.evaluate_all(
-            "(all, [taken, wanted]) => all.findIndex((e) => e.getAttribute('aria-disabled') !== 'true' && "
+        present = part.shown if isinstance(part.shown, list) else [part.shown]
+        choice = self.choices.get((part.control.get("css") or [""])[0], "")
+        place = items.evaluate_all(
+            "(all, [present, choice]) => all.findIndex((e) => e.getAttribute('aria-disabled') !== 'true' && "
             "!e.classList.contains('Mui-disabled') && e.innerText.trim() && "
-            "!taken.includes(e.innerText.trim()) && e.innerText.includes(wanted))",
-            [taken, wanted],
+            "!present.includes(e.innerText.trim()) && e.innerText.includes(choice))",
+            [present, choice],
         )
-        if chosen < 0:
+        if place < 0:
             self.page.keyboard.press("Escape")
             assert not isinstance(part.shown, list), "no entry can be chosen"
             return agrees(part, self._value(part, self.latest))  # the only entry
         if self.keyboard:
-            items.nth(chosen).focus()
+            items.nth(place).focus()
             self.page.keyboard.press("Enter")
         else:
-            items.nth(chosen).click()
+            items.nth(place).click()
         for _ in range(10):  # a menu that takes several stays open
             self.page.wait_for_timeout(100)
             if not items.count():
